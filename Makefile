@@ -1,0 +1,56 @@
+# Everything a fresh machine needs is python3, pip and make.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format types imports sql-lint check bench lock clean
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.run: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+demo: $(VENV)/.run ## Start everything, upload the sample, show the graph (EXIT=1: then stop).
+	@$(BIN)/mentiongraph demo $(if $(EXIT),--exit)
+
+test: $(VENV)/.dev ## Set everything up and pass the tests.
+	$(BIN)/python -m pytest $(ARGS)
+
+format: $(VENV)/.dev ## Format the code.
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: $(VENV)/.dev ## Ruff: format and rules.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/.dev ## Pyright, strict.
+	$(BIN)/pyright
+
+imports: $(VENV)/.dev ## The direction of imports.
+	$(BIN)/lint-imports
+
+sql-lint: $(VENV)/.dev ## Squawk on the migrations, sqlfluff on the statements.
+	$(BIN)/squawk sql/migrations/*.sql
+	$(BIN)/sqlfluff lint --disable-progress-bar sql
+
+check: lint types imports sql-lint ## Every static check.
+
+bench: $(VENV)/.run ## Rows per second from HTTP to applied, beside PostgreSQL's own limit.
+	$(BIN)/python -m ops.bench.end_to_end $(ARGS)
+
+lock: ## Pin the dependencies with hashes (needs uv).
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml ops/build-requirements.in -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --constraint requirements.lock --group dev -o requirements-dev.lock
+
+clean: ## Remove the environment and what the demo left.
+	rm -rf $(VENV) .mentiongraph .pytest_cache .ruff_cache .hypothesis build dist

@@ -1,0 +1,374 @@
+"""Where rows and fields begin and end in CSV bytes: one grammar, for the cutter of a stream and the reader of a batch.
+
+- A physical line ends with LF, CR LF or a lone CR, inside quotes too. A row ends with the same, outside quotes. Empty
+  lines are no rows.
+- A field is quoted only if its very first byte is a quote; inside, two quotes are one. The closing quote is followed by
+  the delimiter, the end of a line or the end of the data. A quote elsewhere in an unquoted field is a literal.
+- A row is broken if one of its quotes closes badly, or if the row does not end within `QUOTE_WINDOW` bytes. Only the
+  physical line on which a broken row starts is given up; reading goes on with the next physical line, so that
+  neighbours are not lost.
+
+What is said of a row depends on the bytes from its start to its end only (for a broken one: to the end of its physical
+line), never on where a batch was cut. So any cut at a `boundary` gives the same rows with the same flaws.
+
+Two ways lead to one result. If every quote stands where the grammar wants it (sane quoting), the parity of the quotes
+tells what is inside, and all is done in a few passes of numpy. Otherwise `_fates` reads the runs of quotes once, from
+the last to the first, and so learns for every physical line where a row that started there would end. Both take time
+linear in the bytes, whatever they are.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple, TypeAlias
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+Bytes: TypeAlias = bytes | bytearray | memoryview
+Ints: TypeAlias = npt.NDArray[np.int64]
+Octets: TypeAlias = npt.NDArray[np.uint8]
+Bools: TypeAlias = npt.NDArray[np.bool_]
+
+QUOTE_WINDOW = 4 << 20
+"""A row that does not end within so many bytes is broken: a stray quote must not swallow the rest of a file."""
+MAX_ROW_BYTES = 1 << 20
+
+QUOTE, LF, CR = b'"'[0], b"\n"[0], b"\r"[0]
+_TRIES = 64
+
+
+class Flaw(IntEnum):
+    NONE = 0
+    MALFORMED_QUOTE = 1
+    """On the row's first physical line a closing quote is followed by something else than delimiter or end."""
+    UNCLOSED_QUOTE = 2
+    """A field opened by a quote on the row's first physical line is not closed properly in what follows."""
+    TOO_LONG = 3
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """The rows of some bytes, in order, without the empty lines. All arrays but `marks` have one element a row."""
+
+    data: Octets
+    start: Ints
+    end: Ints
+    """Offset behind the last byte, without the line end."""
+    line: Ints
+    """Physical line on which the row starts, counted from 0."""
+    flaw: npt.NDArray[np.uint8]
+    marks: Ints
+    """Ascending offsets of the delimiters between fields and of the row ends."""
+    first: Ints
+    """Index in `marks` of the end of the row's first field."""
+    last: Ints
+    """Index in `marks` of the row's end."""
+
+    @property
+    def fields(self) -> Ints:
+        """How many fields each row has; means nothing for a row with a flaw in its quotes."""
+        return self.last - self.first + 1
+
+    def field(self, index: int, rows: Ints) -> tuple[Ints, Ints]:
+        """Offset and length of the field `index` (with its quotes) in each of `rows`, which must have that field."""
+        marks = self.first[rows] + index
+        begin = self.start[rows] if index == 0 else self.marks[marks - 1] + 1
+        return begin, self.marks[marks] - begin
+
+
+class _Runs(NamedTuple):
+    """Runs of adjacent quotes."""
+
+    start: Ints
+    length: Ints
+    before: Ints
+    """Quotes before the run."""
+    opens: Bools
+    """The run stands at the start of a field, if outside quotes."""
+    closes: Bools
+    """The run is followed by delimiter, line end or the end of the data."""
+
+
+class _Lines(NamedTuple):
+    """Physical lines; the last one may lack a line end."""
+
+    start: Ints
+    end: Ints
+
+
+def scan(data: Bytes, delimiter: str) -> Rows:
+    """All rows of `data`, which starts at the start of a row and ends at the end of one."""
+    octets = np.frombuffer(data, np.uint8)
+    mark = _delimiter(delimiter)
+    positions, kinds = _specials(octets, mark, lines=True)
+    runs = _runs(octets, positions[kinds == QUOTE], mark)
+    lines = _lines(octets, positions, kinds)
+    if _is_sane(runs, whole=True):
+        rows = _rows_by_parity(octets, positions, kinds, lines)
+        if rows.start.size == 0 or int((rows.end - rows.start).max()) <= QUOTE_WINDOW:
+            return rows
+    return _rows_by_fate(octets, positions[kinds == mark], runs, lines)
+
+
+def boundary(data: Bytes, *, delimiter: str, final: bool) -> int:
+    """Offset behind the last row that is certainly complete; 0 if there is none. `data` starts at the start of a row.
+
+    Final data is complete as it is. Otherwise the answer is the start of the first row whose end depends on bytes still
+    to come. A line without an end is complete only when its end comes: the caller bounds how long it waits for that.
+    """
+    if final or not data:
+        return len(data)
+    octets = np.frombuffer(data, np.uint8)
+    mark = _delimiter(delimiter)
+    runs = _runs(octets, np.flatnonzero(octets == QUOTE), mark)
+    if _is_sane(runs, whole=False) and (runs.start.size == 0 or _has_short_rows(octets, runs)):
+        return _last_row_end(octets, runs)
+    return _boundary_by_fate(octets, mark, runs)
+
+
+def _delimiter(delimiter: str) -> int:
+    if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n\0':
+        raise ValueError(f"a delimiter is one ASCII character and no quote, line end or NUL, not {delimiter!r}")
+    return ord(delimiter)
+
+
+def _specials(octets: Octets, mark: int, *, lines: bool) -> tuple[Ints, Octets]:
+    """Positions and values of the line ends, and with `lines` of the delimiters and quotes too."""
+    found = (octets == mark) | (octets == LF) | (octets == QUOTE) if lines else octets == LF
+    found |= octets == CR
+    positions = np.flatnonzero(found)
+    return positions, octets[positions]
+
+
+def _runs(octets: Octets, quotes: Ints, mark: int) -> _Runs:
+    first = np.flatnonzero(np.diff(quotes, prepend=-2) != 1)
+    start = quotes[first]
+    length = np.diff(first, append=quotes.size)
+    edge = np.zeros(256, np.bool_)
+    edge[[mark, LF, CR]] = True
+    after = start + length
+    opens = edge[octets[start - 1]] | (start == 0)
+    closes = edge[octets[np.minimum(after, octets.size - 1)]] | (after == octets.size)
+    return _Runs(start, length, first, opens, closes)
+
+
+def _lines(octets: Octets, positions: Ints, kinds: Octets) -> _Lines:
+    line_ends = (kinds == LF) | (kinds == CR)
+    end = positions[line_ends]
+    if end.size:
+        is_second = (octets[end] == LF) & (octets[end - 1] == CR) & (end > 0)
+        end = end[~is_second] if is_second.any() else end
+    following = end + 1
+    if end.size:
+        following += (
+            (octets[end] == CR) & (octets[np.minimum(following, octets.size - 1)] == LF) & (following < octets.size)
+        )
+    start = np.concatenate([np.zeros(1, np.int64), following])
+    if int(start[-1]) == octets.size:
+        return _Lines(start[:-1], end)
+    return _Lines(start, np.append(end, octets.size))
+
+
+def _is_sane(runs: _Runs, *, whole: bool) -> bool:
+    """Whether the parity of the quotes alone tells what is inside quotes. Data that is not whole may end inside."""
+    odd = (runs.length & 1).astype(np.bool_)
+    inside = (runs.before & 1).astype(np.bool_)
+    wrong = np.where(inside, odd & ~runs.closes, np.where(runs.opens, ~odd & ~runs.closes, odd))
+    return not wrong.any() and not (whole and int(runs.length.sum()) & 1)
+
+
+def _rows_by_parity(octets: Octets, positions: Ints, kinds: Octets, lines: _Lines) -> Rows:
+    quotes = kinds == QUOTE
+    if quotes.any():
+        outside = ~quotes & ~np.logical_xor.accumulate(quotes)
+        positions, kinds = positions[outside], kinds[outside]
+    ends = (kinds == LF) | (kinds == CR)
+    if (kinds == CR).any():
+        # The LF of a CR LF is no mark; its CR is.
+        keep = ~((kinds == LF) & (octets[positions - 1] == CR) & (positions > 0))
+        positions, ends = positions[keep], ends[keep]
+    last = np.flatnonzero(ends)
+    if lines.end.size and int(lines.end[-1]) == octets.size:
+        positions = np.append(positions, octets.size)
+        last = np.append(last, positions.size - 1)
+    end = positions[last]
+    if end.size == lines.end.size:
+        line = np.arange(end.size)
+    else:
+        line = np.concatenate([np.zeros(1, np.int64), np.searchsorted(lines.end, end[:-1]) + 1])
+    start = lines.start[line]
+    first = np.concatenate([np.zeros(1, np.int64), last[:-1] + 1])[: last.size]
+    flaw = np.where(end - start > MAX_ROW_BYTES, Flaw.TOO_LONG, Flaw.NONE).astype(np.uint8)
+    if (start == end).any():
+        full = start < end
+        start, end, line, flaw, first, last = start[full], end[full], line[full], flaw[full], first[full], last[full]
+    return Rows(octets, start, end, line, flaw, positions, first, last)
+
+
+# What becomes of a row, as one number: the line at whose end it ends (≥ 0), or
+_UNDECIDED = -1  # the data ends first, or
+_BAD = -2  # minus the number of the run that closes badly.
+
+_STAYS_OUT, _GOES_IN, _IS_BAD = 0, 1, 2
+
+
+class _Moves(NamedTuple):
+    """What each run does to a row that reaches it outside or inside quotes."""
+
+    outside: list[int]
+    inside: list[int]
+
+
+def _moves(runs: _Runs) -> _Moves:
+    odd = (runs.length & 1).astype(np.bool_)
+    close = np.where(runs.closes, _STAYS_OUT, _IS_BAD)
+    outside = np.where(runs.opens, np.where(odd, _GOES_IN, close), _STAYS_OUT)
+    inside = np.where(odd, close, _GOES_IN)
+    return _Moves(outside.tolist(), inside.tolist())
+
+
+def _fates(octets: Octets, runs: _Runs, lines: _Lines, moves: _Moves, *, final: bool) -> tuple[Ints, Ints]:
+    """For each line, what becomes of a row that starts there, and the number of the first run behind its start."""
+    limit = np.append(runs.start[1:], octets.size + 1)
+    behind = np.searchsorted(lines.end, runs.start + runs.length)
+    reached = np.append(lines.end, octets.size + 1)[behind] < limit
+    line_ends: list[int] = np.where(reached, behind, _UNDECIDED).tolist()
+    fates = [_UNDECIDED] * (runs.start.size + 1)
+    outside = inside = _UNDECIDED
+    for run in range(runs.start.size - 1, -1, -1):
+        left = outside if line_ends[run] < 0 else line_ends[run]
+        choices = (left, inside, _BAD - run)
+        outside, inside = choices[moves.outside[run]], choices[moves.inside[run]]
+        if not final and run == runs.start.size - 1 and int(runs.start[run] + runs.length[run]) == octets.size:
+            outside = inside = _UNDECIDED  # More quotes may follow.
+        fates[run] = outside
+    first_run = np.searchsorted(runs.start, lines.start)
+    plain = lines.end < np.append(runs.start, octets.size + 1)[first_run]
+    return np.where(plain, np.arange(lines.end.size), np.array(fates)[first_run]), first_run
+
+
+def _ends_in_time(lines: _Lines, fates: Ints) -> Bools:
+    return (fates >= 0) & (lines.end[np.maximum(fates, 0)] - lines.start <= QUOTE_WINDOW)
+
+
+def _chain(following: list[int]) -> Ints:
+    """The lines on which a row starts, if the first line does and `following` tells the next for each."""
+    chain: list[int] = []
+    line = 0
+    while line < len(following):
+        chain.append(line)
+        line = following[line]
+    return np.array(chain, np.int64)
+
+
+def _rows_by_fate(octets: Octets, delimiters: Ints, runs: _Runs, lines: _Lines) -> Rows:
+    moves = _moves(runs)
+    fates, first_run = _fates(octets, runs, lines, moves, final=True)
+    sound = _ends_in_time(lines, fates)
+    numbers = np.arange(fates.size)
+    following = np.where(sound, fates, numbers) + 1
+    line = _chain(following.tolist())
+    line = line[lines.start[line] < lines.end[line]]
+    sound = sound[line]
+    start, line_end, fate = lines.start[line], lines.end[line], fates[line]
+    end = np.where(sound, lines.end[np.maximum(fate, 0)], line_end)
+    bad_at = np.append(runs.start, 0)[np.where(fate <= _BAD, _BAD - fate, runs.start.size)]
+    flaw = np.where(end - start > MAX_ROW_BYTES, Flaw.TOO_LONG, np.where(sound, Flaw.NONE, Flaw.UNCLOSED_QUOTE))
+    flaw[(fate <= _BAD) & (bad_at < line_end)] = Flaw.MALFORMED_QUOTE
+    behind = np.append(first_run, runs.start.size)[following[line]]
+    inside = _inside(moves, first_run[line[sound]].tolist(), behind[sound].tolist())
+    delimiters = delimiters[~inside[np.searchsorted(runs.start, delimiters) - 1]]
+    marks = np.sort(np.concatenate([_within(delimiters, start[sound], end[sound]), end]))
+    last = np.searchsorted(marks, end)
+    first = np.searchsorted(marks, start)
+    return Rows(octets, start, end, line, flaw.astype(np.uint8), marks, first, last)
+
+
+def _inside(moves: _Moves, first: list[int], behind: list[int]) -> Bools:
+    """For each run, whether it leads inside quotes; for rows that reach from the run `first` to before `behind`."""
+    inside = bytearray(len(moves.outside) + 1)  # One more, never set: what is before the first run.
+    for begin, stop in zip(first, behind, strict=True):
+        state = _STAYS_OUT
+        for run in range(begin, stop):
+            state = moves.inside[run] if state == _GOES_IN else moves.outside[run]
+            inside[run] = state
+    return np.frombuffer(inside, np.bool_)
+
+
+def _within(positions: Ints, start: Ints, end: Ints) -> Ints:
+    """Those of `positions` that lie in one of the stretches from `start` to `end`, which are ascending and disjoint."""
+    stretch = np.searchsorted(start, positions, side="right") - 1
+    return positions[(stretch >= 0) & (positions < np.append(end, 0)[stretch])]
+
+
+def _boundary_by_fate(octets: Octets, mark: int, runs: _Runs) -> int:
+    positions, kinds = _specials(octets, mark, lines=False)
+    lines = _lines(octets, positions, kinds)
+    begin = lines.start
+    if lines.end.size and int(lines.end[-1]) >= octets.size - (int(octets[-1]) == CR):
+        # The last line is not known to be over: it has no end yet, or a CR that an LF may follow.
+        lines = _Lines(lines.start[:-1], lines.end[:-1])
+    else:
+        begin = np.append(begin, octets.size)
+    fates, _ = _fates(octets, runs, lines, _moves(runs), final=False)
+    sound = _ends_in_time(lines, fates)
+    undecided = (fates == _UNDECIDED) & (octets.size - lines.start <= QUOTE_WINDOW)
+    following = np.where(sound, fates, np.arange(fates.size)) + 1
+    chain = _chain(np.where(undecided, fates.size, following).tolist())
+    if chain.size == 0:
+        return 0
+    final_line = int(chain[-1])
+    return int(begin[final_line if undecided[final_line] else fates.size])
+
+
+def _has_short_rows(octets: Octets, runs: _Runs) -> bool:
+    """Whether, quoting being sane, no row exceeds the window: one that does would have no end in some half of it."""
+    half = QUOTE_WINDOW // 2
+    return all(_has_row_end(octets[at : at + half], at, runs) for at in range(0, octets.size - half + 1, half))
+
+
+def _has_row_end(part: Octets, offset: int, runs: _Runs) -> bool:
+    """Whether a row ends in `part`, as far as a few tries show."""
+    at = 0
+    for _ in range(_TRIES):
+        chunk = part[at : at + 4096].tobytes()
+        found = max(chunk.find(b"\n"), chunk.find(b"\r"))
+        if found >= 0:
+            run = int(np.searchsorted(runs.start, offset + at + found)) - 1
+            if run < 0 or not int(runs.before[run] + runs.length[run]) & 1:
+                return True
+            at += found + 1
+        else:
+            at += len(chunk)
+    return False
+
+
+def _last_row_end(octets: Octets, runs: _Runs) -> int:
+    """Offset behind the last line end outside quotes, if quoting is sane."""
+    behind = runs.start + runs.length
+    outside = (runs.before + runs.length) & 1 == 0
+    stop = octets.size
+    for run in range(runs.start.size - 1, -1, -1):
+        end = _last_line_end(octets, int(behind[run]), stop) if outside[run] else 0
+        if end:
+            return end
+        stop = int(runs.start[run])
+    return _last_line_end(octets, 0, stop)
+
+
+def _last_line_end(octets: Octets, begin: int, stop: int) -> int:
+    """Offset behind the last line end in a stretch, 0 if there is none. A CR as the last byte of all is not certain."""
+    step = 1 << 16
+    certain = min(stop, octets.size - 1) if octets[-1] == CR else stop
+    for at in range(certain, begin, -step):
+        chunk = octets[max(begin, at - step) : at].tobytes()
+        found = max(chunk.rfind(b"\n"), chunk.rfind(b"\r"))
+        if found >= 0:
+            return max(begin, at - step) + found + 1
+    return 0
+
+
+def count_lines(data: bytes) -> int:
+    """Line ends in `data`, inside and outside quotes: what a batch adds to the number of its first physical line."""
+    return data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n")

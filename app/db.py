@@ -1,0 +1,164 @@
+"""PostgreSQL: connections, and running named statements.
+
+Every connection is in autocommit mode: a transaction is a `with conn.transaction():` block that the reader sees.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, LiteralString, TypeVar
+
+import msgspec
+import psycopg
+from psycopg.adapt import AdaptersMap
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import scalar_row
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
+
+from app.arrays import register_arrays
+from app.errors import DatabaseUnavailable
+
+Row = TypeVar("Row")
+Params = Mapping[str, Any]
+Connection = psycopg.Connection[Any]
+AsyncConnection = psycopg.AsyncConnection[Any]
+
+
+def clock() -> datetime:
+    """The current instant, UTC. The one clock that processes hand to domain functions."""
+    return datetime.now(UTC)
+
+
+def process_name(role: str) -> str:
+    """How a process calls itself in the ledger and in pg_stat_activity (at most 63 bytes)."""
+    return f"mentiongraph {role}@{socket.gethostname()[:24]}:{os.getpid()}"[:63]
+
+
+def connect(database_url: str, *, role: str) -> Connection:
+    """One connection. Raises DatabaseUnavailable saying where it was looked for."""
+    try:
+        return psycopg.connect(
+            database_url, autocommit=True, application_name=process_name(role), context=_adapters(), connect_timeout=10
+        )
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailable(f"{where(database_url)}: {error}".strip()) from error
+
+
+@contextmanager
+def available(database_url: str) -> Generator[None]:
+    """Turns a connection that is lost, or cannot be had, into DatabaseUnavailable."""
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailable(f"{where(database_url)}: {error}".strip()) from error
+
+
+def where(database_url: str) -> str:
+    """Which server and database, for people; never a password."""
+    info = conninfo_to_dict(database_url)
+    return f"PostgreSQL at {info.get('host', 'localhost')}:{info.get('port', 5432)}, database {info.get('dbname', '')}"
+
+
+def pool(database_url: str, *, role: str, size: int, statement_timeout: float) -> ConnectionPool[Connection]:
+    """A closed pool of connections for worker threads; `statement_timeout` in seconds."""
+    return ConnectionPool(
+        database_url,
+        kwargs=_pool_kwargs(role, statement_timeout),
+        min_size=1,
+        max_size=size,
+        open=False,
+        check=ConnectionPool.check_connection,
+        name=role,
+        timeout=10,
+    )
+
+
+def async_pool(
+    database_url: str, *, role: str, size: int, statement_timeout: float
+) -> AsyncConnectionPool[AsyncConnection]:
+    """A closed pool of connections for request handlers; `statement_timeout` in seconds."""
+    return AsyncConnectionPool(
+        database_url,
+        kwargs=_pool_kwargs(role, statement_timeout),
+        min_size=1,
+        max_size=size,
+        open=False,
+        check=AsyncConnectionPool.check_connection,
+        name=role,
+        timeout=10,
+    )
+
+
+def _pool_kwargs(role: str, statement_timeout: float) -> dict[str, Any]:
+    return {
+        "autocommit": True,
+        "application_name": process_name(role),
+        "context": _adapters(),
+        "options": f"-c statement_timeout={int(statement_timeout * 1000)}",
+        "connect_timeout": 10,
+    }
+
+
+def _adapters() -> AdaptersMap:
+    adapters = AdaptersMap(psycopg.adapters)
+    register_arrays(adapters)
+    return adapters
+
+
+def _record(row: type[Row]) -> Any:  # noqa: ANN401 (psycopg's row factory protocol, for both kinds of cursor)
+    """A row factory that builds `row` from the columns by name, checked; jsonb becomes the struct it should hold."""
+
+    def factory(cursor: psycopg.Cursor[Any] | psycopg.AsyncCursor[Any]) -> Callable[[Sequence[Any]], Row]:
+        names = [column.name for column in cursor.description or ()]
+        return lambda values: msgspec.convert(dict(zip(names, values, strict=True)), row)
+
+    return factory
+
+
+def execute(conn: Connection, statement: LiteralString, params: Params | None = None) -> int:
+    """Run a statement for its effect; the number of rows it touched."""
+    return conn.execute(statement, params).rowcount
+
+
+def rows(conn: Connection, row: type[Row], statement: LiteralString, params: Params | None = None) -> list[Row]:
+    """All rows, each as a `row` built from the columns by name."""
+    with conn.cursor(row_factory=_record(row)) as cursor:
+        return cursor.execute(statement, params).fetchall()
+
+
+def one(conn: Connection, row: type[Row], statement: LiteralString, params: Params | None = None) -> Row | None:
+    """The first row as a `row`, or None."""
+    with conn.cursor(row_factory=_record(row)) as cursor:
+        return cursor.execute(statement, params).fetchone()
+
+
+def scalars(conn: Connection, statement: LiteralString, params: Params | None = None) -> list[Any]:
+    """The first column of all rows."""
+    with conn.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(statement, params).fetchall()
+
+
+async def async_rows(
+    conn: AsyncConnection, row: type[Row], statement: LiteralString, params: Params | None = None
+) -> list[Row]:
+    """`rows` for request handlers."""
+    async with conn.cursor(row_factory=_record(row)) as cursor:
+        return await (await cursor.execute(statement, params)).fetchall()
+
+
+async def async_one(
+    conn: AsyncConnection, row: type[Row], statement: LiteralString, params: Params | None = None
+) -> Row | None:
+    """`one` for request handlers."""
+    async with conn.cursor(row_factory=_record(row)) as cursor:
+        return await (await cursor.execute(statement, params)).fetchone()
+
+
+async def async_scalars(conn: AsyncConnection, statement: LiteralString, params: Params | None = None) -> list[Any]:
+    """`scalars` for request handlers."""
+    async with conn.cursor(row_factory=scalar_row) as cursor:
+        return await (await cursor.execute(statement, params)).fetchall()

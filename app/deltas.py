@@ -1,0 +1,299 @@
+"""Count, then merge: a batch becomes deltas, one a shard; a shard's pending deltas become edges.
+
+Both are one transaction that flips the ledger with the work it records. Two merges never touch the same edge: each
+works under its shard's advisory lock. A backlog makes merges bigger, and cheaper per edge.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import numpy as np
+import polars as pl
+
+import sql
+from app import ledger
+from app.arrays import Float8Array, Int8Array, TextArray, TimestamptzArray
+from app.compression import decompress
+from app.db import Connection, execute, rows, scalars
+from app.ledger import Claim, GraphParameters
+from app.mentions import PROFILES, Counted, count
+from app.posts import Posts, read
+from app.shards import handle_ids, shard_lock_key, shard_of, shard_range
+
+_ADD_USERS = sql.query("users/add")
+_COLLISIONS = sql.query("users/collisions")
+_SET_COUNTED = sql.query("batches/set_counted")
+_INSERT_REJECTS = sql.query("rejects/insert")
+_INSERT_DELTA = sql.query("deltas/insert")
+_TRY_MERGE_LOCK = sql.query("deltas/try_merge_lock")
+_LOCK_SHARD = sql.query("edges/lock_shard")
+_TAKE = sql.query("deltas/take")
+_DELETE = sql.query("deltas/delete")
+_PENDING = sql.query("deltas/pending")
+_MERGE = sql.query("edges/merge")
+_ARCHIVE_HOLDS = sql.query("archive/holds")
+_TAKE_BACK = sql.query("archive/take_back")
+
+MAX_PROBES = 64
+"""Hashes tried for one handle. With 64-bit hashes a second is needed about once in 10^9 users."""
+
+MERGE_LOCK_CLASS = 0x6D67
+"""First half of the two-part advisory lock keys of which a shard's one merge holds one; the second is the shard."""
+
+_KEYS = ["source_id", "target_id"]
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a count found, and the shards that have a delta of it now."""
+
+    rows_received: int
+    rows_rejected: int
+    mentions: int
+    edges: int
+    shards: list[int]
+
+
+class _DeltaRow(msgspec.Struct):
+    batch_id: int
+    payload: bytes
+
+
+class _EdgeRow(msgspec.Struct):
+    source_id: int
+    target_id: int
+    mention_count: int
+    weight: float
+    weighed_at: datetime
+    first_seen: datetime
+    last_seen: datetime
+
+
+# Count ----------------------------------------------------------------------------------------------------------------
+
+
+def count_batch(conn: Connection, claim: Claim, parameters: GraphParameters, *, now: datetime) -> Outcome | None:
+    """Count a claimed batch and flip it to `counted` with its deltas and rejects. None if the claim was superseded.
+
+    Its users are added first, in transactions of their own: they are the same whoever adds them.
+    """
+    posts = read(decompress(claim.payload), claim.format, first_line=claim.first_line)
+    counted = count(
+        posts.frame,
+        profile=PROFILES[claim.options.profile],
+        clock=claim.options.clock,
+        received_at=claim.received_at,
+        half_life=parameters.half_life,
+    )
+    ids = user_ids(conn, counted.users, bits=parameters.handle_bits)
+    by_shard = _split(_with_ids(counted.edges, ids), parameters.shards)
+    outcome = Outcome(
+        rows_received=posts.rows,
+        rows_rejected=len(posts.rejects),
+        mentions=counted.mentions,
+        edges=len(counted.edges),
+        shards=list(by_shard),
+    )
+    with conn.transaction():
+        if not _set_counted(conn, claim, counted, posts, now=now):
+            return None
+        for shard, edges in by_shard.items():
+            execute(
+                conn,
+                _INSERT_DELTA,
+                {
+                    "shard": shard,
+                    "batch_id": claim.batch_id,
+                    "edges": len(edges),
+                    "mentions": int(edges["mention_count"].sum()),
+                    "payload": pack(edges),
+                },
+            )
+        _insert_rejects(conn, claim, posts.rejects)
+        if not by_shard:
+            ledger.finish_batches(conn, [claim.batch_id], now=now)
+    return outcome
+
+
+def _set_counted(conn: Connection, claim: Claim, counted: Counted, posts: Posts, *, now: datetime) -> bool:
+    profile = PROFILES[claim.options.profile]
+    return bool(
+        execute(
+            conn,
+            _SET_COUNTED,
+            {
+                "batch_id": claim.batch_id,
+                "claim": claim.token,
+                "profile": profile.name,
+                "profile_version": profile.version,
+                "rows_received": posts.rows,
+                "rows_accepted": len(posts.frame),
+                "rows_rejected": len(posts.rejects),
+                "mentions": counted.mentions,
+                "edges": len(counted.edges),
+                "now": now,
+            },
+        )
+    )
+
+
+def _insert_rejects(conn: Connection, claim: Claim, rejects: pl.DataFrame) -> None:
+    if rejects.is_empty():
+        return
+    execute(
+        conn,
+        _INSERT_REJECTS,
+        {
+            "upload_id": claim.upload_id,
+            "batch_id": claim.batch_id,
+            "lines": Int8Array(rejects["line"].to_numpy()),
+            "columns": rejects["column"].to_list(),
+            "codes": rejects["code"].to_list(),
+            "messages": rejects["message"].to_list(),
+            "raws": rejects["raw"].to_list(),
+        },
+    )
+
+
+def user_ids(conn: Connection, users: pl.DataFrame, *, bits: int) -> pl.DataFrame:
+    """The id of every handle, adding those not yet known: `users` (handle, spelling) -> (handle, id).
+
+    A handle's id is the first of its hashes that no other handle has. Users are never deleted, so whoever looks, and
+    whenever, finds the same; two workers adding the same handle at once wait for each other on the primary key.
+    """
+    resolved: list[pl.DataFrame] = []
+    pending = users.select("handle", "spelling")
+    for probe in range(MAX_PROBES):
+        if pending.is_empty():
+            break
+        pending = pending.with_columns(id=pl.Series(handle_ids(pending["handle"], probe=probe, bits=bits)))
+        ids, handles = Int8Array(pending["id"].to_numpy()), TextArray(pending["handle"].to_list())
+        execute(
+            conn, _ADD_USERS, {"ids": ids, "handles": handles, "spellings": TextArray(pending["spelling"].to_list())}
+        )
+        taken = np.zeros(len(pending), dtype=np.bool_)
+        taken[[position - 1 for position in scalars(conn, _COLLISIONS, {"ids": ids, "handles": handles})]] = True
+        resolved.append(pending.filter(~pl.Series(taken)).select("handle", "id"))
+        pending = pending.filter(pl.Series(taken)).select("handle", "spelling")
+    if not pending.is_empty():
+        raise LookupError(f"no free id for {pending['handle'][0]!r} after {MAX_PROBES} hashes of {bits} bits")
+    return pl.concat(resolved) if resolved else pl.DataFrame(schema={"handle": pl.String, "id": pl.Int64})
+
+
+def _with_ids(edges: pl.DataFrame, ids: pl.DataFrame) -> pl.DataFrame:
+    """Edges by id, sorted by (source_id, target_id), instants as they are."""
+    return (
+        edges.join(ids.rename({"handle": "source", "id": "source_id"}), on="source", how="left")
+        .join(ids.rename({"handle": "target", "id": "target_id"}), on="target", how="left")
+        .select(*_KEYS, "mention_count", "weight", "weighed_at", "first_seen", "last_seen")
+        .sort(_KEYS)
+    )
+
+
+def _split(edges: pl.DataFrame, shards: int) -> dict[int, pl.DataFrame]:
+    """Edges by shard. Shards are ranges of source ids and the edges are sorted, so each is a slice."""
+    numbers = shard_of(edges["source_id"].to_numpy(), shards)
+    starts = np.flatnonzero(np.r_[True, numbers[1:] != numbers[:-1]]) if len(numbers) else np.array([], dtype=np.int64)
+    ends = np.r_[starts[1:], len(numbers)].astype(np.int64)
+    return {
+        int(numbers[start]): edges.slice(int(start), int(end - start)) for start, end in zip(starts, ends, strict=False)
+    }
+
+
+def pack(edges: pl.DataFrame) -> bytes:
+    """A delta's payload: an Arrow IPC stream, compressed with Zstandard."""
+    out = io.BytesIO()
+    edges.write_ipc_stream(out, compression="zstd")
+    return out.getvalue()
+
+
+def unpack(payload: bytes) -> pl.DataFrame:
+    """The edges of a delta's payload."""
+    return pl.read_ipc_stream(io.BytesIO(payload))
+
+
+# Merge ----------------------------------------------------------------------------------------------------------------
+
+
+def merge_shard(conn: Connection, shard: int, parameters: GraphParameters, *, limit: int, now: datetime) -> int | None:
+    """Merge up to `limit` of a shard's oldest deltas; how many, 0 if there are none. None: another merge is at it.
+
+    That one goes on until `has_pending`, asked after its lock is released, says no: a delta committed by a worker that
+    found the shard's merge running is never left behind.
+    """
+    with conn.transaction():
+        if scalars(conn, _TRY_MERGE_LOCK, {"merge_class": MERGE_LOCK_CLASS, "shard": shard}) != [True]:
+            return None
+        execute(conn, _LOCK_SHARD, {"key": shard_lock_key(shard)})
+        taken = rows(conn, _DeltaRow, _TAKE, {"shard": shard, "limit": limit})
+        if not taken:
+            return 0
+        edges = fold([unpack(delta.payload) for delta in taken], half_life=parameters.half_life)
+        edges = _with_archived(conn, shard, edges, parameters)
+        execute(
+            conn,
+            _MERGE,
+            {
+                "source_ids": Int8Array(edges["source_id"].to_numpy()),
+                "target_ids": Int8Array(edges["target_id"].to_numpy()),
+                "mention_counts": Int8Array(edges["mention_count"].to_numpy()),
+                "weights": Float8Array(edges["weight"].to_numpy()),
+                "weighed_at": _instants(edges["weighed_at"]),
+                "first_seen": _instants(edges["first_seen"]),
+                "last_seen": _instants(edges["last_seen"]),
+                "half_life_seconds": parameters.half_life.total_seconds(),
+            },
+        )
+        batch_ids = [delta.batch_id for delta in taken]
+        execute(conn, _DELETE, {"shard": shard, "batch_ids": batch_ids})
+        ledger.finish_batches(conn, batch_ids, now=now)
+    return len(taken)
+
+
+def has_pending(conn: Connection, shard: int) -> bool:
+    """Whether the shard has deltas."""
+    return scalars(conn, _PENDING, {"shard": shard}) == [True]
+
+
+def fold(deltas: Sequence[pl.DataFrame], *, half_life: timedelta) -> pl.DataFrame:
+    """Sum deltas by edge, sorted by (source_id, target_id): counts add up, weights meet at their latest instant."""
+    if len(deltas) == 1:
+        return deltas[0]
+    latest = pl.col("weighed_at").max()
+    halvings = (latest - pl.col("weighed_at")).dt.total_microseconds() / (half_life.total_seconds() * 1e6)
+    return (
+        pl.concat(deltas)
+        .group_by(_KEYS)
+        .agg(
+            mention_count=pl.col("mention_count").sum(),
+            weight=(pl.col("weight") * (-halvings * np.log(2)).exp()).sum(),
+            weighed_at=latest,
+            first_seen=pl.col("first_seen").min(),
+            last_seen=pl.col("last_seen").max(),
+        )
+        .sort(_KEYS)
+    )
+
+
+def _with_archived(conn: Connection, shard: int, edges: pl.DataFrame, parameters: GraphParameters) -> pl.DataFrame:
+    """The edges, with what the archive held of them, taken out of it."""
+    lowest, highest = shard_range(shard, parameters.shards)
+    if scalars(conn, _ARCHIVE_HOLDS, {"lowest_id": lowest, "highest_id": highest}) != [True]:
+        return edges
+    keys: dict[str, Any] = {
+        "source_ids": Int8Array(edges["source_id"].to_numpy()),
+        "target_ids": Int8Array(edges["target_id"].to_numpy()),
+    }
+    archived = rows(conn, _EdgeRow, _TAKE_BACK, keys)
+    if not archived:
+        return edges
+    back = pl.DataFrame([msgspec.structs.asdict(row) for row in archived], schema=edges.schema)
+    return fold([edges, back], half_life=parameters.half_life)
+
+
+def _instants(values: pl.Series) -> TimestamptzArray:
+    return TimestamptzArray(values.dt.replace_time_zone(None).to_numpy())

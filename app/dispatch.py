@@ -1,0 +1,67 @@
+"""Ringing the bell: the only place that enqueues, and the names by which the actors are known.
+
+Messages are sent by name, so that the API need not import the actors; a test checks the names, queues and arguments
+against the registered ones. A bell that cannot be rung is logged and left to the sweeper: the ledger knows what is due.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import redis
+import structlog
+from dramatiq import Message
+
+from app.broker import FailOverRedisBroker
+from app.ledger import Priority, Ring
+
+log = structlog.get_logger(__name__)
+
+COUNT = "count"
+MERGE = "merge"
+SWEEP = "sweep"
+DECAY = "decay"
+
+URGENT_SUFFIX = "_urgent"
+
+QUEUES = {Priority.URGENT: "urgent", Priority.BULK: "bulk"}
+MAINTENANCE_QUEUE = "maintenance"
+
+
+def actor_name(verb: str, priority: Priority) -> str:
+    """The actor that does `verb` for uploads of this priority: a Dramatiq actor has one queue, so there are two."""
+    return verb + URGENT_SUFFIX if priority is Priority.URGENT else verb
+
+
+def ring_counts(broker: FailOverRedisBroker, batches: Iterable[Ring]) -> bool:
+    """Wake a worker for each batch. False if Redis is away."""
+    return _send(broker, [_message(COUNT, ring) for ring in batches])
+
+
+def ring_merges(broker: FailOverRedisBroker, shards: Iterable[Ring]) -> bool:
+    """Wake a worker for each shard. False if Redis is away."""
+    return _send(broker, [_message(MERGE, ring) for ring in shards])
+
+
+def ring_maintenance(broker: FailOverRedisBroker, verb: str) -> bool:
+    """Wake a worker for `sweep` or `decay`. False if Redis is away."""
+    return _send(broker, [Message(MAINTENANCE_QUEUE, verb, (), {}, {})])
+
+
+def queues_empty(broker: FailOverRedisBroker) -> bool:
+    """Whether no batch's or shard's bell is waiting. Raises redis.ConnectionError."""
+    return all(broker.queue_length(queue) == 0 for queue in QUEUES.values())
+
+
+def _message(verb: str, ring: Ring) -> Message[None]:
+    return Message(QUEUES[ring.priority], actor_name(verb, ring.priority), (ring.id,), {}, {})
+
+
+def _send(broker: FailOverRedisBroker, messages: list[Message[None]]) -> bool:
+    for sent, message in enumerate(messages):
+        try:
+            broker.enqueue(message)
+        except redis.ConnectionError as error:
+            log.warning("redis away: left to the sweeper", unsent=len(messages) - sent, error=str(error))
+            return False
+    return True

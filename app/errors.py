@@ -1,0 +1,118 @@
+"""Every failure a user can meet, named once: a class a failure, its docstring is its title.
+
+`Problem` is the RFC 9457 document that HTTP answers with, that the ledger keeps in `error`, and that the CLI prints.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+from uuid import UUID
+
+import msgspec
+
+PROBLEM_TYPE_PREFIX = "urn:mentiongraph:problem:"
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An RFC 9457 problem document; `detail` says what was found, where, and what to do."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    upload: str | None = None
+    """Id of the upload in the ledger that keeps this problem, if there is one."""
+
+
+class MentiongraphError(Exception):
+    """Something went wrong."""
+
+    code: str = "internal-error"
+    status: int = 500
+    exit_code: ClassVar[int] = 1
+
+    upload_id: UUID | None = None
+    """The upload in the ledger that keeps this failure, if there is one."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+    @property
+    def title(self) -> str:
+        return (type(self).__doc__ or "").partition("\n")[0].rstrip(".")
+
+    def problem(self) -> Problem:
+        return Problem(
+            type=PROBLEM_TYPE_PREFIX + self.code,
+            title=self.title,
+            status=self.status,
+            detail=self.detail,
+            upload=str(self.upload_id) if self.upload_id else None,
+        )
+
+
+class UploadRefused(MentiongraphError):
+    """The upload was refused; nothing of it was applied."""
+
+    status: int = 422
+    exit_code = 3
+
+    def __init__(self, code: str, detail: str, *, status: int = 422) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.status = status
+
+
+class UploadCutOff(MentiongraphError):
+    """The client went away before the last byte; nothing of the upload was applied."""
+
+    code = "upload-cut-off"
+    status: int = 400
+    exit_code = 3
+
+
+class NotFound(MentiongraphError):
+    """There is no such thing."""
+
+    code = "not-found"
+    status: int = 404
+    exit_code = 4
+
+
+class BadRequest(MentiongraphError):
+    """The request cannot be understood."""
+
+    code = "bad-request"
+    status: int = 400
+    exit_code = 2
+
+
+class DatabaseUnavailable(MentiongraphError):
+    """PostgreSQL cannot be reached."""
+
+    code = "database-unavailable"
+    status: int = 503
+    exit_code = 5
+
+
+class NotMigrated(MentiongraphError):
+    """The database does not have the schema this version needs."""
+
+    code = "not-migrated"
+    status: int = 503
+    exit_code = 5
+
+
+class BadSetting(MentiongraphError):
+    """A setting has a value that cannot be used."""
+
+    code = "bad-setting"
+    exit_code = 2
+
+
+class ServerFailed(MentiongraphError):
+    """A server or process that this command needs did not come up."""
+
+    code = "server-failed"
+    exit_code = 6

@@ -1,0 +1,146 @@
+"""The header of an upload: which columns there are, and where. Pure."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import msgspec
+
+from app.csvscan import LF, Flaw, Rows, count_lines, scan
+from app.errors import UploadRefused
+
+MAX_HEADER_BYTES = 64 << 10
+
+_BOM = b"\xef\xbb\xbf"
+_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+_SHOWN_CHARACTERS = 80
+_SHOWN_COLUMNS = 30
+
+
+class ColumnNames(msgspec.Struct, frozen=True):
+    """What the columns of an upload are called; case and surrounding spaces do not matter."""
+
+    text: str = "data"
+    timestamp: str = "timestamp"
+    author: str = "username"
+
+
+class Format(msgspec.Struct, frozen=True):
+    """How the rows of an upload are laid out; columns are counted from 0."""
+
+    delimiter: str
+    fields: int
+    text: int
+    timestamp: int
+    author: int
+
+
+class Header(msgspec.Struct, frozen=True):
+    format: Format
+    body_offset: int
+    """Offset of the first byte behind the header."""
+    first_line: int
+    """Number of the physical line that starts there, counted from 1."""
+
+
+def read_header(head: bytes, *, final: bool, names: ColumnNames, delimiter: str = ",") -> Header | None:
+    """The header in the first bytes of an upload; None if more of them are needed, which is never so for final bytes.
+
+    Raises UploadRefused: empty-file, missing-column, duplicate-column, header-not-utf8, header-too-long,
+    header-has-nul, header-malformed.
+    """
+    if head.startswith(_UTF16_BOMS):
+        raise UploadRefused(
+            "header-not-utf8", "The file is UTF-16 (it starts with its byte order mark). Save it as UTF-8."
+        )
+    skipped = len(_BOM) if head.startswith(_BOM) else 0
+    body = head[skipped : MAX_HEADER_BYTES + 2]
+    whole = final and len(head) <= MAX_HEADER_BYTES
+    row = scan(body, delimiter) if body else None
+    if row is None or row.start.size == 0:
+        return _no_header_yet(len(head), final=final)
+    end, flaw = int(row.end[0]), Flaw(int(row.flaw[0]))
+    is_over = end < len(body) - 1 or (end == len(body) - 1 and body[end] == LF)
+    if flaw is Flaw.MALFORMED_QUOTE or (whole and flaw is Flaw.UNCLOSED_QUOTE):
+        raise UploadRefused(
+            "header-malformed",
+            f"A quote in the header does not close properly: {show(body[:end])}. "
+            'A quoted name ends with a quote and then the delimiter or the end of the line; write quotes inside as "".',
+        )
+    if end > MAX_HEADER_BYTES or (len(head) > MAX_HEADER_BYTES and (flaw is not Flaw.NONE or not is_over)):
+        raise _header_too_long(body)
+    if flaw is not Flaw.NONE or not (is_over or whole):
+        return None
+    found = _names(row)
+    width = len(found)
+    text, timestamp, author = (
+        _find(name, found, names, delimiter) for name in (names.text, names.timestamp, names.author)
+    )
+    behind = end + (2 if body[end : end + 2] == b"\r\n" else 1) if end < len(body) else end
+    form = Format(delimiter, width, text, timestamp, author)
+    return Header(form, skipped + behind, count_lines(body[:behind]) + 1)
+
+
+def _no_header_yet(size: int, *, final: bool) -> None:
+    if final:
+        raise UploadRefused(
+            "empty-file", f"The file has no header and no rows ({size} bytes). Send CSV with a header line."
+        )
+    if size > MAX_HEADER_BYTES:
+        raise UploadRefused(
+            "header-too-long", f"The first {size:,} bytes are empty lines. Start the file with its header."
+        )
+
+
+def _header_too_long(body: bytes) -> UploadRefused:
+    return UploadRefused(
+        "header-too-long",
+        f"The header does not end within {MAX_HEADER_BYTES:,} bytes; it starts with {show(body)}. "
+        "The first line of the file must name its columns; look for a missing line end or an unclosed quote.",
+    )
+
+
+def _names(row: Rows) -> list[str]:
+    """The names in the first row, as they are written."""
+    line = row.data[int(row.start[0]) : int(row.end[0])].tobytes()
+    if b"\0" in line:
+        raise UploadRefused("header-has-nul", "The header has NUL bytes: UTF-16, or no text at all. Send CSV in UTF-8.")
+    try:
+        line.decode()
+    except UnicodeDecodeError as error:
+        detail = (
+            f"Byte {error.start + 1} of the header, 0x{line[error.start]:02x}, is not UTF-8. Save the file as UTF-8."
+        )
+        raise UploadRefused("header-not-utf8", detail) from error
+    marks = [int(row.start[0]) - 1, *row.marks[int(row.first[0]) : int(row.last[0]) + 1].tolist()]
+    fields = [row.data[begin + 1 : end].tobytes().decode() for begin, end in pairwise(marks)]
+    return [field[1:-1].replace('""', '"') if field.startswith('"') else field for field in fields]
+
+
+def _find(name: str, found: list[str], names: ColumnNames, delimiter: str) -> int:
+    """Which column has the name."""
+
+    def key(column: str) -> str:
+        return column.strip().casefold()
+
+    matches = [index for index, column in enumerate(found) if key(column) == key(name)]
+    if len(matches) == 1:
+        return matches[0]
+    shown = ", ".join(show(column.encode()) for column in found[:_SHOWN_COLUMNS]) + (
+        ", …" if len(found) > _SHOWN_COLUMNS else ""
+    )
+    if matches:
+        positions = " and ".join(str(index + 1) for index in matches)
+        raise UploadRefused("duplicate-column", f"The header names {name!r} in columns {positions}; found: {shown}.")
+    wanted = f"{names.text!r}, {names.timestamp!r} and {names.author!r}"
+    other = next((sign for sign in ",;\t|" if sign != delimiter and len(found) == 1 and sign in found[0]), None)
+    hint = f" Is the delimiter {other!r}? It was taken to be {delimiter!r}." if other else ""
+    if not {key(column) for column in found} & {key(names.text), key(names.timestamp), key(names.author)}:
+        hint = hint or " The first line must name the columns; is the header missing?"
+    raise UploadRefused("missing-column", f"The header has no column {name!r}; wanted {wanted}, found: {shown}.{hint}")
+
+
+def show(found: bytes) -> str:
+    """What was found, for a message: quoted, and cut if it is long."""
+    text = found[: 4 * _SHOWN_CHARACTERS].decode(errors="replace")
+    return repr(text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…")

@@ -1,0 +1,284 @@
+"""The ledger: which upload and batch is in which state, and the only ways to move them on.
+
+    upload   receiving -> staged -> applying -> applied | failed          failed -> applying (replay)
+             receiving -> aborted | duplicate
+    batch    staged -> counted -> applied                                  staged -> failed -> staged (replay)
+
+Every transition is a guarded UPDATE; that it touched no row is an answer, not an error: somebody else was first.
+Row locks are taken on batches before uploads, each in the order of id.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import msgspec
+
+import sql
+from app.db import Connection, execute, one, rows, scalars
+from app.errors import Problem
+from app.mentions import Clock
+from app.posts import ColumnNames, Format
+from app.settings import Settings
+
+SWEEP_LOCK = 0x6D67_0000_0001
+"""Key of the advisory lock of the one sweep at a time."""
+
+_CLAIM = sql.query("batches/claim")
+_FAIL = sql.query("batches/fail")
+_EXPIRE = sql.query("batches/expire")
+_RING_DUE = sql.query("batches/ring_due")
+_LOCK_BATCHES = sql.query("batches/lock")
+_FINISH_BATCHES = sql.query("batches/finish")
+_FAILED = sql.query("batches/failed")
+_REPLAY = sql.query("batches/replay")
+_DELETE_BATCHES = sql.query("batches/delete")
+_BEGIN = sql.query("uploads/begin")
+_LOCK_UPLOADS = sql.query("uploads/lock")
+_FINISH_UPLOADS = sql.query("uploads/finish")
+_REOPEN = sql.query("uploads/reopen")
+_ABORT_SILENT = sql.query("uploads/abort_silent")
+_LOCK_SWEEP = sql.query("ledger/lock_sweep")
+_PENDING_SHARDS = sql.query("deltas/pending_shards")
+_PARAMETERS = sql.query("graph/parameters")
+
+
+class UploadState(StrEnum):
+    """States of an upload; see the picture above."""
+
+    RECEIVING = "receiving"
+    STAGED = "staged"
+    APPLYING = "applying"
+    APPLIED = "applied"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    ABORTED = "aborted"
+    DUPLICATE = "duplicate"
+    RETRACTED = "retracted"
+
+
+UNFINISHED = frozenset({UploadState.RECEIVING, UploadState.STAGED, UploadState.APPLYING})
+
+
+class Priority(StrEnum):
+    """Which queue an upload's work waits in."""
+
+    URGENT = "urgent"
+    BULK = "bulk"
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How an upload is to be read and counted; kept with it."""
+
+    columns: ColumnNames = ColumnNames()
+    delimiter: str = ","
+    profile: str = "twitter"
+    clock: Clock = Clock.ARRIVAL
+    priority: Priority = Priority.BULK
+
+
+class GraphParameters(msgspec.Struct, frozen=True):
+    """What every process must agree on; kept in the database."""
+
+    half_life: timedelta
+    shards: int
+    handle_bits: int
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """A batch in this attempt's hands. Only the holder of `token` can finish it."""
+
+    batch_id: int
+    upload_id: uuid.UUID
+    token: uuid.UUID
+    attempts: int
+    first_line: int
+    payload: bytes
+    """CSV, compressed with Zstandard."""
+    options: Options
+    format: Format
+    received_at: datetime
+    first: bool
+    """Whether it is the first of its upload."""
+
+
+class Ring(msgspec.Struct, frozen=True):
+    """A bell to ring: a batch to count, or a shard to merge."""
+
+    id: int
+    priority: Priority
+
+
+class Sweep(msgspec.Struct, frozen=True):
+    """What a sweep found to do."""
+
+    batches: list[Ring]
+    shards: list[Ring]
+    failed_batches: int
+    aborted_uploads: int
+
+
+class FailedBatch(msgspec.Struct, frozen=True):
+    """A batch that failed for good. Not `replayable` once its payload was purged."""
+
+    id: int
+    upload_id: uuid.UUID
+    ordinal: int
+    attempts: int
+    replayable: bool
+    error: Problem
+
+
+def parameters(conn: Connection) -> GraphParameters:
+    """The parameters of this database's graph."""
+    found = one(conn, GraphParameters, _PARAMETERS)
+    if found is None:
+        raise LookupError("graph_parameters holds no row")
+    return found
+
+
+def claim(conn: Connection, batch_id: int, *, settings: Settings, now: datetime) -> Claim | None:
+    """Take a batch for one attempt, in a transaction of its own; None if it is not due, done, or in other hands."""
+    with conn.transaction():
+        taken = one(
+            conn,
+            Claim,
+            _CLAIM,
+            {
+                "batch_id": batch_id,
+                "token": uuid.uuid4(),
+                "claimed_until": now + timedelta(seconds=settings.claim_seconds),
+                "max_attempts": settings.max_attempts,
+                "now": now,
+            },
+        )
+        if taken is not None and taken.first:
+            execute(conn, _BEGIN, {"id": taken.upload_id})
+    return taken
+
+
+def fail(conn: Connection, claim: Claim, problem: Problem, *, settings: Settings, now: datetime) -> bool:
+    """An attempt failed: back off, or fail the batch once its attempts are used up. True if it failed for good."""
+    with conn.transaction():
+        state = scalars(
+            conn,
+            _FAIL,
+            {
+                "batch_id": claim.batch_id,
+                "claim": claim.token,
+                "error": msgspec.json.encode(problem).decode(),
+                "max_attempts": settings.max_attempts,
+                "backoff_seconds": settings.backoff_seconds,
+                "backoff_limit": settings.backoff_limit,
+                "now": now,
+            },
+        )
+        failed = state == ["failed"]
+        if failed:
+            finish_uploads(conn, [claim.upload_id], now=now)
+    return failed
+
+
+def finish_batches(conn: Connection, batch_ids: Sequence[int], *, now: datetime) -> None:
+    """counted -> applied for those whose last delta is merged, and so on to their uploads. Last in a transaction: it
+    locks rows that other shards' merges want too."""
+    execute(conn, _LOCK_BATCHES, {"ids": list(batch_ids)})
+    upload_ids = scalars(conn, _FINISH_BATCHES, {"ids": list(batch_ids), "now": now})
+    if upload_ids:
+        finish_uploads(conn, upload_ids, now=now)
+
+
+def finish_uploads(conn: Connection, upload_ids: Sequence[uuid.UUID], *, now: datetime) -> None:
+    """applying -> applied or failed, for those with no batch left to do. Inside the caller's transaction."""
+    ids = sorted(set(upload_ids))
+    execute(conn, _LOCK_UPLOADS, {"ids": ids})
+    execute(conn, _FINISH_UPLOADS, {"ids": ids, "now": now})
+
+
+def sweep(conn: Connection, *, settings: Settings, now: datetime, queues_empty: bool, limit: int = 500) -> Sweep | None:
+    """One look over the ledger for what nobody will do by itself; None while another sweep is at it.
+
+    Due batches are answered to be rung again: at once where the queues are empty (then their bells are lost), otherwise
+    when the last ring is `ring_again_seconds` old. Batches out of attempts fail; uploads whose receiver is gone abort.
+    """
+    patience = 0.0 if queues_empty else settings.ring_again_seconds
+    with conn.transaction():
+        if scalars(conn, _LOCK_SWEEP, {"key": SWEEP_LOCK}) != [True]:
+            return None
+        aborted = _abort_silent(conn, settings=settings, now=now)
+        failed = _expire(conn, settings=settings, now=now)
+        due = rows(
+            conn, Ring, _RING_DUE, {"now": now, "rung_before": now - timedelta(seconds=patience), "limit": limit}
+        )
+        shards = rows(conn, Ring, _PENDING_SHARDS)
+    return Sweep(
+        batches=sorted(due, key=lambda ring: ring.id),
+        shards=shards,
+        failed_batches=failed,
+        aborted_uploads=aborted,
+    )
+
+
+def _abort_silent(conn: Connection, *, settings: Settings, now: datetime) -> int:
+    problem = Problem(
+        type="urn:mentiongraph:problem:upload-cut-off",
+        title="The process that received the upload is gone",
+        status=400,
+        detail=f"Nothing was heard of it for {2 * settings.receive_timeout:g} s. Send the file again.",
+    )
+    ids = scalars(
+        conn,
+        _ABORT_SILENT,
+        {
+            "silent_since": now - timedelta(seconds=2 * settings.receive_timeout),
+            "error": msgspec.json.encode(problem).decode(),
+            "now": now,
+        },
+    )
+    if ids:
+        execute(conn, _DELETE_BATCHES, {"upload_ids": ids})
+    return len(ids)
+
+
+class _BatchOfUpload(msgspec.Struct):
+    id: int
+    upload_id: uuid.UUID
+
+
+def _expire(conn: Connection, *, settings: Settings, now: datetime) -> int:
+    problem = Problem(
+        type="urn:mentiongraph:problem:worker-lost",
+        title="Every worker that took this batch was lost",
+        status=500,
+        detail=f"{settings.max_attempts} workers claimed it and none came back: it may kill them (memory?). "
+        "Look at the workers' logs; then `mentiongraph replay --batch`.",
+    )
+    expired = rows(
+        conn,
+        _BatchOfUpload,
+        _EXPIRE,
+        {"max_attempts": settings.max_attempts, "error": msgspec.json.encode(problem).decode(), "now": now},
+    )
+    if expired:
+        finish_uploads(conn, [row.upload_id for row in expired], now=now)
+    return len(expired)
+
+
+def failed_batches(
+    conn: Connection, *, upload_id: uuid.UUID | None = None, batch_id: int | None = None
+) -> list[FailedBatch]:
+    """Batches that failed for good: all, an upload's, or one."""
+    return rows(conn, FailedBatch, _FAILED, {"upload_id": upload_id, "batch_id": batch_id})
+
+
+def replay(conn: Connection, batch_ids: Sequence[int], *, now: datetime) -> list[int]:
+    """failed -> staged, with fresh attempts; the ids that moved. Their bells are the caller's to ring, after."""
+    with conn.transaction():
+        execute(conn, _LOCK_BATCHES, {"ids": list(batch_ids)})
+        moved = rows(conn, _BatchOfUpload, _REPLAY, {"ids": list(batch_ids), "now": now})
+        if moved:
+            execute(conn, _REOPEN, {"ids": [row.upload_id for row in moved]})
+    return sorted(row.id for row in moved)

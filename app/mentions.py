@@ -1,0 +1,143 @@
+"""Posts → counted edges. Pure: the same posts give the same edges, however they are cut into batches.
+
+Expressions of polars have no lookaround. A profile therefore says its rule twice: as expressions that find the mentions
+of all plain texts at once, and as one exact pattern for the few texts in which what follows a mention matters.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import msgspec
+import polars as pl
+
+from app import shards
+
+
+class Clock(StrEnum):
+    """When a mention counts as made."""
+
+    ARRIVAL = "arrival"
+    """When its upload was received."""
+    EVENT = "event"
+    """When its post says; a post from the future counts as made on arrival."""
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """A rule for what a mention is. A changed rule is a new version: batches keep the version that counted them."""
+
+    name: str
+    version: int
+    signs: str
+    """A text that does not match has no mention. Cheap."""
+    mention: str
+    """A mention, with whatever must stand before it; matches follow each other from left to right, none overlap."""
+    handle: str
+    """The handle in what `mention` matched, as its first group; no match: no mention after all."""
+    lookahead: str
+    """A text that matches is left to `exact`."""
+    exact: re.Pattern[str]
+    """As `mention`, with the handle as its first group; if another group took part, it is no mention after all."""
+
+
+# twitter-text's rule (github.com/twitter/twitter-text), as its conformance suite has it. The slug of a list belongs to
+# the match, but @user/list is no mention of the user. What must not follow takes no part in the match: it may be what
+# stands before the next mention.
+_BEFORE = r"(?:^|[^A-Za-z0-9_!#$%&*@＠]|(?:^|[^A-Za-z0-9_+~.\-])[Rr][Tt]:?)"
+_NAME = r"[@＠]([A-Za-z0-9_]{1,20})"
+_LIST = r"/[A-Za-z][A-Za-z0-9_\-]{0,24}"
+_ACCENTED = (
+    r"\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u0253\u0254\u0256\u0257\u0259\u025b\u0263\u0268\u026f\u0272\u0289\u028b"
+    r"\u02bb\u0300-\u036f\u1e00-\u1eff"
+)
+_AFTER = rf"[@＠{_ACCENTED}]|://"
+_TWITTER = Profile(
+    name="twitter",
+    version=1,
+    signs="[@＠]",
+    mention=f"{_BEFORE}{_NAME}(?:{_LIST})?",
+    handle=f"{_NAME}$",
+    lookahead=f"{_NAME}(?:{_LIST})?(?:{_AFTER})",
+    exact=re.compile(f"{_BEFORE}{_NAME}({_LIST})?(?=({_AFTER})?)"),
+)
+
+PROFILES: dict[str, Profile] = {profile.name: profile for profile in (_TWITTER,)}
+
+
+class Counted(msgspec.Struct, frozen=True):
+    mentions: int
+    edges: pl.DataFrame
+    """source, target: String (folded); mention_count: Int64; first_seen, last_seen: Datetime(us, UTC), the posts' own;
+    weight: Float64, as it is at weighed_at: Datetime(us, UTC). One row an edge, in no order."""
+    users: pl.DataFrame
+    """handle: String (folded, unique), spelling: String, the first seen. Every author and every target."""
+
+
+def count(
+    frame: pl.DataFrame, *, profile: Profile, clock: Clock, received_at: datetime, half_life: timedelta
+) -> Counted:
+    """The edges in posts, which are a frame as `posts.read` gives it."""
+    if half_life <= timedelta(0):
+        raise ValueError(f"a half-life is longer than nothing, not {half_life}")
+    found = find(frame["text"], profile)
+    authors = frame.select(pl.int_range(pl.len()).alias("row"), handle="author", spelling="author_spelling")
+    targets = found.select("row", shards.folded(pl.col("handle")).alias("handle"), spelling="handle")
+    mentions = frame.select("at", source="author")[targets["row"]].with_columns(target=targets["handle"])
+    edges = _edges(mentions, clock, received_at, half_life)
+    return Counted(mentions.height, edges, _users(authors, targets))
+
+
+def find(texts: pl.Series, profile: Profile) -> pl.DataFrame:
+    """row: Int64 (index in `texts`), handle: String, as it is spelled; each mention once, in order."""
+    numbered = texts.alias("text").to_frame().select(pl.int_range(pl.len()).alias("row"), "text")
+    signed = numbered.filter(pl.col("text").str.contains(profile.signs))
+    delicate = signed["text"].str.contains(profile.lookahead)
+    plain = signed.filter(~delicate) if delicate.any() else signed
+    found = (
+        plain.select("row", handle=pl.col("text").str.extract_all(profile.mention))
+        .explode("handle")
+        .with_columns(pl.col("handle").str.extract(profile.handle))
+        .drop_nulls()
+    )
+    if plain.height == signed.height:
+        return found
+    return pl.concat([found, _find_exactly(signed.filter(delicate), profile)]).sort("row", maintain_order=True)
+
+
+def _find_exactly(texts: pl.DataFrame, profile: Profile) -> pl.DataFrame:
+    found = [
+        (row, match[1])
+        for row, text in texts.iter_rows()
+        for match in profile.exact.finditer(text)
+        if not any(match.groups()[1:])
+    ]
+    return pl.DataFrame(found, schema={"row": pl.Int64, "handle": pl.String}, orient="row")
+
+
+def _edges(mentions: pl.DataFrame, clock: Clock, received_at: datetime, half_life: timedelta) -> pl.DataFrame:
+    key = ("source", "target")
+    seen = (
+        pl.len().cast(pl.Int64).alias("mention_count"),
+        pl.col("at").min().alias("first_seen"),
+        pl.col("at").max().alias("last_seen"),
+    )
+    arrival = pl.lit(received_at).dt.convert_time_zone("UTC").dt.cast_time_unit("us")
+    match clock:
+        case Clock.ARRIVAL:
+            edges = mentions.group_by(key).agg(seen)
+            return edges.with_columns(weight=pl.col("mention_count").cast(pl.Float64), weighed_at=arrival)
+        case Clock.EVENT:
+            made = mentions.with_columns(made=pl.min_horizontal("at", arrival))
+            age = pl.col("made").max().over(key) - pl.col("made")
+            half_lives = age.dt.total_microseconds() / (half_life / timedelta(microseconds=1))
+            weighed = made.with_columns(weight=pl.lit(2.0).pow(-half_lives))
+            return weighed.group_by(key).agg(*seen, pl.col("weight").sum(), pl.col("made").max().alias("weighed_at"))
+
+
+def _users(authors: pl.DataFrame, targets: pl.DataFrame) -> pl.DataFrame:
+    """Each handle with its first spelling; in a post, the author comes before those it mentions."""
+    first = [part.unique("handle", keep="first", maintain_order=True) for part in (authors, targets)]
+    users = pl.concat(first).sort("row", maintain_order=True).unique("handle", keep="first", maintain_order=True)
+    return users.select("handle", "spelling")

@@ -1,0 +1,111 @@
+"""Every knob, in one place: name, default, unit, what it does.
+
+A setting `batch_bytes` is read from the environment variable `MENTIONGRAPH_BATCH_BYTES`; `load` is called once by each
+process and the result is handed down.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Annotated, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from app.errors import BadSetting
+
+PREFIX = "MENTIONGRAPH_"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of one process. `describe()` lists them with their documentation."""
+
+    database_url: Annotated[str, Meta(description="PostgreSQL: a libpq URL or conninfo string.")] = (
+        "postgresql://localhost:5432/mentiongraph"
+    )
+    redis_url: Annotated[
+        str,
+        Meta(description="Redis: redis://host:port/db, rediss://…, or sentinel://host:port,host:port/service."),
+    ] = "redis://localhost:6379/0"
+    namespace: Annotated[str, Meta(description="Prefix of every key in Redis.", min_length=1)] = "mentiongraph"
+
+    host: Annotated[str, Meta(description="Address the API listens on; loopback unless told otherwise.")] = "127.0.0.1"
+    port: Annotated[int, Meta(description="Port the API listens on.", ge=0, le=65535)] = 8000
+    database_pool: Annotated[int, Meta(description="Connections the API keeps to PostgreSQL, at most.", ge=2)] = 10
+
+    batch_bytes: Annotated[int, Meta(description="Decoded bytes of CSV in a batch, about.", ge=64)] = 8 * 2**20
+    max_upload_bytes: Annotated[
+        int, Meta(description="Decoded bytes an upload may have; beyond it the upload is refused.", ge=1)
+    ] = 16 * 2**30
+    receive_timeout: Annotated[
+        float, Meta(description="Seconds an upload may stand still before it is given up as cut off.", gt=0)
+    ] = 60.0
+    enqueue_timeout: Annotated[
+        float, Meta(description="Seconds to try to ring the bell in Redis before it is left to the sweeper.", ge=0)
+    ] = 5.0
+
+    claim_seconds: Annotated[
+        float, Meta(description="Seconds a worker may hold a batch before another may take it.", gt=0)
+    ] = 30.0
+    max_attempts: Annotated[int, Meta(description="Claims of a batch before it is `failed`.", ge=1, le=1000)] = 5
+    backoff_seconds: Annotated[
+        float, Meta(description="Seconds before the second attempt; doubles with each further one.", gt=0)
+    ] = 1.0
+    backoff_limit: Annotated[float, Meta(description="Seconds a back-off may reach.", gt=0)] = 60.0
+    merge_deltas: Annotated[int, Meta(description="Deltas one merge takes at most.", ge=1)] = 32
+    sweep_seconds: Annotated[
+        float, Meta(description="Seconds between two sweeps by a worker process, besides the scheduler's.", gt=0)
+    ] = 5.0
+    ring_again_seconds: Annotated[
+        float, Meta(description="Seconds before a batch whose bell is still in the queue is rung again.", gt=0)
+    ] = 60.0
+    statement_timeout: Annotated[float, Meta(description="Seconds one SQL statement of a worker may take.", gt=0)] = (
+        300.0
+    )
+
+    stale_after_days: Annotated[
+        float, Meta(description="Days without a mention after which an edge's weight is written down.", gt=0)
+    ] = 7.0
+    archive_below: Annotated[
+        float, Meta(description="Effective weight under which a stale edge is archived.", ge=0)
+    ] = 0.06
+    decay_page: Annotated[int, Meta(description="Edges one decay transaction looks at.", ge=1)] = 10_000
+
+    worker_processes: Annotated[int, Meta(description="Processes of one `mentiongraph worker`.", ge=1)] = (
+        os.cpu_count() or 1
+    )
+    worker_threads: Annotated[int, Meta(description="Threads of each worker process.", ge=1)] = 2
+    log_level: Annotated[
+        str, Meta(description="debug, info, warning or error.", pattern="^(debug|info|warning|error)$")
+    ] = "info"
+    log_json: Annotated[bool, Meta(description="Log JSON lines instead of text.")] = False
+
+
+def load(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from `MENTIONGRAPH_*`. Raises BadSetting naming the variable, its value and what it wants."""
+    given: dict[str, object] = {}
+    for name, hint in get_type_hints(Settings, include_extras=True).items():
+        variable = PREFIX + name.upper()
+        if variable not in environ:
+            continue
+        try:
+            given[name] = msgspec.convert(environ[variable], type=hint, strict=False)
+        except msgspec.ValidationError as error:
+            raise BadSetting(f"{variable}={environ[variable]!r}: {error}") from error
+    return msgspec.convert(given, type=Settings)
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment that makes `load` answer `settings` in another process."""
+    return {PREFIX + name.upper(): str(value) for name, value in msgspec.structs.asdict(settings).items()}
+
+
+def describe() -> list[tuple[str, str, str]]:
+    """(environment variable, default, documentation) of every setting, for the docs and `--help`."""
+    hints = get_type_hints(Settings, include_extras=True)
+    fields = {field.name: field.default for field in msgspec.structs.fields(Settings)}
+    return [
+        (PREFIX + name.upper(), str(fields[name]), next(m.description or "" for m in hint.__metadata__))
+        for name, hint in hints.items()
+    ]

@@ -1,0 +1,96 @@
+"""Handle → folded handle → 64-bit id → shard → lock key. Pure; the same answer in every process and for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import xxhash
+
+Ints: TypeAlias = npt.NDArray[np.int64]
+
+MENTION_SIGNS = "@＠"
+MAX_SHARDS = 64
+
+# Unicode's White_Space, which is what polars strips; Python's own str.strip() takes four control characters more.
+_WHITE_SPACE = (
+    "\t\n\v\f\r \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
+_LOCK_NAMESPACE = int.from_bytes(b"mgsh") << 32
+
+
+def spell(handle: str) -> str:
+    """The handle as its owner spells it: without surrounding white space and without one leading mention sign."""
+    bare = handle.strip(_WHITE_SPACE)
+    return bare[1:].lstrip(_WHITE_SPACE) if bare.startswith(("@", "＠")) else bare
+
+
+def fold(handle: str) -> str:
+    """What identifies a handle: its spelling in lower case."""
+    spelling = spell(handle)
+    if spelling.isascii():
+        return spelling.lower()
+    # Not str.lower(): Python and polars follow different versions of Unicode, and columns are folded by polars.
+    return str(pl.Series([spelling]).str.to_lowercase()[0])
+
+
+def spelled(handles: pl.Expr) -> pl.Expr:
+    """`spell` for a column."""
+    bare = handles.str.strip_chars()
+    return pl.when(bare.str.contains("^[@＠]")).then(bare.str.slice(1).str.strip_chars_start()).otherwise(bare)
+
+
+def folded(spellings: pl.Expr) -> pl.Expr:
+    """`fold` for a column of spellings."""
+    return spellings.str.to_lowercase()
+
+
+def handle_ids(handles: pl.Series | Sequence[str], *, probe: int, bits: int) -> Ints:
+    """XXH3-64 of each folded handle (UTF-8, seed `probe`) as a signed number; only the top `bits` bits, the rest zero.
+
+    Fewer than 64 bits are for tests that want collisions; another probe gives a colliding handle its next candidate.
+    """
+    if not 1 <= bits <= 64:  # noqa: PLR2004
+        raise ValueError(f"an id has 1 to 64 bits, not {bits}")
+    column = handles if isinstance(handles, pl.Series) else pl.Series(handles, dtype=pl.String)
+    names: list[bytes] = column.cast(pl.Binary).to_list()
+    digest: Callable[[bytes], int] = partial(xxhash.xxh3_64_intdigest, seed=probe)
+    hashes = np.fromiter(map(digest, names), np.uint64, count=len(names))
+    mask = np.uint64(2**64 - 2 ** (64 - bits))
+    return (hashes & mask).view(np.int64)
+
+
+def shard_of(ids: Ints, shards: int) -> npt.NDArray[np.int16]:
+    """The shard of each id: one stretch of ids, in order, so that a merge touches one stretch of the B-tree."""
+    width = _width(shards)
+    if width == 0:
+        return np.zeros(ids.shape, np.int16)
+    return ((ids >> np.int64(64 - width)) + shards // 2).astype(np.int16)
+
+
+def shard_range(shard: int, shards: int) -> tuple[int, int]:
+    """Lowest and highest id of a shard, both of them in it."""
+    size = 1 << (64 - _width(shards))
+    if not 0 <= shard < shards:
+        raise ValueError(f"there is no shard {shard} among {shards}")
+    lowest = shard * size - 2**63
+    return lowest, lowest + size - 1
+
+
+def shard_lock_key(shard: int) -> int:
+    """Key of the shard's advisory lock, in a namespace of its own."""
+    if not 0 <= shard < MAX_SHARDS:
+        raise ValueError(f"shards are numbered from 0 to {MAX_SHARDS - 1}, there is no {shard}")
+    return _LOCK_NAMESPACE | shard
+
+
+def _width(shards: int) -> int:
+    """Bits that tell the shard."""
+    if not 1 <= shards <= MAX_SHARDS or shards & (shards - 1):
+        raise ValueError(f"the number of shards is a power of two up to {MAX_SHARDS}, not {shards}")
+    return shards.bit_length() - 1

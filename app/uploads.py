@@ -1,0 +1,281 @@
+"""A body coming in: decoded, cut into batches between rows, staged while it still arrives, sealed at its end.
+
+Memory is constant: one batch is gathered while the one before it is compressed and staged. Nothing is dispatched before
+the seal, so half a file is never applied; a body that ends early, or is refused, leaves an `aborted` upload, no batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import datetime
+from typing import LiteralString
+
+import msgspec
+import psycopg
+import structlog
+import uuid_utils.compat
+from psycopg_pool import AsyncConnectionPool
+
+import sql
+from app import dispatch
+from app.broker import FailOverRedisBroker
+from app.compression import compress, decoder
+from app.csvscan import boundary, count_lines
+from app.db import AsyncConnection, async_scalars
+from app.errors import MentiongraphError, Problem, UploadCutOff, UploadRefused
+from app.ledger import Options, Priority, Ring
+from app.posts import Format, read_header
+from app.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+HEARTBEAT_SECONDS = 10.0
+LONGEST_ROW_SEARCH = 16 << 20
+"""Bytes beyond a full batch in which a row must end; a file without is no CSV, and would not fit in memory."""
+
+_INSERT = sql.query("uploads/insert")
+_HEARTBEAT = sql.query("uploads/heartbeat")
+_SEAL = sql.query("uploads/seal")
+_EARLIER = sql.query("uploads/earlier")
+_SET_DUPLICATE = sql.query("uploads/set_duplicate")
+_ABORT = sql.query("uploads/abort")
+_DELETE_BATCHES = sql.query("batches/delete")
+_INSERT_BATCH = sql.query("batches/insert")
+_RING_UPLOAD = sql.query("batches/ring_upload")
+
+Pool = AsyncConnectionPool[AsyncConnection]
+Clock = Callable[[], datetime]
+
+
+class Received(msgspec.Struct, frozen=True):
+    """The upload that holds the body: a new one, or an `earlier` one of the same bytes."""
+
+    upload_id: uuid.UUID
+    earlier: bool
+
+
+async def receive(
+    pool: Pool,
+    body: AsyncIterator[bytes],
+    *,
+    options: Options,
+    filename: str | None,
+    encoding: str | None,
+    again: bool,
+    settings: Settings,
+    received_by: str,
+    clock: Clock,
+) -> Received:
+    """Take a body in and seal it. Raises UploadRefused or UploadCutOff, with the `upload_id` that the ledger keeps."""
+    decode = decoder(encoding)
+    upload = _Upload(pool, uuid_utils.compat.uuid7(), options, settings, clock)
+    await upload.open(filename=filename, again=again, received_by=received_by)
+    try:
+        async for chunk in _patient(body, settings.receive_timeout):
+            for piece in decode.decode(chunk):
+                await upload.add(piece)
+        decode.finish()
+        return await upload.seal()
+    except MentiongraphError as error:
+        await upload.abort(error)
+        raise
+    except BaseException:
+        # Whatever ends the body early, a cancelled request included: the ledger says so before it goes on its way.
+        await asyncio.shield(upload.abort(UploadCutOff("the body ended early; nothing was applied. Send it again.")))
+        raise
+
+
+async def _patient(body: AsyncIterator[bytes], timeout: float) -> AsyncIterator[bytes]:
+    """The body. Raises UploadCutOff if a chunk takes longer than `timeout` seconds to arrive."""
+    while True:
+        try:
+            async with asyncio.timeout(timeout):
+                chunk = await anext(body)
+        except StopAsyncIteration:
+            return
+        except TimeoutError as error:
+            raise UploadCutOff(f"no byte arrived for {timeout:g} s; nothing was applied. Send it again.") from error
+        yield chunk
+
+
+class _Upload:
+    """One upload while it is being received."""
+
+    def __init__(self, pool: Pool, upload_id: uuid.UUID, options: Options, settings: Settings, clock: Clock) -> None:
+        self.id = upload_id
+        self._pool = pool
+        self._options = options
+        self._settings = settings
+        self._clock = clock
+        self._format: Format | None = None
+        self._buffer = bytearray()
+        self._sha256 = hashlib.sha256()
+        self._size = 0
+        self._line = 1
+        self._batches = 0
+        self._staging: asyncio.Task[None] | None = None
+        self._heard_at: datetime | None = None
+
+    async def open(self, *, filename: str | None, again: bool, received_by: str) -> None:
+        """Enter it into the ledger."""
+        self._heard_at = self._clock()
+        await self._run(
+            _INSERT,
+            id=self.id,
+            filename=filename,
+            options=msgspec.json.encode(self._options).decode(),
+            again=again,
+            received_by=received_by,
+            received_at=self._heard_at,
+        )
+
+    async def add(self, piece: bytes) -> None:
+        """More decoded bytes. Waits while the batch before is staged: that is the back-pressure."""
+        self._size += len(piece)
+        if self._size > self._settings.max_upload_bytes:
+            raise UploadRefused(
+                "upload-too-large",
+                f"the decoded body is larger than {self._settings.max_upload_bytes} bytes; split the file, or raise "
+                "MENTIONGRAPH_MAX_UPLOAD_BYTES.",
+                status=413,
+            )
+        self._buffer += piece
+        if self._format is None:
+            await self._read_header(final=False)
+        if self._format is not None and len(self._buffer) >= self._settings.batch_bytes:
+            await self._cut(self._format, final=False)
+        await self._beat()
+
+    async def seal(self) -> Received:
+        """The body is complete: receiving -> staged, or an earlier upload of the same bytes is answered."""
+        if self._format is None:
+            await self._read_header(final=True)
+        if self._format is not None:
+            await self._cut(self._format, final=True)
+        await self._staged()
+        if not self._batches:
+            raise UploadRefused("no-rows", "the file has a header but no row below it.")
+        sealed = {
+            "id": self.id,
+            "sha256": self._sha256.digest(),
+            "size_bytes": self._size,
+            "batch_count": self._batches,
+            "now": self._clock(),
+        }
+        try:
+            async with self._pool.connection() as conn:
+                rung = await async_scalars(conn, _SEAL, sealed)
+        except psycopg.errors.UniqueViolation:
+            return await self._give_way(sealed)
+        if not rung:
+            raise UploadCutOff("the upload took too long and was given up; nothing was applied. Send it again.")
+        return Received(self.id, earlier=False)
+
+    async def abort(self, error: MentiongraphError) -> None:
+        """It comes to nothing: receiving -> aborted, its batches deleted."""
+        if self._staging is not None:
+            self._staging.cancel()
+            await asyncio.gather(self._staging, return_exceptions=True)
+        error.upload_id = self.id
+        problem: Problem = error.problem()
+        try:
+            async with self._pool.connection() as conn, conn.transaction():
+                params = {"id": self.id, "error": msgspec.json.encode(problem).decode(), "now": self._clock()}
+                if await async_scalars(conn, _ABORT, params):
+                    await conn.execute(_DELETE_BATCHES, {"upload_ids": [self.id]})
+        except psycopg.Error as lost:
+            log.warning("could not abort; the sweeper will", upload=str(self.id), error=str(lost))
+
+    async def _give_way(self, sealed: Mapping[str, object]) -> Received:
+        """The ledger holds these bytes already: receiving -> duplicate, its batches deleted."""
+        async with self._pool.connection() as conn, conn.transaction():
+            earlier = await async_scalars(conn, _EARLIER, sealed)
+            if not earlier:
+                raise UploadCutOff("an upload of the same bytes was just withdrawn; send it again.")
+            await conn.execute(_SET_DUPLICATE, {**sealed, "duplicate_of": earlier[0]})
+            await conn.execute(_DELETE_BATCHES, {"upload_ids": [self.id]})
+        return Received(earlier[0], earlier=True)
+
+    async def _read_header(self, *, final: bool) -> None:
+        header = read_header(bytes(self._buffer), final=final, names=self._options.columns)
+        if header is None:
+            return
+        self._format = header.format
+        self._line = header.first_line
+        self._sha256.update(self._buffer[: header.body_offset])
+        del self._buffer[: header.body_offset]
+        await self._run(_HEARTBEAT, id=self.id, format=msgspec.json.encode(header.format).decode(), now=self._clock())
+
+    async def _cut(self, form: Format, *, final: bool) -> None:
+        """Stage what is complete; the rest waits for more."""
+        data = bytes(self._buffer)
+        end = await asyncio.to_thread(boundary, data, delimiter=form.delimiter, final=final)
+        if not end:
+            if len(data) > self._settings.batch_bytes + LONGEST_ROW_SEARCH:
+                raise UploadRefused(
+                    "no-row-end",
+                    f"the row that begins on line {self._line} does not end within {len(data)} bytes: this is no CSV.",
+                )
+            return
+        del self._buffer[:end]
+        await self._staged()
+        self._staging = asyncio.create_task(self._stage(data[:end]))
+
+    async def _stage(self, data: bytes) -> None:
+        payload, lines = await asyncio.to_thread(self._prepare, data)
+        first_line, self._line = self._line, self._line + lines
+        if not data.strip(b"\r\n"):
+            return
+        ordinal, self._batches = self._batches, self._batches + 1
+        async with self._pool.connection() as conn:
+            staged = await async_scalars(
+                conn,
+                _INSERT_BATCH,
+                {
+                    "upload_id": self.id,
+                    "ordinal": ordinal,
+                    "first_line": first_line,
+                    "size_bytes": len(data),
+                    "payload": payload,
+                    "now": self._clock(),
+                },
+            )
+        if not staged:
+            raise UploadCutOff("the upload took too long and was given up; nothing was applied. Send it again.")
+
+    def _prepare(self, data: bytes) -> tuple[bytes, int]:
+        """In a thread, one batch at a time: the compressed bytes, and the physical lines in them."""
+        self._sha256.update(data)
+        return compress(data), count_lines(data)
+
+    async def _staged(self) -> None:
+        """Wait until the batch before is staged."""
+        if self._staging is not None:
+            staging, self._staging = self._staging, None
+            await staging
+
+    async def _beat(self) -> None:
+        """Tell the sweeper, now and then, that somebody is still receiving."""
+        now = self._clock()
+        if self._heard_at is not None and (now - self._heard_at).total_seconds() < HEARTBEAT_SECONDS:
+            return
+        self._heard_at = now
+        await self._run(_HEARTBEAT, id=self.id, format=None, now=now)
+
+    async def _run(self, statement: LiteralString, **params: object) -> None:
+        async with self._pool.connection() as conn:
+            await conn.execute(statement, params)
+
+
+async def ring(pool: Pool, broker: FailOverRedisBroker, upload_id: uuid.UUID, priority: Priority, clock: Clock) -> None:
+    """Wake workers for every batch of a sealed upload that is still to be counted. Never raises: there is the sweeper."""
+    try:
+        async with pool.connection() as conn:
+            batches = await async_scalars(conn, _RING_UPLOAD, {"upload_id": upload_id, "now": clock()})
+    except psycopg.Error as error:
+        log.warning("could not ring; the sweeper will", upload=str(upload_id), error=str(error))
+        return
+    await asyncio.to_thread(dispatch.ring_counts, broker, [Ring(batch, priority) for batch in batches])

@@ -1,0 +1,173 @@
+"""Child processes that end with us, whatever ends us."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+from app.errors import MentiongraphError
+
+GUARD = Path(__file__).with_name("guard.py")
+POLL = 0.02
+TAIL_BYTES = 2000
+LOG_LIMIT = 16 << 20
+
+
+class EmbeddedServerError(MentiongraphError):
+    """An embedded server, or another child process, would not start."""
+
+    code = "embedded-server"
+    exit_code = 6
+
+
+class Account(NamedTuple):
+    """The unprivileged user a child becomes."""
+
+    uid: int
+    gid: int
+
+
+def free_ports(count: int) -> list[int]:
+    """Distinct loopback TCP ports nobody listens on, chosen by the kernel. Another process may still take one first."""
+    with ExitStack() as open_sockets:
+        sockets = [open_sockets.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+class Child:
+    """One child process and everything it starts, in a session of its own.
+
+    The whole tree is gone once `stop` returns, once the child itself has ended, and within `grace` seconds of our own
+    death (see guard.py). `ready` is polled by `start`: True when the child can be used.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        argv: Sequence[str | Path],
+        *,
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        account: Account | None = None,
+        ready: Callable[[], bool] | None = None,
+        timeout: float = 30.0,
+        stop_signal: signal.Signals = signal.SIGTERM,
+        grace: float = 10.0,
+    ) -> None:
+        self.name = name
+        self.log = log
+        self.pid = 0
+        self._argv = [str(argument) for argument in argv]
+        self._env, self._cwd, self._account = env, cwd, account
+        self._ready, self._timeout = ready, timeout
+        self._stop_signal, self._grace = stop_signal, grace
+        self._log_start = 0
+        self._guard: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+
+    @property
+    def alive(self) -> bool:
+        return self._guard is not None and self._guard.poll() is None
+
+    @property
+    def exit_code(self) -> int | None:
+        """As a shell has it: 128 + n when signal n ended the child. None while it lives or before it started."""
+        return self._guard.poll() if self._guard else None
+
+    def start(self) -> None:
+        """Start, and return once ready. Raises EmbeddedServerError, leaving nothing running, if it is not in time."""
+        if self.alive:
+            raise EmbeddedServerError(f"{self.name} is already running (pid {self.pid})")
+        self._release()
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        if self.log.exists() and self.log.stat().st_size > LOG_LIMIT:
+            self.log.replace(self.log.with_name(self.log.name + ".old"))
+        self._log_start = self.log.stat().st_size if self.log.exists() else 0
+        ours, theirs = socket.socketpair()
+        uid, gid = self._account or (-1, -1)
+        numbers = (theirs.fileno(), os.getpid(), uid, gid, int(self._stop_signal), self._grace)
+        with theirs, self.log.open("ab") as log:
+            self._guard = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(GUARD), *map(str, numbers), *self._argv],
+                env=self._env,
+                cwd=self._cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,
+            )
+        self._control = ours
+        try:
+            self.pid = int.from_bytes(ours.recv(4), "little")
+            self._wait_until_ready()
+        except BaseException:
+            self.kill()
+            raise
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + self._timeout
+        if not self.pid:
+            raise EmbeddedServerError(f"{self.name} could not be started.{self.tail()}")
+        while self._ready is not None and not (self.alive and self._ready()):
+            if not self.alive:
+                raise EmbeddedServerError(
+                    f"{self.name} ended with exit code {self.exit_code} while starting.{self.tail()}"
+                )
+            if time.monotonic() > deadline:
+                raise EmbeddedServerError(f"{self.name} was not ready after {self._timeout:g} s.{self.tail()}")
+            time.sleep(POLL)
+
+    def tail(self) -> str:
+        """The end of what this run wrote to its log, introduced by the log's path; for error messages."""
+        with self.log.open("rb") as log:
+            end = log.seek(0, os.SEEK_END)
+            log.seek(max(self._log_start, end - TAIL_BYTES))
+            text = log.read().decode(errors="replace").strip()
+        return f" The end of {self.log}:\n{text}" if text else f" It wrote nothing to {self.log}."
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the child (SIGKILL: to its whole tree). Nothing happens if it has ended."""
+        if self._control is not None:
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                self._control.send(bytes([number]))
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """The exit code once the tree is gone, None if it is still there after `timeout` seconds."""
+        if self._guard is None:
+            return None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._guard.wait(timeout)
+        return None
+
+    def stop(self, number: signal.Signals | None = None, grace: float | None = None) -> None:
+        """Ask the child to end, wait, then kill its tree. Does nothing if it is not running."""
+        if self.alive:
+            self.signal(number or self._stop_signal)
+            self.signal(signal.SIGCONT)
+            if self.wait(self._grace if grace is None else grace) is None:
+                self.kill()
+        self._release()
+
+    def kill(self) -> None:
+        """SIGKILL the whole tree and wait for its end."""
+        self.signal(signal.SIGKILL)
+        self.wait()
+        self._release()
+
+    def _release(self) -> None:
+        if self._control is not None:
+            self._control.close()
+            self._control = None

@@ -1,0 +1,163 @@
+"""A process between the launcher and one of its children: when the launcher is gone, the child's whole tree goes.
+
+Run by path, `python -I -S guard.py CONTROL LAUNCHER UID GID SIGNAL GRACE COMMAND…`, so it imports nothing of ours.
+
+A parent-death signal alone reaches only the direct child, fires when the *thread* that started it ends, and leaves
+forked workers behind. The guard is a subreaper: descendants that lose their parent become its children, wherever they
+moved (own session, own group), so it can kill until none is left. The child itself has a parent-death signal on the
+guard, in case the guard is killed.
+
+CONTROL is a socket. Guard to launcher: the child's pid, 4 bytes. Launcher to guard: one byte a signal for the child;
+SIGKILL is for the tree. End of file, or SIGTERM or SIGINT to the guard: SIGNAL to the child, GRACE seconds later
+SIGKILL to the tree. Exits with the child's exit code, 128 + n if signal n ended it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import select
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+
+
+class Order(NamedTuple):
+    control: int
+    launcher: int
+    uid: int
+    gid: int
+    stop: int
+    grace: float
+
+
+def _prctl(option: int, value: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), f"prctl({option})")
+
+
+def _become(command: list[str], guard: int, order: Order) -> None:
+    """In the forked child: never returns."""
+    try:
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and exec would hand that on
+            signal.signal(number, signal.SIG_DFL)
+        if order.uid >= 0:
+            os.setgroups([])
+            os.setgid(order.gid)
+            os.setuid(order.uid)
+        _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # a change of user clears it: so after that
+        if os.getppid() == guard:  # else the guard died before the signal was set
+            os.setpgid(0, 0)
+            os.execvp(command[0], command)  # noqa: S606  # no shell: an argument list
+    except OSError as error:
+        os.write(2, f"cannot run {command[0]}: {error}\n".encode())
+    finally:
+        os._exit(127)
+
+
+def _children() -> list[int]:
+    me, found = os.getpid(), list[int]()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # gone since
+            # the name, in parentheses, may hold anything: fields count from the last ")"
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == me:
+                found.append(int(stat.parent.name))
+    return found
+
+
+def _kill_tree(statuses: dict[int, int]) -> None:
+    """SIGKILL every descendant. A killed parent's children become ours, so it is over when we have no child left."""
+    while True:
+        for pid in _children():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        try:
+            pid, status = os.waitpid(-1, 0)
+        except ChildProcessError:
+            return
+        statuses[pid] = status
+
+
+def _reap(statuses: dict[int, int]) -> None:
+    with contextlib.suppress(ChildProcessError):
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            statuses[ended[0]] = ended[1]
+
+
+def _receive(control: int) -> bytes:
+    with contextlib.suppress(ConnectionResetError):  # the launcher died with bytes of ours unread
+        return os.read(control, 4096)
+    return b""
+
+
+def _wake(*_: object) -> None:
+    """The wake-up descriptor gets the number; a handler must exist for that."""
+
+
+def _send(pid: int, numbers: bytes) -> None:
+    for number in numbers:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _watch(child: int, wake: int, order: Order) -> dict[int, int]:
+    """Wait until the child has ended or its tree must be killed; the statuses of those that ended."""
+    statuses: dict[int, int] = {}
+    deadline: float | None = None
+    gone = -1
+    poll = select.poll()
+    poll.register(wake, select.POLLIN)
+    poll.register(order.control, select.POLLIN)
+    with contextlib.suppress(OSError):  # an old kernel. It notices a launcher whose socket lives on in a fork of it
+        gone = os.pidfd_open(order.launcher)
+        poll.register(gone, select.POLLIN)
+    while child not in statuses and (deadline is None or time.monotonic() < deadline):
+        ready = [fd for fd, _ in poll.poll(None if deadline is None else 1 + 1000 * (deadline - time.monotonic()))]
+        over = gone in ready
+        if wake in ready:
+            over |= not {signal.SIGTERM, signal.SIGINT}.isdisjoint(os.read(wake, 4096))
+        if order.control in ready:
+            signals = _receive(order.control)
+            over |= not signals
+            if signal.SIGKILL in signals:
+                break
+            _send(child, signals)
+        if over and deadline is None:
+            deadline = time.monotonic() + order.grace
+            _send(child, bytes([order.stop, signal.SIGCONT]))  # a stopped process acts on nothing but SIGKILL
+        if over:
+            for fd in {order.control, gone}.intersection(ready):
+                poll.unregister(fd)
+        _reap(statuses)
+    return statuses
+
+
+def main(order: Order, command: list[str]) -> int:
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+    guard = os.getpid()
+    wake, wakened = os.pipe()
+    os.set_blocking(wakened, False)
+    os.set_inheritable(order.control, False)
+    signal.set_wakeup_fd(wakened)
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _wake)
+    child = os.fork()
+    if child == 0:
+        _become(command, guard, order)
+    with contextlib.suppress(OSError):  # no launcher any more: the loop will notice
+        os.write(order.control, child.to_bytes(4, "little"))
+    statuses = _watch(child, wake, order)
+    _kill_tree(statuses)
+    code = os.waitstatus_to_exitcode(statuses[child])
+    return code if code >= 0 else 128 - code
+
+
+if __name__ == "__main__":
+    *numbers, seconds = sys.argv[1:7]
+    sys.exit(main(Order(*map(int, numbers), float(seconds)), sys.argv[7:]))  # pyright: ignore[reportCallIssue]

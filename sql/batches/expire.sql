@@ -1,0 +1,8 @@
+-- staged -> failed for batches whose attempts are used up and whose last worker never came back (a poison batch kills its
+-- worker, so its attempts are counted by claims, not by errors).
+UPDATE batches
+SET state = 'failed', claim = NULL, claimed_until = NULL, error = coalesce(error, %(error)s::jsonb)
+WHERE
+  state = 'staged' AND attempts >= %(max_attempts)s::integer
+  AND (claimed_until IS NULL OR claimed_until <= %(now)s::timestamptz)
+RETURNING id, upload_id;

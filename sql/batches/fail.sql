@@ -1,0 +1,10 @@
+-- An attempt failed: back off, or staged -> failed once the attempts are used up. Zero rows: the claim was superseded.
+UPDATE batches
+SET
+  state = CASE WHEN attempts >= %(max_attempts)s::integer THEN 'failed' ELSE 'staged' END,
+  claim = NULL, claimed_until = NULL, error = %(error)s::jsonb,
+  next_attempt_at = %(now)s::timestamptz + make_interval(
+    secs => least(%(backoff_limit)s::double precision, %(backoff_seconds)s::double precision * power(2, least(attempts, 30) - 1))
+  )
+WHERE id = %(batch_id)s::bigint AND state = 'staged' AND claim = %(claim)s::uuid
+RETURNING state, upload_id;

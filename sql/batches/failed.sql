@@ -1,0 +1,8 @@
+-- Failed batches that a replay would take: of one upload, one batch, or all. No locks.
+SELECT b.id, b.upload_id, b.ordinal, b.attempts, b.payload IS NOT NULL AS replayable, b.error
+FROM batches AS b
+WHERE
+  b.state = 'failed'
+  AND (%(upload_id)s::uuid IS NULL OR b.upload_id = %(upload_id)s::uuid)
+  AND (%(batch_id)s::bigint IS NULL OR b.id = %(batch_id)s::bigint)
+ORDER BY b.id;

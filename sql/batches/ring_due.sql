@@ -1,0 +1,20 @@
+-- Due batches to ring, the oldest first: of a sealed upload, unclaimed or with an expired claim, back-off over, and not
+-- rung since `rung_before`. Locks them, skipping what is locked: somebody is at it.
+UPDATE batches AS b
+SET rung_at = %(now)s::timestamptz
+FROM (
+  SELECT due.id, coalesce(u.options ->> 'priority', 'bulk') AS priority
+  FROM batches AS due
+  INNER JOIN uploads AS u ON u.id = due.upload_id
+  WHERE
+    due.state = 'staged'
+    AND u.state IN ('staged', 'applying')
+    AND due.next_attempt_at <= %(now)s::timestamptz
+    AND (due.claimed_until IS NULL OR due.claimed_until <= %(now)s::timestamptz)
+    AND (due.rung_at IS NULL OR due.rung_at < %(rung_before)s::timestamptz OR due.rung_at < due.next_attempt_at)
+  ORDER BY due.id
+  LIMIT %(limit)s::integer
+  FOR UPDATE OF due SKIP LOCKED
+) AS due
+WHERE b.id = due.id
+RETURNING b.id, due.priority;

@@ -1,0 +1,10 @@
+-- What a run would do now: `decay --dry-run`. Reads every edge. One row.
+SELECT
+  count(*) AS edges,
+  count(*) FILTER (WHERE weighed_at < %(stale_before)s::timestamptz) AS stale,
+  count(*) FILTER (
+    WHERE weighed_at < %(stale_before)s::timestamptz
+    AND effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision)
+    < %(archive_below)s::double precision
+  ) AS to_archive
+FROM edges;

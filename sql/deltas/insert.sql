@@ -1,0 +1,3 @@
+-- What a batch adds to one shard, in the transaction that flips it to counted.
+INSERT INTO deltas (shard, batch_id, edges, mentions, payload)
+VALUES (%(shard)s::smallint, %(batch_id)s::bigint, %(edges)s::integer, %(mentions)s::bigint, %(payload)s::bytea);

@@ -1,0 +1,9 @@
+-- Shards with pending deltas, by the most urgent priority of their uploads. No locks.
+SELECT
+  d.shard,
+  CASE WHEN bool_or(u.options ->> 'priority' = 'urgent') THEN 'urgent' ELSE 'bulk' END AS priority
+FROM deltas AS d
+INNER JOIN batches AS b ON b.id = d.batch_id
+INNER JOIN uploads AS u ON u.id = b.upload_id
+GROUP BY d.shard
+ORDER BY d.shard;

@@ -1,0 +1,13 @@
+-- A user's outgoing mentions, the heaviest first. The join is outside the limit, so few users travel. No locks.
+SELECT u.handle, u.spelling, top.mention_count, top.weight, top.first_seen, top.last_seen
+FROM (
+  SELECT
+    target_id, mention_count, first_seen, last_seen,
+    effective_weight(weight, weighed_at, %(now)s::timestamptz, %(half_life_seconds)s::double precision) AS weight
+  FROM edges
+  WHERE source_id = %(user_id)s::bigint AND (%(self_mentions)s::boolean OR source_id <> target_id)
+  ORDER BY weight DESC, target_id
+  LIMIT %(limit)s::integer OFFSET %(offset)s::integer
+) AS top
+INNER JOIN users AS u ON u.id = top.target_id
+ORDER BY top.weight DESC, top.target_id;

@@ -1,0 +1,248 @@
+-- The schema as it stands: what the migrations add up to (a test compares the two).
+--
+-- Vocabulary
+--   upload    one file received over HTTP.
+--   batch     a slice of an upload, about 8 MB of CSV, cut between rows; the unit of work and of exactly-once.
+--   reject    a row that could not be read: where, why, and its own bytes.
+--   delta     what one batch adds to one shard: edges with counts, not yet in the graph.
+--   shard     a contiguous range of source ids; one merge works on one shard, under its advisory lock.
+--   edge      source mentions target: a count, and a weight that halves every half-life.
+--   claim     a token that says which attempt of which worker may finish a batch.
+--   ring      to send a batch's or a shard's message through Redis; it carries no truth and may be lost.
+--
+-- Rules, so that edges and edges_archive may be distributed by source_id with Citus, unchanged: every unique key
+-- contains source_id, source_id is never updated, no foreign key and no trigger on them, instants come in as data.
+
+CREATE TABLE graph_parameters (
+  singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+  half_life interval NOT NULL DEFAULT interval '7 days' CHECK (half_life > interval '0'),
+  shards smallint NOT NULL DEFAULT 8 CHECK (shards IN (1, 2, 4, 8, 16, 32, 64)),
+  handle_bits smallint NOT NULL DEFAULT 64 CHECK (handle_bits BETWEEN 1 AND 64)
+);
+COMMENT ON TABLE graph_parameters IS 'What every process must agree on. Fixed once the graph holds edges.';
+INSERT INTO graph_parameters DEFAULT VALUES;
+
+-- The ledger ---------------------------------------------------------------------------------------------------------
+
+CREATE TABLE uploads (
+  id uuid PRIMARY KEY,
+  state text NOT NULL DEFAULT 'receiving' CHECK (state IN (
+    'receiving', 'staged', 'applying', 'applied', 'failed', 'cancelled', 'aborted', 'duplicate', 'retracted'
+  )),
+  filename text,
+  options jsonb NOT NULL,
+  format jsonb,
+  again boolean NOT NULL DEFAULT false,
+  received_by text NOT NULL,
+  received_at timestamptz NOT NULL,
+  heartbeat_at timestamptz NOT NULL,
+  sealed_at timestamptz,
+  finished_at timestamptz,
+  sha256 bytea CHECK (length(sha256) = 32),
+  size_bytes bigint CHECK (size_bytes >= 0),
+  batch_count integer CHECK (batch_count >= 0),
+  duplicate_of uuid REFERENCES uploads (id),
+  error jsonb,
+  CONSTRAINT sealed_uploads_say_what_they_hold CHECK (
+    state IN ('receiving', 'aborted', 'cancelled')
+    OR (sha256 IS NOT NULL AND size_bytes IS NOT NULL AND batch_count IS NOT NULL AND sealed_at IS NOT NULL)
+  ),
+  CONSTRAINT finished_uploads_say_when CHECK (
+    (state IN ('receiving', 'staged', 'applying')) = (finished_at IS NULL)
+  ),
+  CONSTRAINT duplicates_say_of_what CHECK ((state = 'duplicate') = (duplicate_of IS NOT NULL))
+);
+-- The same bytes are applied once, however many clients send them at the same instant.
+CREATE UNIQUE INDEX uploads_same_bytes ON uploads (sha256)
+WHERE NOT again AND state IN ('staged', 'applying', 'applied', 'failed');
+CREATE INDEX uploads_unfinished ON uploads (state) WHERE finished_at IS NULL;
+CREATE INDEX uploads_received ON uploads (received_at DESC, id DESC);
+
+CREATE TABLE batches (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  upload_id uuid NOT NULL REFERENCES uploads (id),
+  ordinal integer NOT NULL CHECK (ordinal >= 0),
+  state text NOT NULL DEFAULT 'staged' CHECK (state IN ('staged', 'counted', 'applied', 'failed', 'retracted')),
+  first_line bigint NOT NULL CHECK (first_line >= 1),
+  size_bytes integer NOT NULL CHECK (size_bytes > 0),
+  payload bytea,
+  attempts smallint NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+  next_attempt_at timestamptz NOT NULL,
+  rung_at timestamptz,
+  claim uuid,
+  claimed_until timestamptz,
+  profile text,
+  profile_version smallint,
+  rows_received integer CHECK (rows_received >= 0),
+  rows_accepted integer CHECK (rows_accepted >= 0),
+  rows_rejected integer CHECK (rows_rejected >= 0),
+  mentions bigint CHECK (mentions >= 0),
+  edges integer CHECK (edges >= 0),
+  error jsonb,
+  staged_at timestamptz NOT NULL,
+  counted_at timestamptz,
+  applied_at timestamptz,
+  UNIQUE (upload_id, ordinal),
+  CONSTRAINT every_row_is_accounted_for CHECK (rows_received = rows_accepted + rows_rejected),
+  CONSTRAINT counted_batches_say_what_was_counted CHECK (
+    (state IN ('counted', 'applied', 'retracted')) = (
+      counted_at IS NOT NULL AND rows_received IS NOT NULL AND rows_accepted IS NOT NULL
+      AND rows_rejected IS NOT NULL AND mentions IS NOT NULL AND edges IS NOT NULL
+      AND profile IS NOT NULL AND profile_version IS NOT NULL
+    )
+  ),
+  CONSTRAINT applied_batches_say_when CHECK ((state IN ('applied', 'retracted')) = (applied_at IS NOT NULL)),
+  CONSTRAINT failed_batches_say_why CHECK (state <> 'failed' OR error IS NOT NULL),
+  CONSTRAINT claims_are_whole CHECK ((claim IS NULL) = (claimed_until IS NULL)),
+  CONSTRAINT only_staged_batches_are_claimed CHECK (claim IS NULL OR state = 'staged')
+);
+-- Payloads are compressed already: out of line, untouched by pglz.
+ALTER TABLE batches ALTER COLUMN payload SET STORAGE EXTERNAL;
+CREATE INDEX batches_staged ON batches (next_attempt_at) WHERE state = 'staged';
+CREATE INDEX batches_failed ON batches (upload_id) WHERE state = 'failed';
+
+CREATE TABLE rejects (
+  upload_id uuid NOT NULL REFERENCES uploads (id),
+  line bigint NOT NULL CHECK (line >= 1),
+  batch_id bigint NOT NULL REFERENCES batches (id) ON DELETE CASCADE,
+  column_name text,
+  code text NOT NULL,
+  message text NOT NULL,
+  raw bytea NOT NULL,
+  PRIMARY KEY (upload_id, line)
+);
+COMMENT ON COLUMN rejects.line IS 'Physical line number in the file as it was sent, the header being line 1.';
+CREATE INDEX rejects_batch ON rejects (batch_id);
+
+CREATE TABLE deltas (
+  shard smallint NOT NULL CHECK (shard >= 0),
+  batch_id bigint NOT NULL REFERENCES batches (id) ON DELETE CASCADE,
+  edges integer NOT NULL CHECK (edges > 0),
+  mentions bigint NOT NULL CHECK (mentions > 0),
+  payload bytea NOT NULL,
+  PRIMARY KEY (shard, batch_id)
+);
+COMMENT ON COLUMN deltas.payload IS 'Arrow IPC stream, zstd: source_id, target_id, mention_count, weight, weighed_at, first_seen, last_seen.';
+ALTER TABLE deltas ALTER COLUMN payload SET STORAGE EXTERNAL;
+CREATE INDEX deltas_batch ON deltas (batch_id);
+
+CREATE TABLE ledger_events (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  upload_id uuid NOT NULL,
+  batch_id bigint,
+  from_state text,
+  to_state text NOT NULL,
+  process text NOT NULL,
+  reason jsonb
+);
+COMMENT ON TABLE ledger_events IS 'Append-only: one row a change of state, written by triggers, so that none can be missed.';
+CREATE INDEX ledger_events_upload ON ledger_events (upload_id, id);
+
+CREATE FUNCTION record_upload_state() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    INSERT INTO ledger_events (upload_id, to_state, process)
+    VALUES (NEW.id, NEW.state, current_setting('application_name'));
+  ELSE
+    INSERT INTO ledger_events (upload_id, from_state, to_state, process, reason)
+    VALUES (NEW.id, OLD.state, NEW.state, current_setting('application_name'), NEW.error);
+  END IF;
+  RETURN NULL;
+END;
+$$;
+
+CREATE FUNCTION record_batch_state() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    INSERT INTO ledger_events (upload_id, batch_id, to_state, process)
+    VALUES (NEW.upload_id, NEW.id, NEW.state, current_setting('application_name'));
+  ELSE
+    INSERT INTO ledger_events (upload_id, batch_id, from_state, to_state, process, reason)
+    VALUES (NEW.upload_id, NEW.id, OLD.state, NEW.state, current_setting('application_name'), NEW.error);
+  END IF;
+  RETURN NULL;
+END;
+$$;
+
+CREATE TRIGGER uploads_born AFTER INSERT ON uploads
+FOR EACH ROW EXECUTE FUNCTION record_upload_state();
+CREATE TRIGGER uploads_changed AFTER UPDATE OF state ON uploads
+FOR EACH ROW WHEN (OLD.state IS DISTINCT FROM NEW.state) EXECUTE FUNCTION record_upload_state();
+CREATE TRIGGER batches_born AFTER INSERT ON batches
+FOR EACH ROW EXECUTE FUNCTION record_batch_state();
+CREATE TRIGGER batches_changed AFTER UPDATE OF state ON batches
+FOR EACH ROW WHEN (OLD.state IS DISTINCT FROM NEW.state) EXECUTE FUNCTION record_batch_state();
+
+-- The graph ----------------------------------------------------------------------------------------------------------
+
+CREATE TABLE users (
+  id bigint PRIMARY KEY,
+  handle text NOT NULL,
+  spelling text NOT NULL
+);
+COMMENT ON TABLE users IS 'Rows are only ever added. id is the first of hash(handle, 0), hash(handle, 1), … that no other handle has.';
+
+-- fillfactor 60 leaves room on the page, so that most merges are HOT updates.
+CREATE TABLE edges (
+  source_id bigint NOT NULL,
+  target_id bigint NOT NULL,
+  mention_count bigint NOT NULL CHECK (mention_count > 0),
+  weight double precision NOT NULL,
+  weighed_at timestamptz NOT NULL,
+  first_seen timestamptz NOT NULL,
+  last_seen timestamptz NOT NULL,
+  PRIMARY KEY (source_id, target_id)
+) WITH (fillfactor = 60);
+COMMENT ON COLUMN edges.weight IS 'Weight at the instant weighed_at; the effective weight at t is effective_weight(weight, weighed_at, t, half-life).';
+CREATE INDEX edges_target ON edges (target_id);
+
+CREATE TABLE edges_archive (
+  source_id bigint NOT NULL,
+  target_id bigint NOT NULL,
+  mention_count bigint NOT NULL CHECK (mention_count > 0),
+  weight double precision NOT NULL,
+  weighed_at timestamptz NOT NULL,
+  first_seen timestamptz NOT NULL,
+  last_seen timestamptz NOT NULL,
+  archived_at timestamptz NOT NULL,
+  PRIMARY KEY (source_id, target_id)
+);
+
+-- Exponential decay (Cormode, Shkapenyuk, Srivastava, Xu: Forward Decay, ICDE 2009): linear in the weight, so neither
+-- the order of merges nor the moment of a write-down changes it. Beyond 300 half-lives, or for a weight that small, the
+-- answer is 0: PostgreSQL raises an error where a double underflows. An instant before weighed_at counts as weighed_at.
+CREATE FUNCTION effective_weight(
+  weight double precision, weighed_at timestamptz, at timestamptz, half_life_seconds double precision
+) RETURNS double precision LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE
+    WHEN abs(weight) < 1e-100 OR date_part('epoch', at - weighed_at) > 300 * half_life_seconds THEN 0
+    ELSE weight * power(2, -greatest(0, date_part('epoch', at - weighed_at) / half_life_seconds))
+  END
+$$;
+
+-- Decay --------------------------------------------------------------------------------------------------------------
+
+CREATE TABLE decay_runs (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  period timestamptz UNIQUE,
+  as_of timestamptz NOT NULL,
+  stale_before timestamptz NOT NULL,
+  archive_below double precision NOT NULL,
+  started_at timestamptz NOT NULL,
+  finished_at timestamptz
+);
+COMMENT ON COLUMN decay_runs.period IS 'Start of the period the scheduler asked for: each is worked once. NULL: asked for by hand.';
+CREATE UNIQUE INDEX decay_runs_one_at_a_time ON decay_runs ((true)) WHERE finished_at IS NULL;
+
+CREATE TABLE decay_cursors (
+  run_id bigint NOT NULL REFERENCES decay_runs (id) ON DELETE CASCADE,
+  shard smallint NOT NULL,
+  source_id bigint NOT NULL,
+  target_id bigint NOT NULL,
+  done boolean NOT NULL DEFAULT false,
+  written_down bigint NOT NULL DEFAULT 0,
+  archived bigint NOT NULL DEFAULT 0,
+  PRIMARY KEY (run_id, shard)
+);
+COMMENT ON TABLE decay_cursors IS 'How far a run has come in each shard: the last key looked at. A killed run goes on from here.';

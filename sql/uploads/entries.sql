@@ -1,0 +1,35 @@
+-- Ledger entries, the newest first: one upload by id, or a page before the key (received_at, id). No locks.
+SELECT
+  u.id, u.state, u.filename, u.options, u.again, u.received_by, u.received_at, u.sealed_at, u.finished_at,
+  encode(u.sha256, 'hex') AS sha256, u.duplicate_of, u.error,
+  coalesce(u.size_bytes, b.bytes_staged) AS size_bytes,
+  b.bytes_counted, b.bytes_applied,
+  b.batches_staged, b.batches_counted, b.batches_applied, b.batches_failed,
+  b.rows_received, b.rows_accepted, b.rows_rejected, b.rows_applied, b.mentions, b.mentions_applied
+FROM uploads AS u
+CROSS JOIN LATERAL (
+  SELECT
+    coalesce(sum(size_bytes), 0)::bigint AS bytes_staged,
+    coalesce(sum(size_bytes) FILTER (WHERE state IN ('counted', 'applied', 'retracted')), 0)::bigint AS bytes_counted,
+    coalesce(sum(size_bytes) FILTER (WHERE state IN ('applied', 'retracted')), 0)::bigint AS bytes_applied,
+    count(*) FILTER (WHERE state = 'staged') AS batches_staged,
+    count(*) FILTER (WHERE state = 'counted') AS batches_counted,
+    count(*) FILTER (WHERE state = 'applied') AS batches_applied,
+    count(*) FILTER (WHERE state = 'failed') AS batches_failed,
+    coalesce(sum(rows_received), 0)::bigint AS rows_received,
+    coalesce(sum(rows_accepted), 0)::bigint AS rows_accepted,
+    coalesce(sum(rows_rejected), 0)::bigint AS rows_rejected,
+    coalesce(sum(rows_accepted) FILTER (WHERE state = 'applied'), 0)::bigint AS rows_applied,
+    coalesce(sum(mentions), 0)::bigint AS mentions,
+    coalesce(sum(mentions) FILTER (WHERE state = 'applied'), 0)::bigint AS mentions_applied
+  FROM batches WHERE batches.upload_id = u.id
+) AS b
+WHERE
+  (%(id)s::uuid IS NULL OR u.id = %(id)s::uuid)
+  AND (%(state)s::text IS NULL OR u.state = %(state)s::text)
+  AND (
+    %(before_id)s::uuid IS NULL
+    OR (u.received_at, u.id) < (SELECT p.received_at, p.id FROM uploads AS p WHERE p.id = %(before_id)s::uuid)
+  )
+ORDER BY u.received_at DESC, u.id DESC
+LIMIT %(limit)s::integer;

@@ -1,0 +1,257 @@
+"""Real servers for the tests: one PostgreSQL and one Valkey a run, a database of its own for each test that asks.
+
+TEST_BACKEND=docker takes containers, embedded the servers from the wheels, auto (the default) containers where a Docker
+daemon answers. pytest's controller starts them and hands their addresses to the xdist workers; without xdist, the
+first test that needs them does. HYPOTHESIS_PROFILE=thorough tries many more examples.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import hypothesis
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.rows import TupleRow
+
+from ops.embedded.postgres import NOT_DURABLE, Postgres
+from ops.embedded.valkey import Valkey
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+
+T = TypeVar("T")
+TEMPLATE = "mentiongraph_template"
+TEMPLATE_LOCK = 1
+ROOM = 2 << 30
+DOCKER_POSTGRES = "postgres:18-alpine"
+DOCKER_VALKEY = "valkey/valkey:9-alpine"
+
+hypothesis.settings.register_profile("default", deadline=None, max_examples=25)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=500)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def until(condition: Callable[[], T], *, within: float, what: str) -> T:
+    """Poll until the condition is truthy, and return what it gave. Fails after `within` seconds, saying `what`."""
+    deadline = time.monotonic() + within
+    while not (last := condition()):
+        assert time.monotonic() < deadline, f"not within {within:g} s: {what} (last: {last!r})"
+        time.sleep(0.02)
+    return last
+
+
+class Addresses(NamedTuple):
+    """URLs: PostgreSQL's as a superuser, on its maintenance database; Valkey's."""
+
+    postgres: str
+    redis: str
+
+
+class Servers:
+    """The run's servers, started when first asked for."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._addresses: Addresses | None = None
+
+    def addresses(self) -> Addresses:
+        if self._addresses is None:
+            self._addresses = self._stack.enter_context(_docker() if _backend() == "docker" else _embedded())
+        return self._addresses
+
+    def stop(self) -> None:
+        self._stack.close()
+
+
+def _backend() -> str:
+    backend = os.environ.get("TEST_BACKEND", "auto")
+    if backend not in {"auto", "docker", "embedded"}:
+        raise pytest.UsageError(f"TEST_BACKEND={backend}: it can be auto, docker or embedded")
+    if backend != "auto":
+        return backend
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # the client leaves its socket open where nobody answers
+        answers = _docker_answers()
+        gc.collect()
+    return "docker" if answers else "embedded"
+
+
+def _docker_answers() -> bool:
+    import docker  # noqa: PLC0415  # slow to import, and not needed for embedded
+    from docker.errors import DockerException  # noqa: PLC0415
+
+    try:
+        with closing(docker.from_env(timeout=2)) as daemon:
+            return bool(daemon.ping())
+    except (DockerException, OSError):
+        return False
+
+
+def memory() -> Path | None:
+    """A file system in memory with room for the tests: copying the template takes 10 ms there, on a disk up to 340."""
+    shared = Path("/dev/shm")  # noqa: S108  # its entries are made by mkdtemp
+    roomy = shared.is_dir() and os.access(shared, os.W_OK) and shutil.disk_usage(shared).free >= ROOM
+    return shared if roomy else None
+
+
+@contextmanager
+def open_directory(parent: Path | None = None) -> Generator[Path]:
+    """A temporary directory that a server's unprivileged account can traverse; pytest's own are private."""
+    directory = Path(tempfile.mkdtemp(prefix="mentiongraph-", dir=parent))
+    directory.chmod(0o755)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory)
+
+
+@contextmanager
+def _embedded() -> Generator[Addresses]:
+    with ExitStack() as stack:
+        directory = stack.enter_context(open_directory(memory()))
+        postgres = Postgres(directory / "postgres", durable=False, max_wal_size="256MB")
+        stack.callback(postgres.stop)
+        postgres.start()
+        valkey = Valkey(directory / "valkey", append_only=False)
+        stack.callback(valkey.stop)
+        valkey.start()
+        yield Addresses(postgres.dsn("postgres"), valkey.url)
+
+
+@contextmanager
+def _docker() -> Generator[Addresses]:
+    from testcontainers.core.container import DockerContainer  # noqa: PLC0415  # as above
+
+    options = " ".join(f"-c {name}={value}" for name, value in {**NOT_DURABLE, "jit": "off"}.items())
+    postgres = DockerContainer(DOCKER_POSTGRES).with_env("POSTGRES_PASSWORD", "test").with_exposed_ports(5432)
+    valkey = DockerContainer(DOCKER_VALKEY).with_exposed_ports(6379)
+    with postgres.with_command(options) as database, valkey as store:
+        host, port = database.get_container_host_ip(), database.get_exposed_port(5432)
+        address = f"postgresql://postgres:test@{host}:{port}/postgres"
+        until(lambda: _connects(address), within=60, what=f"{DOCKER_POSTGRES} takes connections")
+        yield Addresses(address, f"redis://{store.get_container_host_ip()}:{store.get_exposed_port(6379)}/0")
+
+
+def _connects(address: str) -> bool:
+    try:
+        psycopg.connect(address, connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+SERVERS = pytest.StashKey[Servers]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[SERVERS] = Servers()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["addresses"] = tuple(node.config.stash[SERVERS].addresses())
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    config.stash[SERVERS].stop()
+
+
+@pytest.fixture(scope="session")
+def addresses(pytestconfig: pytest.Config) -> Addresses:
+    workerinput: dict[str, Any] | None = getattr(pytestconfig, "workerinput", None)
+    if workerinput is not None:
+        return Addresses(*workerinput["addresses"])
+    return pytestconfig.stash[SERVERS].addresses()
+
+
+def _database_url(address: str, database: str) -> str:
+    return urlsplit(address)._replace(path=f"/{database}").geturl()
+
+
+def _run(conn: psycopg.Connection[TupleRow], statement: str, **names: str) -> None:
+    """A statement on databases, with their names quoted."""
+    conn.execute(sql.SQL(statement).format(**{key: sql.Identifier(name) for key, name in names.items()}))  # pyright: ignore[reportArgumentType]
+
+
+@pytest.fixture(scope="session")
+def template(addresses: Addresses) -> str:
+    """The name of the migrated database that the tests' databases are copies of; the first worker makes it."""
+    from app.migrations import migrate  # noqa: PLC0415  # tests that need no database run without it
+
+    making = f"{TEMPLATE}_new"
+    with psycopg.connect(addresses.postgres, autocommit=True) as conn:
+        conn.execute("select pg_advisory_lock(%s)", [TEMPLATE_LOCK])
+        if not conn.execute("select 1 from pg_database where datname = %s", [TEMPLATE]).fetchone():
+            _run(conn, "drop database if exists {making} with (force)", making=making)
+            _run(conn, "create database {making}", making=making)
+            migrate(_database_url(addresses.postgres, making))
+            _run(conn, "alter database {making} rename to {template}", making=making, template=TEMPLATE)
+    return TEMPLATE
+
+
+@pytest.fixture(scope="session")
+def _maintenance(addresses: Addresses) -> Generator[psycopg.Connection[TupleRow]]:
+    with psycopg.connect(addresses.postgres, autocommit=True) as conn:
+        yield conn
+
+
+@pytest.fixture
+def dsn(addresses: Addresses, template: str, _maintenance: psycopg.Connection[TupleRow]) -> Generator[str]:
+    """The URL of a fresh database with the schema in it, gone after the test."""
+    name = f"test_{uuid4().hex}"
+    _run(_maintenance, "create database {name} template {template}", name=name, template=template)
+    yield _database_url(addresses.postgres, name)
+    _run(_maintenance, "drop database {name} with (force)", name=name)
+
+
+@pytest.fixture
+def conn(dsn: str) -> Generator[psycopg.Connection[TupleRow]]:
+    """A connection to the test's database, in autocommit."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def redis_url(addresses: Addresses) -> str:
+    """Shared by all tests: keep to the `namespace`."""
+    return addresses.redis
+
+
+@pytest.fixture
+def namespace() -> str:
+    """A prefix for the test's keys in Redis."""
+    return f"test-{uuid4().hex}"
+
+
+@pytest.fixture
+def now() -> datetime:
+    return datetime(2026, 1, 15, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def settings(dsn: str, redis_url: str, namespace: str) -> Settings:
+    """The settings of a process that works on the test's database and namespace."""
+    from app.settings import Settings  # noqa: PLC0415  # as for `template`
+
+    return Settings(database_url=dsn, redis_url=redis_url, namespace=namespace)
+
+
+@pytest.fixture
+def server_directory() -> Generator[Path]:
+    """Where a test puts servers of its own."""
+    with open_directory() as directory:
+        yield directory

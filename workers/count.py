@@ -1,0 +1,49 @@
+"""Count a batch: claimed -> counted, its deltas written; then wake the merges of its shards."""
+
+from __future__ import annotations
+
+import dramatiq
+import structlog
+
+from app import db, deltas, dispatch, ledger
+from app.errors import Problem
+from app.ledger import Claim, Priority, Ring
+from workers import process
+
+log = structlog.get_logger(__name__)
+
+
+def _count(batch_id: int) -> None:
+    with process.connection() as conn:
+        claim = ledger.claim(conn, batch_id, settings=process.settings, now=db.clock())
+        if claim is None:
+            return
+        with structlog.contextvars.bound_contextvars(upload=str(claim.upload_id), batch=batch_id):
+            try:
+                outcome = deltas.count_batch(conn, claim, process.parameters(conn), now=db.clock())
+            except Exception as error:  # noqa: BLE001 (whatever it is, the ledger keeps it and the batch is tried again)
+                log.exception("count failed", attempt=claim.attempts)
+                ledger.fail(conn, claim, _problem(claim, error), settings=process.settings, now=db.clock())
+                return
+            if outcome is None:
+                log.warning("claim superseded: somebody else counts this batch")
+                return
+            log.info("counted", rows=outcome.rows_received, rejected=outcome.rows_rejected, edges=outcome.edges)
+    dispatch.ring_merges(process.broker, [Ring(shard, claim.options.priority) for shard in outcome.shards])
+
+
+def _problem(claim: Claim, error: Exception) -> Problem:
+    return Problem(
+        type="urn:mentiongraph:problem:count-failed",
+        title="Counting the batch failed",
+        status=500,
+        detail=f"attempt {claim.attempts}: {type(error).__name__}: {error}",
+    )
+
+
+count = dramatiq.actor(_count, actor_name=dispatch.COUNT, queue_name=dispatch.QUEUES[Priority.BULK])
+count_urgent = dramatiq.actor(
+    _count,
+    actor_name=dispatch.actor_name(dispatch.COUNT, Priority.URGENT),
+    queue_name=dispatch.QUEUES[Priority.URGENT],
+)
