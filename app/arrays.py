@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import polars as pl
 from psycopg.adapt import AdaptersMap, Dumper
 from psycopg.pq import Format
 
@@ -58,20 +59,24 @@ class TimestamptzArray(Array):
 
 
 class TextArray:
-    """text[] from strings, none of them NULL or holding a NUL: the values' UTF-8 with a length before each."""
+    """text[] from a column of strings without NULLs: each value's UTF-8 after its length."""
 
     array_oid = 1009
 
-    def __init__(self, values: list[str]) -> None:
-        dimensions = 1 if values else 0
-        header = np.array([dimensions, 0, 25, *([len(values), 1] if dimensions else [])], dtype=">i4").tobytes()
-        encoded = [value.encode() for value in values]
-        lengths = np.array([len(value) for value in encoded], dtype=">i4").tobytes()
-        parts = [header]
-        for position, value in enumerate(encoded):
-            parts.append(lengths[4 * position : 4 * position + 4])
-            parts.append(value)
-        self.binary = b"".join(parts)
+    def __init__(self, values: pl.Series) -> None:
+        dimensions = 1 if len(values) else 0
+        header = np.array([dimensions, 0, 25, *([len(values), 1] if dimensions else [])], dtype=">i4")
+        lengths = values.str.len_bytes().to_numpy().astype(np.int64)
+        octets = np.frombuffer("".join(values.to_list()).encode(), dtype=np.uint8)
+        # Where each value's length stands; its bytes follow. Everything else is the values' bytes, in order.
+        starts = np.cumsum(lengths + 4) - (lengths + 4)
+        at = (starts[:, None] + np.arange(4)).ravel()
+        packed = np.empty(len(octets) + 4 * len(values), dtype=np.uint8)
+        is_value = np.ones(len(packed), dtype=np.bool_)
+        is_value[at] = False
+        packed[at] = lengths.astype(">i4").view(np.uint8)
+        packed[is_value] = octets
+        self.binary = header.tobytes() + packed.tobytes()
 
 
 def _dumper(array_oid: int) -> type[Dumper]:

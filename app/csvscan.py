@@ -306,14 +306,15 @@ def _boundary_by_fate(octets: Octets, mark: int, runs: _Runs) -> int:
     positions, kinds = _specials(octets, mark, lines=False)
     lines = _lines(octets, positions, kinds)
     begin = lines.start
-    if lines.end.size and int(lines.end[-1]) >= octets.size - (int(octets[-1]) == CR):
+    certain = octets.size - int(octets[-1] == CR)
+    if lines.end.size and int(lines.end[-1]) >= certain:
         # The last line is not known to be over: it has no end yet, or a CR that an LF may follow.
         lines = _Lines(lines.start[:-1], lines.end[:-1])
     else:
         begin = np.append(begin, octets.size)
     fates, _ = _fates(octets, runs, lines, _moves(runs), final=False)
     sound = _ends_in_time(lines, fates)
-    undecided = (fates == _UNDECIDED) & (octets.size - lines.start <= QUOTE_WINDOW)
+    undecided = (fates == _UNDECIDED) & (certain - lines.start <= QUOTE_WINDOW)
     following = np.where(sound, fates, np.arange(fates.size)) + 1
     chain = _chain(np.where(undecided, fates.size, following).tolist())
     if chain.size == 0:

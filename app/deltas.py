@@ -17,16 +17,15 @@ import polars as pl
 
 import sql
 from app import ledger
-from app.arrays import Float8Array, Int8Array, TextArray, TimestamptzArray
+from app.arrays import Float8Array, Int8Array, TimestamptzArray
 from app.compression import decompress
 from app.db import Connection, execute, rows, scalars
 from app.ledger import Claim, GraphParameters
 from app.mentions import PROFILES, Counted, count
 from app.posts import Posts, read
-from app.shards import handle_ids, shard_lock_key, shard_of, shard_range
+from app.shards import shard_lock_key, shard_of, shard_range
+from app.users import UserIds
 
-_ADD_USERS = sql.query("users/add")
-_COLLISIONS = sql.query("users/collisions")
 _SET_COUNTED = sql.query("batches/set_counted")
 _INSERT_REJECTS = sql.query("rejects/insert")
 _INSERT_DELTA = sql.query("deltas/insert")
@@ -38,9 +37,6 @@ _PENDING = sql.query("deltas/pending")
 _MERGE = sql.query("edges/merge")
 _ARCHIVE_HOLDS = sql.query("archive/holds")
 _TAKE_BACK = sql.query("archive/take_back")
-
-MAX_PROBES = 64
-"""Hashes tried for one handle. With 64-bit hashes a second is needed about once in 10^9 users."""
 
 MERGE_LOCK_CLASS = 0x6D67
 """First half of the two-part advisory lock keys of which a shard's one merge holds one; the second is the shard."""
@@ -76,7 +72,9 @@ class _EdgeRow(msgspec.Struct):
 # Count ----------------------------------------------------------------------------------------------------------------
 
 
-def count_batch(conn: Connection, claim: Claim, parameters: GraphParameters, *, now: datetime) -> Outcome | None:
+def count_batch(
+    conn: Connection, claim: Claim, parameters: GraphParameters, user_ids: UserIds, *, now: datetime
+) -> Outcome | None:
     """Count a claimed batch and flip it to `counted` with its deltas and rejects. None if the claim was superseded.
 
     Its users are added first, in transactions of their own: they are the same whoever adds them.
@@ -89,8 +87,7 @@ def count_batch(conn: Connection, claim: Claim, parameters: GraphParameters, *, 
         received_at=claim.received_at,
         half_life=parameters.half_life,
     )
-    ids = user_ids(conn, counted.users, bits=parameters.handle_bits)
-    by_shard = _split(_with_ids(counted.edges, ids), parameters.shards)
+    by_shard = _split(_with_ids(counted.edges, user_ids.of(conn, counted.users)), parameters.shards)
     outcome = Outcome(
         rows_received=posts.rows,
         rows_rejected=len(posts.rejects),
@@ -157,31 +154,6 @@ def _insert_rejects(conn: Connection, claim: Claim, rejects: pl.DataFrame) -> No
             "raws": rejects["raw"].to_list(),
         },
     )
-
-
-def user_ids(conn: Connection, users: pl.DataFrame, *, bits: int) -> pl.DataFrame:
-    """The id of every handle, adding those not yet known: `users` (handle, spelling) -> (handle, id).
-
-    A handle's id is the first of its hashes that no other handle has. Users are never deleted, so whoever looks, and
-    whenever, finds the same; two workers adding the same handle at once wait for each other on the primary key.
-    """
-    resolved: list[pl.DataFrame] = []
-    pending = users.select("handle", "spelling")
-    for probe in range(MAX_PROBES):
-        if pending.is_empty():
-            break
-        pending = pending.with_columns(id=pl.Series(handle_ids(pending["handle"], probe=probe, bits=bits)))
-        ids, handles = Int8Array(pending["id"].to_numpy()), TextArray(pending["handle"].to_list())
-        execute(
-            conn, _ADD_USERS, {"ids": ids, "handles": handles, "spellings": TextArray(pending["spelling"].to_list())}
-        )
-        taken = np.zeros(len(pending), dtype=np.bool_)
-        taken[[position - 1 for position in scalars(conn, _COLLISIONS, {"ids": ids, "handles": handles})]] = True
-        resolved.append(pending.filter(~pl.Series(taken)).select("handle", "id"))
-        pending = pending.filter(pl.Series(taken)).select("handle", "spelling")
-    if not pending.is_empty():
-        raise LookupError(f"no free id for {pending['handle'][0]!r} after {MAX_PROBES} hashes of {bits} bits")
-    return pl.concat(resolved) if resolved else pl.DataFrame(schema={"handle": pl.String, "id": pl.Int64})
 
 
 def _with_ids(edges: pl.DataFrame, ids: pl.DataFrame) -> pl.DataFrame:

@@ -116,12 +116,10 @@ def read(payload: bytes, form: Format, *, first_line: int) -> Posts:
     if b'""' in payload:
         _undouble(sieve)
     _spell_authors(sieve)
-    instants = read_instants(sieve.rows.data, sieve.fields["timestamp"].begin, sieve.fields["timestamp"].length)
-    micros = instants.micros[instants.readable]
-    sieve.drop(~instants.readable, Reason.UNREADABLE_TIMESTAMP, "timestamp")
+    at = _read_instants(sieve)
     frame = sieve.frame.select(
         "text",
-        pl.Series("at", micros).cast(pl.Datetime("us", "UTC")),
+        at,
         shards.folded(pl.col("author")).alias("author"),
         pl.col("author").alias("author_spelling"),
     )
@@ -177,6 +175,22 @@ def _spell_authors(sieve: _Sieve) -> None:
     # A second mention sign: a handle must fold to itself, or it could be stored and never be found.
     invalid = sieve.frame["author"].str.contains(f"^[{shards.MENTION_SIGNS}]|{_CONTROLS}").to_numpy()
     sieve.drop(invalid, Reason.AUTHOR_INVALID, "author")
+
+
+def _read_instants(sieve: _Sieve) -> pl.Series:
+    begin, length, _ = sieve.fields["timestamp"]
+    micros, readable = read_instants(sieve.rows.data, begin, length)
+    if not readable.all():
+        # Once more without white space around it.
+        bad = np.flatnonzero(~readable)
+        text = sieve.frame["timestamp"][bad].str
+        indent = text.len_bytes() - text.strip_chars_start().str.len_bytes()
+        size = text.strip_chars().str.len_bytes()
+        micros[bad], readable[bad] = read_instants(
+            sieve.rows.data, begin[bad] + indent.to_numpy(), size.cast(pl.Int64).to_numpy()
+        )
+        sieve.drop(~readable, Reason.UNREADABLE_TIMESTAMP, "timestamp")
+    return pl.Series("at", micros[readable]).cast(pl.Datetime("us", "UTC"))
 
 
 _REJECTS = pl.Schema({"line": pl.Int64, "column": pl.String, "code": pl.String, "message": pl.String, "raw": pl.Binary})

@@ -54,6 +54,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 1.0
     backoff_limit: Annotated[float, Meta(description="Seconds a back-off may reach.", gt=0)] = 60.0
     merge_deltas: Annotated[int, Meta(description="Deltas one merge takes at most.", ge=1)] = 32
+    known_handles: Annotated[
+        int, Meta(description="Handles whose ids a worker process remembers, about 150 bytes each.", ge=0)
+    ] = 1_000_000
     sweep_seconds: Annotated[
         float, Meta(description="Seconds between two sweeps by a worker process, besides the scheduler's.", gt=0)
     ] = 5.0

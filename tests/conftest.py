@@ -81,12 +81,14 @@ def _backend() -> str:
     backend = os.environ.get("TEST_BACKEND", "auto")
     if backend not in {"auto", "docker", "embedded"}:
         raise pytest.UsageError(f"TEST_BACKEND={backend}: it can be auto, docker or embedded")
-    if backend != "auto":
+    if backend == "embedded":
         return backend
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # the client leaves its socket open where nobody answers
         answers = _docker_answers()
         gc.collect()
+    if backend == "docker" and not answers:
+        raise pytest.UsageError("TEST_BACKEND=docker, but no Docker daemon answers")
     return "docker" if answers else "embedded"
 
 
@@ -253,5 +255,5 @@ def settings(dsn: str, redis_url: str, namespace: str) -> Settings:
 @pytest.fixture
 def server_directory() -> Generator[Path]:
     """Where a test puts servers of its own."""
-    with open_directory() as directory:
+    with open_directory(memory()) as directory:
         yield directory

@@ -20,8 +20,10 @@ def _count(batch_id: int) -> None:
             return
         with structlog.contextvars.bound_contextvars(upload=str(claim.upload_id), batch=batch_id):
             try:
-                outcome = deltas.count_batch(conn, claim, process.parameters(conn), now=db.clock())
-            except Exception as error:  # noqa: BLE001 (whatever it is, the ledger keeps it and the batch is tried again)
+                parameters, user_ids = process.graph(conn)
+                outcome = deltas.count_batch(conn, claim, parameters, user_ids, now=db.clock())
+            except Exception as error:
+                # Whatever it is, the ledger keeps it, and the batch is tried again.
                 log.exception("count failed", attempt=claim.attempts)
                 ledger.fail(conn, claim, _problem(claim, error), settings=process.settings, now=db.clock())
                 return
@@ -41,9 +43,10 @@ def _problem(claim: Claim, error: Exception) -> Problem:
     )
 
 
-count = dramatiq.actor(_count, actor_name=dispatch.COUNT, queue_name=dispatch.QUEUES[Priority.BULK])
-count_urgent = dramatiq.actor(
-    _count,
-    actor_name=dispatch.actor_name(dispatch.COUNT, Priority.URGENT),
-    queue_name=dispatch.QUEUES[Priority.URGENT],
+# A Dramatiq actor has one queue, so each priority has its own.
+count, count_urgent = (
+    dramatiq.actor(actor_name=dispatch.actor_name(dispatch.COUNT, priority), queue_name=dispatch.QUEUES[priority])(
+        _count
+    )
+    for priority in (Priority.BULK, Priority.URGENT)
 )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import workers.count
-import workers.decay
-import workers.merge
-import workers.sweep
+from workers.count import count, count_urgent
+from workers.decay import decay
+from workers.merge import merge, merge_urgent
+from workers.sweep import sweep
 
-__all__ = ["workers"]
+__all__ = ["count", "count_urgent", "decay", "merge", "merge_urgent", "sweep"]

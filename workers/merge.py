@@ -12,16 +12,17 @@ from workers import process
 def _merge(shard: int) -> None:
     limit = process.settings.merge_deltas
     with process.connection() as conn:
-        parameters = process.parameters(conn)
+        parameters = process.graph(conn).parameters
         while True:
             merged = deltas.merge_shard(conn, shard, parameters, limit=limit, now=db.clock())
             if merged is None or (merged < limit and not deltas.has_pending(conn, shard)):
                 return
 
 
-merge = dramatiq.actor(_merge, actor_name=dispatch.MERGE, queue_name=dispatch.QUEUES[Priority.BULK])
-merge_urgent = dramatiq.actor(
-    _merge,
-    actor_name=dispatch.actor_name(dispatch.MERGE, Priority.URGENT),
-    queue_name=dispatch.QUEUES[Priority.URGENT],
+# A Dramatiq actor has one queue, so each priority has its own.
+merge, merge_urgent = (
+    dramatiq.actor(actor_name=dispatch.actor_name(dispatch.MERGE, priority), queue_name=dispatch.QUEUES[priority])(
+        _merge
+    )
+    for priority in (Priority.BULK, Priority.URGENT)
 )

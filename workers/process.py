@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import psycopg
 import structlog
@@ -17,8 +18,16 @@ from app.broker import FailOverRedisBroker, redis_client
 from app.db import Connection
 from app.ledger import GraphParameters
 from app.settings import Settings
+from app.users import UserIds
 
 logger = structlog.get_logger(__name__)
+
+
+class Graph(NamedTuple):
+    """What every message needs to know of the graph."""
+
+    parameters: GraphParameters
+    user_ids: UserIds
 
 
 class Process(Middleware):
@@ -43,6 +52,7 @@ class Process(Middleware):
             size=settings.worker_threads + 1,
             statement_timeout=settings.statement_timeout,
         )
+        self._graph: Graph | None = None
         self._stopping = threading.Event()
 
     @contextmanager
@@ -51,9 +61,12 @@ class Process(Middleware):
         with self._pool.connection() as conn:
             yield conn
 
-    def parameters(self, conn: Connection) -> GraphParameters:
-        """The parameters of the graph, read anew each time: they are one small row."""
-        return ledger.parameters(conn)
+    def graph(self, conn: Connection) -> Graph:
+        """The graph's parameters and what is known of its users; read once, since they are fixed."""
+        if self._graph is None:
+            parameters = ledger.parameters(conn)
+            self._graph = Graph(parameters, UserIds(bits=parameters.handle_bits, memory=self.settings.known_handles))
+        return self._graph
 
     def sweep(self) -> None:
         """One sweep, and the bells it asks for."""

@@ -26,6 +26,7 @@ from typing import NamedTuple
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+HANDLED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 
 
 class Order(NamedTuple):
@@ -45,8 +46,10 @@ def _prctl(option: int, value: int) -> None:
 def _become(command: list[str], guard: int, order: Order) -> None:
     """In the forked child: never returns."""
     try:
-        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and exec would hand that on
+        signal.set_wakeup_fd(-1)
+        for number in (*HANDLED, signal.SIGPIPE, signal.SIGXFSZ):  # the last two Python ignores, and exec hands that on
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
         if order.uid >= 0:
             os.setgroups([])
             os.setgid(order.gid)
@@ -145,11 +148,13 @@ def main(order: Order, command: list[str]) -> int:
     os.set_blocking(wakened, False)
     os.set_inheritable(order.control, False)
     signal.set_wakeup_fd(wakened)
-    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
+    for number in HANDLED:
         signal.signal(number, _wake)
+    signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)  # until the child has no handler of ours that would swallow them
     child = os.fork()
     if child == 0:
         _become(command, guard, order)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
     with contextlib.suppress(OSError):  # no launcher any more: the loop will notice
         os.write(order.control, child.to_bytes(4, "little"))
     statuses = _watch(child, wake, order)

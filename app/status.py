@@ -1,0 +1,117 @@
+"""Reading the ledger: uploads, their batches and their rejects, for people and for scripts. Changes nothing."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+import msgspec
+
+import sql
+from app.db import AsyncConnection, async_one, async_rows
+from app.errors import NotFound, Problem
+from app.ledger import Options, UploadState
+
+_ENTRIES = sql.query("uploads/entries")
+_BATCHES = sql.query("batches/of_upload")
+_REJECTS = sql.query("rejects/of_upload")
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """An upload's entry in the ledger, with what its batches add up to."""
+
+    id: uuid.UUID
+    state: UploadState
+    filename: str | None
+    options: Options
+    again: bool
+    received_by: str
+    received_at: datetime
+    sealed_at: datetime | None
+    finished_at: datetime | None
+    sha256: str | None
+    duplicate_of: uuid.UUID | None
+    error: Problem | None
+    size_bytes: int
+    """Decoded bytes; what is staged so far while it is `receiving`."""
+    bytes_counted: int
+    bytes_applied: int
+    batches_staged: int
+    batches_counted: int
+    batches_applied: int
+    batches_failed: int
+    rows_received: int
+    rows_accepted: int
+    rows_rejected: int
+    rows_applied: int
+    mentions: int
+    mentions_applied: int
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """A slice of an upload; what was counted is None until it was."""
+
+    id: int
+    ordinal: int
+    state: str
+    first_line: int
+    size_bytes: int
+    attempts: int
+    next_attempt_at: datetime | None
+    claimed_until: datetime | None
+    profile: str | None
+    profile_version: int | None
+    rows_received: int | None
+    rows_accepted: int | None
+    rows_rejected: int | None
+    mentions: int | None
+    edges: int | None
+    error: Problem | None
+    staged_at: datetime
+    counted_at: datetime | None
+    applied_at: datetime | None
+
+
+class Reject(msgspec.Struct, frozen=True):
+    """A row that could not be read; `line` is physical, the first of the file being 1."""
+
+    line: int
+    batch_id: int
+    column_name: str | None
+    code: str
+    message: str
+    raw: bytes
+
+
+async def upload(conn: AsyncConnection, upload_id: uuid.UUID) -> Entry:
+    """One upload's entry. Raises NotFound."""
+    found = await async_one(conn, Entry, _ENTRIES, {"id": upload_id, "state": None, "before_id": None, "limit": 1})
+    if found is None:
+        raise NotFound(f"the ledger has no upload {upload_id}; GET /uploads lists what it has.")
+    return found
+
+
+async def uploads(
+    conn: AsyncConnection, *, state: UploadState | None, before: uuid.UUID | None, limit: int
+) -> list[Entry]:
+    """A page of entries, the newest first: those received before the upload `before`. Raises NotFound for that one."""
+    found = await async_rows(conn, Entry, _ENTRIES, {"id": None, "state": state, "before_id": before, "limit": limit})
+    if not found and before is not None:
+        await upload(conn, before)
+    return found
+
+
+async def batches(conn: AsyncConnection, upload_id: uuid.UUID, *, after: int, limit: int) -> list[Batch]:
+    """A page of an upload's batches, in file order, after an ordinal. Raises NotFound."""
+    found = await async_rows(conn, Batch, _BATCHES, {"upload_id": upload_id, "after": after, "limit": limit})
+    if not found:
+        await upload(conn, upload_id)
+    return found
+
+
+async def rejects(conn: AsyncConnection, upload_id: uuid.UUID, *, after: int, limit: int) -> list[Reject]:
+    """A page of an upload's rejects, in file order, after a line. Raises NotFound."""
+    found = await async_rows(conn, Reject, _REJECTS, {"upload_id": upload_id, "after": after, "limit": limit})
+    if not found:
+        await upload(conn, upload_id)
+    return found

@@ -1,0 +1,104 @@
+"""The command line: `mentiongraph COMMAND`. A command's module is imported when it is run, so that help comes at once."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import sys
+from typing import NamedTuple, cast
+
+import click
+
+# Also in the documentation of every command. app.errors gives each failure its code.
+EXIT_CODES: dict[int, str] = {
+    0: "done",
+    1: "failed: an upload, the audit, or this program",
+    2: "wrong usage, or a setting that cannot be used",
+    3: "the upload was refused; nothing of it was applied",
+    4: "there is no such upload or batch",
+    5: "PostgreSQL or the API is away, or the database is not migrated",
+    6: "a server or process that was to be started did not come up",
+    130: "interrupted",
+}
+
+
+class _Entry(NamedTuple):
+    module: str
+    summary: str
+
+
+SECTIONS: dict[str, dict[str, _Entry]] = {
+    "Start here": {
+        "demo": _Entry("local", "Start everything, upload a sample, show its graph."),
+        "up": _Entry("local", "Run everything on this machine, over one directory."),
+    },
+    "Uploads": {
+        "upload": _Entry("uploads", "Send CSV files, and wait until they are applied."),
+        "status": _Entry("uploads", "What became of an upload, or of the latest ones."),
+    },
+    "Operation": {
+        "audit": _Entry("ledger", "Prove that the graph is what the ledger says."),
+        "replay": _Entry("ledger", "Try failed batches again."),
+        "decay": _Entry("ledger", "Write stale edges down, archive the lightest."),
+        "migrate": _Entry("ledger", "Bring the database's schema up to date."),
+    },
+    "Processes": {
+        "serve": _Entry("run", "Run the API."),
+        "worker": _Entry("run", "Run workers, which count and merge."),
+        "scheduler": _Entry("run", "Run the scheduler."),
+        "settings": _Entry("run", "List every setting, its value and its meaning."),
+    },
+}
+COMMANDS: dict[str, _Entry] = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"ops.cli.{COMMANDS[cmd_name].module}")
+        return cast("click.Command", getattr(module, cmd_name))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        for title, section in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, entry.summary) for name, entry in section.items()])
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            raise click.exceptions.Exit(130) from None
+        except Exception as error:
+            # Imported now: it knows the errors of libraries that most commands do without.
+            failure = importlib.import_module("ops.cli.failure").failure(error)
+            if failure is None:
+                raise
+            raise failure from error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="mentiongraph")
+def main() -> None:
+    """Who mentions whom: CSV files of posts in, a weighted graph of mentions out, exactly once.
+
+    \b
+    New here?
+      mentiongraph demo                     everything, with a sample, in one command
+    Your own files:
+      mentiongraph up                       in one terminal
+      mentiongraph upload posts.csv         in another
+
+    Settings are environment variables, MENTIONGRAPH_…: `mentiongraph settings` lists them.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show a character shows another in its place
+            stream.reconfigure(errors="replace")

@@ -1,0 +1,7 @@
+"""python -m ops.cli: what the console script `mentiongraph` runs."""
+
+from __future__ import annotations
+
+from ops.cli import main
+
+main()

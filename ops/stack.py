@@ -1,0 +1,119 @@
+"""The embedded stack: PostgreSQL, Valkey, API, workers and scheduler as supervised children over one data directory."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import msgspec
+
+from app.migrations import migrate
+from app.settings import Settings
+from ops import processes
+from ops.directory import DataDirectory, link_log
+from ops.embedded.children import Child
+from ops.embedded.postgres import Postgres
+from ops.embedded.supervisor import Supervisor
+from ops.embedded.valkey import Valkey
+from ops.processes import Command
+
+Step = Callable[[str, str], AbstractContextManager[None]]
+"""Wraps one step of starting: its name, and a detail to show."""
+
+# Together with the servers' own, a stop takes less than ten seconds whatever is under way. What is cut off by it is in
+# the ledger, and done at the next start.
+API_PATIENCE = 2
+WORKER_PATIENCE = 3
+GRACE = 1.0
+"""Seconds beyond its patience after which a process is killed."""
+
+
+class Stack:
+    """Started in order, stopped in reverse: API, workers, scheduler, Valkey, PostgreSQL.
+
+    `settings` as they are wanted: host, port and the numbers of processes are used, the servers' addresses replaced.
+    The directory must be taken already; it is the caller's to release, after `stop`.
+    """
+
+    def __init__(self, directory: DataDirectory, settings: Settings) -> None:
+        self.settings = settings
+        self.logs = directory.logs
+        self._directory = directory
+        self._supervisor = Supervisor()
+        self._alive: dict[str, bool] = {}
+
+    def start(self, step: Step) -> None:
+        """Raises EmbeddedServerError, and leaves nothing running, if something does not come up."""
+        data, ports = self._directory.path, self._directory.ports()
+        # The same ports after a restart of either: the others were told these.
+        postgres = Postgres(data / "postgres", ports.postgres)
+        valkey = Valkey(data / "valkey", ports.redis)
+        link_log(self.logs / "postgres.log", data / "postgres.log")
+        link_log(self.logs / "valkey.log", data / "valkey" / "valkey.log")
+        first = not (data / "postgres").exists()
+        with step("PostgreSQL", f"port {ports.postgres}" + (", a new database cluster" if first else "")):
+            self._supervisor.start("postgres", postgres)
+        with step("Valkey", f"port {ports.redis}, speaks Redis's protocol"):
+            self._supervisor.start("valkey", valkey)
+        self.settings = msgspec.structs.replace(self.settings, database_url=postgres.dsn(), redis_url=valkey.url)
+        with step("Schema", "the migrations that are missing"):
+            migrate(self.settings.database_url)
+        self._start_our_own(step)
+        self._directory.publish(self.settings)
+        self._alive = {status.name: status.alive for status in self._supervisor.status()}
+
+    def _start_our_own(self, step: Step) -> None:
+        settings, count = self.settings, self.settings.worker_processes
+        with step("Scheduler", "sweeps and decays now and then"):
+            self._start("scheduler", processes.scheduler(settings), patience=0)
+        with step("Workers", f"{count} process{'es' if count > 1 else ''} of {settings.worker_threads} threads"):
+            self._start("worker", processes.worker(settings, patience=WORKER_PATIENCE), patience=WORKER_PATIENCE)
+        with step("API", processes.url_of_api(settings)):
+            self._start("api", processes.api(settings, patience=API_PATIENCE), patience=API_PATIENCE, ready=self._heard)
+
+    def _start(self, name: str, command: Command, *, patience: int, ready: Callable[[], bool] | None = None) -> None:
+        child = Child(
+            name,
+            command.argv,
+            env=command.env,
+            cwd=self._directory.path,
+            log=self.log_of(name),
+            ready=ready,
+            grace=patience + GRACE,
+        )
+        self._supervisor.start(name, child)
+
+    def _heard(self) -> bool:
+        host, port = processes.url_of_api(self.settings).removeprefix("http://").rsplit(":", 1)
+        with contextlib.suppress(OSError), socket.create_connection((host.strip("[]"), int(port)), timeout=1):
+            return True
+        return False
+
+    def log_of(self, name: str) -> Path:
+        return self.logs / f"{name}.log"
+
+    def check(self) -> list[str]:
+        """Restart what has ended and is due; what there is to say about it. To be called a few times a second."""
+        before = self._news()
+        self._supervisor.check()
+        return before + self._news()
+
+    def _news(self) -> list[str]:
+        news: list[str] = []
+        for status in self._supervisor.status():
+            if status.alive is self._alive.get(status.name, True):
+                continue
+            self._alive[status.name] = status.alive
+            if status.alive:
+                news.append(f"{status.name} runs again")
+            else:
+                ended = f"{status.name} ended (exit code {status.exit_code})"
+                news.append(f"{ended}; starting it again. See {self.log_of(status.name)}")
+        return news
+
+    def stop(self) -> None:
+        """Stop everything. Does nothing where nothing runs."""
+        self._supervisor.stop()

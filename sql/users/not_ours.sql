@@ -1,0 +1,8 @@
+-- Positions (from 0) of those handles that do not have their id: nobody has it (free), or another handle has it (taken).
+-- No locks. One row.
+SELECT
+  coalesce(array_agg(c.position::integer - 1) FILTER (WHERE u.id IS NULL), '{}') AS free,
+  coalesce(array_agg(c.position::integer - 1) FILTER (WHERE u.id IS NOT NULL), '{}') AS taken
+FROM unnest(%(ids)s::bigint[], %(handles)s::text[]) WITH ORDINALITY AS c (id, handle, position)
+LEFT JOIN users AS u ON u.id = c.id
+WHERE u.handle IS DISTINCT FROM c.handle;

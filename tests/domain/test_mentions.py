@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta, timezone
+from typing import NamedTuple
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app import shards
+from app.mentions import PROFILES, Clock, Counted, count, find
+from tests.domain.mention_facts import CONFORMANCE, FURTHER, LISTS
+
+TWITTER = PROFILES["twitter"]
+RECEIVED = datetime(2024, 6, 1, 12, tzinfo=UTC)
+WEEK = timedelta(days=7)
+
+Post = tuple[str, datetime, str]
+
+
+def frame_of(posts: list[Post]) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "text": [text for text, _, _ in posts],
+            "at": [at for _, at, _ in posts],
+            "author": [shards.fold(author) for _, _, author in posts],
+            "author_spelling": [author for _, _, author in posts],
+        },
+        schema={
+            "text": pl.String,
+            "at": pl.Datetime("us", "UTC"),
+            "author": pl.String,
+            "author_spelling": pl.String,
+        },
+    )
+
+
+def count_posts(posts: list[Post], clock: Clock = Clock.ARRIVAL, half_life: timedelta = WEEK) -> Counted:
+    return count(frame_of(posts), profile=TWITTER, clock=clock, received_at=RECEIVED, half_life=half_life)
+
+
+def handles(text: str) -> list[str]:
+    return find(pl.Series([text]), TWITTER)["handle"].to_list()
+
+
+def test_the_conformance_suite_has_26_cases() -> None:
+    assert len(CONFORMANCE) == 26
+
+
+@pytest.mark.parametrize(("text", "expected"), [*CONFORMANCE, *LISTS, *FURTHER])
+def test_twitter_mentions(text: str, expected: list[str]) -> None:
+    assert handles(text) == expected
+
+
+def test_texts_do_not_touch_each_other() -> None:
+    facts = [*CONFORMANCE, *LISTS, *FURTHER]
+    found = find(pl.Series([text for text, _ in facts]), TWITTER)
+    assert found.rows() == [(row, handle) for row, (_, expected) in enumerate(facts) for handle in expected]
+
+
+SIGN_BEFORE = re.compile("(^|[^a-zA-Z0-9_!#$%&*@＠]|(^|[^a-zA-Z0-9_+~.-])(rt|RT|rT|Rt):?)[@＠]")
+LATIN = (
+    "À-ÖØ-öø-ÿ\u0100-\u024f\u0253\u0254\u0256\u0257\u0259\u025b\u0263\u0268\u026f\u0272\u0289\u028b\u02bb"
+    "\u0300-\u036f\u1e00-\u1eff"
+)
+
+
+def naive_handles(text: str) -> list[str]:
+    """Step by step: the next sign in a good place, its name, its list; then a look at what follows."""
+    found: list[str] = []
+    at = 0
+    while (
+        sign := SIGN_BEFORE.search(text, at)
+        if at == 0
+        else re.compile(SIGN_BEFORE.pattern.replace("^|", "")).search(text, at)
+    ):
+        name = re.compile("[a-zA-Z0-9_]{1,20}").match(text, sign.end())
+        if name is None:
+            at = sign.start() + 1
+            continue
+        slug = re.compile("/[a-zA-Z][a-zA-Z0-9_-]{0,24}").match(text, name.end())
+        at = slug.end() if slug else name.end()
+        if slug is None and not re.compile(f"[@＠{LATIN}]|://").match(text, at):
+            found.append(name[0])
+    return found
+
+
+MENTIONING = st.text(alphabet="@@@＠ab_rRtT:/-. !é\u0301の\n1", max_size=30)
+
+
+@given(MENTIONING)
+@settings(max_examples=600)
+def test_any_text_is_read_as_the_naive_reader_does(text: str) -> None:
+    assert handles(text) == naive_handles(text)
+
+
+class NaiveEdge(NamedTuple):
+    count: int
+    first_seen: datetime
+    last_seen: datetime
+    weight: float
+    weighed_at: datetime
+
+
+def naive_edges(posts: list[Post], clock: Clock, half_life: timedelta) -> dict[tuple[str, str], NaiveEdge]:
+    made: dict[tuple[str, str], list[datetime]] = defaultdict(list)
+    for text, at, author in posts:
+        for handle in naive_handles(text):
+            made[author.lower(), handle.lower()].append(at)
+    edges: dict[tuple[str, str], NaiveEdge] = {}
+    for key, instants in made.items():
+        counted = [RECEIVED if clock is Clock.ARRIVAL else min(at, RECEIVED) for at in instants]
+        weighed_at = max(counted)
+        weight = sum(2 ** -((weighed_at - at) / half_life) for at in counted)
+        edges[key] = NaiveEdge(len(instants), min(instants), max(instants), weight, weighed_at)
+    return edges
+
+
+def as_edges(counted: Counted) -> dict[tuple[str, str], NaiveEdge]:
+    edges = counted.edges.select(
+        "source", "target", "mention_count", "first_seen", "last_seen", "weight", "weighed_at"
+    ).rows()
+    return {(source, target): NaiveEdge(*edge) for source, target, *edge in edges}
+
+
+def merged(one: NaiveEdge, other: NaiveEdge, half_life: timedelta) -> NaiveEdge:
+    at = max(one.weighed_at, other.weighed_at)
+    weight = sum(edge.weight * 2 ** -((at - edge.weighed_at) / half_life) for edge in (one, other))
+    first, last = min(one.first_seen, other.first_seen), max(one.last_seen, other.last_seen)
+    return NaiveEdge(one.count + other.count, first, last, weight, at)
+
+
+def assert_same(found: dict[tuple[str, str], NaiveEdge], expected: dict[tuple[str, str], NaiveEdge]) -> None:
+    assert found.keys() == expected.keys()
+    for key, edge in found.items():
+        assert edge._replace(weight=0) == expected[key]._replace(weight=0)
+        assert edge.weight == pytest.approx(expected[key].weight, rel=1e-9, abs=1e-300)
+
+
+TEXTS = st.one_of(MENTIONING, st.lists(st.sampled_from(["@a", "@A", "@b_c", "x@a", "hello"])).map(" ".join))
+INSTANTS = st.datetimes(datetime(1999, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+POSTS = st.lists(st.tuples(TEXTS, INSTANTS, st.sampled_from(["ann", "Ann", "bob", "a"])), max_size=12)
+
+
+@given(POSTS, st.sampled_from(Clock), st.sampled_from([WEEK, timedelta(seconds=1), timedelta(days=4000)]))
+@settings(max_examples=150)
+def test_edges_equal_the_naive_ones(posts: list[Post], clock: Clock, half_life: timedelta) -> None:
+    counted = count_posts(posts, clock, half_life)
+    assert_same(as_edges(counted), naive_edges(posts, clock, half_life))
+    assert counted.mentions == counted.edges["mention_count"].sum()
+
+
+@given(st.lists(POSTS, max_size=4), st.sampled_from(Clock))
+@settings(max_examples=100)
+def test_any_split_into_batches_sums_to_the_whole(batches: list[list[Post]], clock: Clock) -> None:
+    total: dict[tuple[str, str], NaiveEdge] = {}
+    for batch in batches:
+        for key, edge in as_edges(count_posts(batch, clock)).items():
+            total[key] = merged(total[key], edge, WEEK) if key in total else edge
+    assert_same(total, as_edges(count_posts([post for batch in batches for post in batch], clock)))
+
+
+def test_frames_have_the_promised_columns() -> None:
+    instant = pl.Datetime("us", "UTC")
+    for clock in Clock:
+        for posts in ([], [("@b", RECEIVED, "a")]):
+            counted = count_posts(posts, clock)
+            assert dict(counted.edges.schema) == {
+                "source": pl.String,
+                "target": pl.String,
+                "mention_count": pl.Int64,
+                "first_seen": instant,
+                "last_seen": instant,
+                "weight": pl.Float64,
+                "weighed_at": instant,
+            }
+            assert dict(counted.users.schema) == {"handle": pl.String, "spelling": pl.String}
+
+
+def test_arrival_weighs_each_mention_one_at_the_arrival() -> None:
+    old = RECEIVED - timedelta(days=900)
+    counted = count_posts([("@b @B", old, "a"), ("@b", RECEIVED, "A")])
+    assert as_edges(counted) == {("a", "b"): NaiveEdge(3, old, RECEIVED, 3.0, RECEIVED)}
+
+
+def test_event_weighs_by_age_and_the_future_counts_as_the_arrival() -> None:
+    future = RECEIVED + timedelta(days=300)
+    posts = [("@b", RECEIVED - WEEK, "a"), ("@b", future, "a"), ("@c", RECEIVED - WEEK, "a")]
+    assert as_edges(count_posts(posts, Clock.EVENT)) == {
+        ("a", "b"): NaiveEdge(2, RECEIVED - WEEK, future, 1.5, RECEIVED),
+        ("a", "c"): NaiveEdge(1, RECEIVED - WEEK, RECEIVED - WEEK, 1.0, RECEIVED - WEEK),
+    }
+
+
+def test_what_is_too_old_to_weigh_anything_weighs_nothing() -> None:
+    posts = [("@b", datetime(1, 1, 1, tzinfo=UTC), "a"), ("@b", RECEIVED, "a")]
+    (edge,) = as_edges(count_posts(posts, Clock.EVENT, timedelta(microseconds=1))).values()
+    assert (edge.count, edge.weight) == (2, 1.0)
+
+
+def test_the_arrival_may_be_told_in_any_zone() -> None:
+    received = RECEIVED.astimezone(timezone(timedelta(hours=5)))
+    counted = count(
+        frame_of([("@b", RECEIVED, "a")]), profile=TWITTER, clock=Clock.ARRIVAL, received_at=received, half_life=WEEK
+    )
+    assert counted.edges["weighed_at"].to_list() == [RECEIVED]
+
+
+def test_a_half_life_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="half-life"):
+        count_posts([], half_life=timedelta(0))
+
+
+def test_self_mentions_are_kept() -> None:
+    assert list(as_edges(count_posts([("@Ann", RECEIVED, "ann")]))) == [("ann", "ann")]
+
+
+def test_users_keep_the_first_spelling() -> None:
+    posts = [("no one", RECEIVED, "Zoë"), ("@BOB @Cy", RECEIVED, "ann"), ("@ANN @cy @zed", RECEIVED, "Bob")]
+    assert count_posts(posts).users.rows() == [
+        ("zoë", "Zoë"),
+        ("ann", "ann"),
+        ("bob", "BOB"),
+        ("cy", "Cy"),
+        ("zed", "zed"),
+    ]
+
+
+def test_users_keep_their_order_when_some_texts_are_read_exactly() -> None:
+    posts = [("@a1@x @B", RECEIVED, "u"), ("@b @C", RECEIVED, "u"), ("@c @http://x @D", RECEIVED, "u")]
+    assert count_posts(posts).users["spelling"].to_list() == ["u", "B", "C", "D"]
