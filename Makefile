@@ -33,8 +33,8 @@ lint: $(VENV)/.dev ## Ruff: format and rules.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-types: $(VENV)/.dev ## Pyright, strict.
-	$(BIN)/pyright
+types: $(VENV)/.dev ## basedpyright, strict.
+	$(BIN)/basedpyright
 
 imports: $(VENV)/.dev ## The direction of imports.
 	$(BIN)/lint-imports
@@ -50,7 +50,7 @@ bench: $(VENV)/.run ## Rows per second from HTTP to applied, beside PostgreSQL's
 
 lock: ## Pin the dependencies with hashes (needs uv).
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml ops/build-requirements.in -o requirements.lock
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --constraint requirements.lock --group dev -o requirements-dev.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --constraint requirements.lock --group pyproject.toml:dev -o requirements-dev.lock
 
 clean: ## Remove the environment and what the demo left.
 	rm -rf $(VENV) .mentiongraph .pytest_cache .ruff_cache .hypothesis build dist

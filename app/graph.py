@@ -107,7 +107,7 @@ async def find_user(conn: AsyncConnection, handle: str, parameters: GraphParamet
 
 
 def _unknown(handle: str) -> NotFound:
-    return NotFound(f"nobody called {handle!r} wrote a post or was mentioned in one that was counted.")
+    return NotFound(f"nobody called {handle!r} mentions anybody or is mentioned in a post that was counted.")
 
 
 async def edge(

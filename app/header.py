@@ -82,14 +82,12 @@ def read_header(head: bytes, *, final: bool, names: ColumnNames, delimiter: str 
 
 
 def _no_header_yet(size: int, *, final: bool) -> None:
-    if final:
-        raise UploadRefused(
-            "empty-file", f"The file has no header and no rows ({size} bytes). Send CSV with a header line."
-        )
     if size > MAX_HEADER_BYTES:
-        raise UploadRefused(
-            "header-too-long", f"The first {size:,} bytes are empty lines. Start the file with its header."
-        )
+        detail = f"The first {MAX_HEADER_BYTES:,} bytes are empty lines. Start the file with its header."
+        raise UploadRefused("header-too-long", detail)
+    if final:
+        detail = f"The file has no header and no rows ({size} bytes). Send CSV with a header line."
+        raise UploadRefused("empty-file", detail)
 
 
 def _header_too_long(body: bytes) -> UploadRefused:

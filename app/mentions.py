@@ -72,7 +72,7 @@ class Counted(msgspec.Struct, frozen=True):
     """source, target: String (folded); mention_count: Int64; first_seen, last_seen: Datetime(us, UTC), the posts' own;
     weight: Float64, as it is at weighed_at: Datetime(us, UTC). One row an edge, in no order."""
     users: pl.DataFrame
-    """handle: String (folded, unique), spelling: String, the first seen. Every author and every target."""
+    """handle: String (folded, unique), spelling: String, the first seen. Every source and every target."""
 
 
 def count(
@@ -82,9 +82,10 @@ def count(
     if half_life <= timedelta(0):
         raise ValueError(f"a half-life is longer than nothing, not {half_life}")
     found = find(frame["text"], profile)
-    authors = frame.select(pl.int_range(pl.len()).alias("row"), handle="author", spelling="author_spelling")
     targets = found.select("row", shards.folded(pl.col("handle")).alias("handle"), spelling="handle")
-    mentions = frame.select("at", source="author")[targets["row"]].with_columns(target=targets["handle"])
+    mentioning = frame[targets["row"]]
+    authors = mentioning.select(targets["row"], handle="author", spelling="author_spelling")
+    mentions = mentioning.select("at", source="author").with_columns(target=targets["handle"])
     edges = _edges(mentions, clock, received_at, half_life)
     return Counted(mentions.height, edges, _users(authors, targets))
 

@@ -23,11 +23,10 @@ import sql
 from app import dispatch
 from app.broker import FailOverRedisBroker
 from app.compression import compress, decoder
-from app.csvscan import boundary, count_lines
 from app.db import AsyncConnection, async_scalars
 from app.errors import MentiongraphError, Problem, UploadCutOff, UploadRefused
 from app.ledger import Options, Priority, Ring
-from app.posts import Format, read_header
+from app.posts import Format, boundary, count_lines, read_header
 from app.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -200,7 +199,8 @@ class _Upload:
         return Received(earlier[0], earlier=True)
 
     async def _read_header(self, *, final: bool) -> None:
-        header = read_header(bytes(self._buffer), final=final, names=self._options.columns)
+        options = self._options
+        header = read_header(bytes(self._buffer), final=final, names=options.columns, delimiter=options.delimiter)
         if header is None:
             return
         self._format = header.format
@@ -271,7 +271,7 @@ class _Upload:
 
 
 async def ring(pool: Pool, broker: FailOverRedisBroker, upload_id: uuid.UUID, priority: Priority, clock: Clock) -> None:
-    """Wake workers for every batch of a sealed upload that is still to be counted. Never raises: there is the sweeper."""
+    """Wake workers for every batch of a sealed upload that is to be counted. Never raises: there is the sweeper."""
     try:
         async with pool.connection() as conn:
             batches = await async_scalars(conn, _RING_UPLOAD, {"upload_id": upload_id, "now": clock()})

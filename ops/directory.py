@@ -16,6 +16,7 @@ import os
 import shlex
 import shutil
 import socket
+import time
 from pathlib import Path
 from typing import IO
 
@@ -24,7 +25,7 @@ import msgspec
 from app import settings as app_settings
 from app.errors import MentiongraphError, ServerFailed
 from app.settings import Settings
-from ops.embedded.children import free_ports
+from ops.embedded.children import POLL, free_ports
 from ops.embedded.placement import SYSTEM_STATE
 
 DEFAULT = Path(".mentiongraph")
@@ -60,6 +61,8 @@ class DataDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         self.logs = self.path / "logs"
+        self.was_killed = False
+        """Whether the last run could not tidy up; its processes may still be on their way out."""
         self._lock: IO[bytes] | None = None
 
     def take(self) -> None:
@@ -78,6 +81,7 @@ class DataDirectory:
                 "with --data."
             ) from None
         self._lock = lock
+        self.was_killed = (self.path / "settings.env").exists()
 
     def release(self) -> None:
         if self._lock is not None:
@@ -148,21 +152,27 @@ def port_is_free(host: str, port: int) -> bool:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         socket.create_server((host, port), family=family).close()
-    except OSError:
+    except (OSError, OverflowError):
         return False
     return True
 
 
-def choose_port(host: str, wanted: int, *, insist: bool) -> int:
-    """The port wanted; if it is taken, one of the next hundred, or any, or ServerFailed where we `insist` on it."""
-    if port_is_free(host, wanted):
-        return wanted or free_ports(1)[0]
-    if insist:
-        raise ServerFailed(f"port {wanted} on {host} cannot be listened on: another program has it, or it is reserved.")
-    return (
-        next((port for port in range(wanted + 1, min(wanted + 100, 65536)) if port_is_free(host, port)), 0)
-        or (free_ports(1)[0])
-    )
+def choose_port(host: str, wanted: int, *, insist: bool, patience: float) -> int:
+    """The port wanted; if it is taken, one of the next hundred, or any, or ServerFailed where we `insist` on it.
+
+    A port that is taken is given `patience` seconds to become free.
+    """
+    deadline = time.monotonic() + patience
+    while not port_is_free(host, wanted):
+        if time.monotonic() < deadline:
+            time.sleep(POLL)
+        elif insist:
+            raise ServerFailed(f"port {wanted} of {host} cannot be listened on: it is taken, or reserved.")
+        else:
+            return next(
+                (port for port in range(wanted + 1, wanted + 100) if port_is_free(host, port)), free_ports(1)[0]
+            )
+    return wanted or free_ports(1)[0]
 
 
 def link_log(link: Path, log: Path) -> None:

@@ -222,8 +222,10 @@ def dsn(addresses: Addresses, template: str, _maintenance: psycopg.Connection[Tu
 
 @pytest.fixture
 def conn(dsn: str) -> Generator[psycopg.Connection[TupleRow]]:
-    """A connection to the test's database, in autocommit."""
-    with psycopg.connect(dsn, autocommit=True) as connection:
+    """A connection to the test's database, as the processes have them."""
+    from app.db import connect  # noqa: PLC0415  # as for `template`
+
+    with connect(dsn, role="test") as connection:
         yield connection
 
 

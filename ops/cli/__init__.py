@@ -1,4 +1,4 @@
-"""The command line: `mentiongraph COMMAND`. A command's module is imported when it is run, so that help comes at once."""
+"""The command line: `mentiongraph COMMAND`. A command's module is imported when it runs, so help comes at once."""
 
 from __future__ import annotations
 

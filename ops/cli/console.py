@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 
 import click
@@ -11,9 +12,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-# What comes from files and servers is never markup.
-out = Console(markup=False, emoji=False, highlight=False)
-err = Console(markup=False, emoji=False, highlight=False, stderr=True)
+PIPED_WIDTH = 120
+
+
+def _console(*, stderr: bool) -> Console:
+    """What comes from files and servers is never markup. In a pipe, lines are longer than a terminal's usual 80."""
+    made = Console(markup=False, emoji=False, highlight=False, stderr=stderr)
+    if not made.is_terminal and "COLUMNS" not in os.environ:
+        made.width = PIPED_WIDTH
+    return made
+
+
+out = _console(stderr=False)
+err = _console(stderr=True)
 
 STATE_STYLES = {
     "applied": "green",
@@ -54,8 +65,9 @@ def when(instant: datetime | None) -> str:
     return "" if instant is None else instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
-def state(name: str) -> Text:
-    return Text(name, style=STATE_STYLES.get(name, ""))
+def state(name: str, text: str | None = None) -> Text:
+    """An upload's state, or a text about it, in its colour."""
+    return Text(text or name, style=STATE_STYLES.get(name, ""))
 
 
 def table(*columns: str, right: tuple[str, ...] = (), title: str | None = None) -> Table:
@@ -63,6 +75,13 @@ def table(*columns: str, right: tuple[str, ...] = (), title: str | None = None) 
     made = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
     for name in columns:
         made.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    return made
+
+
+def cut(text: str, width: int, style: str = "") -> Text:
+    """Text from outside in `width` columns of a terminal, with an ellipsis where it does not fit."""
+    made = Text(plain(text), style=style)
+    made.truncate(width, overflow="ellipsis")
     return made
 
 

@@ -1,6 +1,6 @@
 -- Shards with pending deltas, by the most urgent priority of their uploads. No locks.
 SELECT
-  d.shard,
+  d.shard AS id,
   CASE WHEN bool_or(u.options ->> 'priority' = 'urgent') THEN 'urgent' ELSE 'bulk' END AS priority
 FROM deltas AS d
 INNER JOIN batches AS b ON b.id = d.batch_id

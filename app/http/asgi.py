@@ -1,0 +1,49 @@
+"""The app: routes, lifespan, errors. `uvicorn app.http.asgi:from_environment --factory` serves it."""
+
+from __future__ import annotations
+
+from litestar import Litestar
+from litestar.di import Provide
+
+from app import db, log
+from app import settings as environment
+from app.http import doc, graph, health, problems, receiving, uploads
+from app.http.requests import logged
+from app.http.services import Clock, lifespan, provide_services
+from app.settings import Settings
+
+
+def create_app(settings: Settings, *, clock: Clock = db.clock) -> Litestar:
+    """An app that works on the servers `settings` name; it connects to them when it is started and they answer."""
+    app = Litestar(
+        [
+            receiving.receive_upload,
+            uploads.list_uploads,
+            uploads.get_upload,
+            uploads.list_batches,
+            uploads.list_rejects,
+            graph.get_edge,
+            graph.get_user,
+            graph.list_outgoing,
+            graph.list_incoming,
+            graph.export_edges,
+            health.live,
+            health.ready,
+            doc.static_files(),
+        ],
+        dependencies={"services": Provide(provide_services, sync_to_thread=False)},
+        exception_handlers={Exception: problems.answer},
+        lifespan=[lifespan(settings, clock)],
+        openapi_config=doc.config(),
+        # The process that serves the app has set up its logging.
+        logging_config=None,
+    )
+    app.asgi_handler = logged(app.asgi_handler)
+    return app
+
+
+def from_environment() -> Litestar:
+    """The app for `MENTIONGRAPH_*`, with its logging set up."""
+    settings = environment.load()
+    log.configure(settings)
+    return create_app(settings)

@@ -1,0 +1,82 @@
+"""Request bodies as they arrive: raw, or the part `file` of a form. Constant memory, nothing spooled to disk.
+
+Litestar's own stream turns a client that goes away into a 500, and its form parser writes every part to disk first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any, NamedTuple
+
+from litestar import Request
+from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
+
+from app.errors import UploadCutOff, UploadRefused
+
+FILE_PART = "file"
+MAX_PARTS = 100
+
+
+class FilePart(NamedTuple):
+    """The file in a form; whoever reads its content reads the form to its end."""
+
+    filename: str | None
+    encoding: str | None
+    content: AsyncIterator[bytes]
+
+
+async def raw(request: Request[Any, Any, Any]) -> AsyncGenerator[bytes]:
+    """The body, in the pieces it arrives in. Raises UploadCutOff where the client goes away before its end."""
+    size = 0
+    while True:
+        message = await request.receive()
+        if message["type"] != "http.request":
+            raise UploadCutOff(f"The connection was lost after {size:,} bytes. Send the file again.")
+        if message["body"]:
+            size += len(message["body"])
+            yield message["body"]
+        if not message["more_body"]:
+            return
+
+
+async def file_part(request: Request[Any, Any, Any]) -> FilePart:
+    """The form's part `file`; parts before it are passed over. Raises UploadRefused, UploadCutOff."""
+    boundary = request.content_type[1].get("boundary")
+    if not boundary:
+        raise _malformed("Content-Type names no boundary")
+    events = _events(raw(request), boundary)
+    async for event in events:
+        if isinstance(event, MultipartSegment) and event.name == FILE_PART:
+            return FilePart(event.filename, event.header("Content-Encoding"), _content(events))
+    raise UploadRefused("no-file", f"The form has no part named {FILE_PART!r}; send the CSV in it.", status=400)
+
+
+async def _content(events: AsyncGenerator[MultipartSegment | bytes | None]) -> AsyncGenerator[bytes]:
+    async for event in events:
+        if isinstance(event, bytes):
+            yield event
+        elif event is None:
+            break
+    # Only the closing boundary proves that the file is whole: read on to the form's end.
+    async for _ in events:
+        pass
+
+
+async def _events(body: AsyncIterator[bytes], boundary: str) -> AsyncGenerator[MultipartSegment | bytes | None]:
+    """A part's head, its content, None at its end; and the next."""
+    try:
+        parser = PushMultipartParser(boundary, max_segment_count=MAX_PARTS)
+        async for chunk in body:
+            for event in parser.parse(chunk):
+                yield bytes(event) if isinstance(event, bytearray) else event
+        parser.close()
+    except ParserLimitReached as error:
+        raise _malformed(f"{error} (up to {MAX_PARTS} parts are read)") from error
+    except MultipartError as error:
+        raise _malformed(str(error)) from error
+
+
+def _malformed(what: str) -> UploadRefused:
+    return UploadRefused(
+        "malformed-form", f"The body is no multipart/form-data as RFC 7578 has it: {what}.", status=400
+    )

@@ -1,0 +1,90 @@
+"""The OpenAPI pages at /doc. Everything they need is in this package: they work without a network."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from litestar import Request, Router
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import OpenAPIRenderPlugin
+from litestar.openapi.spec import License, Tag
+from litestar.static_files import create_static_files_router
+
+PATH = "/doc"
+STATIC_PATH = "/static"
+STATIC = Path(__file__).parent / "static"
+
+_DESCRIPTION = """\
+Who mentions whom: CSV files of posts become a weighted graph of @mentions, kept in PostgreSQL, each file exactly once.
+
+1. `POST /uploads` takes a file in; the answer's `Location` is its entry in the ledger.
+2. `GET /uploads/{upload_id}` says how far it is, until its state is `applied`.
+3. `GET /users/{handle}`, `GET /edges` and `GET /export/edges.csv` read the graph.
+
+Whatever fails is answered by a problem document (RFC 9457, `application/problem+json`). Instants are ISO 8601 with an
+offset, sizes are bytes. Pages are followed by their `next`, which is null on the last one.
+"""
+
+_PAGE = """\
+<!doctype html>
+<html lang="en">
+<head>
+  <meta charset="utf-8">
+  <meta name="viewport" content="width=device-width, initial-scale=1">
+  <title>{title}</title>
+  <link rel="icon" type="image/svg+xml" href="{static}/favicon.svg">
+  <link rel="stylesheet" href="{static}/swagger-ui/swagger-ui.css">
+  <style>body {{ margin: 0 }}</style>
+</head>
+<body>
+  <div id="doc"></div>
+  <script src="{static}/swagger-ui/swagger-ui-bundle.js"></script>
+  <script>
+    SwaggerUIBundle({{ url: "{schema}", dom_id: "#doc", deepLinking: true, validatorUrl: null }});
+  </script>
+</body>
+</html>
+"""
+
+
+class _SwaggerUI(OpenAPIRenderPlugin):
+    """Swagger UI from our own files; Litestar's plugin writes its page around a CDN and an OAuth redirect."""
+
+    def __init__(self) -> None:
+        super().__init__(path="/")
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        title: str = openapi_schema["info"]["title"]
+        return _PAGE.format(title=title, static=STATIC_PATH, schema=self.get_openapi_json_route(request)).encode()
+
+
+def config() -> OpenAPIConfig:
+    """What the document says about the API as a whole."""
+    return OpenAPIConfig(
+        title="mentiongraph",
+        version=_version(),
+        description=_DESCRIPTION,
+        license=License(name="Apache-2.0", identifier="Apache-2.0"),
+        path=PATH,
+        render_plugins=[_SwaggerUI()],
+        use_handler_docstrings=True,
+        tags=[
+            Tag("uploads", "Files on their way into the graph, and the ledger that keeps account of them."),
+            Tag("graph", "Users, and the edges between them. Weights halve every half-life since the last mention."),
+            Tag("health", "For whoever runs it."),
+        ],
+    )
+
+
+def static_files() -> Router:
+    """The files of the pages."""
+    return create_static_files_router(STATIC_PATH, [STATIC], include_in_schema=False)
+
+
+def _version() -> str:
+    try:
+        return version("mentiongraph")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,52 @@
+"""One line in the log for each request."""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+log = structlog.get_logger(__name__)
+
+
+def logged(app: ASGIApp) -> ASGIApp:
+    """The app, with each answer logged: method, path, status, bytes of the body, and seconds to its last byte."""
+
+    async def log_request(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        begun = time.perf_counter()
+        status, size, finished = 0, 0, False
+
+        async def watch(message: Message) -> None:
+            nonlocal status, size, finished
+            await send(message)
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            elif message["type"] == "http.response.body":
+                size += len(message["body"])
+                if not message["more_body"]:
+                    finished = True
+                    report()
+
+        def report() -> None:
+            quiet = scope["path"].startswith("/health/")
+            log.log(
+                10 if quiet else 20,
+                "request" if finished else "request not answered in full",
+                method=scope["method"],
+                path=scope["path"],
+                status=status,
+                bytes=size,
+                seconds=round(time.perf_counter() - begun, 4),
+            )
+
+        try:
+            await app(scope, receive, watch)
+        finally:
+            if not finished:
+                report()
+
+    return log_request

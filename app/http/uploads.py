@@ -1,0 +1,270 @@
+"""The ledger over HTTP: uploads, their batches and their rejects."""
+
+from __future__ import annotations
+
+import uuid
+from base64 import b64encode
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from litestar import get
+from litestar.params import FromPath, QueryParameter
+
+from app import status
+from app.errors import BadRequest, Problem
+from app.http import problems
+from app.http.paging import Limit, next_page
+from app.http.services import Injected
+from app.ledger import Options, UploadState
+from app.status import Batch, Entry
+
+_NOT_FOUND = {
+    400: "path parameter 'upload_id': Invalid UUID",
+    404: "the ledger has no upload 0199c5b2-0000-7000-8000-000000000000; GET /uploads lists what it has.",
+    **problems.UNAVAILABLE,
+}
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far the upload is. `share` goes from 0 to 1: counting a byte is half of the way, applying it the other."""
+
+    bytes_total: int
+    bytes_counted: int
+    bytes_applied: int
+    share: float
+
+
+class BatchesByState(msgspec.Struct, frozen=True):
+    """How many batches are in which state."""
+
+    staged: int
+    counted: int
+    applied: int
+    failed: int
+
+
+class UploadLinks(msgspec.Struct, frozen=True):
+    """Paths of what belongs to the upload."""
+
+    upload: str
+    batches: str
+    rejects: str
+    duplicate_of: str | None
+
+
+class Upload(msgspec.Struct, frozen=True):
+    """An upload's entry in the ledger. Rows and mentions are those counted so far; `…_applied` are in the graph."""
+
+    id: uuid.UUID
+    state: UploadState
+    filename: str | None
+    options: Options
+    again: bool
+    progress: Progress
+    rows_received: int
+    rows_accepted: int
+    rows_rejected: int
+    rows_applied: int
+    mentions: int
+    mentions_applied: int
+    batches: BatchesByState
+    size_bytes: int
+    sha256: str | None
+    received_by: str
+    received_at: datetime
+    sealed_at: datetime | None
+    finished_at: datetime | None
+    seconds_receiving: float | None
+    """From the first byte to the last."""
+    seconds_applying: float | None
+    """From the last byte to the last batch."""
+    duplicate_of: uuid.UUID | None
+    error: Problem | None
+    links: UploadLinks
+
+    @classmethod
+    def of(cls, entry: Entry) -> Upload:
+        """The entry, as it is answered."""
+        return cls(
+            id=entry.id,
+            state=entry.state,
+            filename=entry.filename,
+            options=entry.options,
+            again=entry.again,
+            progress=Progress(entry.size_bytes, entry.bytes_counted, entry.bytes_applied, _share(entry)),
+            rows_received=entry.rows_received,
+            rows_accepted=entry.rows_accepted,
+            rows_rejected=entry.rows_rejected,
+            rows_applied=entry.rows_applied,
+            mentions=entry.mentions,
+            mentions_applied=entry.mentions_applied,
+            batches=BatchesByState(
+                staged=entry.batches_staged,
+                counted=entry.batches_counted,
+                applied=entry.batches_applied,
+                failed=entry.batches_failed,
+            ),
+            size_bytes=entry.size_bytes,
+            sha256=entry.sha256,
+            received_by=entry.received_by,
+            received_at=entry.received_at,
+            sealed_at=entry.sealed_at,
+            finished_at=entry.finished_at,
+            seconds_receiving=_seconds(entry.received_at, entry.sealed_at),
+            seconds_applying=_seconds(entry.sealed_at, entry.finished_at),
+            duplicate_of=entry.duplicate_of,
+            error=entry.error,
+            links=UploadLinks(
+                upload=path_of(entry.id),
+                batches=f"{path_of(entry.id)}/batches",
+                rejects=f"{path_of(entry.id)}/rejects",
+                duplicate_of=path_of(entry.duplicate_of) if entry.duplicate_of else None,
+            ),
+        )
+
+
+class Uploads(msgspec.Struct, frozen=True):
+    """A page of uploads, the newest first."""
+
+    uploads: list[Upload]
+    next: str | None
+
+
+class Batches(msgspec.Struct, frozen=True):
+    """A page of an upload's batches, in file order."""
+
+    batches: list[Batch]
+    next: str | None
+
+
+class Reject(msgspec.Struct, frozen=True):
+    """A row that could not be read: where, why, and what it holds (its first 4,096 bytes)."""
+
+    line: int
+    """Physical line in the file as it was sent, the header being line 1."""
+    column: str | None
+    code: str
+    message: str
+    raw: str
+    raw_base64: str | msgspec.UnsetType = msgspec.UNSET
+    """The row's own bytes, where they are not UTF-8; `raw` has U+FFFD for those that are not."""
+
+    @classmethod
+    def of(cls, reject: status.Reject) -> Reject:
+        """The reject, as it is answered."""
+        text = reject.raw.decode(errors="replace")
+        return cls(
+            line=reject.line,
+            column=reject.column_name,
+            code=reject.code,
+            message=reject.message,
+            raw=text,
+            raw_base64=msgspec.UNSET if text.encode() == reject.raw else b64encode(reject.raw).decode(),
+        )
+
+
+class Rejects(msgspec.Struct, frozen=True):
+    """A page of an upload's rejects, in file order."""
+
+    rejects: list[Reject]
+    next: str | None
+
+
+def path_of(upload_id: uuid.UUID) -> str:
+    """Path of an upload's entry."""
+    return f"/uploads/{upload_id}"
+
+
+def _share(entry: Entry) -> float:
+    if entry.state is UploadState.APPLIED:
+        return 1.0
+    # The batches lack the header, so this ends just below 1.
+    return round((entry.bytes_counted + entry.bytes_applied) / (2 * max(1, entry.size_bytes)), 4)
+
+
+def _seconds(begin: datetime | None, end: datetime | None) -> float | None:
+    return (end - begin).total_seconds() if begin and end else None
+
+
+@get(
+    "/uploads",
+    tags=["uploads"],
+    summary="List uploads",
+    responses=problems.responses({400: "query parameter 'limit': Expected `int` <= 500", **problems.UNAVAILABLE}),
+)
+async def list_uploads(
+    services: Injected,
+    # Litestar keeps the name `state` for itself.
+    in_state: Annotated[
+        str | None, QueryParameter(name="state", description="Only uploads in this state.", enum=list(UploadState))
+    ] = None,
+    limit: Limit = 50,
+    before: Annotated[
+        uuid.UUID | None, QueryParameter(description="Only uploads received before this one: `next` has it.")
+    ] = None,
+) -> Uploads:
+    """The newest first."""
+    if in_state is not None and in_state not in set(UploadState):
+        raise BadRequest(f"there is no state {in_state!r}; there are: {', '.join(UploadState)}.")
+    state = UploadState(in_state) if in_state else None
+    async with services.pool.connection() as conn:
+        found = await status.uploads(conn, state=state, before=before, limit=limit + 1)
+    page = found[:limit]
+    following = next_page("/uploads", state=state, limit=limit, before=page[-1].id) if len(found) > limit else None
+    return Uploads([Upload.of(entry) for entry in page], following)
+
+
+@get("/uploads/{upload_id:str}", tags=["uploads"], summary="One upload", responses=problems.responses(_NOT_FOUND))
+async def get_upload(services: Injected, upload_id: FromPath[uuid.UUID]) -> Upload:
+    """Its state, how far it is, and what came of it.
+
+    `receiving` → `staged` → `applying` → `applied`, or `failed` where a batch failed for good, until it is replayed.
+    `aborted`: it was cut off or refused, see `error`. `duplicate`: these bytes were uploaded before.
+    """
+    async with services.pool.connection() as conn:
+        return Upload.of(await status.upload(conn, upload_id))
+
+
+@get(
+    "/uploads/{upload_id:str}/batches",
+    tags=["uploads"],
+    summary="An upload's batches",
+    responses=problems.responses(_NOT_FOUND),
+)
+async def list_batches(
+    services: Injected,
+    upload_id: FromPath[uuid.UUID],
+    after: Annotated[
+        int, QueryParameter(description="Only batches behind this ordinal: `next` has it.", ge=-1, le=2**31 - 1)
+    ] = -1,
+    limit: Limit = 50,
+) -> Batches:
+    """The slices it is worked on in, in file order, each with its state, attempts and counts."""
+    async with services.pool.connection() as conn:
+        found = await status.batches(conn, upload_id, after=after, limit=limit + 1)
+    page = found[:limit]
+    path = f"{path_of(upload_id)}/batches"
+    return Batches(page, next_page(path, after=page[-1].ordinal, limit=limit) if len(found) > limit else None)
+
+
+@get(
+    "/uploads/{upload_id:str}/rejects",
+    tags=["uploads"],
+    summary="An upload's rejects",
+    responses=problems.responses(_NOT_FOUND),
+)
+async def list_rejects(
+    services: Injected,
+    upload_id: FromPath[uuid.UUID],
+    after: Annotated[
+        int, QueryParameter(description="Only rejects behind this line: `next` has it.", ge=0, le=2**63 - 1)
+    ] = 0,
+    limit: Limit = 50,
+) -> Rejects:
+    """The rows that could not be read, in file order: line, column, why, and the row as it was sent."""
+    async with services.pool.connection() as conn:
+        found = await status.rejects(conn, upload_id, after=after, limit=limit + 1)
+    page = [Reject.of(reject) for reject in found[:limit]]
+    path = f"{path_of(upload_id)}/rejects"
+    return Rejects(page, next_page(path, after=page[-1].line, limit=limit) if len(found) > limit else None)

@@ -1,0 +1,192 @@
+"""The HTTP API as a client has it: send a body, follow an upload, read the ledger."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from types import TracebackType
+from typing import TypeVar
+
+import httpx
+import msgspec
+
+from app import errors
+from app.errors import PROBLEM_TYPE_PREFIX, MentiongraphError, Problem
+from app.ledger import UNFINISHED, UploadState
+
+T = TypeVar("T")
+
+CONNECT_TIMEOUT = 5.0
+ANSWER_TIMEOUT = 300.0
+"""Seconds for one read or write: sealing a big file takes a while, and so does a database that is busy."""
+AWAY_PATIENCE = 30.0
+"""Seconds that following an upload bears with an API that is being restarted."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
+_OK, _BAD_REQUEST, _SERVER_ERROR = 200, 400, 500
+
+
+class ApiProblem(MentiongraphError):
+    """The API refused."""
+
+    def __init__(self, problem: Problem, exit_code: int) -> None:
+        super().__init__(problem.detail)
+        self.code = problem.type.removeprefix(PROBLEM_TYPE_PREFIX)
+        self.exit_code = exit_code  # pyright: ignore[reportAttributeAccessIssue] (each answer has its own)
+        self._title = problem.title
+
+    @property
+    def title(self) -> str:
+        return self._title
+
+
+class ApiAway(MentiongraphError):
+    """The API cannot be reached."""
+
+    code = "api-away"
+    exit_code = 5
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far an upload is; `share` goes from 0 to 1."""
+
+    bytes_applied: int
+    share: float
+
+
+class Batches(msgspec.Struct, frozen=True):
+    """How many batches are in which state."""
+
+    staged: int
+    counted: int
+    applied: int
+    failed: int
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """What is used here of an upload's entry, as the API answers it (app.http.uploads.Upload)."""
+
+    id: uuid.UUID
+    state: UploadState
+    filename: str | None
+    progress: Progress
+    batches: Batches
+    rows_received: int
+    rows_rejected: int
+    rows_applied: int
+    mentions: int
+    size_bytes: int
+    received_at: datetime
+    finished_at: datetime | None
+    duplicate_of: uuid.UUID | None
+    error: Problem | None
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """The upload that holds the bytes that were sent; `earlier`: the ledger had them already."""
+
+    entry: Entry
+    earlier: bool
+
+
+class _Uploads(msgspec.Struct, frozen=True):
+    uploads: list[Entry]
+
+
+class Client:
+    """A context manager; raises ApiProblem and ApiAway."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self._http = httpx.Client(
+            base_url=self.url, timeout=httpx.Timeout(ANSWER_TIMEOUT, connect=CONNECT_TIMEOUT), trust_env=False
+        )
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def send(self, body: Iterable[bytes], *, params: Mapping[str, str], encoding: str | None) -> Sent:
+        """POST a file. `encoding` says how it is compressed already, None: not at all."""
+        headers = {"Content-Type": "text/csv"} | ({"Content-Encoding": encoding} if encoding else {})
+        try:
+            answer = self._http.post("/uploads", content=body, params=dict(params), headers=headers)
+        except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError) as error:
+            raise ApiAway(
+                f"{self.url} closed the connection before it answered ({error}). `mentiongraph status` says whether "
+                "the upload is there; sending the file again does no harm: the same bytes are applied once."
+            ) from error
+        except httpx.TransportError as error:
+            raise self._away(error) from error
+        entry = _decoded(answer, Entry)
+        return Sent(entry, earlier=answer.status_code == _OK)
+
+    def entry(self, upload: uuid.UUID | str) -> Entry:
+        """One upload."""
+        return self.get(f"/uploads/{upload}", Entry)
+
+    def recent(self, limit: int) -> list[Entry]:
+        """The latest uploads, the newest first."""
+        return self.get("/uploads", _Uploads, limit=limit).uploads
+
+    def follow(self, upload: uuid.UUID, seen: Callable[[Entry], None]) -> Entry:
+        """Wait until it is finished; `seen` is called with every answer. Bears with a short absence of the API."""
+        pause, heard = FIRST_PAUSE, time.monotonic()
+        while True:
+            try:
+                entry = self.entry(upload)
+            except ApiAway:
+                if time.monotonic() - heard > AWAY_PATIENCE:
+                    raise
+            else:
+                heard = time.monotonic()
+                seen(entry)
+                if entry.state not in UNFINISHED:
+                    return entry
+            time.sleep(pause)
+            pause = min(LONGEST_PAUSE, pause * 1.3)
+
+    def get(self, path: str, kind: type[T], **params: str | int) -> T:
+        """Anything that is answered as JSON."""
+        try:
+            answer = self._http.get(path, params=params)
+        except httpx.TransportError as error:
+            raise self._away(error) from error
+        return _decoded(answer, kind)
+
+    def _away(self, error: httpx.TransportError) -> MentiongraphError:
+        if isinstance(error, httpx.UnsupportedProtocol):
+            return errors.BadRequest(f"{self.url}: a URL such as http://127.0.0.1:8000 is wanted.")
+        return ApiAway(f"{self.url}: {error}. Is it running? `mentiongraph up`, or name another one with --api.")
+
+
+def _decoded(answer: httpx.Response, kind: type[T]) -> T:
+    if answer.status_code < _BAD_REQUEST:
+        try:
+            return msgspec.json.decode(answer.content, type=kind)
+        except msgspec.MsgspecError as error:
+            raise ApiAway(f"{answer.url} does not answer as this version's API does: {error}") from error
+    try:
+        problem = msgspec.json.decode(answer.content, type=Problem)
+    except msgspec.MsgspecError:
+        problem = Problem(
+            type="about:blank",
+            title="The API failed",
+            status=answer.status_code,
+            detail=f"{answer.url}: {answer.text[:200]}",
+        )
+    raise ApiProblem(problem, _exit_code(problem))
+
+
+def _exit_code(problem: Problem) -> int:
+    """That of the error with this code; else a refusal where the status says that the client is to blame."""
+    code = problem.type.removeprefix(PROBLEM_TYPE_PREFIX)
+    known = {kind.code: kind.exit_code for kind in MentiongraphError.__subclasses__()}
+    if code in known and code != MentiongraphError.code:
+        return known[code]
+    return errors.UploadRefused.exit_code if problem.status < _SERVER_ERROR else MentiongraphError.exit_code

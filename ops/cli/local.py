@@ -1,0 +1,216 @@
+"""Commands that run everything on this machine: up, demo."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from types import FrameType
+
+import click
+import msgspec
+from rich.text import Text
+
+from app import settings as app_settings
+from app.settings import PREFIX, Settings
+from ops import processes
+from ops.cli import options
+from ops.cli.console import err, facts, out
+from ops.directory import DEFAULT, DEMO, DataDirectory, choose_port
+from ops.stack import Stack
+
+CHECK_SECONDS = 0.2
+INTERRUPTED = 130
+PORT_PATIENCE = 5.0
+"""Seconds that the processes of a killed run have to let go of the API's port."""
+MOST_WORKERS = 4
+"""By default: they share the machine with PostgreSQL, which is what they wait for."""
+
+_data = partial(click.option, "--data", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
+_data_help = "Where everything is kept. Default: {} in the current directory."
+_port = click.option(
+    "--port", type=click.IntRange(1, 65535), help="Port of the API. Default: MENTIONGRAPH_PORT, or a free one near it."
+)
+_workers = click.option("--workers", metavar="N", type=click.IntRange(1, 64), help="Number of worker processes.")
+
+
+class AskedToStop(BaseException):
+    """Ctrl-C, SIGTERM, or the terminal went away. No Exception, so that nothing on the way takes it for a failure."""
+
+
+@contextmanager
+def _stopped_by_signals() -> Generator[None]:
+    """The first signal raises AskedToStop where we are; later ones change nothing, since stopping is under way."""
+
+    def ask(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 (a signal handler's signature)
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
+        raise AskedToStop
+
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # else nohup started us
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, ask) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _step(name: str, detail: str) -> Generator[None]:
+    """One line a step: a spinner while it lasts, then how long it took."""
+    began = time.monotonic()
+    with err.status(Text(f"{name}  {detail}")) if err.is_terminal else contextlib.nullcontext():
+        yield
+    took = time.monotonic() - began
+    err.print(Text.assemble(("✓ ", "green"), (f"{name:<11}", "bold"), f"{detail}", (f"  {took:.1f} s", "dim")))
+
+
+def _run(directory: DataDirectory, settings: Settings, then: Callable[[Stack], None]) -> None:
+    """Start the stack, do `then`, stop and release the directory in any case. Raises Exit(130) if it is interrupted."""
+    with ExitStack() as cleaning:
+        cleaning.enter_context(_stopped_by_signals())
+        cleaning.callback(directory.release)
+        stack = Stack(directory, settings)
+        cleaning.callback(_stop, stack)
+        try:
+            stack.start(_step)
+            then(stack)
+        except AskedToStop:
+            raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+def _stop(stack: Stack) -> None:
+    began = time.monotonic()
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        err.print("\nStopping …" if err.is_terminal else "Stopping …")
+    stack.stop()
+    with contextlib.suppress(OSError):
+        err.print(f"Stopped in {time.monotonic() - began:.1f} s.")
+
+
+def _serve_until_stopped(stack: Stack) -> None:
+    """Keep everything running until a signal comes, which is how this is meant to end."""
+    with contextlib.suppress(AskedToStop):
+        while True:
+            for line in stack.check():
+                err.print(Text(f"! {line}", style="yellow"))
+            time.sleep(CHECK_SECONDS)
+
+
+def _wanted(directory: DataDirectory, port: int | None, workers: int | None) -> Settings:
+    settings = options.settings(None)
+    for name in ("DATABASE_URL", "REDIS_URL"):
+        if PREFIX + name in os.environ:
+            err.print(f"{PREFIX}{name} is set, and not used here: this starts its own servers.", style="yellow")
+    patience = PORT_PATIENCE if directory.was_killed else 0.0
+    chosen = choose_port(settings.host, port or settings.port, insist=port is not None, patience=patience)
+    if chosen != (port or settings.port):
+        err.print(f"Port {settings.port} is taken; the API listens on {chosen}.", style="yellow")
+    default = settings.worker_processes
+    if f"{PREFIX}WORKER_PROCESSES" not in os.environ:
+        default = min(MOST_WORKERS, default)
+    return msgspec.structs.replace(settings, port=chosen, worker_processes=workers or default)
+
+
+def _addresses(stack: Stack, data: Path) -> dict[str, str | Text]:
+    """Where everything is, for people."""
+    url = processes.url_of_api(stack.settings)
+    without_password = app_settings.environment(stack.settings)["MENTIONGRAPH_DATABASE_URL"]
+    head, _, tail = without_password.partition("@")
+    return {
+        "API": Text(url, style="bold cyan"),
+        "documentation": f"{url}/doc",
+        "database": f"{head.rpartition(':')[0]}@{tail}",
+        "its password": f"in {_short(data / 'postgres.password')}",
+        "logs": _short(stack.logs),
+        "settings": f"in {_short(data / 'settings.env')}; other commands take them with --data {_short(data)}",
+    }
+
+
+def _short(path: Path) -> str:
+    """Relative to here where that is shorter to read."""
+    with contextlib.suppress(ValueError):
+        return str(path.absolute().relative_to(Path.cwd()))
+    return str(path)
+
+
+@click.command()
+@_data(default=DEFAULT, help=_data_help.format(DEFAULT))
+@_port
+@_workers
+def up(data: Path, port: int | None, workers: int | None) -> None:
+    """Run everything on this machine: PostgreSQL, a Redis-compatible server, API, workers, scheduler.
+
+    Stays in the foreground until Ctrl-C or SIGTERM, then stops everything in order. What DIR holds survives; one DIR is
+    used by one `up` at a time. Whatever dies is started again. All settings but the servers' addresses apply.
+
+    Exits with 0 when it was asked to stop, with 6 when something did not come up or DIR is in use.
+
+    \b
+    Examples:
+      mentiongraph up
+      mentiongraph up --data /srv/mentions --port 9000 --workers 8
+    Meanwhile, in another terminal:
+      mentiongraph upload posts.csv
+      mentiongraph audit --data .mentiongraph
+    """
+    directory = DataDirectory(data)
+    directory.take()
+    try:
+        settings = _wanted(directory, port, workers)
+    except BaseException:
+        directory.release()
+        raise
+
+    def then(stack: Stack) -> None:
+        out.print()
+        out.print(facts(_addresses(stack, data)))
+        out.print()
+        err.print("Everything runs. Ctrl-C stops it; the data stays.", style="green")
+        _serve_until_stopped(stack)
+
+    _run(directory, settings, then)
+
+
+@click.command()
+@_data(default=DEMO, help=_data_help.format(DEMO))
+@click.option("--exit", "leave", is_flag=True, help="Stop once everything was shown.")
+@_port
+@_workers
+def demo(data: Path, port: int | None, workers: int | None, *, leave: bool) -> None:
+    """Start everything, upload a sample of a few thousand posts, and show the graph that comes out.
+
+    The same servers and processes as `mentiongraph up`, over a directory that is emptied each time. Goes on serving
+    until Ctrl-C, unless --exit is given. Exits with 1 if the sample could not be applied.
+
+    \b
+    Examples:
+      mentiongraph demo
+      mentiongraph demo --exit
+    """
+    from ops.demo.show import show  # noqa: PLC0415 (brings the HTTP client along, which `up` does without)
+
+    directory = DataDirectory(data)
+    directory.take()
+    try:
+        directory.make_fresh_demo()
+        settings = _wanted(directory, port, workers)
+    except BaseException:
+        directory.release()
+        raise
+
+    def then(stack: Stack) -> None:
+        show(stack, _addresses(stack, data))
+        if not leave:
+            err.print("\nEverything runs, for you to try. Ctrl-C stops it.", style="green")
+            _serve_until_stopped(stack)
+
+    _run(directory, settings, then)

@@ -1,0 +1,152 @@
+"""Commands that become one of our processes: serve, worker, scheduler; and `settings`, which all of them read."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import msgspec
+
+from app import dispatch
+from app import settings as app_settings
+from app.broker import redis_client
+from app.db import where
+from app.errors import BadSetting, DatabaseUnavailable
+from app.ledger import Priority
+from app.migrations import require_migrated
+from app.settings import Settings
+from ops import processes
+from ops.cli import options
+from ops.cli.console import out, print_json, table
+
+DATABASE_PATIENCE = 30.0
+"""Seconds that a process waits for PostgreSQL at its start: machines boot in any order."""
+PAUSE = 1.0
+# In a URL, or in a conninfo string.
+_PASSWORD = re.compile(r"(?<=:)(?<!^)[^/@:]*(?=@)|(?<=password=)('[^']*'|\S+)")
+QUEUES = (dispatch.QUEUES[Priority.URGENT], dispatch.QUEUES[Priority.BULK], dispatch.MAINTENANCE_QUEUE)
+
+
+def _checked(settings: Settings) -> Settings:
+    """The settings, if those that only turn out wrong later are right. Connects to nothing."""
+    try:
+        redis_client(settings.redis_url)
+    except ValueError as error:
+        raise BadSetting(f"MENTIONGRAPH_REDIS_URL: {error}") from error
+    return settings
+
+
+def _wait_for_database(settings: Settings) -> None:
+    """Return once PostgreSQL answers and has our schema. Raises DatabaseUnavailable after a while, NotMigrated."""
+    deadline = time.monotonic() + DATABASE_PATIENCE
+    said = False
+    while True:
+        try:
+            return require_migrated(settings.database_url)
+        except DatabaseUnavailable:
+            if time.monotonic() + PAUSE > deadline:
+                raise
+        if not said:
+            said = True
+            place = where(settings.database_url)
+            click.echo(f"waiting up to {DATABASE_PATIENCE:g} s for {place} …", err=True)
+        time.sleep(PAUSE)
+
+
+@click.command()
+@click.option("--host", metavar="ADDRESS", help="Address to listen on, in place of MENTIONGRAPH_HOST.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on, in place of MENTIONGRAPH_PORT.")
+def serve(host: str | None, port: int | None) -> None:
+    """Run the API in the foreground: one process; start more of them behind a proxy.
+
+    Waits up to 30 s for PostgreSQL, and wants its schema migrated. Redis may be away: uploads are accepted, and
+    counted once it is back. On SIGTERM, requests under way have 30 s to end. Listens on loopback unless told otherwise.
+    Uses MENTIONGRAPH_HOST, MENTIONGRAPH_PORT, MENTIONGRAPH_DATABASE_URL, MENTIONGRAPH_REDIS_URL and more.
+
+    \b
+    Examples:
+      mentiongraph serve
+      mentiongraph serve --host 0.0.0.0 --port 80
+    """
+    settings = _checked(options.settings(None))
+    settings = msgspec.structs.replace(
+        settings, host=host or settings.host, port=settings.port if port is None else port
+    )
+    _wait_for_database(settings)
+    processes.api(settings).replace_this_process()
+
+
+@click.command()
+@click.option(
+    "--processes", "count", metavar="N", type=click.IntRange(min=1), help="In place of MENTIONGRAPH_WORKER_PROCESSES."
+)
+@click.option("--threads", metavar="N", type=click.IntRange(min=1), help="In place of MENTIONGRAPH_WORKER_THREADS.")
+@click.option(
+    "--queues", multiple=True, type=click.Choice(QUEUES), help="Only this queue; may be repeated. All by default."
+)
+@options.data
+def worker(count: int | None, threads: int | None, queues: Sequence[str], data: Path | None) -> None:
+    """Run workers in the foreground, which count uploaded batches and merge them into the graph.
+
+    Start as many as you like, on as many machines. A worker may be killed at any time: what it had in hand is done by
+    another. If one of its processes is killed, all of them end with an exit code of 1: have it restarted, by systemd or
+    a container's restart policy. On SIGTERM, work under way has 30 s to end.
+
+    \b
+    Examples:
+      mentiongraph worker
+      mentiongraph worker --processes 4 --threads 1
+      mentiongraph worker --queues urgent            # never busy with big uploads
+      mentiongraph worker --data .mentiongraph       # one more for the stack of `mentiongraph up`
+    """
+    settings = processes.sized(_checked(options.settings(data)), processes=count, threads=threads)
+    _wait_for_database(settings)
+    processes.worker(settings, queues=queues).replace_this_process()
+
+
+@click.command()
+def scheduler() -> None:
+    """Run the scheduler in the foreground, which tells workers to sweep each minute and to decay each day.
+
+    One is enough. Two do no harm, nor does none for a while: workers sweep by themselves, and a day's decay is done
+    once however often it is asked for. It ends with 1 when Redis is away at the wrong moment: have it restarted.
+
+    \b
+    Examples:
+      mentiongraph scheduler
+    """
+    processes.scheduler(_checked(options.settings(None))).replace_this_process()
+
+
+@click.command()
+@options.as_json
+def settings(*, json: bool) -> None:
+    """List every setting: the environment variable, its value if it is set, the default, what it does.
+
+    \b
+    Examples:
+      mentiongraph settings
+      mentiongraph settings --json | jq -r '.[].variable'
+    """
+    rows = [
+        {"variable": variable, "value": _shown(os.environ.get(variable)), "default": default, "meaning": meaning}
+        for variable, default, meaning in app_settings.describe()
+    ]
+    if json:
+        print_json(rows)
+        return
+    listed = table("variable", "default", "meaning")
+    for row in rows:
+        default = str(row["default"]) if row["value"] is None else f"{row['default']}  (set: {row['value']})"
+        listed.add_row(str(row["variable"]), default, str(row["meaning"]))
+    out.print(listed)
+    options.settings(None)
+
+
+def _shown(value: str | None) -> str | None:
+    """A value without the password in it."""
+    return None if value is None else _PASSWORD.sub("***", value)

@@ -1,0 +1,274 @@
+"""Commands over the HTTP API: upload, status."""
+
+from __future__ import annotations
+
+import sys
+import time
+import uuid
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+import msgspec
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.table import Table
+
+from app.ledger import UNFINISHED, UploadState
+from ops import processes
+from ops.cli import options
+from ops.cli.client import ApiProblem, Client, Entry
+from ops.cli.console import err, facts, number, out, plain, print_json, size, state, table, when
+
+CHUNK = 256 << 10
+ENCODINGS = {".gz": "gzip", ".zst": "zstd"}
+WATCH_PAUSE = 1.0
+FAILED = 1
+
+api_option = click.option("--api", metavar="URL", help="The API. Default: http://MENTIONGRAPH_HOST:MENTIONGRAPH_PORT.")
+
+
+def _client(api: str | None, data: Path | None) -> Client:
+    settings = options.settings(data)
+    return Client(api or processes.url_of_api(settings))
+
+
+@click.command()
+@click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
+@api_option
+@options.data
+@click.option("--text", metavar="COLUMN", help="Column of the posts' texts; default: data.")
+@click.option("--timestamp", metavar="COLUMN", help="Column of their instants; default: timestamp.")
+@click.option("--author", metavar="COLUMN", help="Column of their authors; default: username.")
+@click.option("--delimiter", metavar="CHAR", help="What separates two fields; default: a comma.")
+@click.option("--profile", metavar="NAME", help="What a mention is; default: twitter.")
+@click.option(
+    "--clock",
+    type=click.Choice(["arrival", "event"]),
+    help="When a mention counts as made: when the file arrives (default), or when its post says.",
+)
+@click.option("--priority", type=click.Choice(["urgent", "bulk"]), help="Whom it waits behind; default: bulk.")
+@click.option("--again", is_flag=True, help="Apply it even if the same bytes were applied before.")
+@click.option("--wait/--no-wait", default=True, help="Wait until it is applied (default), or only until it is staged.")
+@options.as_json
+def upload(
+    files: Sequence[Path],
+    api: str | None,
+    data: Path | None,
+    *,
+    again: bool,
+    wait: bool,
+    json: bool,
+    **chosen: str | None,
+) -> None:
+    """Send CSV files, and wait until their mentions are in the graph.
+
+    A file is sent as it is, in constant memory; names that end in .gz or .zst are sent compressed. FILE - is standard
+    input. Its first line names the columns. Rows that cannot be read are kept as rejects, and their neighbours applied.
+    The same bytes are applied once, however often they are sent: the earlier upload is shown, unless --again is given.
+
+    Exits with 0 if all were applied (--no-wait: staged), 3 if one was refused, 1 if one failed, 5 if the API is away.
+
+    \b
+    Examples:
+      mentiongraph upload posts.csv
+      mentiongraph upload --text body --author from --timestamp at export.csv.gz
+      psql -c "copy posts to stdout csv header" | mentiongraph upload -
+      mentiongraph upload --no-wait --json *.csv | jq -r .id
+    """
+    params = {name: value for name, value in chosen.items() if value is not None}
+    worst = 0
+    with _client(api, data) as client:
+        for file in files:
+            try:
+                entry = _upload(client, file, params | ({"again": "true"} if again else {}), wait=wait)
+            except ApiProblem as problem:
+                if len(files) == 1:
+                    raise
+                click.echo(f"{file}: {problem.title}: {problem.detail}", err=True)
+                worst = worst or problem.exit_code
+                continue
+            show_entry(client, entry, json=json)
+            if entry.state not in UNFINISHED and entry.state is not UploadState.APPLIED:
+                worst = FAILED
+    if worst:
+        raise click.exceptions.Exit(worst)
+
+
+def _upload(client: Client, file: Path, params: dict[str, str], *, wait: bool) -> Entry:
+    name = "standard input" if str(file) == "-" else file.name
+    if str(file) != "-":
+        params = {"filename": file.name, **params}
+    with sending(name) as show, _opened(file) as (stream, total):
+        sent = client.send(show.sent(stream, total), params=params, encoding=ENCODINGS.get(file.suffix.lower()))
+        if sent.earlier:
+            show.say(f"{name}: the ledger has these bytes already, received {when(sent.entry.received_at)}.")
+        if not wait or sent.entry.state not in UNFINISHED:
+            return sent.entry
+        return client.follow(sent.entry.id, show.applied)
+
+
+@contextmanager
+def _opened(file: Path) -> Generator[tuple[BinaryIO, int | None]]:
+    """The stream, and its size if that is known."""
+    if str(file) == "-":
+        yield sys.stdin.buffer, None
+        return
+    with file.open("rb") as stream:
+        yield stream, file.stat().st_size if file.is_file() else None
+
+
+class Sending:
+    """A bar that first shows the bytes that were sent, then those that are applied; a few lines where nobody looks."""
+
+    def __init__(self, name: str, progress: Progress) -> None:
+        self._name = plain(name, 40)
+        self._progress = progress
+        self._task = progress.add_task(self._name, total=None, doing="sending", done="")
+        self._said = ""
+
+    def sent(self, stream: BinaryIO, total: int | None) -> Iterator[bytes]:
+        """The stream, in chunks, watched."""
+        count = 0
+        while chunk := stream.read(CHUNK):
+            yield chunk
+            count += len(chunk)
+            self._progress.update(self._task, completed=count, total=total, done=size(count))
+        self._progress.update(self._task, completed=0, total=None, doing="sealing")
+        self._line(f"sent {size(count)}")
+
+    def applied(self, entry: Entry) -> None:
+        """What the ledger says."""
+        rows = f"{number(entry.rows_applied)} rows"
+        share = entry.progress.share
+        self._progress.update(self._task, completed=share, total=1, doing=entry.state.value, done=rows)
+        self._line(f"{entry.state}, {10 * int(10 * share)} %" if entry.state in UNFINISHED else entry.state.value)
+
+    def say(self, line: str) -> None:
+        err.print(line)
+
+    def _line(self, line: str) -> None:
+        if not err.is_terminal and line != self._said:
+            self._said = line
+            err.print(f"{self._name}: {line}")
+
+
+@contextmanager
+def sending(name: str) -> Generator[Sending]:
+    """Progress on standard error while the block runs."""
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        TextColumn("{task.fields[doing]}", style="cyan"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[done]}"),
+    )
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        yield Sending(name, progress)
+
+
+@click.command()
+@click.argument("upload", required=False, type=click.UUID)
+@api_option
+@options.data
+@click.option("--watch", is_flag=True, help="Go on showing it until everything is finished.")
+@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="How many uploads to list.")
+@options.as_json
+def status(
+    upload: uuid.UUID | None, api: str | None, data: Path | None, *, watch: bool, limit: int, json: bool
+) -> None:
+    """Show what became of an upload, or of the latest ones.
+
+    With UPLOAD, an id: everything the ledger says of it; exits with 1 if it failed or was cut off. Without: a table.
+
+    \b
+    Examples:
+      mentiongraph status
+      mentiongraph status --watch
+      mentiongraph status 01997f0e-3c1f-7d0a-b5a8-6a1f5a3ce4d2 --json | jq .rows_rejected
+    """
+    with _client(api, data) as client:
+        if upload is None:
+            _list(client, limit, watch=watch, json=json)
+            return
+        if watch:
+            with sending(str(upload)) as show:
+                entry = client.follow(upload, show.applied)
+        else:
+            entry = client.entry(upload)
+        show_entry(client, entry, json=json)
+    if entry.state in {UploadState.FAILED, UploadState.ABORTED}:
+        raise click.exceptions.Exit(FAILED)
+
+
+def _list(client: Client, limit: int, *, watch: bool, json: bool) -> None:
+    entries = client.recent(limit)
+    if watch and err.is_terminal:
+        with Live(_listed(entries), console=err, transient=True) as live:
+            while any(entry.state in UNFINISHED for entry in entries):
+                time.sleep(WATCH_PAUSE)
+                entries = client.recent(limit)
+                live.update(_listed(entries))
+    while watch and any(entry.state in UNFINISHED for entry in entries):
+        time.sleep(WATCH_PAUSE)
+        entries = client.recent(limit)
+    if json:
+        print_json(client.get("/uploads", msgspec.Raw, limit=limit))
+    elif entries:
+        out.print(_listed(entries))
+    else:
+        click.echo("No uploads yet: `mentiongraph upload FILE` makes one.")
+
+
+def _listed(entries: list[Entry]) -> Table:
+    listed = table(
+        "upload", "file", "state", "received", "rows", "rejected", "mentions", right=("rows", "rejected", "mentions")
+    )
+    listed.columns[0].no_wrap = True
+    for entry in entries:
+        done = f"{entry.state} {int(100 * entry.progress.share)} %"
+        listed.add_row(
+            str(entry.id),
+            plain(entry.filename or "-", 40),
+            state(entry.state, done if entry.state is UploadState.APPLYING else None),
+            when(entry.received_at),
+            number(entry.rows_received),
+            number(entry.rows_rejected),
+            number(entry.mentions),
+        )
+    return listed
+
+
+def show_entry(client: Client, entry: Entry, *, json: bool) -> None:
+    """One upload on standard output."""
+    if json:
+        print_json(client.get(f"/uploads/{entry.id}", msgspec.Raw))
+        return
+    batches = msgspec.structs.asdict(entry.batches)
+    rejected = f", {number(entry.rows_rejected)} rejected (see {client.url}/uploads/{entry.id}/rejects)"
+    out.print(
+        facts(
+            {
+                "upload": str(entry.id),
+                "file": plain(entry.filename or ""),
+                "state": state(entry.state),
+                "same bytes as": str(entry.duplicate_of or ""),
+                "size": size(entry.size_bytes),
+                "rows": f"{number(entry.rows_applied)} applied" + (rejected if entry.rows_rejected else ""),
+                "mentions": number(entry.mentions),
+                "batches": ", ".join(f"{number(count)} {name}" for name, count in batches.items() if count),
+                "received": when(entry.received_at),
+                "finished": when(entry.finished_at),
+                "error": plain(f"{entry.error.title}: {entry.error.detail}") if entry.error else "",
+                "next": _advice(entry),
+            }
+        )
+    )
+
+
+def _advice(entry: Entry) -> str:
+    if entry.state is UploadState.FAILED:
+        return f"mentiongraph replay --upload {entry.id} --dry-run"
+    return f"mentiongraph status {entry.id} --watch" if entry.state in UNFINISHED else ""

@@ -1,0 +1,118 @@
+"""The API behind a real uvicorn on a free port, in a thread of the test's process."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from typing import Any, Literal
+
+import httpx
+import pytest
+import uvicorn
+
+from app import db, deltas, ledger
+from app.db import Connection
+from app.http.asgi import create_app
+from app.settings import Settings
+from app.users import UserIds
+from tests.conftest import until
+
+Protocol = Literal["h11", "httptools"]
+
+
+class Api:
+    """A running API: `http` speaks to it as a client does, `connect` as a bare socket."""
+
+    def __init__(self, port: int, http: httpx.Client) -> None:
+        self.port = port
+        self.http = http
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+
+    def upload(self, content: bytes, **params: str) -> httpx.Response:
+        return self.http.post("/uploads", content=content, headers={"Content-Type": "text/csv"}, params=params)
+
+
+@contextmanager
+def serving(settings: Settings, clock: Callable[[], datetime], protocol: Protocol = "httptools") -> Generator[Api]:
+    """An API with these settings."""
+    app = create_app(settings, clock=clock)
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=0, http=protocol, ws="none", log_config=None, access_log=False, lifespan="on"
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, name="api")
+    thread.start()
+    try:
+        until(lambda: server.started or not thread.is_alive(), within=30, what="the API is up")
+        assert server.started, "the API did not start; see the log"
+        port: int = server.servers[0].sockets[0].getsockname()[1]
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
+            yield Api(port, http)
+    finally:
+        server.should_exit = True
+        thread.join(timeout=60)
+
+
+@pytest.fixture
+def api(settings: Settings, now: datetime) -> Generator[Api]:
+    """The API over the test's database, at the instant `now`."""
+    with serving(settings, lambda: now) as running:
+        yield running
+
+
+Serve = Callable[..., Api]
+
+
+@pytest.fixture
+def serve(now: datetime) -> Generator[Serve]:
+    """Starts an API with settings, and maybe a protocol, of the test's choice."""
+    with ExitStack() as stack:
+        yield lambda settings, **options: stack.enter_context(serving(settings, lambda: now, **options))
+
+
+@pytest.fixture
+def domain(dsn: str) -> Generator[Connection]:
+    """A connection for the domain's functions."""
+    with db.connect(dsn, role="test") as conn:
+        yield conn
+
+
+@pytest.fixture
+def apply(domain: Connection, settings: Settings, now: datetime) -> Callable[[], None]:
+    """Counts and merges everything that is due, as workers would."""
+
+    def count_and_merge() -> None:
+        parameters = ledger.parameters(domain)
+        user_ids = UserIds(bits=parameters.handle_bits, memory=1000)
+        batch_ids: list[Any] = [row[0] for row in domain.execute("select id from batches order by id")]
+        for batch_id in batch_ids:
+            claim = ledger.claim(domain, batch_id, settings=settings, now=now)
+            if claim is not None:
+                assert deltas.count_batch(domain, claim, parameters, user_ids, now=now)
+        for shard in range(parameters.shards):
+            while deltas.merge_shard(domain, shard, parameters, limit=8, now=now):
+                pass
+
+    return count_and_merge
+
+
+@pytest.fixture
+def problem_of() -> Callable[[httpx.Response], dict[str, Any]]:
+    """The problem document of an answer, its general shape checked."""
+
+    def problem(response: httpx.Response) -> dict[str, Any]:
+        assert response.headers["content-type"] == "application/problem+json", response.text
+        document: dict[str, Any] = response.json()
+        assert document["status"] == response.status_code
+        assert document["type"].startswith("urn:mentiongraph:problem:")
+        assert document["title"]
+        assert document["detail"]
+        assert document["instance"] == response.request.url.path
+        return document
+
+    return problem

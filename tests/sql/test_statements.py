@@ -1,0 +1,119 @@
+"""Every statement file is prepared against the migrated schema, has the columns its reader wants, and is used."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+import psycopg
+import pytest
+from psycopg import ClientCursor
+from psycopg.pq import ExecStatus
+from psycopg.rows import TupleRow
+
+import sql
+from app import audit, decay, deltas, graph, ledger, status, users
+
+ROOT = Path(sql.__file__).parent.parent
+
+# Statements that are no ordinary query: COPY takes no parameters, so it cannot be prepared.
+COPIES = {"edges/export"}
+
+READERS: dict[str, type[msgspec.Struct]] = {
+    "archive/take_back": deltas._EdgeRow,
+    "batches/claim": ledger.Claim,
+    "batches/expire": ledger._BatchOfUpload,
+    "batches/failed": ledger.FailedBatch,
+    "batches/of_upload": status.Batch,
+    "batches/replay": ledger._BatchOfUpload,
+    "batches/ring_due": ledger.Ring,
+    "decay/cursor": decay._Cursor,
+    "decay/page_end": decay._Key,
+    "decay/preview": decay.Preview,
+    "decay/totals": decay.Totals,
+    "decay/unfinished": decay.Run,
+    "deltas/pending_shards": ledger.Ring,
+    "deltas/take": deltas._DeltaRow,
+    "edges/get": graph.Edge,
+    "edges/incoming": graph.Mention,
+    "edges/outgoing": graph.Mention,
+    "graph/parameters": ledger.GraphParameters,
+    "ledger/audit": audit.Audit,
+    "rejects/of_upload": status.Reject,
+    "uploads/entries": status.Entry,
+    "users/get": graph.User,
+    "users/not_ours": users._NotOurs,
+    "users/totals": graph.Totals,
+}
+
+
+def numbered(statement: str) -> bytes:
+    """psycopg's %(name)s as PostgreSQL's $1, $2, …"""
+    names: list[str] = []
+
+    def number(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in names:
+            names.append(name)
+        return f"${names.index(name) + 1}"
+
+    return re.sub(r"%\((\w+)\)s", number, statement).replace("%%", "%").encode()
+
+
+@pytest.mark.parametrize("name", [name for name in sql.names() if name not in COPIES])
+def test_statement_is_valid_on_the_migrated_schema(name: str, conn: psycopg.Connection[TupleRow]) -> None:
+    prepared = conn.pgconn.prepare(b"", numbered(sql.query(name)))
+
+    assert prepared.status == ExecStatus.COMMAND_OK, prepared.error_message.decode()
+
+
+@pytest.mark.parametrize("name", sorted(READERS))
+def test_statement_answers_the_columns_its_reader_wants(name: str, conn: psycopg.Connection[TupleRow]) -> None:
+    conn.pgconn.prepare(b"", numbered(sql.query(name)))
+    described = conn.pgconn.describe_prepared(b"")
+    columns = [(described.fname(index) or b"").decode() for index in range(described.nfields)]
+
+    wanted = {field.name: field.required for field in msgspec.structs.fields(READERS[name])}
+
+    assert set(columns) <= set(wanted)
+    assert {field for field, required in wanted.items() if required} <= set(columns)
+
+
+@pytest.mark.parametrize("name", sorted(COPIES))
+def test_copy_runs(name: str, dsn: str, now: object) -> None:
+    with psycopg.connect(dsn, cursor_factory=ClientCursor) as conn, conn.cursor() as cursor:
+        params = {"now": now, "half_life_seconds": 1.0, "self_mentions": True}
+        with cursor.copy(sql.query(name), params) as copy:
+            header = b"".join(bytes(block) for block in copy)
+
+    assert header == b"source,target,mention_count,weight,first_seen,last_seen\n"
+
+
+def test_every_statement_is_used() -> None:
+    sources = [*ROOT.glob("app/**/*.py"), *ROOT.glob("workers/**/*.py"), *ROOT.glob("ops/**/*.py")]
+    used = set[str]()
+    for source in sources:
+        used.update(re.findall(r'query\(\s*"([\w/]+)"', source.read_text(encoding="utf-8")))
+
+    assert set(sql.names()) - used == set()
+
+
+def test_no_sql_in_python() -> None:
+    suspicious = re.compile(r'"\s*(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM|CREATE TABLE|ALTER TABLE)\b')
+    found = [
+        f"{source.relative_to(ROOT)}: {line.strip()}"
+        for folder in ("app", "workers")
+        for source in ROOT.glob(f"{folder}/**/*.py")
+        for line in source.read_text(encoding="utf-8").splitlines()
+        if suspicious.search(line)
+    ]
+
+    assert found == []
+
+
+@pytest.mark.parametrize("name", sql.names())
+def test_statement_says_what_it_is_for(name: str) -> None:
+    text = (sql.ROOT / f"{name}.sql").read_text(encoding="utf-8")
+
+    assert text.startswith("-- ")

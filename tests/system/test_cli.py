@@ -1,0 +1,298 @@
+"""The command line as real processes: what it says, what it changes, and how it ends."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import msgspec
+import psycopg
+import pytest
+from psycopg import sql
+
+from app import errors, ledger
+from app import settings as app_settings
+from app.broker import redis_client
+from app.db import Connection
+from app.errors import MentiongraphError, Problem
+from app.settings import Settings
+from ops.cli import COMMANDS, EXIT_CODES
+from ops.embedded.children import free_ports
+from tests.conftest import Addresses, until
+from tests.graphs import apply_all
+from tests.system.test_embedded import processes
+from tests.uploading import upload
+
+ROOT = Path(__file__).parents[2]
+SAMPLE = ROOT / "ops" / "demo" / "sample.csv"
+POSTS = b"data,timestamp,username\nhi @ada,2026-01-01T00:00:00Z,grace\n@ada @alan,2026-01-02T00:00:00Z,grace\n"
+PATIENCE = 60
+
+Completed = subprocess.CompletedProcess[str]
+
+
+def arguments(*words: str | Path) -> list[str]:
+    return [sys.executable, "-m", "ops.cli", *map(str, words)]
+
+
+def environment(settings: Settings | None = None, **more: str) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(app_settings.PREFIX)}
+    return clean | (app_settings.environment(settings) if settings else {}) | more
+
+
+def run(*words: str | Path, settings: Settings | None = None, stdin: str = "", **more: str) -> Completed:
+    """Run a command to its end. No command may show a traceback."""
+    done = subprocess.run(
+        arguments(*words),
+        cwd=ROOT,
+        env=environment(settings, **more),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def answer(*words: str | Path, settings: Settings | None = None, code: int = 0) -> Any:
+    """What a command prints as JSON."""
+    done = run(*words, "--json", settings=settings)
+    assert done.returncode == code, done.stderr
+    return msgspec.json.decode(done.stdout)
+
+
+@pytest.fixture
+def empty_dsn(addresses: Addresses) -> Generator[str]:
+    """The URL of a database without any schema, gone after the test."""
+    name = sql.Identifier(f"empty_{uuid4().hex}")
+    with psycopg.connect(addresses.postgres, autocommit=True) as maintenance:
+        maintenance.execute(sql.SQL("create database {}").format(name))
+        yield urlsplit(addresses.postgres)._replace(path=f"/{name.as_string().strip(chr(34))}").geturl()
+        maintenance.execute(sql.SQL("drop database {} with (force)").format(name))
+
+
+def test_help_names_every_command_and_exit_code() -> None:
+    done = run("--help")
+    assert done.returncode == 0
+    for name, entry in COMMANDS.items():
+        assert f"  {name} " in done.stdout
+        assert entry.summary in done.stdout
+    for _, kind in inspect.getmembers(errors, inspect.isclass):
+        if issubclass(kind, MentiongraphError):
+            assert kind.exit_code in EXIT_CODES, kind
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command_teaches(command: str) -> None:
+    done = run(command, "--help")
+    assert done.returncode == 0
+    assert "Examples:" in done.stdout
+    assert f"mentiongraph {command}" in done.stdout
+
+
+def test_settings_lists_every_variable_but_no_password() -> None:
+    done = run("settings", MENTIONGRAPH_DATABASE_URL="postgresql://me:secret@db/graph", COLUMNS="200")
+    assert done.returncode == 0
+    for variable, _, meaning in app_settings.describe():
+        assert variable in done.stdout
+        assert meaning.split()[0] in done.stdout
+    assert "me:***@db" in done.stdout
+    assert "secret" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "setting", "value"),
+    [
+        ("settings", "PORT", "eighty"),
+        ("scheduler", "REDIS_URL", "http://localhost"),
+        ("worker", "REDIS_URL", "redis://localhost:port"),
+        ("audit", "DATABASE_URL", "nonsense"),
+    ],
+)
+def test_a_setting_that_cannot_be_used(command: str, setting: str, value: str) -> None:
+    done = run(command, **{app_settings.PREFIX + setting: value})
+    assert done.returncode == 2
+    assert "setting" in done.stderr
+
+
+def test_migrate_makes_a_database_usable(empty_dsn: str) -> None:
+    settings = Settings(database_url=empty_dsn)
+    for command in ("audit", "serve", "worker"):
+        refused = run(command, settings=settings)
+        assert refused.returncode == 5
+        assert "mentiongraph migrate" in refused.stderr
+    assert "applied 0001" in run("migrate", settings=settings).stdout
+    again = run("migrate", settings=settings)
+    assert (again.returncode, again.stdout) == (0, "")
+    assert answer("audit", settings=settings)["exact"] is True
+
+
+def test_servers_that_are_away(settings: Settings) -> None:
+    (closed,) = free_ports(1)
+    away = msgspec.structs.replace(settings, database_url=f"postgresql://127.0.0.1:{closed}/x", port=closed)
+    for command in (["audit"], ["replay", "--failed"], ["decay"], ["migrate"], ["status"], ["upload", SAMPLE]):
+        done = run(*command, settings=away)
+        assert done.returncode == 5, done.stderr
+        assert str(closed) in done.stderr
+        assert len(done.stderr.strip().splitlines()) <= 2
+
+
+def test_audit_says_whether_the_graph_is_exact(settings: Settings, conn: Connection, now: datetime) -> None:
+    upload(settings, POSTS, received_at=now)
+    apply_all(settings, now=now)
+    exact = run("audit", settings=settings)
+    assert exact.returncode == 0
+    assert exact.stdout.strip().endswith("exact")
+    conn.execute("update edges set mention_count = mention_count + 1 where mention_count = 1")
+    assert answer("audit", settings=settings, code=1)["difference"] == 1
+    assert "NOT exact" in run("audit", settings=settings).stdout
+
+
+def failed_batch(settings: Settings, conn: Connection, now: datetime) -> tuple[str, int]:
+    """An upload whose only batch has failed for good; its id and the batch's."""
+    upload_id = upload(settings, POSTS, received_at=now)
+    row = conn.execute("select id from batches where upload_id = %s", [upload_id]).fetchone()
+    assert row is not None
+    once = msgspec.structs.replace(settings, max_attempts=1)
+    claim = ledger.claim(conn, row[0], settings=once, now=now)
+    assert claim is not None
+    problem = Problem(type="urn:test", title="It broke", status=500, detail="a \x1b[31mred\x1b[0m herring")
+    assert ledger.fail(conn, claim, problem, settings=once, now=now)
+    return str(upload_id), row[0]
+
+
+def state(conn: Connection, batch: int) -> str:
+    row = conn.execute("select state from batches where id = %s", [batch]).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def bells(settings: Settings) -> int:
+    with redis_client(settings.redis_url) as connection:
+        return int(connection.llen(f"{settings.namespace}:bulk"))  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("by", ["--upload", "--batch", "--failed"])
+def test_replay(settings: Settings, conn: Connection, now: datetime, by: str) -> None:
+    upload_id, batch = failed_batch(settings, conn, now)
+    which = {"--upload": [by, upload_id], "--batch": [by, str(batch)], "--failed": [by]}[by]
+
+    dry = run("replay", *which, "--dry-run", settings=settings)
+    assert dry.returncode == 0
+    assert "It broke" in dry.stdout
+    assert "\x1b" not in dry.stdout
+    assert state(conn, batch) == "failed"
+
+    if by == "--failed":
+        refused = run("replay", by, stdin="n\n", settings=settings)
+        assert refused.returncode == 1
+        assert state(conn, batch) == "failed"
+
+    done = answer("replay", *which, "--yes", settings=settings)
+    assert (done["replayed"], done["rung"]) == ([batch], True)
+    assert state(conn, batch) == "staged"
+    assert bells(settings) == 1
+    apply_all(settings, now=now + timedelta(days=36500))
+    assert answer("audit", settings=settings)["mentions_in_edges"] == 3
+    nothing = run("replay", *which, "--yes", settings=settings)
+    assert nothing.returncode == (0 if by == "--failed" else 4)
+
+
+def test_replay_while_redis_is_away(settings: Settings, conn: Connection, now: datetime) -> None:
+    _, batch = failed_batch(settings, conn, now)
+    (closed,) = free_ports(1)
+    away = msgspec.structs.replace(settings, redis_url=f"redis://127.0.0.1:{closed}/0", enqueue_timeout=0.0)
+    done = run("replay", "--batch", str(batch), settings=away)
+    assert done.returncode == 0
+    assert "sweeper" in done.stderr
+    assert state(conn, batch) == "staged"
+
+
+def test_replay_wants_to_know_which(settings: Settings) -> None:
+    assert run("replay", settings=settings).returncode == 2
+    assert run("replay", "--failed", "--batch", "1", settings=settings).returncode == 2
+
+
+def test_decay_first_says_and_then_does(settings: Settings, now: datetime) -> None:
+    upload(settings, POSTS, received_at=now)
+    apply_all(settings, now=now)
+    # One edge weighs 2, the other 1, and years have passed since.
+    expected = {"edges": 2, "stale": 2, "to_archive": 2}
+    assert answer("decay", "--dry-run", settings=settings) == expected
+    assert "Nothing was changed" in run("decay", "--dry-run", settings=settings).stdout
+    assert answer("decay", "--dry-run", settings=settings) == expected
+    assert answer("decay", settings=settings)["archived"] == 2
+    found = answer("audit", settings=settings)
+    assert (found["exact"], found["mentions_in_archive"]) == (True, 3)
+    assert answer("decay", "--dry-run", settings=settings) == {"edges": 0, "stale": 0, "to_archive": 0}
+
+
+@contextmanager
+def running_stack(directory: Path, port: int) -> Generator[subprocess.Popen[bytes]]:
+    """`mentiongraph up`, once it says that everything runs; killed at the end if it still runs."""
+    log = directory / "up.log"
+    with log.open("wb") as output:
+        command = arguments("up", "--data", directory / "data", "--port", str(port), "--workers", "1")
+        process = subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=output, stderr=output)
+    try:
+        until(
+            lambda: process.poll() is not None or "Everything runs" in log.read_text(),
+            within=PATIENCE,
+            what="up says that everything runs",
+        )
+        assert process.poll() is None, log.read_text()
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.system
+def test_up_keeps_data_and_leaves_no_process(server_directory: Path) -> None:
+    data = ("--data", server_directory / "data")
+    (port,) = free_ports(1)
+    with running_stack(server_directory, port) as up:
+        sent = answer("upload", SAMPLE, *data)
+        assert (sent["state"], sent["rows_received"]) == ("applied", 4000)
+        again = run("upload", SAMPLE, *data)
+        assert (again.returncode, sent["id"] in again.stdout) == (0, True)
+        refused = run("upload", "-", *data, stdin="a,b\n1,2\n")
+        assert refused.returncode == 3
+        assert answer("status", sent["id"], *data)["state"] == "applied"
+        assert sent["id"] in run("status", *data).stdout
+        assert run("status", str(uuid4()), *data).returncode == 4
+        assert run("up", *data).returncode == 6
+        assert run("demo", *data).returncode == 6
+        up.send_signal(signal.SIGINT)
+        assert up.wait(PATIENCE) == 0
+    assert not processes(str(server_directory))
+    assert run("status", *data).returncode == 5
+    assert run("demo", *data).returncode == 6
+    with running_stack(server_directory, port) as up:
+        found = answer("audit", *data)
+        assert (found["exact"], found["mentions_in_edges"]) == (True, sent["mentions"])
+        up.kill()
+        up.wait()
+        until(lambda: not processes(str(server_directory)), within=PATIENCE, what="every process is gone")
+
+
+@pytest.mark.system
+def test_demo(server_directory: Path) -> None:
+    for _ in range(2):
+        done = run("demo", "--exit", "--data", server_directory / "demo", COLUMNS="100")
+        assert done.returncode == 0, done.stderr
+        for words in ("3,975 applied, 25 rejected", "The strongest", "unreadable_timestamp", "curl http://127.0.0.1"):
+            assert words in done.stdout
+        assert not processes(str(server_directory))

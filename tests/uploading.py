@@ -1,0 +1,54 @@
+"""Uploads for tests that are not about HTTP: the real receiving code over a pool of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime
+from uuid import UUID
+
+from app import db, uploads
+from app.ledger import Options
+from app.settings import Settings
+
+
+def upload(
+    settings: Settings,
+    content: bytes,
+    *,
+    options: Options | None = None,
+    received_at: datetime,
+    again: bool = False,
+    chunk_bytes: int = 65536,
+) -> UUID:
+    """Receive and seal `content` as if it had arrived at `received_at`; the upload's id (or the earlier one's)."""
+
+    async def body() -> AsyncIterator[bytes]:
+        for start in range(0, len(content), chunk_bytes):
+            yield content[start : start + chunk_bytes]
+
+    async def receive() -> UUID:
+        async with db.async_pool(settings.database_url, role="test", size=3, statement_timeout=30) as pool:
+            received = await uploads.receive(
+                pool,
+                body(),
+                options=options or Options(),
+                filename="posts.csv",
+                encoding=None,
+                again=again,
+                settings=settings,
+                received_by="test",
+                clock=lambda: received_at,
+            )
+            return received.upload_id
+
+    return asyncio.run(receive())
+
+
+def posts_csv(posts: list[tuple[str, datetime, str]]) -> bytes:
+    """A CSV of (text, instant, author), every text quoted."""
+    lines = ["data,timestamp,username"]
+    for text, at, author in posts:
+        quoted = text.replace('"', '""')
+        lines.append(f'"{quoted}",{at.isoformat()},{author}')
+    return ("\n".join(lines) + "\n").encode()

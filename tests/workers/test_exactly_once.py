@@ -1,0 +1,317 @@
+"""Any split into batches, any order, any duplicate delivery, any crash point: the same counts and effective weights."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies
+from psycopg.rows import TupleRow
+
+from app import db, deltas, ledger
+from app.audit import audit
+from app.ledger import Claim, Options
+from app.mentions import Clock
+from app.settings import Settings
+from app.users import UserIds
+from tests.uploading import posts_csv, upload
+
+T = TypeVar("T")
+START = datetime(2026, 1, 1, tzinfo=UTC)
+HANDLES = ["ada", "Ada", "bob", "cy", "dee", "eve_1", "fay", "gus"]
+MAX_DRAIN = 1000
+
+
+class Crash(Exception):
+    """The process dies here."""
+
+
+class CrashingCursor(psycopg.Cursor[Any]):
+    """Lets `left` statements through, then dies before or after the next one, its connection with it."""
+
+    left: int | None = None
+    after = False
+
+    def execute(self, *args: Any, **kwargs: Any) -> Any:
+        cls = type(self)
+        if cls.left is None:
+            return super().execute(*args, **kwargs)
+        cls.left -= 1
+        if cls.left >= 0:
+            return super().execute(*args, **kwargs)
+        if cls.after:
+            super().execute(*args, **kwargs)
+        cls.left = None
+        self.connection.pgconn.finish()
+        raise Crash
+
+
+class Post(NamedTuple):
+    author: str
+    mentioned: tuple[str, ...]
+    minutes: int
+
+    @property
+    def at(self) -> datetime:
+        return START + timedelta(minutes=self.minutes)
+
+
+class Delivery(NamedTuple):
+    """A message that arrives, and after how many statements its worker dies (None: it lives)."""
+
+    kind: str
+    number: int
+    crash: int | None
+    after: bool
+
+
+POSTS = strategies.lists(
+    strategies.builds(
+        Post,
+        author=strategies.sampled_from(HANDLES),
+        mentioned=strategies.lists(strategies.sampled_from(HANDLES), max_size=3).map(tuple),
+        minutes=strategies.integers(0, 60 * 24 * 40),
+    ),
+    min_size=1,
+    max_size=25,
+)
+UPLOADS = strategies.lists(
+    strategies.tuples(POSTS, strategies.sampled_from(Clock), strategies.integers(0, 60 * 24 * 60)),
+    min_size=1,
+    max_size=3,
+)
+DELIVERIES = strategies.lists(
+    strategies.builds(
+        Delivery,
+        kind=strategies.sampled_from(["count", "count", "merge", "zombie", "sweep"]),
+        number=strategies.integers(0, 40),
+        crash=strategies.none() | strategies.integers(0, 14),
+        after=strategies.booleans(),
+    ),
+    max_size=40,
+)
+
+
+class Graph:
+    """A worker over a test's database that dies when told to, and what the graph holds in the end."""
+
+    def __init__(self, settings: Settings, bits: int) -> None:
+        self.settings = msgspec.structs.replace(settings, claim_seconds=60.0, max_attempts=1000)
+        self.now = START + timedelta(days=100)
+        self.bits = bits
+        self.zombies: list[Claim] = []
+        with self.connect() as conn:
+            conn.execute("TRUNCATE uploads, batches, rejects, deltas, ledger_events, users, edges, edges_archive")
+            conn.execute("UPDATE graph_parameters SET handle_bits = %s", [bits])
+            self.parameters = ledger.parameters(conn)
+
+    def connect(self) -> psycopg.Connection[TupleRow]:
+        conn = db.connect(self.settings.database_url, role="test")
+        conn.cursor_factory = CrashingCursor
+        return conn
+
+    def working(self, work: Callable[[psycopg.Connection[TupleRow]], T], crash: int | None, *, after: bool) -> T | None:
+        """Run `work` in a process of its own, which may die."""
+        conn = self.connect()
+        CrashingCursor.left, CrashingCursor.after = crash, after
+        try:
+            with suppress(Crash, psycopg.OperationalError):
+                return work(conn)
+            return None
+        finally:
+            CrashingCursor.left = None
+            conn.close()
+
+    def batches(self) -> list[int]:
+        with self.connect() as conn:
+            return db.scalars(conn, "SELECT id FROM batches ORDER BY id")
+
+    def deliver(self, delivery: Delivery, batches: list[int]) -> None:
+        # Time passes, so that claims of the dead expire.
+        self.now += timedelta(seconds=35)
+        match delivery.kind:
+            case "count":
+                batch = batches[delivery.number % len(batches)]
+                self.working(lambda conn: self.count(conn, batch), delivery.crash, after=delivery.after)
+            case "merge":
+                shard = delivery.number % self.parameters.shards
+                limit = 1 + delivery.number % 3
+                self.working(lambda conn: self.merge(conn, shard, limit), delivery.crash, after=delivery.after)
+            case "zombie" if self.zombies:
+                claim = self.zombies[delivery.number % len(self.zombies)]
+                self.working(lambda conn: self.finish(conn, claim), delivery.crash, after=delivery.after)
+            case _:
+                self.working(self.sweep, delivery.crash, after=delivery.after)
+
+    def count(self, conn: psycopg.Connection[TupleRow], batch: int) -> None:
+        claim = ledger.claim(conn, batch, settings=self.settings, now=self.now)
+        if claim is not None:
+            self.zombies.append(claim)
+            self.finish(conn, claim)
+
+    def finish(self, conn: psycopg.Connection[TupleRow], claim: Claim) -> None:
+        user_ids = UserIds(bits=self.bits, memory=100)
+        deltas.count_batch(conn, claim, self.parameters, user_ids, now=self.now)
+
+    def merge(self, conn: psycopg.Connection[TupleRow], shard: int, limit: int) -> int | None:
+        return deltas.merge_shard(conn, shard, self.parameters, limit=limit, now=self.now)
+
+    def sweep(self, conn: psycopg.Connection[TupleRow]) -> ledger.Sweep | None:
+        return ledger.sweep(conn, settings=self.settings, now=self.now, queues_empty=True)
+
+    def drain(self) -> None:
+        """What the sweeper and living workers do in the end."""
+        for _ in range(MAX_DRAIN):
+            self.now += timedelta(seconds=70)
+            with self.connect() as conn:
+                found = self.sweep(conn)
+                assert found is not None
+                for ring in found.batches:
+                    self.count(conn, ring.id)
+                for ring in found.shards:
+                    self.merge(conn, ring.id, 100)
+            if not found.batches and not found.shards:
+                return
+        pytest.fail("the sweeper never came to an end")
+
+    def edges(self, at: datetime) -> dict[tuple[str, str], tuple[int, datetime, datetime, float]]:
+        with self.connect() as conn:
+            found = conn.execute(
+                """
+                SELECT s.handle, t.handle, mention_count, first_seen, last_seen,
+                       effective_weight(weight, weighed_at, %s, %s)
+                FROM edges JOIN users s ON s.id = source_id JOIN users t ON t.id = target_id
+                """,
+                [at, self.parameters.half_life.total_seconds()],
+            ).fetchall()
+        return {(source, target): (count, first, last, weight) for source, target, count, first, last, weight in found}
+
+
+def expected(
+    uploads: list[tuple[list[Post], Clock, int]], at: datetime, half_life: timedelta
+) -> dict[tuple[str, str], tuple[int, datetime, datetime, float]]:
+    """The closed form: every mention on its own."""
+    made: dict[tuple[str, str], list[tuple[datetime, datetime]]] = {}
+    for posts, clock, received in uploads:
+        received_at = START + timedelta(minutes=received)
+        for post in posts:
+            for handle in post.mentioned:
+                weighed = min(post.at, received_at) if clock is Clock.EVENT else received_at
+                made.setdefault((post.author.lower(), handle.lower()), []).append((post.at, weighed))
+    return {
+        edge: (
+            len(mentions),
+            min(at for at, _ in mentions),
+            max(at for at, _ in mentions),
+            sum(2.0 ** (-((at - weighed) / half_life)) for _, weighed in mentions),
+        )
+        for edge, mentions in made.items()
+    }
+
+
+@pytest.fixture
+def quick(settings: Settings) -> Settings:
+    """Batches of a few rows."""
+    return msgspec.structs.replace(settings, batch_bytes=200)
+
+
+@given(
+    uploads=UPLOADS,
+    deliveries=DELIVERIES,
+    bits=strategies.sampled_from([5, 64]),
+    batch_bytes=strategies.integers(64, 2000),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_graph_is_a_function_of_the_uploads(
+    quick: Settings,
+    uploads: list[tuple[list[Post], Clock, int]],
+    deliveries: list[Delivery],
+    bits: int,
+    batch_bytes: int,
+) -> None:
+    graph = Graph(msgspec.structs.replace(quick, batch_bytes=batch_bytes), bits)
+    for posts, clock, received in uploads:
+        content = posts_csv(
+            [(" ".join(f"@{handle}" for handle in post.mentioned), post.at, post.author) for post in posts]
+        )
+        upload(
+            graph.settings,
+            content,
+            options=Options(clock=clock),
+            received_at=START + timedelta(minutes=received),
+            again=True,
+        )
+    batches = graph.batches()
+
+    for delivery in deliveries:
+        graph.deliver(delivery, batches)
+        with graph.connect() as conn:
+            assert audit(conn).difference == 0
+    graph.drain()
+
+    at = START + timedelta(days=101)
+    wanted = expected(uploads, at, graph.parameters.half_life)
+    found = graph.edges(at)
+    assert {edge: values[:3] for edge, values in found.items()} == {edge: values[:3] for edge, values in wanted.items()}
+    assert {edge: values[3] for edge, values in found.items()} == pytest.approx(
+        {edge: values[3] for edge, values in wanted.items()}, rel=1e-9
+    )
+    with graph.connect() as conn:
+        assert audit(conn).exact
+        assert set(db.scalars(conn, "SELECT state FROM uploads")) == {"applied"}
+
+
+# The moments of one batch's life at which its worker may die: every statement of count and of merge, before and after.
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("statement", range(16))
+def test_a_worker_dies_at_each_statement(quick: Settings, statement: int, *, after: bool) -> None:
+    graph = Graph(quick, 64)
+    posts = [Post("ada", ("bob", "bob", "cy"), 1), Post("bob", ("ada",), 2), Post("x", (), 3)]
+    upload(
+        graph.settings,
+        posts_csv([(" ".join(f"@{handle}" for handle in post.mentioned), post.at, post.author) for post in posts]),
+        received_at=START,
+    )
+    batches = graph.batches()
+    for kind in ("count", "merge"):
+        for number in range(max(len(batches), graph.parameters.shards)):
+            graph.deliver(Delivery(kind, number, statement, after), batches)
+
+    graph.drain()
+
+    counts = Counter({edge: values[0] for edge, values in graph.edges(START).items()})
+    assert counts == {("ada", "bob"): 2, ("ada", "cy"): 1, ("bob", "ada"): 1}
+
+
+def test_merges_that_meet_flip_their_batch_once(quick: Settings, now: datetime) -> None:
+    """Two merges, each with the last-but-one delta of one batch in its hands, commit at the same time."""
+    graph = Graph(msgspec.structs.replace(quick, batch_bytes=10_000), 64)
+    posts = [(f"@{target}", START, f"author{number}") for number in range(40) for target in ("a", "b")]
+    upload(graph.settings, posts_csv(posts), received_at=START)
+    with graph.connect() as conn:
+        graph.count(conn, graph.batches()[0])
+        shards = db.scalars(conn, "SELECT shard FROM deltas ORDER BY shard")
+    assert len(shards) > 1
+
+    def merge(shard: int) -> int | None:
+        with graph.connect() as conn:
+            return deltas.merge_shard(conn, shard, graph.parameters, limit=10, now=now)
+
+    with ThreadPoolExecutor(len(shards)) as threads:
+        merged = list(threads.map(merge, shards))
+
+    assert merged == [1] * len(shards)
+    with graph.connect() as conn:
+        assert db.scalars(conn, "SELECT state FROM batches") == ["applied"]
+        assert db.scalars(conn, "SELECT state FROM uploads") == ["applied"]
+        events = db.scalars(conn, "SELECT to_state FROM ledger_events WHERE batch_id IS NOT NULL ORDER BY id")
+    assert events == ["staged", "counted", "applied"]

@@ -1,0 +1,168 @@
+"""The sweeper rings what is due, ends what nobody will end, and leaves alone what is in somebody's hands."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import psycopg
+import pytest
+
+from app import db, deltas, ledger
+from app.errors import Problem
+from app.ledger import Options, Priority, Ring
+from app.settings import Settings
+from app.users import UserIds
+from tests.graphs import apply_all
+from tests.uploading import posts_csv, upload
+
+Connection = psycopg.Connection[Any]
+PROBLEM = Problem(type="urn:test", title="It failed", status=500, detail="on purpose")
+
+
+@pytest.fixture
+def batch(settings: Settings, conn: Connection, now: datetime) -> int:
+    """The one batch of a sealed upload."""
+    upload(settings, posts_csv([("@bob", now, "ada")]), received_at=now)
+    return db.scalars(conn, "SELECT id FROM batches")[0]
+
+
+def state(conn: Connection) -> tuple[str, str]:
+    """States of the one upload and the one batch."""
+    row = conn.execute("SELECT u.state, b.state FROM uploads u JOIN batches b ON b.upload_id = u.id").fetchone()
+    assert row is not None
+    return row[0], row[1]
+
+
+def sweep(conn: Connection, settings: Settings, now: datetime, *, queues_empty: bool = True) -> ledger.Sweep:
+    found = ledger.sweep(conn, settings=settings, now=now, queues_empty=queues_empty)
+    assert found is not None
+    return found
+
+
+def test_a_batch_whose_bell_was_lost_is_rung(conn: Connection, settings: Settings, now: datetime, batch: int) -> None:
+    assert sweep(conn, settings, now).batches == [Ring(batch, Priority.BULK)]
+
+
+def test_a_bell_still_in_the_queue_is_not_rung_again_at_once(
+    conn: Connection, settings: Settings, now: datetime, batch: int
+) -> None:
+    sweep(conn, settings, now)
+    soon = now + timedelta(seconds=settings.ring_again_seconds - 1)
+
+    assert sweep(conn, settings, soon, queues_empty=False).batches == []
+    assert sweep(conn, settings, soon, queues_empty=True).batches == [Ring(batch, Priority.BULK)]
+
+
+def test_a_claimed_batch_is_rung_when_its_claim_expires(
+    conn: Connection, settings: Settings, now: datetime, batch: int
+) -> None:
+    assert ledger.claim(conn, batch, settings=settings, now=now)
+
+    assert sweep(conn, settings, now + timedelta(seconds=settings.claim_seconds - 1)).batches == []
+    assert sweep(conn, settings, now + timedelta(seconds=settings.claim_seconds + 1)).batches == [
+        Ring(batch, Priority.BULK)
+    ]
+
+
+def test_a_failed_attempt_waits_for_its_back_off(
+    conn: Connection, settings: Settings, now: datetime, batch: int
+) -> None:
+    for attempt in range(1, 4):
+        claim = ledger.claim(conn, batch, settings=settings, now=now)
+        assert claim is not None
+        assert claim.attempts == attempt
+        assert not ledger.fail(conn, claim, PROBLEM, settings=settings, now=now)
+        wait = timedelta(seconds=settings.backoff_seconds * 2 ** (attempt - 1))
+        assert ledger.claim(conn, batch, settings=settings, now=now + wait - timedelta(milliseconds=1)) is None
+        now += wait
+    assert sweep(conn, settings, now).batches == [Ring(batch, Priority.BULK)]
+
+
+def test_the_last_failed_attempt_fails_the_batch_and_its_upload(
+    conn: Connection, settings: Settings, now: datetime, batch: int
+) -> None:
+    last = msgspec.structs.replace(settings, max_attempts=1)
+    claim = ledger.claim(conn, batch, settings=last, now=now)
+    assert claim is not None
+
+    assert ledger.fail(conn, claim, PROBLEM, settings=last, now=now)
+
+    assert state(conn) == ("failed", "failed")
+    [failed] = ledger.failed_batches(conn)
+    assert failed.error == PROBLEM
+    assert failed.replayable
+
+
+def test_a_poison_batch_runs_out_of_attempts_by_claims(
+    conn: Connection, settings: Settings, now: datetime, batch: int
+) -> None:
+    for _ in range(settings.max_attempts):
+        assert ledger.claim(conn, batch, settings=settings, now=now)
+        now += timedelta(seconds=settings.claim_seconds + 1)
+
+    assert ledger.claim(conn, batch, settings=settings, now=now) is None
+    assert sweep(conn, settings, now).failed_batches == 1
+    assert state(conn) == ("failed", "failed")
+    assert "worker" in ledger.failed_batches(conn)[0].error.title
+
+
+def test_a_replayed_batch_is_applied(conn: Connection, settings: Settings, now: datetime, batch: int) -> None:
+    test_the_last_failed_attempt_fails_the_batch_and_its_upload(conn, settings, now, batch)
+
+    assert ledger.replay(conn, [batch], now=now) == [batch]
+
+    assert state(conn) == ("applying", "staged")
+    apply_all(settings, now=now)
+    assert state(conn) == ("applied", "applied")
+    assert ledger.replay(conn, [batch], now=now) == []
+
+
+def test_a_superseded_claim_changes_nothing(conn: Connection, settings: Settings, now: datetime, batch: int) -> None:
+    zombie = ledger.claim(conn, batch, settings=settings, now=now)
+    later = now + timedelta(seconds=settings.claim_seconds + 1)
+    claim = ledger.claim(conn, batch, settings=settings, now=later)
+    assert zombie is not None
+    assert claim is not None
+    parameters, user_ids = ledger.parameters(conn), UserIds(bits=64, memory=10)
+
+    assert deltas.count_batch(conn, zombie, parameters, user_ids, now=later) is None
+    assert not ledger.fail(conn, zombie, PROBLEM, settings=settings, now=later)
+    assert state(conn) == ("applying", "staged")
+
+    assert deltas.count_batch(conn, claim, parameters, user_ids, now=later)
+    assert deltas.count_batch(conn, claim, parameters, user_ids, now=later) is None
+    assert state(conn) == ("applying", "counted")
+
+
+def test_an_unsealed_upload_is_not_worked_on(conn: Connection, settings: Settings, now: datetime, batch: int) -> None:
+    conn.execute("UPDATE uploads SET state = 'receiving'")
+
+    assert sweep(conn, settings, now).batches == []
+    assert ledger.claim(conn, batch, settings=settings, now=now) is None
+
+
+@pytest.mark.usefixtures("batch")
+def test_an_upload_whose_receiver_is_gone_is_aborted(conn: Connection, settings: Settings, now: datetime) -> None:
+    conn.execute("UPDATE uploads SET state = 'receiving'")
+    silent = now + timedelta(seconds=2 * settings.receive_timeout)
+
+    assert sweep(conn, settings, silent).aborted_uploads == 0
+    assert sweep(conn, settings, silent + timedelta(seconds=1)).aborted_uploads == 1
+    assert db.scalars(conn, "SELECT state FROM uploads") == ["aborted"]
+    assert db.scalars(conn, "SELECT count(*) FROM batches") == [0]
+
+
+def test_urgent_work_is_rung_as_urgent(conn: Connection, settings: Settings, now: datetime) -> None:
+    upload(settings, posts_csv([("@bob", now, "ada")]), received_at=now, options=Options(priority=Priority.URGENT))
+
+    [ring] = sweep(conn, settings, now).batches
+    assert ring.priority is Priority.URGENT
+
+
+def test_one_sweep_at_a_time(conn: Connection, settings: Settings, now: datetime) -> None:
+    with psycopg.connect(settings.database_url) as other:
+        other.execute("SELECT pg_advisory_xact_lock(%s)", [ledger.SWEEP_LOCK])
+
+        assert ledger.sweep(conn, settings=settings, now=now, queues_empty=True) is None
