@@ -29,7 +29,13 @@ class _Backend(PostgresqlPsycopgBackend):
 
     def connect(self, dburi: DatabaseURI) -> Connection:
         conninfo = cast("str", dburi.args["conninfo"])
-        return psycopg.connect(conninfo, autocommit=True, application_name=process_name("migrate"))
+        return psycopg.connect(
+            conninfo,
+            autocommit=True,
+            application_name=process_name("migrate"),
+            # A migration that waits for a lock makes everybody behind it wait: better that it fails, and is run again.
+            options="-c lock_timeout=10s",
+        )
 
     @contextmanager
     def lock(self, timeout: float = 10) -> Generator[None]:  # noqa: ARG002 (yoyo's signature)

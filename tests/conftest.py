@@ -180,7 +180,7 @@ def addresses(pytestconfig: pytest.Config) -> Addresses:
     return pytestconfig.stash[SERVERS].addresses()
 
 
-def _database_url(address: str, database: str) -> str:
+def database_url(address: str, database: str) -> str:
     return urlsplit(address)._replace(path=f"/{database}").geturl()
 
 
@@ -200,7 +200,7 @@ def template(addresses: Addresses) -> str:
         if not conn.execute("select 1 from pg_database where datname = %s", [TEMPLATE]).fetchone():
             _run(conn, "drop database if exists {making} with (force)", making=making)
             _run(conn, "create database {making}", making=making)
-            migrate(_database_url(addresses.postgres, making))
+            migrate(database_url(addresses.postgres, making))
             _run(conn, "alter database {making} rename to {template}", making=making, template=TEMPLATE)
     return TEMPLATE
 
@@ -216,7 +216,7 @@ def dsn(addresses: Addresses, template: str, _maintenance: psycopg.Connection[Tu
     """The URL of a fresh database with the schema in it, gone after the test."""
     name = f"test_{uuid4().hex}"
     _run(_maintenance, "create database {name} template {template}", name=name, template=template)
-    yield _database_url(addresses.postgres, name)
+    yield database_url(addresses.postgres, name)
     _run(_maintenance, "drop database {name} with (force)", name=name)
 
 

@@ -16,8 +16,9 @@ from litestar.response.base import ASGIResponse
 
 from app import graph
 from app.graph import Mention, Page, User
-from app.http import problems
+from app.http import examples, problems
 from app.http.download import Download
+from app.http.examples import answering
 from app.http.paging import Limit, next_page
 from app.http.services import Injected, Services
 
@@ -93,7 +94,13 @@ def _path_of(user: User) -> str:
     return f"/users/{quote(user.handle, safe='')}"
 
 
-@get("/edges", tags=["graph"], summary="One edge", responses=problems.responses(_NO_USER))
+@get(
+    "/edges",
+    tags=["graph"],
+    summary="One edge",
+    operation_class=answering(examples.EDGE),
+    responses=problems.responses(_NO_USER),
+)
 async def get_edge(
     services: Injected,
     source: Annotated[str, QueryParameter(description="Handle of who mentions, in any spelling.")],
@@ -113,7 +120,13 @@ async def get_edge(
     )
 
 
-@get("/users/{handle:str}", tags=["graph"], summary="One user", responses=problems.responses(_NO_USER))
+@get(
+    "/users/{handle:str}",
+    tags=["graph"],
+    summary="One user",
+    operation_class=answering(examples.USER),
+    responses=problems.responses(_NO_USER),
+)
 async def get_user(services: Injected, handle: FromPath[str]) -> UserAnswer:
     """What the user's mentions add up to, made and received. The handle may be in any spelling, with or without '@'."""
     async with services.pool.connection() as conn:
@@ -133,6 +146,7 @@ async def get_user(services: Injected, handle: FromPath[str]) -> UserAnswer:
     "/users/{handle:str}/outgoing",
     tags=["graph"],
     summary="Whom a user mentions",
+    operation_class=answering(examples.MENTIONS),
     responses=problems.responses(_NO_USER),
 )
 async def list_outgoing(
@@ -150,6 +164,7 @@ async def list_outgoing(
     "/users/{handle:str}/incoming",
     tags=["graph"],
     summary="Who mentions a user",
+    operation_class=answering(examples.MENTIONS),
     responses=problems.responses(_NO_USER),
 )
 async def list_incoming(

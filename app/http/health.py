@@ -11,6 +11,8 @@ import structlog
 from litestar import Response, get
 
 from app.db import where
+from app.http import examples
+from app.http.examples import answering
 from app.http.services import Injected, Services
 from app.migrations import pending_migrations
 
@@ -34,7 +36,13 @@ class Ready(msgspec.Struct, frozen=True):
     redis: str
 
 
-@get("/health/live", tags=["health"], summary="Is the process alive?", sync_to_thread=False)
+@get(
+    "/health/live",
+    tags=["health"],
+    summary="Is the process alive?",
+    operation_class=answering(examples.LIVE),
+    sync_to_thread=False,
+)
 def live() -> Live:
     """Asks nobody else: a restart would not help against a database that is away."""
     return Live("live")
@@ -44,6 +52,7 @@ def live() -> Live:
     "/health/ready",
     tags=["health"],
     summary="Can it do its work?",
+    operation_class=answering(examples.READY),
     description="200 if PostgreSQL answers and is migrated, 503 otherwise. Redis is reported, and not needed: uploads "
     "wait in the ledger until it is back.",
 )

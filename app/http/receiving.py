@@ -19,7 +19,7 @@ from app import compression, status
 from app import uploads as domain
 from app.db import process_name
 from app.errors import BadRequest, UploadRefused
-from app.http import bodies, problems
+from app.http import bodies, examples, problems
 from app.http.services import Injected
 from app.http.uploads import Upload, path_of
 from app.ledger import UNFINISHED, Options, Priority
@@ -52,6 +52,7 @@ class _ReceiveOperation(Operation):
     """Describes the body; the handler reads it itself, as it arrives, so its signature does not tell."""
 
     def __post_init__(self) -> None:
+        examples.show(self, examples.UPLOAD)
         binary = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
         form = Schema(
             type=OpenAPIType.OBJECT,

@@ -13,7 +13,8 @@ from litestar.params import FromPath, QueryParameter
 
 from app import status
 from app.errors import BadRequest, Problem
-from app.http import problems
+from app.http import examples, problems
+from app.http.examples import answering
 from app.http.paging import Limit, next_page
 from app.http.services import Injected
 from app.ledger import Options, UploadState
@@ -191,6 +192,7 @@ def _seconds(begin: datetime | None, end: datetime | None) -> float | None:
     "/uploads",
     tags=["uploads"],
     summary="List uploads",
+    operation_class=answering(examples.UPLOADS),
     responses=problems.responses({400: "query parameter 'limit': Expected `int` <= 500", **problems.UNAVAILABLE}),
 )
 async def list_uploads(
@@ -215,7 +217,13 @@ async def list_uploads(
     return Uploads([Upload.of(entry) for entry in page], following)
 
 
-@get("/uploads/{upload_id:str}", tags=["uploads"], summary="One upload", responses=problems.responses(_NOT_FOUND))
+@get(
+    "/uploads/{upload_id:str}",
+    tags=["uploads"],
+    summary="One upload",
+    operation_class=answering(examples.UPLOAD),
+    responses=problems.responses(_NOT_FOUND),
+)
 async def get_upload(services: Injected, upload_id: FromPath[uuid.UUID]) -> Upload:
     """Its state, how far it is, and what came of it.
 
@@ -230,6 +238,7 @@ async def get_upload(services: Injected, upload_id: FromPath[uuid.UUID]) -> Uplo
     "/uploads/{upload_id:str}/batches",
     tags=["uploads"],
     summary="An upload's batches",
+    operation_class=answering(examples.BATCHES),
     responses=problems.responses(_NOT_FOUND),
 )
 async def list_batches(
@@ -252,6 +261,7 @@ async def list_batches(
     "/uploads/{upload_id:str}/rejects",
     tags=["uploads"],
     summary="An upload's rejects",
+    operation_class=answering(examples.REJECTS),
     responses=problems.responses(_NOT_FOUND),
 )
 async def list_rejects(

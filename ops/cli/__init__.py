@@ -46,7 +46,7 @@ SECTIONS: dict[str, dict[str, _Entry]] = {
         "serve": _Entry("run", "Run the API."),
         "worker": _Entry("run", "Run workers, which count and merge."),
         "scheduler": _Entry("run", "Run the scheduler."),
-        "settings": _Entry("run", "List every setting, its value and its meaning."),
+        "settings": _Entry("knobs", "List every setting, its value and its meaning."),
     },
 }
 COMMANDS: dict[str, _Entry] = {name: entry for section in SECTIONS.values() for name, entry in section.items()}

@@ -14,7 +14,6 @@ import msgspec
 
 from app import errors
 from app.errors import PROBLEM_TYPE_PREFIX, MentiongraphError, Problem
-from app.ledger import UNFINISHED, UploadState
 
 T = TypeVar("T")
 
@@ -65,10 +64,13 @@ class Batches(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """What is used here of an upload's entry, as the API answers it (app.http.uploads.Upload)."""
+    """What is used here of an upload's entry, as the API answers it (app.http.uploads.Upload).
+
+    Not that class, nor the enumeration of its states: they bring libraries along that take a second to import.
+    """
 
     id: uuid.UUID
-    state: UploadState
+    state: str
     filename: str | None
     progress: Progress
     batches: Batches
@@ -81,6 +83,11 @@ class Entry(msgspec.Struct, frozen=True):
     finished_at: datetime | None
     duplicate_of: uuid.UUID | None
     error: Problem | None
+
+    @property
+    def finished(self) -> bool:
+        """Whether it stays as it is, until somebody replays it."""
+        return self.finished_at is not None
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -146,7 +153,7 @@ class Client:
             else:
                 heard = time.monotonic()
                 seen(entry)
-                if entry.state not in UNFINISHED:
+                if entry.finished:
                     return entry
             time.sleep(pause)
             pause = min(LONGEST_PAUSE, pause * 1.3)

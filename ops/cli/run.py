@@ -1,9 +1,7 @@
-"""Commands that become one of our processes: serve, worker, scheduler; and `settings`, which all of them read."""
+"""Commands that become one of our processes: serve, worker, scheduler."""
 
 from __future__ import annotations
 
-import os
-import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +10,6 @@ import click
 import msgspec
 
 from app import dispatch
-from app import settings as app_settings
 from app.broker import redis_client
 from app.db import where
 from app.errors import BadSetting, DatabaseUnavailable
@@ -21,13 +18,10 @@ from app.migrations import require_migrated
 from app.settings import Settings
 from ops import processes
 from ops.cli import options
-from ops.cli.console import out, print_json, table
 
 DATABASE_PATIENCE = 30.0
 """Seconds that a process waits for PostgreSQL at its start: machines boot in any order."""
 PAUSE = 1.0
-# In a URL, or in a conninfo string.
-_PASSWORD = re.compile(r"(?<=:)(?<!^)[^/@:]*(?=@)|(?<=password=)('[^']*'|\S+)")
 QUEUES = (dispatch.QUEUES[Priority.URGENT], dispatch.QUEUES[Priority.BULK], dispatch.MAINTENANCE_QUEUE)
 
 
@@ -120,33 +114,3 @@ def scheduler() -> None:
       mentiongraph scheduler
     """
     processes.scheduler(_checked(options.settings(None))).replace_this_process()
-
-
-@click.command()
-@options.as_json
-def settings(*, json: bool) -> None:
-    """List every setting: the environment variable, its value if it is set, the default, what it does.
-
-    \b
-    Examples:
-      mentiongraph settings
-      mentiongraph settings --json | jq -r '.[].variable'
-    """
-    rows = [
-        {"variable": variable, "value": _shown(os.environ.get(variable)), "default": default, "meaning": meaning}
-        for variable, default, meaning in app_settings.describe()
-    ]
-    if json:
-        print_json(rows)
-        return
-    listed = table("variable", "default", "meaning")
-    for row in rows:
-        default = str(row["default"]) if row["value"] is None else f"{row['default']}  (set: {row['value']})"
-        listed.add_row(str(row["variable"]), default, str(row["meaning"]))
-    out.print(listed)
-    options.settings(None)
-
-
-def _shown(value: str | None) -> str | None:
-    """A value without the password in it."""
-    return None if value is None else _PASSWORD.sub("***", value)

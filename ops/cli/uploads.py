@@ -16,7 +16,6 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 
-from app.ledger import UNFINISHED, UploadState
 from ops import processes
 from ops.cli import options
 from ops.cli.client import ApiProblem, Client, Entry
@@ -91,7 +90,7 @@ def upload(
                 worst = worst or problem.exit_code
                 continue
             show_entry(client, entry, json=json)
-            if entry.state not in UNFINISHED and entry.state is not UploadState.APPLIED:
+            if entry.finished and entry.state != "applied":
                 worst = FAILED
     if worst:
         raise click.exceptions.Exit(worst)
@@ -105,7 +104,7 @@ def _upload(client: Client, file: Path, params: dict[str, str], *, wait: bool) -
         sent = client.send(show.sent(stream, total), params=params, encoding=ENCODINGS.get(file.suffix.lower()))
         if sent.earlier:
             show.say(f"{name}: the ledger has these bytes already, received {when(sent.entry.received_at)}.")
-        if not wait or sent.entry.state not in UNFINISHED:
+        if not wait or sent.entry.finished:
             return sent.entry
         return client.follow(sent.entry.id, show.applied)
 
@@ -143,8 +142,8 @@ class Sending:
         """What the ledger says."""
         rows = f"{number(entry.rows_applied)} rows"
         share = entry.progress.share
-        self._progress.update(self._task, completed=share, total=1, doing=entry.state.value, done=rows)
-        self._line(f"{entry.state}, {10 * int(10 * share)} %" if entry.state in UNFINISHED else entry.state.value)
+        self._progress.update(self._task, completed=share, total=1, doing=entry.state, done=rows)
+        self._line(f"{entry.state}, {10 * int(10 * share)} %" if not entry.finished else entry.state)
 
     def say(self, line: str) -> None:
         err.print(line)
@@ -199,7 +198,7 @@ def status(
         else:
             entry = client.entry(upload)
         show_entry(client, entry, json=json)
-    if entry.state in {UploadState.FAILED, UploadState.ABORTED}:
+    if entry.state in {"failed", "aborted"}:
         raise click.exceptions.Exit(FAILED)
 
 
@@ -207,11 +206,11 @@ def _list(client: Client, limit: int, *, watch: bool, json: bool) -> None:
     entries = client.recent(limit)
     if watch and err.is_terminal:
         with Live(_listed(entries), console=err, transient=True) as live:
-            while any(entry.state in UNFINISHED for entry in entries):
+            while not all(entry.finished for entry in entries):
                 time.sleep(WATCH_PAUSE)
                 entries = client.recent(limit)
                 live.update(_listed(entries))
-    while watch and any(entry.state in UNFINISHED for entry in entries):
+    while watch and not all(entry.finished for entry in entries):
         time.sleep(WATCH_PAUSE)
         entries = client.recent(limit)
     if json:
@@ -232,7 +231,7 @@ def _listed(entries: list[Entry]) -> Table:
         listed.add_row(
             str(entry.id),
             plain(entry.filename or "-", 40),
-            state(entry.state, done if entry.state is UploadState.APPLYING else None),
+            state(entry.state, done if entry.state == "applying" else None),
             when(entry.received_at),
             number(entry.rows_received),
             number(entry.rows_rejected),
@@ -269,6 +268,6 @@ def show_entry(client: Client, entry: Entry, *, json: bool) -> None:
 
 
 def _advice(entry: Entry) -> str:
-    if entry.state is UploadState.FAILED:
+    if entry.state == "failed":
         return f"mentiongraph replay --upload {entry.id} --dry-run"
-    return f"mentiongraph status {entry.id} --watch" if entry.state in UNFINISHED else ""
+    return f"mentiongraph status {entry.id} --watch" if not entry.finished else ""

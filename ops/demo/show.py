@@ -10,7 +10,6 @@ from rich.text import Text
 import sql
 from app import db, ledger
 from app.errors import MentiongraphError
-from app.ledger import UploadState
 from ops import processes
 from ops.cli.client import Client, Entry
 from ops.cli.console import cut, err, facts, number, out, plain, size, table
@@ -74,7 +73,7 @@ def _upload(client: Client) -> Entry:
         body = progress.sent(stream, SAMPLE.stat().st_size)
         sent = client.send(body, params={"filename": SAMPLE.name}, encoding=None)
         entry = client.follow(sent.entry.id, progress.applied)
-    if entry.state is not UploadState.APPLIED:
+    if entry.state != "applied":
         why = f": {entry.error.detail}" if entry.error else ""
         raise DemoFailed(f"upload {entry.id} ended as `{entry.state}`{why}. See the workers' log.")
     if err.is_terminal:

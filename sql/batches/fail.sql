@@ -4,7 +4,10 @@ SET
   state = CASE WHEN attempts >= %(max_attempts)s::integer THEN 'failed' ELSE 'staged' END,
   claim = NULL, claimed_until = NULL, error = %(error)s::jsonb,
   next_attempt_at = %(now)s::timestamptz + make_interval(
-    secs => least(%(backoff_limit)s::double precision, %(backoff_seconds)s::double precision * power(2, least(attempts, 30) - 1))
+    secs => least(
+      %(backoff_limit)s::double precision,
+      %(backoff_seconds)s::double precision * power(2, least(attempts, 30) - 1)
+    )
   )
 WHERE id = %(batch_id)s::bigint AND state = 'staged' AND claim = %(claim)s::uuid
 RETURNING state, upload_id;

@@ -4,4 +4,5 @@ WITH rung AS (
   WHERE upload_id = %(upload_id)s::uuid AND state = 'staged'
   RETURNING id
 )
+
 SELECT id FROM rung ORDER BY id;

@@ -4,5 +4,4 @@ WHERE
   (source_id, target_id) > (%(source_id)s::bigint, %(target_id)s::bigint)
   AND source_id <= %(highest_id)s::bigint
 ORDER BY source_id, target_id
-OFFSET %(page)s::integer - 1
-LIMIT 1;
+LIMIT 1 OFFSET %(page)s::integer - 1;

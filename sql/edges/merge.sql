@@ -11,7 +11,8 @@ ON CONFLICT (source_id, target_id) DO UPDATE SET
   weight = effective_weight(
     e.weight, e.weighed_at, greatest(e.weighed_at, excluded.weighed_at), %(half_life_seconds)s::double precision
   ) + effective_weight(
-    excluded.weight, excluded.weighed_at, greatest(e.weighed_at, excluded.weighed_at), %(half_life_seconds)s::double precision
+    excluded.weight, excluded.weighed_at, greatest(e.weighed_at, excluded.weighed_at),
+    %(half_life_seconds)s::double precision
   ),
   weighed_at = greatest(e.weighed_at, excluded.weighed_at),
   first_seen = least(e.first_seen, excluded.first_seen),

@@ -109,7 +109,8 @@ CREATE TABLE deltas (
   payload bytea NOT NULL,
   PRIMARY KEY (shard, batch_id)
 );
-COMMENT ON COLUMN deltas.payload IS 'Arrow IPC stream, zstd: source_id, target_id, mention_count, weight, weighed_at, first_seen, last_seen.';
+COMMENT ON COLUMN deltas.payload IS
+'Arrow IPC stream, zstd: source_id, target_id, mention_count, weight, weighed_at, first_seen, last_seen.';
 ALTER TABLE deltas ALTER COLUMN payload SET STORAGE EXTERNAL;
 CREATE INDEX deltas_batch ON deltas (batch_id);
 
@@ -123,7 +124,8 @@ CREATE TABLE ledger_events (
   process text NOT NULL,
   reason jsonb
 );
-COMMENT ON TABLE ledger_events IS 'Append-only: one row a change of state, written by triggers, so that none can be missed.';
+COMMENT ON TABLE ledger_events IS
+'Append-only: one row a change of state, written by triggers, so that none can be missed.';
 CREATE INDEX ledger_events_upload ON ledger_events (upload_id, id);
 
 CREATE FUNCTION record_upload_state() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -168,7 +170,8 @@ CREATE TABLE users (
   handle text NOT NULL,
   spelling text NOT NULL
 );
-COMMENT ON TABLE users IS 'Rows are only ever added. id is the first of hash(handle, 0), hash(handle, 1), … that no other handle has.';
+COMMENT ON TABLE users IS
+'Rows are only ever added. id is the first of hash(handle, 0), hash(handle, 1), … that no other handle has.';
 
 -- fillfactor 60 leaves room on the page, so that most merges are HOT updates.
 CREATE TABLE edges (
@@ -181,7 +184,8 @@ CREATE TABLE edges (
   last_seen timestamptz NOT NULL,
   PRIMARY KEY (source_id, target_id)
 ) WITH (fillfactor = 60);
-COMMENT ON COLUMN edges.weight IS 'Weight at the instant weighed_at; the effective weight at t is effective_weight(weight, weighed_at, t, half-life).';
+COMMENT ON COLUMN edges.weight IS
+'Weight at the instant weighed_at; the effective weight at t is effective_weight(weight, weighed_at, t, half-life).';
 CREATE INDEX edges_target ON edges (target_id);
 
 CREATE TABLE edges_archive (
@@ -219,7 +223,8 @@ CREATE TABLE decay_runs (
   started_at timestamptz NOT NULL,
   finished_at timestamptz
 );
-COMMENT ON COLUMN decay_runs.period IS 'Start of the period the scheduler asked for: each is worked once. NULL: asked for by hand.';
+COMMENT ON COLUMN decay_runs.period IS
+'Start of the period the scheduler asked for: each is worked once. NULL: asked for by hand.';
 CREATE UNIQUE INDEX decay_runs_one_at_a_time ON decay_runs ((true)) WHERE finished_at IS NULL;
 
 CREATE TABLE decay_cursors (
@@ -232,4 +237,5 @@ CREATE TABLE decay_cursors (
   archived bigint NOT NULL DEFAULT 0,
   PRIMARY KEY (run_id, shard)
 );
-COMMENT ON TABLE decay_cursors IS 'How far a run has come in each shard: the last key looked at. A killed run goes on from here.';
+COMMENT ON TABLE decay_cursors IS
+'How far a run has come in each shard: the last key looked at. A killed run goes on from here.';

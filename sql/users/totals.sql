@@ -8,12 +8,16 @@ SELECT
 FROM (
   SELECT
     count(*) AS edges, coalesce(sum(mention_count), 0)::bigint AS mentions,
-    coalesce(sum(effective_weight(weight, weighed_at, %(now)s::timestamptz, %(half_life_seconds)s::double precision)), 0) AS weight
+    coalesce(sum(
+      effective_weight(weight, weighed_at, %(now)s::timestamptz, %(half_life_seconds)s::double precision)
+    ), 0) AS weight
   FROM edges WHERE source_id = %(user_id)s::bigint AND target_id <> source_id
 ) AS outgoing
 CROSS JOIN (
   SELECT
     count(*) AS edges, coalesce(sum(mention_count), 0)::bigint AS mentions,
-    coalesce(sum(effective_weight(weight, weighed_at, %(now)s::timestamptz, %(half_life_seconds)s::double precision)), 0) AS weight
+    coalesce(sum(
+      effective_weight(weight, weighed_at, %(now)s::timestamptz, %(half_life_seconds)s::double precision)
+    ), 0) AS weight
   FROM edges WHERE target_id = %(user_id)s::bigint AND target_id <> source_id
 ) AS incoming;

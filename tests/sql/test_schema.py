@@ -14,7 +14,7 @@ import sql
 from app.db import connect
 from app.errors import NotMigrated
 from app.migrations import migrate, pending_migrations, require_migrated
-from tests.conftest import Addresses, _database_url
+from tests.conftest import Addresses, database_url
 
 CATALOG = """
 SELECT 'column', table_name || '.' || column_name,
@@ -51,7 +51,7 @@ def empty_database(addresses: Addresses) -> str:
     name = f"test_{uuid4().hex}"
     with psycopg.connect(addresses.postgres, autocommit=True) as conn:
         conn.execute(compose.SQL("create database {name}").format(name=compose.Identifier(name)))
-    return _database_url(addresses.postgres, name)
+    return database_url(addresses.postgres, name)
 
 
 def catalog(conn: psycopg.Connection[TupleRow]) -> list[TupleRow]:
@@ -67,7 +67,7 @@ def test_schema_file_equals_the_migrations(conn: psycopg.Connection[TupleRow], e
 
 def test_processes_that_start_at_once_migrate_once(empty_database: str) -> None:
     with ThreadPoolExecutor(4) as threads:
-        applied = list(threads.map(lambda _: migrate(empty_database), range(4)))
+        applied = list(threads.map(migrate, [empty_database] * 4))
 
     assert sorted(name for names in applied for name in names) == sorted(
         path.stem for path in sql.MIGRATIONS.glob("*.sql")

@@ -1,5 +1,7 @@
 """Every statement file is prepared against the migrated schema, has the columns its reader wants, and is used."""
 
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import re

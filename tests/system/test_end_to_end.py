@@ -77,11 +77,10 @@ class Service:
         return answer.json()
 
     def wait_until_applied(self, upload: str) -> dict[str, Any]:
-        entry = until(
-            lambda: (found := self.entry(upload))["state"] in {"applied", "failed"} and found,
-            within=PATIENCE,
-            what=f"upload {upload} is applied",
+        until(
+            lambda: self.entry(upload)["state"] in {"applied", "failed"}, within=PATIENCE, what=f"{upload} is applied"
         )
+        entry = self.entry(upload)
         assert entry["state"] == "applied", entry
         return entry
 

@@ -1,0 +1,145 @@
+"""What the OpenAPI document shows as answers. A test reads each as the struct it stands for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from litestar.openapi.spec import OpenAPIResponse, Operation
+
+_ID = "019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e"
+
+UPLOAD: dict[str, Any] = {
+    "id": _ID,
+    "state": "applying",
+    "filename": "posts.csv",
+    "options": {
+        "columns": {"text": "data", "timestamp": "timestamp", "author": "username"},
+        "delimiter": ",",
+        "profile": "twitter",
+        "clock": "arrival",
+        "priority": "bulk",
+    },
+    "again": False,
+    "progress": {"bytes_total": 25165932, "bytes_counted": 16777216, "bytes_applied": 8388608, "share": 0.5},
+    "rows_received": 134201,
+    "rows_accepted": 134190,
+    "rows_rejected": 11,
+    "rows_applied": 67093,
+    "mentions": 100712,
+    "mentions_applied": 50301,
+    "batches": {"staged": 1, "counted": 1, "applied": 1, "failed": 0},
+    "size_bytes": 25165932,
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "received_by": "mentiongraph api@host:4711",
+    "received_at": "2026-01-15T12:00:00Z",
+    "sealed_at": "2026-01-15T12:00:00.25Z",
+    "finished_at": None,
+    "seconds_receiving": 0.25,
+    "seconds_applying": None,
+    "duplicate_of": None,
+    "error": None,
+    "links": {
+        "upload": f"/uploads/{_ID}",
+        "batches": f"/uploads/{_ID}/batches",
+        "rejects": f"/uploads/{_ID}/rejects",
+        "duplicate_of": None,
+    },
+}
+UPLOADS = {"uploads": [UPLOAD], "next": f"/uploads?limit=1&before={_ID}"}
+BATCHES = {
+    "batches": [
+        {
+            "id": 42,
+            "ordinal": 0,
+            "state": "applied",
+            "first_line": 2,
+            "size_bytes": 8388608,
+            "attempts": 1,
+            "next_attempt_at": None,
+            "claimed_until": None,
+            "profile": "twitter",
+            "profile_version": 1,
+            "rows_received": 67101,
+            "rows_accepted": 67093,
+            "rows_rejected": 8,
+            "mentions": 50301,
+            "edges": 49822,
+            "error": None,
+            "staged_at": "2026-01-15T12:00:00.1Z",
+            "counted_at": "2026-01-15T12:00:00.4Z",
+            "applied_at": "2026-01-15T12:00:00.9Z",
+        }
+    ],
+    "next": f"/uploads/{_ID}/batches?after=0&limit=1",
+}
+REJECTS = {
+    "rejects": [
+        {
+            "line": 17,
+            "column": "timestamp",
+            "code": "unreadable_timestamp",
+            "message": "The timestamp (field 2) is 'yesterday'; wanted ISO 8601 such as 2024-05-01T12:30:00Z, "
+            "or seconds (9-10 digits) or milliseconds (13 digits) since 1970.",
+            "raw": "hello @ada,yesterday,grace",
+        }
+    ],
+    "next": None,
+}
+EDGE = {
+    "source": "Grace",
+    "target": "ada",
+    "mention_count": 3,
+    "weight": 2.7143,
+    "first_seen": "2026-01-12T09:30:00Z",
+    "last_seen": "2026-01-15T12:00:00Z",
+    "archived_at": None,
+    "links": {"source": "/users/grace", "target": "/users/ada"},
+}
+USER = {
+    "handle": "grace",
+    "spelling": "Grace",
+    "mentioned_users": 12,
+    "mentions_made": 31,
+    "weight_made": 18.2071,
+    "mentioning_users": 4,
+    "mentions_received": 9,
+    "weight_received": 5.5024,
+    "self_mentions": 1,
+    "links": {"user": "/users/grace", "outgoing": "/users/grace/outgoing", "incoming": "/users/grace/incoming"},
+}
+MENTIONS = {
+    "user": "Grace",
+    "mentions": [
+        {
+            "handle": "ada",
+            "spelling": "ada",
+            "mention_count": 3,
+            "weight": 2.7143,
+            "first_seen": "2026-01-12T09:30:00Z",
+            "last_seen": "2026-01-15T12:00:00Z",
+        }
+    ],
+    "next": "/users/grace/outgoing?limit=1&offset=1",
+}
+LIVE = {"status": "live"}
+READY = {"status": "ready", "postgresql": "ready", "redis": "ready"}
+
+
+def answering(example: object) -> type[Operation]:
+    """An operation whose successful answer is shown as `example`."""
+
+    @dataclass
+    class _Answering(Operation):
+        def __post_init__(self) -> None:
+            show(self, example)
+
+    return _Answering
+
+
+def show(operation: Operation, example: object) -> None:
+    """Put the example into the operation's successful JSON answers."""
+    for status, response in (operation.responses or {}).items():
+        if isinstance(response, OpenAPIResponse) and status.startswith("2"):
+            for media in (response.content or {}).values():
+                media.example = example

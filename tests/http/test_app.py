@@ -1,0 +1,246 @@
+"""The app as a whole: problems, health, the OpenAPI pages, and servers that are away."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from threading import Event, Thread
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+import psycopg
+import pytest
+
+from app.http import examples, graph, health, uploads
+from app.http.asgi import from_environment
+from app.settings import Settings
+from tests.conftest import until
+from tests.http.conftest import Api, Serve
+from tests.http.test_receiving import CSV, NOBODY
+
+ProblemOf = Callable[[httpx.Response], dict[str, Any]]
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nothing", 404), ("PUT", "/uploads", 405)])
+def test_what_litestar_answers_is_a_problem_too(
+    api: Api, problem_of: ProblemOf, method: str, path: str, status: int
+) -> None:
+    answer = api.http.request(method, path)
+
+    problem_of(answer)
+    assert answer.status_code == status
+
+
+def test_a_bug_is_answered_without_what_is_inside(
+    api: Api, problem_of: ProblemOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr("app.status.uploads", broken)
+
+    answer = api.http.get("/uploads")
+
+    assert "secret" not in answer.text
+    assert problem_of(answer)["type"] == "urn:mentiongraph:problem:internal-error"
+    assert answer.status_code == 500
+
+
+def test_health(api: Api) -> None:
+    assert api.http.get("/health/live").json() == {"status": "live"}
+    answer = api.http.get("/health/ready")
+    assert (answer.status_code, answer.json()) == (200, examples.READY)
+
+
+def test_redis_away_is_reported_and_not_needed(serve: Serve, settings: Settings) -> None:
+    answer = serve(msgspec.structs.replace(settings, redis_url=NOBODY)).http.get("/health/ready")
+
+    assert (answer.status_code, answer.json()["redis"]) == (200, "does not answer")
+
+
+def test_a_database_without_the_schema(api: Api, problem_of: ProblemOf, conn: psycopg.Connection[Any]) -> None:
+    conn.execute("drop schema public cascade; create schema public")
+
+    ready = api.http.get("/health/ready")
+    answer = api.http.get("/uploads")
+
+    assert ready.status_code == 503
+    assert "mentiongraph migrate" in ready.json()["postgresql"]
+    assert problem_of(answer)["type"] == "urn:mentiongraph:problem:not-migrated"
+    assert answer.status_code == 503
+
+
+class Relay:
+    """A port that leads to a server, while `up`; as if the server were away otherwise."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._target = (host, port)
+        self._loop = asyncio.new_event_loop()
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+        self.port = 0
+        self._started = Event()
+        self._thread = Thread(target=self._run, name="relay")
+
+    def _run(self) -> None:
+        self._loop.call_soon(self._started.set)
+        self._loop.run_forever()
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.close()
+
+    def start(self) -> None:
+        self._thread.start()
+        self._started.wait()
+
+    def stop(self) -> None:
+        self.down()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    def up(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._up(), self._loop).result()
+
+    def down(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._down(), self._loop).result()
+
+    async def _up(self) -> None:
+        self._server = await asyncio.start_server(self._relay, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _down(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for writer in list(self._writers):
+            writer.close()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection(*self._target)
+        self._writers |= {writer, far_writer}
+        await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65536):
+                writer.write(data)
+        except OSError:
+            pass
+        finally:
+            writer.close()
+            self._writers.discard(writer)
+
+
+@contextmanager
+def relay_to(dsn: str) -> Generator[tuple[Relay, str]]:
+    """A relay to the server of `dsn`, up; and the URL of the database through it."""
+    parts = urlsplit(dsn)
+    relay = Relay(parts.hostname or "", parts.port or 5432)
+    relay.start()
+    try:
+        relay.up()
+        user = parts.netloc.rpartition("@")[0]
+        yield relay, parts._replace(netloc=f"{user}@127.0.0.1:{relay.port}").geturl()
+    finally:
+        relay.stop()
+
+
+def test_postgresql_away_at_the_start_and_then_back(
+    serve: Serve, settings: Settings, problem_of: ProblemOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.http.health.PATIENCE", 0.1)
+    with relay_to(settings.database_url) as (relay, url):
+        relay.down()
+
+        api = serve(msgspec.structs.replace(settings, database_url=url))
+
+        assert api.http.get("/health/live").status_code == 200
+        ready = api.http.get("/health/ready")
+        assert (ready.status_code, ready.json()["postgresql"]) == (503, "does not answer")
+        refused = api.upload(CSV)
+        assert problem_of(refused)["type"] == "urn:mentiongraph:problem:database-unavailable"
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+        relay.up()
+        until(lambda: api.http.get("/health/ready").status_code == 200, within=60, what="it is ready")
+        assert api.upload(CSV).status_code == 202
+
+
+def test_postgresql_going_away_and_coming_back(serve: Serve, settings: Settings) -> None:
+    with relay_to(settings.database_url) as (relay, url):
+        api = serve(msgspec.structs.replace(settings, database_url=url))
+        until(lambda: api.http.get("/health/ready").status_code == 200, within=60, what="it is ready")
+
+        relay.down()
+        relay.up()
+
+        assert api.upload(CSV).status_code == 202
+
+
+def test_the_pages_need_no_network(api: Api) -> None:
+    page = api.http.get("/doc")
+
+    assert page.headers["content-type"].startswith("text/html")
+    assert "//" not in page.text
+    linked = re.findall(r'(?:href|src|url)[:=] ?"([^"]+)"', page.text)
+    assert len(linked) == 4
+    for path in linked:
+        assert api.http.get(path).status_code == 200, path
+
+
+def test_the_document_describes_every_endpoint(api: Api) -> None:
+    document = api.http.get("/doc/openapi.json").json()
+
+    described = {(method, path) for path, item in document["paths"].items() for method in item}
+    assert described == {
+        ("post", "/uploads"),
+        ("post", "/upload_csv"),
+        ("get", "/uploads"),
+        ("get", "/uploads/{upload_id}"),
+        ("get", "/uploads/{upload_id}/batches"),
+        ("get", "/uploads/{upload_id}/rejects"),
+        ("get", "/edges"),
+        ("get", "/users/{handle}"),
+        ("get", "/users/{handle}/outgoing"),
+        ("get", "/users/{handle}/incoming"),
+        ("get", "/export/edges.csv"),
+        ("get", "/health/live"),
+        ("get", "/health/ready"),
+    }
+    for path, item in document["paths"].items():
+        for operation in item.values():
+            assert operation["summary"], path
+            assert operation["description"], path
+            for parameter in operation.get("parameters", []):
+                assert parameter.get("description"), (path, parameter["name"])
+            for status, response in operation["responses"].items():
+                kinds = set(response["content"])
+                assert kinds == {"application/problem+json"} if status >= "4" else "example" in str(response), path
+
+
+def test_the_examples_are_what_is_answered() -> None:
+    for example, struct in [
+        (examples.UPLOAD, uploads.Upload),
+        (examples.UPLOADS, uploads.Uploads),
+        (examples.BATCHES, uploads.Batches),
+        (examples.REJECTS, uploads.Rejects),
+        (examples.EDGE, graph.EdgeAnswer),
+        (examples.USER, graph.UserAnswer),
+        (examples.MENTIONS, graph.Mentions),
+        (examples.LIVE, health.Live),
+        (examples.READY, health.Ready),
+    ]:
+        read = msgspec.convert(example, struct)
+
+        assert msgspec.to_builtins(read).keys() == example.keys()
+
+
+def test_the_app_is_made_from_the_environment(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    monkeypatch.setattr("app.log.configure", lambda _: None)
+    monkeypatch.setenv("MENTIONGRAPH_DATABASE_URL", settings.database_url)
+
+    assert "/uploads" in {route.path for route in from_environment().routes}
