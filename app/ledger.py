@@ -127,6 +127,7 @@ class FailedBatch(msgspec.Struct, frozen=True):
     id: int
     upload_id: uuid.UUID
     ordinal: int
+    priority: Priority
     attempts: int
     replayable: bool
     error: Problem

@@ -72,7 +72,7 @@ class Counted(msgspec.Struct, frozen=True):
     """source, target: String (folded); mention_count: Int64; first_seen, last_seen: Datetime(us, UTC), the posts' own;
     weight: Float64, as it is at weighed_at: Datetime(us, UTC). One row an edge, in no order."""
     users: pl.DataFrame
-    """handle: String (folded, unique), spelling: String, the first seen. Every source and every target."""
+    """handle: String (folded, unique), spelling: String, the first seen, its own before others'. All that take part."""
 
 
 def count(
@@ -138,7 +138,6 @@ def _edges(mentions: pl.DataFrame, clock: Clock, received_at: datetime, half_lif
 
 
 def _users(authors: pl.DataFrame, targets: pl.DataFrame) -> pl.DataFrame:
-    """Each handle with its first spelling; in a post, the author comes before those it mentions."""
-    first = [part.unique("handle", keep="first", maintain_order=True) for part in (authors, targets)]
-    users = pl.concat(first).sort("row", maintain_order=True).unique("handle", keep="first", maintain_order=True)
-    return users.select("handle", "spelling")
+    """Each handle with the first spelling of its own, or else the first that somebody else gave it."""
+    both = pl.concat([authors.select("handle", "spelling"), targets.select("handle", "spelling")])
+    return both.unique("handle", keep="first", maintain_order=True)

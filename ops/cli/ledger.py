@@ -17,7 +17,7 @@ from app import migrations as domain_migrations
 from app.broker import FailOverRedisBroker, redis_client
 from app.db import Connection
 from app.errors import BadRequest, NotFound
-from app.ledger import FailedBatch, Priority, Ring
+from app.ledger import FailedBatch, Ring
 from app.settings import Settings
 from ops.cli import options
 from ops.cli.console import err, number, out, plain, print_json, table
@@ -146,22 +146,22 @@ def replay(
             if failed and not yes:
                 click.confirm(f"Try {len(ids)} batches again?", abort=True, err=True)
             moved = ledger.replay(conn, ids, now=db.clock())
-    rung = _ring(settings, moved) if moved else None
+    rung = _ring(settings, [each for each in found if each.id in moved]) if moved else None
     if json:
         print_json({"failed": found, "replayed": moved, "rung": rung, "dry_run": dry_run})
         return
     _say_what_was_done(found, ids, moved, dry_run=dry_run, rung=rung)
 
 
-def _ring(settings: Settings, batches: list[int]) -> bool:
-    """Wake workers; False if Redis is away. All in the bulk queue: the sweeper rings for urgent uploads once more."""
+def _ring(settings: Settings, batches: list[FailedBatch]) -> bool:
+    """Wake workers; False if Redis is away."""
     broker = FailOverRedisBroker(
         client=redis_client(settings.redis_url),
         namespace=settings.namespace,
         enqueue_timeout=min(RINGS_NEED_SECONDS, settings.enqueue_timeout),
         middleware=[],
     )
-    return dispatch.ring_counts(broker, [Ring(batch, Priority.BULK) for batch in batches])
+    return dispatch.ring_counts(broker, [Ring(batch.id, batch.priority) for batch in batches])
 
 
 def _print_failed(found: list[FailedBatch]) -> None:

@@ -1,6 +1,9 @@
 -- Failed batches that a replay would take: of one upload, one batch, or all. No locks.
-SELECT b.id, b.upload_id, b.ordinal, b.attempts, b.payload IS NOT NULL AS replayable, b.error
+SELECT
+  b.id, b.upload_id, b.ordinal, coalesce(u.options ->> 'priority', 'bulk') AS priority, b.attempts,
+  b.payload IS NOT NULL AS replayable, b.error
 FROM batches AS b
+INNER JOIN uploads AS u ON u.id = b.upload_id
 WHERE
   b.state = 'failed'
   AND (%(upload_id)s::uuid IS NULL OR b.upload_id = %(upload_id)s::uuid)

@@ -218,11 +218,11 @@ def test_self_mentions_are_kept() -> None:
     assert list(as_edges(count_posts([("@Ann", RECEIVED, "ann")]))) == [("ann", "ann")]
 
 
-def test_users_keep_the_first_spelling_and_mention_or_are_mentioned() -> None:
+def test_users_keep_their_own_first_spelling_or_else_the_first_that_others_gave_them() -> None:
     posts = [("no one", RECEIVED, "Zoë"), ("@BOB @Cy", RECEIVED, "ann"), ("@ANN @cy @zed", RECEIVED, "Bob")]
     assert count_posts(posts).users.rows() == [
         ("ann", "ann"),
-        ("bob", "BOB"),
+        ("bob", "Bob"),
         ("cy", "Cy"),
         ("zed", "zed"),
     ]

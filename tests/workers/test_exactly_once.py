@@ -27,6 +27,7 @@ T = TypeVar("T")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HANDLES = ["ada", "Ada", "bob", "cy", "dee", "eve_1", "fay", "gus"]
 MAX_DRAIN = 1000
+WEEK = timedelta(days=7)
 
 
 class Crash(Exception):
@@ -290,6 +291,26 @@ def test_a_worker_dies_at_each_statement(quick: Settings, statement: int, *, aft
 
     counts = Counter({edge: values[0] for edge, values in graph.edges(START).items()})
     assert counts == {("ada", "bob"): 2, ("ada", "cy"): 1, ("bob", "ada"): 1}
+    with graph.connect() as conn:
+        assert audit(conn).exact
+        assert db.scalars(conn, "SELECT state FROM uploads") == ["applied"]
+
+
+def test_merges_add_up_whatever_comes_first(quick: Settings) -> None:
+    """Four uploads, each merged before the next, the posts of the later ones being older."""
+    graph = Graph(quick, 64)
+    uploads = [([Post("ada", ("bob",), minutes)], Clock.EVENT, 60 * 24 * 50) for minutes in (20000, 300, 40000, 1)]
+    for posts, clock, received in uploads:
+        content = posts_csv([("@bob", post.at, post.author) for post in posts])
+        received_at = START + timedelta(minutes=received)
+        upload(graph.settings, content, options=Options(clock=clock), received_at=received_at)
+        graph.drain()
+
+    at = START + timedelta(days=60)
+    [(count, first, last, weight)] = graph.edges(at).values()
+    [(wanted_count, wanted_first, wanted_last, wanted_weight)] = expected(uploads, at, WEEK).values()
+    assert (count, first, last) == (wanted_count, wanted_first, wanted_last)
+    assert weight == pytest.approx(wanted_weight, rel=1e-12)
 
 
 def test_merges_that_meet_flip_their_batch_once(quick: Settings, now: datetime) -> None:
