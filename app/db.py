@@ -28,6 +28,13 @@ Connection = psycopg.Connection[Any]
 AsyncConnection = psycopg.AsyncConnection[Any]
 
 
+POOL_TIMEOUT = 3.0
+"""Seconds to wait for a connection before PostgreSQL counts as away."""
+
+RECONNECT_TIMEOUT = 5.0
+"""Seconds of vain attempts after which the pool starts over with short pauses; else a long outage ends late."""
+
+
 def clock() -> datetime:
     """The current instant, UTC. The one clock that processes hand to domain functions."""
     return datetime.now(UTC)
@@ -73,7 +80,8 @@ def pool(database_url: str, *, role: str, size: int, statement_timeout: float) -
         open=False,
         check=ConnectionPool.check_connection,
         name=role,
-        timeout=10,
+        timeout=POOL_TIMEOUT,
+        reconnect_timeout=RECONNECT_TIMEOUT,
     )
 
 
@@ -89,7 +97,8 @@ def async_pool(
         open=False,
         check=AsyncConnectionPool.check_connection,
         name=role,
-        timeout=10,
+        timeout=POOL_TIMEOUT,
+        reconnect_timeout=RECONNECT_TIMEOUT,
     )
 
 
@@ -98,7 +107,7 @@ def _pool_kwargs(role: str, statement_timeout: float) -> dict[str, Any]:
         "autocommit": True,
         "application_name": process_name(role),
         "context": _adapters(),
-        "options": f"-c statement_timeout={int(statement_timeout * 1000)}",
+        "options": f"-c statement_timeout={int(statement_timeout * 1000)} -c timezone=UTC",
         "connect_timeout": 10,
     }
 

@@ -88,10 +88,26 @@ class BadRequest(MentiongraphError):
     exit_code = 2
 
 
+class CrossSite(MentiongraphError):
+    """The request comes from another site's page."""
+
+    code = "cross-site"
+    status: int = 403
+    exit_code = 2
+
+
 class DatabaseUnavailable(MentiongraphError):
     """PostgreSQL cannot be reached."""
 
     code = "database-unavailable"
+    status: int = 503
+    exit_code = 5
+
+
+class TookTooLong(MentiongraphError):
+    """The statement took longer than it may."""
+
+    code = "took-too-long"
     status: int = 503
     exit_code = 5
 

@@ -19,9 +19,10 @@ def upload(
     options: Options | None = None,
     received_at: datetime,
     again: bool = False,
-    chunk_bytes: int = 65536,
 ) -> UUID:
     """Receive and seal `content` as if it had arrived at `received_at`; the upload's id (or the earlier one's)."""
+    # A batch is never smaller than what arrives at once.
+    chunk_bytes = min(65536, 1 + settings.batch_bytes // 4)
 
     async def body() -> AsyncIterator[bytes]:
         for start in range(0, len(content), chunk_bytes):

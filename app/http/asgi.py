@@ -8,6 +8,7 @@ from litestar.di import Provide
 from app import db, log
 from app import settings as environment
 from app.http import doc, graph, health, problems, receiving, uploads
+from app.http.origin import refuse_cross_site
 from app.http.requests import logged
 from app.http.services import Clock, lifespan, provide_services
 from app.settings import Settings
@@ -33,6 +34,7 @@ def create_app(settings: Settings, *, clock: Clock = db.clock) -> Litestar:
         ],
         dependencies={"services": Provide(provide_services, sync_to_thread=False)},
         exception_handlers={Exception: problems.answer},
+        guards=[refuse_cross_site],
         lifespan=[lifespan(settings, clock)],
         openapi_config=doc.config(),
         # The process that serves the app has set up its logging.

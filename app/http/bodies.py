@@ -5,6 +5,7 @@ Litestar's own stream turns a client that goes away into a 500, and its form par
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, NamedTuple
 
@@ -39,15 +40,22 @@ async def raw(request: Request[Any, Any, Any]) -> AsyncGenerator[bytes]:
             return
 
 
-async def file_part(request: Request[Any, Any, Any]) -> FilePart:
-    """The form's part `file`; parts before it are passed over. Raises UploadRefused, UploadCutOff."""
+async def file_part(request: Request[Any, Any, Any], *, timeout: float) -> FilePart:
+    """The form's part `file`; parts before it are passed over, for `timeout` seconds.
+
+    Raises UploadRefused, UploadCutOff.
+    """
     boundary = request.content_type[1].get("boundary")
     if not boundary:
         raise _malformed("Content-Type names no boundary")
     events = _events(raw(request), boundary)
-    async for event in events:
-        if isinstance(event, MultipartSegment) and event.name == FILE_PART:
-            return FilePart(event.filename, event.header("Content-Encoding"), _content(events))
+    try:
+        async with asyncio.timeout(timeout):
+            async for event in events:
+                if isinstance(event, MultipartSegment) and event.name == FILE_PART:
+                    return FilePart(event.filename, event.header("Content-Encoding"), _content(events))
+    except TimeoutError as error:
+        raise UploadCutOff(f"No part named {FILE_PART!r} began within {timeout:g} s. Send the form again.") from error
     raise UploadRefused("no-file", f"The form has no part named {FILE_PART!r}; send the CSV in it.", status=400)
 
 

@@ -11,7 +11,7 @@ import msgspec
 from litestar import get
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
-from litestar.params import FromPath, QueryParameter
+from litestar.params import PathParameter, QueryParameter
 from litestar.response.base import ASGIResponse
 
 from app import graph
@@ -32,6 +32,7 @@ source,target,mention_count,weight,first_seen,last_seen
 grace,ada,1,0.9057,2026-01-15T12:00:00.000000Z,2026-01-15T12:00:00.000000Z
 """
 
+Handle = Annotated[str, PathParameter(description="Handle, in any spelling, with or without '@'.")]
 Offset = Annotated[int, QueryParameter(description="How many to pass over.", ge=0, le=1_000_000)]
 SelfMentions = Annotated[bool, QueryParameter(description="Whether mentions of oneself are among them.")]
 
@@ -127,7 +128,7 @@ async def get_edge(
     operation_class=answering(examples.USER),
     responses=problems.responses(_NO_USER),
 )
-async def get_user(services: Injected, handle: FromPath[str]) -> UserAnswer:
+async def get_user(services: Injected, handle: Handle) -> UserAnswer:
     """What the user's mentions add up to, made and received. The handle may be in any spelling, with or without '@'."""
     async with services.pool.connection() as conn:
         parameters = await services.parameters(conn)
@@ -151,7 +152,7 @@ async def get_user(services: Injected, handle: FromPath[str]) -> UserAnswer:
 )
 async def list_outgoing(
     services: Injected,
-    handle: FromPath[str],
+    handle: Handle,
     limit: Limit = 50,
     offset: Offset = 0,
     self_mentions: SelfMentions = False,
@@ -169,7 +170,7 @@ async def list_outgoing(
 )
 async def list_incoming(
     services: Injected,
-    handle: FromPath[str],
+    handle: Handle,
     limit: Limit = 50,
     offset: Offset = 0,
     self_mentions: SelfMentions = False,
@@ -211,7 +212,9 @@ async def _mentions(
             description="A header line, then a line an edge, in no particular order.",
             examples=[Example(summary="edges.csv", value=_EXAMPLE_CSV)],
         ),
-        **problems.responses(problems.UNAVAILABLE),
+        **problems.responses(
+            {400: "query parameter 'self_mentions': Expected `bool`, got `str`", **problems.UNAVAILABLE}
+        ),
     },
 )
 async def export_edges(services: Injected, self_mentions: SelfMentions = False) -> ASGIResponse:

@@ -15,7 +15,15 @@ from litestar.exceptions import HTTPException
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 
-from app.errors import PROBLEM_TYPE_PREFIX, BadRequest, DatabaseUnavailable, MentiongraphError, NotMigrated, Problem
+from app.errors import (
+    PROBLEM_TYPE_PREFIX,
+    BadRequest,
+    DatabaseUnavailable,
+    MentiongraphError,
+    NotMigrated,
+    Problem,
+    TookTooLong,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -53,8 +61,7 @@ def _problem(error: Exception) -> tuple[Problem, Mapping[str, str]]:
         case MentiongraphError():
             return error.problem(), _HEADERS.get(error.code, {})
         case psycopg.errors.QueryCanceled():
-            found = DatabaseUnavailable("PostgreSQL took too long over this; try again when it has less to do.")
-            return found.problem(), {}
+            return TookTooLong("PostgreSQL took too long over this; try again when it has less to do.").problem(), {}
         case psycopg.OperationalError():
             return DatabaseUnavailable("PostgreSQL does not answer; try again in a few seconds.").problem(), {}
         case psycopg.Error() if isinstance(error, _SCHEMA_MISSING):

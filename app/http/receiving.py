@@ -25,6 +25,7 @@ from app.http.uploads import Upload, path_of
 from app.ledger import UNFINISHED, Options, Priority
 from app.mentions import PROFILES, Clock
 from app.posts import ColumnNames
+from app.settings import Settings
 
 _RAW_TYPES = frozenset({"text/csv", "application/csv"})
 _CHARSETS = frozenset({"utf-8", "utf8", "us-ascii"})
@@ -163,7 +164,7 @@ async def receive_upload(
     if unknown := set(request.query_params) - _QUERY:
         known = ", ".join(sorted(_QUERY))
         raise BadRequest(f"there is no query parameter {sorted(unknown)[0]!r}; known: {known}.")
-    body = await _body(request, services.settings.max_upload_bytes)
+    body = await _body(request, services.settings)
     received = await domain.receive(
         services.pool,
         body.content,
@@ -186,14 +187,14 @@ async def receive_upload(
     )
 
 
-async def _body(request: Request[Any, Any, State], max_bytes: int) -> _Body:
+async def _body(request: Request[Any, Any, State], settings: Settings) -> _Body:
     """The body by its Content-Type. Raises UploadRefused for what cannot be read, before a byte of it is."""
     media_type, parameters = request.content_type
     encoding = request.headers.get("Content-Encoding")
     if media_type == "multipart/form-data":
         if encoding:
             raise UploadRefused("unsupported-encoding", "a form cannot be compressed as a whole.", status=415)
-        part = await bodies.file_part(request)
+        part = await bodies.file_part(request, timeout=settings.receive_timeout)
         compression.decoder(part.encoding)
         return _Body(part.content, part.encoding, part.filename)
     is_empty = request.headers.get("Content-Length", "0") == "0" and "Transfer-Encoding" not in request.headers
@@ -206,9 +207,11 @@ async def _body(request: Request[Any, Any, State], max_bytes: int) -> _Body:
     if charset.lower() not in _CHARSETS:
         raise UploadRefused("unsupported-media-type", f"charset {charset!r} cannot be read; send UTF-8.", status=415)
     compression.decoder(encoding)
-    if encoding is None and (request.content_length or 0) > max_bytes:
+    if encoding is None and (request.content_length or 0) > settings.max_upload_bytes:
         raise UploadRefused(
-            "upload-too-large", f"the body is larger than {max_bytes} bytes; split the file.", status=413
+            "upload-too-large",
+            f"the body is larger than {settings.max_upload_bytes} bytes; split the file.",
+            status=413,
         )
     return _Body(bodies.raw(request), encoding, None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
@@ -23,6 +24,9 @@ Clock: TypeAlias = Callable[[], datetime]
 
 EXPORTS = 2
 """Exports at once. They have connections of their own: a slow download takes none from the other requests."""
+
+
+CLOSE_SECONDS = 1.0
 
 
 class Services:
@@ -63,8 +67,8 @@ class Services:
         await self.exports.open(wait=False)
 
     async def close(self) -> None:
-        await self.exports.close()
-        await self.pool.close()
+        # Where PostgreSQL is away, they would wait for connections that are still being made.
+        await asyncio.gather(self.exports.close(CLOSE_SECONDS), self.pool.close(CLOSE_SECONDS))
         self.broker.client.close()
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import msgspec
 from litestar import get
-from litestar.params import FromPath, QueryParameter
+from litestar.params import PathParameter, QueryParameter
 
 from app import status
 from app.errors import BadRequest, Problem
@@ -25,6 +25,8 @@ _NOT_FOUND = {
     404: "the ledger has no upload 0199c5b2-0000-7000-8000-000000000000; GET /uploads lists what it has.",
     **problems.UNAVAILABLE,
 }
+
+UploadId = Annotated[uuid.UUID, PathParameter(description="The upload's id: `Location` has it.")]
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -224,7 +226,7 @@ async def list_uploads(
     operation_class=answering(examples.UPLOAD),
     responses=problems.responses(_NOT_FOUND),
 )
-async def get_upload(services: Injected, upload_id: FromPath[uuid.UUID]) -> Upload:
+async def get_upload(services: Injected, upload_id: UploadId) -> Upload:
     """Its state, how far it is, and what came of it.
 
     `receiving` → `staged` → `applying` → `applied`, or `failed` where a batch failed for good, until it is replayed.
@@ -243,7 +245,7 @@ async def get_upload(services: Injected, upload_id: FromPath[uuid.UUID]) -> Uplo
 )
 async def list_batches(
     services: Injected,
-    upload_id: FromPath[uuid.UUID],
+    upload_id: UploadId,
     after: Annotated[
         int, QueryParameter(description="Only batches behind this ordinal: `next` has it.", ge=-1, le=2**31 - 1)
     ] = -1,
@@ -266,7 +268,7 @@ async def list_batches(
 )
 async def list_rejects(
     services: Injected,
-    upload_id: FromPath[uuid.UUID],
+    upload_id: UploadId,
     after: Annotated[
         int, QueryParameter(description="Only rejects behind this line: `next` has it.", ge=0, le=2**63 - 1)
     ] = 0,

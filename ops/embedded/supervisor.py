@@ -77,6 +77,7 @@ class Supervisor:
         entry.due = None
         entry.restarts += 1
         try:
+            entry.process.stop()  # whatever the one that ended still holds
             entry.process.start()
         except EmbeddedServerError:  # it is not alive, so the next check pauses longer
             entry.process.stop()

@@ -12,10 +12,12 @@ from typing import Any, Literal
 import httpx
 import pytest
 import uvicorn
+from litestar import Litestar
 
 from app import db, deltas, ledger
 from app.db import Connection
 from app.http.asgi import create_app
+from app.http.services import Services
 from app.settings import Settings
 from app.users import UserIds
 from tests.conftest import until
@@ -26,7 +28,8 @@ Protocol = Literal["h11", "httptools"]
 class Api:
     """A running API: `http` speaks to it as a client does, `connect` as a bare socket."""
 
-    def __init__(self, port: int, http: httpx.Client) -> None:
+    def __init__(self, app: Litestar, port: int, http: httpx.Client) -> None:
+        self.services: Services = app.state["services"]
         self.port = port
         self.http = http
 
@@ -52,7 +55,7 @@ def serving(settings: Settings, clock: Callable[[], datetime], protocol: Protoco
         assert server.started, "the API did not start; see the log"
         port: int = server.servers[0].sockets[0].getsockname()[1]
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
-            yield Api(port, http)
+            yield Api(app, port, http)
     finally:
         server.should_exit = True
         thread.join(timeout=60)
@@ -72,7 +75,11 @@ Serve = Callable[..., Api]
 def serve(now: datetime) -> Generator[Serve]:
     """Starts an API with settings, and maybe a protocol, of the test's choice."""
     with ExitStack() as stack:
-        yield lambda settings, **options: stack.enter_context(serving(settings, lambda: now, **options))
+
+        def start(settings: Settings, protocol: Protocol = "httptools") -> Api:
+            return stack.enter_context(serving(settings, lambda: now, protocol))
+
+        yield start
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from app.http.asgi import from_environment
 from app.settings import Settings
 from tests.conftest import until
 from tests.http.conftest import Api, Serve
-from tests.http.test_receiving import CSV, NOBODY
+from tests.http.test_receiving import CSV, NOBODY, bells
 
 ProblemOf = Callable[[httpx.Response], dict[str, Any]]
 
@@ -48,6 +48,22 @@ def test_a_bug_is_answered_without_what_is_inside(
     assert "secret" not in answer.text
     assert problem_of(answer)["type"] == "urn:mentiongraph:problem:internal-error"
     assert answer.status_code == 500
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_page_of_another_site_cannot_upload(api: Api, problem_of: ProblemOf, site: str) -> None:
+    headers = {"Content-Type": "text/csv", "Sec-Fetch-Site": site}
+
+    answer = api.http.post("/uploads", content=CSV, headers=headers)
+
+    assert problem_of(answer)["type"] == "urn:mentiongraph:problem:cross-site"
+    assert api.http.get("/uploads").json()["uploads"] == []
+
+
+def test_our_own_pages_can_upload(api: Api) -> None:
+    headers = {"Content-Type": "text/csv", "Sec-Fetch-Site": "same-origin"}
+
+    assert api.http.post("/uploads", content=CSV, headers=headers).status_code == 202
 
 
 def test_health(api: Api) -> None:
@@ -158,6 +174,7 @@ def test_postgresql_away_at_the_start_and_then_back(
         relay.down()
 
         api = serve(msgspec.structs.replace(settings, database_url=url))
+        api.services.pool.timeout = 0.2
 
         assert api.http.get("/health/live").status_code == 200
         ready = api.http.get("/health/ready")
@@ -179,6 +196,7 @@ def test_postgresql_going_away_and_coming_back(serve: Serve, settings: Settings)
         relay.up()
 
         assert api.upload(CSV).status_code == 202
+        until(lambda: bells(settings) == 1, within=10, what="the bell")
 
 
 def test_the_pages_need_no_network(api: Api) -> None:
@@ -240,7 +258,7 @@ def test_the_examples_are_what_is_answered() -> None:
 
 
 def test_the_app_is_made_from_the_environment(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
-    monkeypatch.setattr("app.log.configure", lambda _: None)
+    monkeypatch.setattr("app.log.configure", print)
     monkeypatch.setenv("MENTIONGRAPH_DATABASE_URL", settings.database_url)
 
     assert "/uploads" in {route.path for route in from_environment().routes}

@@ -24,7 +24,7 @@ ProblemOf = Callable[[httpx.Response], dict[str, Any]]
 POSTS = HEADER + (
     b"@Bob @bob @cy,2026-01-10T11:00:00Z,Ada\n"
     b"@BOB and @ada,2026-01-11T11:00:00Z,ADA\n"
-    b"@ada,2026-01-12T11:00:00Z,bob\n"
+    b"@ada,2026-01-12T11:00:00Z,Bob\n"
     b"nobody,2026-01-12T12:00:00Z,dee\n"
 )
 

@@ -1,0 +1,21 @@
+"""Requests from other sites' pages: a browser sends them with our user's reach, so what changes anything is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+
+from app.errors import CrossSite
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_OWN = frozenset({"same-origin", "none"})
+
+
+def refuse_cross_site(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """A guard. Raises CrossSite by what browsers say in Sec-Fetch-Site (W3C Fetch Metadata); others do not send it."""
+    scope = connection.scope
+    site = connection.headers.get("Sec-Fetch-Site", "none")
+    if scope["type"] == "http" and scope["method"] not in _SAFE_METHODS and site not in _OWN:
+        raise CrossSite("a page of another site sent this with your browser; nothing was done.")
