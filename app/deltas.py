@@ -32,9 +32,11 @@ _INSERT_DELTA = sql.query("deltas/insert")
 _TRY_MERGE_LOCK = sql.query("deltas/try_merge_lock")
 _LOCK_SHARD = sql.query("edges/lock_shard")
 _TAKE = sql.query("deltas/take")
-_DELETE = sql.query("deltas/delete")
+_SET_MERGED = sql.query("deltas/set_merged")
 _PENDING = sql.query("deltas/pending")
 _MERGE = sql.query("edges/merge")
+_SUBTRACT = sql.query("edges/subtract")
+_DELETE_EMPTY = sql.query("edges/delete_empty")
 _ARCHIVE_HOLDS = sql.query("archive/holds")
 _TAKE_BACK = sql.query("archive/take_back")
 
@@ -42,6 +44,20 @@ MERGE_LOCK_CLASS = 0x6D67
 """First half of the two-part advisory lock keys of which a shard's one merge holds one; the second is the shard."""
 
 _KEYS = ["source_id", "target_id"]
+
+_INSTANT = pl.Datetime("us", "UTC")
+DELTA_SCHEMA = pl.Schema(
+    {
+        "source_id": pl.Int64,
+        "target_id": pl.Int64,
+        "mention_count": pl.Int64,
+        "weight": pl.Float64,
+        "weighed_at": _INSTANT,
+        "first_seen": _INSTANT,
+        "last_seen": _INSTANT,
+    }
+)
+"""A delta's columns; sorted by the first two."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -56,6 +72,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 class _DeltaRow(msgspec.Struct):
     batch_id: int
+    sign: int
     payload: bytes
 
 
@@ -93,12 +110,12 @@ def count_batch(
         rows_rejected=len(posts.rejects),
         mentions=counted.mentions,
         edges=len(counted.edges),
-        shards=list(by_shard),
+        shards=[] if claim.options.dry_run or claim.options.max_rejects else list(by_shard),
     )
     with conn.transaction():
         if not _set_counted(conn, claim, counted, posts, now=now):
             return None
-        for shard, edges in by_shard.items():
+        for shard, edges in by_shard.items() if not claim.options.dry_run else ():
             execute(
                 conn,
                 _INSERT_DELTA,
@@ -108,10 +125,13 @@ def count_batch(
                     "edges": len(edges),
                     "mentions": int(edges["mention_count"].sum()),
                     "payload": pack(edges),
+                    "held": claim.options.max_rejects is not None,
                 },
             )
         _insert_rejects(conn, claim, posts.rejects)
-        if not by_shard:
+        if claim.options.dry_run:
+            ledger.finish_uploads(conn, [claim.upload_id], now=now)
+        elif not by_shard:
             ledger.finish_batches(conn, [claim.batch_id], now=now)
     return outcome
 
@@ -125,6 +145,7 @@ def _set_counted(conn: Connection, claim: Claim, counted: Counted, posts: Posts,
             {
                 "batch_id": claim.batch_id,
                 "claim": claim.token,
+                "state": "checked" if claim.options.dry_run else "counted",
                 "profile": profile.name,
                 "profile_version": profile.version,
                 "rows_received": posts.rows,
@@ -204,26 +225,49 @@ def merge_shard(conn: Connection, shard: int, parameters: GraphParameters, *, li
         taken = rows(conn, _DeltaRow, _TAKE, {"shard": shard, "limit": limit})
         if not taken:
             return 0
-        edges = fold([unpack(delta.payload) for delta in taken], half_life=parameters.half_life)
-        edges = _with_archived(conn, shard, edges, parameters)
-        execute(
-            conn,
-            _MERGE,
-            {
-                "source_ids": Int8Array(edges["source_id"].to_numpy()),
-                "target_ids": Int8Array(edges["target_id"].to_numpy()),
-                "mention_counts": Int8Array(edges["mention_count"].to_numpy()),
-                "weights": Float8Array(edges["weight"].to_numpy()),
-                "weighed_at": _instants(edges["weighed_at"]),
-                "first_seen": _instants(edges["first_seen"]),
-                "last_seen": _instants(edges["last_seen"]),
-                "half_life_seconds": parameters.half_life.total_seconds(),
-            },
-        )
+        half_life = parameters.half_life
+        added = fold([unpack(delta.payload) for delta in taken if delta.sign > 0], half_life=half_life)
+        removed = fold([unpack(delta.payload) for delta in taken if delta.sign < 0], half_life=half_life)
+        keys = pl.concat([added.select(_KEYS), removed.select(_KEYS)])
+        _add(conn, _with_archived(conn, shard, added, keys, parameters), half_life)
+        _subtract(conn, removed, half_life)
         batch_ids = [delta.batch_id for delta in taken]
-        execute(conn, _DELETE, {"shard": shard, "batch_ids": batch_ids})
+        execute(conn, _SET_MERGED, {"shard": shard, "batch_ids": batch_ids, "now": now})
         ledger.finish_batches(conn, batch_ids, now=now)
     return len(taken)
+
+
+def _add(conn: Connection, edges: pl.DataFrame, half_life: timedelta) -> None:
+    if edges.is_empty():
+        return
+    seen = {"first_seen": _instants(edges["first_seen"]), "last_seen": _instants(edges["last_seen"])}
+    execute(conn, _MERGE, {**_columns(edges, half_life), **seen})
+
+
+def _subtract(conn: Connection, edges: pl.DataFrame, half_life: timedelta) -> None:
+    if edges.is_empty():
+        return
+    touched = execute(conn, _SUBTRACT, _columns(edges, half_life))
+    if touched != len(edges):
+        raise LookupError(f"{len(edges) - touched} edges to take counts out of are not in the graph")
+    execute(conn, _DELETE_EMPTY, _key_arrays(edges))
+
+
+def _key_arrays(edges: pl.DataFrame) -> dict[str, Int8Array]:
+    return {
+        "source_ids": Int8Array(edges["source_id"].to_numpy()),
+        "target_ids": Int8Array(edges["target_id"].to_numpy()),
+    }
+
+
+def _columns(edges: pl.DataFrame, half_life: timedelta) -> dict[str, Any]:
+    return {
+        **_key_arrays(edges),
+        "mention_counts": Int8Array(edges["mention_count"].to_numpy()),
+        "weights": Float8Array(edges["weight"].to_numpy()),
+        "weighed_at": _instants(edges["weighed_at"]),
+        "half_life_seconds": half_life.total_seconds(),
+    }
 
 
 def has_pending(conn: Connection, shard: int) -> bool:
@@ -233,6 +277,8 @@ def has_pending(conn: Connection, shard: int) -> bool:
 
 def fold(deltas: Sequence[pl.DataFrame], *, half_life: timedelta) -> pl.DataFrame:
     """Sum deltas by edge, sorted by (source_id, target_id): counts add up, weights meet at their latest instant."""
+    if not deltas:
+        return pl.DataFrame(schema=DELTA_SCHEMA)
     if len(deltas) == 1:
         return deltas[0]
     latest = pl.col("weighed_at").max()
@@ -251,19 +297,17 @@ def fold(deltas: Sequence[pl.DataFrame], *, half_life: timedelta) -> pl.DataFram
     )
 
 
-def _with_archived(conn: Connection, shard: int, edges: pl.DataFrame, parameters: GraphParameters) -> pl.DataFrame:
-    """The edges, with what the archive held of them, taken out of it."""
+def _with_archived(
+    conn: Connection, shard: int, edges: pl.DataFrame, keys: pl.DataFrame, parameters: GraphParameters
+) -> pl.DataFrame:
+    """The edges, with what the archive held of these keys, taken out of it."""
     lowest, highest = shard_range(shard, parameters.shards)
     if scalars(conn, _ARCHIVE_HOLDS, {"lowest_id": lowest, "highest_id": highest}) != [True]:
         return edges
-    keys: dict[str, Any] = {
-        "source_ids": Int8Array(edges["source_id"].to_numpy()),
-        "target_ids": Int8Array(edges["target_id"].to_numpy()),
-    }
-    archived = rows(conn, _EdgeRow, _TAKE_BACK, keys)
+    archived = rows(conn, _EdgeRow, _TAKE_BACK, _key_arrays(keys))
     if not archived:
         return edges
-    back = pl.DataFrame([msgspec.structs.asdict(row) for row in archived], schema=edges.schema)
+    back = pl.DataFrame([msgspec.structs.asdict(row) for row in archived], schema=DELTA_SCHEMA)
     return fold([edges, back], half_life=parameters.half_life)
 
 

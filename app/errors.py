@@ -80,6 +80,14 @@ class NotFound(MentiongraphError):
     exit_code = 4
 
 
+class BadState(MentiongraphError):
+    """Its state does not allow this."""
+
+    code = "bad-state"
+    status: int = 409
+    exit_code = 4
+
+
 class BadRequest(MentiongraphError):
     """The request cannot be understood."""
 

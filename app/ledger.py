@@ -1,8 +1,11 @@
 """The ledger: which upload and batch is in which state, and the only ways to move them on.
 
-    upload   receiving -> staged -> applying -> applied | failed          failed -> applying (replay)
-             receiving -> aborted | duplicate
-    batch    staged -> counted -> applied                                  staged -> failed -> staged (replay)
+    upload   receiving -> staged -> applying -> applied | failed           failed -> applying (replay)
+             receiving -> aborted | duplicate | cancelled
+             staged -> checking -> checked | failed                        (dry run)
+             staged | applying | checking -> cancelling -> cancelled       applied | failed -> retracting -> retracted
+    batch    staged -> counted -> applied -> retracting -> retracted       staged -> failed -> staged (replay)
+             staged -> checked                                             staged | counted | failed -> cancelled
 
 Every transition is a guarded UPDATE; that it touched no row is an answer, not an error: somebody else was first.
 Row locks are taken on batches before uploads, each in the order of id.
@@ -54,13 +57,26 @@ class UploadState(StrEnum):
     APPLYING = "applying"
     APPLIED = "applied"
     FAILED = "failed"
+    CHECKING = "checking"
+    CHECKED = "checked"
+    CANCELLING = "cancelling"
     CANCELLED = "cancelled"
     ABORTED = "aborted"
     DUPLICATE = "duplicate"
+    RETRACTING = "retracting"
     RETRACTED = "retracted"
 
 
-UNFINISHED = frozenset({UploadState.RECEIVING, UploadState.STAGED, UploadState.APPLYING})
+UNFINISHED = frozenset(
+    {
+        UploadState.RECEIVING,
+        UploadState.STAGED,
+        UploadState.APPLYING,
+        UploadState.CHECKING,
+        UploadState.CANCELLING,
+        UploadState.RETRACTING,
+    }
+)
 
 
 class Priority(StrEnum):
@@ -68,6 +84,18 @@ class Priority(StrEnum):
 
     URGENT = "urgent"
     BULK = "bulk"
+
+
+class RejectLimit(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How many rows of an upload may be rejected: a number, or a share of its rows (0 to 1)."""
+
+    rows: int | None = None
+    share: float | None = None
+
+    def exceeded(self, *, rejected: int, received: int) -> bool:
+        """Whether it is, once every row was looked at."""
+        too_many = self.rows is not None and rejected > self.rows
+        return too_many or (self.share is not None and rejected > self.share * received)
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +106,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     profile: str = "twitter"
     clock: Clock = Clock.ARRIVAL
     priority: Priority = Priority.BULK
+    dry_run: bool = False
+    """Read and count everything, and leave the graph as it is."""
+    max_rejects: RejectLimit | None = None
+    """Beyond it the upload fails before anything of it is applied."""
 
 
 class GraphParameters(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@
 --   upload    one file received over HTTP.
 --   batch     a slice of an upload, about 8 MB of CSV, cut between rows; the unit of work and of exactly-once.
 --   reject    a row that could not be read: where, why, and its own bytes.
---   delta     what one batch adds to one shard: edges with counts, not yet in the graph.
+--   delta     what one batch adds to one shard: edges with counts; pending until it is merged into the graph.
 --   shard     a contiguous range of source ids; one merge works on one shard, under its advisory lock.
 --   edge      source mentions target: a count, and a weight that halves every half-life.
 --   claim     a token that says which attempt of which worker may finish a batch.
@@ -27,7 +27,8 @@ INSERT INTO graph_parameters DEFAULT VALUES;
 CREATE TABLE uploads (
   id uuid PRIMARY KEY,
   state text NOT NULL DEFAULT 'receiving' CHECK (state IN (
-    'receiving', 'staged', 'applying', 'applied', 'failed', 'cancelled', 'aborted', 'duplicate', 'retracted'
+    'receiving', 'staged', 'applying', 'applied', 'failed', 'checking', 'checked', 'cancelling', 'cancelled', 'aborted',
+    'duplicate', 'retracting', 'retracted'
   )),
   filename text,
   options jsonb NOT NULL,
@@ -48,13 +49,14 @@ CREATE TABLE uploads (
     OR (sha256 IS NOT NULL AND size_bytes IS NOT NULL AND batch_count IS NOT NULL AND sealed_at IS NOT NULL)
   ),
   CONSTRAINT finished_uploads_say_when CHECK (
-    (state IN ('receiving', 'staged', 'applying')) = (finished_at IS NULL)
+    (state IN ('receiving', 'staged', 'applying', 'checking', 'cancelling', 'retracting')) = (finished_at IS NULL)
   ),
   CONSTRAINT duplicates_say_of_what CHECK ((state = 'duplicate') = (duplicate_of IS NOT NULL))
 );
--- The same bytes are applied once, however many clients send them at the same instant.
+-- The same bytes are applied once, however many clients send them at the same instant. A failed upload that keeps an
+-- error of its own was refused as a whole: nothing of it is applied, so it may come again.
 CREATE UNIQUE INDEX uploads_same_bytes ON uploads (sha256)
-WHERE NOT again AND state IN ('staged', 'applying', 'applied', 'failed');
+WHERE NOT again AND state IN ('staged', 'applying', 'applied', 'failed') AND error IS NULL;
 CREATE INDEX uploads_unfinished ON uploads (state) WHERE finished_at IS NULL;
 CREATE INDEX uploads_received ON uploads (received_at DESC, id DESC);
 
@@ -62,7 +64,9 @@ CREATE TABLE batches (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   upload_id uuid NOT NULL REFERENCES uploads (id),
   ordinal integer NOT NULL CHECK (ordinal >= 0),
-  state text NOT NULL DEFAULT 'staged' CHECK (state IN ('staged', 'counted', 'applied', 'failed', 'retracted')),
+  state text NOT NULL DEFAULT 'staged' CHECK (state IN (
+    'staged', 'counted', 'applied', 'failed', 'checked', 'cancelled', 'retracting', 'retracted'
+  )),
   first_line bigint NOT NULL CHECK (first_line >= 1),
   size_bytes integer NOT NULL CHECK (size_bytes > 0),
   payload bytea,
@@ -85,13 +89,13 @@ CREATE TABLE batches (
   UNIQUE (upload_id, ordinal),
   CONSTRAINT every_row_is_accounted_for CHECK (rows_received = rows_accepted + rows_rejected),
   CONSTRAINT counted_batches_say_what_was_counted CHECK (
-    (state IN ('counted', 'applied', 'retracted')) = (
+    state NOT IN ('counted', 'applied', 'checked', 'retracting', 'retracted') OR (
       counted_at IS NOT NULL AND rows_received IS NOT NULL AND rows_accepted IS NOT NULL
       AND rows_rejected IS NOT NULL AND mentions IS NOT NULL AND edges IS NOT NULL
       AND profile IS NOT NULL AND profile_version IS NOT NULL
     )
   ),
-  CONSTRAINT applied_batches_say_when CHECK ((state IN ('applied', 'retracted')) = (applied_at IS NOT NULL)),
+  CONSTRAINT applied_batches_say_when CHECK (state <> 'applied' OR applied_at IS NOT NULL),
   CONSTRAINT failed_batches_say_why CHECK (state <> 'failed' OR error IS NOT NULL),
   CONSTRAINT claims_are_whole CHECK ((claim IS NULL) = (claimed_until IS NULL)),
   CONSTRAINT only_staged_batches_are_claimed CHECK (claim IS NULL OR state = 'staged')
@@ -120,12 +124,33 @@ CREATE TABLE deltas (
   edges integer NOT NULL CHECK (edges > 0),
   mentions bigint NOT NULL CHECK (mentions > 0),
   payload bytea NOT NULL,
+  sign smallint NOT NULL DEFAULT 1 CHECK (sign IN (1, -1)),
+  held boolean NOT NULL DEFAULT false,
+  merged_at timestamptz,
   PRIMARY KEY (shard, batch_id)
 );
 COMMENT ON COLUMN deltas.payload IS
 'Arrow IPC stream, zstd: source_id, target_id, mention_count, weight, weighed_at, first_seen, last_seen.';
 ALTER TABLE deltas ALTER COLUMN payload SET STORAGE EXTERNAL;
+COMMENT ON COLUMN deltas.sign IS '-1: it is taken out of the graph again.';
+COMMENT ON COLUMN deltas.held IS
+'Not to be merged until every batch of its upload is counted, and its rejects are few enough.';
+COMMENT ON COLUMN deltas.merged_at IS 'NULL: pending. A merged delta stays, as provenance, and to be retracted.';
 CREATE INDEX deltas_batch ON deltas (batch_id);
+CREATE INDEX deltas_pending ON deltas (shard, batch_id) WHERE merged_at IS NULL AND NOT held;
+
+CREATE TABLE idempotency_keys (
+  key text PRIMARY KEY CHECK (length(key) BETWEEN 1 AND 255),
+  upload_id uuid NOT NULL REFERENCES uploads (id),
+  fingerprint bytea,
+  answer_status smallint,
+  answer jsonb,
+  created_at timestamptz NOT NULL
+);
+COMMENT ON TABLE idempotency_keys IS 'draft-ietf-httpapi-idempotency-key-header: kept as long as their uploads.';
+COMMENT ON COLUMN idempotency_keys.fingerprint IS
+'SHA-256 of the decoded body and of the query; NULL while it is received.';
+CREATE INDEX idempotency_keys_upload ON idempotency_keys (upload_id);
 
 CREATE TABLE ledger_events (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -186,11 +211,12 @@ CREATE TABLE users (
 COMMENT ON TABLE users IS
 'Rows are only ever added. id is the first of hash(handle, 0), hash(handle, 1), … that no other handle has.';
 
+-- Retracting takes a row to 0 before it is deleted, in the same transaction.
 -- fillfactor 60 leaves room on the page, so that most merges are HOT updates.
 CREATE TABLE edges (
   source_id bigint NOT NULL,
   target_id bigint NOT NULL,
-  mention_count bigint NOT NULL CHECK (mention_count > 0),
+  mention_count bigint NOT NULL CHECK (mention_count >= 0),
   weight double precision NOT NULL,
   weighed_at timestamptz NOT NULL,
   first_seen timestamptz NOT NULL,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dramatiq
 import structlog
 
-from app import db, deltas, dispatch, ledger
+from app import db, deltas, dispatch, ledger, withdrawal
 from app.errors import Problem
 from app.ledger import Claim, Priority, Ring
 from workers import process
@@ -31,7 +31,10 @@ def _count(batch_id: int) -> None:
                 log.warning("claim superseded: somebody else counts this batch")
                 return
             log.info("counted", rows=outcome.rows_received, rejected=outcome.rows_rejected, edges=outcome.edges)
-    dispatch.ring_merges(process.broker, [Ring(shard, claim.options.priority) for shard in outcome.shards])
+            shards = outcome.shards
+            if claim.options.max_rejects is not None:
+                shards = withdrawal.decide(conn, claim.upload_id, now=db.clock())
+    dispatch.ring_merges(process.broker, [Ring(shard, claim.options.priority) for shard in shards])
 
 
 def _problem(claim: Claim, error: Exception) -> Problem:

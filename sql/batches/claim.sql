@@ -6,7 +6,7 @@ FROM uploads AS u
 WHERE
   b.id = %(batch_id)s::bigint
   AND u.id = b.upload_id
-  AND u.state IN ('staged', 'applying')
+  AND u.state IN ('staged', 'applying', 'checking')
   AND b.state = 'staged'
   AND b.payload IS NOT NULL
   AND b.attempts < %(max_attempts)s::integer

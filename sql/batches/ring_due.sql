@@ -8,7 +8,7 @@ FROM (
   INNER JOIN uploads AS u ON u.id = due.upload_id
   WHERE
     due.state = 'staged'
-    AND u.state IN ('staged', 'applying')
+    AND u.state IN ('staged', 'applying', 'checking')
     AND due.next_attempt_at <= %(now)s::timestamptz
     AND (due.claimed_until IS NULL OR due.claimed_until <= %(now)s::timestamptz)
     AND (due.rung_at IS NULL OR due.rung_at < %(rung_before)s::timestamptz OR due.rung_at < due.next_attempt_at)

@@ -1,7 +1,7 @@
--- staged -> counted, with what was counted. Zero rows: the claim was superseded; whoever superseded it does the work.
+-- staged -> counted (or checked, for a dry run), with what was counted. Zero rows: the claim was superseded; whoever superseded it does the work.
 UPDATE batches
 SET
-  state = 'counted', claim = NULL, claimed_until = NULL, error = NULL, counted_at = %(now)s::timestamptz,
+  state = %(state)s::text, claim = NULL, claimed_until = NULL, error = NULL, counted_at = %(now)s::timestamptz,
   profile = %(profile)s::text, profile_version = %(profile_version)s::smallint,
   rows_received = %(rows_received)s::integer, rows_accepted = %(rows_accepted)s::integer,
   rows_rejected = %(rows_rejected)s::integer, mentions = %(mentions)s::bigint, edges = %(edges)s::integer

@@ -1,3 +1,6 @@
 -- What a batch adds to one shard, in the transaction that flips it to counted.
-INSERT INTO deltas (shard, batch_id, edges, mentions, payload)
-VALUES (%(shard)s::smallint, %(batch_id)s::bigint, %(edges)s::integer, %(mentions)s::bigint, %(payload)s::bytea);
+INSERT INTO deltas (shard, batch_id, edges, mentions, payload, held)
+VALUES (
+  %(shard)s::smallint, %(batch_id)s::bigint, %(edges)s::integer, %(mentions)s::bigint, %(payload)s::bytea,
+  %(held)s::boolean
+);

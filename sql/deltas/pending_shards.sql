@@ -5,5 +5,6 @@ SELECT
 FROM deltas AS d
 INNER JOIN batches AS b ON b.id = d.batch_id
 INNER JOIN uploads AS u ON u.id = b.upload_id
+WHERE d.merged_at IS NULL AND NOT d.held
 GROUP BY d.shard
 ORDER BY d.shard;

@@ -2,18 +2,21 @@
 SELECT
   (SELECT coalesce(sum(mention_count), 0)::bigint FROM edges) AS mentions_in_edges,
   (SELECT coalesce(sum(mention_count), 0)::bigint FROM edges_archive) AS mentions_in_archive,
-  (SELECT coalesce(sum(mentions), 0)::bigint FROM deltas) AS mentions_pending,
+  (SELECT coalesce(sum(sign * mentions), 0)::bigint FROM deltas WHERE merged_at IS NULL) AS mentions_pending,
   (SELECT coalesce(sum(mentions), 0)::bigint FROM batches WHERE state IN ('counted', 'applied')) AS mentions_in_ledger,
   (
     SELECT count(*) FROM batches AS b
     WHERE b.rows_rejected <> (SELECT count(*) FROM rejects AS r WHERE r.batch_id = b.id)
   ) AS batches_with_lost_rejects,
   (
-    SELECT count(*) FROM deltas AS d INNER JOIN batches AS b ON b.id = d.batch_id WHERE b.state <> 'counted'
+    SELECT count(*) FROM deltas AS d INNER JOIN batches AS b ON b.id = d.batch_id
+    WHERE d.merged_at IS NULL AND b.state NOT IN ('counted', 'retracting')
   ) AS orphaned_deltas,
   (
     SELECT count(*) FROM batches AS b
-    WHERE b.state = 'counted' AND NOT EXISTS (SELECT FROM deltas AS d WHERE d.batch_id = b.id)
+    WHERE
+      b.state IN ('counted', 'retracting')
+      AND NOT EXISTS(SELECT FROM deltas AS d WHERE d.batch_id = b.id AND d.merged_at IS NULL)
   ) AS batches_left_counted,
   (
     SELECT count(*) FROM uploads AS u

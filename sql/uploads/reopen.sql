@@ -1,4 +1,6 @@
--- failed -> applying, when some of its batches are replayed.
-UPDATE uploads SET state = 'applying', finished_at = NULL, error = NULL
+-- failed -> applying (or checking), when some of its batches are replayed.
+UPDATE uploads
+SET
+  state = CASE WHEN (options ->> 'dry_run')::boolean THEN 'checking' ELSE 'applying' END, finished_at = NULL, error = NULL
 WHERE id = ANY(%(ids)s::uuid[]) AND state = 'failed'
 RETURNING id;

@@ -15,7 +15,7 @@ from psycopg.pq import ExecStatus
 from psycopg.rows import TupleRow
 
 import sql
-from app import audit, decay, deltas, graph, ledger, status, users
+from app import audit, decay, deltas, graph, ledger, status, users, withdrawal
 
 ROOT = Path(sql.__file__).parent.parent
 
@@ -36,7 +36,10 @@ READERS: dict[str, type[msgspec.Struct]] = {
     "decay/totals": decay.Totals,
     "decay/unfinished": decay.Run,
     "deltas/pending_shards": ledger.Ring,
+    "batches/rejected_so_far": withdrawal._SoFar,
     "deltas/take": deltas._DeltaRow,
+    "deltas/withdraw": withdrawal._Delta,
+    "uploads/state": withdrawal._State,
     "edges/get": graph.Edge,
     "edges/incoming": graph.Mention,
     "edges/outgoing": graph.Mention,

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
+from uuid import UUID
 
 import msgspec
 import psycopg
@@ -15,8 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies
 from psycopg.rows import TupleRow
 
-from app import db, deltas, ledger
+from app import db, deltas, ledger, withdrawal
 from app.audit import audit
+from app.errors import BadState
 from app.ledger import Claim, Options
 from app.mentions import Clock
 from app.settings import Settings
@@ -91,7 +93,9 @@ UPLOADS = strategies.lists(
 DELIVERIES = strategies.lists(
     strategies.builds(
         Delivery,
-        kind=strategies.sampled_from(["count", "count", "merge", "zombie", "sweep"]),
+        kind=strategies.sampled_from(
+            ["count", "count", "count", "merge", "merge", "zombie", "sweep", "cancel", "retract"]
+        ),
         number=strategies.integers(0, 40),
         crash=strategies.none() | strategies.integers(0, 14),
         after=strategies.booleans(),
@@ -108,8 +112,9 @@ class Graph:
         self.now = START + timedelta(days=100)
         self.bits = bits
         self.zombies: list[Claim] = []
+        self.uploads: list[UUID] = []
         with self.connect() as conn:
-            conn.execute("TRUNCATE uploads, batches, rejects, deltas, ledger_events, users, edges, edges_archive")
+            conn.execute("TRUNCATE uploads, ledger_events, users, edges, edges_archive CASCADE")
             conn.execute("UPDATE graph_parameters SET handle_bits = %s", [bits])
             self.parameters = ledger.parameters(conn)
 
@@ -148,6 +153,15 @@ class Graph:
             case "zombie" if self.zombies:
                 claim = self.zombies[delivery.number % len(self.zombies)]
                 self.working(lambda conn: self.finish(conn, claim), delivery.crash, after=delivery.after)
+            case "cancel" | "retract":
+                take_out = withdrawal.cancel if delivery.kind == "cancel" else withdrawal.retract
+                chosen = self.uploads[delivery.number % len(self.uploads)]
+                with suppress(BadState):
+                    self.working(
+                        lambda conn: take_out(conn, chosen, self.parameters, now=self.now),
+                        delivery.crash,
+                        after=delivery.after,
+                    )
             case _:
                 self.working(self.sweep, delivery.crash, after=delivery.after)
 
@@ -242,12 +256,9 @@ def test_the_graph_is_a_function_of_the_uploads(
         content = posts_csv(
             [(" ".join(f"@{handle}" for handle in post.mentioned), post.at, post.author) for post in posts]
         )
-        upload(
-            graph.settings,
-            content,
-            options=Options(clock=clock),
-            received_at=START + timedelta(minutes=received),
-            again=True,
+        received_at = START + timedelta(minutes=received)
+        graph.uploads.append(
+            upload(graph.settings, content, options=Options(clock=clock), received_at=received_at, again=True)
         )
     batches = graph.batches()
 
@@ -258,15 +269,22 @@ def test_the_graph_is_a_function_of_the_uploads(
     graph.drain()
 
     at = START + timedelta(days=101)
-    wanted = expected(uploads, at, graph.parameters.half_life)
+    with graph.connect() as conn:
+        assert audit(conn).exact
+        states = dict(conn.execute("SELECT id, state FROM uploads").fetchall())
+    assert set(states.values()) <= {"applied", "cancelled", "retracted"}
+    kept = [sent for sent, upload_id in zip(uploads, graph.uploads, strict=True) if states[upload_id] == "applied"]
+    wanted = expected(kept, at, graph.parameters.half_life)
     found = graph.edges(at)
-    assert {edge: values[:3] for edge, values in found.items()} == {edge: values[:3] for edge, values in wanted.items()}
+    assert {edge: values[0] for edge, values in found.items()} == {edge: values[0] for edge, values in wanted.items()}
+    if len(kept) == len(uploads):
+        # What is taken out leaves its first_seen and last_seen behind.
+        assert {edge: values[1:3] for edge, values in found.items()} == {
+            edge: values[1:3] for edge, values in wanted.items()
+        }
     assert {edge: values[3] for edge, values in found.items()} == pytest.approx(
         {edge: values[3] for edge, values in wanted.items()}, rel=1e-9
     )
-    with graph.connect() as conn:
-        assert audit(conn).exact
-        assert set(db.scalars(conn, "SELECT state FROM uploads")) == {"applied"}
 
 
 # The moments of one batch's life at which its worker may die: every statement of count and of merge, before and after.

@@ -1,0 +1,7 @@
+-- Whether an upload has batches in the graph whose deltas were purged: then it cannot be taken out. No locks. One row.
+SELECT EXISTS(
+  SELECT FROM batches AS b
+  WHERE
+    b.upload_id = %(upload_id)s::uuid AND b.state = 'applied' AND b.edges > 0
+    AND NOT EXISTS(SELECT FROM deltas AS d WHERE d.batch_id = b.id)
+) AS purged;

@@ -1,0 +1,11 @@
+-- An upload begins to leave the graph: cancelling where it was not applied yet, retracting where it was. The row is
+-- locked. Zero rows: its state does not allow it.
+UPDATE uploads
+SET state = %(state)s::text, finished_at = NULL
+WHERE
+  id = %(id)s::uuid
+  AND (
+    (%(state)s::text = 'cancelling' AND state IN ('staged', 'applying', 'checking'))
+    OR (%(state)s::text = 'retracting' AND state IN ('applied', 'failed'))
+  )
+RETURNING id;

@@ -1,0 +1,238 @@
+"""Cancel, retract, dry run, and the limit of rejects: what leaves the graph leaves it exactly."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+import psycopg
+import pytest
+
+from app import db, decay, deltas, ledger, withdrawal
+from app.audit import audit
+from app.errors import BadState, NotFound
+from app.ledger import Options, RejectLimit
+from app.settings import Settings
+from app.users import UserIds
+from tests.graphs import Held, apply_all, edges
+from tests.uploading import posts_csv, upload
+
+Connection = psycopg.Connection[Any]
+WEEK = timedelta(days=7)
+
+
+def send(settings: Settings, *pairs: tuple[str, str], at: datetime, options: Options | None = None) -> UUID:
+    """An upload in which each source mentions its target once, in batches of a few rows."""
+    small = msgspec.structs.replace(settings, batch_bytes=200)
+    content = posts_csv([(f"@{target}", at, source) for source, target in pairs])
+    return upload(small, content, received_at=at, again=True, options=options)
+
+
+def state(conn: Connection, upload_id: UUID) -> str:
+    return db.scalars(conn, "SELECT state FROM uploads WHERE id = %(id)s", {"id": upload_id})[0]
+
+
+def batch_states(conn: Connection, upload_id: UUID) -> set[str]:
+    return set(db.scalars(conn, "SELECT state FROM batches WHERE upload_id = %(id)s", {"id": upload_id}))
+
+
+def many(count: int, target: str = "bob") -> list[tuple[str, str]]:
+    return [(f"author{number}", target) for number in range(count)]
+
+
+def retract(conn: Connection, settings: Settings, upload_id: UUID, now: datetime) -> None:
+    withdrawal.retract(conn, upload_id, ledger.parameters(conn), now=now)
+    apply_all(settings, now=now)
+
+
+def test_what_is_retracted_leaves_the_graph_as_if_it_had_never_come(
+    conn: Connection, settings: Settings, now: datetime
+) -> None:
+    send(settings, ("ada", "bob"), ("ada", "cy"), at=now)
+    apply_all(settings, now=now)
+    later = now + 2 * WEEK
+    before = edges(conn, later)
+    second = send(settings, ("ada", "bob"), ("dee", "ada"), *many(30), at=now + WEEK)
+    apply_all(settings, now=now + WEEK)
+
+    retract(conn, settings, second, later)
+
+    after = edges(conn, later)
+    assert {edge: held.mention_count for edge, held in after.items()} == {
+        edge: held.mention_count for edge, held in before.items()
+    }
+    assert {edge: held.weight for edge, held in after.items()} == pytest.approx(
+        {edge: held.weight for edge, held in before.items()}
+    )
+    assert state(conn, second) == "retracted"
+    assert batch_states(conn, second) == {"retracted"}
+    assert audit(conn).exact
+
+
+def test_retracting_reaches_into_the_archive(conn: Connection, settings: Settings, now: datetime) -> None:
+    send(settings, ("ada", "bob"), at=now)
+    second = send(settings, ("ada", "bob"), ("ada", "cy"), at=now)
+    apply_all(settings, now=now)
+    long_after = now + 10 * WEEK
+    run = decay.begin(conn, settings=settings, now=long_after, period=None)
+    assert run is not None
+    decay.work(conn, run, ledger.parameters(conn), page=10, clock=lambda: long_after)
+    assert edges(conn, now) == {}
+
+    retract(conn, settings, second, long_after)
+
+    assert edges(conn, long_after) == {("ada", "bob"): Held(1, pytest.approx(2**-10))}
+    assert edges(conn, now, table="edges_archive") == {}
+    assert audit(conn).exact
+
+
+def test_retracted_bytes_may_come_again(conn: Connection, settings: Settings, now: datetime) -> None:
+    content = posts_csv([("@bob", now, "ada")])
+    first = upload(settings, content, received_at=now)
+    apply_all(settings, now=now)
+    retract(conn, settings, first, now)
+
+    second = upload(settings, content, received_at=now)
+    apply_all(settings, now=now)
+
+    assert second != first
+    assert edges(conn, now) == {("ada", "bob"): Held(1, 1.0)}
+
+
+def test_a_staged_upload_is_cancelled_before_anything_happens(
+    conn: Connection, settings: Settings, now: datetime
+) -> None:
+    sent = send(settings, *many(30), at=now)
+
+    assert withdrawal.cancel(conn, sent, ledger.parameters(conn), now=now) == []
+
+    apply_all(settings, now=now)
+    assert state(conn, sent) == "cancelled"
+    assert batch_states(conn, sent) == {"cancelled"}
+    assert edges(conn, now) == {}
+
+
+@pytest.mark.parametrize("merged_shards", range(0, 9, 2))
+def test_an_upload_is_cancelled_in_the_middle(
+    conn: Connection, settings: Settings, now: datetime, merged_shards: int
+) -> None:
+    """Some batches counted, some shards of them merged, some batches not yet looked at, one in a worker's hands."""
+    send(settings, ("ada", "bob"), *many(5), at=now)
+    apply_all(settings, now=now)
+    before = edges(conn, now)
+    sent = send(settings, *many(40), at=now)
+    parameters, user_ids = ledger.parameters(conn), UserIds(bits=64, memory=100)
+    batches = db.scalars(conn, "SELECT id FROM batches WHERE state = 'staged' ORDER BY id")
+    claims = [ledger.claim(conn, batch, settings=settings, now=now) for batch in batches[:-1]]
+    for claim in claims[:-1]:
+        assert claim is not None
+        deltas.count_batch(conn, claim, parameters, user_ids, now=now)
+    for shard in range(merged_shards):
+        deltas.merge_shard(conn, shard, parameters, limit=3, now=now)
+
+    withdrawal.cancel(conn, sent, parameters, now=now)
+
+    assert claims[-1] is not None
+    assert deltas.count_batch(conn, claims[-1], parameters, user_ids, now=now) is None
+    assert audit(conn).difference == 0
+    apply_all(settings, now=now)
+    assert state(conn, sent) == "cancelled"
+    assert batch_states(conn, sent) <= {"cancelled", "retracted"}
+    assert edges(conn, now) == before
+    assert audit(conn).exact
+
+
+def test_only_what_is_under_way_is_cancelled_and_only_what_is_applied_retracted(
+    conn: Connection, settings: Settings, now: datetime
+) -> None:
+    sent = send(settings, ("ada", "bob"), at=now)
+    parameters = ledger.parameters(conn)
+    with pytest.raises(BadState, match="staged"):
+        withdrawal.retract(conn, sent, parameters, now=now)
+    apply_all(settings, now=now)
+    with pytest.raises(BadState, match="retracted"):
+        withdrawal.cancel(conn, sent, parameters, now=now)
+    retract(conn, settings, sent, now)
+    with pytest.raises(BadState, match="retracted"):
+        withdrawal.retract(conn, sent, parameters, now=now)
+    with pytest.raises(NotFound):
+        withdrawal.retract(conn, uuid4(), parameters, now=now)
+
+
+def test_a_dry_run_counts_everything_and_applies_nothing(conn: Connection, settings: Settings, now: datetime) -> None:
+    sent = send(settings, *many(30), at=now, options=Options(dry_run=True))
+
+    apply_all(settings, now=now)
+
+    assert state(conn, sent) == "checked"
+    assert batch_states(conn, sent) == {"checked"}
+    assert db.scalars(conn, "SELECT sum(mentions)::int FROM batches") == [30]
+    assert edges(conn, now) == {}
+    assert audit(conn).exact
+
+
+LIMITED_CSV = b"data,timestamp,username\n" + b"".join(
+    b"@bob,%b,ada\n" % (b"never" if number % 10 == 0 else b"2026-01-01") for number in range(100)
+)
+
+
+@pytest.mark.parametrize(
+    ("limit", "applied"),
+    [
+        (RejectLimit(rows=10), True),
+        (RejectLimit(rows=9), False),
+        (RejectLimit(share=0.1), True),
+        (RejectLimit(share=0.09), False),
+    ],
+)
+def test_a_limit_of_rejects_is_decided_before_anything_is_applied(
+    conn: Connection, settings: Settings, now: datetime, limit: RejectLimit, *, applied: bool
+) -> None:
+    small = msgspec.structs.replace(settings, batch_bytes=200)
+    sent = upload(small, LIMITED_CSV, received_at=now, options=Options(max_rejects=limit))
+    parameters, user_ids = ledger.parameters(conn), UserIds(bits=64, memory=100)
+
+    for batch in db.scalars(conn, "SELECT id FROM batches ORDER BY id"):
+        claim = ledger.claim(conn, batch, settings=settings, now=now)
+        if claim is None:
+            continue  # refused already
+        deltas.count_batch(conn, claim, parameters, user_ids, now=now)
+        for shard in range(parameters.shards):
+            deltas.merge_shard(conn, shard, parameters, limit=100, now=now)
+        if not withdrawal.decide(conn, sent, now=now):
+            assert edges(conn, now) == {}
+    apply_all(settings, now=now)
+
+    assert state(conn, sent) == ("applied" if applied else "failed")
+    assert edges(conn, now) == ({("ada", "bob"): Held(90, 90.0)} if applied else {})
+    assert audit(conn).exact
+
+
+def test_an_undecided_upload_is_found_by_the_sweeper(conn: Connection, settings: Settings, now: datetime) -> None:
+    sent = send(settings, ("ada", "bob"), at=now, options=Options(max_rejects=RejectLimit(rows=0)))
+
+    apply_all(settings, now=now)
+    assert withdrawal.undecided(conn) == [sent]
+    assert edges(conn, now) == {}
+
+    withdrawal.decide(conn, sent, now=now)
+    apply_all(settings, now=now)
+    assert withdrawal.undecided(conn) == []
+    assert state(conn, sent) == "applied"
+
+
+def test_a_refused_upload_may_come_again(conn: Connection, settings: Settings, now: datetime) -> None:
+    content = b"data,timestamp,username\n@bob,never,ada\n@bob,2026-01-01,ada\n"
+    strict = Options(max_rejects=RejectLimit(rows=0))
+    refused = upload(settings, content, received_at=now, options=strict)
+    apply_all(settings, now=now)
+    assert withdrawal.decide(conn, refused, now=now) == []
+    assert state(conn, refused) == "failed"
+
+    second = upload(settings, content, received_at=now)
+    apply_all(settings, now=now)
+
+    assert second != refused
+    assert state(conn, second) == "applied"
