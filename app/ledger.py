@@ -86,6 +86,13 @@ class Priority(StrEnum):
     BULK = "bulk"
 
 
+class InputFormat(StrEnum):
+    """What a body is."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
 class RejectLimit(msgspec.Struct, frozen=True, omit_defaults=True):
     """How many rows of an upload may be rejected: a number, or a share of its rows (0 to 1)."""
 
@@ -102,8 +109,14 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How an upload is to be read and counted; kept with it."""
 
     columns: ColumnNames = ColumnNames()
+    """Names of columns (CSV) or of keys (JSON Lines)."""
+    format: InputFormat = InputFormat.CSV
+    encoding: str = "utf-8"
+    """Of the decoded body: utf-8, utf-16 (by its byte order mark), latin-1."""
     delimiter: str = ","
     profile: str = "twitter"
+    retweets: bool = True
+    """Whether mentions in retweets (posts that begin with `RT @…`) count."""
     clock: Clock = Clock.ARRIVAL
     priority: Priority = Priority.BULK
     dry_run: bool = False
