@@ -1,13 +1,52 @@
-"""The audit: the graph against the ledger, in one snapshot, exact while work goes on."""
+"""The audit: the graph against the ledger, the ledger against itself, in one snapshot, exact while work goes on.
+
+Counts are compared as a whole. Weights are recomputed for a sample of edges from every delta that is in the graph,
+which proves at the same time that each of these edges has the count it should have.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
 import msgspec
+import numpy as np
+import polars as pl
+from psycopg import IsolationLevel
 
 import sql
-from app.db import Connection, one
+from app.db import Connection, one, rows, scalars
+from app.deltas import DELTA_SCHEMA, fold, unpack
+from app.ledger import GraphParameters, parameters
+from app.shards import shard_of
 
 _AUDIT = sql.query("ledger/audit")
+_SAMPLE = sql.query("ledger/audit_sample")
+_DELTAS = sql.query("ledger/audit_deltas")
+_PURGED = sql.query("ledger/audit_purged")
+
+DELTAS_AT_ONCE = 32
+LARGEST_DEVIATION = 1e-6
+"""Of a weight, relative. Sums in another order differ by 1e-15; what was retracted leaves its rounding behind."""
+LIGHT = 1e-3
+"""Weights below it are compared as if they were this heavy: an edge out of which a million times as much was retracted
+keeps the rounding of that."""
+
+_KEYS = ["source_id", "target_id"]
+
+
+class Weights(msgspec.Struct, frozen=True):
+    """What a recount of a sample of edges gave."""
+
+    sampled: int
+    """Edges."""
+    purged: int
+    """Edges of which some deltas were purged: they cannot be recounted."""
+    differing_counts: int
+    differing_weights: int
+    largest_deviation: float
+    """Of the effective weights, relative."""
 
 
 class Audit(msgspec.Struct, frozen=True):
@@ -17,11 +56,17 @@ class Audit(msgspec.Struct, frozen=True):
     mentions_in_archive: int
     mentions_pending: int
     mentions_in_ledger: int
+    edges_archived_and_not: int
     batches_with_lost_rejects: int
     orphaned_deltas: int
+    batches_unlike_their_deltas: int
     batches_left_counted: int
     uploads_missing_batches: int
     uploads_finished_early: int
+    uploads_left_unfinished: int
+    uploads_unlike_their_batches: int
+    weights: Weights | None = None
+    """None where no sample was asked for."""
 
     @property
     def difference(self) -> int:
@@ -34,18 +79,105 @@ class Audit(msgspec.Struct, frozen=True):
         return not any(
             (
                 self.difference,
+                self.edges_archived_and_not,
                 self.batches_with_lost_rejects,
                 self.orphaned_deltas,
+                self.batches_unlike_their_deltas,
                 self.batches_left_counted,
                 self.uploads_missing_batches,
                 self.uploads_finished_early,
+                self.uploads_left_unfinished,
+                self.uploads_unlike_their_batches,
+                self.weights is not None and (self.weights.differing_counts or self.weights.differing_weights),
             )
         )
 
 
+class _Edge(msgspec.Struct, frozen=True):
+    source_id: int
+    target_id: int
+    mention_count: int
+    weight: float
+    weighed_at: datetime
+    first_seen: datetime
+    last_seen: datetime
+
+
+class _Delta(msgspec.Struct, frozen=True):
+    batch_id: int
+    payload: bytes
+
+
+@contextmanager
+def snapshot(conn: Connection) -> Generator[None]:
+    """A transaction in which everything is read as it was at one instant: edges, deltas and ledger agree."""
+    conn.isolation_level = IsolationLevel.REPEATABLE_READ
+    try:
+        with conn.transaction():
+            yield
+    finally:
+        if not conn.closed:
+            conn.isolation_level = None
+
+
 def audit(conn: Connection) -> Audit:
     """Compare graph and ledger. Reads every edge."""
+    with snapshot(conn):
+        return _compared(conn)
+
+
+def audit_with_weights(conn: Connection, *, sample: int, now: datetime) -> Audit:
+    """As `audit`, and recount the weights of `sample` edges, as they are at `now`. Reads every edge and delta."""
+    with snapshot(conn):
+        return msgspec.structs.replace(_compared(conn), weights=_weights(conn, parameters(conn), sample, now))
+
+
+def _compared(conn: Connection) -> Audit:
     found = one(conn, Audit, _AUDIT)
     if found is None:
         raise LookupError("the audit answered no row")
     return found
+
+
+def _weights(conn: Connection, graph: GraphParameters, sample: int, now: datetime) -> Weights:
+    edges = [msgspec.structs.asdict(edge) for edge in rows(conn, _Edge, _SAMPLE, {"limit": sample})]
+    sampled = pl.DataFrame(edges, schema=DELTA_SCHEMA)
+    recounted = _recount(conn, sampled, graph)
+    purged = scalars(conn, _PURGED) == [True]
+    compared = sampled.join(recounted, on=_KEYS, how="left", suffix="_again").with_columns(
+        pl.col("mention_count_again").fill_null(0)
+    )
+    # Counts only add up, so where a sum of what is left is the whole, nothing is missing from it.
+    lacking = pl.col("mention_count_again") < pl.col("mention_count") if purged else pl.lit(value=False)
+    unknown = compared.filter(lacking)
+    known = compared.filter(~lacking)
+    same = known.filter(pl.col("mention_count_again") == pl.col("mention_count"))
+    heavy = effective_weight(same["weight"], same["weighed_at"], now, graph.half_life)
+    again = effective_weight(same["weight_again"], same["weighed_at_again"], now, graph.half_life)
+    deviation = np.abs(heavy - again) / np.maximum(np.maximum(heavy, again), LIGHT)
+    return Weights(
+        sampled=len(sampled),
+        purged=len(unknown),
+        differing_counts=len(known) - len(same),
+        differing_weights=int((deviation > LARGEST_DEVIATION).sum()),
+        largest_deviation=float(deviation.max(initial=0.0)),
+    )
+
+
+def _recount(conn: Connection, edges: pl.DataFrame, graph: GraphParameters) -> pl.DataFrame:
+    """These edges as the deltas in the graph add up to."""
+    keys = edges.select(_KEYS)
+    parts = [pl.DataFrame(schema=DELTA_SCHEMA)]
+    for shard in np.unique(shard_of(keys["source_id"].to_numpy(), graph.shards)).tolist():
+        after = 0
+        while page := rows(conn, _Delta, _DELTAS, {"shard": shard, "after": after, "limit": DELTAS_AT_ONCE}):
+            parts.extend(unpack(delta.payload).join(keys, on=_KEYS, how="semi") for delta in page)
+            after = page[-1].batch_id
+    return fold(parts, half_life=graph.half_life)
+
+
+def effective_weight(weight: pl.Series, weighed_at: pl.Series, now: datetime, half_life: timedelta) -> np.ndarray:
+    """The weights as they are at `now`, as the function of this name in the database has it."""
+    age = pl.DataFrame({"at": weighed_at}).select((pl.lit(now) - pl.col("at")).dt.total_microseconds())["literal"]
+    halvings = np.maximum(age.to_numpy().astype(np.float64) / (half_life / timedelta(microseconds=1)), 0)
+    return weight.to_numpy() * np.exp2(-halvings)

@@ -20,9 +20,10 @@ from app import ledger
 from app.arrays import Float8Array, Int8Array, TimestamptzArray
 from app.compression import decompress
 from app.db import Connection, execute, rows, scalars
+from app.formats import READERS
 from app.ledger import Claim, GraphParameters
 from app.mentions import PROFILES, Counted, count
-from app.posts import Posts, read
+from app.posts import Posts
 from app.shards import shard_lock_key, shard_of, shard_range
 from app.users import UserIds
 
@@ -96,13 +97,15 @@ def count_batch(
 
     Its users are added first, in transactions of their own: they are the same whoever adds them.
     """
-    posts = read(decompress(claim.payload), claim.format, first_line=claim.first_line)
+    reader = READERS[claim.options.format]
+    posts = reader.read(decompress(claim.payload), claim.format, first_line=claim.first_line)
     counted = count(
         posts.frame,
         profile=PROFILES[claim.options.profile],
         clock=claim.options.clock,
         received_at=claim.received_at,
         half_life=parameters.half_life,
+        retweets=claim.options.retweets,
     )
     by_shard = _split(_with_ids(counted.edges, user_ids.of(conn, counted.users)), parameters.shards)
     outcome = Outcome(
@@ -170,6 +173,7 @@ def _insert_rejects(conn: Connection, claim: Claim, rejects: pl.DataFrame) -> No
             "batch_id": claim.batch_id,
             "lines": Int8Array(rejects["line"].to_numpy()),
             "columns": rejects["column"].to_list(),
+            "values": rejects["value"].to_list(),
             "codes": rejects["code"].to_list(),
             "messages": rejects["message"].to_list(),
             "raws": rejects["raw"].to_list(),

@@ -21,6 +21,7 @@ COUNT = "count"
 MERGE = "merge"
 SWEEP = "sweep"
 DECAY = "decay"
+PURGE = "purge"
 
 URGENT_SUFFIX = "_urgent"
 

@@ -88,6 +88,38 @@ class BadState(MentiongraphError):
     exit_code = 4
 
 
+class KeyInUse(MentiongraphError):
+    """The first request with this Idempotency-Key is still being received."""
+
+    code = "idempotency-key-in-use"
+    status: int = 409
+    exit_code = 4
+
+
+class KeyReused(MentiongraphError):
+    """This Idempotency-Key came with another request before."""
+
+    code = "idempotency-key-reused"
+    status: int = 422
+    exit_code = 2
+
+
+class BacklogFull(MentiongraphError):
+    """Too much is waiting to be counted."""
+
+    code = "backlog-full"
+    status: int = 429
+    exit_code = 5
+
+
+class TooManyListeners(MentiongraphError):
+    """Too many are listening already."""
+
+    code = "too-many-listeners"
+    status: int = 503
+    exit_code = 5
+
+
 class BadRequest(MentiongraphError):
     """The request cannot be understood."""
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import uuid
 from collections.abc import AsyncGenerator
 from datetime import datetime
 
 import msgspec
+import numpy as np
+import polars as pl
 from psycopg import AsyncClientCursor
 from psycopg_pool import AsyncConnectionPool
 
 import sql
-from app.db import AsyncConnection, async_one, async_rows
+from app.db import AsyncConnection, async_one, async_rows, async_scalars
+from app.deltas import unpack
 from app.errors import BadRequest, NotFound, NotMigrated
 from app.ledger import GraphParameters
-from app.shards import fold, handle_ids
+from app.shards import fold, handle_ids, shard_of
 from app.users import MAX_PROBES
 
 _PARAMETERS = sql.query("graph/parameters")
@@ -23,9 +28,16 @@ _EDGE = sql.query("edges/get")
 _OUTGOING = sql.query("edges/outgoing")
 _INCOMING = sql.query("edges/incoming")
 _EXPORT = sql.query("edges/export")
+_HISTORY = sql.query("deltas/history")
+_ANY_PURGED = sql.query("uploads/any_purged")
 
 PROBES_AT_ONCE = 4
 """Hashes of a handle looked up in one query. A second hash is needed once in some 10^9 users, a fifth never."""
+
+DELTAS_AT_ONCE = 8
+"""Deltas in memory at once while an edge's history is looked for; one may have some hundred kB."""
+DELTAS_A_PAGE = 128
+"""Deltas that one page of history looks into at most."""
 
 BLOCK_BYTES = 64 << 10
 """The export's rows are sent on in blocks of about this size."""
@@ -70,6 +82,49 @@ class Mention(msgspec.Struct, frozen=True):
     weight: float
     first_seen: datetime
     last_seen: datetime
+
+
+class Contribution(msgspec.Struct, frozen=True):
+    """What one batch added to an edge."""
+
+    upload_id: uuid.UUID
+    filename: str | None
+    batch_id: int
+    ordinal: int
+    """Which of its upload's batches it is, from 0 on."""
+    first_line: int
+    """Physical line in the file on which the batch begins."""
+    mention_count: int
+    first_seen: datetime
+    last_seen: datetime
+    applied_at: datetime | None
+    profile: str
+    profile_version: int
+    retracted: bool
+    """Whether it was, or is just being, taken out again."""
+
+
+class History(msgspec.Struct, frozen=True):
+    """A page of an edge's history, the newest batch first."""
+
+    contributions: list[Contribution]
+    before: int | None
+    """Where the next page begins; None: this is the last one."""
+    purged: bool
+    """Whether uploads whose deltas were purged are in the graph: what they added is in the edge, but not in here."""
+
+
+class _Delta(msgspec.Struct, frozen=True):
+    batch_id: int
+    sign: int
+    payload: bytes
+    upload_id: uuid.UUID
+    filename: str | None
+    ordinal: int
+    first_line: int
+    applied_at: datetime | None
+    profile: str
+    profile_version: int
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -164,6 +219,58 @@ def _of_user(user: User, parameters: GraphParameters, page: Page, now: datetime)
         "half_life_seconds": parameters.half_life.total_seconds(),
         **msgspec.structs.asdict(page),
     }
+
+
+async def history(
+    pool: AsyncConnectionPool[AsyncConnection],
+    source: User,
+    target: User,
+    parameters: GraphParameters,
+    *,
+    before: int,
+    limit: int,
+) -> History:
+    """Which batches made an edge: up to `limit` of those before the batch `before`, among DELTAS_A_PAGE deltas."""
+    shard = int(shard_of(np.array([source.id], dtype=np.int64), parameters.shards)[0])
+    found: list[Contribution] = []
+    async with pool.connection() as conn:
+        purged = await async_scalars(conn, _ANY_PURGED) == [True]
+    for _ in range(DELTAS_A_PAGE // DELTAS_AT_ONCE):
+        async with pool.connection() as conn:
+            params = {"shard": shard, "before": before, "limit": DELTAS_AT_ONCE}
+            deltas = await async_rows(conn, _Delta, _HISTORY, params)
+        for contribution in await asyncio.to_thread(_look_into, deltas, source.id, target.id):
+            found.append(contribution)
+            if len(found) == limit:
+                return History(found, contribution.batch_id, purged)
+        if len(deltas) < DELTAS_AT_ONCE:
+            return History(found, None, purged)
+        before = deltas[-1].batch_id
+    return History(found, before, purged)
+
+
+def _look_into(deltas: list[_Delta], source_id: int, target_id: int) -> list[Contribution]:
+    found: list[Contribution] = []
+    for delta in deltas:
+        rows = unpack(delta.payload).filter(pl.col("source_id") == source_id, pl.col("target_id") == target_id)
+        found += (
+            Contribution(
+                upload_id=delta.upload_id,
+                filename=delta.filename,
+                batch_id=delta.batch_id,
+                ordinal=delta.ordinal,
+                first_line=delta.first_line,
+                mention_count=row["mention_count"],
+                first_seen=row["first_seen"],
+                last_seen=row["last_seen"],
+                applied_at=delta.applied_at,
+                profile=delta.profile,
+                profile_version=delta.profile_version,
+                retracted=delta.sign < 0,
+            )
+            for row in rows.iter_rows(named=True)
+        )
+    return found
 
 
 async def export_edges(

@@ -17,8 +17,14 @@ _SHOWN_CHARACTERS = 80
 _SHOWN_COLUMNS = 30
 
 
+DELIMITERS = ",;\t|"
+AUTO = "auto"
+"""The delimiter that is to be detected: one of DELIMITERS."""
+
+
 class ColumnNames(msgspec.Struct, frozen=True):
-    """What the columns of an upload are called; case and surrounding spaces do not matter."""
+    """What the columns of an upload are called; case and surrounding spaces do not matter. The keys of JSON Lines are
+    taken as they are."""
 
     text: str = "data"
     timestamp: str = "timestamp"
@@ -29,10 +35,13 @@ class Format(msgspec.Struct, frozen=True):
     """How the rows of an upload are laid out; columns are counted from 0."""
 
     delimiter: str
+    """Empty for JSON Lines."""
     fields: int
     text: int
     timestamp: int
     author: int
+    names: tuple[str, ...] = ()
+    """What the columns are called, as the file has it, or the keys of JSON Lines. Uploads of old do not know."""
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -46,9 +55,34 @@ class Header(msgspec.Struct, frozen=True):
 def read_header(head: bytes, *, final: bool, names: ColumnNames, delimiter: str = ",") -> Header | None:
     """The header in the first bytes of an upload; None if more of them are needed, which is never so for final bytes.
 
+    The delimiter AUTO stands for the one of DELIMITERS with which the columns are found. If there is none, the header
+    is refused as it is with the most frequent one.
+
     Raises UploadRefused: empty-file, missing-column, duplicate-column, header-not-utf8, header-too-long,
     header-has-nul, header-malformed.
     """
+    if delimiter != AUTO:
+        return _read_header(head, final=final, names=names, delimiter=delimiter)
+    refusals: dict[str, UploadRefused] = {}
+    for candidate in DELIMITERS:
+        try:
+            header = _read_header(head, final=final, names=names, delimiter=candidate)
+        except UploadRefused as refused:
+            refusals[candidate] = refused
+        else:
+            if header is not None:
+                return header
+    if len(refusals) < len(DELIMITERS):
+        return None
+    first_line = head.removeprefix(_BOM).lstrip(b"\r\n").split(b"\n", 1)[0].split(b"\r", 1)[0]
+    likely = max(DELIMITERS, key=lambda candidate: first_line.count(candidate.encode()))
+    refused = refusals[likely]
+    raise UploadRefused(
+        refused.code, f"{refused.detail} The delimiter was taken to be {likely!r}, of which the header has most."
+    )
+
+
+def _read_header(head: bytes, *, final: bool, names: ColumnNames, delimiter: str) -> Header | None:
     if head.startswith(_UTF16_BOMS):
         raise UploadRefused(
             "header-not-utf8", "The file is UTF-16 (it starts with its byte order mark). Save it as UTF-8."
@@ -77,7 +111,7 @@ def read_header(head: bytes, *, final: bool, names: ColumnNames, delimiter: str 
         _find(name, found, names, delimiter) for name in (names.text, names.timestamp, names.author)
     )
     behind = end + (2 if body[end : end + 2] == b"\r\n" else 1) if end < len(body) else end
-    form = Format(delimiter, width, text, timestamp, author)
+    form = Format(delimiter, width, text, timestamp, author, tuple(found))
     return Header(form, skipped + behind, count_lines(body[:behind]) + 1)
 
 
@@ -131,7 +165,7 @@ def _find(name: str, found: list[str], names: ColumnNames, delimiter: str) -> in
         positions = " and ".join(str(index + 1) for index in matches)
         raise UploadRefused("duplicate-column", f"The header names {name!r} in columns {positions}; found: {shown}.")
     wanted = f"{names.text!r}, {names.timestamp!r} and {names.author!r}"
-    other = next((sign for sign in ",;\t|" if sign != delimiter and len(found) == 1 and sign in found[0]), None)
+    other = next((sign for sign in DELIMITERS if sign != delimiter and len(found) == 1 and sign in found[0]), None)
     hint = f" Is the delimiter {other!r}? It was taken to be {delimiter!r}." if other else ""
     if not {key(column) for column in found} & {key(names.text), key(names.timestamp), key(names.author)}:
         hint = hint or " The first line must name the columns; is the header missing?"

@@ -2,10 +2,11 @@
 
     YYYY-MM-DD                                                     midnight
     YYYY-MM-DD[T or space]HH:MM[:SS[.f]][Z or ±HH:MM or ±HHMM or ±HH]   no zone: UTC; f: 1-9 digits, cut to microseconds
-    9-10 digits                                                    seconds since 1970
-    13 digits                                                      milliseconds since 1970
+    [-]9-10 digits[.f]                                             seconds since 1970; f: as above
+    [-]13 digits                                                   milliseconds since 1970
 
-Years 1 to 9999, in UTC too. Days that do not exist, 24:00 and the leap second :60 are unreadable.
+Years 1 to 9999, in UTC too. Days that do not exist, 24:00 and the leap second :60 are unreadable. So are other numbers
+of digits: near 1970, seconds, milliseconds and years cannot be told apart.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 LONGEST = 35  # 2024-05-01T12:30:00.123456789+05:30
 _EARLIEST, _LATEST = -62_135_596_800_000_000, 253_402_300_799_999_999
 _MONTH_DAYS = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], np.int64)
-_UNIX_UNITS = {9: 1_000_000, 10: 1_000_000, 13: 1_000}
+_SECOND = 1_000_000
+_UNIX_UNITS = {9: _SECOND, 10: _SECOND, 13: 1_000}
+_SHORTEST = 9
 _DATE, _TO_MINUTE, _TO_SECOND, _SHORTEST_FRACTION, _LONGEST_FRACTION = 10, 16, 19, 21, 29
 
 
@@ -65,30 +68,61 @@ def read_instants(octets: Octets, offset: Ints, length: Ints) -> Instants:
 
 
 def _read_same_size(columns: list[Octets], count: int) -> Instants:
-    size = len(columns)
-    fields = _Fields(columns, np.ones(count, np.bool_))
-    if size == _DATE:
-        date = _date(fields)
-        unix = _read_unix(columns, count)
-        return Instants(np.where(unix.readable, unix.micros, date), fields.valid | unix.readable)
-    if size in _UNIX_UNITS:
-        return _read_unix(columns, count)
     micros = np.zeros(count, np.int64)
     readable = np.zeros(count, np.bool_)
-    if size < _TO_MINUTE:
+    if len(columns) < _SHORTEST:
+        return Instants(micros, readable)
+    dated = columns[4] == ord("-")
+    for is_dated, read in ((True, _read_calendar), (False, _read_unix)):
+        rows = np.flatnonzero(dated == is_dated)
+        if rows.size:
+            micros[rows], readable[rows] = read(_of(columns, rows, count), rows.size)
+    return Instants(micros, readable)
+
+
+def _of(columns: list[Octets], rows: Ints, count: int) -> list[Octets]:
+    return columns if rows.size == count else [column[rows] for column in columns]
+
+
+def _read_calendar(columns: list[Octets], count: int) -> Instants:
+    if len(columns) == _DATE:
+        fields = _Fields(columns, np.ones(count, np.bool_))
+        return Instants(_date(fields), fields.valid)
+    micros = np.zeros(count, np.int64)
+    readable = np.zeros(count, np.bool_)
+    if len(columns) < _TO_MINUTE:
         return Instants(micros, readable)
     zones = _zone_sizes(columns, count)
     for zone in np.unique(zones).tolist():
         rows = np.flatnonzero(zones == zone)
-        part = columns if rows.size == count else [column[rows] for column in columns]
-        micros[rows], readable[rows] = _read_zoned(part, zone, rows.size)
+        micros[rows], readable[rows] = _read_zoned(_of(columns, rows, count), zone, rows.size)
     return Instants(micros, readable)
 
 
 def _read_unix(columns: list[Octets], count: int) -> Instants:
+    """Of the forms that have this size, no two fit the same field."""
+    micros = np.zeros(count, np.int64)
+    readable = np.zeros(count, np.bool_)
+    for sign in (0, 1):
+        for digits, unit in _UNIX_UNITS.items():
+            rest = len(columns) - sign - digits
+            if rest == 0 or (unit == _SECOND and 1 < rest <= _LONGEST_FRACTION - _TO_SECOND):
+                part = _read_number(columns, count, sign, sign + digits, unit)
+                micros = np.where(part.readable, part.micros, micros)
+                readable |= part.readable
+    return Instants(micros, readable)
+
+
+def _read_number(columns: list[Octets], count: int, begin: int, end: int, unit: int) -> Instants:
+    """Digits from `begin` to before `end`, behind a minus sign if `begin` is 1; then a fraction, if there is more."""
     fields = _Fields(columns, np.ones(count, np.bool_))
-    micros = fields.number(0, len(columns), 0, 10**13) * _UNIX_UNITS[len(columns)]
-    return Instants(micros, fields.valid)
+    if begin:
+        fields.expect(0, b"-")
+    micros = fields.number(begin, end, 0, 10**13) * unit
+    if end < len(columns):
+        fields.expect(end, b".")
+        micros += _fraction(fields, end + 1, len(columns))
+    return Instants(-micros if begin else micros, fields.valid)
 
 
 def _zone_sizes(columns: list[Octets], count: int) -> npt.NDArray[np.int64]:
@@ -143,7 +177,11 @@ def _time(fields: _Fields, end: int) -> Ints:
     if end == _TO_SECOND:
         return seconds * 1_000_000
     fields.expect(19, b".")
-    fraction = fields.number(20, end, 0, 10**9)
-    digits = end - 20
-    micros = fraction * 10 ** (6 - digits) if digits <= 6 else fraction // 10 ** (digits - 6)  # noqa: PLR2004
-    return seconds * 1_000_000 + micros
+    return seconds * 1_000_000 + _fraction(fields, 20, end)
+
+
+def _fraction(fields: _Fields, begin: int, end: int) -> Ints:
+    """Microseconds in the digits of a fraction of a second; what is smaller is cut off."""
+    fraction = fields.number(begin, end, 0, 10**9)
+    digits = end - begin
+    return fraction * 10 ** (6 - digits) if digits <= 6 else fraction // 10 ** (digits - 6)  # noqa: PLR2004

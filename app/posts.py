@@ -1,11 +1,12 @@
-"""CSV bytes → posts and rejects: columns, encodings, timestamps, physical line numbers. Pure.
+"""CSV bytes → posts and rejects: columns, bytes to text, timestamps, physical line numbers. Pure.
 
 A row that cannot be read becomes one reject, with the first reason that applies in the order of `Reason`; its
-neighbours are read.
+neighbours are read. What is wanted of a post is the same whatever the input: `Sieve` and `screen` serve jsonl.py too.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -14,7 +15,19 @@ import numpy as np
 import polars as pl
 
 from app import shards
-from app.csvscan import MAX_ROW_BYTES, QUOTE, QUOTE_WINDOW, Bools, Flaw, Ints, Rows, boundary, count_lines, scan
+from app.csvscan import (
+    MAX_ROW_BYTES,
+    QUOTE,
+    QUOTE_WINDOW,
+    Bools,
+    Flaw,
+    Ints,
+    Octets,
+    Rows,
+    boundary,
+    count_lines,
+    scan,
+)
 from app.header import ColumnNames, Format, Header, read_header, show
 from app.instants import read_instants
 
@@ -23,6 +36,8 @@ __all__ = ["ColumnNames", "Format", "Header", "Posts", "Reason", "boundary", "co
 MAX_AUTHOR_CHARACTERS = 320
 RAW_BYTES = 4096
 """How much of a rejected row is kept."""
+VALUE_CHARACTERS = 200
+"""How much of the value that a row is rejected for is kept on its own."""
 
 _CONTROLS = r"[\x00-\x1f\x7f-\x{9f}]"
 
@@ -36,6 +51,10 @@ class Reason(StrEnum):
     TOO_FEW_FIELDS = "too_few_fields"
     TOO_MANY_FIELDS = "too_many_fields"
     INVALID_UTF8 = "invalid_utf8"
+    MALFORMED_JSON = "malformed_json"
+    NOT_AN_OBJECT = "not_an_object"
+    MISSING_KEY = "missing_key"
+    WRONG_TYPE = "wrong_type"
     NUL_BYTE = "nul_byte"
     EMPTY_AUTHOR = "empty_author"
     AUTHOR_TOO_LONG = "author_too_long"
@@ -49,49 +68,53 @@ class Posts(msgspec.Struct, frozen=True):
     frame: pl.DataFrame
     """text: String, at: Datetime(us, UTC), author: String (folded), author_spelling: String; in the file's order."""
     rejects: pl.DataFrame
-    """line: Int64 (physical, of the whole file), column: String or null, code: String, message: String, raw: Binary."""
+    """line: Int64 (physical, of the whole file); column: String, as the file calls it, and value: Binary, up to
+    VALUE_CHARACTERS of it, both null if it is not about a column; code, message: String; raw: Binary."""
 
 
-class _Fields(NamedTuple):
-    """One column of the rows that are still being read: where it stands, quotes at its ends left out."""
+class Place(NamedTuple):
+    """One column of the rows that are still being read: where it stands in the bytes, quotes at its ends left out."""
 
     begin: Ints
     length: Ints
     quoted: Bools
 
 
-class _Reject(NamedTuple):
+class Drop(NamedTuple):
     rows: Ints
     reason: Reason
-    column: str | None
+    role: str | None
+    """text, timestamp or author; None if it is about the whole row."""
 
 
-class _Sieve:
+ROLES = ("text", "timestamp", "author")
+
+
+class Sieve:
     """The rows still good, and those dropped so far with the reason."""
 
-    def __init__(self, rows: Rows, form: Format) -> None:
-        self.rows = rows
-        self.alive = np.arange(rows.start.size)
-        self.dropped: list[_Reject] = []
+    def __init__(self, octets: Octets, rows: int) -> None:
+        self.octets = octets
+        self.alive = np.arange(rows)
+        self.dropped: list[Drop] = []
         self.frame = pl.DataFrame()
-        for flaw, reason in _FLAWS.items():
-            self.drop(rows.flaw[self.alive] == flaw, reason)
-        fields = rows.fields
-        self.drop(fields[self.alive] < form.fields, Reason.TOO_FEW_FIELDS)
-        self.drop(fields[self.alive] > form.fields, Reason.TOO_MANY_FIELDS)
-        self.fields = {column: _locate(rows, getattr(form, column), self.alive) for column in _COLUMNS}
+        """One String column a role, once they are read."""
+        self.places: dict[str, Place] = {}
+        """Where columns stand in `octets`; the timestamp's at least."""
 
-    def drop(self, bad: Bools, reason: Reason, column: str | None = None) -> None:
+    def drop(self, bad: Bools, reason: Reason, role: str | None = None) -> None:
         if not bad.any():
             return
-        self.dropped.append(_Reject(self.alive[bad], reason, column))
+        self.dropped.append(Drop(self.alive[bad], reason, role))
         self.alive = self.alive[~bad]
+        self.places = {
+            role: Place(place.begin[~bad], place.length[~bad], place.quoted[~bad])
+            for role, place in self.places.items()
+        }
         if self.frame.width:
             self.frame = self.frame.filter(pl.Series(~bad))
-            self.fields = {name: _Fields(*(part[~bad] for part in fields)) for name, fields in self.fields.items()}
 
 
-_COLUMNS = ("text", "timestamp", "author")
 _FLAWS = {
     Flaw.MALFORMED_QUOTE: Reason.MALFORMED_QUOTE,
     Flaw.UNCLOSED_QUOTE: Reason.UNCLOSED_QUOTE,
@@ -101,74 +124,79 @@ _FLAWS = {
 
 def read(payload: bytes, form: Format, *, first_line: int) -> Posts:
     """The posts in `payload`: whole rows without the header, the first of them on the physical line `first_line`."""
-    sieve = _Sieve(scan(payload, form.delimiter), form)
+    rows = scan(payload, form.delimiter)
+    sieve = Sieve(rows.data, rows.start.size)
+    for flaw, reason in _FLAWS.items():
+        sieve.drop(rows.flaw[sieve.alive] == flaw, reason)
+    sieve.drop(rows.fields[sieve.alive] < form.fields, Reason.TOO_FEW_FIELDS)
+    sieve.drop(rows.fields[sieve.alive] > form.fields, Reason.TOO_MANY_FIELDS)
+    sieve.places = {role: _locate(rows, getattr(form, role), sieve.alive) for role in ROLES}
     sieve.frame = pl.DataFrame(
-        {
-            f"{name}_{part}": getattr(fields, part)
-            for name, fields in sieve.fields.items()
-            for part in ("begin", "length")
-        }
-    ).select(pl.lit(payload).bin.slice(f"{name}_begin", f"{name}_length").alias(name) for name in _COLUMNS)
+        {f"{role}_{part}": getattr(place, part) for role, place in sieve.places.items() for part in ("begin", "length")}
+    ).select(pl.lit(payload).bin.slice(f"{role}_begin", f"{role}_length").alias(role) for role in ROLES)
     _decode(sieve, payload)
-    if b"\0" in payload:
-        for name in _COLUMNS:
-            sieve.drop(sieve.frame[name].str.contains("\0", literal=True).to_numpy(), Reason.NUL_BYTE, name)
     if b'""' in payload:
         _undouble(sieve)
-    _spell_authors(sieve)
-    at = _read_instants(sieve)
-    frame = sieve.frame.select(
-        "text",
-        at,
-        shards.folded(pl.col("author")).alias("author"),
-        pl.col("author").alias("author_spelling"),
-    )
-    return Posts(sieve.rows.start.size, frame, _rejects(sieve, payload, form, first_line))
+    frame = screen(sieve, may_have_nul=b"\0" in payload)
+    return Posts(rows.start.size, frame, _rejects(sieve.dropped, rows, payload, form, first_line))
 
 
-def _locate(rows: Rows, index: int, alive: Ints) -> _Fields:
+def _locate(rows: Rows, index: int, alive: Ints) -> Place:
     begin, length = rows.field(index, alive)
     # Offsets of empty fields may lie behind the data.
     quoted = (length > 0) & (rows.data[np.minimum(begin, rows.data.size - 1)] == QUOTE)
-    return _Fields(begin + quoted, length - 2 * quoted, quoted)
+    return Place(begin + quoted, length - 2 * quoted, quoted)
 
 
-def _decode(sieve: _Sieve, payload: bytes) -> None:
+def _decode(sieve: Sieve, payload: bytes) -> None:
     try:
         sieve.frame = sieve.frame.cast(pl.String)
     except pl.exceptions.ComputeError:
-        for name in _COLUMNS:
-            begin, length, _ = sieve.fields[name]
+        for role in ROLES:
+            begin, length, _ = sieve.places[role]
             stretches = zip(begin.tolist(), (begin + length).tolist(), strict=True)
-            bad = np.array([not _is_utf8(payload[begin:end]) for begin, end in stretches], np.bool_)
-            sieve.drop(bad, Reason.INVALID_UTF8, name)
+            bad = np.array([not is_utf8(payload[begin:end]) for begin, end in stretches], np.bool_)
+            sieve.drop(bad, Reason.INVALID_UTF8, role)
         sieve.frame = sieve.frame.cast(pl.String)
 
 
-def _is_utf8(field: bytes) -> bool:
+def is_utf8(data: bytes) -> bool:
     try:
-        field.decode()
+        data.decode()
     except UnicodeDecodeError:
         return False
     return True
 
 
-def _undouble(sieve: _Sieve) -> None:
-    for name in ("text", "author"):
-        doubled = sieve.frame[name].str.contains('""', literal=True) & pl.Series(sieve.fields[name].quoted)
+def _undouble(sieve: Sieve) -> None:
+    for role in ("text", "author"):
+        doubled = sieve.frame[role].str.contains('""', literal=True) & pl.Series(sieve.places[role].quoted)
         if doubled.any():
-            undoubled = pl.col(name).str.replace_all('""', '"', literal=True)
-            sieve.frame = sieve.frame.with_columns(pl.when(doubled).then(undoubled).otherwise(name).alias(name))
+            undoubled = pl.col(role).str.replace_all('""', '"', literal=True)
+            sieve.frame = sieve.frame.with_columns(pl.when(doubled).then(undoubled).otherwise(role).alias(role))
 
 
-def _spell_authors(sieve: _Sieve) -> None:
-    data, fields = sieve.rows.data, sieve.fields["author"]
-    if data.size:
-        first = data[np.minimum(fields.begin, data.size - 1)]
-        last = data[np.maximum(fields.begin + fields.length - 1, 0)]
-        plain = (first > ord(" ")) & (first < 128) & (first != ord("@")) & (last > ord(" ")) & (last < 128)  # noqa: PLR2004
-        if not plain.all():
-            sieve.frame = sieve.frame.with_columns(shards.spelled(pl.col("author")))
+# What is wanted of a post ---------------------------------------------------------------------------------------------
+
+
+def screen(sieve: Sieve, *, may_have_nul: bool) -> pl.DataFrame:
+    """The frame of `Posts`; what is no post is dropped."""
+    if may_have_nul:
+        for role in ROLES:
+            sieve.drop(sieve.frame[role].str.contains("\0", literal=True).to_numpy(), Reason.NUL_BYTE, role)
+    _spell_authors(sieve)
+    at = _read_instants(sieve)
+    return sieve.frame.select(
+        "text",
+        at,
+        shards.folded(pl.col("author")).alias("author"),
+        pl.col("author").alias("author_spelling"),
+    )
+
+
+def _spell_authors(sieve: Sieve) -> None:
+    if not _are_plain(sieve.octets, sieve.places.get("author")):
+        sieve.frame = sieve.frame.with_columns(shards.spelled(pl.col("author")))
     sieve.drop((sieve.frame["author"].str.len_bytes() == 0).to_numpy(), Reason.EMPTY_AUTHOR, "author")
     too_long = (sieve.frame["author"].str.len_chars() > MAX_AUTHOR_CHARACTERS).to_numpy()
     sieve.drop(too_long, Reason.AUTHOR_TOO_LONG, "author")
@@ -177,9 +205,19 @@ def _spell_authors(sieve: _Sieve) -> None:
     sieve.drop(invalid, Reason.AUTHOR_INVALID, "author")
 
 
-def _read_instants(sieve: _Sieve) -> pl.Series:
-    begin, length, _ = sieve.fields["timestamp"]
-    micros, readable = read_instants(sieve.rows.data, begin, length)
+def _are_plain(octets: Octets, authors: Place | None) -> bool:
+    """Whether the authors are certainly spelled as they stand: their ends are ASCII, neither white space nor sign."""
+    if authors is None or not octets.size:
+        return False
+    first = octets[np.minimum(authors.begin, octets.size - 1)]
+    last = octets[np.maximum(authors.begin + authors.length - 1, 0)]
+    plain = (first > ord(" ")) & (first < 128) & (first != ord("@")) & (last > ord(" ")) & (last < 128)  # noqa: PLR2004
+    return bool(plain.all())
+
+
+def _read_instants(sieve: Sieve) -> pl.Series:
+    begin, length, _ = sieve.places["timestamp"]
+    micros, readable = read_instants(sieve.octets, begin, length)
     if not readable.all():
         # Once more without white space around it.
         bad = np.flatnonzero(~readable)
@@ -187,48 +225,98 @@ def _read_instants(sieve: _Sieve) -> pl.Series:
         indent = text.len_bytes() - text.strip_chars_start().str.len_bytes()
         size = text.strip_chars().str.len_bytes()
         micros[bad], readable[bad] = read_instants(
-            sieve.rows.data, begin[bad] + indent.to_numpy(), size.cast(pl.Int64).to_numpy()
+            sieve.octets, begin[bad] + indent.to_numpy(), size.cast(pl.Int64).to_numpy()
         )
         sieve.drop(~readable, Reason.UNREADABLE_TIMESTAMP, "timestamp")
     return pl.Series("at", micros[readable]).cast(pl.Datetime("us", "UTC"))
 
 
-_REJECTS = pl.Schema({"line": pl.Int64, "column": pl.String, "code": pl.String, "message": pl.String, "raw": pl.Binary})
+# Rejects --------------------------------------------------------------------------------------------------------------
+
+_REJECTS = pl.Schema(
+    {
+        "line": pl.Int64,
+        "column": pl.String,
+        "value": pl.Binary,
+        "code": pl.String,
+        "message": pl.String,
+        "raw": pl.Binary,
+    }
+)
 
 
-def _rejects(sieve: _Sieve, payload: bytes, form: Format, first_line: int) -> pl.DataFrame:
-    rows = sieve.rows
+class Found(NamedTuple):
+    """The rows of one drop, for `rejects_of`."""
+
+    drop: Drop
+    column: str | None
+    lines: Sequence[int] | Ints
+    values: list[bytes] | None
+    messages: list[str]
+    raws: list[bytes]
+
+
+def rejects_of(found: list[Found]) -> pl.DataFrame:
+    """The rejects of `Posts`, in the file's order."""
     parts = [pl.DataFrame(schema=_REJECTS)]
-    for drop in sieve.dropped:
-        start, end = rows.start[drop.rows], rows.end[drop.rows]
-        raw = [
-            payload[at:to] for at, to in zip(start.tolist(), np.minimum(end, start + RAW_BYTES).tolist(), strict=True)
-        ]
+    for each in found:
+        count = len(each.raws)
         part = {
-            "line": rows.line[drop.rows] + first_line,
-            "column": [drop.column] * len(raw),
-            "code": [drop.reason.value] * len(raw),
-            "message": _messages(drop, rows, payload, form),
-            "raw": raw,
+            "line": each.lines,
+            "column": [each.column] * count,
+            "value": [cut(value) for value in each.values] if each.values is not None else [None] * count,
+            "code": [each.drop.reason.value] * count,
+            "message": each.messages,
+            "raw": [raw[:RAW_BYTES] for raw in each.raws],
         }
         parts.append(pl.DataFrame(part, schema=_REJECTS))
     return pl.concat(parts).sort("line")
 
 
-def _messages(drop: _Reject, rows: Rows, payload: bytes, form: Format) -> list[str]:
-    """What was found and what is wanted, for each row."""
-    if drop.column is None:
-        sizes = (rows.end - rows.start)[drop.rows].tolist()
-        fields = rows.fields[drop.rows].tolist()
-        return [_row_message(drop.reason, size, count, form) for size, count in zip(sizes, fields, strict=True)]
-    index: int = getattr(form, drop.column)
-    begin, length, _ = _locate(rows, index, drop.rows)
-    name = f"{drop.column} (field {index + 1})"
-    stretches = zip(begin.tolist(), (begin + length).tolist(), strict=True)
-    return [_field_message(drop.reason, name, payload[at:to]) for at, to in stretches]
+def cut(value: bytes) -> bytes:
+    """Up to VALUE_CHARACTERS of a value; a byte that is no UTF-8 is one."""
+    text = value[: 4 * VALUE_CHARACTERS].decode(errors="surrogateescape")
+    return text[:VALUE_CHARACTERS].encode(errors="surrogateescape")
+
+
+def _rejects(dropped: list[Drop], rows: Rows, payload: bytes, form: Format, first_line: int) -> pl.DataFrame:
+    found: list[Found] = []
+    for drop in dropped:
+        start, end = rows.start[drop.rows], rows.end[drop.rows]
+        values: list[bytes] | None = None
+        column: str | None = None
+        if drop.role is None:
+            messages = _row_messages(drop, rows, form)
+        else:
+            index: int = getattr(form, drop.role)
+            column = form.names[index] if form.names else drop.role
+            values = _values(rows, index, drop.rows, payload)
+            what = f"column {show(column.encode())} (field {index + 1})"
+            messages = [field_message(drop.reason, what, value) for value in values]
+        raws = [
+            payload[at:to] for at, to in zip(start.tolist(), np.minimum(end, start + RAW_BYTES).tolist(), strict=True)
+        ]
+        found.append(Found(drop, column, rows.line[drop.rows] + first_line, values, messages, raws))
+    return rejects_of(found)
+
+
+def _values(rows: Rows, index: int, numbers: Ints, payload: bytes) -> list[bytes]:
+    """What stands in the field, with its quotes undone."""
+    begin, length, quoted = _locate(rows, index, numbers)
+    return [
+        payload[at:to].replace(b'""', b'"') if is_quoted else payload[at:to]
+        for at, to, is_quoted in zip(begin.tolist(), (begin + length).tolist(), quoted.tolist(), strict=True)
+    ]
+
+
+def _row_messages(drop: Drop, rows: Rows, form: Format) -> list[str]:
+    sizes = (rows.end - rows.start)[drop.rows].tolist()
+    fields = rows.fields[drop.rows].tolist()
+    return [_row_message(drop.reason, size, count, form) for size, count in zip(sizes, fields, strict=True)]
 
 
 def _row_message(reason: Reason, size: int, fields: int, form: Format) -> str:
+    """What was found and what is wanted."""
     match reason:
         case Reason.MALFORMED_QUOTE:
             return (
@@ -241,27 +329,37 @@ def _row_message(reason: Reason, size: int, fields: int, form: Format) -> str:
                 'Close it, and write a quote inside it as ""; only this line was skipped.'
             )
         case Reason.ROW_TOO_LONG:
-            return f"The row has {size:,} bytes; up to {MAX_ROW_BYTES:,} are read."
+            return too_long_message(size)
         case _:
             what = "an unquoted line end or a missing" if fields < form.fields else "an unquoted"
             return f"The row has {fields} fields, the header has {form.fields}; look for {what} {form.delimiter!r}."
 
 
-def _field_message(reason: Reason, name: str, found: bytes) -> str:
+def too_long_message(size: int) -> str:
+    return f"The row has {size:,} bytes; up to {MAX_ROW_BYTES:,} are read."
+
+
+def field_message(reason: Reason, what: str, found: bytes) -> str:
+    """What was found in `what`, such as a column, and what is wanted."""
     text = found.decode(errors="replace")
     match reason:
         case Reason.INVALID_UTF8:
-            return f"The {name} is not UTF-8: {show(found)}. Save the file as UTF-8."
+            return f"The {what} cannot be decoded: {show(found)}. Save the file as UTF-8, or name its encoding."
         case Reason.NUL_BYTE:
-            return f"The {name} has a NUL byte at its byte {found.index(0) + 1}; text has none."
+            return f"The {what} has a NUL byte at its byte {found.index(0) + 1}; text has none."
         case Reason.EMPTY_AUTHOR:
-            return f"The {name} is {show(found)}; a handle is wanted."
+            return f"The {what} is {show(found)}; a handle is wanted."
         case Reason.AUTHOR_TOO_LONG:
-            return f"The {name} has {len(text):,} characters, up to {MAX_AUTHOR_CHARACTERS} are read: {show(found)}."
+            return f"The {what} has {len(text):,} characters, up to {MAX_AUTHOR_CHARACTERS} are read: {show(found)}."
         case Reason.AUTHOR_INVALID:
-            return f"The {name} is {show(found)}; a handle has no control characters and at most one mention sign."
+            return f"The {what} is {show(found)}; a handle has no control characters and at most one mention sign."
         case _:
             return (
-                f"The {name} is {show(found)}; wanted ISO 8601 such as 2024-05-01T12:30:00Z, "
-                "or seconds (9-10 digits) or milliseconds (13 digits) since 1970."
+                f"The {what} is {show(found)}; wanted ISO 8601 such as 2024-05-01T12:30:00Z, "
+                "or seconds (9-10 digits, maybe with a fraction) or milliseconds (13 digits) since 1970."
             )
+
+
+def is_blank(data: bytes) -> bool:
+    """Whether there is no row in it."""
+    return not data.strip(b"\r\n")

@@ -38,6 +38,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_upload_bytes: Annotated[
         int, Meta(description="Decoded bytes an upload may have; beyond it the upload is refused.", ge=1)
     ] = 16 * 2**30
+    max_backlog_bytes: Annotated[
+        int, Meta(description="Decoded bytes that may wait to be counted; beyond it new uploads are put off.", ge=1)
+    ] = 64 * 2**30
     receive_timeout: Annotated[
         float, Meta(description="Seconds an upload may stand still before it is given up as cut off.", gt=0)
     ] = 60.0
@@ -74,6 +77,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         float, Meta(description="Effective weight under which a stale edge is archived.", ge=0)
     ] = 0.06
     decay_page: Annotated[int, Meta(description="Edges one decay transaction looks at.", ge=1)] = 10_000
+
+    retention_days: Annotated[
+        float,
+        Meta(description="Days that a finished upload's payloads and deltas stay: to be replayed, retracted.", gt=0),
+    ] = 30.0
+    reject_retention_days: Annotated[
+        float, Meta(description="Days that a finished upload's rejects stay; their numbers stay for good.", gt=0)
+    ] = 90.0
 
     worker_processes: Annotated[int, Meta(description="Processes of one `mentiongraph worker`.", ge=1)] = (
         os.cpu_count() or 1

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import AsyncGenerator
 from datetime import datetime
 
 import msgspec
+from psycopg_pool import AsyncConnectionPool
 
 import sql
-from app.db import AsyncConnection, async_one, async_rows
-from app.errors import NotFound, Problem
+from app.db import AsyncConnection, async_one, async_rows, async_scalars
+from app.errors import BadState, NotFound, Problem
 from app.ledger import Options, UploadState
+from app.posts import Format
 
 _ENTRIES = sql.query("uploads/entries")
 _BATCHES = sql.query("batches/of_upload")
 _REJECTS = sql.query("rejects/of_upload")
+_FORMAT = sql.query("uploads/format")
+_OWNER = sql.query("batches/owner")
+
+
+REJECTS_AT_ONCE = 500
+
+
+class _Format(msgspec.Struct, frozen=True):
+    format: Format | None
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -32,6 +44,8 @@ class Entry(msgspec.Struct, frozen=True):
     sha256: str | None
     duplicate_of: uuid.UUID | None
     error: Problem | None
+    purged_at: datetime | None
+    rejects_purged_at: datetime | None
     size_bytes: int
     """Decoded bytes; what is staged so far while it is `receiving`."""
     bytes_counted: int
@@ -40,6 +54,10 @@ class Entry(msgspec.Struct, frozen=True):
     batches_counted: int
     batches_applied: int
     batches_failed: int
+    batches_checked: int
+    batches_cancelled: int
+    batches_retracting: int
+    batches_retracted: int
     rows_received: int
     rows_accepted: int
     rows_rejected: int
@@ -78,6 +96,8 @@ class Reject(msgspec.Struct, frozen=True):
     line: int
     batch_id: int
     column_name: str | None
+    value: bytes | None
+    """What stands in the column, where it could be told."""
     code: str
     message: str
     raw: bytes
@@ -115,3 +135,37 @@ async def rejects(conn: AsyncConnection, upload_id: uuid.UUID, *, after: int, li
     if not found:
         await upload(conn, upload_id)
     return found
+
+
+async def format_of(conn: AsyncConnection, upload_id: uuid.UUID) -> Format:
+    """How the upload's body is laid out. Raises NotFound; BadState where it came to nothing before that was known."""
+    found = await async_one(conn, _Format, _FORMAT, {"id": upload_id})
+    if found is None:
+        await upload(conn, upload_id)
+    if found is None or found.format is None:
+        raise BadState(f"the header of upload {upload_id} was not read, so it has no rows and no rejects.")
+    return found.format
+
+
+async def upload_of_batch(conn: AsyncConnection, batch_id: int) -> uuid.UUID:
+    """The upload that a batch belongs to. Raises NotFound."""
+    found: list[uuid.UUID] = await async_scalars(conn, _OWNER, {"id": batch_id})
+    if not found:
+        raise NotFound(f"the ledger has no batch {batch_id}; GET /uploads/{{upload_id}}/batches lists an upload's.")
+    return found[0]
+
+
+async def reject_pages(
+    pool: AsyncConnectionPool[AsyncConnection], upload_id: uuid.UUID
+) -> AsyncGenerator[list[Reject]]:
+    """All of an upload's rejects, in file order, page by page; no connection is held between two pages."""
+    after = 0
+    while True:
+        async with pool.connection() as conn:
+            page = await async_rows(
+                conn, Reject, _REJECTS, {"upload_id": upload_id, "after": after, "limit": REJECTS_AT_ONCE}
+            )
+        if not page:
+            return
+        yield page
+        after = page[-1].line

@@ -1,4 +1,5 @@
-"""A body coming in: decoded, cut into batches between rows, staged while it still arrives, sealed at its end.
+"""A body coming in: decoded, brought to UTF-8, cut into batches between rows, staged while it still arrives, sealed at
+its end. Size and SHA-256 of an upload are those of its body once its Content-Encoding is undone, before it is UTF-8.
 
 Memory is constant: one batch is gathered while the one before it is compressed and staged. Nothing is dispatched before
 the seal, so half a file is never applied; a body that ends early, or is refused, leaves an `aborted` upload, no batch.
@@ -20,20 +21,22 @@ import uuid_utils.compat
 from psycopg_pool import AsyncConnectionPool
 
 import sql
-from app import dispatch
+from app import dispatch, events, idempotency
 from app.broker import FailOverRedisBroker
 from app.compression import compress, decoder
 from app.db import AsyncConnection, async_scalars
-from app.errors import MentiongraphError, Problem, UploadCutOff, UploadRefused
+from app.encodings import transcoder
+from app.errors import BacklogFull, KeyInUse, MentiongraphError, Problem, UploadCutOff, UploadRefused
+from app.formats import READERS
 from app.ledger import Options, Priority, Ring
-from app.posts import Format, boundary, count_lines, read_header
+from app.posts import Format
 from app.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 HEARTBEAT_SECONDS = 10.0
 LONGEST_ROW_SEARCH = 16 << 20
-"""Bytes beyond a full batch in which a row must end; a file without is no CSV, and would not fit in memory."""
+"""Bytes beyond a full batch in which a row must end; a file without would not fit in memory."""
 
 _INSERT = sql.query("uploads/insert")
 _HEARTBEAT = sql.query("uploads/heartbeat")
@@ -44,6 +47,7 @@ _ABORT = sql.query("uploads/abort")
 _DELETE_BATCHES = sql.query("batches/delete")
 _INSERT_BATCH = sql.query("batches/insert")
 _RING_UPLOAD = sql.query("batches/ring_upload")
+_BACKLOG = sql.query("batches/backlog")
 
 Pool = AsyncConnectionPool[AsyncConnection]
 Clock = Callable[[], datetime]
@@ -67,14 +71,20 @@ async def receive(
     settings: Settings,
     received_by: str,
     clock: Clock,
+    keyed: idempotency.Request | None = None,
 ) -> Received:
-    """Take a body in and seal it. Raises UploadRefused or UploadCutOff, with the `upload_id` that the ledger keeps."""
+    """Take a body in and seal it; with a key, if that is free.
+
+    Raises UploadRefused or UploadCutOff, with the `upload_id` that the ledger keeps; KeyInUse.
+    """
     decode = decoder(encoding)
-    upload = _Upload(pool, uuid_utils.compat.uuid7(), options, settings, clock)
+    upload = _Upload(pool, uuid_utils.compat.uuid7(), options, settings, clock, keyed)
     await upload.open(filename=filename, again=again, received_by=received_by)
     try:
         async for chunk in _patient(body, settings.receive_timeout):
             for piece in decode.decode(chunk):
+                if keyed is not None:
+                    keyed.fingerprint.update(piece)
                 await upload.add(piece)
         decode.finish()
         return await upload.seal()
@@ -85,6 +95,45 @@ async def receive(
         # Whatever ends the body early, a cancelled request included: the ledger says so before it goes on its way.
         await asyncio.shield(upload.abort(UploadCutOff("the body ended early; nothing was applied. Send it again.")))
         raise
+
+
+async def read_again(
+    body: AsyncIterator[bytes], keyed: idempotency.Request, *, encoding: str | None, settings: Settings
+) -> bytes:
+    """Read a repeat of a body for its fingerprint alone. Raises UploadRefused, UploadCutOff."""
+    decode = decoder(encoding)
+    size = 0
+    async for chunk in _patient(body, settings.receive_timeout):
+        for piece in decode.decode(chunk):
+            size += len(piece)
+            if size > settings.max_upload_bytes:
+                raise _too_large(settings)
+            keyed.fingerprint.update(piece)
+    decode.finish()
+    return keyed.fingerprint.digest()
+
+
+async def check_backlog(pool: Pool, settings: Settings) -> None:
+    """Raises BacklogFull where so much waits to be counted that no new upload should begin.
+
+    Uploads that begin at the same time do not see each other: the bound may be passed by what they hold.
+    """
+    async with pool.connection() as conn:
+        (waiting,) = await async_scalars(conn, _BACKLOG)
+    if waiting >= settings.max_backlog_bytes:
+        raise BacklogFull(
+            f"{waiting} bytes wait to be counted, and no more than {settings.max_backlog_bytes} may; send it later. "
+            "More workers make it shorter; MENTIONGRAPH_MAX_BACKLOG_BYTES is the bound."
+        )
+
+
+def _too_large(settings: Settings) -> UploadRefused:
+    return UploadRefused(
+        "upload-too-large",
+        f"the decoded body is larger than {settings.max_upload_bytes} bytes; split the file, or raise "
+        "MENTIONGRAPH_MAX_UPLOAD_BYTES.",
+        status=413,
+    )
 
 
 async def _patient(body: AsyncIterator[bytes], timeout: float) -> AsyncIterator[bytes]:
@@ -103,12 +152,23 @@ async def _patient(body: AsyncIterator[bytes], timeout: float) -> AsyncIterator[
 class _Upload:
     """One upload while it is being received."""
 
-    def __init__(self, pool: Pool, upload_id: uuid.UUID, options: Options, settings: Settings, clock: Clock) -> None:
+    def __init__(  # noqa: PLR0917 (it has the one caller)
+        self,
+        pool: Pool,
+        upload_id: uuid.UUID,
+        options: Options,
+        settings: Settings,
+        clock: Clock,
+        keyed: idempotency.Request | None,
+    ) -> None:
         self.id = upload_id
         self._pool = pool
         self._options = options
         self._settings = settings
         self._clock = clock
+        self._keyed = keyed
+        self._transcoder = transcoder(options.encoding)
+        self._reader = READERS[options.format]
         self._format: Format | None = None
         self._buffer = bytearray()
         self._sha256 = hashlib.sha256()
@@ -119,44 +179,45 @@ class _Upload:
         self._heard_at: datetime | None = None
 
     async def open(self, *, filename: str | None, again: bool, received_by: str) -> None:
-        """Enter it into the ledger."""
-        self._heard_at = self._clock()
-        await self._run(
-            _INSERT,
-            id=self.id,
-            filename=filename,
-            options=msgspec.json.encode(self._options).decode(),
-            again=again,
-            received_by=received_by,
-            received_at=self._heard_at,
-        )
+        """Enter it into the ledger. Raises KeyInUse."""
+        now = self._heard_at = self._clock()
+        params = {
+            "id": self.id,
+            "filename": filename,
+            "options": msgspec.json.encode(self._options).decode(),
+            "again": again,
+            "received_by": received_by,
+            "received_at": now,
+        }
+        async with self._pool.connection() as conn, conn.transaction():
+            await conn.execute(_INSERT, params)
+            if self._keyed and not await idempotency.claim(conn, self._keyed.key, self.id, now=now):
+                raise KeyInUse("another request with this Idempotency-Key has just begun; send it again later.")
 
     async def add(self, piece: bytes) -> None:
         """More decoded bytes. Waits while the batch before is staged: that is the back-pressure."""
         self._size += len(piece)
         if self._size > self._settings.max_upload_bytes:
-            raise UploadRefused(
-                "upload-too-large",
-                f"the decoded body is larger than {self._settings.max_upload_bytes} bytes; split the file, or raise "
-                "MENTIONGRAPH_MAX_UPLOAD_BYTES.",
-                status=413,
-            )
-        self._buffer += piece
-        if self._format is None:
-            await self._read_header(final=False)
-        if self._format is not None and len(self._buffer) >= self._settings.batch_bytes:
-            await self._cut(self._format, final=False)
+            raise _too_large(self._settings)
+        self._sha256.update(piece)
+        for part in self._transcoder.feed(piece):
+            self._buffer += part
+            if self._format is None:
+                await self._read_header(final=False)
+            if self._format is not None and len(self._buffer) >= self._settings.batch_bytes:
+                await self._cut(self._format, final=False)
         await self._beat()
 
     async def seal(self) -> Received:
         """The body is complete: receiving -> staged, or an earlier upload of the same bytes is answered."""
+        self._buffer += self._transcoder.finish()
         if self._format is None:
             await self._read_header(final=True)
         if self._format is not None:
             await self._cut(self._format, final=True)
         await self._staged()
         if not self._batches:
-            raise UploadRefused("no-rows", "the file has a header but no row below it.")
+            raise UploadRefused("no-rows", "the file has no row: a header at most, and empty lines.")
         sealed = {
             "id": self.id,
             "sha256": self._sha256.digest(),
@@ -165,8 +226,10 @@ class _Upload:
             "now": self._clock(),
         }
         try:
-            async with self._pool.connection() as conn:
+            async with self._pool.connection() as conn, conn.transaction():
                 rung = await async_scalars(conn, _SEAL, sealed)
+                if self._keyed and rung:
+                    await idempotency.settle(conn, self._keyed, self.id, status=202)
         except psycopg.errors.UniqueViolation:
             return await self._give_way(sealed)
         if not rung:
@@ -196,28 +259,32 @@ class _Upload:
                 raise UploadCutOff("an upload of the same bytes was just withdrawn; send it again.")
             await conn.execute(_SET_DUPLICATE, {**sealed, "duplicate_of": earlier[0]})
             await conn.execute(_DELETE_BATCHES, {"upload_ids": [self.id]})
+            if self._keyed:
+                await idempotency.settle(conn, self._keyed, self.id, status=200)
         return Received(earlier[0], earlier=True)
 
     async def _read_header(self, *, final: bool) -> None:
         options = self._options
-        header = read_header(bytes(self._buffer), final=final, names=options.columns, delimiter=options.delimiter)
+        header = self._reader.read_header(
+            bytes(self._buffer), final=final, names=options.columns, delimiter=options.delimiter
+        )
         if header is None:
             return
         self._format = header.format
         self._line = header.first_line
-        self._sha256.update(self._buffer[: header.body_offset])
         del self._buffer[: header.body_offset]
         await self._run(_HEARTBEAT, id=self.id, format=msgspec.json.encode(header.format).decode(), now=self._clock())
 
     async def _cut(self, form: Format, *, final: bool) -> None:
         """Stage what is complete; the rest waits for more."""
         data = bytes(self._buffer)
-        end = await asyncio.to_thread(boundary, data, delimiter=form.delimiter, final=final)
+        end = await asyncio.to_thread(self._reader.boundary, data, delimiter=form.delimiter, final=final)
         if not end:
             if len(data) > self._settings.batch_bytes + LONGEST_ROW_SEARCH:
                 raise UploadRefused(
                     "no-row-end",
-                    f"the row that begins on line {self._line} does not end within {len(data)} bytes: this is no CSV.",
+                    f"the row that begins on line {self._line} does not end within {len(data)} bytes: this is not the "
+                    f"{self._options.format} it is said to be.",
                 )
             return
         del self._buffer[:end]
@@ -227,7 +294,7 @@ class _Upload:
     async def _stage(self, data: bytes) -> None:
         payload, lines = await asyncio.to_thread(self._prepare, data)
         first_line, self._line = self._line, self._line + lines
-        if not data.strip(b"\r\n"):
+        if self._reader.is_blank(data):
             return
         ordinal, self._batches = self._batches, self._batches + 1
         async with self._pool.connection() as conn:
@@ -248,8 +315,7 @@ class _Upload:
 
     def _prepare(self, data: bytes) -> tuple[bytes, int]:
         """In a thread, one batch at a time: the compressed bytes, and the physical lines in them."""
-        self._sha256.update(data)
-        return compress(data), count_lines(data)
+        return compress(data), self._reader.count_lines(data)
 
     async def _staged(self) -> None:
         """Wait until the batch before is staged."""
@@ -271,7 +337,10 @@ class _Upload:
 
 
 async def ring(pool: Pool, broker: FailOverRedisBroker, upload_id: uuid.UUID, priority: Priority, clock: Clock) -> None:
-    """Wake workers for every batch of a sealed upload that is to be counted. Never raises: there is the sweeper."""
+    """Wake workers for every batch of a sealed upload that is to be counted, and those who listen to it.
+
+    Never raises: there is the sweeper.
+    """
     try:
         async with pool.connection() as conn:
             batches = await async_scalars(conn, _RING_UPLOAD, {"upload_id": upload_id, "now": clock()})
@@ -279,3 +348,4 @@ async def ring(pool: Pool, broker: FailOverRedisBroker, upload_id: uuid.UUID, pr
         log.warning("could not ring; the sweeper will", upload=str(upload_id), error=str(error))
         return
     await asyncio.to_thread(dispatch.ring_counts, broker, [Ring(batch, priority) for batch in batches])
+    await asyncio.to_thread(events.announce, broker, [upload_id])

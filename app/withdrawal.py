@@ -45,6 +45,7 @@ class _Delta(msgspec.Struct, frozen=True):
 
 
 class _SoFar(msgspec.Struct, frozen=True):
+    staged: int
     uncounted: int
     rows_received: int
     rows_rejected: int
@@ -103,6 +104,9 @@ def decide(conn: Connection, upload_id: uuid.UUID, *, now: datetime) -> list[int
             return []
         rejected, received = so_far.rows_rejected, so_far.rows_received
         counted = not so_far.uncounted
+        if not so_far.staged:
+            # A batch that failed keeps the others held: the upload has failed, until the batch is replayed.
+            finish_uploads(conn, [upload_id], now=now)
         if (limit.rows is not None and rejected > limit.rows) or (
             counted and limit.exceeded(rejected=rejected, received=received)
         ):

@@ -44,6 +44,8 @@ CREATE TABLE uploads (
   batch_count integer CHECK (batch_count >= 0),
   duplicate_of uuid REFERENCES uploads (id),
   error jsonb,
+  purged_at timestamptz,
+  rejects_purged_at timestamptz,
   CONSTRAINT sealed_uploads_say_what_they_hold CHECK (
     state IN ('receiving', 'aborted', 'cancelled')
     OR (sha256 IS NOT NULL AND size_bytes IS NOT NULL AND batch_count IS NOT NULL AND sealed_at IS NOT NULL)
@@ -59,6 +61,11 @@ CREATE UNIQUE INDEX uploads_same_bytes ON uploads (sha256)
 WHERE NOT again AND state IN ('staged', 'applying', 'applied', 'failed') AND error IS NULL;
 CREATE INDEX uploads_unfinished ON uploads (state) WHERE finished_at IS NULL;
 CREATE INDEX uploads_received ON uploads (received_at DESC, id DESC);
+COMMENT ON COLUMN uploads.purged_at IS
+'When the last of its payloads and merged deltas was purged: it cannot be replayed or retracted any more.';
+COMMENT ON COLUMN uploads.rejects_purged_at IS
+'When purging its rejects began: from then on the counters know of more rejects than there are.';
+CREATE INDEX uploads_unpurged ON uploads (finished_at) WHERE purged_at IS NULL;
 
 CREATE TABLE batches (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -113,9 +120,12 @@ CREATE TABLE rejects (
   code text NOT NULL,
   message text NOT NULL,
   raw bytea NOT NULL,
+  value bytea,
   PRIMARY KEY (upload_id, line)
 );
 COMMENT ON COLUMN rejects.line IS 'Physical line number in the file as it was sent, the header being line 1.';
+COMMENT ON COLUMN rejects.column_name IS 'As the file calls it. NULL: it is not about one column.';
+COMMENT ON COLUMN rejects.value IS 'What stands in the column, up to 200 characters of it.';
 CREATE INDEX rejects_batch ON rejects (batch_id);
 
 CREATE TABLE deltas (
@@ -238,6 +248,19 @@ CREATE TABLE edges_archive (
   archived_at timestamptz NOT NULL,
   PRIMARY KEY (source_id, target_id)
 );
+
+CREATE UNLOGGED TABLE edges_shadow (
+  source_id bigint NOT NULL,
+  target_id bigint NOT NULL,
+  mention_count bigint NOT NULL,
+  weight double precision NOT NULL,
+  weighed_at timestamptz NOT NULL,
+  first_seen timestamptz NOT NULL,
+  last_seen timestamptz NOT NULL,
+  PRIMARY KEY (source_id, target_id)
+);
+COMMENT ON TABLE edges_shadow IS
+'The graph as `rebuild` counts it anew from the ledger. Empty at other times, and after a crash.';
 
 -- Exponential decay (Cormode, Shkapenyuk, Srivastava, Xu: Forward Decay, ICDE 2009): linear in the weight, so neither
 -- the order of merges nor the moment of a write-down changes it. Beyond 300 half-lives, or for a weight that small, the

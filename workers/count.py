@@ -5,7 +5,7 @@ from __future__ import annotations
 import dramatiq
 import structlog
 
-from app import db, deltas, dispatch, ledger, withdrawal
+from app import db, deltas, dispatch, events, ledger, withdrawal
 from app.errors import Problem
 from app.ledger import Claim, Priority, Ring
 from workers import process
@@ -26,6 +26,7 @@ def _count(batch_id: int) -> None:
                 # Whatever it is, the ledger keeps it, and the batch is tried again.
                 log.exception("count failed", attempt=claim.attempts)
                 ledger.fail(conn, claim, _problem(claim, error), settings=process.settings, now=db.clock())
+                events.announce(process.broker, [claim.upload_id])
                 return
             if outcome is None:
                 log.warning("claim superseded: somebody else counts this batch")
@@ -35,6 +36,7 @@ def _count(batch_id: int) -> None:
             if claim.options.max_rejects is not None:
                 shards = withdrawal.decide(conn, claim.upload_id, now=db.clock())
     dispatch.ring_merges(process.broker, [Ring(shard, claim.options.priority) for shard in shards])
+    events.announce(process.broker, [claim.upload_id])
 
 
 def _problem(claim: Claim, error: Exception) -> Problem:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from workers.count import count, count_urgent
 from workers.decay import decay
 from workers.merge import merge, merge_urgent
+from workers.purge import purge
 from workers.sweep import sweep
 
-__all__ = ["count", "count_urgent", "decay", "merge", "merge_urgent", "sweep"]
+__all__ = ["count", "count_urgent", "decay", "merge", "merge_urgent", "purge", "sweep"]

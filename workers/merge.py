@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dramatiq
 
-from app import db, deltas, dispatch
+from app import db, deltas, dispatch, events
 from app.ledger import Priority
 from workers import process
 
@@ -14,7 +14,10 @@ def _merge(shard: int) -> None:
     with process.connection() as conn:
         parameters = process.graph(conn).parameters
         while True:
+            waiting = events.waiting(conn, shard, limit=limit)
             merged = deltas.merge_shard(conn, shard, parameters, limit=limit, now=db.clock())
+            if merged:
+                events.announce(process.broker, waiting)
             if merged is None or (merged < limit and not deltas.has_pending(conn, shard)):
                 return
 

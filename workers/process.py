@@ -13,7 +13,7 @@ import structlog
 from dramatiq import Broker, Middleware, Worker
 from periodiq import PeriodiqMiddleware
 
-from app import db, dispatch, ledger, log, withdrawal
+from app import db, dispatch, events, ledger, log, withdrawal
 from app.broker import FailOverRedisBroker, redis_client
 from app.db import Connection
 from app.ledger import GraphParameters
@@ -72,9 +72,12 @@ class Process(Middleware):
         """One sweep, and the bells it asks for."""
         empty = dispatch.queues_empty(self.broker)
         with self.connection() as conn:
-            for upload in withdrawal.undecided(conn):
+            undecided = withdrawal.undecided(conn)
+            for upload in undecided:
                 withdrawal.decide(conn, upload, now=db.clock())
             found = ledger.sweep(conn, settings=self.settings, now=db.clock(), queues_empty=empty)
+        if undecided:
+            events.announce(self.broker, undecided)
         if found is None:
             return
         if found.failed_batches or found.aborted_uploads:

@@ -7,7 +7,7 @@ from litestar.di import Provide
 
 from app import db, log
 from app import settings as environment
-from app.http import doc, graph, health, problems, receiving, uploads
+from app.http import changes, doc, events, graph, health, history, problems, receiving, rejects, uploads
 from app.http.origin import refuse_cross_site
 from app.http.requests import logged
 from app.http.services import Clock, lifespan, provide_services
@@ -18,12 +18,20 @@ def create_app(settings: Settings, *, clock: Clock = db.clock) -> Litestar:
     """An app that works on the servers `settings` name; it connects to them when it is started and they answer."""
     app = Litestar(
         [
+            uploads.allow_uploads,
             receiving.receive_upload,
             uploads.list_uploads,
             uploads.get_upload,
             uploads.list_batches,
-            uploads.list_rejects,
+            rejects.list_rejects,
+            rejects.download_rejects,
+            events.stream_events,
+            changes.cancel_upload,
+            changes.retract_upload,
+            changes.replay_upload,
+            changes.replay_batch,
             graph.get_edge,
+            history.get_history,
             graph.get_user,
             graph.list_outgoing,
             graph.list_incoming,

@@ -22,6 +22,7 @@ class FilePart(NamedTuple):
     """The file in a form; whoever reads its content reads the form to its end."""
 
     filename: str | None
+    media_type: str | None
     encoding: str | None
     content: AsyncIterator[bytes]
 
@@ -53,7 +54,9 @@ async def file_part(request: Request[Any, Any, Any], *, timeout: float) -> FileP
         async with asyncio.timeout(timeout):
             async for event in events:
                 if isinstance(event, MultipartSegment) and event.name == FILE_PART:
-                    return FilePart(event.filename, event.header("Content-Encoding"), _content(events))
+                    return FilePart(
+                        event.filename, event.content_type, event.header("Content-Encoding"), _content(events)
+                    )
     except TimeoutError as error:
         raise UploadCutOff(f"No part named {FILE_PART!r} began within {timeout:g} s. Send the form again.") from error
     raise UploadRefused("no-file", f"The form has no part named {FILE_PART!r}; send the CSV in it.", status=400)

@@ -42,7 +42,7 @@ class Download(ASGIResponse):
         return cls(first, blocks, media_type=media_type, filename=filename, stalled_after=stalled_after)
 
     async def send_body(self, send: Send, receive: Receive) -> None:
-        gone = asyncio.create_task(_disconnected(receive))
+        gone = asyncio.create_task(disconnected(receive))
         try:
             async with aclosing(self._rest) as rest:
                 await self._send(self._first, send)
@@ -62,6 +62,7 @@ class Download(ASGIResponse):
             await send({"type": "http.response.body", "body": block, "more_body": True})
 
 
-async def _disconnected(receive: Receive) -> None:
+async def disconnected(receive: Receive) -> None:
+    """Until the client has gone."""
     while (await receive())["type"] != "http.disconnect":
         pass

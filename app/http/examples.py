@@ -15,10 +15,15 @@ UPLOAD: dict[str, Any] = {
     "filename": "posts.csv",
     "options": {
         "columns": {"text": "data", "timestamp": "timestamp", "author": "username"},
+        "format": "csv",
+        "encoding": "utf-8",
         "delimiter": ",",
         "profile": "twitter",
+        "retweets": True,
         "clock": "arrival",
         "priority": "bulk",
+        "dry_run": False,
+        "max_rejects": {"share": 0.05},
     },
     "again": False,
     "progress": {"bytes_total": 25165932, "bytes_counted": 16777216, "bytes_applied": 8388608, "share": 0.5},
@@ -28,7 +33,16 @@ UPLOAD: dict[str, Any] = {
     "rows_applied": 67093,
     "mentions": 100712,
     "mentions_applied": 50301,
-    "batches": {"staged": 1, "counted": 1, "applied": 1, "failed": 0},
+    "batches": {
+        "staged": 1,
+        "counted": 1,
+        "applied": 1,
+        "failed": 0,
+        "checked": 0,
+        "cancelled": 0,
+        "retracting": 0,
+        "retracted": 0,
+    },
     "size_bytes": 25165932,
     "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "received_by": "mentiongraph api@host:4711",
@@ -39,10 +53,14 @@ UPLOAD: dict[str, Any] = {
     "seconds_applying": None,
     "duplicate_of": None,
     "error": None,
+    "purged_at": None,
+    "rejects_purged_at": None,
     "links": {
         "upload": f"/uploads/{_ID}",
         "batches": f"/uploads/{_ID}/batches",
         "rejects": f"/uploads/{_ID}/rejects",
+        "rejects_csv": f"/uploads/{_ID}/rejects.csv",
+        "events": f"/uploads/{_ID}/events",
         "duplicate_of": None,
     },
 }
@@ -78,12 +96,56 @@ REJECTS = {
         {
             "line": 17,
             "column": "timestamp",
+            "value": "yesterday",
             "code": "unreadable_timestamp",
             "message": "The timestamp (field 2) is 'yesterday'; wanted ISO 8601 such as 2024-05-01T12:30:00Z, "
             "or seconds (9-10 digits) or milliseconds (13 digits) since 1970.",
             "raw": "hello @ada,yesterday,grace",
         }
     ],
+    "next": None,
+}
+REJECTS_CSV = """\
+data,timestamp,username,reject_line,reject_column,reject_code,reject_message
+hello @ada,yesterday,grace,17,timestamp,unreadable_timestamp,The timestamp (field 2) is 'yesterday'; …
+"""
+EVENTS = f"""\
+retry: 1000
+
+id: 4711
+event: state
+data: {{"id":4711,"at":"2026-01-15T12:00:00.4Z","batch_id":42,"from_state":"staged","to_state":"counted",\
+"process":"mentiongraph worker@host:4712","reason":null}}
+
+event: progress
+data: {{"state":"applying","progress":{{"bytes_total":251659,"bytes_counted":838860,"bytes_applied":0,"share":0.1667}},\
+"rows_received":67101,"rows_accepted":67093,"rows_rejected":8,"rows_applied":0,"mentions":50301,"mentions_applied":0,\
+"batches":{{"staged":2,"counted":1,"applied":0,"failed":0,"checked":0,"cancelled":0,"retracting":0,"retracted":0}}}}
+
+event: end
+data: {{"id":"{_ID}","state":"applied","filename":"posts.csv"}}
+
+"""
+HISTORY: dict[str, Any] = {
+    "source": "Grace",
+    "target": "ada",
+    "contributions": [
+        {
+            "upload_id": _ID,
+            "filename": "posts.csv",
+            "batch_id": 42,
+            "ordinal": 0,
+            "first_line": 2,
+            "mention_count": 3,
+            "first_seen": "2026-01-12T09:30:00Z",
+            "last_seen": "2026-01-15T12:00:00Z",
+            "applied_at": "2026-01-15T12:00:00.9Z",
+            "profile": "twitter",
+            "profile_version": 1,
+            "retracted": False,
+        }
+    ],
+    "purged": False,
     "next": None,
 }
 EDGE = {

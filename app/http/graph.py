@@ -22,7 +22,7 @@ from app.http.examples import answering
 from app.http.paging import Limit, next_page
 from app.http.services import Injected, Services
 
-_NO_USER = {
+NO_USER = {
     400: "'@' is no handle: nothing is left of it without '@' and white space.",
     404: "nobody called 'ada' wrote a post or was mentioned in one that was counted.",
     **problems.UNAVAILABLE,
@@ -100,7 +100,7 @@ def _path_of(user: User) -> str:
     tags=["graph"],
     summary="One edge",
     operation_class=answering(examples.EDGE),
-    responses=problems.responses(_NO_USER),
+    responses=problems.responses(NO_USER),
 )
 async def get_edge(
     services: Injected,
@@ -126,7 +126,7 @@ async def get_edge(
     tags=["graph"],
     summary="One user",
     operation_class=answering(examples.USER),
-    responses=problems.responses(_NO_USER),
+    responses=problems.responses(NO_USER),
 )
 async def get_user(services: Injected, handle: Handle) -> UserAnswer:
     """What the user's mentions add up to, made and received. The handle may be in any spelling, with or without '@'."""
@@ -148,7 +148,7 @@ async def get_user(services: Injected, handle: Handle) -> UserAnswer:
     tags=["graph"],
     summary="Whom a user mentions",
     operation_class=answering(examples.MENTIONS),
-    responses=problems.responses(_NO_USER),
+    responses=problems.responses(NO_USER),
 )
 async def list_outgoing(
     services: Injected,
@@ -166,7 +166,7 @@ async def list_outgoing(
     tags=["graph"],
     summary="Who mentions a user",
     operation_class=answering(examples.MENTIONS),
-    responses=problems.responses(_NO_USER),
+    responses=problems.responses(NO_USER),
 )
 async def list_incoming(
     services: Injected,

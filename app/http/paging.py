@@ -9,6 +9,9 @@ from litestar.params import QueryParameter
 
 MAX_LIMIT = 500
 
+MAX_NUMBER = 2**53 - 1
+"""The highest number that every reader of JSON takes exactly; no line, batch or event will have it."""
+
 Limit: TypeAlias = Annotated[int, QueryParameter(description="How many at most.", ge=1, le=MAX_LIMIT)]
 
 

@@ -75,7 +75,10 @@ def _problem(error: Exception) -> tuple[Problem, Mapping[str, str]]:
 _HEADERS: Mapping[str, Mapping[str, str]] = {
     # RFC 7694, and the W3C's Linked Data Platform: what would have been accepted.
     "unsupported-encoding": {"Accept-Encoding": "gzip, zstd, identity"},
-    "unsupported-media-type": {"Accept-Post": "text/csv, multipart/form-data"},
+    "unsupported-media-type": {"Accept-Post": "text/csv, application/x-ndjson, application/jsonl, multipart/form-data"},
+    # Counting a full backlog takes minutes; receiving the first of two requests, seconds.
+    "backlog-full": {"Retry-After": "60"},
+    "idempotency-key-in-use": {"Retry-After": "5"},
 }
 
 
@@ -105,7 +108,13 @@ def _validation_detail(error: HTTPException) -> str:
     if not isinstance(error.extra, list):
         return error.detail
     found = cast("list[dict[str, Any]]", error.extra)
-    return "; ".join(f"{_source(each)} parameter {each.get('key')!r}: {each.get('message')}" for each in found)
+    return "; ".join(f"{_source(each)} parameter {_name(each)!r}: {each.get('message')}" for each in found)
+
+
+def _name(found: Mapping[str, Any]) -> str:
+    # Litestar names a header by the handler's argument.
+    name = str(found.get("key"))
+    return name.replace("_", "-").title() if found.get("source") is ParamType.HEADER else name
 
 
 def _source(found: Mapping[str, Any]) -> str:

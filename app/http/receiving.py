@@ -7,36 +7,38 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
 
+import msgspec
 from litestar import Request, Response, post
 from litestar.background_tasks import BackgroundTask
 from litestar.datastructures import ResponseHeader, State
 from litestar.di import NamedDependency, Provide
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example, OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
-from litestar.params import QueryParameter, SkipValidation
+from litestar.params import HeaderParameter, QueryParameter, SkipValidation
 
-from app import compression, status
+from app import compression, idempotency, status
 from app import uploads as domain
 from app.db import process_name
-from app.errors import BadRequest, UploadRefused
+from app.errors import BadRequest, KeyInUse, KeyReused, UploadRefused
 from app.http import bodies, examples, problems
-from app.http.services import Injected
+from app.http.options import CHARSETS, CSV_TYPES, JSONL_TYPES, QUERY, Encoding, read_options
+from app.http.services import Injected, Services
 from app.http.uploads import Upload, path_of
-from app.ledger import UNFINISHED, Options, Priority
-from app.mentions import PROFILES, Clock
-from app.posts import ColumnNames
+from app.ledger import UNFINISHED, InputFormat, Options
 from app.settings import Settings
+from app.status import Entry
 
-_RAW_TYPES = frozenset({"text/csv", "application/csv"})
-_CHARSETS = frozenset({"utf-8", "utf8", "us-ascii"})
 _FILENAME_LENGTH = 255
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
-_COLUMN = r"^[^\x00-\x1f\x7f]+$"
 _EXAMPLE_CSV = """\
 data,timestamp,username
 "Thanks @ada, see you there",2026-01-15T12:00:00Z,grace
 "@grace @linus it was fun",2026-01-15T12:05:00Z,ada
+"""
+_EXAMPLE_JSONL = """\
+{"data": "Thanks @ada, see you there", "timestamp": "2026-01-15T12:00:00Z", "username": "grace"}
+{"data": "@grace @linus it was fun", "timestamp": 1768478700, "username": "ada"}
 """
 
 
@@ -46,6 +48,8 @@ class _Body(NamedTuple):
     content: AsyncIterator[bytes]
     encoding: str | None
     filename: str | None
+    is_jsonl: bool = False
+    """Whether its own Content-Type says so."""
 
 
 @dataclass
@@ -62,62 +66,23 @@ class _ReceiveOperation(Operation):
         )
         self.request_body = RequestBody(
             required=True,
-            description="The CSV itself, which may be compressed (`Content-Encoding: gzip` or `zstd`), or a form with "
-            "the CSV in its part `file`. Either is read as it arrives; there is no need to split a big file.",
+            description="The CSV, or JSON Lines, itself, which may be compressed (`Content-Encoding: gzip` or `zstd`), "
+            "or a form with it in the part `file`. Either is read as it arrives; there is no need to split a big file.",
             content={
                 "text/csv": OpenAPIMediaType(schema=binary, examples={"posts": Example(value=_EXAMPLE_CSV)}),
+                "application/x-ndjson": OpenAPIMediaType(
+                    schema=binary, examples={"posts": Example(value=_EXAMPLE_JSONL)}
+                ),
+                "application/jsonl": OpenAPIMediaType(schema=binary),
                 "multipart/form-data": OpenAPIMediaType(schema=form),
             },
         )
 
 
-def read_options(  # noqa: PLR0917 (each is a query parameter)
-    text: Annotated[
-        str, QueryParameter(description="Name of the column with the text.", pattern=_COLUMN, max_length=200)
-    ] = "data",
-    timestamp: Annotated[
-        str, QueryParameter(description="Name of the column with the instant.", pattern=_COLUMN, max_length=200)
-    ] = "timestamp",
-    author: Annotated[
-        str, QueryParameter(description="Name of the column with the author's handle.", pattern=_COLUMN, max_length=200)
-    ] = "username",
-    delimiter: Annotated[
-        str, QueryParameter(description="What separates two fields; a tab is `%09`.", pattern=r"^[\t !#-~]$")
-    ] = ",",
-    profile: Annotated[str, QueryParameter(description=f"What a mention is: {', '.join(PROFILES)}.")] = "twitter",
-    clock: Annotated[
-        Clock,
-        QueryParameter(
-            description="When a mention counts as made: on `arrival`, or at the post's own instant (`event`)."
-        ),
-    ] = Clock.ARRIVAL,
-    priority: Annotated[
-        Priority, QueryParameter(description="`urgent` uploads do not wait behind `bulk` ones.")
-    ] = Priority.BULK,
-) -> Options:
-    """The query as options. Raises BadRequest."""
-    if profile not in PROFILES:
-        raise BadRequest(f"there is no mention profile {profile!r}; known: {', '.join(PROFILES)}.")
-    if len({name.strip().casefold() for name in (text, timestamp, author)}) < 3:  # noqa: PLR2004
-        raise BadRequest(
-            f"text, timestamp and author are three columns; asked for: {text!r}, {timestamp!r}, {author!r}."
-        )
-    return Options(
-        columns=ColumnNames(text=text, timestamp=timestamp, author=author),
-        delimiter=delimiter,
-        profile=profile,
-        clock=clock,
-        priority=priority,
-    )
-
-
-_QUERY = frozenset({"again", "filename", "text", "timestamp", "author", "delimiter", "profile", "clock", "priority"})
-
-
 @post(
     ["/uploads", "/upload_csv"],
     tags=["uploads"],
-    summary="Upload a CSV file",
+    summary="Upload a file of posts",
     status_code=202,
     response_description="Taken in, and waiting to be counted; `Location` is its entry in the ledger.",
     response_headers=[ResponseHeader("Location", documentation_only=True, description="Path of the upload's entry.")],
@@ -134,15 +99,18 @@ _QUERY = frozenset({"again", "filename", "text", "timestamp", "author", "delimit
         **problems.responses(
             {
                 400: "There is no mention profile 'x'; known: twitter.",
+                403: "a page of another site sent this with your browser; nothing was done.",
+                409: "the first request with this Idempotency-Key is still being received; send it again later.",
                 413: "The decoded body is larger than 17179869184 bytes; split the file.",
                 415: "Content-Type 'application/json' cannot be read; send text/csv or multipart/form-data.",
                 422: "The header has no column 'username'; wanted 'data', 'timestamp' and 'username', found: 'a', 'b'.",
+                429: "68719476736 bytes wait to be counted, and no more than 68719476736 may; send it again later.",
                 **problems.UNAVAILABLE,
             }
         ),
     },
 )
-async def receive_upload(
+async def receive_upload(  # noqa: PLR0917 (what a request has)
     request: Request[Any, Any, State],
     services: Injected,
     options: NamedDependency[SkipValidation[Options]],
@@ -152,39 +120,93 @@ async def receive_upload(
     filename: Annotated[
         str | None, QueryParameter(description="What the file is called; a form's part brings its own name.")
     ] = None,
+    idempotency_key: Annotated[
+        str | None,
+        HeaderParameter(
+            name="Idempotency-Key",
+            pattern=idempotency.PATTERN,
+            description="Of the client's choice, such as a UUID, in quotes or not; the same for each repeat of one "
+            "request. A repeat is given the first answer; 422: another body or query; 409: the first is under way.",
+        ),
+    ] = None,
 ) -> Response[Upload]:
-    """Takes a CSV file with a header line in and answers as soon as every byte of it is safe; counting it comes later.
+    """Takes a CSV file with a header line, or JSON Lines, in, and answers as soon as every byte of it is safe; counting
+    it comes later.
 
     Columns are found by name; case, order, and further columns do not matter. A row that cannot be read does not stop
     its neighbours: see the upload's rejects. The same bytes twice are applied once: the second upload is answered with
     the entry of the first. A body that is cut off leaves an `aborted` entry, and nothing of it is applied.
 
+    With an `Idempotency-Key`, a repeat is given the first answer again, for as long as the upload is known. An upload
+    that came to nothing (cut off, refused) frees its key.
+
     `/upload_csv` does the same, under the path that earlier clients use.
     """
-    if unknown := set(request.query_params) - _QUERY:
-        known = ", ".join(sorted(_QUERY))
+    if unknown := set(request.query_params) - QUERY:
+        known = ", ".join(sorted(QUERY))
         raise BadRequest(f"there is no query parameter {sorted(unknown)[0]!r}; known: {known}.")
+    keyed: idempotency.Request | None = None
+    if key := idempotency.read_key(idempotency_key):
+        keyed = idempotency.Request(key, idempotency.Fingerprint(list(request.query_params.multi_items())))
+        async with services.pool.connection() as conn:
+            kept = await idempotency.get(conn, key)
+        if kept is not None and not kept.free:
+            return await _answer_again(request, services, kept, keyed)
+    await domain.check_backlog(services.pool, services.settings)
     body = await _body(request, services.settings)
+    if body.is_jsonl and "format" not in request.query_params:
+        options = msgspec.structs.replace(options, format=InputFormat.JSONL)
     received = await domain.receive(
         services.pool,
         body.content,
         options=options,
         filename=_clean(filename or body.filename),
         encoding=body.encoding,
-        again=again,
+        # A dry run is neither answered with an earlier upload, nor does it stand in the way of a later one.
+        again=again or options.dry_run,
         settings=services.settings,
         received_by=process_name("api"),
         clock=services.clock,
+        keyed=keyed,
     )
     async with services.pool.connection() as conn:
         entry = await status.upload(conn, received.upload_id)
+        answer = Upload.of(entry)
+        if keyed is not None:
+            await idempotency.set_answer(conn, keyed.key, msgspec.json.encode(answer))
+    return _answer(services, entry, answer, 200 if received.earlier else 202)
+
+
+def _answer(services: Services, entry: Entry, answer: Upload | dict[str, Any], code: int) -> Response[Any]:
+    """The answer; an upload that is not finished has its bell rung after it."""
     bell = BackgroundTask(domain.ring, services.pool, services.broker, entry.id, entry.options.priority, services.clock)
     return Response(
-        Upload.of(entry),
-        status_code=200 if received.earlier else 202,
+        answer,
+        status_code=code,
         headers={"Location": path_of(entry.id)},
         background=bell if entry.state in UNFINISHED else None,
     )
+
+
+async def _answer_again(
+    request: Request[Any, Any, State], services: Services, kept: idempotency.Kept, keyed: idempotency.Request
+) -> Response[Any]:
+    """The first answer to this key. Raises KeyInUse where there is none yet, KeyReused for another request."""
+    if kept.answer_status is None:
+        raise KeyInUse(
+            f"the first request with this Idempotency-Key is still being received, as upload {kept.upload_id}; "
+            "send it again later."
+        )
+    body = await _body(request, services.settings)
+    fingerprint = await domain.read_again(body.content, keyed, encoding=body.encoding, settings=services.settings)
+    if fingerprint != kept.fingerprint:
+        raise KeyReused(
+            f"this Idempotency-Key came with another body or query before, as upload {kept.upload_id}; nothing was "
+            "done. A new request needs a new key."
+        )
+    async with services.pool.connection() as conn:
+        entry = await status.upload(conn, kept.duplicate_of or kept.upload_id)
+    return _answer(services, entry, kept.answer or Upload.of(entry), kept.answer_status)
 
 
 async def _body(request: Request[Any, Any, State], settings: Settings) -> _Body:
@@ -196,16 +218,21 @@ async def _body(request: Request[Any, Any, State], settings: Settings) -> _Body:
             raise UploadRefused("unsupported-encoding", "a form cannot be compressed as a whole.", status=415)
         part = await bodies.file_part(request, timeout=settings.receive_timeout)
         compression.decoder(part.encoding)
-        return _Body(part.content, part.encoding, part.filename)
+        return _Body(part.content, part.encoding, part.filename, part.media_type in JSONL_TYPES)
     is_empty = request.headers.get("Content-Length", "0") == "0" and "Transfer-Encoding" not in request.headers
-    if media_type not in _RAW_TYPES and not (is_empty and not media_type):
+    if media_type not in CSV_TYPES | JSONL_TYPES and not (is_empty and not media_type):
         what = f"Content-Type {media_type!r} cannot be read" if media_type else "the request has no Content-Type"
         raise UploadRefused(
-            "unsupported-media-type", f"{what}; send text/csv, or multipart/form-data with a part 'file'.", status=415
+            "unsupported-media-type",
+            f"{what}; send text/csv, application/x-ndjson, or multipart/form-data with a part 'file'.",
+            status=415,
         )
     charset = parameters.get("charset", "utf-8")
-    if charset.lower() not in _CHARSETS:
-        raise UploadRefused("unsupported-media-type", f"charset {charset!r} cannot be read; send UTF-8.", status=415)
+    if charset.lower() not in CHARSETS:
+        known = ", ".join(Encoding)
+        raise UploadRefused(
+            "unsupported-media-type", f"charset {charset!r} cannot be read; those that can: {known}.", status=415
+        )
     compression.decoder(encoding)
     if encoding is None and (request.content_length or 0) > settings.max_upload_bytes:
         raise UploadRefused(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+import signal
+import threading
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import datetime
+from types import FrameType
 from typing import TypeAlias
 
 from litestar import Litestar
@@ -16,7 +19,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from app import graph
 from app.broker import FailOverRedisBroker, redis_client
-from app.db import AsyncConnection, async_pool
+from app.db import AsyncConnection, async_pool, pool
+from app.events import Hub
 from app.ledger import GraphParameters
 from app.settings import Settings
 
@@ -25,6 +29,7 @@ Clock: TypeAlias = Callable[[], datetime]
 EXPORTS = 2
 """Exports at once. They have connections of their own: a slow download takes none from the other requests."""
 
+SYNC_CONNECTIONS = 2
 
 CLOSE_SECONDS = 1.0
 
@@ -45,6 +50,10 @@ class Services:
         self.exports: AsyncConnectionPool[AsyncConnection] = async_pool(
             settings.database_url, role="export", size=EXPORTS, statement_timeout=0
         )
+        # For what the workers do with a connection of the other kind: cancel, retract, replay.
+        self.sync_pool = pool(
+            settings.database_url, role="api", size=SYNC_CONNECTIONS, statement_timeout=settings.statement_timeout
+        )
         # By name, without middleware: the API enqueues, and runs no actor.
         self.broker = FailOverRedisBroker(
             client=redis_client(settings.redis_url),
@@ -52,6 +61,7 @@ class Services:
             enqueue_timeout=settings.enqueue_timeout,
             middleware=[],
         )
+        self.hub = Hub(self.broker)
         self.migrated = False
         """Whether the schema was found complete; it does not become less so."""
         self._parameters: GraphParameters | None = None
@@ -65,10 +75,16 @@ class Services:
     async def open(self) -> None:
         await self.pool.open(wait=False)
         await self.exports.open(wait=False)
+        self.sync_pool.open(wait=False)
 
     async def close(self) -> None:
         # Where PostgreSQL is away, they would wait for connections that are still being made.
-        await asyncio.gather(self.exports.close(CLOSE_SECONDS), self.pool.close(CLOSE_SECONDS))
+        self.hub.close()
+        await asyncio.gather(
+            self.exports.close(CLOSE_SECONDS),
+            self.pool.close(CLOSE_SECONDS),
+            asyncio.to_thread(self.sync_pool.close, CLOSE_SECONDS),
+        )
         self.broker.client.close()
 
 
@@ -89,8 +105,35 @@ def lifespan(settings: Settings, clock: Clock) -> Callable[[Litestar], AbstractA
         app.state["services"] = services
         try:
             await services.open()
-            yield
+            with _told_to_stop(services.hub.close):
+                yield
         finally:
             await services.close()
 
     return open_services
+
+
+@contextmanager
+def _told_to_stop(do: Callable[[], None]) -> Generator[None]:
+    """Does it, too, when the process is told to stop: the server closes the app only after the last answer has ended,
+    and an answer that waits for events would not end by itself."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(do)
+        handler = before[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+
+    for number, handler in before.items():
+        if callable(handler):
+            signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,14 +1,13 @@
-"""The ledger over HTTP: uploads, their batches and their rejects."""
+"""The ledger over HTTP: uploads and their batches."""
 
 from __future__ import annotations
 
 import uuid
-from base64 import b64encode
 from datetime import datetime
 from typing import Annotated
 
 import msgspec
-from litestar import get
+from litestar import HttpMethod, Response, get, route
 from litestar.params import PathParameter, QueryParameter
 
 from app import status
@@ -20,7 +19,7 @@ from app.http.services import Injected
 from app.ledger import Options, UploadState
 from app.status import Batch, Entry
 
-_NOT_FOUND = {
+NOT_FOUND = {
     400: "path parameter 'upload_id': Invalid UUID",
     404: "the ledger has no upload 0199c5b2-0000-7000-8000-000000000000; GET /uploads lists what it has.",
     **problems.UNAVAILABLE,
@@ -37,6 +36,11 @@ class Progress(msgspec.Struct, frozen=True):
     bytes_applied: int
     share: float
 
+    @classmethod
+    def of(cls, entry: Entry) -> Progress:
+        """How far the entry is."""
+        return cls(entry.size_bytes, entry.bytes_counted, entry.bytes_applied, _share(entry))
+
 
 class BatchesByState(msgspec.Struct, frozen=True):
     """How many batches are in which state."""
@@ -45,6 +49,25 @@ class BatchesByState(msgspec.Struct, frozen=True):
     counted: int
     applied: int
     failed: int
+    checked: int
+    """Counted in a dry run."""
+    cancelled: int
+    retracting: int
+    retracted: int
+
+    @classmethod
+    def of(cls, entry: Entry) -> BatchesByState:
+        """The entry's batches."""
+        return cls(
+            staged=entry.batches_staged,
+            counted=entry.batches_counted,
+            applied=entry.batches_applied,
+            failed=entry.batches_failed,
+            checked=entry.batches_checked,
+            cancelled=entry.batches_cancelled,
+            retracting=entry.batches_retracting,
+            retracted=entry.batches_retracted,
+        )
 
 
 class UploadLinks(msgspec.Struct, frozen=True):
@@ -53,6 +76,8 @@ class UploadLinks(msgspec.Struct, frozen=True):
     upload: str
     batches: str
     rejects: str
+    rejects_csv: str
+    events: str
     duplicate_of: str | None
 
 
@@ -84,6 +109,9 @@ class Upload(msgspec.Struct, frozen=True):
     """From the last byte to the last batch."""
     duplicate_of: uuid.UUID | None
     error: Problem | None
+    purged_at: datetime | None
+    """When what it was made of was purged after its retention time: it cannot be replayed or retracted any more."""
+    rejects_purged_at: datetime | None
     links: UploadLinks
 
     @classmethod
@@ -95,19 +123,14 @@ class Upload(msgspec.Struct, frozen=True):
             filename=entry.filename,
             options=entry.options,
             again=entry.again,
-            progress=Progress(entry.size_bytes, entry.bytes_counted, entry.bytes_applied, _share(entry)),
+            progress=Progress.of(entry),
             rows_received=entry.rows_received,
             rows_accepted=entry.rows_accepted,
             rows_rejected=entry.rows_rejected,
             rows_applied=entry.rows_applied,
             mentions=entry.mentions,
             mentions_applied=entry.mentions_applied,
-            batches=BatchesByState(
-                staged=entry.batches_staged,
-                counted=entry.batches_counted,
-                applied=entry.batches_applied,
-                failed=entry.batches_failed,
-            ),
+            batches=BatchesByState.of(entry),
             size_bytes=entry.size_bytes,
             sha256=entry.sha256,
             received_by=entry.received_by,
@@ -118,10 +141,14 @@ class Upload(msgspec.Struct, frozen=True):
             seconds_applying=_seconds(entry.sealed_at, entry.finished_at),
             duplicate_of=entry.duplicate_of,
             error=entry.error,
+            purged_at=entry.purged_at,
+            rejects_purged_at=entry.rejects_purged_at,
             links=UploadLinks(
                 upload=path_of(entry.id),
                 batches=f"{path_of(entry.id)}/batches",
                 rejects=f"{path_of(entry.id)}/rejects",
+                rejects_csv=f"{path_of(entry.id)}/rejects.csv",
+                events=f"{path_of(entry.id)}/events",
                 duplicate_of=path_of(entry.duplicate_of) if entry.duplicate_of else None,
             ),
         )
@@ -141,53 +168,27 @@ class Batches(msgspec.Struct, frozen=True):
     next: str | None
 
 
-class Reject(msgspec.Struct, frozen=True):
-    """A row that could not be read: where, why, and what it holds (its first 4,096 bytes)."""
-
-    line: int
-    """Physical line in the file as it was sent, the header being line 1."""
-    column: str | None
-    code: str
-    message: str
-    raw: str
-    raw_base64: str | msgspec.UnsetType = msgspec.UNSET
-    """The row's own bytes, where they are not UTF-8; `raw` has U+FFFD for those that are not."""
-
-    @classmethod
-    def of(cls, reject: status.Reject) -> Reject:
-        """The reject, as it is answered."""
-        text = reject.raw.decode(errors="replace")
-        return cls(
-            line=reject.line,
-            column=reject.column_name,
-            code=reject.code,
-            message=reject.message,
-            raw=text,
-            raw_base64=msgspec.UNSET if text.encode() == reject.raw else b64encode(reject.raw).decode(),
-        )
-
-
-class Rejects(msgspec.Struct, frozen=True):
-    """A page of an upload's rejects, in file order."""
-
-    rejects: list[Reject]
-    next: str | None
-
-
 def path_of(upload_id: uuid.UUID) -> str:
     """Path of an upload's entry."""
     return f"/uploads/{upload_id}"
 
 
 def _share(entry: Entry) -> float:
-    if entry.state is UploadState.APPLIED:
+    if entry.state in {UploadState.APPLIED, UploadState.CHECKED}:
         return 1.0
     # The batches lack the header, so this ends just below 1.
-    return round((entry.bytes_counted + entry.bytes_applied) / (2 * max(1, entry.size_bytes)), 4)
+    done = 2 * entry.bytes_counted if entry.options.dry_run else entry.bytes_counted + entry.bytes_applied
+    return round(done / (2 * max(1, entry.size_bytes)), 4)
 
 
 def _seconds(begin: datetime | None, end: datetime | None) -> float | None:
     return (end - begin).total_seconds() if begin and end else None
+
+
+@route("/uploads", http_method=[HttpMethod.OPTIONS], include_in_schema=False, status_code=204)
+async def allow_uploads() -> Response[None]:
+    """Litestar's own answer names the first handler's methods alone, where a path has several handlers."""
+    return Response(None, status_code=204, headers={"Allow": "GET, OPTIONS, POST"})
 
 
 @get(
@@ -195,7 +196,13 @@ def _seconds(begin: datetime | None, end: datetime | None) -> float | None:
     tags=["uploads"],
     summary="List uploads",
     operation_class=answering(examples.UPLOADS),
-    responses=problems.responses({400: "query parameter 'limit': Expected `int` <= 500", **problems.UNAVAILABLE}),
+    responses=problems.responses(
+        {
+            400: "query parameter 'limit': Expected `int` <= 500",
+            404: "the ledger has no upload 0199c5b2-0000-7000-8000-000000000000; GET /uploads lists what it has.",
+            **problems.UNAVAILABLE,
+        }
+    ),
 )
 async def list_uploads(
     services: Injected,
@@ -224,13 +231,15 @@ async def list_uploads(
     tags=["uploads"],
     summary="One upload",
     operation_class=answering(examples.UPLOAD),
-    responses=problems.responses(_NOT_FOUND),
+    responses=problems.responses(NOT_FOUND),
 )
 async def get_upload(services: Injected, upload_id: UploadId) -> Upload:
     """Its state, how far it is, and what came of it.
 
     `receiving` → `staged` → `applying` → `applied`, or `failed` where a batch failed for good, until it is replayed.
     `aborted`: it was cut off or refused, see `error`. `duplicate`: these bytes were uploaded before.
+    A dry run goes through `checking` to `checked`. `cancelling` → `cancelled` and `retracting` → `retracted`: it was
+    taken out again.
     """
     async with services.pool.connection() as conn:
         return Upload.of(await status.upload(conn, upload_id))
@@ -241,7 +250,7 @@ async def get_upload(services: Injected, upload_id: UploadId) -> Upload:
     tags=["uploads"],
     summary="An upload's batches",
     operation_class=answering(examples.BATCHES),
-    responses=problems.responses(_NOT_FOUND),
+    responses=problems.responses(NOT_FOUND),
 )
 async def list_batches(
     services: Injected,
@@ -257,26 +266,3 @@ async def list_batches(
     page = found[:limit]
     path = f"{path_of(upload_id)}/batches"
     return Batches(page, next_page(path, after=page[-1].ordinal, limit=limit) if len(found) > limit else None)
-
-
-@get(
-    "/uploads/{upload_id:str}/rejects",
-    tags=["uploads"],
-    summary="An upload's rejects",
-    operation_class=answering(examples.REJECTS),
-    responses=problems.responses(_NOT_FOUND),
-)
-async def list_rejects(
-    services: Injected,
-    upload_id: UploadId,
-    after: Annotated[
-        int, QueryParameter(description="Only rejects behind this line: `next` has it.", ge=0, le=2**63 - 1)
-    ] = 0,
-    limit: Limit = 50,
-) -> Rejects:
-    """The rows that could not be read, in file order: line, column, why, and the row as it was sent."""
-    async with services.pool.connection() as conn:
-        found = await status.rejects(conn, upload_id, after=after, limit=limit + 1)
-    page = [Reject.of(reject) for reject in found[:limit]]
-    path = f"{path_of(upload_id)}/rejects"
-    return Rejects(page, next_page(path, after=page[-1].line, limit=limit) if len(found) > limit else None)

@@ -12,10 +12,10 @@ import click
 # Also in the documentation of every command. app.errors gives each failure its code.
 EXIT_CODES: dict[int, str] = {
     0: "done",
-    1: "failed: an upload, the audit, or this program",
+    1: "failed: an upload, the audit, a comparison, a strict check, or this program",
     2: "wrong usage, or a setting that cannot be used",
-    3: "the upload was refused; nothing of it was applied",
-    4: "there is no such upload or batch",
+    3: "the upload was refused, or would be; nothing of it was applied",
+    4: "there is no such upload or batch, or its state does not allow this",
     5: "PostgreSQL or the API is away, or the database is not migrated",
     6: "a server or process that was to be started did not come up",
     130: "interrupted",
@@ -33,13 +33,18 @@ SECTIONS: dict[str, dict[str, _Entry]] = {
         "up": _Entry("local", "Run everything on this machine, over one directory."),
     },
     "Uploads": {
-        "upload": _Entry("uploads", "Send CSV files, and wait until they are applied."),
+        "check": _Entry("check", "Read and count files here, without a server."),
+        "upload": _Entry("uploads", "Send files of posts, and wait until they are applied."),
         "status": _Entry("uploads", "What became of an upload, or of the latest ones."),
+        "cancel": _Entry("withdrawals", "Stop an upload that is not applied yet."),
+        "retract": _Entry("withdrawals", "Take an applied upload out of the graph again."),
     },
     "Operation": {
         "audit": _Entry("ledger", "Prove that the graph is what the ledger says."),
         "replay": _Entry("ledger", "Try failed batches again."),
-        "decay": _Entry("ledger", "Write stale edges down, archive the lightest."),
+        "decay": _Entry("upkeep", "Write stale edges down, archive the lightest."),
+        "purge": _Entry("upkeep", "Drop payloads, deltas and rejects that are too old."),
+        "rebuild": _Entry("upkeep", "Count the whole graph anew from the ledger."),
         "migrate": _Entry("ledger", "Bring the database's schema up to date."),
     },
     "Processes": {

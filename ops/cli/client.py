@@ -14,8 +14,11 @@ import msgspec
 
 from app import errors
 from app.errors import PROBLEM_TYPE_PREFIX, MentiongraphError, Problem
+from ops.cli.listening import NoEvents, listen
 
 T = TypeVar("T")
+
+_MEDIA_TYPES = {"csv": "text/csv", "jsonl": "application/x-ndjson"}
 
 CONNECT_TIMEOUT = 5.0
 ANSWER_TIMEOUT = 300.0
@@ -61,6 +64,10 @@ class Batches(msgspec.Struct, frozen=True):
     counted: int
     applied: int
     failed: int
+    checked: int = 0
+    cancelled: int = 0
+    retracting: int = 0
+    retracted: int = 0
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -75,19 +82,36 @@ class Entry(msgspec.Struct, frozen=True):
     progress: Progress
     batches: Batches
     rows_received: int
+    rows_accepted: int
     rows_rejected: int
     rows_applied: int
     mentions: int
+    mentions_applied: int
     size_bytes: int
     received_at: datetime
     finished_at: datetime | None
     duplicate_of: uuid.UUID | None
     error: Problem | None
+    purged_at: datetime | None = None
+    rejects_purged_at: datetime | None = None
 
     @property
     def finished(self) -> bool:
         """Whether it stays as it is, until somebody replays it."""
         return self.finished_at is not None
+
+
+class Step(msgspec.Struct, frozen=True):
+    """How far an upload is, at one moment."""
+
+    state: str
+    progress: Progress
+    rows_accepted: int
+
+    @classmethod
+    def of(cls, entry: Entry) -> Step:
+        """The entry's."""
+        return cls(entry.state, entry.progress, entry.rows_accepted)
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -118,9 +142,13 @@ class Client:
     ) -> None:
         self._http.close()
 
-    def send(self, body: Iterable[bytes], *, params: Mapping[str, str], encoding: str | None) -> Sent:
-        """POST a file. `encoding` says how it is compressed already, None: not at all."""
-        headers = {"Content-Type": "text/csv"} | ({"Content-Encoding": encoding} if encoding else {})
+    def send(
+        self, body: Iterable[bytes], *, params: Mapping[str, str], encoding: str | None, key: str | None = None
+    ) -> Sent:
+        """POST a file. `encoding` says how it is compressed already, None: not at all; `key` is its Idempotency-Key."""
+        headers = {"Content-Type": _MEDIA_TYPES[params.get("format", "csv")]}
+        headers |= {"Content-Encoding": encoding} if encoding else {}
+        headers |= {"Idempotency-Key": f'"{key}"'} if key else {}
         try:
             answer = self._http.post("/uploads", content=body, params=dict(params), headers=headers)
         except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError) as error:
@@ -141,20 +169,43 @@ class Client:
         """The latest uploads, the newest first."""
         return self.get("/uploads", _Uploads, limit=limit).uploads
 
-    def follow(self, upload: uuid.UUID, seen: Callable[[Entry], None]) -> Entry:
-        """Wait until it is finished; `seen` is called with every answer. Bears with a short absence of the API."""
-        pause, heard = FIRST_PAUSE, time.monotonic()
+    def withdraw(self, upload: uuid.UUID, verb: str) -> Entry:
+        """`cancel` or `retract` an upload; its entry, which may still be on the way."""
+        try:
+            answer = self._http.post(f"/uploads/{upload}/{verb}")
+        except httpx.TransportError as error:
+            raise self._away(error) from error
+        return _decoded(answer, Entry)
+
+    def follow(self, upload: uuid.UUID, seen: Callable[[Step], None]) -> Entry:
+        """Wait until it is finished; `seen` is called when something changed. Bears with a short absence of the API.
+
+        Listens to the upload's events; asks again and again where an API has none, or no room for one more listener.
+        """
+        listening, last, heard = True, 0, time.monotonic()
+        pause = FIRST_PAUSE
         while True:
             try:
                 entry = self.entry(upload)
-            except ApiAway:
-                if time.monotonic() - heard > AWAY_PATIENCE:
-                    raise
-            else:
-                heard = time.monotonic()
-                seen(entry)
+                seen(Step.of(entry))
                 if entry.finished:
                     return entry
+                heard = time.monotonic()
+                if listening:
+                    for event in listen(self._http, upload, last):
+                        heard, pause = time.monotonic(), FIRST_PAUSE
+                        last = event.number or last
+                        if event.name == "end":
+                            entry = _json(event.data, Entry, f"{self.url}/uploads/{upload}/events")
+                            seen(Step.of(entry))
+                            return entry
+                        if event.name == "progress":
+                            seen(_json(event.data, Step, f"{self.url}/uploads/{upload}/events"))
+            except NoEvents as none:
+                listening = not none.for_good
+            except (ApiAway, httpx.TransportError) as error:
+                if time.monotonic() - heard > AWAY_PATIENCE:
+                    raise error if isinstance(error, ApiAway) else self._away(error) from error
             time.sleep(pause)
             pause = min(LONGEST_PAUSE, pause * 1.3)
 
@@ -174,10 +225,7 @@ class Client:
 
 def _decoded(answer: httpx.Response, kind: type[T]) -> T:
     if answer.status_code < _BAD_REQUEST:
-        try:
-            return msgspec.json.decode(answer.content, type=kind)
-        except msgspec.MsgspecError as error:
-            raise ApiAway(f"{answer.url} does not answer as this version's API does: {error}") from error
+        return _json(answer.content, kind, str(answer.url))
     try:
         problem = msgspec.json.decode(answer.content, type=Problem)
     except msgspec.MsgspecError:
@@ -188,6 +236,13 @@ def _decoded(answer: httpx.Response, kind: type[T]) -> T:
             detail=f"{answer.url}: {answer.text[:200]}",
         )
     raise ApiProblem(problem, _exit_code(problem))
+
+
+def _json(content: bytes, kind: type[T], url: str) -> T:
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except msgspec.MsgspecError as error:
+        raise ApiAway(f"{url} does not answer as this version's API does: {error}") from error
 
 
 def _exit_code(problem: Problem) -> int:

@@ -33,6 +33,12 @@ STATE_STYLES = {
     "receiving": "cyan",
     "staged": "cyan",
     "applying": "cyan",
+    "checking": "cyan",
+    "checked": "green",
+    "cancelling": "cyan",
+    "cancelled": "yellow",
+    "retracting": "cyan",
+    "retracted": "yellow",
     "duplicate": "yellow",
 }
 _SHOWN = {"\n": "⏎", "\r": "⏎", "\t": " "}

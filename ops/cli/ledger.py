@@ -1,4 +1,4 @@
-"""Commands of operation, which talk to PostgreSQL: migrate, replay, audit, decay."""
+"""Commands about the ledger, which talk to PostgreSQL: migrate, audit, replay."""
 
 from __future__ import annotations
 
@@ -7,20 +7,17 @@ from pathlib import Path
 
 import click
 import msgspec
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from app import audit as domain_audit
 from app import db, dispatch, ledger
-from app import decay as domain_decay
 from app import migrations as domain_migrations
 from app.broker import FailOverRedisBroker, redis_client
-from app.db import Connection
 from app.errors import BadRequest, NotFound
 from app.ledger import FailedBatch, Ring
 from app.settings import Settings
 from ops.cli import options
-from ops.cli.console import err, number, out, plain, print_json, table
+from ops.cli.console import number, out, plain, print_json, table
 
 RINGS_NEED_SECONDS = 2.0
 """How long a person waits for a Redis that is away."""
@@ -46,30 +43,38 @@ def migrate(data: Path | None) -> None:
     click.echo(f"{db.where(settings.database_url)}: {'migrated' if applied else 'nothing to do'}.", err=True)
 
 
-def _migrated(data: Path | None) -> Settings:
-    settings = options.settings(data)
-    domain_migrations.require_migrated(settings.database_url)
-    return settings
-
-
 @click.command()
+@click.option(
+    "--sample",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=200,
+    show_default=True,
+    help="Recount the weights of N edges, at random, from every stored delta; 0: none.",
+)
 @options.data
 @options.as_json
-def audit(data: Path | None, *, json: bool) -> None:
+def audit(data: Path | None, *, sample: int, json: bool) -> None:
     """Prove that the graph is what the ledger says: every mention of an applied batch is in it, once.
 
-    Everything is read in one snapshot, so the answer is exact while uploads are being applied. It reads every edge:
-    seconds for a million. Exits with 0 if all is exact, with 1 if not. Uses MENTIONGRAPH_DATABASE_URL.
+    Compares all counts, looks for ledger rows and deltas that are out of step, and recounts the weights of a sample of
+    edges. Everything is read in one snapshot, so the answer is exact while uploads are being applied. It reads every
+    edge, seconds for a million, and for the sample every delta. Whose deltas were purged cannot be recounted: it is
+    told how many. Exits with 0 if all is exact, with 1 if not. Uses MENTIONGRAPH_DATABASE_URL.
 
     \b
     Examples:
       mentiongraph audit
+      mentiongraph audit --sample 0              # counts only
       mentiongraph audit --data .mentiongraph    # the stack that `mentiongraph up` runs
       mentiongraph audit --json | jq .difference
     """
-    settings = _migrated(data)
-    with db.connect(settings.database_url, role="audit") as conn:
-        found = domain_audit.audit(conn)
+    settings = options.migrated(data)
+    with db.available(settings.database_url), db.connect(settings.database_url, role="audit") as conn:
+        if sample:
+            found = domain_audit.audit_with_weights(conn, sample=sample, now=db.clock())
+        else:
+            found = domain_audit.audit(conn)
     if json:
         print_json({**msgspec.structs.asdict(found), "difference": found.difference, "exact": found.exact})
     else:
@@ -87,13 +92,31 @@ def _print_audit(found: domain_audit.Audit) -> None:
     in_graph.add_row("difference", _verdict(found.difference))
     out.print(in_graph)
     checks = table("must be none", "", right=("",))
+    checks.add_row("edges in the graph and in the archive", _verdict(found.edges_archived_and_not))
     checks.add_row("batches whose rejects are not all there", _verdict(found.batches_with_lost_rejects))
-    checks.add_row("deltas of a batch that is not `counted`", _verdict(found.orphaned_deltas))
-    checks.add_row("counted batches without a delta left", _verdict(found.batches_left_counted))
+    checks.add_row("deltas whose batch is elsewhere", _verdict(found.orphaned_deltas))
+    checks.add_row("batches that are not the sum of their deltas", _verdict(found.batches_unlike_their_deltas))
+    checks.add_row("batches that wait for no delta", _verdict(found.batches_left_counted))
     checks.add_row("uploads with a batch missing", _verdict(found.uploads_missing_batches))
     checks.add_row("uploads finished with work left", _verdict(found.uploads_finished_early))
+    checks.add_row("uploads not finished with no work left", _verdict(found.uploads_left_unfinished))
+    checks.add_row("uploads that their batches contradict", _verdict(found.uploads_unlike_their_batches))
     out.print(checks)
+    if found.weights is not None:
+        _print_weights(found.weights)
     out.print(Text("exact", style="bold green") if found.exact else Text("NOT exact", style="bold red"))
+
+
+def _print_weights(found: domain_audit.Weights) -> None:
+    sample = table("edges recounted, at random", number(found.sampled), right=(number(found.sampled),))
+    if found.purged:
+        sample.add_row("whose deltas were purged: not comparable", number(found.purged))
+    sample.add_row("with another count", _verdict(found.differing_counts))
+    sample.add_row(
+        f"with another weight, by more than {domain_audit.LARGEST_DEVIATION:g}", _verdict(found.differing_weights)
+    )
+    sample.add_row("largest deviation of a weight", f"{found.largest_deviation:.1e}")
+    out.print(sample)
 
 
 def _verdict(count: int) -> Text:
@@ -132,7 +155,7 @@ def replay(
     """
     if (upload is not None) + (batch is not None) + failed != 1:
         raise BadRequest("say which batches: exactly one of --upload ID, --batch N, --failed.")
-    settings = _migrated(data)
+    settings = options.migrated(data)
     with db.available(settings.database_url), db.connect(settings.database_url, role="replay") as conn:
         found = ledger.failed_batches(conn, upload_id=upload, batch_id=batch)
         if not found and not failed:
@@ -186,63 +209,3 @@ def _say_what_was_done(
         click.echo(f"{len(moved)} will be tried again.")
     if rung is False:
         click.echo("Redis is away: the workers' sweeper will find them once it is back.", err=True)
-
-
-@click.command()
-@click.option("--dry-run", is_flag=True, help="Only count what would be done.")
-@options.data
-@options.as_json
-def decay(data: Path | None, *, dry_run: bool, json: bool) -> None:
-    """Write edges that nobody has touched for a while down to the present, and archive the lightest.
-
-    The scheduler has a worker do it once a day; this does it now. It changes no effective weight, so it may run
-    at any time, twice, or be killed: it goes on where it was. A new mention brings an archived edge back.
-    Uses MENTIONGRAPH_DATABASE_URL, MENTIONGRAPH_STALE_AFTER_DAYS, MENTIONGRAPH_ARCHIVE_BELOW, MENTIONGRAPH_DECAY_PAGE.
-
-    \b
-    Examples:
-      mentiongraph decay --dry-run
-      MENTIONGRAPH_ARCHIVE_BELOW=0.5 mentiongraph decay
-    """
-    settings = _migrated(data)
-    with db.available(settings.database_url), db.connect(settings.database_url, role="decay") as conn:
-        if dry_run:
-            _preview(conn, settings, json=json)
-        else:
-            _decay(conn, settings, json=json)
-
-
-def _preview(conn: Connection, settings: Settings, *, json: bool) -> None:
-    found = domain_decay.preview(conn, ledger.parameters(conn), settings=settings, now=db.clock())
-    if json:
-        print_json(found)
-        return
-    listed = table("of the graph's edges", number(found.edges), right=(number(found.edges),))
-    listed.add_row(f"not touched for {settings.stale_after_days:g} days", number(found.stale))
-    listed.add_row(f"of these, lighter than {settings.archive_below:g}: would be archived", number(found.to_archive))
-    listed.add_row("the others: would be written down", number(found.stale - found.to_archive))
-    out.print(listed)
-    click.echo("Nothing was changed.")
-
-
-def _decay(conn: Connection, settings: Settings, *, json: bool) -> None:
-    parameters = ledger.parameters(conn)
-    run = domain_decay.begin(conn, settings=settings, now=db.clock(), period=None)
-    if run is None:
-        raise LookupError("a decay run was begun and is not there")
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[done]}"), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
-        task = progress.add_task("decay", total=parameters.shards, done="")
-
-        def show(totals: domain_decay.Totals) -> None:
-            done = f"{number(totals.written_down)} written down, {number(totals.archived)} archived"
-            progress.update(task, completed=totals.shards_done, done=done)
-
-        domain_decay.work(conn, run, parameters, page=settings.decay_page, clock=db.clock, progress=show)
-    totals = domain_decay.totals(conn, run)
-    if json:
-        print_json({"run": run.id, "written_down": totals.written_down, "archived": totals.archived})
-    else:
-        click.echo(
-            f"run {run.id}: {number(totals.written_down)} edges written down, {number(totals.archived)} archived."
-        )

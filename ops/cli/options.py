@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import reduce
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -10,6 +13,7 @@ from app import log
 from app import settings as app_settings
 from app.settings import Settings
 
+api = click.option("--api", metavar="URL", help="The API. Default: http://MENTIONGRAPH_HOST:MENTIONGRAPH_PORT.")
 data = click.option(
     "--data",
     metavar="DIR",
@@ -17,6 +21,54 @@ data = click.option(
     help="Work with the stack that `mentiongraph up` (or demo) runs over DIR, not with what MENTIONGRAPH_… say.",
 )
 as_json = click.option("--json", "json", is_flag=True, help="Print JSON, for scripts.")
+
+_READING = (
+    click.option("--text", metavar="COLUMN", help="Column, or key, of the posts' texts; default: data."),
+    click.option("--timestamp", metavar="COLUMN", help="Column, or key, of their instants; default: timestamp."),
+    click.option("--author", metavar="COLUMN", help="Column, or key, of their authors; default: username."),
+    click.option(
+        "--format",
+        type=click.Choice(["csv", "jsonl"]),
+        help="CSV, or JSON Lines; default: by the name, which ends in .jsonl or .ndjson for JSON Lines.",
+    ),
+    click.option("--encoding", metavar="NAME", help="utf-8 (default), utf-16 or latin-1."),
+    click.option(
+        "--delimiter", metavar="CHAR", help="What separates two fields of CSV: a comma (default), tab, …, or auto."
+    ),
+    click.option("--profile", metavar="NAME", help="What a mention is: twitter (default), mastodon, bluesky, word."),
+    click.option("--no-retweets", is_flag=True, help="Leave out mentions in posts that begin with `RT @…`."),
+    click.option(
+        "--max-rejects",
+        metavar="N|P%",
+        help="How many rows may be rejected, a number or a share: beyond it nothing of the upload is applied.",
+    ),
+)
+_JSONL_ENDS = (".jsonl", ".ndjson")
+_COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+
+
+def reading(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How a file is to be read and counted: the options that `check` and `upload` share."""
+    return reduce(lambda made, option: option(made), reversed(_READING), command)
+
+
+def query(chosen: dict[str, str | bool | None]) -> dict[str, str]:
+    """What was chosen of them (and of other text options), as the API's query parameters."""
+    found = {name: value for name, value in chosen.items() if isinstance(value, str)}
+    if found.get("delimiter") in {"tab", r"\t"}:
+        found["delimiter"] = "\t"
+    return found | ({"retweets": "false"} if chosen.get("no_retweets") else {})
+
+
+def compression(file: Path) -> str | None:
+    """The Content-Encoding that a file's name tells."""
+    return _COMPRESSIONS.get(file.suffix.lower())
+
+
+def format_of(file: Path) -> dict[str, str]:
+    """The parameter `format` where the file's name tells that it is no CSV."""
+    bare = file.name.lower().removesuffix(file.suffix.lower() if compression(file) else "")
+    return {"format": "jsonl"} if bare.endswith(_JSONL_ENDS) else {}
 
 
 def settings(data: Path | None) -> Settings:
@@ -29,3 +81,12 @@ def settings(data: Path | None) -> Settings:
         chosen = running(data)
     log.configure(app_settings.load({"MENTIONGRAPH_LOG_LEVEL": "error"}))
     return chosen
+
+
+def migrated(data: Path | None) -> Settings:
+    """The settings, if their database has our schema. Raises NotMigrated, DatabaseUnavailable."""
+    from app.migrations import require_migrated  # noqa: PLC0415 (commands over HTTP do without PostgreSQL)
+
+    found = settings(data)
+    require_migrated(found.database_url)
+    return found

@@ -104,7 +104,7 @@ def worker(count: int | None, threads: int | None, queues: Sequence[str], data: 
 
 @click.command()
 def scheduler() -> None:
-    """Run the scheduler in the foreground, which tells workers to sweep each minute and to decay each day.
+    """Run the scheduler in the foreground, which tells workers to sweep, to decay and to purge.
 
     One is enough. Two do no harm, nor does none for a while: workers sweep by themselves, and a day's decay is done
     once however often it is asked for. It ends with 1 when Redis is away at the wrong moment: have it restarted.

@@ -16,73 +16,84 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 
+from app.errors import BadRequest
 from ops import processes
 from ops.cli import options
-from ops.cli.client import ApiProblem, Client, Entry
+from ops.cli.client import ApiProblem, Client, Entry, Step
 from ops.cli.console import err, facts, number, out, plain, print_json, size, state, table, when
 
 CHUNK = 256 << 10
-ENCODINGS = {".gz": "gzip", ".zst": "zstd"}
 WATCH_PAUSE = 1.0
 FAILED = 1
+DONE = frozenset({"applied", "checked"})
+"""States in which an upload that was sent came to what was wanted of it."""
 
-api_option = click.option("--api", metavar="URL", help="The API. Default: http://MENTIONGRAPH_HOST:MENTIONGRAPH_PORT.")
 
-
-def _client(api: str | None, data: Path | None) -> Client:
+def client_of(api: str | None, data: Path | None) -> Client:
+    """A client of the API that is meant."""
     settings = options.settings(data)
     return Client(api or processes.url_of_api(settings))
 
 
 @click.command()
 @click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
-@api_option
+@options.api
 @options.data
-@click.option("--text", metavar="COLUMN", help="Column of the posts' texts; default: data.")
-@click.option("--timestamp", metavar="COLUMN", help="Column of their instants; default: timestamp.")
-@click.option("--author", metavar="COLUMN", help="Column of their authors; default: username.")
-@click.option("--delimiter", metavar="CHAR", help="What separates two fields; default: a comma.")
-@click.option("--profile", metavar="NAME", help="What a mention is; default: twitter.")
+@options.reading
 @click.option(
     "--clock",
     type=click.Choice(["arrival", "event"]),
     help="When a mention counts as made: when the file arrives (default), or when its post says.",
 )
 @click.option("--priority", type=click.Choice(["urgent", "bulk"]), help="Whom it waits behind; default: bulk.")
+@click.option("--dry-run", is_flag=True, help="Read and count everything there, and leave the graph as it is.")
 @click.option("--again", is_flag=True, help="Apply it even if the same bytes were applied before.")
+@click.option(
+    "--idempotency-key",
+    metavar="KEY",
+    help="Of your choice: a repeat of this command with it is given the first answer. For one FILE.",
+)
 @click.option("--wait/--no-wait", default=True, help="Wait until it is applied (default), or only until it is staged.")
 @options.as_json
 def upload(
     files: Sequence[Path],
     api: str | None,
     data: Path | None,
+    idempotency_key: str | None,
     *,
+    dry_run: bool,
     again: bool,
     wait: bool,
     json: bool,
-    **chosen: str | None,
+    **chosen: str | bool | None,
 ) -> None:
-    """Send CSV files, and wait until their mentions are in the graph.
+    """Send files of posts, and wait until their mentions are in the graph.
 
     A file is sent as it is, in constant memory; names that end in .gz or .zst are sent compressed. FILE - is standard
-    input. Its first line names the columns. Rows that cannot be read are kept as rejects, and their neighbours applied.
-    The same bytes are applied once, however often they are sent: the earlier upload is shown, unless --again is given.
+    input. The first line of CSV names the columns. Rows that cannot be read are kept as rejects, their neighbours are
+    applied. The same bytes are applied once, however often they are sent: the earlier upload is shown, unless --again
+    is given. To look at a file without a server: mentiongraph check.
 
-    Exits with 0 if all were applied (--no-wait: staged), 3 if one was refused, 1 if one failed, 5 if the API is away.
+    Exits with 0 if all were applied (--no-wait: staged; --dry-run: checked), 3 if one was refused, 1 if one failed, 5
+    if the API is away, or has too much to do.
 
     \b
     Examples:
       mentiongraph upload posts.csv
       mentiongraph upload --text body --author from --timestamp at export.csv.gz
+      mentiongraph upload --dry-run --max-rejects 1% posts.csv
       psql -c "copy posts to stdout csv header" | mentiongraph upload -
       mentiongraph upload --no-wait --json *.csv | jq -r .id
     """
-    params = {name: value for name, value in chosen.items() if value is not None}
+    if idempotency_key is not None and len(files) > 1:
+        raise BadRequest("--idempotency-key names one request: give it with one FILE.")
+    params = options.query(chosen)
+    params |= ({"again": "true"} if again else {}) | ({"dry_run": "true"} if dry_run else {})
     worst = 0
-    with _client(api, data) as client:
+    with client_of(api, data) as client:
         for file in files:
             try:
-                entry = _upload(client, file, params | ({"again": "true"} if again else {}), wait=wait)
+                entry = _upload(client, file, params, wait=wait, key=idempotency_key)
             except ApiProblem as problem:
                 if len(files) == 1:
                     raise
@@ -90,18 +101,19 @@ def upload(
                 worst = worst or problem.exit_code
                 continue
             show_entry(client, entry, json=json)
-            if entry.finished and entry.state != "applied":
+            if entry.finished and entry.state not in DONE:
                 worst = FAILED
     if worst:
         raise click.exceptions.Exit(worst)
 
 
-def _upload(client: Client, file: Path, params: dict[str, str], *, wait: bool) -> Entry:
+def _upload(client: Client, file: Path, params: dict[str, str], *, wait: bool, key: str | None) -> Entry:
     name = "standard input" if str(file) == "-" else file.name
     if str(file) != "-":
-        params = {"filename": file.name, **params}
-    with sending(name) as show, _opened(file) as (stream, total):
-        sent = client.send(show.sent(stream, total), params=params, encoding=ENCODINGS.get(file.suffix.lower()))
+        params = {"filename": file.name, **options.format_of(file), **params}
+    with sending(name) as show, opened(file) as (stream, total):
+        body = show.sent(stream, total)
+        sent = client.send(body, params=params, encoding=options.compression(file), key=key)
         if sent.earlier:
             show.say(f"{name}: the ledger has these bytes already, received {when(sent.entry.received_at)}.")
         if not wait or sent.entry.finished:
@@ -110,7 +122,7 @@ def _upload(client: Client, file: Path, params: dict[str, str], *, wait: bool) -
 
 
 @contextmanager
-def _opened(file: Path) -> Generator[tuple[BinaryIO, int | None]]:
+def opened(file: Path) -> Generator[tuple[BinaryIO, int | None]]:
     """The stream, and its size if that is known."""
     if str(file) == "-":
         yield sys.stdin.buffer, None
@@ -119,13 +131,17 @@ def _opened(file: Path) -> Generator[tuple[BinaryIO, int | None]]:
         yield stream, file.stat().st_size if file.is_file() else None
 
 
+_ON_THE_WAY = frozenset({"receiving", "staged", "applying", "checking"})
+
+
 class Sending:
     """A bar that first shows the bytes that were sent, then those that are applied; a few lines where nobody looks."""
 
-    def __init__(self, name: str, progress: Progress) -> None:
+    def __init__(self, name: str, progress: Progress, doing: tuple[str, str]) -> None:
         self._name = plain(name, 40)
         self._progress = progress
-        self._task = progress.add_task(self._name, total=None, doing="sending", done="")
+        self._doing, self._next = doing
+        self._task = progress.add_task(self._name, total=None, doing=self._doing, done="")
         self._said = ""
 
     def sent(self, stream: BinaryIO, total: int | None) -> Iterator[bytes]:
@@ -135,15 +151,16 @@ class Sending:
             yield chunk
             count += len(chunk)
             self._progress.update(self._task, completed=count, total=total, done=size(count))
-        self._progress.update(self._task, completed=0, total=None, doing="sealing")
-        self._line(f"sent {size(count)}")
+        self._progress.update(self._task, completed=0, total=None, doing=self._next)
+        if self._doing == "sending":
+            self._line(f"sent {size(count)}")
 
-    def applied(self, entry: Entry) -> None:
+    def applied(self, step: Step) -> None:
         """What the ledger says."""
-        rows = f"{number(entry.rows_applied)} rows"
-        share = entry.progress.share
-        self._progress.update(self._task, completed=share, total=1, doing=entry.state, done=rows)
-        self._line(f"{entry.state}, {10 * int(10 * share)} %" if not entry.finished else entry.state)
+        rows = f"{number(step.rows_accepted)} rows"
+        share = step.progress.share
+        self._progress.update(self._task, completed=share, total=1, doing=step.state, done=rows)
+        self._line(f"{step.state}, {10 * int(10 * share)} %" if step.state in _ON_THE_WAY else step.state)
 
     def say(self, line: str) -> None:
         err.print(line)
@@ -155,8 +172,8 @@ class Sending:
 
 
 @contextmanager
-def sending(name: str) -> Generator[Sending]:
-    """Progress on standard error while the block runs."""
+def sending(name: str, doing: str = "sending", then: str = "sealing") -> Generator[Sending]:
+    """Progress on standard error while the block runs: what is done with the bytes, and after the last of them."""
     columns = (
         TextColumn("{task.description}", markup=False),
         TextColumn("{task.fields[doing]}", style="cyan"),
@@ -165,12 +182,12 @@ def sending(name: str) -> Generator[Sending]:
         TextColumn("{task.fields[done]}"),
     )
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
-        yield Sending(name, progress)
+        yield Sending(name, progress, (doing, then))
 
 
 @click.command()
 @click.argument("upload", required=False, type=click.UUID)
-@api_option
+@options.api
 @options.data
 @click.option("--watch", is_flag=True, help="Go on showing it until everything is finished.")
 @click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="How many uploads to list.")
@@ -181,6 +198,7 @@ def status(
     """Show what became of an upload, or of the latest ones.
 
     With UPLOAD, an id: everything the ledger says of it; exits with 1 if it failed or was cut off. Without: a table.
+    --watch follows an upload live, through its events, and survives a restart of the API.
 
     \b
     Examples:
@@ -188,7 +206,7 @@ def status(
       mentiongraph status --watch
       mentiongraph status 01997f0e-3c1f-7d0a-b5a8-6a1f5a3ce4d2 --json | jq .rows_rejected
     """
-    with _client(api, data) as client:
+    with client_of(api, data) as client:
         if upload is None:
             _list(client, limit, watch=watch, json=json)
             return
@@ -231,7 +249,7 @@ def _listed(entries: list[Entry]) -> Table:
         listed.add_row(
             str(entry.id),
             plain(entry.filename or "-", 40),
-            state(entry.state, done if entry.state == "applying" else None),
+            state(entry.state, done if entry.state in _ON_THE_WAY else None),
             when(entry.received_at),
             number(entry.rows_received),
             number(entry.rows_rejected),
@@ -246,7 +264,6 @@ def show_entry(client: Client, entry: Entry, *, json: bool) -> None:
         print_json(client.get(f"/uploads/{entry.id}", msgspec.Raw))
         return
     batches = msgspec.structs.asdict(entry.batches)
-    rejected = f", {number(entry.rows_rejected)} rejected (see {client.url}/uploads/{entry.id}/rejects)"
     out.print(
         facts(
             {
@@ -255,11 +272,12 @@ def show_entry(client: Client, entry: Entry, *, json: bool) -> None:
                 "state": state(entry.state),
                 "same bytes as": str(entry.duplicate_of or ""),
                 "size": size(entry.size_bytes),
-                "rows": f"{number(entry.rows_applied)} applied" + (rejected if entry.rows_rejected else ""),
+                "rows": _rows(client, entry),
                 "mentions": number(entry.mentions),
                 "batches": ", ".join(f"{number(count)} {name}" for name, count in batches.items() if count),
                 "received": when(entry.received_at),
                 "finished": when(entry.finished_at),
+                "purged": f"{when(entry.purged_at)}: it cannot be replayed or retracted" if entry.purged_at else "",
                 "error": plain(f"{entry.error.title}: {entry.error.detail}") if entry.error else "",
                 "next": _advice(entry),
             }
@@ -267,7 +285,19 @@ def show_entry(client: Client, entry: Entry, *, json: bool) -> None:
     )
 
 
+def _rows(client: Client, entry: Entry) -> str:
+    """What became of the rows: received = accepted + rejected."""
+    accepted, rejected = number(entry.rows_accepted), number(entry.rows_rejected)
+    said = f"{number(entry.rows_applied)} applied" if entry.rows_applied else f"{accepted} accepted, none applied"
+    if entry.rows_applied not in {0, entry.rows_accepted}:
+        said += f" of {accepted} accepted"
+    if not entry.rows_rejected:
+        return said
+    where = "purged" if entry.rejects_purged_at else f"to repair: {client.url}/uploads/{entry.id}/rejects.csv"
+    return f"{said}, {rejected} rejected ({where})"
+
+
 def _advice(entry: Entry) -> str:
-    if entry.state == "failed":
+    if entry.state == "failed" and entry.batches.failed and not entry.purged_at:
         return f"mentiongraph replay --upload {entry.id} --dry-run"
     return f"mentiongraph status {entry.id} --watch" if not entry.finished else ""

@@ -1,5 +1,6 @@
 -- What is counted of an upload so far; its row is locked. One row.
 SELECT
+  count(*) FILTER (WHERE state = 'staged')::integer AS staged,
   count(*) FILTER (WHERE state IN ('staged', 'failed'))::integer AS uncounted,
   coalesce(sum(rows_received), 0)::bigint AS rows_received,
   coalesce(sum(rows_rejected), 0)::bigint AS rows_rejected

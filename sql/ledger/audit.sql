@@ -5,13 +5,34 @@ SELECT
   (SELECT coalesce(sum(sign * mentions), 0)::bigint FROM deltas WHERE merged_at IS NULL) AS mentions_pending,
   (SELECT coalesce(sum(mentions), 0)::bigint FROM batches WHERE state IN ('counted', 'applied')) AS mentions_in_ledger,
   (
+    SELECT count(*) FROM edges AS e
+    INNER JOIN edges_archive AS a ON a.source_id = e.source_id AND a.target_id = e.target_id
+  ) AS edges_archived_and_not,
+  (
     SELECT count(*) FROM batches AS b
-    WHERE b.rows_rejected <> (SELECT count(*) FROM rejects AS r WHERE r.batch_id = b.id)
+    INNER JOIN uploads AS u ON u.id = b.upload_id
+    LEFT JOIN (SELECT batch_id, count(*) AS kept FROM rejects GROUP BY batch_id) AS r ON r.batch_id = b.id
+    WHERE u.rejects_purged_at IS NULL AND b.rows_rejected <> coalesce(r.kept, 0)
   ) AS batches_with_lost_rejects,
   (
+    -- A pending delta belongs to a batch on its way in, or out where its sign says so; a merged one to a batch that is
+    -- in, or on its way; one that is held is not merged.
     SELECT count(*) FROM deltas AS d INNER JOIN batches AS b ON b.id = d.batch_id
-    WHERE d.merged_at IS NULL AND b.state NOT IN ('counted', 'retracting')
+    WHERE
+      (d.held AND d.merged_at IS NOT NULL)
+      OR NOT CASE
+        WHEN d.merged_at IS NULL AND d.sign = 1 THEN b.state = 'counted'
+        WHEN d.merged_at IS NULL THEN b.state = 'retracting'
+        WHEN d.sign = 1 THEN b.state IN ('counted', 'applied')
+        ELSE b.state IN ('retracting', 'retracted')
+      END
   ) AS orphaned_deltas,
+  (
+    SELECT count(*) FROM batches AS b
+    INNER JOIN (SELECT batch_id, sum(mentions) AS mentions, sum(edges) AS edges FROM deltas GROUP BY batch_id) AS d
+      ON d.batch_id = b.id
+    WHERE b.state IN ('counted', 'applied') AND (d.mentions <> b.mentions OR d.edges <> b.edges)
+  ) AS batches_unlike_their_deltas,
   (
     SELECT count(*) FROM batches AS b
     WHERE
@@ -21,12 +42,56 @@ SELECT
   (
     SELECT count(*) FROM uploads AS u
     WHERE
-      (u.state IN ('staged', 'applying', 'applied', 'failed'))
-      AND u.batch_count <> (SELECT count(*) FROM batches AS b WHERE b.upload_id = u.id)
+      u.state <> 'receiving'
+      AND coalesce(u.batch_count, 0) <> (SELECT count(*) FROM batches AS b WHERE b.upload_id = u.id)
   ) AS uploads_missing_batches,
+  (
+    -- Counted batches of a failed upload with a limit of rejects wait, held, for the failed ones to be replayed.
+    SELECT count(*) FROM uploads AS u
+    WHERE
+      u.finished_at IS NOT NULL
+      AND EXISTS(
+        SELECT FROM batches AS b
+        WHERE
+          b.upload_id = u.id
+          AND (
+            b.state IN ('staged', 'retracting')
+            OR (b.state = 'counted' AND NOT (u.state = 'failed' AND u.options ->> 'max_rejects' IS NOT NULL))
+          )
+      )
+  ) AS uploads_finished_early,
   (
     SELECT count(*) FROM uploads AS u
     WHERE
-      u.state IN ('applied', 'failed')
-      AND EXISTS (SELECT FROM batches AS b WHERE b.upload_id = u.id AND b.state IN ('staged', 'counted'))
-  ) AS uploads_finished_early;
+      u.state IN ('staged', 'applying', 'checking', 'cancelling', 'retracting')
+      AND NOT EXISTS(
+        SELECT FROM batches AS b WHERE b.upload_id = u.id AND b.state IN ('staged', 'counted', 'retracting')
+      )
+  ) AS uploads_left_unfinished,
+  (
+    SELECT count(*) FROM uploads AS u
+    WHERE
+      (
+        u.state = 'failed' AND u.error IS NULL
+        AND NOT EXISTS(SELECT FROM batches AS b WHERE b.upload_id = u.id AND b.state = 'failed')
+      )
+      OR EXISTS(
+        SELECT FROM batches AS b
+        WHERE
+          b.upload_id = u.id
+          AND NOT CASE u.state
+            WHEN 'receiving' THEN b.state = 'staged'
+            WHEN 'staged' THEN b.state = 'staged'
+            WHEN 'applied' THEN b.state IN ('counted', 'applied')
+            WHEN 'checking' THEN b.state IN ('staged', 'checked', 'failed')
+            WHEN 'checked' THEN b.state IN ('staged', 'checked')
+            WHEN 'cancelling' THEN b.state IN ('cancelled', 'retracting', 'retracted')
+            WHEN 'cancelled' THEN b.state IN ('cancelled', 'retracting', 'retracted')
+            WHEN 'retracting' THEN b.state IN ('cancelled', 'retracting', 'retracted')
+            WHEN 'retracted' THEN b.state IN ('cancelled', 'retracting', 'retracted')
+            WHEN 'failed' THEN u.error IS NULL OR b.state IN ('cancelled', 'retracted')
+            WHEN 'applying' THEN b.state IN ('staged', 'counted', 'applied', 'failed')
+            ELSE false
+          END
+      )
+  ) AS uploads_unlike_their_batches;

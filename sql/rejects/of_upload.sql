@@ -1,5 +1,5 @@
 -- A page of an upload's rejects in file order, after a line. No locks.
-SELECT line, batch_id, column_name, code, message, raw
+SELECT line, batch_id, column_name, value, code, message, raw
 FROM rejects
 WHERE upload_id = %(upload_id)s::uuid AND line > %(after)s::bigint
 ORDER BY line

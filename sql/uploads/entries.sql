@@ -2,20 +2,27 @@
 SELECT
   u.id, u.state, u.filename, u.options, u.again, u.received_by, u.received_at, u.sealed_at, u.finished_at,
   encode(u.sha256, 'hex') AS sha256, u.duplicate_of, u.error,
+  u.purged_at, u.rejects_purged_at,
   coalesce(u.size_bytes, b.bytes_staged) AS size_bytes,
   b.bytes_counted, b.bytes_applied,
-  b.batches_staged, b.batches_counted, b.batches_applied, b.batches_failed,
+  b.batches_staged, b.batches_counted, b.batches_applied, b.batches_failed, b.batches_checked, b.batches_cancelled,
+  b.batches_retracting, b.batches_retracted,
   b.rows_received, b.rows_accepted, b.rows_rejected, b.rows_applied, b.mentions, b.mentions_applied
 FROM uploads AS u
 CROSS JOIN LATERAL (
   SELECT
     coalesce(sum(size_bytes), 0)::bigint AS bytes_staged,
-    coalesce(sum(size_bytes) FILTER (WHERE state IN ('counted', 'applied', 'retracted')), 0)::bigint AS bytes_counted,
+    coalesce(sum(size_bytes) FILTER (WHERE counted_at IS NOT NULL AND state <> 'cancelled'), 0)::bigint
+      AS bytes_counted,
     coalesce(sum(size_bytes) FILTER (WHERE state IN ('applied', 'retracted')), 0)::bigint AS bytes_applied,
     count(*) FILTER (WHERE state = 'staged') AS batches_staged,
     count(*) FILTER (WHERE state = 'counted') AS batches_counted,
     count(*) FILTER (WHERE state = 'applied') AS batches_applied,
     count(*) FILTER (WHERE state = 'failed') AS batches_failed,
+    count(*) FILTER (WHERE state = 'checked') AS batches_checked,
+    count(*) FILTER (WHERE state = 'cancelled') AS batches_cancelled,
+    count(*) FILTER (WHERE state = 'retracting') AS batches_retracting,
+    count(*) FILTER (WHERE state = 'retracted') AS batches_retracted,
     coalesce(sum(rows_received), 0)::bigint AS rows_received,
     coalesce(sum(rows_accepted), 0)::bigint AS rows_accepted,
     coalesce(sum(rows_rejected), 0)::bigint AS rows_rejected,

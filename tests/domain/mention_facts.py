@@ -1,7 +1,10 @@
-"""The `twitter` rule as facts: text, and the handles it mentions.
+"""The rules of the profiles as facts: text, and the handles it mentions.
 
-CONFORMANCE restates the 26 cases of twitter-text's public suite (conformance/extract.yml, `mentions` and
+For `twitter`, CONFORMANCE restates the 26 cases of twitter-text's public suite (conformance/extract.yml, `mentions` and
 `mentions_with_indices`); LISTS the ones about lists, with what twitter-text's extractMentions answers for them.
+
+MASTODON follows Mastodon's MENTION_RE (app/models/account.rb). BLUESKY starts with those in the tests of Bluesky's
+detection of facets (packages/api/tests/rich-text-detection.test.ts); the others follow the syntax of handles.
 """
 
 from __future__ import annotations
@@ -81,3 +84,89 @@ FURTHER: Facts = [
     ("👍@thumb👍@up", ["thumb", "up"]),
     ("@user's @user. @user: @user-name", ["user", "user", "user", "user"]),
 ]  # fmt: skip
+
+MASTODON: Facts = [
+    ("", []),
+    ("@", []),
+    ("@alice Hey how are you?", ["alice"]),
+    ("Hello to @alice from me", ["alice"]),
+    ("@alice@example.com", ["alice@example.com"]),
+    ("Hello to @alice@example.com from me", ["alice@example.com"]),
+    ("@alice@example.com.", ["alice@example.com"]),
+    ("Hello @alice.", ["alice"]),
+    ("@alice.smith @alice-smith @a.-b @_a_ @a.", ["alice.smith", "alice-smith", "a.-b", "_a_", "a"]),
+    ("@.alice @-alice", []),
+    ("(@alice) [@bob], '@carl' \"@dora\":@emil", ["alice", "bob", "carl", "dora", "emil"]),
+    ("mail alice@example.com", []),
+    ("https://example.com/@alice https://example.com/@alice@example.org", []),
+    ("https://example.com/?by=@alice", []),
+    ("é@alice の@alice 1@alice _@alice e\u0301@alice", []),
+    ("👍@alice👍", ["alice"]),
+    ("@@alice", ["alice"]),
+    ("@alice@bob@carl", ["alice@bob"]),
+    ("@alice@ @bob", ["alice", "bob"]),
+    ("@alice@-x", ["alice"]),
+    ("@alice@bücher.example", ["alice@bücher.example"]),
+    ("@alice@a.-b--c.", ["alice@a.-b--c"]),
+    ("@alice/@bob", ["alice"]),
+    ("@alicé @ж", ["alic"]),
+    ("@Alice@Example.COM", ["Alice@Example.COM"]),
+    ("＠alice", []),
+    ("@a@b.c\n@d@e.f", ["a@b.c", "d@e.f"]),
+    ("RT @alice: RT@bob", ["alice"]),
+    ("@" + "a" * 320, ["a" * 320]),
+    ("@" + "a" * 321 + " @b", ["b"]),
+]
+
+BLUESKY: Facts = [
+    ("no mention", []),
+    ("@handle.com middle end", ["handle.com"]),
+    ("start @handle.com end", ["handle.com"]),
+    ("start middle @handle.com", ["handle.com"]),
+    ("@handle.com @handle.com @handle.com", ["handle.com"] * 3),
+    ("@full123-chars.test", ["full123-chars.test"]),
+    ("not@right", []),
+    ("@handle.com!@#$chars", ["handle.com"]),
+    ("@handle.com\n@handle.com", ["handle.com"] * 2),
+    ("parenthetical (@handle.com)", ["handle.com"]),
+    ("👨‍👩‍👧‍👧 @handle.com 👨‍👩‍👧‍👧", ["handle.com"]),
+    ("", []),
+    ("@", []),
+    ("@alice", []),
+    (
+        "@alice.bsky.social. @bob.bsky.social, @carl.bsky.social's",
+        ["alice.bsky.social", "bob.bsky.social", "carl.bsky.social"],
+    ),
+    ("@Alice.Bsky.Social", ["Alice.Bsky.Social"]),
+    ("@a.co @8.cn @1.2.x", ["a.co", "8.cn", "1.2.x"]),
+    ("@jay.4u @127.0.0.1", []),
+    ("@xn--ls8h.test", ["xn--ls8h.test"]),
+    ("@a-.com @-a.com @a.-com @a..com @.a.com", []),
+    ("@a.com- @a.com..", ["a.com", "a.com"]),
+    ("@a.com_b @a.com._b @a_b.com", []),
+    ("@a.comé", ["a.com"]),
+    ("[@a.com] ,@a.com x@a.com @@a.com", []),
+    ("@a.com@b.com", ["a.com"]),
+    ("https://example.com/@a.com", []),
+    ("＠a.com", []),
+    ("@" + "a" * 63 + ".com @" + "a" * 64 + ".com", ["a" * 63 + ".com"]),
+    ("@" + "a." * 125 + "com @b.com", ["a." * 125 + "com", "b.com"]),
+    ("@" + "a." * 126 + "com @b.com", ["b.com"]),
+]
+
+WORD: Facts = [
+    ("", []),
+    ("@", []),
+    ("@a mail b@c.d x@@e", ["a", "c", "e"]),
+    ("@größe @и_1 @の", ["größe", "и_1", "の"]),
+    ("@a-b @c.d @e's", ["a", "c", "e"]),
+    ("@a@b/@c", ["a", "b", "c"]),
+    ("@e\u0301x", ["e\u0301x"]),
+    ("@👍 @ a ＠b", []),
+    ("@Same @same", ["Same", "same"]),
+    ("@" + "x" * 321 + "@" + "y" * 320, ["y" * 320]),
+]
+
+RETWEETS = ["RT @a", "rt @a: @b", "  Rt\t@a @b", "\nRT  @a", "RT ＠a"]
+OTHERS = ["RT@a", "RT: @a", "see RT @a", "RT x @a", "ART @a", "RT", "@a RT @b", "RT\u200b@a", ".RT @a"]
+"""Posts that are no retweets."""

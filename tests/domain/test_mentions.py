@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 
 from app import shards
 from app.mentions import PROFILES, Clock, Counted, count, find
-from tests.domain.mention_facts import CONFORMANCE, FURTHER, LISTS
+from tests.domain.mention_facts import (
+    BLUESKY,
+    CONFORMANCE,
+    FURTHER,
+    LISTS,
+    MASTODON,
+    OTHERS,
+    RETWEETS,
+    WORD,
+    Facts,
+)
 
 TWITTER = PROFILES["twitter"]
 RECEIVED = datetime(2024, 6, 1, 12, tzinfo=UTC)
@@ -42,8 +52,8 @@ def count_posts(posts: list[Post], clock: Clock = Clock.ARRIVAL, half_life: time
     return count(frame_of(posts), profile=TWITTER, clock=clock, received_at=RECEIVED, half_life=half_life)
 
 
-def handles(text: str) -> list[str]:
-    return find(pl.Series([text]), TWITTER)["handle"].to_list()
+def handles(text: str, profile: str = "twitter") -> list[str]:
+    return find(pl.Series([text]), PROFILES[profile])["handle"].to_list()
 
 
 def test_the_conformance_suite_has_26_cases() -> None:
@@ -55,9 +65,27 @@ def test_twitter_mentions(text: str, expected: list[str]) -> None:
     assert handles(text) == expected
 
 
-def test_texts_do_not_touch_each_other() -> None:
-    facts = [*CONFORMANCE, *LISTS, *FURTHER]
-    found = find(pl.Series([text for text, _ in facts]), TWITTER)
+FACTS = {"mastodon": MASTODON, "bluesky": BLUESKY, "word": WORD, "twitter": [*CONFORMANCE, *LISTS, *FURTHER]}
+
+
+def test_each_profile_has_facts() -> None:
+    assert FACTS.keys() == PROFILES.keys()
+    assert {(name, profile.name, profile.version) for name, profile in PROFILES.items()} == {
+        (name, name, 1) for name in FACTS
+    }
+
+
+@pytest.mark.parametrize(
+    ("profile", "text", "expected"),
+    [(profile, *fact) for profile in ("mastodon", "bluesky", "word") for fact in FACTS[profile]],
+)
+def test_mentions_of_other_profiles(profile: str, text: str, expected: list[str]) -> None:
+    assert handles(text, profile) == expected
+
+
+@pytest.mark.parametrize(("profile", "facts"), FACTS.items(), ids=list(FACTS))
+def test_texts_do_not_touch_each_other(profile: str, facts: Facts) -> None:
+    found = find(pl.Series([text for text, _ in facts]), PROFILES[profile])
     assert found.rows() == [(row, handle) for row, (_, expected) in enumerate(facts) for handle in expected]
 
 
@@ -95,6 +123,58 @@ MENTIONING = st.text(alphabet="@@@＠ab_rRtT:/-. !é\u0301の\n1", max_size=30)
 @settings(max_examples=600)
 def test_any_text_is_read_as_the_naive_reader_does(text: str) -> None:
     assert handles(text) == naive_handles(text)
+
+
+NAIVE = {
+    "mastodon": re.compile(
+        r"(?<![=/\w])@([a-z0-9_]+(?:[.-]+[a-z0-9_]+)*(?:@\w+(?:[.-]+\w+)*)?)", re.IGNORECASE | re.ASCII
+    ),
+    "word": re.compile(r"@(\w+)", re.ASCII),
+}
+
+
+@given(text=st.text(alphabet="@@@aB1_.-/= (\n:", max_size=30), profile=st.sampled_from(sorted(NAIVE)))
+@settings(max_examples=400)
+def test_any_text_is_read_as_by_one_pattern(text: str, profile: str) -> None:
+    assert handles(text, profile) == NAIVE[profile].findall(text)
+
+
+def naive_bluesky(text: str) -> list[str]:
+    found: list[str] = []
+    for match in re.finditer(r"(^|[ \n(])@([a-zA-Z0-9.-]+)\b", text, re.ASCII):
+        labels = match[2].split(".")
+        if (
+            len(labels) > 1
+            and all(label and not label.startswith("-") and not label.endswith("-") for label in labels)
+            and labels[-1][0].isalpha()
+        ):
+            found.append(match[2])
+    return found
+
+
+@given(st.text(alphabet="@@@aB1_..- (\n:", max_size=30))
+@settings(max_examples=400)
+def test_any_text_is_read_as_bluesky_does(text: str) -> None:
+    assert handles(text, "bluesky") == naive_bluesky(text)
+
+
+def count_without_retweets(posts: list[Post]) -> Counted:
+    return count(
+        frame_of(posts), profile=TWITTER, clock=Clock.ARRIVAL, received_at=RECEIVED, half_life=WEEK, retweets=False
+    )
+
+
+@pytest.mark.parametrize("text", RETWEETS)
+def test_retweets_can_be_left_out(text: str) -> None:
+    posts = [(text, RECEIVED, "x"), ("@c", RECEIVED, "y")]
+    assert set(as_edges(count_without_retweets(posts))) == {("y", "c")}
+    assert ("x", "a") in as_edges(count_posts(posts))
+
+
+@pytest.mark.parametrize("text", OTHERS)
+def test_what_is_no_retweet_is_not_left_out(text: str) -> None:
+    posts = [(text, RECEIVED, "x")]
+    assert as_edges(count_without_retweets(posts)) == as_edges(count_posts(posts))
 
 
 class NaiveEdge(NamedTuple):

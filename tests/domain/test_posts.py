@@ -78,6 +78,7 @@ def test_frames_have_the_promised_columns() -> None:
         assert dict(posts.rejects.schema) == {
             "line": pl.Int64,
             "column": pl.String,
+            "value": pl.Binary,
             "code": pl.String,
             "message": pl.String,
             "raw": pl.Binary,
@@ -103,10 +104,13 @@ MESSAGES = [
     (b"a,b", "The row has 2 fields, the header has 3; look for an unquoted line end or a missing ','."),
     (b"a,b,c,d", "The row has 4 fields, the header has 3; look for an unquoted ','."),
     (b"x" * 2_000_000, "The row has 2,000,000 bytes; up to 1,048,576 are read."),
-    (b"a,2024-05-01,  ", "The author (field 3) is '  '; a handle is wanted."),
-    (b"a,2024-05-01,x\0", "The author (field 3) has a NUL byte at its byte 2; text has none."),
-    (b"a,soon,x", "The timestamp (field 2) is 'soon'; wanted ISO 8601 such as 2024-05-01T12:30:00Z, or seconds"),
-    (b"a,2024-05-01," + b"x" * 1000, f"The author (field 3) has 1,000 characters, up to 320 are read: '{'x' * 80}…'."),
+    (b"a,2024-05-01,  ", "The column 'author' (field 3) is '  '; a handle is wanted."),
+    (b"a,2024-05-01,x\0", "The column 'author' (field 3) has a NUL byte at its byte 2; text has none."),
+    (b"a,soon,x", "The column 'timestamp' (field 2) is 'soon'; wanted ISO 8601 such as 2024-05-01T12:30:00Z, or"),
+    (
+        b"a,2024-05-01," + b"x" * 1000,
+        f"The column 'author' (field 3) has 1,000 characters, up to 320 are read: '{'x' * 80}…'.",
+    ),
 ]
 
 
@@ -123,7 +127,27 @@ def test_the_raw_row_is_kept_up_to_a_limit() -> None:
 
 
 def test_each_reason_is_met_by_a_fact() -> None:
-    assert {code for fact in FACTS for _, _, code in fact.rejects} == set(Reason)
+    json_only = {Reason.MALFORMED_JSON, Reason.NOT_AN_OBJECT, Reason.MISSING_KEY, Reason.WRONG_TYPE}
+    assert {code for fact in FACTS for _, _, code in fact.rejects} == set(Reason) - json_only
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "value"),
+    [
+        (b"a,b", None, None),
+        (b"a;soon;x", "When?", b"soon"),
+        (b'a;"so ""on""";x', "When?", b'so "on"'),
+        (b'a;2024-05-01;""', " By", b""),
+        (b"\xffa;2024-05-01;x", "Text", b"\xffa"),
+        (b"a;2024-05-01;" + "é".encode() * 400, " By", "é".encode() * 200),
+        (b"\xfe" * 300 + b";2024-05-01;x", "Text", b"\xfe" * 200),
+    ],
+)
+def test_rejects_name_the_column_as_the_file_does_and_keep_its_value(
+    row: bytes, column: str | None, value: bytes | None
+) -> None:
+    form = Format(";", 3, 0, 1, 2, ("Text", "When?", " By"))
+    assert read(row, form, first_line=1).rejects.select("column", "value").rows() == [(column, value)]
 
 
 def test_a_quote_open_for_longer_than_the_window_costs_its_line_only() -> None:
@@ -294,6 +318,7 @@ def test_boundary_gives_up_a_quote_that_stays_open() -> None:
 # The header
 
 NAMES = ColumnNames()
+PLAIN = ("data", "timestamp", "username")
 
 
 def header_of(head: bytes, names: ColumnNames = NAMES) -> Header | None:
@@ -303,15 +328,21 @@ def header_of(head: bytes, names: ColumnNames = NAMES) -> Header | None:
 @pytest.mark.parametrize(
     ("head", "expected"),
     [
-        (b"data,timestamp,username\nx", Header(Format(",", 3, 0, 1, 2), 24, 2)),
-        (b"data,timestamp,username", Header(Format(",", 3, 0, 1, 2), 23, 1)),
-        (b"data,timestamp,username\r\nx", Header(Format(",", 3, 0, 1, 2), 25, 2)),
-        (b"data,timestamp,username\rx", Header(Format(",", 3, 0, 1, 2), 24, 2)),
-        (b"\xef\xbb\xbfdata,timestamp,username\nx", Header(Format(",", 3, 0, 1, 2), 27, 2)),
-        (b"\xef\xbb\xbf\r\n\ndata,timestamp,username\nx", Header(Format(",", 3, 0, 1, 2), 30, 4)),
-        (b"id, UserName ,\"Data\",x,TIMESTAMP\n", Header(Format(",", 5, 2, 4, 1), 33, 2)),
-        (b'"a ""b""\r\nc",data,timestamp,username\r\nx', Header(Format(",", 4, 1, 2, 3), 38, 3)),
-        ("größe,data,timestamp,username\n".encode(), Header(Format(",", 4, 1, 2, 3), 32, 2)),
+        (b"data,timestamp,username\nx", Header(Format(",", 3, 0, 1, 2, PLAIN), 24, 2)),
+        (b"data,timestamp,username", Header(Format(",", 3, 0, 1, 2, PLAIN), 23, 1)),
+        (b"data,timestamp,username\r\nx", Header(Format(",", 3, 0, 1, 2, PLAIN), 25, 2)),
+        (b"data,timestamp,username\rx", Header(Format(",", 3, 0, 1, 2, PLAIN), 24, 2)),
+        (b"\xef\xbb\xbfdata,timestamp,username\nx", Header(Format(",", 3, 0, 1, 2, PLAIN), 27, 2)),
+        (b"\xef\xbb\xbf\r\n\ndata,timestamp,username\nx", Header(Format(",", 3, 0, 1, 2, PLAIN), 30, 4)),
+        (
+            b"id, UserName ,\"Data\",x,TIMESTAMP\n",
+            Header(Format(",", 5, 2, 4, 1, ("id", " UserName ", "Data", "x", "TIMESTAMP")), 33, 2),
+        ),
+        (
+            b'"a ""b""\r\nc",data,timestamp,username\r\nx',
+            Header(Format(",", 4, 1, 2, 3, ('a "b"\r\nc', *PLAIN)), 38, 3),
+        ),
+        ("größe,data,timestamp,username\n".encode(), Header(Format(",", 4, 1, 2, 3, ("größe", *PLAIN)), 32, 2)),
     ],
 )  # fmt: skip
 def test_headers(head: bytes, expected: Header) -> None:
@@ -320,12 +351,56 @@ def test_headers(head: bytes, expected: Header) -> None:
 
 def test_a_header_with_names_of_its_own() -> None:
     names = ColumnNames(text=" Text", timestamp="created", author="BY")
-    assert header_of(b"by,created,text\n", names) == Header(Format(",", 3, 2, 1, 0), 16, 2)
+    assert header_of(b"by,created,text\n", names) == Header(Format(",", 3, 2, 1, 0, ("by", "created", "text")), 16, 2)
 
 
 def test_another_delimiter() -> None:
     header = read_header(b"data;timestamp;username\n", final=True, names=NAMES, delimiter=";")
-    assert header == Header(Format(";", 3, 0, 1, 2), 24, 2)
+    assert header == Header(Format(";", 3, 0, 1, 2, PLAIN), 24, 2)
+
+
+@pytest.mark.parametrize(
+    ("head", "delimiter"),
+    [
+        *((sign.join(PLAIN), sign) for sign in ",;\t|"),
+        ("a,b,c;data;timestamp;username", ";"),
+        ('"a,b";"c|d";data;timestamp;username', ";"),
+        ('"data";"timestamp";"username"\n"x";"2024-05-01"', ";"),
+        ("\ufeff\n\ndata|timestamp|username|a,b,c,d,e", "|"),
+        ("data,timestamp,username;;;;", None),
+    ],
+)
+def test_a_delimiter_is_detected_by_the_columns_it_gives(head: str, delimiter: str | None) -> None:
+    if delimiter is None:
+        with pytest.raises(UploadRefused):
+            read_header(f"{head}\n".encode(), final=True, names=NAMES, delimiter="auto")
+        return
+    header = read_header(f"{head}\n".encode(), final=True, names=NAMES, delimiter="auto")
+    assert header == read_header(f"{head}\n".encode(), final=True, names=NAMES, delimiter=delimiter)
+
+
+@pytest.mark.parametrize(
+    ("head", "code", "detail"),
+    [
+        (b"data|text|timestamp\n", "missing-column", r"no column 'username'.*'data', 'text'.*taken to be '\|'"),
+        (b"data\n", "missing-column", "taken to be ','"),
+        (b"data;timestamp;username;data\n", "duplicate-column", "taken to be ';'"),
+        (b"", "empty-file", "no header"),
+        (b"\n\n", "empty-file", "no header"),
+        (b"x;" * 40_000, "header-too-long", "taken to be ';'"),
+    ],
+)
+def test_a_header_without_the_columns_says_which_delimiter_was_assumed(head: bytes, code: str, detail: str) -> None:
+    with pytest.raises(UploadRefused, match=detail) as refused:
+        read_header(head, final=True, names=NAMES, delimiter="auto")
+    assert refused.value.code == code
+
+
+@given(size=st.integers(0, 60))
+def test_detection_waits_for_the_whole_header(size: int) -> None:
+    whole = b'"a,b";"data";timestamp;username\r\n"x"'
+    header = read_header(whole[:size], final=False, names=NAMES, delimiter="auto")
+    assert header == (None if size < 33 else Header(Format(";", 4, 1, 2, 3, ("a,b", *PLAIN)), 33, 2))
 
 
 @pytest.mark.parametrize(
@@ -339,7 +414,7 @@ def test_an_unfinished_header_needs_more(head: bytes) -> None:
 def test_a_header_is_read_as_soon_as_it_is_over() -> None:
     whole = b'"da\nta",data,timestamp,username\r\n'
     header = read_header(whole, final=False, names=NAMES)
-    assert header == Header(Format(",", 4, 1, 2, 3), len(whole), 3)
+    assert header == Header(Format(",", 4, 1, 2, 3, ("da\nta", *PLAIN)), len(whole), 3)
     assert read_header(whole + b'"open', final=False, names=NAMES) == header
 
 
@@ -420,6 +495,11 @@ def instant_by_the_standard_library(text: str) -> datetime | None:
         ("2024-05-01T12:30:00.123456789Z", datetime(2024, 5, 1, 12, 30, 0, 123456, tzinfo=UTC)),
         ("0001-01-01", datetime(1, 1, 1, tzinfo=UTC)),
         ("9999-12-31T23:59:59.999999999", datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)),
+        ("1714566600.5", datetime(2024, 5, 1, 12, 30, 0, 500000, tzinfo=UTC)),
+        ("999999999.123456789", datetime(2001, 9, 9, 1, 46, 39, 123456, tzinfo=UTC)),
+        ("-1714566600", datetime(1915, 9, 2, 11, 30, tzinfo=UTC)),
+        ("-100000000.25", datetime(1966, 10, 31, 14, 13, 19, 750000, tzinfo=UTC)),
+        ("-1714566600123", datetime(1915, 9, 2, 11, 29, 59, 877000, tzinfo=UTC)),
         ("2024-02-29 12:30:00+0530", datetime(2024, 2, 29, 7, tzinfo=UTC)),
         ("2024-05-01T00:30-02", datetime(2024, 5, 1, 2, 30, tzinfo=UTC)),
         *((text, None) for text in (
@@ -429,7 +509,9 @@ def instant_by_the_standard_library(text: str) -> datetime | None:
             "0000-01-01", "0001-01-01T00:00+00:01", "9999-12-31T23:59-00:01", "2024-05-01T12:30:00+24:00",
             "2024-05-01T12:30:00+5:30",
             "+024-05-01", "2024-05-01t12:30:00", "2024-05-01T12:30:00z", "2024/05/01", "01.05.2024", "May 1 2024",
-            "12345678", "12345678901", "123456789012", "12345678901234", "-1714566600", "1714566600.5", "171456660a",
+            "12345678", "12345678901", "123456789012", "12345678901234", "171456660a",
+            "1714566600.", "1714566600.1234567890", "1714566600123.5", "12345678.5", "-12345678", "+1714566600",
+            "--714566600", "1714566600,5", "1.714566600e9", "17145666.00.5", "-", "-.5", "1714566600.-5",
             "2024-05-01T12:30:00 Z", "２０２４-05-01", "2024-05-01T12:30:00\x00Z",
         )),
     ],
@@ -465,12 +547,37 @@ NEARLY = st.from_regex(r"[0-9]{3,4}-[01][0-9]-[0-3][0-9]([T ][0-2][0-9]:[0-6][0-
 @settings(max_examples=600)
 def test_what_is_nearly_a_timestamp_is_never_misread(text: str) -> None:
     text = text.strip()
-    if text.isascii() and text.isdigit():
+    if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", text):
         return
     assert instant_of(text) == instant_by_the_standard_library(text)
 
 
-@given(st.lists(st.sampled_from(["2024-05-01", "1714566600", "2024-05-01T12:30:00Z", "2024-05-01 12:30+01", "x", ""])))
+UNIX = st.tuples(
+    st.sampled_from(["", "-"]),
+    st.integers(10**8, 10**10 - 1) | st.integers(10**12, 10**13 - 1),
+    st.sampled_from(["", *(f".{'0123456789'[:digits]}" for digits in range(1, 10))]),
+)
+
+
+@given(UNIX)
+@settings(max_examples=200)
+def test_unix_numbers_are_exact(parts: tuple[str, int, str]) -> None:
+    sign, whole, fraction = parts
+    if whole >= 10**12 and fraction:
+        assert instant_of(f"{sign}{whole}{fraction}") is None
+        return
+    micros = whole * (1000 if whole >= 10**12 else 10**6) + int((fraction[1:] + "000000")[:6])
+    expected = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=-micros if sign else micros)
+    assert instant_of(f"{sign}{whole}{fraction}") == expected
+
+
+SHAPES = [
+    "2024-05-01", "1714566600", "2024-05-01T12:30:00Z", "2024-05-01 12:30+01", "-123456789", "1714566600.25",
+    "123456789.012345678", "2024-05-01T12:30:00", "x", "",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(SHAPES)))
 @settings(max_examples=50)
 def test_shapes_may_be_mixed(texts: list[str]) -> None:
     body = "".join(f"{row},{text},x\n" for row, text in enumerate(texts)).encode()

@@ -15,7 +15,7 @@ import msgspec
 import psycopg
 import pytest
 
-from app.http import examples, graph, health, uploads
+from app.http import examples, graph, health, history, rejects, uploads
 from app.http.asgi import from_environment
 from app.settings import Settings
 from tests.conftest import until
@@ -221,6 +221,13 @@ def test_the_document_describes_every_endpoint(api: Api) -> None:
         ("get", "/uploads/{upload_id}"),
         ("get", "/uploads/{upload_id}/batches"),
         ("get", "/uploads/{upload_id}/rejects"),
+        ("get", "/uploads/{upload_id}/rejects.csv"),
+        ("get", "/uploads/{upload_id}/events"),
+        ("post", "/uploads/{upload_id}/cancel"),
+        ("post", "/uploads/{upload_id}/retract"),
+        ("post", "/uploads/{upload_id}/replay"),
+        ("post", "/batches/{batch_id}/replay"),
+        ("get", "/edges/{source}/{target}/history"),
         ("get", "/edges"),
         ("get", "/users/{handle}"),
         ("get", "/users/{handle}/outgoing"),
@@ -245,7 +252,8 @@ def test_the_examples_are_what_is_answered() -> None:
         (examples.UPLOAD, uploads.Upload),
         (examples.UPLOADS, uploads.Uploads),
         (examples.BATCHES, uploads.Batches),
-        (examples.REJECTS, uploads.Rejects),
+        (examples.REJECTS, rejects.Rejects),
+        (examples.HISTORY, history.HistoryAnswer),
         (examples.EDGE, graph.EdgeAnswer),
         (examples.USER, graph.UserAnswer),
         (examples.MENTIONS, graph.Mentions),

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -147,7 +147,16 @@ def test_migrate_makes_a_database_usable(empty_dsn: str) -> None:
 def test_servers_that_are_away(settings: Settings) -> None:
     (closed,) = free_ports(1)
     away = msgspec.structs.replace(settings, database_url=f"postgresql://127.0.0.1:{closed}/x", port=closed)
-    commands: list[list[str | Path]] = [["audit"], ["migrate"], ["status"], ["upload", SAMPLE]]
+    commands: list[list[str | Path]] = [
+        ["audit"],
+        ["migrate"],
+        ["purge"],
+        ["rebuild", "--compare"],
+        ["status"],
+        ["upload", SAMPLE],
+        ["cancel", str(uuid4())],
+        ["retract", str(uuid4())],
+    ]
     for command in commands:
         done = run(*command, settings=away)
         assert done.returncode == 5, done.stderr
@@ -163,6 +172,9 @@ def test_audit_says_whether_the_graph_is_exact(settings: Settings, conn: Connect
     assert exact.stdout.strip().endswith("exact")
     conn.execute("update edges set mention_count = mention_count + 1 where mention_count = 1")
     assert answer("audit", settings=settings, code=1)["difference"] == 1
+    found = answer("audit", "--sample", "10", settings=settings, code=1)["weights"]
+    assert (found["sampled"], found["differing_counts"]) == (2, 1)
+    assert answer("audit", "--sample", "0", settings=settings, code=1)["weights"] is None
     assert "NOT exact" in run("audit", settings=settings).stdout
 
 
@@ -237,6 +249,131 @@ def test_decay_first_says_and_then_does(settings: Settings, now: datetime) -> No
     assert answer("decay", settings=settings)["archived"] == 2
     found = answer("audit", settings=settings)
     assert (found["exact"], found["mentions_in_archive"]) == (True, 3)
+
+
+def test_purge_first_says_and_then_does(settings: Settings, conn: Connection, now: datetime) -> None:
+    upload_id = upload(settings, POSTS, received_at=now)
+    apply_all(settings, now=now)
+    conn.execute("update uploads set finished_at = now() - interval '31 days'")
+    assert answer("purge", "--dry-run", settings=settings) == {
+        "payloads": 1,
+        "deltas": 1,
+        "rejects": 0,
+        "dry_run": True,
+    }
+    assert answer("purge", settings=settings)["payloads"] == 1
+    assert "0 payloads" in run("purge", settings=settings).stdout
+    found = answer("audit", settings=settings)
+    assert (found["exact"], found["weights"]["purged"]) == (True, 2)
+    refused = run("rebuild", "--compare", settings=settings)
+    assert (refused.returncode, str(upload_id) in refused.stderr) == (4, True)
+
+
+def test_rebuild_compares_and_then_puts_right(settings: Settings, conn: Connection, now: datetime) -> None:
+    upload(settings, POSTS, received_at=now)
+    apply_all(settings, now=now)
+    assert answer("rebuild", "--compare", settings=settings)["same"] is True
+    conn.execute("update edges set mention_count = 5 where mention_count = 1")
+    found = answer("rebuild", "--compare", settings=settings, code=1)
+    assert (found["differing_counts"], found["missing"], found["surplus"]) == (1, 0, 0)
+    assert [(each["source"], each["found_count"], each["wanted_count"]) for each in found["differences"]] == [
+        ("grace", 5, 1)
+    ]
+    assert "NOT the same" in run("rebuild", "--compare", settings=settings).stdout
+    assert run("rebuild", "--swap", settings=settings, stdin="n\n").returncode == 1
+    assert answer("audit", settings=settings, code=1)["difference"] == 4
+    assert answer("rebuild", "--swap", "--yes", settings=settings) == {"batches": 1, "swapped": 2}
+    assert answer("audit", settings=settings)["exact"] is True
+
+
+def test_rebuild_wants_to_know_what_for_and_a_quiet_graph(settings: Settings, now: datetime) -> None:
+    assert run("rebuild", settings=settings).returncode == 2
+    assert run("rebuild", "--swap", "--compare", settings=settings).returncode == 2
+    upload(settings, POSTS, received_at=now)
+    assert run("rebuild", "--swap", "--yes", settings=settings).returncode == 4
+    assert answer("rebuild", "--compare", settings=settings)["edges"] == 0
+
+
+@pytest.fixture
+def serving(settings: Settings) -> Generator[Settings]:
+    """The API as a process, on the test's database; no worker."""
+    (port,) = free_ports(1)
+    settings = msgspec.structs.replace(settings, port=port)
+    process = subprocess.Popen(
+        arguments("serve"),
+        cwd=ROOT,
+        env=environment(settings),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        until(lambda: run("status", settings=settings).returncode == 0, within=PATIENCE, what="the API answers")
+        yield settings
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+@pytest.mark.system
+def test_cancel_and_retract(serving: Settings, conn: Connection, tmp_path: Path) -> None:
+    file = tmp_path / "posts.csv"
+    file.write_bytes(POSTS)
+    staged = answer("upload", file, "--no-wait", settings=serving)["id"]
+    assert run("retract", "--yes", staged, settings=serving).returncode == 4
+    assert answer("cancel", staged, settings=serving)["state"] == "cancelled"
+    assert run("cancel", staged, settings=serving).returncode == 4
+    sent = answer("upload", file, "--no-wait", settings=serving)["id"]
+    apply_all(serving, now=datetime.now(UTC))
+    assert run("cancel", sent, settings=serving).returncode == 4
+    assert answer("retract", "--dry-run", sent, settings=serving)["mentions"] == 3
+    assert "would be taken out" in run("retract", "--dry-run", sent, settings=serving).stdout
+    assert run("retract", sent, settings=serving, stdin="n\n").returncode == 1
+    assert answer("status", sent, settings=serving)["state"] == "applied"
+    assert answer("retract", "--yes", "--no-wait", sent, settings=serving)["state"] == "retracting"
+    apply_all(serving, now=datetime.now(UTC))
+    assert answer("status", sent, "--watch", settings=serving)["state"] == "retracted"
+    assert run("retract", "--yes", str(uuid4()), settings=serving).returncode == 4
+    assert conn.execute("select count(*) from edges").fetchone() == (0,)
+
+
+@pytest.mark.system
+def test_upload_takes_every_option(serving: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "posts.jsonl"
+    file.write_bytes(b'{"data": "RT @ada: hi", "timestamp": 1768478700, "username": "grace"}\n')
+    words = ("--no-wait", "--dry-run", "--no-retweets", "--max-rejects", "5%", "--idempotency-key", "a key")
+    sent = answer("upload", file, *words, settings=serving)
+    assert sent["options"]["format"] == "jsonl"
+    assert sent["options"]["dry_run"] is True
+    assert sent["options"]["retweets"] is False
+    assert sent["options"]["max_rejects"] == {"share": 0.05}
+    assert answer("upload", file, *words, settings=serving)["id"] == sent["id"]
+    assert run("upload", file, "--no-wait", "--idempotency-key", "a key", settings=serving).returncode == 2
+    assert run("upload", file, file, "--idempotency-key", "k", settings=serving).returncode == 2
+    table = tmp_path / "posts.csv"
+    table.write_bytes(POSTS.replace(b",", b"\t").decode().encode("utf-16"))
+    read = answer("upload", table, "--no-wait", "--delimiter", "tab", "--encoding", "utf-16", settings=serving)
+    assert (read["options"]["delimiter"], read["options"]["encoding"]) == ("\t", "utf-16")
+
+
+@pytest.mark.system
+def test_watching_follows_the_events_to_their_end(serving: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "posts.csv"
+    file.write_bytes(POSTS)
+    sent = answer("upload", file, "--no-wait", settings=serving)["id"]
+    with subprocess.Popen(
+        arguments("status", sent, "--watch", "--json"),
+        cwd=ROOT,
+        env=environment(serving),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as watching:
+        assert watching.stderr is not None
+        assert "staged" in watching.stderr.readline()
+        apply_all(serving, now=datetime.now(UTC))
+        shown, _ = watching.communicate(timeout=PATIENCE)
+    assert watching.returncode == 0
+    assert msgspec.json.decode(shown)["state"] == "applied"
 
 
 @contextmanager

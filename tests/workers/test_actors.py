@@ -20,7 +20,7 @@ def test_work_is_sent_to_an_actor_that_is_there(verb: str, priority: Priority) -
     assert len(inspect.signature(actor.fn).parameters) == 1
 
 
-@pytest.mark.parametrize("verb", [dispatch.SWEEP, dispatch.DECAY])
+@pytest.mark.parametrize("verb", [dispatch.SWEEP, dispatch.DECAY, dispatch.PURGE])
 def test_maintenance_is_sent_to_a_periodic_actor(verb: str) -> None:
     actor = process.broker.get_actor(verb)
 
@@ -32,5 +32,5 @@ def test_maintenance_is_sent_to_a_periodic_actor(verb: str) -> None:
 def test_every_actor_is_known_to_dispatch() -> None:
     known = {dispatch.actor_name(verb, priority) for verb in (dispatch.COUNT, dispatch.MERGE) for priority in Priority}
 
-    assert set(process.broker.actors) == known | {dispatch.SWEEP, dispatch.DECAY}
+    assert set(process.broker.actors) == known | {dispatch.SWEEP, dispatch.DECAY, dispatch.PURGE}
     assert set(main.__all__) == set(process.broker.actors)

@@ -12,7 +12,7 @@ import pytest
 
 from app import db, decay, deltas, ledger, withdrawal
 from app.audit import audit
-from app.errors import BadState, NotFound
+from app.errors import BadState, NotFound, Problem
 from app.ledger import Options, RejectLimit
 from app.settings import Settings
 from app.users import UserIds
@@ -221,6 +221,34 @@ def test_an_undecided_upload_is_found_by_the_sweeper(conn: Connection, settings:
     apply_all(settings, now=now)
     assert withdrawal.undecided(conn) == []
     assert state(conn, sent) == "applied"
+
+
+def test_a_failed_batch_keeps_the_others_held_until_it_is_replayed(
+    conn: Connection, settings: Settings, now: datetime
+) -> None:
+    sent = send(settings, *many(30), at=now, options=Options(max_rejects=RejectLimit(rows=0)))
+    parameters, user_ids = ledger.parameters(conn), UserIds(bits=64, memory=100)
+    failed, *others = db.scalars(conn, "SELECT id FROM batches ORDER BY id")
+    last = msgspec.structs.replace(settings, max_attempts=1)
+    claim = ledger.claim(conn, failed, settings=last, now=now)
+    assert claim is not None
+    problem = Problem(type="urn:test", title="It failed", status=500, detail="on purpose")
+    ledger.fail(conn, claim, problem, settings=last, now=now)
+    for batch in others:
+        claim = ledger.claim(conn, batch, settings=settings, now=now)
+        assert claim is not None
+        deltas.count_batch(conn, claim, parameters, user_ids, now=now)
+        withdrawal.decide(conn, sent, now=now)
+    assert state(conn, sent) == "failed"
+    assert edges(conn, now) == {}
+
+    ledger.replay(conn, [failed], now=now)
+    apply_all(settings, now=now)
+    withdrawal.decide(conn, sent, now=now)
+    apply_all(settings, now=now)
+
+    assert state(conn, sent) == "applied"
+    assert len(edges(conn, now)) == 30
 
 
 def test_a_refused_upload_may_come_again(conn: Connection, settings: Settings, now: datetime) -> None:

@@ -1,0 +1,113 @@
+"""A body's character encoding → UTF-8, piece by piece, in bounded memory.
+
+Bytes that cannot be decoded become 0xFF, which no UTF-8 has: exactly the rows that hold them are rejected. U+FFFD that
+stands in the text itself is text.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from typing import Protocol
+
+from app.errors import UploadRefused
+
+ENCODINGS = ("utf-8", "utf-16", "latin-1", "cp1252")
+"""utf-16: in the order of its byte order mark, little-endian if there is none."""
+
+PIECE_BYTES = 1 << 18
+"""Bytes transcoded at once; they become three times as many at most."""
+
+_CODECS = {"utf-8": "utf-8", "utf-8-sig": "utf-8", "utf-16": "utf-16", "iso8859-1": "latin-1", "cp1252": "cp1252"}
+_MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+_MARK_BYTES = 2
+_ESCAPE = "mentiongraph.escape"
+
+
+class Transcoder(Protocol):
+    """Takes a body as it arrives, gives it in UTF-8."""
+
+    def feed(self, data: bytes) -> Iterator[bytes]: ...
+
+    def finish(self) -> bytes:
+        """What is left once the body is over."""
+        ...
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "\udcff", error.end
+
+
+codecs.register_error(_ESCAPE, _escape)
+
+
+def transcoder(encoding: str) -> Transcoder:
+    """The transcoder of an encoding: one of ENCODINGS, or an alias. UTF-8 turns out to be UTF-16 by its mark.
+
+    Raises UploadRefused (unknown-encoding).
+    """
+    match named(encoding):
+        case "utf-8":
+            return _Marked(_AsItIs())
+        case "utf-16":
+            return _Marked(_Decoded("utf-16-le"))
+        case other:
+            return _Decoded(other)
+
+
+def named(encoding: str) -> str:
+    """Which of ENCODINGS is meant. Raises UploadRefused (unknown-encoding)."""
+    try:
+        return _CODECS[codecs.lookup(encoding.strip()).name]
+    except (LookupError, ValueError) as error:
+        raise UploadRefused(
+            "unknown-encoding", f"the encoding {encoding!r} is not read; name one of {', '.join(ENCODINGS)}."
+        ) from error
+
+
+class _Decoded:
+    def __init__(self, encoding: str) -> None:
+        self._decoder = codecs.getincrementaldecoder(encoding)(_ESCAPE)
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        for at in range(0, len(data), PIECE_BYTES):
+            piece = self._decoder.decode(data[at : at + PIECE_BYTES])
+            if piece:
+                yield piece.encode("utf-8", "surrogateescape")
+
+    def finish(self) -> bytes:
+        return self._decoder.decode(b"", final=True).encode("utf-8", "surrogateescape")
+
+
+class _AsItIs:
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        if data:
+            yield data
+
+    def finish(self) -> bytes:
+        return b""
+
+
+class _Marked:
+    """UTF-16 if it starts with a byte order mark of that; otherwise as `unmarked` has it."""
+
+    def __init__(self, unmarked: Transcoder) -> None:
+        self._head: bytes | None = b""
+        self._rest = unmarked
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        if self._head is not None:
+            data = self._head + data
+            if len(data) < _MARK_BYTES:
+                self._head = data
+                return
+            self._head = None
+            if (order := _MARKS.get(data[:_MARK_BYTES])) is not None:
+                self._rest = _Decoded(order)
+                data = data[_MARK_BYTES:]
+        yield from self._rest.feed(data)
+
+    def finish(self) -> bytes:
+        return b"".join(self._rest.feed(self._head or b"")) + self._rest.finish()

@@ -1,0 +1,229 @@
+"""What happens to an upload, told as it happens: the ledger's events, and the wake-up calls of those who listen.
+
+Whoever changes an upload announces it after its commit: an entry of the Redis stream `<namespace>:events` that names
+the upload and nothing else. Listeners then read the ledger. An announcement may be lost: they look by themselves as
+well, now and then, and often while Redis is away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncGenerator, Generator, Iterable
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from typing import Any, cast
+
+import msgspec
+import redis
+import structlog
+from psycopg_pool import AsyncConnectionPool
+
+import sql
+from app.broker import FailOverRedisBroker
+from app.db import AsyncConnection, Connection, async_one, async_rows, scalars
+from app.errors import Problem, TooManyListeners
+
+log = structlog.get_logger(__name__)
+
+KEPT = 10_000
+"""Announcements that the stream keeps, about: a reader that was away for longer wakes everybody anyway."""
+
+MAX_LISTENERS = 200
+READ_MILLISECONDS = 1000
+"""How long one read waits for an announcement: less than the client's time-out."""
+RETRY_SECONDS = 1.0
+WRITERS_PAUSE = 0.05
+PAGE = 500
+
+_HORIZON = sql.query("ledger_events/horizon")
+_BETWEEN = sql.query("ledger_events/between")
+_WAITING = sql.query("deltas/waiting_uploads")
+
+Pool = AsyncConnectionPool[AsyncConnection]
+
+
+class Event(msgspec.Struct, frozen=True):
+    """A change of state: of a batch, or of the upload itself where `batch_id` is null."""
+
+    id: int
+    at: datetime
+    batch_id: int | None
+    from_state: str | None
+    to_state: str
+    process: str
+    """Which process did it."""
+    reason: Problem | None
+
+
+class _Horizon(msgspec.Struct, frozen=True):
+    newest: int
+    writers: list[str]
+
+
+# Announcing -----------------------------------------------------------------------------------------------------------
+
+
+def announce(broker: FailOverRedisBroker, upload_ids: Iterable[uuid.UUID]) -> bool:
+    """Wake those who listen to these uploads. False if Redis is away: they look by themselves."""
+    try:
+        pipeline = broker.client.pipeline(transaction=False)
+        for upload_id in upload_ids:
+            pipeline.xadd(_stream(broker), {"upload": str(upload_id)}, maxlen=KEPT, approximate=True)
+        pipeline.execute()
+    except redis.RedisError as error:
+        log.debug("not announced", error=str(error))
+        return False
+    return True
+
+
+def waiting(conn: Connection, shard: int, *, limit: int) -> list[uuid.UUID]:
+    """The uploads that the shard's next merge will touch, to be announced after it."""
+    return scalars(conn, _WAITING, {"shard": shard, "limit": limit})
+
+
+def _stream(broker: FailOverRedisBroker) -> str:
+    return f"{broker.namespace}:events"
+
+
+# Listening ------------------------------------------------------------------------------------------------------------
+
+
+class Bell:
+    """One listener's: rung when its upload is announced, and when nobody knows."""
+
+    def __init__(self) -> None:
+        self._rung = asyncio.Event()
+
+    def ring(self) -> None:
+        self._rung.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Until it is rung, or for so long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._rung.wait()
+        self._rung.clear()
+
+
+class Hub:
+    """The listeners of this process, and the one task that reads the stream for them, while there are any."""
+
+    def __init__(self, broker: FailOverRedisBroker) -> None:
+        self._broker = broker
+        self._bells: dict[uuid.UUID, set[Bell]] = {}
+        self._reader: asyncio.Task[None] | None = None
+        self.connected = False
+        """Whether announcements are heard."""
+        self.closed = False
+
+    @property
+    def listeners(self) -> int:
+        return sum(len(bells) for bells in self._bells.values())
+
+    def check_room(self, upload_id: uuid.UUID) -> None:
+        """Raises TooManyListeners."""
+        if self.listeners >= MAX_LISTENERS:
+            raise TooManyListeners(
+                f"{MAX_LISTENERS} listen to this process already; GET /uploads/{upload_id} says the same."
+            )
+
+    @contextmanager
+    def listen(self, upload_id: uuid.UUID) -> Generator[Bell]:
+        """A bell that is rung whenever the upload is announced. Raises TooManyListeners."""
+        self.check_room(upload_id)
+        bell = Bell()
+        self._bells.setdefault(upload_id, set()).add(bell)
+        if self._reader is None and not self.closed:
+            self._reader = asyncio.create_task(self._read())
+        try:
+            yield bell
+        finally:
+            self._bells[upload_id].discard(bell)
+            if not self._bells[upload_id]:
+                del self._bells[upload_id]
+            if not self._bells and self._reader is not None:
+                self._reader.cancel()
+                self._reader = None
+                self.connected = False
+
+    def close(self) -> None:
+        """Let every listener go: the process stops."""
+        self.closed = True
+        self._ring_all()
+
+    async def _read(self) -> None:
+        while True:
+            try:
+                last = await asyncio.to_thread(self._newest)
+                self.connected = True
+                self._ring_all()
+                while True:
+                    last = await self._hear(last)
+            except redis.RedisError as error:
+                if self.connected:
+                    log.warning("announcements are not heard; listeners poll", error=str(error))
+                self.connected = False
+                self._ring_all()
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _hear(self, last: str) -> str:
+        for entry, upload_id in await asyncio.to_thread(self._after, last):
+            last = entry
+            for bell in self._bells.get(upload_id, ()):
+                bell.ring()
+        return last
+
+    def _newest(self) -> str:
+        entries = cast("list[tuple[bytes, Any]]", self._broker.client.xrevrange(_stream(self._broker), count=1))
+        return entries[0][0].decode() if entries else "0-0"
+
+    def _after(self, last: str) -> list[tuple[str, uuid.UUID]]:
+        stream = _stream(self._broker)
+        found: Any = self._broker.client.xread({stream: last}, block=READ_MILLISECONDS)
+        # By redis-py's version and protocol: a mapping or pairs, entries once or twice in a list.
+        lists = [entries for _, entries in (found.items() if isinstance(found, dict) else found or [])]
+        flat = [entry for entries in lists for entry in (entries[0] if _nested(entries) else entries)]
+        return [(entry.decode(), uuid.UUID(fields[b"upload"].decode())) for entry, fields in flat]
+
+    def _ring_all(self) -> None:
+        for bells in self._bells.values():
+            for bell in bells:
+                bell.ring()
+
+
+def _nested(entries: list[Any]) -> bool:
+    return (
+        bool(entries) and isinstance(entries[0], list) and (not entries[0] or isinstance(entries[0][0], list | tuple))
+    )
+
+
+async def after(pool: Pool, upload_id: uuid.UUID, last: int) -> AsyncGenerator[Event]:
+    """The upload's events after one, in order, up to the present; none is ever passed over.
+
+    Numbers are given before they are committed, so a lower one may appear later: whoever was writing events when we
+    looked is waited for. They write them at their transactions' ends, so this takes milliseconds.
+    """
+    async with pool.connection() as conn:
+        horizon = await _horizon(conn, upload_id)
+        writing = set(horizon.writers)
+    while writing:
+        await asyncio.sleep(WRITERS_PAUSE)
+        async with pool.connection() as conn:
+            writing &= set((await _horizon(conn, upload_id)).writers)
+    while last < horizon.newest:
+        async with pool.connection() as conn:
+            params = {"upload_id": upload_id, "after": last, "newest": horizon.newest, "limit": PAGE}
+            page = await async_rows(conn, Event, _BETWEEN, params)
+        if not page:
+            return
+        for event in page:
+            yield event
+        last = page[-1].id
+
+
+async def _horizon(conn: AsyncConnection, upload_id: uuid.UUID) -> _Horizon:
+    found = await async_one(conn, _Horizon, _HORIZON, {"upload_id": upload_id})
+    if found is None:
+        raise LookupError("ledger_events/horizon answered no row")
+    return found

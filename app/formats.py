@@ -1,0 +1,25 @@
+"""The input formats, one reader each: how an upload begins, where it may be cut, and what its rows are. Pure."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from app import jsonl, posts
+from app.posts import ColumnNames, Format, Header, Posts
+
+
+class Reader(Protocol):
+    """What posts.py does for CSV and jsonl.py for JSON Lines."""
+
+    def read_header(self, head: bytes, *, final: bool, names: ColumnNames, delimiter: str) -> Header | None: ...
+
+    def boundary(self, data: bytes, *, delimiter: str, final: bool) -> int: ...
+
+    def count_lines(self, data: bytes) -> int: ...
+
+    def is_blank(self, data: bytes) -> bool: ...
+
+    def read(self, payload: bytes, form: Format, *, first_line: int) -> Posts: ...
+
+
+READERS: dict[str, Reader] = {"csv": posts, "jsonl": jsonl}

@@ -1,0 +1,169 @@
+"""Changing what an upload came to: cancel it, retract it, try what failed of it again."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Annotated, Protocol
+
+from litestar import Response, post
+from litestar.background_tasks import BackgroundTask
+from litestar.datastructures import ResponseHeader
+from litestar.params import PathParameter
+
+from app import dispatch, events, ledger, status, withdrawal
+from app.db import Connection
+from app.errors import BadState
+from app.http import examples, problems
+from app.http.examples import answering
+from app.http.paging import MAX_NUMBER
+from app.http.services import Injected, Services
+from app.http.uploads import NOT_FOUND, Upload, UploadId, path_of
+from app.ledger import GraphParameters, Ring
+
+_LOCATION = [ResponseHeader("Location", documentation_only=True, description="Path of the upload's entry.")]
+_TAKEN = "It is under way; `Location` is the upload's entry."
+
+
+class _Withdraw(Protocol):
+    def __call__(
+        self, conn: Connection, upload_id: uuid.UUID, parameters: GraphParameters, *, now: datetime
+    ) -> list[int]: ...
+
+
+@post(
+    "/uploads/{upload_id:str}/cancel",
+    tags=["uploads"],
+    summary="Cancel an upload",
+    status_code=202,
+    response_description=_TAKEN,
+    response_headers=_LOCATION,
+    operation_class=answering({**examples.UPLOAD, "state": "cancelling"}),
+    responses=problems.responses(
+        {
+            403: "a page of another site sent this with your browser; nothing was done.",
+            409: "upload … is applied: only one that is not finished is cancelled; an applied one is retracted.",
+            **NOT_FOUND,
+        }
+    ),
+)
+async def cancel_upload(services: Injected, upload_id: UploadId) -> Response[Upload]:
+    """Stops an upload that is not applied yet, even while its body arrives. What of it is in the graph already is taken
+    out again: `cancelling`, then `cancelled`. The same bytes may be uploaded again afterwards."""
+    return await _withdraw(services, upload_id, withdrawal.cancel)
+
+
+@post(
+    "/uploads/{upload_id:str}/retract",
+    tags=["uploads"],
+    summary="Retract an applied upload",
+    status_code=202,
+    response_description=_TAKEN,
+    response_headers=_LOCATION,
+    operation_class=answering({**examples.UPLOAD, "state": "retracting"}),
+    responses=problems.responses(
+        {
+            403: "a page of another site sent this with your browser; nothing was done.",
+            409: "upload … is staged: only an applied or failed one is retracted.",
+            **NOT_FOUND,
+        }
+    ),
+)
+async def retract_upload(services: Injected, upload_id: UploadId) -> Response[Upload]:
+    """Takes an applied (or failed) upload out of the graph: its counts exactly, its weight as if it had never been
+    there, and the edges that nothing else made. `retracting`, then `retracted`. The same bytes may come again."""
+    return await _withdraw(services, upload_id, withdrawal.retract)
+
+
+@post(
+    "/uploads/{upload_id:str}/replay",
+    tags=["uploads"],
+    summary="Try an upload's failed batches again",
+    status_code=202,
+    response_description=_TAKEN,
+    response_headers=_LOCATION,
+    operation_class=answering(examples.UPLOAD),
+    responses=problems.responses(
+        {
+            403: "a page of another site sent this with your browser; nothing was done.",
+            409: "upload … is applied and has no failed batch.",
+            **NOT_FOUND,
+        }
+    ),
+)
+async def replay_upload(services: Injected, upload_id: UploadId) -> Response[Upload]:
+    """Gives every failed batch of the upload fresh attempts. What of it was applied already is not touched."""
+    async with services.pool.connection() as conn:
+        entry = await status.upload(conn, upload_id)
+    nothing = f"upload {upload_id} is {entry.state} and has no failed batch."
+    return await _replay(services, upload_id, None, nothing)
+
+
+@post(
+    "/batches/{batch_id:str}/replay",
+    tags=["uploads"],
+    summary="Try a failed batch again",
+    status_code=202,
+    response_description=_TAKEN,
+    response_headers=_LOCATION,
+    operation_class=answering(examples.UPLOAD),
+    responses=problems.responses(
+        {
+            **NOT_FOUND,
+            400: "path parameter 'batch_id': Expected `int`, got `str`",
+            403: "a page of another site sent this with your browser; nothing was done.",
+            404: "the ledger has no batch 17; GET /uploads/{upload_id}/batches lists an upload's.",
+            409: "batch 17 has not failed.",
+        }
+    ),
+)
+async def replay_batch(
+    services: Injected,
+    batch_id: Annotated[int, PathParameter(description="The batch's id.", ge=1, le=MAX_NUMBER)],
+) -> Response[Upload]:
+    """Gives one failed batch fresh attempts; answers its upload."""
+    async with services.pool.connection() as conn:
+        upload_id = await status.upload_of_batch(conn, batch_id)
+    return await _replay(services, upload_id, batch_id, f"batch {batch_id} has not failed.")
+
+
+async def _withdraw(services: Services, upload_id: uuid.UUID, withdraw: _Withdraw) -> Response[Upload]:
+    def work() -> list[int]:
+        with services.sync_pool.connection() as conn:
+            return withdraw(conn, upload_id, ledger.parameters(conn), now=services.clock())
+
+    shards = await asyncio.to_thread(work)
+    return await _answer(services, upload_id, dispatch.ring_merges, shards)
+
+
+async def _replay(services: Services, upload_id: uuid.UUID, batch_id: int | None, nothing: str) -> Response[Upload]:
+    def work() -> list[int]:
+        with services.sync_pool.connection() as conn:
+            failed = ledger.failed_batches(conn, upload_id=upload_id, batch_id=batch_id)
+            if not failed:
+                raise BadState(nothing)
+            replayable = [each.id for each in failed if each.replayable]
+            if not replayable:
+                raise BadState("what failed was purged after its retention time: send the file again.")
+            return ledger.replay(conn, replayable, now=services.clock())
+
+    batches = await asyncio.to_thread(work)
+    return await _answer(services, upload_id, dispatch.ring_counts, batches)
+
+
+async def _answer(
+    services: Services, upload_id: uuid.UUID, ring: Callable[..., bool], ids: Sequence[int]
+) -> Response[Upload]:
+    """The upload's entry; the bells are rung after it is sent."""
+    async with services.pool.connection() as conn:
+        entry = await status.upload(conn, upload_id)
+
+    async def wake() -> None:
+        await asyncio.to_thread(ring, services.broker, [Ring(each, entry.options.priority) for each in ids])
+        await asyncio.to_thread(events.announce, services.broker, [upload_id])
+
+    return Response(
+        Upload.of(entry), status_code=202, headers={"Location": path_of(upload_id)}, background=BackgroundTask(wake)
+    )

@@ -1,0 +1,187 @@
+"""GET /uploads/{id}/events: what happens to an upload, as Server-Sent Events (WHATWG HTML, 9.2)."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated
+
+import msgspec
+import psycopg
+import structlog
+from litestar import get
+from litestar.openapi import ResponseSpec
+from litestar.openapi.spec import Example
+from litestar.params import HeaderParameter
+from litestar.response.base import ASGIResponse
+from litestar.types import Receive, Send
+
+from app import events, status
+from app.errors import TooManyListeners
+from app.http import examples, problems
+from app.http.download import disconnected
+from app.http.paging import MAX_NUMBER
+from app.http.services import Injected, Services
+from app.http.uploads import NOT_FOUND, BatchesByState, Progress, Upload, UploadId
+from app.ledger import UNFINISHED, UploadState
+from app.status import Entry
+
+log = structlog.get_logger(__name__)
+
+HEARTBEAT_SECONDS = 15.0
+"""Something is sent at least that often: proxies hang up on what is silent, and a client that is gone is noticed."""
+POLL_SECONDS = 5.0
+"""Where announcements are heard, one may still be lost with whoever should have sent it."""
+UNHEARD_POLL_SECONDS = 1.0
+PACE_SECONDS = 0.2
+"""Between two looks at the ledger, however often it is announced."""
+
+
+class Counters(msgspec.Struct, frozen=True):
+    """How far the upload is: what a `progress` event says."""
+
+    state: UploadState
+    progress: Progress
+    rows_received: int
+    rows_accepted: int
+    rows_rejected: int
+    rows_applied: int
+    mentions: int
+    mentions_applied: int
+    batches: BatchesByState
+
+    @classmethod
+    def of(cls, entry: Entry) -> Counters:
+        """The entry's counters."""
+        return cls(
+            state=entry.state,
+            progress=Progress.of(entry),
+            rows_received=entry.rows_received,
+            rows_accepted=entry.rows_accepted,
+            rows_rejected=entry.rows_rejected,
+            rows_applied=entry.rows_applied,
+            mentions=entry.mentions,
+            mentions_applied=entry.mentions_applied,
+            batches=BatchesByState.of(entry),
+        )
+
+
+class EventStream(ASGIResponse):
+    """Blocks that are sent as they come, until there are no more or the client has gone; then everything is let go."""
+
+    _should_set_content_length = False
+
+    def __init__(self, blocks: AsyncGenerator[bytes], *, stalled_after: float) -> None:
+        super().__init__(
+            media_type="text/event-stream",
+            status_code=200,
+            # X-Accel-Buffering: nginx would gather the events otherwise.
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+        self._blocks = blocks
+        self._stalled_after = stalled_after
+
+    async def send_body(self, send: Send, receive: Receive) -> None:
+        gone = asyncio.create_task(disconnected(receive))
+        sending = asyncio.create_task(self._send(send))
+        try:
+            await asyncio.wait({gone, sending}, return_when=asyncio.FIRST_COMPLETED)
+            if sending.done():
+                sending.result()
+        finally:
+            gone.cancel()
+            sending.cancel()
+            await asyncio.gather(gone, sending, return_exceptions=True)
+
+    async def _send(self, send: Send) -> None:
+        try:
+            async with aclosing(self._blocks) as blocks:
+                async for block in blocks:
+                    async with asyncio.timeout(self._stalled_after):
+                        await send({"type": "http.response.body", "body": block, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except (TimeoutError, psycopg.Error, TooManyListeners) as error:
+            # The answer ends without its `end` event, so the client comes back, with its Last-Event-ID.
+            log.warning("events broken off", error=str(error))
+
+
+@get(
+    "/uploads/{upload_id:str}/events",
+    tags=["uploads"],
+    summary="What happens to an upload, live",
+    responses={
+        200: ResponseSpec(
+            str,
+            media_type="text/event-stream",
+            generate_examples=False,
+            description="Server-Sent Events: `state`, `progress`, and `end` as the last.",
+            examples=[Example(summary="events", value=examples.EVENTS)],
+        ),
+        **problems.responses(
+            {
+                **NOT_FOUND,
+                400: "header parameter 'Last-Event-ID': Expected `int`, got `str`",
+                503: "200 listen to this process already; GET /uploads/{upload_id} says the same.",
+            }
+        ),
+    },
+)
+async def stream_events(
+    services: Injected,
+    upload_id: UploadId,
+    last_event_id: Annotated[
+        int,
+        HeaderParameter(
+            name="Last-Event-ID",
+            description="Only events after this one; browsers send it when they come back.",
+            ge=0,
+            le=MAX_NUMBER,
+        ),
+    ] = 0,
+) -> ASGIResponse:
+    """Every change of state of the upload and of its batches, from its first on, then live.
+
+    `state`: one change, with an id to go on from. `progress`: the counters, when they change. `end`: the upload is
+    finished; this is its entry. A stream that ends without it was broken off: come back with `Last-Event-ID`.
+    """
+    async with services.pool.connection() as conn:
+        await status.upload(conn, upload_id)
+    services.hub.check_room(upload_id)
+    return EventStream(_tell(services, upload_id, last_event_id), stalled_after=services.settings.receive_timeout)
+
+
+async def _tell(services: Services, upload_id: uuid.UUID, last: int) -> AsyncGenerator[bytes]:
+    now = asyncio.get_running_loop().time
+    told: Counters | None = None
+    with services.hub.listen(upload_id) as bell:
+        yield b"retry: 1000\n\n"
+        spoken = now()
+        while not services.hub.closed:
+            # The entry first: what it says has its events in the ledger by now.
+            async with services.pool.connection() as conn:
+                entry = await status.upload(conn, upload_id)
+            async with aclosing(events.after(services.pool, upload_id, last)) as changes:
+                async for change in changes:
+                    last, spoken = change.id, now()
+                    yield _block("state", change, number=change.id)
+            counters = Counters.of(entry)
+            if counters != told:
+                told, spoken = counters, now()
+                yield _block("progress", counters)
+            if entry.state not in UNFINISHED:
+                yield _block("end", Upload.of(entry))
+                return
+            if now() - spoken >= HEARTBEAT_SECONDS:
+                spoken = now()
+                yield b": nothing new\n\n"
+            await asyncio.sleep(PACE_SECONDS)
+            # Whoever receives a body announces nothing before its end.
+            heard = services.hub.connected and entry.state is not UploadState.RECEIVING
+            await bell.wait(POLL_SECONDS if heard else UNHEARD_POLL_SECONDS)
+
+
+def _block(name: str, data: msgspec.Struct, *, number: int | None = None) -> bytes:
+    head = f"id: {number}\n" if number is not None else ""
+    return f"{head}event: {name}\n".encode() + b"data: " + msgspec.json.encode(data) + b"\n\n"

@@ -1,0 +1,128 @@
+"""An upload's rejects over HTTP: as pages of JSON, and as a file that can be repaired and uploaded again."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from base64 import b64encode
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated
+
+import msgspec
+from litestar import get
+from litestar.openapi import ResponseSpec
+from litestar.openapi.spec import Example
+from litestar.params import QueryParameter
+from litestar.response.base import ASGIResponse
+
+from app import repair, status
+from app.http import examples, problems
+from app.http.download import Download
+from app.http.examples import answering
+from app.http.paging import MAX_NUMBER, Limit, next_page
+from app.http.services import Injected, Services
+from app.http.uploads import NOT_FOUND, UploadId, path_of
+from app.posts import Format
+
+
+class Reject(msgspec.Struct, frozen=True):
+    """A row that could not be read: where, why, and what it holds (its first 4,096 bytes)."""
+
+    line: int
+    """Physical line in the file as it was sent, the header being line 1."""
+    column: str | None
+    value: str | None
+    """What stands in the column, where it could be told."""
+    code: str
+    message: str
+    raw: str
+    raw_base64: str | msgspec.UnsetType = msgspec.UNSET
+    """The row's own bytes, where they are not UTF-8; `raw` has U+FFFD for those that are not."""
+
+    @classmethod
+    def of(cls, reject: status.Reject) -> Reject:
+        """The reject, as it is answered."""
+        text = reject.raw.decode(errors="replace")
+        return cls(
+            line=reject.line,
+            column=reject.column_name,
+            value=reject.value.decode(errors="replace") if reject.value is not None else None,
+            code=reject.code,
+            message=reject.message,
+            raw=text,
+            raw_base64=msgspec.UNSET if text.encode() == reject.raw else b64encode(reject.raw).decode(),
+        )
+
+
+class Rejects(msgspec.Struct, frozen=True):
+    """A page of an upload's rejects, in file order."""
+
+    rejects: list[Reject]
+    next: str | None
+
+
+@get(
+    "/uploads/{upload_id:str}/rejects",
+    tags=["uploads"],
+    summary="An upload's rejects",
+    operation_class=answering(examples.REJECTS),
+    responses=problems.responses(NOT_FOUND),
+)
+async def list_rejects(
+    services: Injected,
+    upload_id: UploadId,
+    after: Annotated[
+        int, QueryParameter(description="Only rejects behind this line: `next` has it.", ge=0, le=MAX_NUMBER)
+    ] = 0,
+    limit: Limit = 50,
+) -> Rejects:
+    """The rows that could not be read, in file order: line, column, why, and the row as it was sent."""
+    async with services.pool.connection() as conn:
+        found = await status.rejects(conn, upload_id, after=after, limit=limit + 1)
+    page = [Reject.of(reject) for reject in found[:limit]]
+    path = f"{path_of(upload_id)}/rejects"
+    return Rejects(page, next_page(path, after=page[-1].line, limit=limit) if len(found) > limit else None)
+
+
+@get(
+    "/uploads/{upload_id:str}/rejects.csv",
+    tags=["uploads"],
+    summary="An upload's rejects, to be repaired",
+    responses={
+        200: ResponseSpec(
+            str,
+            media_type="text/csv",
+            generate_examples=False,
+            description="The upload's own columns, and four that say what is wrong; rows in file order. CSV also where "
+            "the upload was JSON Lines.",
+            examples=[Example(summary="rejects.csv", value=examples.REJECTS_CSV)],
+        ),
+        **problems.responses(
+            {**NOT_FOUND, 409: "the header of upload … was not read, so it has no rows and no rejects."}
+        ),
+    },
+)
+async def download_rejects(services: Injected, upload_id: UploadId) -> ASGIResponse:
+    """The rows that could not be read, sent as they are read from the ledger, to be repaired in a spreadsheet and
+    uploaded again as they are: in the columns of the file they come from, with what is wrong beside them."""
+    async with services.pool.connection() as conn:
+        form = await status.format_of(conn, upload_id)
+    return await Download.begin(
+        _lines(services, upload_id, form),
+        media_type="text/csv; charset=utf-8; header=present",
+        filename=f"rejects-{upload_id}.csv",
+        stalled_after=services.settings.receive_timeout,
+    )
+
+
+async def _lines(services: Services, upload_id: uuid.UUID, form: Format) -> AsyncGenerator[bytes]:
+    yield repair.header_line(form)
+    async with aclosing(status.reject_pages(services.pool, upload_id)) as pages:
+        async for page in pages:
+            # In a thread: each row is scanned anew.
+            yield await asyncio.to_thread(_repair_lines, form, page)
+
+
+def _repair_lines(form: Format, page: list[status.Reject]) -> bytes:
+    return b"".join(repair.repair_line(form, reject) for reject in page)

@@ -1,0 +1,262 @@
+"""The graph once more: every applied batch is counted anew from its payload, into a shadow, and compared or swapped in.
+
+That proves more than the deltas do, which are what was counted then. It takes no lock while it counts, and touches
+nothing but the shadow until the swap's one transaction: killed anywhere, it leaves the graph as it was.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import polars as pl
+
+import sql
+from app.arrays import Float8Array, Int8Array, TimestamptzArray
+from app.audit import LARGEST_DEVIATION, LIGHT, snapshot
+from app.compression import decompress
+from app.db import Connection, execute, one, rows, scalars
+from app.deltas import DELTA_SCHEMA, fold, unpack
+from app.errors import BadState
+from app.formats import READERS
+from app.ledger import GraphParameters, Options
+from app.mentions import PROFILES, count
+from app.posts import Format
+from app.shards import shard_lock_key
+from app.users import UserIds
+
+_LOCK = sql.query("rebuild/lock")
+_UNLOCK = sql.query("rebuild/unlock")
+_CLEAR = sql.query("rebuild/clear")
+_BATCHES = sql.query("rebuild/batches")
+_PAYLOAD = sql.query("rebuild/payload")
+_ADD = sql.query("rebuild/add")
+_MOVED = sql.query("rebuild/moved_deltas")
+_COMPARE = sql.query("rebuild/compare")
+_DIFFERENCES = sql.query("rebuild/differences")
+_IN_FLIGHT = sql.query("rebuild/in_flight")
+_EMPTY_EDGES = sql.query("rebuild/empty_edges")
+_EMPTY_ARCHIVE = sql.query("rebuild/empty_archive")
+_SWAP_IN = sql.query("rebuild/swap_in")
+_LOCK_SHARD = sql.query("edges/lock_shard")
+
+REBUILD_LOCK = 0x6D67_0000_0002
+"""Key of the advisory lock of the one rebuild at a time."""
+EDGES_AT_ONCE = 500_000
+"""Edges gathered before they are folded and added to the shadow: about 100 MB."""
+DELTAS_AT_ONCE = 64
+
+_KEYS = ["source_id", "target_id"]
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """An applied batch to recount; `purged`: its payload is gone."""
+
+    id: int
+    upload_id: uuid.UUID
+    size_bytes: int
+    purged: bool
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """An edge in which graph and rebuild differ: what the graph has, and what it should have; None: it lacks it."""
+
+    source: str
+    target: str
+    found_count: int | None
+    wanted_count: int | None
+    found: float | None
+    wanted: float | None
+    """Effective weights."""
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """The graph (with its archive) against the rebuilt one, in edges."""
+
+    edges: int
+    rebuilt: int
+    missing: int
+    surplus: int
+    differing_counts: int
+    differing_weights: int
+    largest_deviation: float
+    """Of the effective weights of edges with the same count, relative."""
+
+    @property
+    def same(self) -> bool:
+        """Whether the graph is what the ledger's payloads make of it."""
+        return not (self.missing or self.surplus or self.differing_counts or self.differing_weights)
+
+
+class _Payload(msgspec.Struct, frozen=True):
+    id: int
+    upload_id: uuid.UUID
+    first_line: int
+    payload: bytes | None
+    profile: str
+    profile_version: int
+    options: Options
+    format: Format
+    received_at: datetime
+
+
+class _Moved(msgspec.Struct, frozen=True):
+    batch_id: int
+    shard: int
+    payload: bytes
+    effect: int
+
+
+@contextmanager
+def alone(conn: Connection) -> Generator[None]:
+    """Be the one rebuild, with an empty shadow before and after. Raises BadState while there is another."""
+    if scalars(conn, _LOCK, {"key": REBUILD_LOCK}) != [True]:
+        raise BadState("another rebuild is running; wait for it to end.")
+    try:
+        execute(conn, _CLEAR)
+        yield
+    finally:
+        if not conn.broken:
+            execute(conn, _CLEAR)
+            scalars(conn, _UNLOCK, {"key": REBUILD_LOCK})
+
+
+def count_anew(
+    conn: Connection,
+    parameters: GraphParameters,
+    user_ids: UserIds,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[int]:
+    """Fill the shadow with every batch that is applied now; their ids. `progress` gets bytes done, bytes in all.
+
+    Raises BadState if a payload was purged, or counted by a version of its profile that is no longer known.
+    """
+    batches = rows(conn, Batch, _BATCHES)
+    purged = [batch for batch in batches if batch.purged]
+    if purged:
+        raise BadState(
+            f"{len(purged)} of {len(batches)} applied batches were purged after their retention time (batch "
+            f"{purged[0].id} of upload {purged[0].upload_id} first): the ledger alone no longer makes the graph."
+        )
+    total, done = sum(batch.size_bytes for batch in batches), 0
+    gathered, size = list[pl.DataFrame](), 0
+    for batch in batches:
+        edges = _edges_of(conn, batch.id, parameters, user_ids)
+        gathered.append(edges)
+        size += len(edges)
+        if size >= EDGES_AT_ONCE:
+            _add(conn, fold(gathered, half_life=parameters.half_life), parameters)
+            gathered, size = [], 0
+        done += batch.size_bytes
+        if progress is not None:
+            progress(done, total)
+    _add(conn, fold(gathered, half_life=parameters.half_life), parameters)
+    return [batch.id for batch in batches]
+
+
+def compare(
+    conn: Connection, batch_ids: list[int], parameters: GraphParameters, *, now: datetime, examples: int = 20
+) -> tuple[Comparison, list[Difference]]:
+    """The graph against the shadow, which holds `batch_ids`; and the first edges that differ.
+
+    One snapshot, in which edges and deltas agree: what was merged or taken out since the shadow was filled is put right
+    in it by its deltas, so uploads may go on meanwhile.
+    """
+    weighing = {
+        "now": now,
+        "half_life_seconds": parameters.half_life.total_seconds(),
+        "largest_deviation": LARGEST_DEVIATION,
+        "light": LIGHT,
+    }
+    with snapshot(conn):
+        _follow(conn, batch_ids, parameters)
+        found = one(conn, Comparison, _COMPARE, weighing)
+        if found is None:
+            raise LookupError("the comparison answered no row")
+        different = [] if found.same else rows(conn, Difference, _DIFFERENCES, {**weighing, "limit": examples})
+    return found, different
+
+
+def swap(conn: Connection, batch_ids: list[int], parameters: GraphParameters) -> int:
+    """Put the shadow, which holds `batch_ids`, in the place of edges and archive, in one transaction; its edges.
+
+    Raises BadState if anything is on its way into the graph or out of it, or was since the shadow was filled.
+    """
+    with conn.transaction():
+        # As whoever withdraws does: no merge, decay or withdrawal is at the edges, and none is half done.
+        for shard in range(parameters.shards):
+            execute(conn, _LOCK_SHARD, {"key": shard_lock_key(shard)})
+        in_flight = scalars(conn, _IN_FLIGHT)[0]
+        if in_flight:
+            raise BadState(f"{in_flight} uploads are being applied or taken out: swap once they are finished.")
+        if [batch.id for batch in rows(conn, Batch, _BATCHES)] != batch_ids:
+            raise BadState("uploads were applied or taken out since the rebuild began: start it again.")
+        execute(conn, _EMPTY_ARCHIVE)
+        execute(conn, _EMPTY_EDGES)
+        return execute(conn, _SWAP_IN)
+
+
+def in_flight(conn: Connection) -> int:
+    """Uploads on their way into the graph or out of it: with any, a swap will be refused."""
+    return int(scalars(conn, _IN_FLIGHT)[0])
+
+
+def _edges_of(conn: Connection, batch_id: int, parameters: GraphParameters, user_ids: UserIds) -> pl.DataFrame:
+    """A batch's edges by id, counted anew with its own profile, clock and instant of arrival."""
+    batch = one(conn, _Payload, _PAYLOAD, {"batch_id": batch_id})
+    if batch is None or batch.payload is None:
+        raise BadState(f"batch {batch_id} was purged while the rebuild was running.")
+    profile = PROFILES.get(batch.profile)
+    if profile is None or profile.version != batch.profile_version:
+        raise BadState(
+            f"batch {batch_id} was counted by version {batch.profile_version} of the profile {batch.profile!r}, which "
+            "this version of the program does not know."
+        )
+    reader = READERS[batch.options.format]
+    posts = reader.read(decompress(batch.payload), batch.format, first_line=batch.first_line)
+    counted = count(
+        posts.frame,
+        profile=profile,
+        clock=batch.options.clock,
+        received_at=batch.received_at,
+        half_life=parameters.half_life,
+        retweets=batch.options.retweets,
+    )
+    ids = user_ids.of(conn, counted.users)
+    return (
+        counted.edges.join(ids.rename({"handle": "source", "id": "source_id"}), on="source", how="left")
+        .join(ids.rename({"handle": "target", "id": "target_id"}), on="target", how="left")
+        .select(DELTA_SCHEMA.names())
+        .sort(_KEYS)
+    )
+
+
+def _follow(conn: Connection, batch_ids: list[int], parameters: GraphParameters) -> None:
+    """Add to the shadow what is in the graph beyond `batch_ids`, and take out what of them left it."""
+    after = {"after_batch": 0, "after_shard": -1}
+    while page := rows(conn, _Moved, _MOVED, {**after, "batch_ids": batch_ids, "limit": DELTAS_AT_ONCE}):
+        changes = [
+            unpack(moved.payload).with_columns(pl.col("mention_count", "weight") * moved.effect) for moved in page
+        ]
+        _add(conn, fold(changes, half_life=parameters.half_life), parameters)
+        after = {"after_batch": page[-1].batch_id, "after_shard": page[-1].shard}
+
+
+def _add(conn: Connection, edges: pl.DataFrame, parameters: GraphParameters) -> None:
+    if edges.is_empty():
+        return
+    columns: dict[str, Any] = {
+        "source_ids": Int8Array(edges["source_id"].to_numpy()),
+        "target_ids": Int8Array(edges["target_id"].to_numpy()),
+        "mention_counts": Int8Array(edges["mention_count"].to_numpy()),
+        "weights": Float8Array(edges["weight"].to_numpy()),
+        "half_life_seconds": parameters.half_life.total_seconds(),
+    }
+    for name in ("weighed_at", "first_seen", "last_seen"):
+        columns[name] = TimestamptzArray(edges[name].dt.replace_time_zone(None).to_numpy())
+    execute(conn, _ADD, columns)

@@ -1,0 +1,100 @@
+"""Retention: what a finished upload no longer needs is purged, and can no longer be done: replay, retract, rejects.
+
+Small transactions, each whole in itself: a purge may be killed anywhere, repeated, and run beside every other work. A
+batch loses its payload and all its merged deltas at once; a batch that is not finished, and a pending delta, nothing.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+import msgspec
+
+import sql
+from app.db import Connection, execute, one, scalars
+from app.settings import Settings
+
+_UPLOADS_DUE = sql.query("retention/uploads_due")
+_LOCK_BATCHES = sql.query("retention/lock_batches")
+_LOCK_UPLOAD = sql.query("retention/lock_upload")
+_DROP_PAYLOADS = sql.query("retention/drop_payloads")
+_DROP_DELTAS = sql.query("retention/drop_deltas")
+_SET_PURGED = sql.query("retention/set_purged")
+_REJECTS_DUE = sql.query("retention/rejects_due")
+_MARK_REJECTS = sql.query("retention/mark_rejects")
+_DROP_REJECTS = sql.query("retention/drop_rejects")
+_PREVIEW = sql.query("retention/preview")
+
+BATCHES_AT_ONCE = 20
+REJECTS_AT_ONCE = 10_000
+UPLOADS_AT_ONCE = 500
+
+
+class Purged(msgspec.Struct):
+    """How much was purged, or would be."""
+
+    payloads: int = 0
+    deltas: int = 0
+    rejects: int = 0
+
+
+def purge(
+    conn: Connection, *, settings: Settings, now: datetime, progress: Callable[[Purged], None] | None = None
+) -> Purged:
+    """Purge everything whose retention time is over, step by step."""
+    done = Purged()
+    for purged in _steps(conn, settings, now):
+        done.payloads += purged.payloads
+        done.deltas += purged.deltas
+        done.rejects += purged.rejects
+        if progress is not None:
+            progress(done)
+    return done
+
+
+def preview(conn: Connection, *, settings: Settings, now: datetime) -> Purged:
+    """What a purge would take now; changes nothing."""
+    before = {
+        "finished_before": now - timedelta(days=settings.retention_days),
+        "rejects_finished_before": now - timedelta(days=settings.reject_retention_days),
+    }
+    return one(conn, Purged, _PREVIEW, before) or Purged()
+
+
+def _steps(conn: Connection, settings: Settings, now: datetime) -> Iterator[Purged]:
+    """One transaction after the other; what each took."""
+    before = now - timedelta(days=settings.retention_days)
+    while due := scalars(conn, _UPLOADS_DUE, {"finished_before": before, "limit": UPLOADS_AT_ONCE}):
+        ended = False
+        for upload_id in due:
+            while (step := _batches(conn, upload_id, before, now=now)) is not None:
+                ended = True
+                yield step
+        if not ended:
+            break  # each of them is being worked on again: the next purge looks at them once more
+    before = now - timedelta(days=settings.reject_retention_days)
+    for upload_id in scalars(conn, _REJECTS_DUE, {"finished_before": before}):
+        while rejects := _rejects(conn, upload_id, before, now=now):
+            yield Purged(rejects=rejects)
+
+
+def _batches(conn: Connection, upload_id: uuid.UUID, before: datetime, *, now: datetime) -> Purged | None:
+    """A few batches of an upload. None: it is done, or no longer due."""
+    with conn.transaction():
+        batch_ids = scalars(conn, _LOCK_BATCHES, {"upload_id": upload_id, "limit": BATCHES_AT_ONCE})
+        if not scalars(conn, _LOCK_UPLOAD, {"upload_id": upload_id, "finished_before": before}):
+            return None
+        if not batch_ids:
+            return Purged() if execute(conn, _SET_PURGED, {"upload_id": upload_id, "now": now}) else None
+        payloads = execute(conn, _DROP_PAYLOADS, {"batch_ids": batch_ids})
+        return Purged(payloads=payloads, deltas=execute(conn, _DROP_DELTAS, {"batch_ids": batch_ids}))
+
+
+def _rejects(conn: Connection, upload_id: uuid.UUID, before: datetime, *, now: datetime) -> int:
+    """A few rejects of an upload; how many. 0: there is none left, or it is no longer due."""
+    with conn.transaction():
+        if not scalars(conn, _MARK_REJECTS, {"upload_id": upload_id, "finished_before": before, "now": now}):
+            return 0
+        return execute(conn, _DROP_REJECTS, {"upload_id": upload_id, "limit": REJECTS_AT_ONCE})

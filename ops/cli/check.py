@@ -1,0 +1,139 @@
+"""The command that reads and counts files without a server: check."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Generator, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import click
+import msgspec
+
+from app import db, repair
+from app.compression import decoder
+from app.errors import BadRequest, UploadRefused
+from app.posts import Format
+from ops.cli import checking, options
+from ops.cli.checking import Reject, Report, TooManyRejects
+from ops.cli.console import facts, number, out, plain, print_json, table
+from ops.cli.uploads import opened, sending
+
+REFUSED = 3
+HAS_REJECTS = 1
+
+
+@click.command()
+@click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
+@options.reading
+@click.option("--strict", is_flag=True, help="Exit with 1 if any row is rejected.")
+@click.option(
+    "--rejects",
+    "kept",
+    metavar="OUT",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="Write the rejected rows there, to be repaired in a spreadsheet and uploaded. For one FILE.",
+)
+@options.as_json
+def check(files: Sequence[Path], kept: Path | None, *, strict: bool, json: bool, **chosen: str | bool | None) -> None:
+    """Read and count files here, as an upload of them would be: no server and no database is needed.
+
+    Shows how many rows would be accepted and rejected, why and where, and what they would come to. Names that end in
+    .gz or .zst are compressed. FILE - is standard input. A server's own word on a file: mentiongraph upload --dry-run.
+
+    Exits with 0 if every file could be uploaded, 3 if one would be refused as a whole (also for --max-rejects), 1 if
+    --strict is given and a row would be rejected.
+
+    \b
+    Examples:
+      mentiongraph check posts.csv
+      mentiongraph check --strict --text body --author from --timestamp at export.csv.gz
+      mentiongraph check --rejects repair-me.csv posts.csv
+      mentiongraph check --json posts.jsonl | jq .rejects
+    """
+    if kept is not None and len(files) > 1:
+        raise BadRequest("--rejects is the file for the rejects of one FILE.")
+    batch_bytes = options.settings(None).batch_bytes
+    worst = 0
+    for file in files:
+        query = {**options.format_of(file), **options.query(chosen)}
+        code = _check(file, query, kept, batch_bytes, json=json, strict=strict)
+        worst = REFUSED if REFUSED in {code, worst} else code or worst
+    if worst:
+        raise click.exceptions.Exit(worst)
+
+
+def _check(file: Path, query: dict[str, str], kept: Path | None, batch_bytes: int, *, json: bool, strict: bool) -> int:
+    wanted = checking.options_of(query)
+    name = "standard input" if str(file) == "-" else file.name
+    refusal: UploadRefused | None = None
+    report: Report | None = None
+    try:
+        with _keeping(kept) as keep, sending(name, "reading", "counting") as show, opened(file) as (stream, total):
+            body = _decompressed(show.sent(stream, total), options.compression(file))
+            report = checking.check(body, wanted, batch_bytes=batch_bytes, now=db.clock(), rejected=keep)
+    except UploadRefused as refused:
+        refusal = refused
+        report = refused.report if isinstance(refused, TooManyRejects) else None
+    if json:
+        counted: dict[str, Any] = msgspec.structs.asdict(report) if report is not None else {}
+        print_json({"file": name, **counted, "refused": None if refusal is None else refusal.problem()})
+    else:
+        _print(name, report, refusal)
+    if refusal is not None:
+        return REFUSED
+    return HAS_REJECTS if strict and report is not None and report.rows_rejected else 0
+
+
+def _decompressed(chunks: Iterator[bytes], encoding: str | None) -> Iterator[bytes]:
+    decode = decoder(encoding)
+    for chunk in chunks:
+        yield from decode.decode(chunk)
+    decode.finish()
+
+
+@contextlib.contextmanager
+def _keeping(kept: Path | None) -> Generator[Callable[[Format, list[Reject]], None]]:
+    """Writes rejects to a file as they come, where one is wanted."""
+    with contextlib.ExitStack() as stack:
+        stream: IO[bytes] | None = None
+        if kept is not None:
+            stream = sys.stdout.buffer if str(kept) == "-" else stack.enter_context(kept.open("wb"))
+
+        def keep(form: Format, rejects: list[Reject]) -> None:
+            if stream is not None:
+                stream.writelines(
+                    [repair.header_line(form)] if not rejects else [repair.repair_line(form, each) for each in rejects]
+                )
+
+        yield keep
+
+
+def _print(name: str, report: Report | None, refusal: UploadRefused | None) -> None:
+    if report is not None:
+        out.print(
+            facts(
+                {
+                    "file": plain(name),
+                    "rows": f"{number(report.rows_received)}: {number(report.rows_accepted)} accepted, "
+                    f"{number(report.rows_rejected)} rejected",
+                    "mentions": number(report.mentions),
+                    "edges": number(report.edges),
+                    "users": number(report.users),
+                }
+            )
+        )
+        _print_rejects(report)
+    if refusal is not None:
+        click.echo(f"{plain(name)} would be refused: {refusal.code}: {plain(refusal.detail)}")
+
+
+def _print_rejects(report: Report) -> None:
+    if not report.rejects:
+        return
+    listed = table("rejected because", "rows", "lines", "the first of them", right=("rows",))
+    for code, found in sorted(report.rejects.items(), key=lambda item: -item[1].count):
+        more = ", …" if found.count > len(found.lines) else ""
+        listed.add_row(code, number(found.count), ", ".join(map(str, found.lines)) + more, plain(found.message, 200))
+    out.print(listed)

@@ -1,0 +1,241 @@
+"""Commands that keep a graph in shape, over PostgreSQL: decay, purge, rebuild."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import msgspec
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from app import db, ledger, retention
+from app import decay as domain_decay
+from app import rebuild as domain_rebuild
+from app.db import Connection
+from app.errors import BadRequest, BadState
+from app.ledger import GraphParameters
+from app.rebuild import Comparison, Difference
+from app.retention import Purged
+from app.settings import Settings
+from app.users import UserIds
+from ops.cli import options
+from ops.cli.console import cut, err, number, out, print_json, size, table
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Only count what would be done.")
+@options.data
+@options.as_json
+def decay(data: Path | None, *, dry_run: bool, json: bool) -> None:
+    """Write edges that nobody has touched for a while down to the present, and archive the lightest.
+
+    The scheduler has a worker do it once a day; this does it now. It changes no effective weight, so it may run
+    at any time, twice, or be killed: it goes on where it was. A new mention brings an archived edge back.
+    Uses MENTIONGRAPH_DATABASE_URL, MENTIONGRAPH_STALE_AFTER_DAYS, MENTIONGRAPH_ARCHIVE_BELOW, MENTIONGRAPH_DECAY_PAGE.
+
+    \b
+    Examples:
+      mentiongraph decay --dry-run
+      MENTIONGRAPH_ARCHIVE_BELOW=0.5 mentiongraph decay
+    """
+    settings = options.migrated(data)
+    with db.available(settings.database_url), db.connect(settings.database_url, role="decay") as conn:
+        if dry_run:
+            _preview(conn, settings, json=json)
+        else:
+            _decay(conn, settings, json=json)
+
+
+def _preview(conn: Connection, settings: Settings, *, json: bool) -> None:
+    found = domain_decay.preview(conn, ledger.parameters(conn), settings=settings, now=db.clock())
+    if json:
+        print_json(found)
+        return
+    listed = table("of the graph's edges", number(found.edges), right=(number(found.edges),))
+    listed.add_row(f"not touched for {settings.stale_after_days:g} days", number(found.stale))
+    listed.add_row(f"of these, lighter than {settings.archive_below:g}: would be archived", number(found.to_archive))
+    listed.add_row("the others: would be written down", number(found.stale - found.to_archive))
+    out.print(listed)
+    click.echo("Nothing was changed.")
+
+
+def _decay(conn: Connection, settings: Settings, *, json: bool) -> None:
+    parameters = ledger.parameters(conn)
+    run = domain_decay.begin(conn, settings=settings, now=db.clock(), period=None)
+    if run is None:
+        raise LookupError("a decay run was begun and is not there")
+    with _progress("decay", TextColumn("{task.fields[done]}")) as bar:
+
+        def show(totals: domain_decay.Totals) -> None:
+            done = f"{number(totals.written_down)} written down, {number(totals.archived)} archived"
+            bar(completed=totals.shards_done, total=parameters.shards, done=done)
+
+        domain_decay.work(conn, run, parameters, page=settings.decay_page, clock=db.clock, progress=show)
+    totals = domain_decay.totals(conn, run)
+    if json:
+        print_json({"run": run.id, "written_down": totals.written_down, "archived": totals.archived})
+    else:
+        click.echo(
+            f"run {run.id}: {number(totals.written_down)} edges written down, {number(totals.archived)} archived."
+        )
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Only count what would be purged.")
+@options.data
+@options.as_json
+def purge(data: Path | None, *, dry_run: bool, json: bool) -> None:
+    """Drop what finished uploads no longer need: payloads and merged deltas, and later their rejects.
+
+    The scheduler has a worker do it every hour; this does it now. The graph stays as it is, and so do all numbers of
+    the ledger. An upload whose payloads are gone can no longer be replayed, retracted or rebuilt from, and says so.
+    Nothing is taken from uploads that are not finished, nor any pending delta. It may be killed at any time.
+    Uses MENTIONGRAPH_DATABASE_URL, MENTIONGRAPH_RETENTION_DAYS, MENTIONGRAPH_REJECT_RETENTION_DAYS.
+
+    \b
+    Examples:
+      mentiongraph purge --dry-run
+      MENTIONGRAPH_RETENTION_DAYS=7 mentiongraph purge
+    """
+    settings = options.migrated(data)
+    with db.available(settings.database_url), db.connect(settings.database_url, role="purge") as conn:
+        if dry_run:
+            purged = retention.preview(conn, settings=settings, now=db.clock())
+        else:
+            with _progress("purge", TextColumn("{task.fields[done]}")) as bar:
+                purged = retention.purge(
+                    conn, settings=settings, now=db.clock(), progress=lambda purged: bar(done=_in_words(purged))
+                )
+    if json:
+        print_json({**msgspec.structs.asdict(purged), "dry_run": dry_run})
+        return
+    click.echo(f"{_in_words(purged)} {'would be purged; nothing was changed' if dry_run else 'purged'}.")
+
+
+def _in_words(purged: Purged) -> str:
+    return f"{number(purged.payloads)} payloads, {number(purged.deltas)} deltas, {number(purged.rejects)} rejects"
+
+
+class _Rebuilt(NamedTuple):
+    batches: int
+    comparison: Comparison | None
+    differences: list[Difference]
+    swapped: int | None
+
+
+@click.command()
+@click.option("--compare", is_flag=True, help="Compare it with the graph; changes nothing.")
+@click.option("--swap", is_flag=True, help="Put it in the graph's place; asks first.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@options.data
+@options.as_json
+def rebuild(data: Path | None, *, compare: bool, swap: bool, yes: bool, json: bool) -> None:
+    """Count the whole graph anew, from the payloads of all applied batches, beside the graph that there is.
+
+    Each batch is counted with its own mention profile, clock and instant of arrival, so this proves more than the audit
+    does. It takes about as long as one worker took for all uploads; they go on meanwhile, and are no false alarm.
+
+    --compare exits with 0 if the graph is the same, with 1 if not: edges missing, surplus, with another count, or with
+    another weight (by more than 1e-6). --swap replaces all edges and empties the archive, in one transaction; it is
+    refused (4) while an upload is being applied or taken out. Users stay as they are. Both are refused (4) once a
+    payload was purged. Killed at any moment, it leaves the graph as it was. Uses MENTIONGRAPH_DATABASE_URL.
+
+    \b
+    Examples:
+      mentiongraph rebuild --compare
+      mentiongraph rebuild --compare --json | jq .same
+      mentiongraph rebuild --swap --yes
+    """
+    if compare == swap:
+        raise BadRequest("say what for: exactly one of --compare, --swap.")
+    settings = options.migrated(data)
+    with db.available(settings.database_url), db.connect(settings.database_url, role="rebuild") as conn:
+        if swap and (busy := domain_rebuild.in_flight(conn)):
+            raise BadState(f"{busy} uploads are being applied or taken out: swap once they are finished.")
+        if swap and not yes:
+            click.confirm("Replace every edge of the graph by what the ledger makes of it?", abort=True, err=True)
+        done = _rebuild(conn, settings, swap=swap)
+    if json:
+        _print_rebuilt_json(done)
+    else:
+        _print_rebuilt(done)
+    if done.comparison is not None and not done.comparison.same:
+        raise click.exceptions.Exit(1)
+
+
+def _rebuild(conn: Connection, settings: Settings, *, swap: bool) -> _Rebuilt:
+    parameters = ledger.parameters(conn)
+    with domain_rebuild.alone(conn):
+        batch_ids = _count_anew(conn, parameters, settings)
+        if swap:
+            return _Rebuilt(len(batch_ids), None, [], domain_rebuild.swap(conn, batch_ids, parameters))
+        comparison, differences = domain_rebuild.compare(conn, batch_ids, parameters, now=db.clock())
+    return _Rebuilt(len(batch_ids), comparison, differences, None)
+
+
+def _count_anew(conn: Connection, parameters: GraphParameters, settings: Settings) -> list[int]:
+    user_ids = UserIds(bits=parameters.handle_bits, memory=settings.known_handles)
+    with _progress("counting", TaskProgressColumn(), TextColumn("{task.fields[done]}")) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar(completed=done, total=total, done=f"{size(done)} of {size(total)}")
+
+        return domain_rebuild.count_anew(conn, parameters, user_ids, progress=show)
+
+
+def _print_rebuilt_json(done: _Rebuilt) -> None:
+    if done.comparison is None:
+        print_json({"batches": done.batches, "swapped": done.swapped})
+        return
+    found = msgspec.structs.asdict(done.comparison)
+    print_json({"batches": done.batches, **found, "same": done.comparison.same, "differences": done.differences})
+
+
+def _print_rebuilt(done: _Rebuilt) -> None:
+    if done.comparison is None:
+        click.echo(f"{number(done.batches)} batches counted anew; the graph has {number(done.swapped or 0)} edges now.")
+        return
+    found = done.comparison
+    listed = table(f"{number(done.batches)} batches counted anew", "edges", right=("edges",))
+    listed.add_row("in the graph and its archive", number(found.edges))
+    listed.add_row("rebuilt", number(found.rebuilt), end_section=True)
+    listed.add_row("missing in the graph", _verdict(found.missing))
+    listed.add_row("surplus in the graph", _verdict(found.surplus))
+    listed.add_row("with another count", _verdict(found.differing_counts))
+    listed.add_row("with another weight", _verdict(found.differing_weights))
+    listed.add_row("largest deviation of a weight", f"{found.largest_deviation:.1e}")
+    out.print(listed)
+    if done.differences:
+        examples = table(
+            "source", "target", "graph", "rebuilt", "its weight", "rebuilt weight", title="The first of them"
+        )
+        for each in done.differences:
+            examples.add_row(
+                cut(each.source, 30),
+                cut(each.target, 30),
+                *("-" if value is None else f"{value:g}" for value in (each.found_count, each.wanted_count)),
+                *("-" if value is None else f"{value:.9g}" for value in (each.found, each.wanted)),
+            )
+        out.print(examples)
+    out.print(Text("the same", style="bold green") if found.same else Text("NOT the same", style="bold red"))
+
+
+def _verdict(count: int) -> Text:
+    return Text(number(count), style="bold red" if count else "green")
+
+
+@contextmanager
+def _progress(name: str, *columns: TextColumn) -> Generator[Callable[..., None]]:
+    """A bar on standard error while the block runs, where somebody looks; what is given updates it."""
+    shown = (TextColumn("{task.description}"), BarColumn(), *columns, TimeElapsedColumn())
+    with Progress(*shown, console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task(name, total=None, done="")
+
+        def update(*, completed: float | None = None, total: float | None = None, done: str = "") -> None:
+            progress.update(task, completed=completed, total=total, done=done)
+
+        yield update

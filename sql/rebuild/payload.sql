@@ -1,0 +1,6 @@
+-- What a batch holds and how it is to be read and counted. No locks. At most one row.
+SELECT
+  b.id, b.upload_id, b.first_line, b.payload, b.profile, b.profile_version, u.options, u.format, u.received_at
+FROM batches AS b
+INNER JOIN uploads AS u ON u.id = b.upload_id
+WHERE b.id = %(batch_id)s::bigint;

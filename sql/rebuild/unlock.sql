@@ -1,0 +1,2 @@
+-- The rebuild is over. One row.
+SELECT pg_advisory_unlock(%(key)s::bigint) AS unlocked;

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app import jsonl
+from app.posts import ColumnNames, Format, Header, Posts, Reason, read, read_header
+from app.repair import REJECT_COLUMNS, UNREPAIRED, csv_of, header_line
+from tests.domain.post_facts import FACTS, Fact
+from tests.domain.test_jsonl import FACTS as LINE_FACTS
+from tests.domain.test_jsonl import FILES as LINE_FILES
+from tests.domain.test_jsonl import FORM as LINE_FORM
+from tests.domain.test_jsonl import Fact as LineFact
+from tests.domain.test_posts import FILES
+
+NAMES = ColumnNames()
+FORM = Format(",", 3, 0, 1, 2, ("data", "timestamp", "username"))
+WIDE = Format(";", 5, 3, 1, 0, ("username", "timestamp", 'a;"b"', "data", "Größe"))
+
+
+class Reject(NamedTuple):
+    line: int
+    column_name: str | None
+    code: str
+    message: str
+    raw: bytes
+
+
+def repaired(posts: Posts, form: Format) -> bytes:
+    columns = ("line", "column", "code", "message", "raw")
+    rejects = [
+        Reject(line, column, code, message, raw)
+        for line, column, code, message, raw in posts.rejects.select(columns).rows()
+    ]
+    return b"".join(csv_of(rejects, form))
+
+
+def uploaded(file: bytes, delimiter: str) -> tuple[Header, Posts]:
+    header = read_header(file, final=True, names=NAMES, delimiter=delimiter)
+    assert header is not None
+    return header, read(file[header.body_offset :], header.format, first_line=header.first_line)
+
+
+def table(file: bytes, delimiter: str = ",") -> list[dict[str, str]]:
+    """As a spreadsheet shows it."""
+    return list(csv.DictReader(io.StringIO(file.decode("utf-8-sig"), newline=""), delimiter=delimiter))
+
+
+def assert_all_come_back(posts: Posts, form: Format) -> None:
+    file = repaired(posts, form)
+    header, again = uploaded(file, form.delimiter or ",")
+    assert again.rows == again.rejects.height == posts.rejects.height
+    assert [int(row["reject_line"]) for row in table(file, form.delimiter or ",")] == posts.rejects["line"].to_list()
+    # And once more: it has come to rest, but for the lines.
+    third = repaired(again, header.format)
+    assert uploaded(third, form.delimiter or ",")[1].rejects.height == posts.rejects.height
+    assert header_line(header.format) == file[: header.body_offset]
+
+
+@pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.name)
+def test_what_is_not_repaired_is_rejected_again(fact: Fact) -> None:
+    assert_all_come_back(read(fact.body, FORM, first_line=2), FORM)
+
+
+@pytest.mark.parametrize("fact", LINE_FACTS, ids=lambda fact: fact.name)
+def test_what_is_not_repaired_of_json_lines_is_rejected_again(fact: LineFact) -> None:
+    assert_all_come_back(jsonl.read(fact.body, LINE_FORM, first_line=1), LINE_FORM)
+
+
+@given(data=FILES | st.binary(max_size=60))
+@settings(max_examples=300)
+def test_any_rejects_upload_again(data: bytes) -> None:
+    assert_all_come_back(read(data, FORM, first_line=2), FORM)
+
+
+@given(data=FILES)
+@settings(max_examples=100)
+def test_any_rejects_of_other_columns_upload_again(data: bytes) -> None:
+    assert_all_come_back(read(data.replace(b",", b";;"), WIDE, first_line=2), WIDE)
+
+
+@given(data=LINE_FILES)
+@settings(max_examples=300)
+def test_any_rejects_of_json_lines_upload_again(data: bytes) -> None:
+    assert_all_come_back(jsonl.read(data, LINE_FORM, first_line=2), LINE_FORM)
+
+
+GOOD_FIELDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
+
+
+@given(st.lists(st.tuples(GOOD_FIELDS, GOOD_FIELDS), min_size=1, max_size=6))
+@settings(max_examples=150)
+def test_a_repaired_field_is_all_it_takes(rows: list[tuple[str, str]]) -> None:
+    out = io.StringIO(newline="")
+    csv.writer(out, delimiter=";", quoting=csv.QUOTE_ALL).writerows(
+        ("ann", "never", other, text, "") for text, other in rows
+    )
+    file = repaired(read(out.getvalue().encode(), WIDE, first_line=2), WIDE)
+    shown = table(file, ";")
+    assert [(row["data"], row['a;"b"']) for row in shown] == rows
+    back = io.StringIO(newline="")
+    writer = csv.DictWriter(back, list(shown[0]), delimiter=";", quoting=csv.QUOTE_ALL)
+    writer.writeheader()
+    writer.writerows({**row, "timestamp": "2024-05-01"} for row in shown)
+    _, again = uploaded(back.getvalue().encode(), ";")
+    assert again.rejects.is_empty()
+    assert again.frame["text"].to_list() == [text for text, _ in rows]
+
+
+def test_the_file() -> None:
+    posts = read(b"=1+1,never,x\na,b\n\xe9 @b,2024-05-01,y\n", FORM, first_line=2)
+    first, second, third = posts.rejects["message"].to_list()
+    assert repaired(posts, FORM).decode() == (
+        "\ufeffdata,timestamp,username,reject_line,reject_column,reject_code,reject_message\r\n"
+        f'=1+1,never,x,2,timestamp,unreadable_timestamp,"{first}"\r\n'
+        f'"a,b",,,3,,too_few_fields,"{second}"\r\n'
+        f"\ufffd @b,{UNREPAIRED}2024-05-01,y,4,data,invalid_utf8,"
+        f"\"{third} Once repaired, take 'unrepaired' out of the timestamp.\"\r\n"
+    )
+
+
+def test_a_row_that_was_not_kept_whole_is_not_taken_for_whole() -> None:
+    row = b"x" * 5000 + b",2024-05-01,"
+    assert_all_come_back(read(row, FORM, first_line=2), FORM)
+    (shown,) = table(repaired(read(row, FORM, first_line=2), FORM))
+    assert (len(shown["data"]), shown["timestamp"], shown["username"]) == (4096, "", "")
+
+
+def test_json_lines_become_columns() -> None:
+    lines = [
+        {"data": "a, b", "timestamp": 5, "username": "x", "z": 1},
+        {"timestamp": 1714566600, "username": "x"},
+        {"data": "c", "timestamp": "2024-05-01", "username": ["y"]},
+    ]
+    body = "\n".join(map(json.dumps, lines)).encode() + b"\n{\n"
+    shown = table(repaired(jsonl.read(body, LINE_FORM, first_line=1), LINE_FORM))
+    assert [(row["data"], row["timestamp"], row["username"]) for row in shown] == [
+        ("a, b", "5", "x"),
+        ("", "unrepaired 1714566600", "x"),
+        ("c", "unrepaired 2024-05-01", '["y"]'),
+        ("{", "", ""),
+    ]
+    assert [row["reject_code"] for row in shown] == [
+        Reason.UNREADABLE_TIMESTAMP,
+        Reason.MISSING_KEY,
+        Reason.WRONG_TYPE,
+        Reason.MALFORMED_JSON,
+    ]
+
+
+def test_an_upload_of_old_whose_names_were_not_kept() -> None:
+    form = Format("|", 4, 3, 1, 0)
+    assert (
+        header_line(form).decode()
+        == "\ufeff" + "|".join(["username", "timestamp", "column_3", "data", *REJECT_COLUMNS]) + "\r\n"
+    )
+
+
+def test_names_are_never_doubled() -> None:
+    form = Format(",", 3, 2, 1, 0, ("by", "at", "Reject_Message"))
+    assert header_line(form).decode().strip().endswith(",reject_code,reject_message_")
+    names = ("data", "at", *REJECT_COLUMNS)
+    form = Format(",", 6, 0, 1, 2, names)
+    line = header_line(form)
+    header = read_header(line, final=True, names=ColumnNames("data", "at", "reject_line"))
+    assert header is not None
+    assert header.format.fields == 10
+
+
+def test_posts_come_back_as_they_were() -> None:
+    body = b"'-1;=cmd|' /C calc'!A0;@x;+1\n"
+    form = Format(";", 4, 1, 0, 2, ("timestamp", "data", "username", "n"))
+    file = repaired(read(body, form, first_line=2), form).replace(b"'-1;", b"2024-05-01;")
+    _, again = uploaded(file, ";")
+    assert again.frame["text"].to_list() == ["=cmd|' /C calc'!A0"]

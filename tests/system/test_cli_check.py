@@ -1,0 +1,73 @@
+"""`mentiongraph check`: what an upload would come to, without a server."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+from tests.system.test_cli import POSTS, SAMPLE, answer, run
+
+REJECTED = b"data,timestamp,username\nhi @ada,never,grace\n@alan,2026-01-02T00:00:00Z,grace\nRT @x: hi,2026-01-02,ada\n"
+
+
+def check(tmp_path: Path, content: bytes, *words: str, name: str = "posts.csv", code: int = 0) -> Any:
+    """What `check` says of a file of this content."""
+    (tmp_path / name).write_bytes(content)
+    return answer("check", tmp_path / name, *words, code=code)
+
+
+def test_check_reads_and_counts_without_a_server(tmp_path: Path) -> None:
+    found = check(tmp_path, REJECTED)
+    assert found == {
+        "file": "posts.csv",
+        "rows_received": 3,
+        "rows_accepted": 2,
+        "rows_rejected": 1,
+        "mentions": 2,
+        "edges": 2,
+        "users": 4,
+        "rejects": {
+            "unreadable_timestamp": {
+                "count": 1,
+                "lines": [2],
+                "message": found["rejects"]["unreadable_timestamp"]["message"],
+            }
+        },
+        "refused": None,
+    }
+    assert "unreadable_timestamp" in run("check", tmp_path / "posts.csv").stdout
+    assert check(tmp_path, REJECTED, "--no-retweets")["mentions"] == 1
+    assert check(tmp_path, REJECTED, "--strict", code=1)["rows_rejected"] == 1
+    assert check(tmp_path, POSTS, "--strict")["rows_rejected"] == 0
+    assert run("check", "-", stdin=POSTS.decode()).returncode == 0
+
+
+def test_check_reads_what_an_upload_reads(tmp_path: Path) -> None:
+    wanted = check(tmp_path, POSTS)["mentions"]
+    assert check(tmp_path, gzip.compress(POSTS), name="posts.csv.gz")["mentions"] == wanted
+    assert check(tmp_path, POSTS.decode().encode("utf-16"), "--encoding", "utf-16")["mentions"] == wanted
+    assert check(tmp_path, POSTS.replace(b",", b"\t"), "--delimiter", "tab")["mentions"] == wanted
+    assert check(tmp_path, POSTS.replace(b",", b";"), "--delimiter", "auto")["mentions"] == wanted
+    line = b'{"text": "@ada", "timestamp": 1768478700, "username": "grace"}\n'
+    assert check(tmp_path, line, "--text", "text", name="posts.jsonl")["mentions"] == 1
+
+
+def test_check_says_what_would_be_refused(tmp_path: Path) -> None:
+    assert check(tmp_path, b"a,b\n1,2\n", code=3)["refused"]["type"].endswith("missing-column")
+    assert check(tmp_path, b"data,timestamp,username\n\n", code=3)["refused"]["type"].endswith("no-rows")
+    assert check(tmp_path, POSTS, name="cut.csv.gz", code=3)["refused"]["type"].endswith("undecodable-body")
+    found = check(tmp_path, REJECTED, "--max-rejects", "10%", code=3)
+    assert found["refused"]["type"].endswith("too-many-rejects")
+    assert found["rows_rejected"] == 1
+    assert check(tmp_path, REJECTED, "--max-rejects", "1")["refused"] is None
+    assert run("check", tmp_path / "posts.csv", "--max-rejects", "many").returncode == 2
+    assert run("check", tmp_path / "posts.csv", "--profile", "nobody").returncode == 2
+
+
+def test_rejects_of_check_are_repaired_and_read(tmp_path: Path) -> None:
+    repair = tmp_path / "repair.csv"
+    check(tmp_path, REJECTED, "--rejects", str(repair))
+    repaired = repair.read_bytes().replace(b"never", b"2026-01-02T00:00:00Z", 1)
+    assert check(tmp_path, repaired, "--strict", name="repaired.csv")["mentions"] == 1
+    assert run("check", SAMPLE, SAMPLE, "--rejects", repair).returncode == 2

@@ -1,0 +1,192 @@
+"""Retention: what is purged, what never is, and that what can no longer be done says so."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+import pytest
+
+from app import db, deltas, ledger, retention, withdrawal
+from app.audit import audit, audit_with_weights
+from app.errors import BadState, Problem
+from app.ledger import Options, RejectLimit
+from app.retention import Purged
+from app.settings import Settings
+from app.users import UserIds
+from tests.graphs import apply_all, edges
+from tests.uploading import posts_csv, upload
+
+Connection = psycopg.Connection[Any]
+LATER = timedelta(days=31)
+REJECTED = b"data,timestamp,username\n@bob,never,ada\n@bob,2026-01-01,ada\n@cy,never,ada\n"
+
+
+def send(settings: Settings, count: int, *, at: datetime, options: Options | None = None) -> UUID:
+    """An upload of several batches."""
+    small = msgspec.structs.replace(settings, batch_bytes=200)
+    content = posts_csv([(f"@bob {number}", at, f"author{number}") for number in range(count)])
+    return upload(small, content, received_at=at, again=True, options=options)
+
+
+def left(conn: Connection) -> tuple[int, int, int]:
+    """Payloads, deltas and rejects that are there."""
+    payloads = db.scalars(conn, "SELECT count(*) FROM batches WHERE payload IS NOT NULL")[0]
+    return (
+        payloads,
+        db.scalars(conn, "SELECT count(*) FROM deltas")[0],
+        db.scalars(conn, "SELECT count(*) FROM rejects")[0],
+    )
+
+
+def fail_a_batch(conn: Connection, settings: Settings, upload_id: UUID, now: datetime) -> int:
+    once = msgspec.structs.replace(settings, max_attempts=1)
+    batch: int = db.scalars(conn, "SELECT min(id) FROM batches WHERE upload_id = %(id)s", {"id": upload_id})[0]
+    claim = ledger.claim(conn, batch, settings=once, now=now)
+    assert claim is not None
+    problem = Problem(type="urn:test", title="It broke", status=500, detail="on purpose")
+    assert ledger.fail(conn, claim, problem, settings=once, now=now)
+    return batch
+
+
+def test_what_is_old_goes_and_the_graph_stays(conn: Connection, settings: Settings, now: datetime) -> None:
+    send(settings, 20, at=now)
+    apply_all(settings, now=now)
+    payloads, merged, _ = left(conn)
+    before = edges(conn, now)
+    soon, later = now + timedelta(days=29), now + LATER
+
+    assert retention.purge(conn, settings=settings, now=soon) == Purged()
+    assert retention.preview(conn, settings=settings, now=later) == Purged(payloads, merged, 0)
+    assert left(conn) == (payloads, merged, 0)
+    assert retention.purge(conn, settings=settings, now=later) == Purged(payloads, merged, 0)
+    assert retention.purge(conn, settings=settings, now=later) == Purged()
+    assert left(conn) == (0, 0, 0)
+    assert edges(conn, now) == before
+    assert db.scalars(conn, "SELECT purged_at FROM uploads") == [later]
+    found = audit_with_weights(conn, sample=50, now=later)
+    assert found.exact
+    assert found.weights is not None
+    assert found.weights.purged == 20
+
+
+def test_what_was_purged_cannot_be_retracted(conn: Connection, settings: Settings, now: datetime) -> None:
+    sent = send(settings, 20, at=now)
+    apply_all(settings, now=now)
+    retention.purge(conn, settings=settings, now=now + LATER)
+
+    with pytest.raises(BadState, match="purged"):
+        withdrawal.retract(conn, sent, ledger.parameters(conn), now=now)
+
+    assert audit(conn).exact
+
+
+def test_what_was_purged_in_part_cannot_be_retracted(
+    conn: Connection, settings: Settings, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = send(settings, 20, at=now)
+    apply_all(settings, now=now)
+    monkeypatch.setattr(retention, "BATCHES_AT_ONCE", 1)
+
+    class Killed(Exception):
+        pass
+
+    def die(purged: Purged) -> None:
+        if purged.payloads == 2:
+            raise Killed
+
+    whole = left(conn)
+    with pytest.raises(Killed):
+        retention.purge(conn, settings=settings, now=now + LATER, progress=die)
+    assert 0 < left(conn)[0] < whole[0]
+
+    with pytest.raises(BadState, match="purged"):
+        withdrawal.retract(conn, sent, ledger.parameters(conn), now=now)
+    assert audit_with_weights(conn, sample=50, now=now).exact
+    retention.purge(conn, settings=settings, now=now + LATER)
+    assert left(conn) == (0, 0, 0)
+
+
+def test_what_is_not_finished_keeps_everything(conn: Connection, settings: Settings, now: datetime) -> None:
+    send(settings, 20, at=now)
+    before = left(conn)
+
+    assert retention.purge(conn, settings=settings, now=now + 10 * LATER) == Purged()
+
+    assert left(conn) == before
+    apply_all(settings, now=now)
+    assert audit(conn).mentions_in_edges == 20
+
+
+def test_a_failed_batch_is_replayed_within_the_retention_and_not_after(
+    conn: Connection, settings: Settings, now: datetime
+) -> None:
+    sent = send(settings, 20, at=now)
+    batch = fail_a_batch(conn, settings, sent, now)
+    apply_all(settings, now=now)
+
+    retention.purge(conn, settings=settings, now=now + timedelta(days=29))
+    assert [each.replayable for each in ledger.failed_batches(conn)] == [True]
+
+    retention.purge(conn, settings=settings, now=now + LATER)
+    assert [each.replayable for each in ledger.failed_batches(conn)] == [False]
+    assert ledger.replay(conn, [batch], now=now) == []
+    assert audit(conn).exact
+
+
+def test_pending_deltas_are_never_purged(conn: Connection, settings: Settings, now: datetime) -> None:
+    """Those of an upload that failed with some of its batches counted, and held because of its limit of rejects."""
+    sent = send(settings, 20, at=now, options=Options(max_rejects=RejectLimit(rows=5)))
+    parameters, user_ids = ledger.parameters(conn), UserIds(bits=64, memory=100)
+    for batch in db.scalars(conn, "SELECT id FROM batches ORDER BY id OFFSET 1"):
+        claim = ledger.claim(conn, batch, settings=settings, now=now)
+        assert claim is not None
+        deltas.count_batch(conn, claim, parameters, user_ids, now=now)
+    fail_a_batch(conn, settings, sent, now)
+    assert db.scalars(conn, "SELECT state FROM uploads") == ["failed"]
+    held = left(conn)[1]
+    assert held > 0
+    assert audit(conn).exact
+
+    retention.purge(conn, settings=settings, now=now + LATER)
+
+    assert left(conn) == (0, held, 0)
+    assert audit(conn).exact
+    withdrawal.retract(conn, sent, parameters, now=now)
+    assert left(conn) == (0, 0, 0)
+    assert audit(conn).exact
+
+
+@pytest.mark.parametrize("days", [91, 200])
+def test_rejects_go_later_and_their_numbers_stay(
+    conn: Connection, settings: Settings, now: datetime, days: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "REJECTS_AT_ONCE", 1)
+    upload(settings, REJECTED, received_at=now)
+    apply_all(settings, now=now)
+    fresh = upload(settings, REJECTED, received_at=now + timedelta(days=days), again=True)
+    apply_all(settings, now=now + timedelta(days=days))
+    at = now + timedelta(days=days)
+
+    retention.purge(conn, settings=settings, now=now + LATER)
+    assert left(conn)[2] == 4
+    assert retention.preview(conn, settings=settings, now=at).rejects == 2
+    assert retention.purge(conn, settings=settings, now=at).rejects == 2
+
+    assert db.scalars(conn, "SELECT DISTINCT upload_id FROM rejects") == [fresh]
+    assert db.scalars(conn, "SELECT rows_rejected FROM batches") == [2, 2]
+    assert db.scalars(conn, "SELECT rejects_purged_at FROM uploads ORDER BY received_at") == [at, None]
+    assert audit(conn).exact
+
+
+def test_uploads_that_came_to_nothing_are_passed_by(conn: Connection, settings: Settings, now: datetime) -> None:
+    upload(settings, REJECTED, received_at=now)
+    upload(settings, REJECTED, received_at=now)
+    apply_all(settings, now=now)
+
+    retention.purge(conn, settings=settings, now=now + LATER)
+
+    assert db.scalars(conn, "SELECT count(*) FROM uploads WHERE purged_at IS NULL") == [0]
