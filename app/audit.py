@@ -17,6 +17,7 @@ class Audit(msgspec.Struct, frozen=True):
     mentions_in_archive: int
     mentions_pending: int
     mentions_in_ledger: int
+    edges_without_users: int
     batches_with_lost_rejects: int
     orphaned_deltas: int
     batches_left_counted: int
@@ -34,6 +35,7 @@ class Audit(msgspec.Struct, frozen=True):
         return not any(
             (
                 self.difference,
+                self.edges_without_users,
                 self.batches_with_lost_rejects,
                 self.orphaned_deltas,
                 self.batches_left_counted,

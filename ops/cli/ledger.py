@@ -39,7 +39,7 @@ def migrate(data: Path | None) -> None:
       mentiongraph migrate
       MENTIONGRAPH_DATABASE_URL=postgresql://app@db/mentions mentiongraph migrate
     """
-    settings = options.settings(data)
+    settings = options.settings(data, nearby=True)
     applied = domain_migrations.migrate(settings.database_url)
     for name in applied:
         click.echo(f"applied {name}")
@@ -47,7 +47,7 @@ def migrate(data: Path | None) -> None:
 
 
 def _migrated(data: Path | None) -> Settings:
-    settings = options.settings(data)
+    settings = options.settings(data, nearby=True)
     domain_migrations.require_migrated(settings.database_url)
     return settings
 
@@ -238,7 +238,8 @@ def _decay(conn: Connection, settings: Settings, *, json: bool) -> None:
             done = f"{number(totals.written_down)} written down, {number(totals.archived)} archived"
             progress.update(task, completed=totals.shards_done, done=done)
 
-        domain_decay.work(conn, run, parameters, page=settings.decay_page, clock=db.clock, progress=show)
+        if not domain_decay.work(conn, run, parameters, page=settings.decay_page, clock=db.clock, progress=show):
+            err.print("A worker is at this run, and goes on with it.")
     totals = domain_decay.totals(conn, run)
     if json:
         print_json({"run": run.id, "written_down": totals.written_down, "archived": totals.archived})

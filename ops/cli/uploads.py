@@ -30,7 +30,7 @@ api_option = click.option("--api", metavar="URL", help="The API. Default: http:/
 
 
 def _client(api: str | None, data: Path | None) -> Client:
-    settings = options.settings(data)
+    settings = options.settings(data, nearby=True)
     return Client(api or processes.url_of_api(settings))
 
 

@@ -5,6 +5,12 @@ SELECT
   (SELECT coalesce(sum(mentions), 0)::bigint FROM deltas) AS mentions_pending,
   (SELECT coalesce(sum(mentions), 0)::bigint FROM batches WHERE state IN ('counted', 'applied')) AS mentions_in_ledger,
   (
+    SELECT count(*) FROM edges AS e
+    WHERE
+      NOT EXISTS(SELECT FROM users AS u WHERE u.id = e.source_id)
+      OR NOT EXISTS(SELECT FROM users AS u WHERE u.id = e.target_id)
+  ) AS edges_without_users,
+  (
     SELECT count(*) FROM batches AS b
     WHERE b.rows_rejected <> (SELECT count(*) FROM rejects AS r WHERE r.batch_id = b.id)
   ) AS batches_with_lost_rejects,
