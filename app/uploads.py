@@ -234,8 +234,8 @@ class _Upload:
             if len(data) > self._settings.batch_bytes + LONGEST_ROW_SEARCH:
                 raise UploadRefused(
                     "no-row-end",
-                    f"the row that begins on line {self._line} does not end within {len(data)} bytes, and a row may have "
-                    "1 MiB: look for a missing end of line, or whether it is the right file.",
+                    f"the row that begins on line {self._line} does not end within {len(data)} bytes, and a row may "
+                    "have 1 MiB: look for a missing end of line, or whether it is the right file.",
                 )
             # What is there was scanned in vain: not again before there is much more of it.
             self._cut_at = len(data) + SCAN_AGAIN_BYTES
