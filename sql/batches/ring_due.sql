@@ -1,5 +1,5 @@
--- Due batches to ring, urgent ones first, then the oldest: of a sealed upload, unclaimed or with an expired claim, back-off over, and not
--- rung since `rung_before`. Locks them, skipping what is locked: somebody is at it.
+-- Due batches to ring, urgent ones first, then the oldest: of a sealed upload, unclaimed or with an expired claim,
+-- back-off over, and not rung since `rung_before`. Locks them, skipping what is locked: somebody is at it.
 UPDATE batches AS b
 SET rung_at = %(now)s::timestamptz
 FROM (

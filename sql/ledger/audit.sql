@@ -7,8 +7,8 @@ SELECT
   (
     SELECT count(*) FROM edges AS e
     WHERE
-      NOT EXISTS(SELECT FROM users AS u WHERE u.id = e.source_id)
-      OR NOT EXISTS(SELECT FROM users AS u WHERE u.id = e.target_id)
+      NOT EXISTS (SELECT FROM users AS u WHERE u.id = e.source_id)
+      OR NOT EXISTS (SELECT FROM users AS u WHERE u.id = e.target_id)
   ) AS edges_without_users,
   (
     SELECT count(*) FROM batches AS b
