@@ -57,6 +57,7 @@ class Audit(msgspec.Struct, frozen=True):
     mentions_pending: int
     mentions_in_ledger: int
     edges_archived_and_not: int
+    edges_without_users: int
     batches_with_lost_rejects: int
     orphaned_deltas: int
     batches_unlike_their_deltas: int
@@ -80,6 +81,7 @@ class Audit(msgspec.Struct, frozen=True):
             (
                 self.difference,
                 self.edges_archived_and_not,
+                self.edges_without_users,
                 self.batches_with_lost_rejects,
                 self.orphaned_deltas,
                 self.batches_unlike_their_deltas,

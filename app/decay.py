@@ -30,6 +30,10 @@ _FINISH = sql.query("decay/finish")
 _TOTALS = sql.query("decay/totals")
 _PREVIEW = sql.query("decay/preview")
 _LOCK_SHARD = sql.query("edges/lock_shard")
+_TRY_LOCK = sql.query("decay/try_lock")
+
+LOCK_CLASS = 0x6D68
+"""First half of the two-part advisory lock keys of which a run's one worker holds one; the second is the run."""
 
 PERIOD = timedelta(days=1)
 """A scheduled run is worked once in each; the scheduler may ask as often as it likes."""
@@ -108,19 +112,24 @@ def work(
     page: int,
     clock: Callable[[], datetime],
     progress: Callable[[Totals], None] | None = None,
-) -> None:
-    """Work on a run, page by page, until it is finished. Several may work on one: they take turns, page by page."""
+) -> bool:
+    """Work on a run, page by page, until it is finished. False: somebody else is at it, and goes on."""
     for shard in range(parameters.shards):
-        while _page(conn, run, shard, parameters, page=page):
+        while (more := _page(conn, run, shard, parameters, page=page)) is not False:
+            if more is None:
+                return False
             if progress is not None:
                 progress(totals(conn, run))
     execute(conn, _FINISH, {"run_id": run.id, "shards": parameters.shards, "now": clock()})
+    return True
 
 
-def _page(conn: Connection, run: Run, shard: int, parameters: GraphParameters, *, page: int) -> bool:
-    """One page of a shard, in one transaction. False: the shard is done."""
+def _page(conn: Connection, run: Run, shard: int, parameters: GraphParameters, *, page: int) -> bool | None:
+    """One page of a shard, in one transaction. False: the shard is done. None: somebody else works on this run."""
     lowest, highest = shard_range(shard, parameters.shards)
     with conn.transaction():
+        if scalars(conn, _TRY_LOCK, {"decay_class": LOCK_CLASS, "run": run.id % 2**31}) != [True]:
+            return None
         execute(conn, _LOCK_SHARD, {"key": shard_lock_key(shard)})
         at = one(conn, _Cursor, _CURSOR, {"run_id": run.id, "shard": shard})
         # The key just before the shard's first; no handle's id is the lowest bigint, see app.shards.

@@ -216,8 +216,10 @@ def unpack(payload: bytes) -> pl.DataFrame:
 # Merge ----------------------------------------------------------------------------------------------------------------
 
 
-def merge_shard(conn: Connection, shard: int, parameters: GraphParameters, *, limit: int, now: datetime) -> int | None:
-    """Merge up to `limit` of a shard's oldest deltas; how many, 0 if there are none. None: another merge is at it.
+def merge_shard(
+    conn: Connection, shard: int, parameters: GraphParameters, *, most_edges: int, now: datetime
+) -> int | None:
+    """Merge a shard's pending deltas, up to `most_edges` together but at least one; how many. None: another is at it.
 
     That one goes on until `has_pending`, asked after its lock is released, says no: a delta committed by a worker that
     found the shard's merge running is never left behind.
@@ -226,7 +228,7 @@ def merge_shard(conn: Connection, shard: int, parameters: GraphParameters, *, li
         if scalars(conn, _TRY_MERGE_LOCK, {"merge_class": MERGE_LOCK_CLASS, "shard": shard}) != [True]:
             return None
         execute(conn, _LOCK_SHARD, {"key": shard_lock_key(shard)})
-        taken = rows(conn, _DeltaRow, _TAKE, {"shard": shard, "limit": limit})
+        taken = rows(conn, _DeltaRow, _TAKE, {"shard": shard, "most_edges": most_edges})
         if not taken:
             return 0
         half_life = parameters.half_life

@@ -26,6 +26,9 @@ PURGE = "purge"
 URGENT_SUFFIX = "_urgent"
 
 QUEUES = {Priority.URGENT: "urgent", Priority.BULK: "bulk"}
+RANKS = {Priority.URGENT: 0, Priority.BULK: 10}
+"""Dramatiq's priorities, within what one process has fetched: the lower, the sooner."""
+
 MAINTENANCE_QUEUE = "maintenance"
 
 

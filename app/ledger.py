@@ -31,6 +31,7 @@ SWEEP_LOCK = 0x6D67_0000_0001
 """Key of the advisory lock of the one sweep at a time."""
 
 _CLAIM = sql.query("batches/claim")
+_RENEW = sql.query("batches/renew")
 _FAIL = sql.query("batches/fail")
 _EXPIRE = sql.query("batches/expire")
 _RING_DUE = sql.query("batches/ring_due")
@@ -124,6 +125,12 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     max_rejects: RejectLimit | None = None
     """Beyond it the upload fails before anything of it is applied."""
 
+    def counts_like(self, other: Options) -> bool:
+        """Whether the same bytes come to the same edges with either."""
+        return self == msgspec.structs.replace(
+            other, priority=self.priority, max_rejects=self.max_rejects, dry_run=self.dry_run
+        )
+
 
 class GraphParameters(msgspec.Struct, frozen=True):
     """What every process must agree on; kept in the database."""
@@ -206,8 +213,19 @@ def claim(conn: Connection, batch_id: int, *, settings: Settings, now: datetime)
     return taken
 
 
-def fail(conn: Connection, claim: Claim, problem: Problem, *, settings: Settings, now: datetime) -> bool:
-    """An attempt failed: back off, or fail the batch once its attempts are used up. True if it failed for good."""
+def renew(conn: Connection, tokens: Sequence[uuid.UUID], *, settings: Settings, now: datetime) -> None:
+    """Keep claims alive that are being worked on."""
+    claimed_until = now + timedelta(seconds=settings.claim_seconds)
+    execute(conn, _RENEW, {"tokens": list(tokens), "claimed_until": claimed_until})
+
+
+def fail(
+    conn: Connection, claim: Claim, problem: Problem, *, settings: Settings, now: datetime, its_own_fault: bool = True
+) -> bool:
+    """An attempt failed: back off, or fail the batch once its attempts are used up. True if it failed for good.
+
+    Where it was not the batch's own fault (the database was in trouble), the attempt is given back.
+    """
     with conn.transaction():
         state = scalars(
             conn,
@@ -216,6 +234,7 @@ def fail(conn: Connection, claim: Claim, problem: Problem, *, settings: Settings
                 "batch_id": claim.batch_id,
                 "claim": claim.token,
                 "error": msgspec.json.encode(problem).decode(),
+                "its_own_fault": its_own_fault,
                 "max_attempts": settings.max_attempts,
                 "backoff_seconds": settings.backoff_seconds,
                 "backoff_limit": settings.backoff_limit,
@@ -325,6 +344,8 @@ def replay(conn: Connection, batch_ids: Sequence[int], *, now: datetime) -> list
     with conn.transaction():
         execute(conn, _LOCK_BATCHES, {"ids": list(batch_ids)})
         moved = rows(conn, _BatchOfUpload, _REPLAY, {"ids": list(batch_ids), "now": now})
-        if moved:
-            execute(conn, _REOPEN, {"ids": [row.upload_id for row in moved]})
+        uploads = sorted({row.upload_id for row in moved})
+        # A merge may be finishing the upload at this moment: one of the two waits, and sees what the other did.
+        execute(conn, _LOCK_UPLOADS, {"ids": uploads})
+        execute(conn, _REOPEN, {"ids": uploads})
     return sorted(row.id for row in moved)

@@ -51,12 +51,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     claim_seconds: Annotated[
         float, Meta(description="Seconds a worker may hold a batch before another may take it.", gt=0)
     ] = 30.0
-    max_attempts: Annotated[int, Meta(description="Claims of a batch before it is `failed`.", ge=1, le=1000)] = 5
+    max_attempts: Annotated[int, Meta(description="Claims of a batch before it is `failed`.", ge=1, le=1000)] = 8
     backoff_seconds: Annotated[
         float, Meta(description="Seconds before the second attempt; doubles with each further one.", gt=0)
     ] = 1.0
     backoff_limit: Annotated[float, Meta(description="Seconds a back-off may reach.", gt=0)] = 60.0
-    merge_deltas: Annotated[int, Meta(description="Deltas one merge takes at most.", ge=1)] = 32
+    merge_edges: Annotated[
+        int, Meta(description="Edges of several deltas that one merge takes together, about 200 bytes each.", ge=1)
+    ] = 1_000_000
     known_handles: Annotated[
         int, Meta(description="Handles whose ids a worker process remembers, about 150 bytes each.", ge=0)
     ] = 1_000_000

@@ -62,7 +62,10 @@ def handle_ids(handles: pl.Series | Sequence[str], *, probe: int, bits: int) -> 
     digest: Callable[[bytes], int] = partial(xxhash.xxh3_64_intdigest, seed=probe)
     hashes = np.fromiter(map(digest, names), np.uint64, count=len(names))
     mask = np.uint64(2**64 - 2 ** (64 - bits))
-    return (hashes & mask).view(np.int64)
+    ids = (hashes & mask).view(np.int64)
+    # The lowest bigint is nobody's id: a walk over the edges begins after it.
+    ids[ids == np.iinfo(np.int64).min] += 1
+    return ids
 
 
 def shard_of(ids: Ints, shards: int) -> npt.NDArray[np.int16]:

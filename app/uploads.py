@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import LiteralString
 
@@ -24,10 +24,10 @@ import sql
 from app import dispatch, events, idempotency
 from app.broker import FailOverRedisBroker
 from app.compression import compress, decoder
-from app.db import AsyncConnection, async_scalars
+from app.db import AsyncConnection, async_one, async_scalars
 from app.encodings import transcoder
 from app.errors import BacklogFull, KeyInUse, MentiongraphError, Problem, UploadCutOff, UploadRefused
-from app.formats import READERS
+from app.formats import READERS, Reader
 from app.ledger import Options, Priority, Ring
 from app.posts import Format
 from app.settings import Settings
@@ -35,12 +35,17 @@ from app.settings import Settings
 log = structlog.get_logger(__name__)
 
 HEARTBEAT_SECONDS = 10.0
+SCAN_AGAIN_BYTES = 2 << 20
+MOST_LINES = 250_000
+"""Lines in a batch: rows, rejects and memory of one count are bounded, however short the lines."""
+
 LONGEST_ROW_SEARCH = 16 << 20
 """Bytes beyond a full batch in which a row must end; a file without would not fit in memory."""
 
 _INSERT = sql.query("uploads/insert")
 _HEARTBEAT = sql.query("uploads/heartbeat")
 _SEAL = sql.query("uploads/seal")
+_LOCK_BYTES = sql.query("uploads/lock_bytes")
 _EARLIER = sql.query("uploads/earlier")
 _SET_DUPLICATE = sql.query("uploads/set_duplicate")
 _ABORT = sql.query("uploads/abort")
@@ -149,6 +154,20 @@ async def _patient(body: AsyncIterator[bytes], timeout: float) -> AsyncIterator[
         yield chunk
 
 
+class _Earlier(msgspec.Struct, frozen=True):
+    id: uuid.UUID
+    options: Options
+
+
+def _other_options(earlier: uuid.UUID) -> UploadRefused:
+    return UploadRefused(
+        "same-bytes-other-options",
+        f"upload {earlier} holds the same bytes, read or counted with other options; nothing was changed. "
+        "`again=true` counts them once more, on top.",
+        status=409,
+    )
+
+
 class _Upload:
     """One upload while it is being received."""
 
@@ -171,15 +190,19 @@ class _Upload:
         self._reader = READERS[options.format]
         self._format: Format | None = None
         self._buffer = bytearray()
+        self._cut_at = settings.batch_bytes
+        """Buffered bytes at which to look for the end of a batch again."""
         self._sha256 = hashlib.sha256()
         self._size = 0
         self._line = 1
         self._batches = 0
         self._staging: asyncio.Task[None] | None = None
         self._heard_at: datetime | None = None
+        self._again = False
 
     async def open(self, *, filename: str | None, again: bool, received_by: str) -> None:
         """Enter it into the ledger. Raises KeyInUse."""
+        self._again = again
         now = self._heard_at = self._clock()
         params = {
             "id": self.id,
@@ -204,7 +227,7 @@ class _Upload:
             self._buffer += part
             if self._format is None:
                 await self._read_header(final=False)
-            if self._format is not None and len(self._buffer) >= self._settings.batch_bytes:
+            if self._format is not None and len(self._buffer) >= self._cut_at:
                 await self._cut(self._format, final=False)
         await self._beat()
 
@@ -225,15 +248,21 @@ class _Upload:
             "batch_count": self._batches,
             "now": self._clock(),
         }
-        try:
-            async with self._pool.connection() as conn, conn.transaction():
-                rung = await async_scalars(conn, _SEAL, sealed)
-                if self._keyed and rung:
-                    await idempotency.settle(conn, self._keyed, self.id, status=202)
-        except psycopg.errors.UniqueViolation:
-            return await self._give_way(sealed)
-        if not rung:
-            raise UploadCutOff("the upload took too long and was given up; nothing was applied. Send it again.")
+        async with self._pool.connection() as conn, conn.transaction():
+            await conn.execute(_LOCK_BYTES, {"key": int.from_bytes(self._sha256.digest()[:8], signed=True)})
+            earlier = None if self._again else await async_one(conn, _Earlier, _EARLIER, sealed)
+            if earlier is not None:
+                if not earlier.options.counts_like(self._options):
+                    raise _other_options(earlier.id)
+                await conn.execute(_SET_DUPLICATE, {**sealed, "duplicate_of": earlier.id})
+                await conn.execute(_DELETE_BATCHES, {"upload_ids": [self.id]})
+                if self._keyed:
+                    await idempotency.settle(conn, self._keyed, self.id, status=200)
+                return Received(earlier.id, earlier=True)
+            if not await async_scalars(conn, _SEAL, sealed):
+                raise UploadCutOff("the upload took too long and was given up; nothing was applied. Send it again.")
+            if self._keyed:
+                await idempotency.settle(conn, self._keyed, self.id, status=202)
         return Received(self.id, earlier=False)
 
     async def abort(self, error: MentiongraphError) -> None:
@@ -250,18 +279,6 @@ class _Upload:
                     await conn.execute(_DELETE_BATCHES, {"upload_ids": [self.id]})
         except psycopg.Error as lost:
             log.warning("could not abort; the sweeper will", upload=str(self.id), error=str(lost))
-
-    async def _give_way(self, sealed: Mapping[str, object]) -> Received:
-        """The ledger holds these bytes already: receiving -> duplicate, its batches deleted."""
-        async with self._pool.connection() as conn, conn.transaction():
-            earlier = await async_scalars(conn, _EARLIER, sealed)
-            if not earlier:
-                raise UploadCutOff("an upload of the same bytes was just withdrawn; send it again.")
-            await conn.execute(_SET_DUPLICATE, {**sealed, "duplicate_of": earlier[0]})
-            await conn.execute(_DELETE_BATCHES, {"upload_ids": [self.id]})
-            if self._keyed:
-                await idempotency.settle(conn, self._keyed, self.id, status=200)
-        return Received(earlier[0], earlier=True)
 
     async def _read_header(self, *, final: bool) -> None:
         options = self._options
@@ -283,13 +300,23 @@ class _Upload:
             if len(data) > self._settings.batch_bytes + LONGEST_ROW_SEARCH:
                 raise UploadRefused(
                     "no-row-end",
-                    f"the row that begins on line {self._line} does not end within {len(data)} bytes: this is not the "
-                    f"{self._options.format} it is said to be.",
+                    f"the row that begins on line {self._line} does not end within {len(data)} bytes, and a row may "
+                    "have 1 MiB: look for a missing end of line, or whether it is the right file.",
                 )
+            # What is there was scanned in vain: not again before there is much more of it.
+            self._cut_at = len(data) + SCAN_AGAIN_BYTES
             return
+        self._cut_at = self._settings.batch_bytes
         del self._buffer[:end]
         await self._staged()
-        self._staging = asyncio.create_task(self._stage(data[:end]))
+        self._staging = asyncio.create_task(self._stage_all(data[:end], form))
+
+    async def _stage_all(self, data: bytes, form: Format) -> None:
+        """Stage it as one batch, or as several where its lines are so short that one would hold too many."""
+        while data:
+            end = await asyncio.to_thread(_batch_end, data, form, self._reader)
+            await self._stage(data[:end])
+            data = data[end:]
 
     async def _stage(self, data: bytes) -> None:
         payload, lines = await asyncio.to_thread(self._prepare, data)
@@ -334,6 +361,17 @@ class _Upload:
     async def _run(self, statement: LiteralString, **params: object) -> None:
         async with self._pool.connection() as conn:
             await conn.execute(statement, params)
+
+
+def _batch_end(data: bytes, form: Format, reader: Reader) -> int:
+    """Where a batch that begins at the start of `data` ends: all of it, unless that is too many lines."""
+    end = len(data)
+    while reader.count_lines(data[:end]) > MOST_LINES:
+        half = reader.boundary(data[: end // 2], delimiter=form.delimiter, final=False)
+        if not half:
+            break
+        end = half
+    return end
 
 
 async def ring(pool: Pool, broker: FailOverRedisBroker, upload_id: uuid.UUID, priority: Priority, clock: Clock) -> None:

@@ -59,6 +59,7 @@ CREATE TABLE uploads (
 -- error of its own was refused as a whole: nothing of it is applied, so it may come again.
 CREATE UNIQUE INDEX uploads_same_bytes ON uploads (sha256)
 WHERE NOT again AND state IN ('staged', 'applying', 'applied', 'failed') AND error IS NULL;
+CREATE INDEX uploads_sha256 ON uploads (sha256);
 CREATE INDEX uploads_unfinished ON uploads (state) WHERE finished_at IS NULL;
 CREATE INDEX uploads_received ON uploads (received_at DESC, id DESC);
 COMMENT ON COLUMN uploads.purged_at IS

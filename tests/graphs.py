@@ -36,7 +36,7 @@ def apply_all(settings: Settings, *, now: datetime) -> None:
                 if claim is not None:
                     deltas.count_batch(conn, claim, parameters, user_ids, now=now)
             for ring in found.shards:
-                deltas.merge_shard(conn, ring.id, parameters, limit=100, now=now)
+                deltas.merge_shard(conn, ring.id, parameters, most_edges=10_000, now=now)
             if not found.batches and not found.shards:
                 return
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dramatiq
+import psycopg
 import structlog
+from psycopg.errors import QueryCanceled
 
 from app import db, deltas, dispatch, events, ledger, withdrawal
 from app.errors import Problem
@@ -21,11 +23,15 @@ def _count(batch_id: int) -> None:
         with structlog.contextvars.bound_contextvars(upload=str(claim.upload_id), batch=batch_id):
             try:
                 parameters, user_ids = process.graph(conn)
-                outcome = deltas.count_batch(conn, claim, parameters, user_ids, now=db.clock())
+                with process.holding(claim):
+                    outcome = deltas.count_batch(conn, claim, parameters, user_ids, now=db.clock())
             except Exception as error:
                 # Whatever it is, the ledger keeps it, and the batch is tried again.
                 log.exception("count failed", attempt=claim.attempts)
-                ledger.fail(conn, claim, _problem(claim, error), settings=process.settings, now=db.clock())
+                lost = isinstance(error, psycopg.OperationalError) and not isinstance(error, QueryCanceled)
+                if lost:
+                    process.forget_users()
+                _fail(claim, error, its_own_fault=not lost)
                 events.announce(process.broker, [claim.upload_id])
                 return
             if outcome is None:
@@ -39,6 +45,19 @@ def _count(batch_id: int) -> None:
     events.announce(process.broker, [claim.upload_id])
 
 
+def _fail(claim: Claim, error: Exception, *, its_own_fault: bool) -> None:
+    # On another connection: the one that was counted on may be the reason.
+    with process.connection() as conn:
+        ledger.fail(
+            conn,
+            claim,
+            _problem(claim, error),
+            settings=process.settings,
+            now=db.clock(),
+            its_own_fault=its_own_fault,
+        )
+
+
 def _problem(claim: Claim, error: Exception) -> Problem:
     return Problem(
         type="urn:mentiongraph:problem:count-failed",
@@ -48,10 +67,12 @@ def _problem(claim: Claim, error: Exception) -> Problem:
     )
 
 
-# A Dramatiq actor has one queue, so each priority has its own.
+# A Dramatiq actor has one queue, so each priority has its own; within a process, the urgent one goes first.
 count, count_urgent = (
-    dramatiq.actor(actor_name=dispatch.actor_name(dispatch.COUNT, priority), queue_name=dispatch.QUEUES[priority])(
-        _count
-    )
+    dramatiq.actor(
+        actor_name=dispatch.actor_name(dispatch.COUNT, priority),
+        queue_name=dispatch.QUEUES[priority],
+        priority=dispatch.RANKS[priority],
+    )(_count)
     for priority in (Priority.BULK, Priority.URGENT)
 )

@@ -21,6 +21,7 @@ def decay() -> None:
         run = domain.begin(conn, settings=process.settings, now=now, period=domain.period_start(now))
         if run is None:
             return
-        domain.work(conn, run, process.graph(conn).parameters, page=process.settings.decay_page, clock=db.clock)
+        if not domain.work(conn, run, process.graph(conn).parameters, page=process.settings.decay_page, clock=db.clock):
+            return
         totals = domain.totals(conn, run)
     log.info("decayed", run=run.id, written_down=totals.written_down, archived=totals.archived)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import threading
+import time
+import uuid
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-import psycopg
+import redis
 import structlog
 from dramatiq import Broker, Middleware, Worker
 from periodiq import PeriodiqMiddleware
@@ -16,11 +17,15 @@ from periodiq import PeriodiqMiddleware
 from app import db, dispatch, events, ledger, log, withdrawal
 from app.broker import FailOverRedisBroker, redis_client
 from app.db import Connection
-from app.ledger import GraphParameters
+from app.ledger import Claim, GraphParameters
 from app.settings import Settings
 from app.users import UserIds
 
 logger = structlog.get_logger(__name__)
+
+
+LONGEST_COUNT_SECONDS = 600.0
+"""Beyond it a claim is not renewed any more: whoever holds it is stuck, and another shall try."""
 
 
 class Graph(NamedTuple):
@@ -54,6 +59,32 @@ class Process(Middleware):
         )
         self._graph: Graph | None = None
         self._stopping = threading.Event()
+        self._claims: dict[uuid.UUID, float] = {}
+
+    @property
+    def stopping(self) -> bool:
+        """Whether this process was told to stop: long work ends at its next commit."""
+        return self._stopping.is_set()
+
+    @contextmanager
+    def holding(self, claim: Claim) -> Generator[None]:
+        """Keep a claim alive while its batch is worked on; see `_renew_claims`."""
+        self._claims[claim.token] = time.monotonic() + LONGEST_COUNT_SECONDS
+        try:
+            yield
+        finally:
+            self._claims.pop(claim.token, None)
+
+    def forget_users(self) -> None:
+        """After a lost connection: a fail-over can lose commits, and with them the latest users."""
+        self._graph = None
+
+    def open(self) -> None:
+        """Connect to PostgreSQL."""
+        self._pool.open()
+
+    def close(self) -> None:
+        self._pool.close()
 
     @contextmanager
     def connection(self) -> Generator[Connection]:
@@ -69,8 +100,11 @@ class Process(Middleware):
         return self._graph
 
     def sweep(self) -> None:
-        """One sweep, and the bells it asks for."""
-        empty = dispatch.queues_empty(self.broker)
+        """One sweep, and the bells it asks for. PostgreSQL's part is done even while Redis is away."""
+        try:
+            empty = dispatch.queues_empty(self.broker)
+        except redis.RedisError:
+            empty = False
         with self.connection() as conn:
             undecided = withdrawal.undecided(conn)
             for upload in undecided:
@@ -91,7 +125,7 @@ class Process(Middleware):
 
     def after_process_boot(self, broker: Broker) -> None:  # noqa: ARG002
         log.configure(self.settings)
-        self._pool.open()
+        self.open()
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
         threading.Thread(target=self._sweep_now_and_then, name="sweep", daemon=True).start()
@@ -100,12 +134,20 @@ class Process(Middleware):
         self._stopping.set()
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
-        self._pool.close()
+        self.close()
 
     def _sweep_now_and_then(self) -> None:
         # The scheduler's finest period is a minute; lost work should not wait that long, nor for the scheduler.
         while not self._stopping.wait(self.settings.sweep_seconds):
-            try:
-                self.sweep()
-            except (psycopg.Error, ConnectionError, OSError) as error:
-                logger.warning("sweep failed; the next one follows", error=str(error), pid=os.getpid())
+            for work in (self._renew_claims, self.sweep):
+                try:
+                    work()
+                except Exception as error:  # noqa: BLE001 (this thread outlives whatever happens to the servers)
+                    logger.warning("sweep failed; the next one follows", error=f"{type(error).__name__}: {error}")
+
+    def _renew_claims(self) -> None:
+        now = time.monotonic()
+        tokens = [token for token, until in list(self._claims.items()) if now < until]
+        if tokens:
+            with self.connection() as conn:
+                ledger.renew(conn, tokens, settings=self.settings, now=db.clock())

@@ -36,7 +36,7 @@ def migrate(data: Path | None) -> None:
       mentiongraph migrate
       MENTIONGRAPH_DATABASE_URL=postgresql://app@db/mentions mentiongraph migrate
     """
-    settings = options.settings(data)
+    settings = options.settings(data, nearby=True)
     applied = domain_migrations.migrate(settings.database_url)
     for name in applied:
         click.echo(f"applied {name}")

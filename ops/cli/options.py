@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Callable
 from functools import reduce
 from pathlib import Path
@@ -18,7 +20,8 @@ data = click.option(
     "--data",
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Work with the stack that `mentiongraph up` (or demo) runs over DIR, not with what MENTIONGRAPH_… say.",
+    help="Work with the stack that `mentiongraph up` (or demo) runs over DIR, not with what MENTIONGRAPH_… say. "
+    "Default: the one over .mentiongraph in the current directory, if it runs and no MENTIONGRAPH_… says otherwise.",
 )
 as_json = click.option("--json", "json", is_flag=True, help="Print JSON, for scripts.")
 
@@ -71,14 +74,16 @@ def format_of(file: Path) -> dict[str, str]:
     return {"format": "jsonl"} if bare.endswith(_JSONL_ENDS) else {}
 
 
-def settings(data: Path | None) -> Settings:
-    """The settings of a command, and logging as one wants it: errors, to standard error."""
-    if data is None:
-        chosen = app_settings.load()
-    else:
-        from ops.directory import running  # noqa: PLC0415 (brings the embedded servers along, which few commands need)
+ADDRESSES = ("DATABASE_URL", "REDIS_URL", "HOST", "PORT")
 
-        chosen = running(data)
+
+def settings(data: Path | None, *, nearby: bool = False) -> Settings:
+    """The settings of a command, and logging as one wants it: errors, to standard error.
+
+    `nearby`: without `data`, take the stack that runs over the current directory's data, unless the environment names
+    servers.
+    """
+    chosen = _named(data) if data is not None else (_nearby() if nearby else None) or app_settings.load()
     log.configure(app_settings.load({"MENTIONGRAPH_LOG_LEVEL": "error"}))
     return chosen
 
@@ -87,6 +92,22 @@ def migrated(data: Path | None) -> Settings:
     """The settings, if their database has our schema. Raises NotMigrated, DatabaseUnavailable."""
     from app.migrations import require_migrated  # noqa: PLC0415 (commands over HTTP do without PostgreSQL)
 
-    found = settings(data)
+    found = settings(data, nearby=True)
     require_migrated(found.database_url)
     return found
+
+
+def _named(data: Path) -> Settings:
+    from ops.directory import running  # noqa: PLC0415 (brings the embedded servers along, which few commands need)
+
+    return running(data)
+
+
+def _nearby() -> Settings | None:
+    if any(app_settings.PREFIX + name in os.environ for name in ADDRESSES) or not Path(".mentiongraph").is_dir():
+        return None
+    from ops import directory  # noqa: PLC0415 (as above)
+
+    with contextlib.suppress(directory.StackNotRunning):
+        return directory.running(directory.DEFAULT)
+    return None

@@ -31,7 +31,7 @@ DONE = frozenset({"applied", "checked"})
 
 def client_of(api: str | None, data: Path | None) -> Client:
     """A client of the API that is meant."""
-    settings = options.settings(data)
+    settings = options.settings(data, nearby=True)
     return Client(api or processes.url_of_api(settings))
 
 

@@ -1,7 +1,12 @@
--- An attempt failed: back off, or staged -> failed once the attempts are used up. Zero rows: the claim was superseded.
+-- An attempt failed: back off, or staged -> failed once the attempts are used up; one that failed through no fault of
+-- its own is given back. Zero rows: the claim was superseded.
 UPDATE batches
 SET
-  state = CASE WHEN attempts >= %(max_attempts)s::integer THEN 'failed' ELSE 'staged' END,
+  state = CASE
+    WHEN %(its_own_fault)s::boolean AND attempts >= %(max_attempts)s::integer THEN 'failed'
+    ELSE 'staged'
+  END,
+  attempts = CASE WHEN %(its_own_fault)s::boolean THEN attempts ELSE greatest(attempts - 1, 0) END,
   claim = NULL, claimed_until = NULL, error = %(error)s::jsonb,
   next_attempt_at = %(now)s::timestamptz + make_interval(
     secs => least(

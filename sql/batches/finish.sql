@@ -6,5 +6,5 @@ SET
 WHERE
   b.id = ANY(%(ids)s::bigint[])
   AND b.state IN ('counted', 'retracting')
-  AND NOT EXISTS(SELECT FROM deltas AS d WHERE d.batch_id = b.id AND d.merged_at IS NULL)
+  AND NOT EXISTS (SELECT FROM deltas AS d WHERE d.batch_id = b.id AND d.merged_at IS NULL)
 RETURNING b.upload_id;

@@ -1,5 +1,5 @@
--- Due batches to ring, the oldest first: of a sealed upload, unclaimed or with an expired claim, back-off over, and not
--- rung since `rung_before`. Locks them, skipping what is locked: somebody is at it.
+-- Due batches to ring, urgent ones first, then the oldest: of a sealed upload, unclaimed or with an expired claim,
+-- back-off over, and not rung since `rung_before`. Locks them, skipping what is locked: somebody is at it.
 UPDATE batches AS b
 SET rung_at = %(now)s::timestamptz
 FROM (
@@ -12,7 +12,7 @@ FROM (
     AND due.next_attempt_at <= %(now)s::timestamptz
     AND (due.claimed_until IS NULL OR due.claimed_until <= %(now)s::timestamptz)
     AND (due.rung_at IS NULL OR due.rung_at < %(rung_before)s::timestamptz OR due.rung_at < due.next_attempt_at)
-  ORDER BY due.id
+  ORDER BY (u.options ->> 'priority') = 'urgent' DESC NULLS LAST, due.id
   LIMIT %(limit)s::integer
   FOR UPDATE OF due SKIP LOCKED
 ) AS due

@@ -3,7 +3,7 @@
 UPDATE batches AS b
 SET
   state = CASE
-    WHEN EXISTS(SELECT FROM deltas AS d WHERE d.batch_id = b.id AND d.merged_at IS NULL) THEN 'retracting'
+    WHEN EXISTS (SELECT FROM deltas AS d WHERE d.batch_id = b.id AND d.merged_at IS NULL) THEN 'retracting'
     WHEN b.state = 'applied' THEN 'retracted'
     ELSE 'cancelled'
   END,

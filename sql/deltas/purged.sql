@@ -3,5 +3,5 @@ SELECT EXISTS(
   SELECT FROM batches AS b
   WHERE
     b.upload_id = %(upload_id)s::uuid AND b.state = 'applied' AND b.edges > 0
-    AND NOT EXISTS(SELECT FROM deltas AS d WHERE d.batch_id = b.id)
+    AND NOT EXISTS (SELECT FROM deltas AS d WHERE d.batch_id = b.id)
 ) AS purged;

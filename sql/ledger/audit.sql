@@ -9,6 +9,12 @@ SELECT
     INNER JOIN edges_archive AS a ON a.source_id = e.source_id AND a.target_id = e.target_id
   ) AS edges_archived_and_not,
   (
+    SELECT count(*) FROM edges AS e
+    WHERE
+      NOT EXISTS (SELECT FROM users AS u WHERE u.id = e.source_id)
+      OR NOT EXISTS (SELECT FROM users AS u WHERE u.id = e.target_id)
+  ) AS edges_without_users,
+  (
     SELECT count(*) FROM batches AS b
     INNER JOIN uploads AS u ON u.id = b.upload_id
     LEFT JOIN (SELECT batch_id, count(*) AS kept FROM rejects GROUP BY batch_id) AS r ON r.batch_id = b.id
@@ -37,7 +43,7 @@ SELECT
     SELECT count(*) FROM batches AS b
     WHERE
       b.state IN ('counted', 'retracting')
-      AND NOT EXISTS(SELECT FROM deltas AS d WHERE d.batch_id = b.id AND d.merged_at IS NULL)
+      AND NOT EXISTS (SELECT FROM deltas AS d WHERE d.batch_id = b.id AND d.merged_at IS NULL)
   ) AS batches_left_counted,
   (
     SELECT count(*) FROM uploads AS u
@@ -50,7 +56,7 @@ SELECT
     SELECT count(*) FROM uploads AS u
     WHERE
       u.finished_at IS NOT NULL
-      AND EXISTS(
+      AND EXISTS (
         SELECT FROM batches AS b
         WHERE
           b.upload_id = u.id
@@ -64,7 +70,7 @@ SELECT
     SELECT count(*) FROM uploads AS u
     WHERE
       u.state IN ('staged', 'applying', 'checking', 'cancelling', 'retracting')
-      AND NOT EXISTS(
+      AND NOT EXISTS (
         SELECT FROM batches AS b WHERE b.upload_id = u.id AND b.state IN ('staged', 'counted', 'retracting')
       )
   ) AS uploads_left_unfinished,
@@ -73,9 +79,9 @@ SELECT
     WHERE
       (
         u.state = 'failed' AND u.error IS NULL
-        AND NOT EXISTS(SELECT FROM batches AS b WHERE b.upload_id = u.id AND b.state = 'failed')
+        AND NOT EXISTS (SELECT FROM batches AS b WHERE b.upload_id = u.id AND b.state = 'failed')
       )
-      OR EXISTS(
+      OR EXISTS (
         SELECT FROM batches AS b
         WHERE
           b.upload_id = u.id

@@ -42,6 +42,7 @@ CREATE TABLE uploads (
 -- The same bytes are applied once, however many clients send them at the same instant.
 CREATE UNIQUE INDEX uploads_same_bytes ON uploads (sha256)
 WHERE NOT again AND state IN ('staged', 'applying', 'applied', 'failed');
+CREATE INDEX uploads_sha256 ON uploads (sha256);
 CREATE INDEX uploads_unfinished ON uploads (state) WHERE finished_at IS NULL;
 CREATE INDEX uploads_received ON uploads (received_at DESC, id DESC);
 

@@ -10,7 +10,8 @@ ALTER TABLE uploads DROP CONSTRAINT finished_uploads_say_when;
 ALTER TABLE uploads ADD CONSTRAINT finished_uploads_say_when CHECK (
   (state IN ('receiving', 'staged', 'applying', 'checking', 'cancelling', 'retracting')) = (finished_at IS NULL)
 );
--- A failed upload that keeps an error of its own was refused as a whole: nothing of it is applied, so it may come again.
+-- A failed upload that keeps an error of its own was refused as a whole: nothing of it is applied, so it may come
+-- again.
 DROP INDEX uploads_same_bytes;
 CREATE UNIQUE INDEX uploads_same_bytes ON uploads (sha256)
 WHERE NOT again AND state IN ('staged', 'applying', 'applied', 'failed') AND error IS NULL;

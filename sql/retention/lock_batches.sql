@@ -5,7 +5,7 @@ WHERE
   b.upload_id = %(upload_id)s::uuid
   AND (
     b.payload IS NOT NULL
-    OR EXISTS(SELECT FROM deltas AS d WHERE d.batch_id = b.id AND d.merged_at IS NOT NULL)
+    OR EXISTS (SELECT FROM deltas AS d WHERE d.batch_id = b.id AND d.merged_at IS NOT NULL)
   )
 ORDER BY b.id
 LIMIT %(limit)s::integer

@@ -1,4 +1,7 @@
--- The upload that holds these bytes. No locks. At most one row.
-SELECT id FROM uploads
-WHERE sha256 = %(sha256)s::bytea AND NOT again AND state IN ('staged', 'applying', 'applied', 'failed')
-  AND error IS NULL;
+-- The earliest upload that holds these bytes, and applies them. Their lock is held. At most one row.
+SELECT id, options FROM uploads
+WHERE
+  sha256 = %(sha256)s::bytea AND state IN ('staged', 'applying', 'applied', 'failed') AND error IS NULL
+  AND (options ->> 'dry_run')::boolean IS NOT TRUE
+ORDER BY received_at, id
+LIMIT 1;

@@ -6,7 +6,7 @@ SET
   state = CASE
     WHEN u.state = 'cancelling' THEN 'cancelled'
     WHEN u.state = 'retracting' THEN 'retracted'
-    WHEN EXISTS(SELECT FROM batches AS b WHERE b.upload_id = u.id AND b.state = 'failed') THEN 'failed'
+    WHEN EXISTS (SELECT FROM batches AS b WHERE b.upload_id = u.id AND b.state = 'failed') THEN 'failed'
     WHEN (u.options ->> 'dry_run')::boolean THEN 'checked'
     ELSE 'applied'
   END,
@@ -14,12 +14,12 @@ SET
 WHERE
   u.id = ANY(%(ids)s::uuid[])
   AND u.state IN ('staged', 'applying', 'checking', 'cancelling', 'retracting')
-  AND NOT EXISTS(SELECT FROM batches AS b WHERE b.upload_id = u.id AND b.state IN ('staged', 'retracting'))
+  AND NOT EXISTS (SELECT FROM batches AS b WHERE b.upload_id = u.id AND b.state IN ('staged', 'retracting'))
   AND (
-    NOT EXISTS(SELECT FROM batches AS b WHERE b.upload_id = u.id AND b.state = 'counted')
+    NOT EXISTS (SELECT FROM batches AS b WHERE b.upload_id = u.id AND b.state = 'counted')
     OR (
       u.options ->> 'max_rejects' IS NOT NULL
-      AND EXISTS(SELECT FROM batches AS b WHERE b.upload_id = u.id AND b.state = 'failed')
+      AND EXISTS (SELECT FROM batches AS b WHERE b.upload_id = u.id AND b.state = 'failed')
     )
   )
 RETURNING u.id, u.state;

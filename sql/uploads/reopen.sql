@@ -1,6 +1,7 @@
 -- failed -> applying (or checking), when some of its batches are replayed.
 UPDATE uploads
 SET
-  state = CASE WHEN (options ->> 'dry_run')::boolean THEN 'checking' ELSE 'applying' END, finished_at = NULL, error = NULL
+  state = CASE WHEN (options ->> 'dry_run')::boolean THEN 'checking' ELSE 'applying' END,
+  finished_at = NULL, error = NULL
 WHERE id = ANY(%(ids)s::uuid[]) AND state = 'failed'
 RETURNING id;

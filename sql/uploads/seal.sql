@@ -1,6 +1,5 @@
--- receiving -> staged: the last byte is in. Raises a unique violation (uploads_same_bytes) where the same bytes are in
--- the ledger already; waits for an upload of the same bytes that is being sealed at this instant. Zero rows: it was
--- given up meanwhile.
+-- receiving -> staged: the last byte is in. The lock of its bytes is held, and no earlier upload has them, or they are
+-- wanted again. Zero rows: it was given up meanwhile.
 UPDATE uploads
 SET
   state = 'staged', sha256 = %(sha256)s::bytea, size_bytes = %(size_bytes)s::bigint,

@@ -80,7 +80,14 @@ def test_fewer_bits_keep_the_top(handles: list[str], probe: int, bits: int) -> N
     whole = handle_ids(handles, probe=probe, bits=64)
     cut = handle_ids(pl.Series(handles, dtype=pl.String), probe=probe, bits=bits)
     assert cut.dtype == np.int64
-    assert cut.tolist() == [number >> (64 - bits) << (64 - bits) for number in whole.tolist()]
+    top = [number >> (64 - bits) << (64 - bits) for number in whole.tolist()]
+    assert cut.tolist() == [max(number, -(2**63) + 1) for number in top]
+
+
+def test_the_lowest_bigint_is_nobodys_id() -> None:
+    ids = handle_ids([f"user{number}" for number in range(20)], probe=0, bits=1).tolist()
+
+    assert set(ids) == {-(2**63) + 1, 0}
 
 
 def test_another_probe_gives_another_id() -> None:

@@ -102,7 +102,7 @@ def apply(domain: Connection, settings: Settings, now: datetime) -> Callable[[],
             if claim is not None:
                 assert deltas.count_batch(domain, claim, parameters, user_ids, now=now)
         for shard in range(parameters.shards):
-            while deltas.merge_shard(domain, shard, parameters, limit=8, now=now):
+            while deltas.merge_shard(domain, shard, parameters, most_edges=10_000, now=now):
                 pass
 
     return count_and_merge

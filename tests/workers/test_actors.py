@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import inspect
+from datetime import UTC, datetime
+from typing import Any
 
+import msgspec
+import psycopg
 import pytest
 
-from app import dispatch
+from app import db, dispatch
 from app.ledger import Priority
+from app.settings import Settings
+from ops.embedded.children import free_ports
+from tests.uploading import posts_csv, upload
 from workers import main, process
+from workers.process import Process
 
 
 @pytest.mark.parametrize("priority", list(Priority))
@@ -27,6 +35,21 @@ def test_maintenance_is_sent_to_a_periodic_actor(verb: str) -> None:
     assert actor.queue_name == dispatch.MAINTENANCE_QUEUE
     assert "periodic" in actor.options
     assert not inspect.signature(actor.fn).parameters
+
+
+def test_a_sweep_does_what_it_can_while_redis_is_away(settings: Settings, conn: psycopg.Connection[Any]) -> None:
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    upload(settings, posts_csv([("@bob", long_ago, "ada")]), received_at=long_ago)
+    conn.execute("UPDATE uploads SET state = 'receiving'")
+    [nobody] = free_ports(1)
+    away = msgspec.structs.replace(settings, redis_url=f"redis://127.0.0.1:{nobody}/0", enqueue_timeout=0.1)
+    alone = Process(away)
+    alone.open()
+
+    alone.sweep()
+
+    alone.close()
+    assert db.scalars(conn, "SELECT state FROM uploads") == ["aborted"]
 
 
 def test_every_actor_is_known_to_dispatch() -> None:

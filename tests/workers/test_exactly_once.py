@@ -18,11 +18,12 @@ from psycopg.rows import TupleRow
 
 from app import db, deltas, ledger, withdrawal
 from app.audit import audit
-from app.errors import BadState
+from app.errors import BadState, Problem
 from app.ledger import Claim, Options
 from app.mentions import Clock
 from app.settings import Settings
 from app.users import UserIds
+from tests.conftest import until
 from tests.uploading import posts_csv, upload
 
 T = TypeVar("T")
@@ -30,6 +31,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 HANDLES = ["ada", "Ada", "bob", "cy", "dee", "eve_1", "fay", "gus"]
 MAX_DRAIN = 1000
 WEEK = timedelta(days=7)
+WAITING = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 class Crash(Exception):
@@ -148,8 +150,8 @@ class Graph:
                 self.working(lambda conn: self.count(conn, batch), delivery.crash, after=delivery.after)
             case "merge":
                 shard = delivery.number % self.parameters.shards
-                limit = 1 + delivery.number % 3
-                self.working(lambda conn: self.merge(conn, shard, limit), delivery.crash, after=delivery.after)
+                most_edges = 1 + delivery.number % 5
+                self.working(lambda conn: self.merge(conn, shard, most_edges), delivery.crash, after=delivery.after)
             case "zombie" if self.zombies:
                 claim = self.zombies[delivery.number % len(self.zombies)]
                 self.working(lambda conn: self.finish(conn, claim), delivery.crash, after=delivery.after)
@@ -175,8 +177,8 @@ class Graph:
         user_ids = UserIds(bits=self.bits, memory=100)
         deltas.count_batch(conn, claim, self.parameters, user_ids, now=self.now)
 
-    def merge(self, conn: psycopg.Connection[TupleRow], shard: int, limit: int) -> int | None:
-        return deltas.merge_shard(conn, shard, self.parameters, limit=limit, now=self.now)
+    def merge(self, conn: psycopg.Connection[TupleRow], shard: int, most_edges: int) -> int | None:
+        return deltas.merge_shard(conn, shard, self.parameters, most_edges=most_edges, now=self.now)
 
     def sweep(self, conn: psycopg.Connection[TupleRow]) -> ledger.Sweep | None:
         return ledger.sweep(conn, settings=self.settings, now=self.now, queues_empty=True)
@@ -343,7 +345,7 @@ def test_merges_that_meet_flip_their_batch_once(quick: Settings, now: datetime) 
 
     def merge(shard: int) -> int | None:
         with graph.connect() as conn:
-            return deltas.merge_shard(conn, shard, graph.parameters, limit=10, now=now)
+            return deltas.merge_shard(conn, shard, graph.parameters, most_edges=1000, now=now)
 
     with ThreadPoolExecutor(len(shards)) as threads:
         merged = list(threads.map(merge, shards))
@@ -354,3 +356,62 @@ def test_merges_that_meet_flip_their_batch_once(quick: Settings, now: datetime) 
         assert db.scalars(conn, "SELECT state FROM uploads") == ["applied"]
         events = db.scalars(conn, "SELECT to_state FROM ledger_events WHERE batch_id IS NOT NULL ORDER BY id")
     assert events == ["staged", "counted", "applied"]
+
+
+def test_batches_of_bad_rows_only_do_not_stand_in_each_others_way(quick: Settings, now: datetime) -> None:
+    """Counts without an edge finish the upload they all write rejects for, all at once."""
+    graph = Graph(quick, 64)
+    content = b"data,timestamp,username\n" + b"".join(b"@bob,never %d,ada\n" % row for row in range(600))
+    upload(graph.settings, content, received_at=START)
+    batches = graph.batches()
+    assert len(batches) > 20
+
+    def count(batch: int) -> None:
+        with graph.connect() as conn:
+            graph.count(conn, batch)
+
+    graph.now = now
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(count, batches))
+
+    with graph.connect() as conn:
+        assert db.scalars(conn, "SELECT state FROM uploads") == ["applied"]
+        assert db.scalars(conn, "SELECT count(*) FROM rejects") == [600]
+
+
+def test_a_replay_meets_the_merge_that_finishes_its_upload(quick: Settings, now: datetime) -> None:
+    """The replay has moved its batch, and not committed; the last merge of the other batch looks at the upload."""
+    graph = Graph(quick, 64)
+    upload(graph.settings, posts_csv([("@bob", START, f"author{number}") for number in range(12)]), received_at=START)
+    failed, *others = graph.batches()
+    with graph.connect() as conn:
+        for batch in others:
+            graph.count(conn, batch)
+        last = msgspec.structs.replace(graph.settings, max_attempts=1)
+        claim = ledger.claim(conn, failed, settings=last, now=graph.now)
+        assert claim is not None
+        problem = Problem(type="urn:test", title="It failed", status=500, detail="on purpose")
+        assert ledger.fail(conn, claim, problem, settings=last, now=graph.now)
+        shards = db.scalars(conn, "SELECT DISTINCT shard FROM deltas ORDER BY shard")
+
+    def merge_all() -> None:
+        with graph.connect() as conn:
+            for shard in shards:
+                graph.merge(conn, shard, 1000)
+
+    with graph.connect() as conn, ThreadPoolExecutor(1) as threads:
+        with conn.transaction():
+            assert ledger.replay(conn, [failed], now=now) == [failed]
+            merging = threads.submit(merge_all)
+            with psycopg.connect(graph.settings.database_url, autocommit=True) as other:
+                until(
+                    lambda: merging.done() or other.execute(WAITING).fetchall(),
+                    within=20,
+                    what="the merge waits for the replay",
+                )
+        merging.result()
+        assert db.scalars(conn, "SELECT state FROM uploads") == ["applying"]
+    graph.drain()
+    with graph.connect() as conn:
+        assert db.scalars(conn, "SELECT state FROM uploads") == ["applied"]
+        assert audit(conn).exact

@@ -123,7 +123,7 @@ def test_work_in_progress_is_no_difference(
         assert claim is not None
         deltas.count_batch(conn, claim, parameters, user_ids, now=now)
     for shard in range(merged_shards):
-        while deltas.merge_shard(conn, shard, parameters, limit=2, now=now):
+        while deltas.merge_shard(conn, shard, parameters, most_edges=50, now=now):
             pass
 
     assert compared(conn, batch_ids, now).same

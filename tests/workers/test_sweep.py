@@ -10,8 +10,9 @@ import psycopg
 import pytest
 
 from app import db, deltas, ledger
-from app.errors import Problem
+from app.errors import Problem, UploadRefused
 from app.ledger import Options, Priority, Ring
+from app.mentions import Clock
 from app.settings import Settings
 from app.users import UserIds
 from tests.graphs import apply_all
@@ -166,3 +167,79 @@ def test_one_sweep_at_a_time(conn: Connection, settings: Settings, now: datetime
         other.execute("SELECT pg_advisory_xact_lock(%s)", [ledger.SWEEP_LOCK])
 
         assert ledger.sweep(conn, settings=settings, now=now, queues_empty=True) is None
+
+
+def test_urgent_work_is_rung_and_merged_first(conn: Connection, settings: Settings, now: datetime) -> None:
+    for number in range(3):
+        upload(settings, posts_csv([(f"@bulk{number}", now, "ada")]), received_at=now)
+    urgent = Options(priority=Priority.URGENT)
+    upload(settings, posts_csv([("@urgent", now, "ada")]), received_at=now, options=urgent)
+    last = db.scalars(conn, "SELECT max(id) FROM batches")[0]
+
+    due = ledger.sweep(conn, settings=settings, now=now, queues_empty=True, limit=1)
+    assert due is not None
+    assert due.batches == [Ring(last, Priority.URGENT)]
+
+    parameters, user_ids = ledger.parameters(conn), UserIds(bits=64, memory=10)
+    for batch in db.scalars(conn, "SELECT id FROM batches ORDER BY id"):
+        claim = ledger.claim(conn, batch, settings=settings, now=now)
+        assert claim is not None
+        assert deltas.count_batch(conn, claim, parameters, user_ids, now=now)
+    [shard] = db.scalars(conn, "SELECT DISTINCT shard FROM deltas")
+    assert deltas.merge_shard(conn, shard, parameters, most_edges=1, now=now) == 1
+    assert db.scalars(conn, "SELECT handle FROM edges JOIN users ON id = target_id") == ["urgent"]
+
+
+def test_an_attempt_that_the_database_spoilt_is_given_back(
+    conn: Connection, settings: Settings, now: datetime, batch: int
+) -> None:
+    last = msgspec.structs.replace(settings, max_attempts=1)
+    claim = ledger.claim(conn, batch, settings=last, now=now)
+    assert claim is not None
+
+    assert not ledger.fail(conn, claim, PROBLEM, settings=last, now=now, its_own_fault=False)
+
+    assert state(conn) == ("applying", "staged")
+    assert ledger.claim(conn, batch, settings=last, now=now + timedelta(seconds=60))
+
+
+def test_a_renewed_claim_does_not_expire(conn: Connection, settings: Settings, now: datetime, batch: int) -> None:
+    claim = ledger.claim(conn, batch, settings=settings, now=now)
+    assert claim is not None
+    soon = now + timedelta(seconds=settings.claim_seconds - 1)
+
+    ledger.renew(conn, [claim.token], settings=settings, now=soon)
+
+    later = now + timedelta(seconds=settings.claim_seconds + 1)
+    assert ledger.claim(conn, batch, settings=settings, now=later) is None
+
+
+def test_the_same_bytes_are_known_however_they_came(conn: Connection, settings: Settings, now: datetime) -> None:
+    content = posts_csv([("@bob", now, "ada")])
+    first = upload(settings, content, received_at=now, again=True)
+
+    assert upload(settings, content, received_at=now) == first
+    assert upload(settings, content, received_at=now, again=True) != first
+    assert db.scalars(conn, "SELECT count(*) FROM batches") == [2]
+
+
+def test_very_short_lines_make_more_batches(conn: Connection, settings: Settings, now: datetime) -> None:
+    upload(settings, b"data,timestamp,username\n" + b"x\n" * 600_000, received_at=now)
+
+    sizes = db.scalars(conn, "SELECT size_bytes FROM batches ORDER BY ordinal")
+    assert len(sizes) >= 3
+    assert sum(sizes) == 1_200_000
+    apply_all(settings, now=now)
+    assert db.scalars(conn, "SELECT max(line) FROM rejects") == [600_001]
+
+
+def test_the_same_bytes_with_other_options_are_no_duplicate(
+    conn: Connection, settings: Settings, now: datetime
+) -> None:
+    content = posts_csv([("@bob", now, "ada")])
+    first = upload(settings, content, received_at=now)
+
+    with pytest.raises(UploadRefused, match=str(first)):
+        upload(settings, content, received_at=now, options=Options(clock=Clock.EVENT))
+    assert upload(settings, content, received_at=now, options=Options(priority=Priority.URGENT)) == first
+    assert sorted(db.scalars(conn, "SELECT state FROM uploads")) == ["aborted", "duplicate", "staged"]
