@@ -15,7 +15,20 @@ from psycopg.pq import ExecStatus
 from psycopg.rows import TupleRow
 
 import sql
-from app import audit, decay, deltas, graph, ledger, status, users, withdrawal
+from app import (
+    audit,
+    decay,
+    deltas,
+    events,
+    graph,
+    idempotency,
+    ledger,
+    rebuild,
+    retention,
+    status,
+    users,
+    withdrawal,
+)
 
 ROOT = Path(sql.__file__).parent.parent
 
@@ -36,6 +49,19 @@ READERS: dict[str, type[msgspec.Struct]] = {
     "decay/totals": decay.Totals,
     "decay/unfinished": decay.Run,
     "deltas/pending_shards": ledger.Ring,
+    "deltas/history": graph._Delta,
+    "idempotency/get": idempotency.Kept,
+    "ledger/audit_deltas": audit._Delta,
+    "ledger/audit_sample": audit._Edge,
+    "ledger_events/between": events.Event,
+    "ledger_events/horizon": events._Horizon,
+    "rebuild/batches": rebuild.Batch,
+    "rebuild/compare": rebuild.Comparison,
+    "rebuild/differences": rebuild.Difference,
+    "rebuild/moved_deltas": rebuild._Moved,
+    "rebuild/payload": rebuild._Payload,
+    "retention/preview": retention.Purged,
+    "uploads/format": status._Format,
     "batches/rejected_so_far": withdrawal._SoFar,
     "deltas/take": deltas._DeltaRow,
     "deltas/withdraw": withdrawal._Delta,
