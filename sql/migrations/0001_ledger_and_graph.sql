@@ -1,5 +1,6 @@
--- The ledger, the graph, and decay.
+-- The ledger, the graph, decay, and retention.
 -- depends:
+
 CREATE TABLE graph_parameters (
   singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
   half_life interval NOT NULL DEFAULT interval '7 days' CHECK (half_life > interval '0'),
@@ -14,7 +15,8 @@ INSERT INTO graph_parameters DEFAULT VALUES;
 CREATE TABLE uploads (
   id uuid PRIMARY KEY,
   state text NOT NULL DEFAULT 'receiving' CHECK (state IN (
-    'receiving', 'staged', 'applying', 'applied', 'failed', 'cancelled', 'aborted', 'duplicate', 'retracted'
+    'receiving', 'staged', 'applying', 'applied', 'failed', 'checking', 'checked', 'cancelling', 'cancelled', 'aborted',
+    'duplicate', 'retracting', 'retracted'
   )),
   filename text,
   options jsonb NOT NULL,
@@ -30,27 +32,37 @@ CREATE TABLE uploads (
   batch_count integer CHECK (batch_count >= 0),
   duplicate_of uuid REFERENCES uploads (id),
   error jsonb,
+  purged_at timestamptz,
+  rejects_purged_at timestamptz,
   CONSTRAINT sealed_uploads_say_what_they_hold CHECK (
     state IN ('receiving', 'aborted', 'cancelled')
     OR (sha256 IS NOT NULL AND size_bytes IS NOT NULL AND batch_count IS NOT NULL AND sealed_at IS NOT NULL)
   ),
   CONSTRAINT finished_uploads_say_when CHECK (
-    (state IN ('receiving', 'staged', 'applying')) = (finished_at IS NULL)
+    (state IN ('receiving', 'staged', 'applying', 'checking', 'cancelling', 'retracting')) = (finished_at IS NULL)
   ),
   CONSTRAINT duplicates_say_of_what CHECK ((state = 'duplicate') = (duplicate_of IS NOT NULL))
 );
--- The same bytes are applied once, however many clients send them at the same instant.
+-- The same bytes are applied once, however many clients send them at the same instant. A failed upload that keeps an
+-- error of its own was refused as a whole: nothing of it is applied, so it may come again.
 CREATE UNIQUE INDEX uploads_same_bytes ON uploads (sha256)
-WHERE NOT again AND state IN ('staged', 'applying', 'applied', 'failed');
+WHERE NOT again AND state IN ('staged', 'applying', 'applied', 'failed') AND error IS NULL;
 CREATE INDEX uploads_sha256 ON uploads (sha256);
 CREATE INDEX uploads_unfinished ON uploads (state) WHERE finished_at IS NULL;
 CREATE INDEX uploads_received ON uploads (received_at DESC, id DESC);
+COMMENT ON COLUMN uploads.purged_at IS
+'When the last of its payloads and merged deltas was purged: it cannot be replayed or retracted any more.';
+COMMENT ON COLUMN uploads.rejects_purged_at IS
+'When purging its rejects began: from then on the counters know of more rejects than there are.';
+CREATE INDEX uploads_unpurged ON uploads (finished_at) WHERE purged_at IS NULL;
 
 CREATE TABLE batches (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   upload_id uuid NOT NULL REFERENCES uploads (id),
   ordinal integer NOT NULL CHECK (ordinal >= 0),
-  state text NOT NULL DEFAULT 'staged' CHECK (state IN ('staged', 'counted', 'applied', 'failed', 'retracted')),
+  state text NOT NULL DEFAULT 'staged' CHECK (state IN (
+    'staged', 'counted', 'applied', 'failed', 'checked', 'cancelled', 'retracting', 'retracted'
+  )),
   first_line bigint NOT NULL CHECK (first_line >= 1),
   size_bytes integer NOT NULL CHECK (size_bytes > 0),
   payload bytea,
@@ -73,13 +85,13 @@ CREATE TABLE batches (
   UNIQUE (upload_id, ordinal),
   CONSTRAINT every_row_is_accounted_for CHECK (rows_received = rows_accepted + rows_rejected),
   CONSTRAINT counted_batches_say_what_was_counted CHECK (
-    (state IN ('counted', 'applied', 'retracted')) = (
+    state NOT IN ('counted', 'applied', 'checked', 'retracting', 'retracted') OR (
       counted_at IS NOT NULL AND rows_received IS NOT NULL AND rows_accepted IS NOT NULL
       AND rows_rejected IS NOT NULL AND mentions IS NOT NULL AND edges IS NOT NULL
       AND profile IS NOT NULL AND profile_version IS NOT NULL
     )
   ),
-  CONSTRAINT applied_batches_say_when CHECK ((state IN ('applied', 'retracted')) = (applied_at IS NOT NULL)),
+  CONSTRAINT applied_batches_say_when CHECK (state <> 'applied' OR applied_at IS NOT NULL),
   CONSTRAINT failed_batches_say_why CHECK (state <> 'failed' OR error IS NOT NULL),
   CONSTRAINT claims_are_whole CHECK ((claim IS NULL) = (claimed_until IS NULL)),
   CONSTRAINT only_staged_batches_are_claimed CHECK (claim IS NULL OR state = 'staged')
@@ -97,9 +109,12 @@ CREATE TABLE rejects (
   code text NOT NULL,
   message text NOT NULL,
   raw bytea NOT NULL,
+  value bytea,
   PRIMARY KEY (upload_id, line)
 );
 COMMENT ON COLUMN rejects.line IS 'Physical line number in the file as it was sent, the header being line 1.';
+COMMENT ON COLUMN rejects.column_name IS 'As the file calls it. NULL: it is not about one column.';
+COMMENT ON COLUMN rejects.value IS 'What stands in the column, up to 200 characters of it.';
 CREATE INDEX rejects_batch ON rejects (batch_id);
 
 CREATE TABLE deltas (
@@ -108,12 +123,33 @@ CREATE TABLE deltas (
   edges integer NOT NULL CHECK (edges > 0),
   mentions bigint NOT NULL CHECK (mentions > 0),
   payload bytea NOT NULL,
+  sign smallint NOT NULL DEFAULT 1 CHECK (sign IN (1, -1)),
+  held boolean NOT NULL DEFAULT false,
+  merged_at timestamptz,
   PRIMARY KEY (shard, batch_id)
 );
 COMMENT ON COLUMN deltas.payload IS
 'Arrow IPC stream, zstd: source_id, target_id, mention_count, weight, weighed_at, first_seen, last_seen.';
 ALTER TABLE deltas ALTER COLUMN payload SET STORAGE EXTERNAL;
+COMMENT ON COLUMN deltas.sign IS '-1: it is taken out of the graph again.';
+COMMENT ON COLUMN deltas.held IS
+'Not to be merged until every batch of its upload is counted, and its rejects are few enough.';
+COMMENT ON COLUMN deltas.merged_at IS 'NULL: pending. A merged delta stays, as provenance, and to be retracted.';
 CREATE INDEX deltas_batch ON deltas (batch_id);
+CREATE INDEX deltas_pending ON deltas (shard, batch_id) WHERE merged_at IS NULL AND NOT held;
+
+CREATE TABLE idempotency_keys (
+  key text PRIMARY KEY CHECK (length(key) BETWEEN 1 AND 255),
+  upload_id uuid NOT NULL REFERENCES uploads (id),
+  fingerprint bytea,
+  answer_status smallint,
+  answer jsonb,
+  created_at timestamptz NOT NULL
+);
+COMMENT ON TABLE idempotency_keys IS 'draft-ietf-httpapi-idempotency-key-header: kept as long as their uploads.';
+COMMENT ON COLUMN idempotency_keys.fingerprint IS
+'SHA-256 of the decoded body and of the query; NULL while it is received.';
+CREATE INDEX idempotency_keys_upload ON idempotency_keys (upload_id);
 
 CREATE TABLE ledger_events (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -174,11 +210,12 @@ CREATE TABLE users (
 COMMENT ON TABLE users IS
 'Rows are only ever added. id is the first of hash(handle, 0), hash(handle, 1), … that no other handle has.';
 
+-- Retracting takes a row to 0 before it is deleted, in the same transaction.
 -- fillfactor 60 leaves room on the page, so that most merges are HOT updates.
 CREATE TABLE edges (
   source_id bigint NOT NULL,
   target_id bigint NOT NULL,
-  mention_count bigint NOT NULL CHECK (mention_count > 0),
+  mention_count bigint NOT NULL CHECK (mention_count >= 0),
   weight double precision NOT NULL,
   weighed_at timestamptz NOT NULL,
   first_seen timestamptz NOT NULL,
@@ -200,6 +237,19 @@ CREATE TABLE edges_archive (
   archived_at timestamptz NOT NULL,
   PRIMARY KEY (source_id, target_id)
 );
+
+CREATE UNLOGGED TABLE edges_shadow (
+  source_id bigint NOT NULL,
+  target_id bigint NOT NULL,
+  mention_count bigint NOT NULL,
+  weight double precision NOT NULL,
+  weighed_at timestamptz NOT NULL,
+  first_seen timestamptz NOT NULL,
+  last_seen timestamptz NOT NULL,
+  PRIMARY KEY (source_id, target_id)
+);
+COMMENT ON TABLE edges_shadow IS
+'The graph as `rebuild` counts it anew from the ledger. Empty at other times, and after a crash.';
 
 -- Exponential decay (Cormode, Shkapenyuk, Srivastava, Xu: Forward Decay, ICDE 2009): linear in the weight, so neither
 -- the order of merges nor the moment of a write-down changes it. Beyond 300 half-lives, or for a weight that small, the
