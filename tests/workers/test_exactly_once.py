@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -16,9 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies
 from psycopg.rows import TupleRow
 
-from app import db, deltas, ledger, withdrawal
+from app import db, decay, deltas, ledger, withdrawal
 from app.audit import audit
-from app.errors import BadState, Problem
+from app.errors import BadState, Problem, UploadRefused
 from app.ledger import Claim, Options
 from app.mentions import Clock
 from app.settings import Settings
@@ -31,6 +31,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 HANDLES = ["ada", "Ada", "bob", "cy", "dee", "eve_1", "fay", "gus"]
 MAX_DRAIN = 1000
 WEEK = timedelta(days=7)
+PROBLEM = Problem(type="urn:test", title="It failed", status=500, detail="on purpose")
 WAITING = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
@@ -68,6 +69,20 @@ class Post(NamedTuple):
         return START + timedelta(minutes=self.minutes)
 
 
+class Sent(NamedTuple):
+    """An upload: its posts, its decay clock, and when it was received, in minutes."""
+
+    posts: list[Post]
+    clock: Clock
+    received: int
+
+    @property
+    def content(self) -> bytes:
+        return posts_csv(
+            [(" ".join(f"@{handle}" for handle in post.mentioned), post.at, post.author) for post in self.posts]
+        )
+
+
 class Delivery(NamedTuple):
     """A message that arrives, and after how many statements its worker dies (None: it lives)."""
 
@@ -88,7 +103,9 @@ POSTS = strategies.lists(
     max_size=25,
 )
 UPLOADS = strategies.lists(
-    strategies.tuples(POSTS, strategies.sampled_from(Clock), strategies.integers(0, 60 * 24 * 60)),
+    strategies.builds(
+        Sent, posts=POSTS, clock=strategies.sampled_from(Clock), received=strategies.integers(0, 60 * 24 * 60)
+    ),
     min_size=1,
     max_size=3,
 )
@@ -96,7 +113,9 @@ DELIVERIES = strategies.lists(
     strategies.builds(
         Delivery,
         kind=strategies.sampled_from(
-            ["count", "count", "count", "merge", "merge", "zombie", "sweep", "cancel", "retract"]
+            ["count"] * 4
+            + ["merge"] * 3
+            + ["zombie", "sweep", "cancel", "retract", "fail", "replay", "decay", "send the same again"]
         ),
         number=strategies.integers(0, 40),
         crash=strategies.none() | strategies.integers(0, 14),
@@ -114,9 +133,9 @@ class Graph:
         self.now = START + timedelta(days=100)
         self.bits = bits
         self.zombies: list[Claim] = []
-        self.uploads: list[UUID] = []
+        self.uploads: dict[UUID, Sent] = {}
         with self.connect() as conn:
-            conn.execute("TRUNCATE uploads, ledger_events, users, edges, edges_archive CASCADE")
+            conn.execute("TRUNCATE uploads, ledger_events, users, edges, edges_archive, decay_runs CASCADE")
             conn.execute("UPDATE graph_parameters SET handle_bits = %s", [bits])
             self.parameters = ledger.parameters(conn)
 
@@ -141,11 +160,20 @@ class Graph:
         with self.connect() as conn:
             return db.scalars(conn, "SELECT id FROM batches ORDER BY id")
 
-    def deliver(self, delivery: Delivery, batches: list[int]) -> None:
+    def send(self, sent: Sent, *, again: bool) -> None:
+        """Upload; sent once more, the ledger may know it already."""
+        received_at = START + timedelta(minutes=sent.received)
+        options = Options(clock=sent.clock)
+        with suppress(UploadRefused):  # the same bytes as another upload, with another clock
+            upload_id = upload(self.settings, sent.content, options=options, received_at=received_at, again=again)
+            self.uploads.setdefault(upload_id, sent)
+
+    def deliver(self, delivery: Delivery) -> None:
         # Time passes, so that claims of the dead expire.
         self.now += timedelta(seconds=35)
         match delivery.kind:
             case "count":
+                batches = self.batches()
                 batch = batches[delivery.number % len(batches)]
                 self.working(lambda conn: self.count(conn, batch), delivery.crash, after=delivery.after)
             case "merge":
@@ -157,13 +185,23 @@ class Graph:
                 self.working(lambda conn: self.finish(conn, claim), delivery.crash, after=delivery.after)
             case "cancel" | "retract":
                 take_out = withdrawal.cancel if delivery.kind == "cancel" else withdrawal.retract
-                chosen = self.uploads[delivery.number % len(self.uploads)]
+                chosen = list(self.uploads)[delivery.number % len(self.uploads)]
                 with suppress(BadState):
                     self.working(
                         lambda conn: take_out(conn, chosen, self.parameters, now=self.now),
                         delivery.crash,
                         after=delivery.after,
                     )
+            case "fail":
+                batches = self.batches()
+                batch = batches[delivery.number % len(batches)]
+                self.working(lambda conn: self.fail(conn, batch), delivery.crash, after=delivery.after)
+            case "replay":
+                self.working(self.replay, delivery.crash, after=delivery.after)
+            case "decay":
+                self.working(lambda conn: self.decay(conn, delivery.number), delivery.crash, after=delivery.after)
+            case "send the same again":
+                self.send(list(self.uploads.values())[delivery.number % len(self.uploads)], again=False)
             case _:
                 self.working(self.sweep, delivery.crash, after=delivery.after)
 
@@ -183,8 +221,24 @@ class Graph:
     def sweep(self, conn: psycopg.Connection[TupleRow]) -> ledger.Sweep | None:
         return ledger.sweep(conn, settings=self.settings, now=self.now, queues_empty=True)
 
+    def fail(self, conn: psycopg.Connection[TupleRow], batch: int) -> None:
+        last = msgspec.structs.replace(self.settings, max_attempts=1)
+        claim = ledger.claim(conn, batch, settings=last, now=self.now)
+        if claim is not None:
+            ledger.fail(conn, claim, PROBLEM, settings=last, now=self.now)
+
+    def replay(self, conn: psycopg.Connection[TupleRow]) -> None:
+        ledger.replay(conn, [batch.id for batch in ledger.failed_batches(conn)], now=self.now)
+
+    def decay(self, conn: psycopg.Connection[TupleRow], number: int) -> None:
+        run = decay.begin(conn, settings=self.settings, now=self.now, period=None)
+        if run is not None:
+            decay.work(conn, run, self.parameters, page=1 + number % 4, clock=lambda: self.now)
+
     def drain(self) -> None:
-        """What the sweeper and living workers do in the end."""
+        """What an operator, the sweeper, and living workers do in the end."""
+        with self.connect() as conn:
+            self.replay(conn)
         for _ in range(MAX_DRAIN):
             self.now += timedelta(seconds=70)
             with self.connect() as conn:
@@ -204,7 +258,12 @@ class Graph:
                 """
                 SELECT s.handle, t.handle, mention_count, first_seen, last_seen,
                        effective_weight(weight, weighed_at, %s, %s)
-                FROM edges JOIN users s ON s.id = source_id JOIN users t ON t.id = target_id
+                FROM (
+                  SELECT source_id, target_id, mention_count, weight, weighed_at, first_seen, last_seen FROM edges
+                  UNION ALL
+                  SELECT source_id, target_id, mention_count, weight, weighed_at, first_seen, last_seen
+                  FROM edges_archive
+                ) AS held JOIN users s ON s.id = source_id JOIN users t ON t.id = target_id
                 """,
                 [at, self.parameters.half_life.total_seconds()],
             ).fetchall()
@@ -212,7 +271,7 @@ class Graph:
 
 
 def expected(
-    uploads: list[tuple[list[Post], Clock, int]], at: datetime, half_life: timedelta
+    uploads: Iterable[Sent], at: datetime, half_life: timedelta
 ) -> dict[tuple[str, str], tuple[int, datetime, datetime, float]]:
     """The closed form: every mention on its own."""
     made: dict[tuple[str, str], list[tuple[datetime, datetime]]] = {}
@@ -248,24 +307,17 @@ def quick(settings: Settings) -> Settings:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_graph_is_a_function_of_the_uploads(
     quick: Settings,
-    uploads: list[tuple[list[Post], Clock, int]],
+    uploads: list[Sent],
     deliveries: list[Delivery],
     bits: int,
     batch_bytes: int,
 ) -> None:
     graph = Graph(msgspec.structs.replace(quick, batch_bytes=batch_bytes), bits)
-    for posts, clock, received in uploads:
-        content = posts_csv(
-            [(" ".join(f"@{handle}" for handle in post.mentioned), post.at, post.author) for post in posts]
-        )
-        received_at = START + timedelta(minutes=received)
-        graph.uploads.append(
-            upload(graph.settings, content, options=Options(clock=clock), received_at=received_at, again=True)
-        )
-    batches = graph.batches()
+    for sent in uploads:
+        graph.send(sent, again=True)
 
     for delivery in deliveries:
-        graph.deliver(delivery, batches)
+        graph.deliver(delivery)
         with graph.connect() as conn:
             assert audit(conn).difference == 0
     graph.drain()
@@ -274,12 +326,12 @@ def test_the_graph_is_a_function_of_the_uploads(
     with graph.connect() as conn:
         assert audit(conn).exact
         states = dict(conn.execute("SELECT id, state FROM uploads").fetchall())
-    assert set(states.values()) <= {"applied", "cancelled", "retracted"}
-    kept = [sent for sent, upload_id in zip(uploads, graph.uploads, strict=True) if states[upload_id] == "applied"]
+    assert set(states.values()) <= {"applied", "cancelled", "retracted", "duplicate", "aborted"}
+    kept = [sent for upload_id, sent in graph.uploads.items() if states[upload_id] == "applied"]
     wanted = expected(kept, at, graph.parameters.half_life)
     found = graph.edges(at)
     assert {edge: values[0] for edge, values in found.items()} == {edge: values[0] for edge, values in wanted.items()}
-    if len(kept) == len(uploads):
+    if len(kept) == len(graph.uploads):
         # What is taken out leaves its first_seen and last_seen behind.
         assert {edge: values[1:3] for edge, values in found.items()} == {
             edge: values[1:3] for edge, values in wanted.items()
@@ -305,7 +357,7 @@ def test_a_worker_dies_at_each_statement(quick: Settings, statement: int, *, aft
     batches = graph.batches()
     for kind in ("count", "merge"):
         for number in range(max(len(batches), graph.parameters.shards)):
-            graph.deliver(Delivery(kind, number, statement, after), batches)
+            graph.deliver(Delivery(kind, number, statement, after))
 
     graph.drain()
 
@@ -319,11 +371,9 @@ def test_a_worker_dies_at_each_statement(quick: Settings, statement: int, *, aft
 def test_merges_add_up_whatever_comes_first(quick: Settings) -> None:
     """Four uploads, each merged before the next, the posts of the later ones being older."""
     graph = Graph(quick, 64)
-    uploads = [([Post("ada", ("bob",), minutes)], Clock.EVENT, 60 * 24 * 50) for minutes in (20000, 300, 40000, 1)]
-    for posts, clock, received in uploads:
-        content = posts_csv([("@bob", post.at, post.author) for post in posts])
-        received_at = START + timedelta(minutes=received)
-        upload(graph.settings, content, options=Options(clock=clock), received_at=received_at)
+    uploads = [Sent([Post("ada", ("bob",), minutes)], Clock.EVENT, 60 * 24 * 50) for minutes in (20000, 300, 40000, 1)]
+    for sent in uploads:
+        graph.send(sent, again=False)
         graph.drain()
 
     at = START + timedelta(days=60)
@@ -390,8 +440,7 @@ def test_a_replay_meets_the_merge_that_finishes_its_upload(quick: Settings, now:
         last = msgspec.structs.replace(graph.settings, max_attempts=1)
         claim = ledger.claim(conn, failed, settings=last, now=graph.now)
         assert claim is not None
-        problem = Problem(type="urn:test", title="It failed", status=500, detail="on purpose")
-        assert ledger.fail(conn, claim, problem, settings=last, now=graph.now)
+        assert ledger.fail(conn, claim, PROBLEM, settings=last, now=graph.now)
         shards = db.scalars(conn, "SELECT DISTINCT shard FROM deltas ORDER BY shard")
 
     def merge_all() -> None:
