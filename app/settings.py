@@ -58,7 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     backoff_limit: Annotated[float, Meta(description="Seconds a back-off may reach.", gt=0)] = 60.0
     merge_edges: Annotated[
         int, Meta(description="Edges of several deltas that one merge takes together, about 200 bytes each.", ge=1)
-    ] = 1_000_000
+    ] = 250_000
     known_handles: Annotated[
         int, Meta(description="Handles whose ids a worker process remembers, about 150 bytes each.", ge=0)
     ] = 1_000_000

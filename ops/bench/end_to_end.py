@@ -59,12 +59,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="mentiongraph-bench-") as directory:
         Path(directory).chmod(0o755)
         file = Path(directory) / "posts.csv"
-        _say(f"generating {options.rows:,} rows (seed {options.seed}) …")
+        say(f"generating {options.rows:,} rows (seed {options.seed}) …")
         with file.open("wb") as out:
             for chunk in generate(options.rows, options.seed):
                 out.write(chunk)
-        _say(f"{file.stat().st_size:,} bytes")
-        with _stack(Path(directory) / "data", options.workers) as stack:
+        say(f"{file.stat().st_size:,} bytes")
+        with running_stack(Path(directory) / "data", options.workers) as stack:
             return _measure(stack, file, compare=options.oracle)
 
 
@@ -77,10 +77,10 @@ def _measure(stack: Stack, file: Path, *, compare: bool) -> int:
         exact = found.exact and (not compare or _equals_oracle(http, file, times=len(runs)))
     rows = [_row(run, limit) for run, limit in zip(runs, limits, strict=True)]
     _table([TITLES, *rows])
-    _say(
+    say(
         f"PostgreSQL alone, one backend: {limits[0]:,.0f} edges/s into an empty table, {limits[1]:,.0f} into a full one"
     )
-    _say(f"audit: {'exact' if found.exact else found}")
+    say(f"audit: {'exact' if found.exact else found}")
     return 0 if exact else 1
 
 
@@ -123,7 +123,7 @@ def _limit(conn: psycopg.Connection[Any]) -> list[float]:
 
 def _equals_oracle(http: httpx.Client, file: Path, *, times: int) -> bool:
     """Whether the export holds each edge that the slow count finds, that many times, and no other."""
-    _say("counting with the oracle …")
+    say("counting with the oracle …")
     counted = account(file.read_bytes())
     wanted = {edge: times * seen.mention_count for edge, seen in counted.edges.items()}
     export = http.get("/export/edges.csv", params={"self_mentions": True}).raise_for_status().text.splitlines()[1:]
@@ -132,7 +132,7 @@ def _equals_oracle(http: httpx.Client, file: Path, *, times: int) -> bool:
         for source, target, count, *_ in (line.split(",") for line in export)
     }
     differing = sum(wanted.get(edge) != found.get(edge) for edge in wanted.keys() | found.keys())
-    _say(f"oracle: {len(wanted):,} edges, {differing:,} differ")
+    say(f"oracle: {len(wanted):,} edges, {differing:,} differ")
     return not differing
 
 
@@ -160,7 +160,7 @@ def _chunks(read: Callable[[int], bytes]) -> Iterator[bytes]:
         yield chunk
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
@@ -170,7 +170,7 @@ def _quiet_step(name: str, detail: str) -> Generator[None]:  # noqa: ARG001 (a s
 
 
 @contextmanager
-def _stack(data: Path, workers: int | None) -> Generator[Stack]:
+def running_stack(data: Path, workers: int | None) -> Generator[Stack]:
     """The service as `mentiongraph up` runs it, on a data directory of its own."""
     settings = app_settings.load()
     port = choose_port(settings.host, settings.port, insist=False, patience=0)
