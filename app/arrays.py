@@ -1,6 +1,6 @@
 """numpy arrays as PostgreSQL binary array parameters, without a Python object a value.
 
-Each is one-dimensional and without NULLs.
+Each is one-dimensional and without NULLs. app.db teaches its connections to send them.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from psycopg.adapt import AdaptersMap, Dumper
-from psycopg.pq import Format
 
 # PostgreSQL counts timestamps in microseconds from this instant.
 _POSTGRES_EPOCH = np.datetime64("2000-01-01", "us")
@@ -18,8 +16,6 @@ _POSTGRES_EPOCH = np.datetime64("2000-01-01", "us")
 
 class Array:
     """The binary form of an array (PostgreSQL's array_send): a header, then each value after its length."""
-
-    array_oid: int
 
     def __init__(self, values: np.ndarray[Any, Any], element_oid: int, wire: np.ndarray[Any, Any]) -> None:
         packed = np.empty(len(values), dtype=[("length", ">i4"), ("value", wire.dtype.newbyteorder(">"))])
@@ -33,16 +29,12 @@ class Array:
 class Int8Array(Array):
     """bigint[] from int64."""
 
-    array_oid = 1016
-
     def __init__(self, values: np.ndarray[Any, Any]) -> None:
         super().__init__(values, 20, values.astype(np.int64, copy=False))
 
 
 class Float8Array(Array):
     """double precision[] from float64."""
-
-    array_oid = 1022
 
     def __init__(self, values: np.ndarray[Any, Any]) -> None:
         super().__init__(values, 701, values.astype(np.float64, copy=False))
@@ -51,8 +43,6 @@ class Float8Array(Array):
 class TimestamptzArray(Array):
     """timestamptz[] from datetime64[us], UTC."""
 
-    array_oid = 1185
-
     def __init__(self, values: np.ndarray[Any, Any]) -> None:
         since_epoch = values.astype("datetime64[us]", copy=False) - _POSTGRES_EPOCH
         super().__init__(values, 1184, since_epoch.astype(np.int64))
@@ -60,8 +50,6 @@ class TimestamptzArray(Array):
 
 class TextArray:
     """text[] from a column of strings without NULLs: each value's UTF-8 after its length."""
-
-    array_oid = 1009
 
     def __init__(self, values: pl.Series) -> None:
         dimensions = 1 if len(values) else 0
@@ -77,20 +65,3 @@ class TextArray:
         packed[at] = lengths.astype(">i4").view(np.uint8)
         packed[is_value] = octets
         self.binary = header.tobytes() + packed.tobytes()
-
-
-def _dumper(array_oid: int) -> type[Dumper]:
-    class BinaryDumper(Dumper):
-        format = Format.BINARY
-        oid = array_oid
-
-        def dump(self, obj: Array | TextArray) -> bytes:
-            return obj.binary
-
-    return BinaryDumper
-
-
-def register_arrays(adapters: AdaptersMap) -> None:
-    """Teach connections made with `adapters` to send these arrays."""
-    for kind in (Int8Array, Float8Array, TimestamptzArray, TextArray):
-        adapters.register_dumper(kind, _dumper(kind.array_oid))

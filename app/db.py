@@ -10,16 +10,16 @@ import socket
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, LiteralString, TypeVar
+from typing import Any, LiteralString, Protocol, TypeVar
 
 import msgspec
 import psycopg
-from psycopg.adapt import AdaptersMap
+from psycopg.adapt import AdaptersMap, Dumper
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import Format
 from psycopg.rows import scalar_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
-from app.arrays import register_arrays
 from app.errors import DatabaseUnavailable
 
 Row = TypeVar("Row")
@@ -28,8 +28,20 @@ Connection = psycopg.Connection[Any]
 AsyncConnection = psycopg.AsyncConnection[Any]
 
 
+class _Array(Protocol):
+    binary: bytes
+
+
 POOL_TIMEOUT = 3.0
 """Seconds to wait for a connection before PostgreSQL counts as away."""
+
+_ARRAYS = {
+    "app.arrays.Int8Array": 1016,
+    "app.arrays.Float8Array": 1022,
+    "app.arrays.TimestamptzArray": 1185,
+    "app.arrays.TextArray": 1009,
+}
+"""Their types in PostgreSQL. By name: most commands need a connection, and neither numpy nor polars."""
 
 RECONNECT_TIMEOUT = 5.0
 """Seconds of vain attempts after which the pool starts over with short pauses; else a long outage ends late."""
@@ -114,8 +126,20 @@ def _pool_kwargs(role: str, statement_timeout: float) -> dict[str, Any]:
 
 def _adapters() -> AdaptersMap:
     adapters = AdaptersMap(psycopg.adapters)
-    register_arrays(adapters)
+    for name, array_oid in _ARRAYS.items():
+        adapters.register_dumper(name, _array_dumper(array_oid))
     return adapters
+
+
+def _array_dumper(array_oid: int) -> type[Dumper]:
+    class BinaryDumper(Dumper):
+        format = Format.BINARY
+        oid = array_oid
+
+        def dump(self, obj: _Array) -> bytes:
+            return obj.binary
+
+    return BinaryDumper
 
 
 def _record(row: type[Row]) -> Any:  # noqa: ANN401 (psycopg's row factory protocol, for both kinds of cursor)

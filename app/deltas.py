@@ -20,6 +20,7 @@ from app import ledger
 from app.arrays import Float8Array, Int8Array, TimestamptzArray
 from app.compression import decompress
 from app.db import Connection, execute, rows, scalars
+from app.errors import Problem
 from app.formats import READERS
 from app.ledger import Claim, GraphParameters
 from app.mentions import PROFILES, Counted, count
@@ -34,6 +35,8 @@ _TRY_MERGE_LOCK = sql.query("deltas/try_merge_lock")
 _LOCK_SHARD = sql.query("edges/lock_shard")
 _TAKE = sql.query("deltas/take")
 _SET_MERGED = sql.query("deltas/set_merged")
+_SET_ASIDE = sql.query("deltas/set_aside")
+_NOTE_ERROR = sql.query("batches/note_error")
 _PENDING = sql.query("deltas/pending")
 _MERGE = sql.query("edges/merge")
 _SUBTRACT = sql.query("edges/subtract")
@@ -107,18 +110,20 @@ def count_batch(
         half_life=parameters.half_life,
         retweets=claim.options.retweets,
     )
-    by_shard = _split(_with_ids(counted.edges, user_ids.of(conn, counted.users)), parameters.shards)
+    by_shard: dict[int, pl.DataFrame] = {}
+    if not claim.options.dry_run:
+        by_shard = _split(_with_ids(counted.edges, user_ids.of(conn, counted.users)), parameters.shards)
     outcome = Outcome(
         rows_received=posts.rows,
         rows_rejected=len(posts.rejects),
         mentions=counted.mentions,
         edges=len(counted.edges),
-        shards=[] if claim.options.dry_run or claim.options.max_rejects else list(by_shard),
+        shards=[] if claim.options.max_rejects else list(by_shard),
     )
     with conn.transaction():
         if not _set_counted(conn, claim, counted, posts, now=now):
             return None
-        for shard, edges in by_shard.items() if not claim.options.dry_run else ():
+        for shard, edges in by_shard.items():
             execute(
                 conn,
                 _INSERT_DELTA,
@@ -134,7 +139,7 @@ def count_batch(
         _insert_rejects(conn, claim, posts.rejects)
         if claim.options.dry_run:
             ledger.finish_uploads(conn, [claim.upload_id], now=now)
-        elif not by_shard:
+        elif not by_shard and claim.options.max_rejects is None:
             ledger.finish_batches(conn, [claim.batch_id], now=now)
     return outcome
 
@@ -274,6 +279,30 @@ def _columns(edges: pl.DataFrame, half_life: timedelta) -> dict[str, Any]:
         "weighed_at": _instants(edges["weighed_at"]),
         "half_life_seconds": half_life.total_seconds(),
     }
+
+
+def set_aside(conn: Connection, shard: int, error: Exception) -> int | None:
+    """The shard's next delta cannot be merged: hold it, and say why at its batch. None: another merge is at it.
+
+    Its upload can then be cancelled or retracted, and sent again; the other uploads go on.
+    """
+    with conn.transaction():
+        if scalars(conn, _TRY_MERGE_LOCK, {"merge_class": MERGE_LOCK_CLASS, "shard": shard}) != [True]:
+            return None
+        execute(conn, _LOCK_SHARD, {"key": shard_lock_key(shard)})
+        taken = rows(conn, _DeltaRow, _TAKE, {"shard": shard, "most_edges": 1})
+        if not taken:
+            return None
+        batch_id = taken[0].batch_id
+        problem = Problem(
+            type="urn:mentiongraph:problem:merge-failed",
+            title="What the batch adds to a shard cannot be merged",
+            status=500,
+            detail=f"shard {shard}: {type(error).__name__}: {error}. Cancel or retract the upload, and send it again.",
+        )
+        execute(conn, _SET_ASIDE, {"shard": shard, "batch_id": batch_id})
+        execute(conn, _NOTE_ERROR, {"batch_id": batch_id, "error": msgspec.json.encode(problem).decode()})
+    return batch_id
 
 
 def has_pending(conn: Connection, shard: int) -> bool:

@@ -24,6 +24,11 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Id of the upload in the ledger that keeps this problem, if there is one."""
 
 
+def capitalized(detail: str) -> str:
+    """As a sentence begins; the command line has it behind a colon."""
+    return detail[:1].upper() + detail[1:]
+
+
 class MentiongraphError(Exception):
     """Something went wrong."""
 
@@ -47,7 +52,7 @@ class MentiongraphError(Exception):
             type=PROBLEM_TYPE_PREFIX + self.code,
             title=self.title,
             status=self.status,
-            detail=self.detail,
+            detail=capitalized(self.detail),
             upload=str(self.upload_id) if self.upload_id else None,
         )
 
@@ -65,7 +70,7 @@ class UploadRefused(MentiongraphError):
 
 
 class UploadCutOff(MentiongraphError):
-    """The client went away before the last byte; nothing of the upload was applied."""
+    """The body did not arrive to its end; nothing of the upload was applied."""
 
     code = "upload-cut-off"
     status: int = 400

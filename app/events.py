@@ -34,6 +34,7 @@ READ_MILLISECONDS = 1000
 """How long one read waits for an announcement: less than the client's time-out."""
 RETRY_SECONDS = 1.0
 WRITERS_PAUSE = 0.05
+WRITERS_SECONDS = 2.0
 PAGE = 500
 
 _HORIZON = sql.query("ledger_events/horizon")
@@ -207,7 +208,10 @@ async def after(pool: Pool, upload_id: uuid.UUID, last: int) -> AsyncGenerator[E
     async with pool.connection() as conn:
         horizon = await _horizon(conn, upload_id)
         writing = set(horizon.writers)
+    deadline = asyncio.get_running_loop().time() + WRITERS_SECONDS
     while writing:
+        if asyncio.get_running_loop().time() > deadline:
+            return  # somebody's transaction stands still: the caller asks again, after a heartbeat
         await asyncio.sleep(WRITERS_PAUSE)
         async with pool.connection() as conn:
             writing &= set((await _horizon(conn, upload_id)).writers)

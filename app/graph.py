@@ -139,7 +139,7 @@ async def parameters(conn: AsyncConnection) -> GraphParameters:
     """The parameters of this database's graph. Raises NotMigrated."""
     found = await async_one(conn, GraphParameters, _PARAMETERS)
     if found is None:
-        raise NotMigrated("graph_parameters holds no row: run `mentiongraph migrate`.")
+        raise NotMigrated("the table graph_parameters holds no row: run `mentiongraph migrate`.")
     return found
 
 

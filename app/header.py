@@ -8,6 +8,7 @@ import msgspec
 
 from app.csvscan import LF, Flaw, Rows, count_lines, scan
 from app.errors import UploadRefused
+from app.reading import ColumnNames, Format
 
 MAX_HEADER_BYTES = 64 << 10
 
@@ -20,28 +21,6 @@ _SHOWN_COLUMNS = 30
 DELIMITERS = ",;\t|"
 AUTO = "auto"
 """The delimiter that is to be detected: one of DELIMITERS."""
-
-
-class ColumnNames(msgspec.Struct, frozen=True):
-    """What the columns of an upload are called; case and surrounding spaces do not matter. The keys of JSON Lines are
-    taken as they are."""
-
-    text: str = "data"
-    timestamp: str = "timestamp"
-    author: str = "username"
-
-
-class Format(msgspec.Struct, frozen=True):
-    """How the rows of an upload are laid out; columns are counted from 0."""
-
-    delimiter: str
-    """Empty for JSON Lines."""
-    fields: int
-    text: int
-    timestamp: int
-    author: int
-    names: tuple[str, ...] = ()
-    """What the columns are called, as the file has it, or the keys of JSON Lines. Uploads of old do not know."""
 
 
 class Header(msgspec.Struct, frozen=True):

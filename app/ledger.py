@@ -23,8 +23,7 @@ import msgspec
 import sql
 from app.db import Connection, execute, one, rows, scalars
 from app.errors import Problem
-from app.mentions import Clock
-from app.posts import ColumnNames, Format
+from app.reading import Clock, ColumnNames, Format
 from app.settings import Settings
 
 SWEEP_LOCK = 0x6D67_0000_0001

@@ -8,22 +8,13 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 import msgspec
 import polars as pl
 
 from app import shards
 from app.posts import MAX_AUTHOR_CHARACTERS
-
-
-class Clock(StrEnum):
-    """When a mention counts as made."""
-
-    ARRIVAL = "arrival"
-    """When its upload was received."""
-    EVENT = "event"
-    """When its post says; a post from the future counts as made on arrival."""
+from app.reading import Clock
 
 
 class Profile(msgspec.Struct, frozen=True):

@@ -25,7 +25,7 @@ from app.errors import BadState
 from app.formats import READERS
 from app.ledger import GraphParameters, Options
 from app.mentions import PROFILES, count
-from app.posts import Format
+from app.reading import Format
 from app.shards import shard_lock_key
 from app.users import UserIds
 

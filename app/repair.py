@@ -16,9 +16,9 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from app.csvscan import Flaw, scan
-from app.header import Format
 from app.jsonl import object_of, value_of
 from app.posts import RAW_BYTES, ROLES, Reason
+from app.reading import Format
 
 REJECT_COLUMNS = ("reject_line", "reject_column", "reject_code", "reject_message")
 UNREPAIRED = "unrepaired "

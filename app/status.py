@@ -13,7 +13,7 @@ import sql
 from app.db import AsyncConnection, async_one, async_rows, async_scalars
 from app.errors import BadState, NotFound, Problem
 from app.ledger import Options, UploadState
-from app.posts import Format
+from app.reading import Format
 
 _ENTRIES = sql.query("uploads/entries")
 _BATCHES = sql.query("batches/of_upload")
@@ -48,6 +48,8 @@ class Entry(msgspec.Struct, frozen=True):
     rejects_purged_at: datetime | None
     size_bytes: int
     """Decoded bytes; what is staged so far while it is `receiving`."""
+    bytes_staged: int
+    """In its batches: without the header, and in UTF-8."""
     bytes_counted: int
     bytes_applied: int
     batches_staged: int

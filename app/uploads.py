@@ -29,7 +29,7 @@ from app.encodings import transcoder
 from app.errors import BacklogFull, KeyInUse, MentiongraphError, Problem, UploadCutOff, UploadRefused
 from app.formats import READERS, Reader
 from app.ledger import Options, Priority, Ring
-from app.posts import Format
+from app.reading import Format
 from app.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -254,7 +254,8 @@ class _Upload:
             if earlier is not None:
                 if not earlier.options.counts_like(self._options):
                     raise _other_options(earlier.id)
-                await conn.execute(_SET_DUPLICATE, {**sealed, "duplicate_of": earlier.id})
+                if not await async_scalars(conn, _SET_DUPLICATE, {**sealed, "duplicate_of": earlier.id}):
+                    raise UploadCutOff("the upload was cancelled while it arrived; nothing was applied.")
                 await conn.execute(_DELETE_BATCHES, {"upload_ids": [self.id]})
                 if self._keyed:
                     await idempotency.settle(conn, self._keyed, self.id, status=200)

@@ -15,7 +15,7 @@ import msgspec
 import sql
 from app.db import Connection, execute, one, rows, scalars
 from app.errors import BadState, NotFound, Problem
-from app.ledger import GraphParameters, Options, UploadState, finish_uploads
+from app.ledger import GraphParameters, Options, UploadState, finish_batches, finish_uploads
 from app.shards import shard_lock_key
 
 _LOCK_SHARD = sql.query("edges/lock_shard")
@@ -32,6 +32,12 @@ _REJECTED_SO_FAR = sql.query("batches/rejected_so_far")
 _RELEASE = sql.query("deltas/release")
 _REFUSE = sql.query("uploads/refuse")
 _HOLDING = sql.query("uploads/holding")
+
+
+_WITHDRAWABLE = {
+    UploadState.CANCELLING: {UploadState.STAGED, UploadState.APPLYING, UploadState.CHECKING},
+    UploadState.RETRACTING: {UploadState.APPLIED, UploadState.FAILED},
+}
 
 
 class _State(msgspec.Struct, frozen=True):
@@ -75,6 +81,11 @@ def _withdraw(
     conn: Connection, upload_id: uuid.UUID, parameters: GraphParameters, state: UploadState, *, now: datetime
 ) -> list[int]:
     with conn.transaction():
+        # Asked before any shard is locked: a wrong request keeps no merge waiting. Asked again, in effect, below.
+        found = _locked(conn, upload_id)
+        if found.state not in _WITHDRAWABLE[state]:
+            raise _refusal(upload_id, found.state, state)
+    with conn.transaction():
         for shard in range(parameters.shards):
             execute(conn, _LOCK_SHARD, {"key": shard_lock_key(shard)})
         execute(conn, _LOCK_BATCHES, {"upload_id": upload_id})
@@ -96,7 +107,7 @@ def decide(conn: Connection, upload_id: uuid.UUID, *, now: datetime) -> list[int
     """Hold an upload to its limit of rejects, if it has one: release its deltas once every batch is counted and the
     limit is kept, or fail it as soon as it cannot be kept. The shards to ring."""
     with conn.transaction():
-        execute(conn, _LOCK_BATCHES, {"upload_id": upload_id})
+        batches = scalars(conn, _LOCK_BATCHES, {"upload_id": upload_id})
         found = _locked(conn, upload_id)
         limit = found.options.max_rejects
         so_far = one(conn, _SoFar, _REJECTED_SO_FAR, {"upload_id": upload_id})
@@ -104,15 +115,18 @@ def decide(conn: Connection, upload_id: uuid.UUID, *, now: datetime) -> list[int
             return []
         rejected, received = so_far.rows_rejected, so_far.rows_received
         counted = not so_far.uncounted
-        if not so_far.staged:
-            # A batch that failed keeps the others held: the upload has failed, until the batch is replayed.
-            finish_uploads(conn, [upload_id], now=now)
         if (limit.rows is not None and rejected > limit.rows) or (
             counted and limit.exceeded(rejected=rejected, received=received)
         ):
             _refuse(conn, upload_id, rejected, received, now=now)
             return []
-        return sorted(set(scalars(conn, _RELEASE, {"upload_id": upload_id}))) if counted else []
+        shards = set[int](scalars(conn, _RELEASE, {"upload_id": upload_id})) if counted else set[int]()
+        if counted:
+            finish_batches(conn, batches, now=now)  # those without a mention have nothing to wait for
+        elif not so_far.staged:
+            # A batch that failed keeps the others held: the upload has failed, until the batch is replayed.
+            finish_uploads(conn, [upload_id], now=now)
+    return sorted(shards)
 
 
 def undecided(conn: Connection) -> list[uuid.UUID]:

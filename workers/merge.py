@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import dramatiq
+import psycopg
+import structlog
 
 from app import db, deltas, dispatch, events
+from app.db import Connection
 from app.ledger import Priority
 from workers import process
+
+log = structlog.get_logger(__name__)
 
 MOST_ANNOUNCED = 1000
 
@@ -14,14 +19,28 @@ MOST_ANNOUNCED = 1000
 def _merge(shard: int) -> None:
     most_edges = process.settings.merge_edges
     with process.connection() as conn:
-        parameters = process.graph(conn).parameters
         while not process.stopping:
-            waiting = events.waiting(conn, shard, limit=MOST_ANNOUNCED)
-            merged = deltas.merge_shard(conn, shard, parameters, most_edges=most_edges, now=db.clock())
-            if merged:
-                events.announce(process.broker, waiting)
+            try:
+                merged = _once(conn, shard, most_edges)
+            except psycopg.OperationalError:
+                raise  # the database is in trouble: the sweeper rings again
+            except Exception as error:
+                log.exception("merge failed", shard=shard, most_edges=most_edges)
+                if most_edges == 1:
+                    deltas.set_aside(conn, shard, error)
+                most_edges = 1  # one delta at a time: those before the bad one, then the bad one, then those after
+                continue
             if merged is None or (merged == 0 and not deltas.has_pending(conn, shard)):
                 return
+
+
+def _once(conn: Connection, shard: int, most_edges: int) -> int | None:
+    waiting = events.waiting(conn, shard, limit=MOST_ANNOUNCED)
+    parameters = process.graph(conn).parameters
+    merged = deltas.merge_shard(conn, shard, parameters, most_edges=most_edges, now=db.clock())
+    if merged:
+        events.announce(process.broker, waiting)
+    return merged
 
 
 # A Dramatiq actor has one queue, so each priority has its own; within a process, the urgent one goes first.

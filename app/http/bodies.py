@@ -33,7 +33,9 @@ async def raw(request: Request[Any, Any, Any]) -> AsyncGenerator[bytes]:
     while True:
         message = await request.receive()
         if message["type"] != "http.request":
-            raise UploadCutOff(f"The connection was lost after {size:,} bytes. Send the file again.")
+            # What came in one go with the end of the connection, the server does not hand out.
+            read = f"after {size:,} bytes of it were read" if size else "before any of it was read"
+            raise UploadCutOff(f"The connection was lost before the body's end, {read}. Send the file again.")
         if message["body"]:
             size += len(message["body"])
             yield message["body"]
@@ -44,12 +46,12 @@ async def raw(request: Request[Any, Any, Any]) -> AsyncGenerator[bytes]:
 async def file_part(request: Request[Any, Any, Any], *, timeout: float) -> FilePart:
     """The form's part `file`; parts before it are passed over, for `timeout` seconds.
 
-    Raises UploadRefused, UploadCutOff.
+    Raises UploadRefused, also where a second part has a file name; UploadCutOff.
     """
     boundary = request.content_type[1].get("boundary")
     if not boundary:
         raise _malformed("Content-Type names no boundary")
-    events = _events(raw(request), boundary)
+    events = _one_file(_events(raw(request), boundary))
     try:
         async with asyncio.timeout(timeout):
             async for event in events:
@@ -60,6 +62,24 @@ async def file_part(request: Request[Any, Any, Any], *, timeout: float) -> FileP
     except TimeoutError as error:
         raise UploadCutOff(f"No part named {FILE_PART!r} began within {timeout:g} s. Send the form again.") from error
     raise UploadRefused("no-file", f"The form has no part named {FILE_PART!r}; send the CSV in it.", status=400)
+
+
+async def _one_file(
+    events: AsyncGenerator[MultipartSegment | bytes | None],
+) -> AsyncGenerator[MultipartSegment | bytes | None]:
+    """The form. Raises UploadRefused where a second file begins: it would be dropped, and its sender not know."""
+    first: str | None = None
+    async for event in events:
+        if isinstance(event, MultipartSegment) and (event.filename or event.name == FILE_PART):
+            name = event.filename or event.name
+            if first is not None:
+                raise UploadRefused(
+                    "several-files",
+                    f"One file an upload: the form has {first!r} and {name!r}. Send each in a form of its own.",
+                    status=400,
+                )
+            first = name
+        yield event
 
 
 async def _content(events: AsyncGenerator[MultipartSegment | bytes | None]) -> AsyncGenerator[bytes]:

@@ -112,7 +112,7 @@ async def replay_upload(services: Injected, upload_id: UploadId) -> Response[Upl
     responses=problems.responses(
         {
             **NOT_FOUND,
-            400: "path parameter 'batch_id': Expected `int`, got `str`",
+            400: "path parameter 'batch_id' has to be a whole number.",
             403: "a page of another site sent this with your browser; nothing was done.",
             404: "the ledger has no batch 17; GET /uploads/{upload_id}/batches lists an upload's.",
             409: "batch 17 has not failed.",

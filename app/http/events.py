@@ -122,7 +122,7 @@ class EventStream(ASGIResponse):
         **problems.responses(
             {
                 **NOT_FOUND,
-                400: "header parameter 'Last-Event-ID': Expected `int`, got `str`",
+                400: "header parameter 'Last-Event-ID' has to be a whole number.",
                 503: "200 listen to this process already; GET /uploads/{upload_id} says the same.",
             }
         ),

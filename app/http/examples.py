@@ -26,7 +26,7 @@ UPLOAD: dict[str, Any] = {
         "max_rejects": {"share": 0.05},
     },
     "again": False,
-    "progress": {"bytes_total": 25165932, "bytes_counted": 16777216, "bytes_applied": 8388608, "share": 0.5},
+    "progress": {"bytes_total": 25165824, "bytes_counted": 16777216, "bytes_applied": 8388608, "share": 0.5},
     "rows_received": 134201,
     "rows_accepted": 134190,
     "rows_rejected": 11,
@@ -118,9 +118,9 @@ data: {{"id":4711,"at":"2026-01-15T12:00:00.4Z","batch_id":42,"from_state":"stag
 "process":"mentiongraph worker@host:4712","reason":null}}
 
 event: progress
-data: {{"state":"applying","progress":{{"bytes_total":251659,"bytes_counted":838860,"bytes_applied":0,"share":0.1667}},\
-"rows_received":67101,"rows_accepted":67093,"rows_rejected":8,"rows_applied":0,"mentions":50301,"mentions_applied":0,\
-"batches":{{"staged":2,"counted":1,"applied":0,"failed":0,"checked":0,"cancelled":0,"retracting":0,"retracted":0}}}}
+data: {{"state":"applying","progress":{{"bytes_total":2516593,"bytes_counted":838860,"bytes_applied":0,\
+"share":0.1667}},"rows_received":67101,"rows_accepted":67093,"rows_rejected":8,"rows_applied":0,"mentions":50301,\
+"mentions_applied":0,"batches":{{"staged":2,"counted":1,"applied":0,"failed":0,"checked":0,"cancelled":0,"retracting":0,"retracted":0}}}}
 
 event: end
 data: {{"id":"{_ID}","state":"applied","filename":"posts.csv"}}

@@ -212,9 +212,7 @@ async def _mentions(
             description="A header line, then a line an edge, in no particular order.",
             examples=[Example(summary="edges.csv", value=_EXAMPLE_CSV)],
         ),
-        **problems.responses(
-            {400: "query parameter 'self_mentions': Expected `bool`, got `str`", **problems.UNAVAILABLE}
-        ),
+        **problems.responses({400: "query parameter 'self_mentions' has to be true or false.", **problems.UNAVAILABLE}),
     },
 )
 async def export_edges(services: Injected, self_mentions: SelfMentions = False) -> ASGIResponse:

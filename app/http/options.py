@@ -11,8 +11,8 @@ from litestar.params import QueryParameter
 
 from app.errors import BadRequest
 from app.ledger import InputFormat, Options, Priority, RejectLimit
-from app.mentions import PROFILES, Clock
-from app.posts import ColumnNames
+from app.mentions import PROFILES
+from app.reading import Clock, ColumnNames
 
 QUERY = frozenset(
     {
@@ -47,6 +47,19 @@ CHARSETS = {
     "latin-1": Encoding.LATIN_1,
 }
 """As a Content-Type spells them."""
+
+_NAME = "a name of 1 to 200 characters, none of them a control character"
+WANTED: dict[str, str] = {
+    **dict.fromkeys(("text", "timestamp", "author"), _NAME),
+    "format": f"one of: {', '.join(InputFormat)}",
+    "encoding": f"one of: {', '.join(Encoding)}",
+    "delimiter": "one character of ASCII that is no quote, a tab (%09), or auto",
+    "clock": f"one of: {', '.join(Clock)}",
+    "priority": f"one of: {', '.join(Priority)}",
+    "max_rejects": "a number, or a share such as 5%",
+    "idempotency_key": "1 to 255 printable characters of ASCII, such as a UUID in quotes",
+}
+"""What some parameters have to be, for people: by the name of the argument that has it."""
 
 
 def read_options(  # noqa: PLR0917 (each is a query parameter)
@@ -111,7 +124,7 @@ def read_options(  # noqa: PLR0917 (each is a query parameter)
         raise BadRequest(f"there is no mention profile {profile!r}; known: {', '.join(PROFILES)}.")
     if len({name.strip().casefold() for name in (text, timestamp, author)}) < 3:  # noqa: PLR2004
         raise BadRequest(
-            f"text, timestamp and author are three columns; asked for: {text!r}, {timestamp!r}, {author!r}."
+            f"the columns of text, timestamp and author are three; asked for: {text!r}, {timestamp!r}, {author!r}."
         )
     media_type, parameters = request.content_type
     charset = CHARSETS.get(parameters.get("charset", "").lower(), Encoding.UTF_8)
@@ -134,7 +147,7 @@ def _limit(given: str | None) -> RejectLimit | None:
         return None
     found = _LIMIT.fullmatch(given)
     if found is None:
-        raise BadRequest(f"query parameter 'max_rejects': {given!r} is neither a number nor a share such as 5%.")
+        raise BadRequest(f"query parameter 'max_rejects' has to be {WANTED['max_rejects']}.")
     if found["rows"]:
         return RejectLimit(rows=int(found["rows"]))
     return RejectLimit(share=float(found["percent"]) / 100)

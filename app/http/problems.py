@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, cast
@@ -23,7 +24,9 @@ from app.errors import (
     NotMigrated,
     Problem,
     TookTooLong,
+    capitalized,
 )
+from app.http.options import WANTED
 
 log = structlog.get_logger(__name__)
 
@@ -99,7 +102,7 @@ def _of_litestar(error: HTTPException) -> Problem:
         type=PROBLEM_TYPE_PREFIX + status.phrase.lower().replace(" ", "-"),
         title=status.phrase,
         status=int(status),
-        detail=detail,
+        detail=capitalized(detail),
     )
 
 
@@ -108,7 +111,26 @@ def _validation_detail(error: HTTPException) -> str:
     if not isinstance(error.extra, list):
         return error.detail
     found = cast("list[dict[str, Any]]", error.extra)
-    return "; ".join(f"{_source(each)} parameter {_name(each)!r}: {each.get('message')}" for each in found)
+    return "; ".join(f"{_source(each)} parameter {_name(each)!r} has to be {_wanted(each)}" for each in found) + "."
+
+
+_WORDS: tuple[tuple[str, str], ...] = (
+    (r"Expected `int` <= (\d+)", r"a whole number up to \1"),
+    (r"Expected `int` >= (-?\d+)", r"a whole number from \1 on"),
+    (r"Expected `int.*", "a whole number"),
+    (r"Expected `bool.*", "true or false"),
+    (r"Expected `str` of length <= (\d+)", r"at most \1 characters long"),
+    (r"Invalid UUID|Expected `uuid.*", "a UUID"),
+)
+"""What msgspec says of a value, and what is wanted of it. Its own words name Python's types and our patterns."""
+
+
+def _wanted(found: Mapping[str, Any]) -> str:
+    name, message = str(found.get("key")), str(found.get("message"))
+    if name in WANTED:
+        return WANTED[name]
+    fitting = ((re.fullmatch(pattern, message), words) for pattern, words in _WORDS)
+    return next((match.expand(words) for match, words in fitting if match), "of another form")
 
 
 def _name(found: Mapping[str, Any]) -> str:
@@ -132,7 +154,7 @@ def responses(documented: Mapping[int, str]) -> dict[int, ResponseSpec]:
             description=detail,
             examples=[Example(summary=detail, value=_example(status, detail))],
         )
-        for status, detail in documented.items()
+        for status, detail in ((status, capitalized(detail)) for status, detail in documented.items())
     }
 
 

@@ -23,7 +23,7 @@ from app.http.examples import answering
 from app.http.paging import MAX_NUMBER, Limit, next_page
 from app.http.services import Injected, Services
 from app.http.uploads import NOT_FOUND, UploadId, path_of
-from app.posts import Format
+from app.reading import Format
 
 
 class Reject(msgspec.Struct, frozen=True):

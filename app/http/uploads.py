@@ -20,7 +20,7 @@ from app.ledger import Options, UploadState
 from app.status import Batch, Entry
 
 NOT_FOUND = {
-    400: "path parameter 'upload_id': Invalid UUID",
+    400: "path parameter 'upload_id' has to be a UUID.",
     404: "the ledger has no upload 0199c5b2-0000-7000-8000-000000000000; GET /uploads lists what it has.",
     **problems.UNAVAILABLE,
 }
@@ -29,7 +29,10 @@ UploadId = Annotated[uuid.UUID, PathParameter(description="The upload's id: `Loc
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far the upload is. `share` goes from 0 to 1: counting a byte is half of the way, applying it the other."""
+    """How far the upload is, in bytes of its batches: its rows in UTF-8, without the header.
+
+    `share` goes from 0 to 1: counting a byte is half of the way, applying it the other.
+    """
 
     bytes_total: int
     bytes_counted: int
@@ -39,7 +42,7 @@ class Progress(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, entry: Entry) -> Progress:
         """How far the entry is."""
-        return cls(entry.size_bytes, entry.bytes_counted, entry.bytes_applied, _share(entry))
+        return cls(entry.bytes_staged, entry.bytes_counted, entry.bytes_applied, _share(entry))
 
 
 class BatchesByState(msgspec.Struct, frozen=True):
@@ -176,9 +179,8 @@ def path_of(upload_id: uuid.UUID) -> str:
 def _share(entry: Entry) -> float:
     if entry.state in {UploadState.APPLIED, UploadState.CHECKED}:
         return 1.0
-    # The batches lack the header, so this ends just below 1.
     done = 2 * entry.bytes_counted if entry.options.dry_run else entry.bytes_counted + entry.bytes_applied
-    return round(done / (2 * max(1, entry.size_bytes)), 4)
+    return round(done / (2 * max(1, entry.bytes_staged)), 4)
 
 
 def _seconds(begin: datetime | None, end: datetime | None) -> float | None:
@@ -198,7 +200,7 @@ async def allow_uploads() -> Response[None]:
     operation_class=answering(examples.UPLOADS),
     responses=problems.responses(
         {
-            400: "query parameter 'limit': Expected `int` <= 500",
+            400: "query parameter 'limit' has to be a whole number up to 500.",
             404: "the ledger has no upload 0199c5b2-0000-7000-8000-000000000000; GET /uploads lists what it has.",
             **problems.UNAVAILABLE,
         }

@@ -14,7 +14,7 @@ import msgspec
 from app import db, repair
 from app.compression import decoder
 from app.errors import BadRequest, UploadRefused
-from app.posts import Format
+from app.reading import Format
 from ops.cli import checking, options
 from ops.cli.checking import Reject, Report, TooManyRejects
 from ops.cli.console import facts, number, out, plain, print_json, table

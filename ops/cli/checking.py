@@ -14,7 +14,7 @@ from app.errors import BadRequest, UploadRefused
 from app.formats import READERS
 from app.ledger import InputFormat, Options, RejectLimit
 from app.mentions import PROFILES, count
-from app.posts import ColumnNames, Format
+from app.reading import ColumnNames, Format
 
 LINES_SHOWN = 5
 LONGEST_ROW_SEARCH = 16 << 20

@@ -53,7 +53,8 @@ class ApiAway(MentiongraphError):
 class Progress(msgspec.Struct, frozen=True):
     """How far an upload is; `share` goes from 0 to 1."""
 
-    bytes_applied: int
+    bytes_total: int
+    bytes_counted: int
     share: float
 
 
@@ -107,11 +108,12 @@ class Step(msgspec.Struct, frozen=True):
     state: str
     progress: Progress
     rows_accepted: int
+    rows_applied: int
 
     @classmethod
     def of(cls, entry: Entry) -> Step:
         """The entry's."""
-        return cls(entry.state, entry.progress, entry.rows_accepted)
+        return cls(entry.state, entry.progress, entry.rows_accepted, entry.rows_applied)
 
 
 class Sent(msgspec.Struct, frozen=True):

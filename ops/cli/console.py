@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 import msgspec
@@ -12,19 +13,29 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-PIPED_WIDTH = 120
+PIPED_WIDTH = 10_000
+"""In a pipe, nothing is wrapped."""
 
 
-def _console(*, stderr: bool) -> Console:
-    """What comes from files and servers is never markup. In a pipe, lines are longer than a terminal's usual 80."""
-    made = Console(markup=False, emoji=False, highlight=False, stderr=stderr)
-    if not made.is_terminal and "COLUMNS" not in os.environ:
-        made.width = PIPED_WIDTH
-    return made
+class _Printer(Console):
+    """What comes from files and servers is never markup. In a pipe, lines are as long as they are, no blank behind."""
+
+    def __init__(self, *, stderr: bool) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, stderr=stderr)
+        if not self.is_terminal and "COLUMNS" not in os.environ:
+            self.width = PIPED_WIDTH
+
+    def print(self, *objects: Any, **options: Any) -> None:  # noqa: ANN401 (as rich has it)
+        if self.is_terminal:
+            super().print(*objects, **options)
+            return
+        with self.capture() as captured:
+            super().print(*objects, **options)
+        click.echo("\n".join(line.rstrip() for line in captured.get().split("\n")), nl=False, err=self.stderr)
 
 
-out = _console(stderr=False)
-err = _console(stderr=True)
+out = _Printer(stderr=False)
+err = _Printer(stderr=True)
 
 STATE_STYLES = {
     "applied": "green",

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 from rich.text import Text
 
-from app import audit as domain_audit
+import sql
 from app import db, dispatch, ledger
 from app import migrations as domain_migrations
 from app.broker import FailOverRedisBroker, redis_client
+from app.db import Connection
 from app.errors import BadRequest, NotFound
 from app.ledger import FailedBatch, Ring
 from app.settings import Settings
 from ops.cli import options
 from ops.cli.console import number, out, plain, print_json, table
+
+if TYPE_CHECKING:
+    from app.audit import Audit, Weights
+
+_KNOWN = sql.query("uploads/format")
 
 RINGS_NEED_SECONDS = 2.0
 """How long a person waits for a Redis that is away."""
@@ -69,6 +76,8 @@ def audit(data: Path | None, *, sample: int, json: bool) -> None:
       mentiongraph audit --data .mentiongraph    # the stack that `mentiongraph up` runs
       mentiongraph audit --json | jq .difference
     """
+    from app import audit as domain_audit  # noqa: PLC0415 (brings polars along, which the other commands do without)
+
     settings = options.migrated(data)
     with db.available(settings.database_url), db.connect(settings.database_url, role="audit") as conn:
         if sample:
@@ -83,12 +92,13 @@ def audit(data: Path | None, *, sample: int, json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _print_audit(found: domain_audit.Audit) -> None:
+def _print_audit(found: Audit) -> None:
     in_graph = table("mentions in the graph", "", right=("",))
     in_graph.add_row("edges", number(found.mentions_in_edges))
     in_graph.add_row("archived edges", number(found.mentions_in_archive))
-    in_graph.add_row("counted, not yet merged", number(found.mentions_pending))
-    in_graph.add_row("mentions of batches in the ledger", f"-{number(found.mentions_in_ledger)}", end_section=True)
+    in_graph.add_row("counted, not yet merged", number(found.mentions_pending), end_section=True)
+    in_graph.add_row("together", number(found.mentions_in_ledger + found.difference))
+    in_graph.add_row("in the ledger's batches", number(found.mentions_in_ledger), end_section=True)
     in_graph.add_row("difference", _verdict(found.difference))
     out.print(in_graph)
     checks = table("must be none", "", right=("",))
@@ -107,14 +117,14 @@ def _print_audit(found: domain_audit.Audit) -> None:
     out.print(Text("exact", style="bold green") if found.exact else Text("NOT exact", style="bold red"))
 
 
-def _print_weights(found: domain_audit.Weights) -> None:
+def _print_weights(found: Weights) -> None:
+    from app.audit import LARGEST_DEVIATION  # noqa: PLC0415 (as above)
+
     sample = table("edges recounted, at random", number(found.sampled), right=(number(found.sampled),))
     if found.purged:
         sample.add_row("whose deltas were purged: not comparable", number(found.purged))
     sample.add_row("with another count", _verdict(found.differing_counts))
-    sample.add_row(
-        f"with another weight, by more than {domain_audit.LARGEST_DEVIATION:g}", _verdict(found.differing_weights)
-    )
+    sample.add_row(f"with another weight, by more than {LARGEST_DEVIATION:g}", _verdict(found.differing_weights))
     sample.add_row("largest deviation of a weight", f"{found.largest_deviation:.1e}")
     out.print(sample)
 
@@ -158,9 +168,8 @@ def replay(
     settings = options.migrated(data)
     with db.available(settings.database_url), db.connect(settings.database_url, role="replay") as conn:
         found = ledger.failed_batches(conn, upload_id=upload, batch_id=batch)
-        if not found and not failed:
-            what = f"batch {batch}" if batch is not None else f"batch of upload {upload}"
-            raise NotFound(f"no failed {what}. `mentiongraph status` shows the states of uploads.")
+        if not found:
+            _require_known(conn, upload, batch)
         if not json:
             _print_failed(found)
         ids = [each.id for each in found if each.replayable]
@@ -174,6 +183,14 @@ def replay(
         print_json({"failed": found, "replayed": moved, "rung": rung, "dry_run": dry_run})
         return
     _say_what_was_done(found, ids, moved, dry_run=dry_run, rung=rung)
+
+
+def _require_known(conn: Connection, upload: uuid.UUID | None, batch: int | None) -> None:
+    """Raises NotFound for an upload that is not there, and for a batch that is not there or has not failed."""
+    if batch is not None:
+        raise NotFound(f"no failed batch {batch}. `mentiongraph status` shows the states of uploads.")
+    if upload is not None and not db.scalars(conn, _KNOWN, {"id": upload}):
+        raise NotFound(f"the ledger has no upload {upload}. `mentiongraph status` lists the latest.")
 
 
 def _ring(settings: Settings, batches: list[FailedBatch]) -> bool:

@@ -208,7 +208,7 @@ def demo(data: Path, port: int | None, workers: int | None, *, leave: bool) -> N
         raise
 
     def then(stack: Stack) -> None:
-        show(stack, _addresses(stack, data))
+        show(stack, _addresses(stack, data), stays=not leave)
         if not leave:
             err.print("\nEverything runs, for you to try. Ctrl-C stops it.", style="green")
             _serve_until_stopped(stack)

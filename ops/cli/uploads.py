@@ -12,15 +12,17 @@ from typing import BinaryIO
 
 import click
 import msgspec
+from rich.cells import cell_len
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from app.errors import BadRequest
 from ops import processes
 from ops.cli import options
 from ops.cli.client import ApiProblem, Client, Entry, Step
-from ops.cli.console import err, facts, number, out, plain, print_json, size, state, table, when
+from ops.cli.console import cut, err, facts, number, out, plain, print_json, size, state, table, when
 
 CHUNK = 256 << 10
 WATCH_PAUSE = 1.0
@@ -131,6 +133,11 @@ def opened(file: Path) -> Generator[tuple[BinaryIO, int | None]]:
         yield stream, file.stat().st_size if file.is_file() else None
 
 
+_LEFT_OUT = ("received", "mentions", "rejected")
+"""Columns that a narrow terminal does without, in this order."""
+_SHORTEST_NAME = 12
+_GAP = 3
+"""Columns of a terminal between two columns of a table."""
 _ON_THE_WAY = frozenset({"receiving", "staged", "applying", "checking"})
 
 
@@ -157,9 +164,8 @@ class Sending:
 
     def applied(self, step: Step) -> None:
         """What the ledger says."""
-        rows = f"{number(step.rows_accepted)} rows"
         share = step.progress.share
-        self._progress.update(self._task, completed=share, total=1, doing=step.state, done=rows)
+        self._progress.update(self._task, completed=share, total=1, doing=step.state, done=_in_words(step))
         self._line(f"{step.state}, {10 * int(10 * share)} %" if step.state in _ON_THE_WAY else step.state)
 
     def say(self, line: str) -> None:
@@ -169,6 +175,17 @@ class Sending:
         if not err.is_terminal and line != self._said:
             self._said = line
             err.print(f"{self._name}: {line}")
+
+
+def _in_words(step: Step) -> str:
+    """What of it is done: it is counted first and merged then, which are half of the way each."""
+    counted, total = step.progress.bytes_counted, step.progress.bytes_total
+    said = f"counted {number(step.rows_accepted)} rows"
+    if step.state in {"staged", "applying", "checking"} and counted < total:
+        return f"{said}, {int(100 * counted / total)} %"
+    if step.state == "applying":
+        return f"{said}, merging" + (f", {number(step.rows_applied)} applied" if step.rows_applied else "")
+    return said
 
 
 @contextmanager
@@ -223,39 +240,53 @@ def status(
 def _list(client: Client, limit: int, *, watch: bool, json: bool) -> None:
     entries = client.recent(limit)
     if watch and err.is_terminal:
-        with Live(_listed(entries), console=err, transient=True) as live:
+        with Live(listed(entries, err.width), console=err, transient=True) as live:
             while not all(entry.finished for entry in entries):
                 time.sleep(WATCH_PAUSE)
                 entries = client.recent(limit)
-                live.update(_listed(entries))
+                live.update(listed(entries, err.width))
     while watch and not all(entry.finished for entry in entries):
         time.sleep(WATCH_PAUSE)
         entries = client.recent(limit)
     if json:
         print_json(client.get("/uploads", msgspec.Raw, limit=limit))
     elif entries:
-        out.print(_listed(entries))
+        out.print(listed(entries, out.width))
     else:
         click.echo("No uploads yet: `mentiongraph upload FILE` makes one.")
 
 
-def _listed(entries: list[Entry]) -> Table:
-    listed = table(
-        "upload", "file", "state", "received", "rows", "rejected", "mentions", right=("rows", "rejected", "mentions")
-    )
-    listed.columns[0].no_wrap = True
-    for entry in entries:
-        done = f"{entry.state} {int(100 * entry.progress.share)} %"
-        listed.add_row(
-            str(entry.id),
-            plain(entry.filename or "-", 40),
-            state(entry.state, done if entry.state in _ON_THE_WAY else None),
-            when(entry.received_at),
-            number(entry.rows_received),
-            number(entry.rows_rejected),
-            number(entry.mentions),
-        )
-    return listed
+def listed(entries: list[Entry], width: int) -> Table:
+    """One line an upload, in `width` columns of a terminal: the id whole, to be copied, the file's name cut."""
+    cells = [_cells(entry) for entry in entries]
+    names = ["upload", "file", "state", "received", "rows", "rejected", "mentions"]
+    needed = {name: max(len(name), *(cell_len(str(row[name])) for row in cells)) + _GAP for name in names}
+    shortest = min(_SHORTEST_NAME + _GAP, needed["file"])
+    for name in _LEFT_OUT:
+        if sum(needed[each] for each in names) - needed["file"] + shortest > width:
+            names.remove(name)
+    room = width - sum(needed[each] for each in names if each != "file") - _GAP
+    shown = table(*names, right=("rows", "rejected", "mentions"))
+    for column in shown.columns:
+        column.no_wrap = True
+    shown.columns[0].min_width = needed["upload"] - _GAP
+    for row in cells:
+        row["file"] = cut(str(row["file"]), max(1, room))
+        shown.add_row(*(row[name] for name in names))
+    return shown
+
+
+def _cells(entry: Entry) -> dict[str, str | Text]:
+    done = f"{entry.state} {int(100 * entry.progress.share)} %"
+    return {
+        "upload": str(entry.id),
+        "file": plain(entry.filename or "-", 40),
+        "state": state(entry.state, done if entry.state in _ON_THE_WAY else None),
+        "received": when(entry.received_at),
+        "rows": number(entry.rows_received),
+        "rejected": number(entry.rows_rejected),
+        "mentions": number(entry.mentions),
+    }
 
 
 def show_entry(client: Client, entry: Entry, *, json: bool) -> None:

@@ -22,6 +22,8 @@ REJECTS = 8
 ALL_REJECTS = 100
 OTHER_COLUMNS = 6 + 22 + 10
 """Width of line number, code and gaps in the table of rejects."""
+LONGEST_ROW = 60
+"""Characters of a rejected row that are shown."""
 
 _STRONGEST = sql.query("edges/strongest")
 
@@ -50,8 +52,8 @@ class _Rejects(msgspec.Struct, frozen=True):
     rejects: list[_Reject]
 
 
-def show(stack: Stack, addresses: dict[str, str | Text]) -> None:
-    """Everything, in the order in which one wants to see it. Raises DemoFailed."""
+def show(stack: Stack, addresses: dict[str, str | Text], *, stays: bool) -> None:
+    """Everything, in the order in which one wants to see it; what to try, where the stack stays. Raises DemoFailed."""
     url = processes.url_of_api(stack.settings)
     with Client(url) as client:
         entry = _upload(client)
@@ -63,9 +65,10 @@ def show(stack: Stack, addresses: dict[str, str | Text]) -> None:
     _print_rejects(rejects, entry)
     out.print(Text("Where things are\n", style="bold"))
     out.print(facts(addresses))
-    out.print(Text("\nTry\n", style="bold"))
-    for command in _commands(url, entry, strongest):
-        out.print(f"  {command}", soft_wrap=True)
+    if stays:
+        out.print(Text("\nTry\n", style="bold"))
+        for command in _commands(url, entry, strongest):
+            out.print(f"  {command}", soft_wrap=True)
 
 
 def _upload(client: Client) -> Entry:
@@ -118,9 +121,10 @@ def _print_rejects(rejects: list[_Reject], entry: Entry) -> None:
     some = sorted([*first_of_kind.values(), *further][:REJECTS], key=lambda reject: reject.line)
     title = f"Rejected: {number(entry.rows_rejected)} rows, {len(some)} of them here; their neighbours were applied"
     listed = table("line", "code", "why", "the row", right=("line",), title=title)
-    width = max(20, (out.width - OTHER_COLUMNS) // 2)
+    # Why it was rejected is shown whole, on several lines if need be.
+    width = min(LONGEST_ROW, max(20, (out.width - OTHER_COLUMNS) // 3))
     for reject in some:
-        listed.add_row(str(reject.line), reject.code, cut(reject.message, width), cut(reject.raw, width, "dim"))
+        listed.add_row(str(reject.line), reject.code, plain(reject.message), cut(reject.raw, width, "dim"))
     out.print(listed)
 
 

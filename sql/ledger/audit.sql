@@ -40,9 +40,12 @@ SELECT
     WHERE b.state IN ('counted', 'applied') AND (d.mentions <> b.mentions OR d.edges <> b.edges)
   ) AS batches_unlike_their_deltas,
   (
+    -- Those of an upload with a limit of rejects wait for its decision.
     SELECT count(*) FROM batches AS b
+    INNER JOIN uploads AS u ON u.id = b.upload_id
     WHERE
       b.state IN ('counted', 'retracting')
+      AND u.options ->> 'max_rejects' IS NULL
       AND NOT EXISTS (SELECT FROM deltas AS d WHERE d.batch_id = b.id AND d.merged_at IS NULL)
   ) AS batches_left_counted,
   (

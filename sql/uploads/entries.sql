@@ -4,7 +4,7 @@ SELECT
   encode(u.sha256, 'hex') AS sha256, u.duplicate_of, u.error,
   u.purged_at, u.rejects_purged_at,
   coalesce(u.size_bytes, b.bytes_staged) AS size_bytes,
-  b.bytes_counted, b.bytes_applied,
+  b.bytes_staged, b.bytes_counted, b.bytes_applied,
   b.batches_staged, b.batches_counted, b.batches_applied, b.batches_failed, b.batches_checked, b.batches_cancelled,
   b.batches_retracting, b.batches_retracted,
   b.rows_received, b.rows_accepted, b.rows_rejected, b.rows_applied, b.mentions, b.mentions_applied

@@ -71,8 +71,8 @@ def test_an_archived_edge_says_since_when(graph: Api, domain: Connection, now: d
 @pytest.mark.parametrize(
     ("source", "target", "said"),
     [
-        ("zoe", "bob", "nobody called 'zoe'"),
-        ("ada", "@Zoe", "nobody called 'zoe'"),
+        ("zoe", "bob", "Nobody called 'zoe'"),
+        ("ada", "@Zoe", "Nobody called 'zoe'"),
         ("cy", "ada", "'cy' does not mention 'ada'"),
     ],
 )

@@ -145,10 +145,27 @@ def test_a_compressed_body_is_the_same_upload(api: Api, encoding: str, encode: C
 def test_a_form_is_the_same_upload(api: Api, path: str) -> None:
     plain = api.upload(CSV)
 
-    answer = api.http.post(path, data={"note": "before"}, files={"file": ("mine.csv", CSV), "other": ("b", b"x" * 9)})
+    answer = api.http.post(path, data={"note": "before"}, files={"file": ("mine.csv", CSV), "other": (None, b"x" * 9)})
 
     assert answer.status_code == 200
     assert answer.json()["id"] == plain.json()["id"]
+
+
+@pytest.mark.parametrize("second", ["file", "other"])
+def test_a_form_with_two_files_is_refused(api: Api, domain: Connection, problem_of: ProblemOf, second: str) -> None:
+    answer = api.http.post("/uploads", files=[("file", ("a.csv", CSV)), (second, ("b.csv", CSV))])
+
+    problem = problem_of(answer)
+    assert answer.status_code == 400
+    assert problem["detail"].startswith("One file an upload")
+    assert "'b.csv'" in problem["detail"]
+    assert (states(domain), batches(domain)) == (["aborted"], 0)
+
+
+def test_a_form_with_a_file_before_its_file_is_refused(api: Api, domain: Connection) -> None:
+    answer = api.http.post("/uploads", files=[("other", ("a.csv", CSV)), ("file", ("b.csv", CSV))])
+
+    assert (answer.status_code, states(domain)) == (400, [])
 
 
 def test_a_form_names_its_file(api: Api) -> None:
@@ -292,7 +309,23 @@ def test_queries_that_are_not_understood(
     problem = problem_of(answer)
     assert answer.status_code == 400
     assert list(params)[-1] in problem["detail"] or list(params.values())[-1] in problem["detail"]
+    assert problem["detail"][0].isupper()
+    assert not any(word in problem["detail"] for word in ("`", "regex", "enum"))
     assert states(domain) == []
+
+
+@pytest.mark.parametrize(
+    ("params", "wanted"),
+    [
+        ({"priority": "hurry"}, "Query parameter 'priority' has to be one of: urgent, bulk."),
+        ({"dry_run": "perhaps"}, "Query parameter 'dry_run' has to be true or false."),
+        ({"max_rejects": "few"}, "Query parameter 'max_rejects' has to be a number, or a share such as 5%."),
+    ],
+)
+def test_a_parameter_that_is_not_understood_is_answered_with_what_is_wanted(
+    api: Api, problem_of: ProblemOf, params: dict[str, str], wanted: str
+) -> None:
+    assert problem_of(api.upload(CSV, **params))["detail"] == wanted
 
 
 def test_an_unknown_profile_is_answered_with_the_known_ones(api: Api, problem_of: ProblemOf) -> None:
@@ -389,6 +422,9 @@ def test_a_client_that_stands_still_is_cut_off(serve: Serve, settings: Settings,
 
         assert client.recv(100).startswith(b"HTTP/1.1 400 ")
     assert states(domain) == ["aborted"]
+    (kept,) = api.http.get("/uploads").json()["uploads"]
+    assert "client" not in kept["error"]["title"]
+    assert kept["error"]["detail"].startswith("No byte arrived")
 
 
 @pytest.mark.parametrize("protocol", ["h11", "httptools"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 import os
 import signal
 import socket
@@ -21,6 +22,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 from psycopg import sql
+from rich.console import Console
 
 from app import errors, ledger
 from app import settings as app_settings
@@ -29,10 +31,14 @@ from app.db import Connection
 from app.errors import MentiongraphError, Problem, ServerFailed
 from app.settings import Settings
 from ops.cli import COMMANDS, EXIT_CODES, main
+from ops.cli.client import Entry
+from ops.cli.console import PIPED_WIDTH
+from ops.cli.uploads import listed
 from ops.directory import DataDirectory, DirectoryInUse, choose_port
 from ops.embedded.children import free_ports
 from tests.conftest import Addresses, until
 from tests.graphs import apply_all
+from tests.system.test_cli_watch import ENTRY
 from tests.system.test_embedded import processes
 from tests.uploading import upload
 
@@ -49,7 +55,9 @@ def arguments(*words: str | Path) -> list[str]:
 
 
 def environment(settings: Settings | None = None) -> dict[str, str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(app_settings.PREFIX)}
+    # pytest-xdist sets COLUMNS.
+    ours = (app_settings.PREFIX, "COLUMNS")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return clean | (app_settings.environment(settings) if settings else {})
 
 
@@ -223,6 +231,9 @@ def test_replay_of_some(settings: Settings, conn: Connection, now: datetime) -> 
     apply_all(settings, now=now + timedelta(days=36500))
     assert answer("audit", settings=settings)["mentions_in_edges"] == 3
     assert run("replay", "--batch", str(batch), settings=settings).returncode == 4
+    again = run("replay", "--upload", upload_id, settings=settings)
+    assert (again.returncode, again.stdout) == (0, "Nothing to replay.\n")
+    assert run("replay", "--upload", str(uuid4()), settings=settings).returncode == 4
 
 
 def test_replay_while_redis_is_away(settings: Settings, conn: Connection, now: datetime) -> None:
@@ -376,6 +387,28 @@ def test_watching_follows_the_events_to_their_end(serving: Settings, tmp_path: P
     assert msgspec.json.decode(shown)["state"] == "applied"
 
 
+def test_a_list_of_uploads_fits_a_terminal_and_shows_ids_whole() -> None:
+    entries = [
+        msgspec.convert({**ENTRY, "filename": name, "rows_received": rows, "rows_rejected": rows}, Entry)
+        for name, rows in [(None, 0), ("posts-of-a-year-and-more.csv", 12_345_678)]
+    ]
+    for width in (80, 100, 120, PIPED_WIDTH):
+        console = Console(width=width, file=io.StringIO())
+        with console.capture() as captured:
+            console.print(listed(entries, width))
+        lines = [line for line in captured.get().splitlines() if ENTRY["id"] in line]
+        assert len(lines) == 2
+        assert all("applying 50 %" in line for line in lines)
+        assert "12,345,678" in lines[1]
+        assert ("posts-of-a-year-and-more.csv" in lines[1]) == (width == PIPED_WIDTH)
+
+
+def test_what_goes_into_a_pipe_is_not_wrapped_and_has_no_blanks_behind_it() -> None:
+    done = run("settings")
+    assert all(line == line.rstrip() for line in done.stdout.splitlines())
+    assert any(len(line) > 150 for line in done.stdout.splitlines())
+
+
 @contextmanager
 def running_stack(directory: Path, port: int) -> Generator[subprocess.Popen[bytes]]:
     """`mentiongraph up`, once it says that everything runs; killed at the end if it still runs."""
@@ -428,8 +461,9 @@ def test_up_keeps_data_and_leaves_no_process(server_directory: Path) -> None:
 def test_demo(server_directory: Path) -> None:
     done = run("demo", "--exit", "--data", server_directory / "demo", more={"COLUMNS": "100"})
     assert done.returncode == 0, done.stderr
-    for words in ("3,975 applied, 25 rejected", "The strongest", "unreadable_timestamp", "curl http://127.0.0.1"):
+    for words in ("3,975 applied, 25 rejected", "The strongest", "unreadable_timestamp", "http://127.0.0.1"):
         assert words in done.stdout
+    assert "curl" not in done.stdout
     assert not processes(str(server_directory))
 
 

@@ -15,7 +15,7 @@ ENTRY: dict[str, Any] = {
     "id": "0199c5b2-0000-7000-8000-000000000000",
     "state": "applying",
     "filename": None,
-    "progress": {"bytes_applied": 0, "share": 0.5},
+    "progress": {"bytes_total": 100, "bytes_counted": 100, "share": 0.5},
     "batches": {"staged": 1, "counted": 0, "applied": 0, "failed": 0},
     "rows_received": 1,
     "rows_accepted": 1,

@@ -14,7 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from app import db, decay, ledger, withdrawal
 from app.audit import Audit, audit, audit_with_weights
 from app.ledger import Options
-from app.mentions import Clock
+from app.reading import Clock
 from app.settings import Settings
 from tests.graphs import apply_all
 from tests.uploading import posts_csv, upload

@@ -20,7 +20,7 @@ from app import db, decay, deltas, ledger, withdrawal
 from app.audit import audit
 from app.errors import BadState, Problem, UploadRefused
 from app.ledger import Claim, Options
-from app.mentions import Clock
+from app.reading import Clock
 from app.settings import Settings
 from app.users import UserIds
 from tests.conftest import until

@@ -16,9 +16,9 @@ import pytest
 import sql
 from app import db, repair, status
 from app.errors import UploadRefused
-from app.header import ColumnNames, Format
 from app.ledger import InputFormat, Options
 from app.posts import RAW_BYTES
+from app.reading import ColumnNames, Format
 from app.settings import Settings
 from tests.graphs import apply_all
 from tests.uploading import upload

@@ -12,7 +12,7 @@ import pytest
 from app import db, deltas, ledger
 from app.errors import Problem, UploadRefused
 from app.ledger import Options, Priority, Ring
-from app.mentions import Clock
+from app.reading import Clock
 from app.settings import Settings
 from app.users import UserIds
 from tests.graphs import apply_all

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import msgspec
 import psycopg
 import pytest
+from polars.exceptions import ComputeError
 
 from app import db, decay, deltas, ledger, withdrawal
 from app.audit import audit
@@ -266,3 +267,77 @@ def test_a_refused_upload_may_come_again(conn: Connection, settings: Settings, n
 
     assert second != refused
     assert state(conn, second) == "applied"
+
+
+def test_rejects_count_in_an_upload_without_a_mention(conn: Connection, settings: Settings, now: datetime) -> None:
+    content = b"data,timestamp,username\n" + b"no one,never,ada\n" * 10 + b"no one,2026-01-01,ada\n"
+    for limit, wanted in [(RejectLimit(rows=9), "failed"), (RejectLimit(rows=10), "applied")]:
+        sent = upload(settings, content, received_at=now, again=True, options=Options(max_rejects=limit))
+        apply_all(settings, now=now)
+        assert withdrawal.undecided(conn) == [sent]
+        assert audit(conn).exact
+
+        withdrawal.decide(conn, sent, now=now)
+
+        assert state(conn, sent) == wanted
+        assert audit(conn).exact
+
+
+@pytest.mark.parametrize("rejects_first", [False, True])
+def test_too_many_rejects_beside_a_failed_batch(
+    conn: Connection, settings: Settings, now: datetime, *, rejects_first: bool
+) -> None:
+    """Whether the batch fails before or after the rejects are counted: the upload is refused, with a reason."""
+    small = msgspec.structs.replace(settings, batch_bytes=200, max_attempts=1)
+    strict = Options(max_rejects=RejectLimit(rows=0))
+    sent = upload(small, LIMITED_CSV, received_at=now, options=strict)
+    parameters, user_ids = ledger.parameters(conn), UserIds(bits=64, memory=100)
+    problem = Problem(type="urn:test", title="It failed", status=500, detail="on purpose")
+    batches = db.scalars(conn, "SELECT id FROM batches ORDER BY id")
+    for batch in batches if rejects_first else reversed(batches):
+        claim = ledger.claim(conn, batch, settings=small, now=now)
+        if claim is None:
+            continue  # refused already
+        if batch == batches[-1]:
+            ledger.fail(conn, claim, problem, settings=small, now=now)
+        else:
+            deltas.count_batch(conn, claim, parameters, user_ids, now=now)
+        withdrawal.decide(conn, sent, now=now)
+
+    assert state(conn, sent) == "failed"
+    assert db.scalars(conn, "SELECT error ->> 'type' FROM uploads")[0].endswith("too-many-rejects")
+    assert edges(conn, now) == {}
+    assert audit(conn).exact
+
+
+def test_a_dry_run_leaves_no_user(conn: Connection, settings: Settings, now: datetime) -> None:
+    send(settings, ("ada", "bob"), at=now, options=Options(dry_run=True))
+
+    apply_all(settings, now=now)
+
+    assert db.scalars(conn, "SELECT count(*) FROM users") == [0]
+
+
+def test_a_delta_that_cannot_be_merged_is_set_aside(conn: Connection, settings: Settings, now: datetime) -> None:
+    """The others of its shard go on; its own upload is cancelled, exactly."""
+    bad = send(settings, ("ada", "bob"), at=now)
+    good = send(settings, ("ada", "cy"), at=now)
+    parameters, user_ids = ledger.parameters(conn), UserIds(bits=64, memory=100)
+    for batch in db.scalars(conn, "SELECT id FROM batches ORDER BY id"):
+        claim = ledger.claim(conn, batch, settings=settings, now=now)
+        assert claim is not None
+        deltas.count_batch(conn, claim, parameters, user_ids, now=now)
+    conn.execute("UPDATE deltas SET payload = 'rubbish' WHERE batch_id = (SELECT min(id) FROM batches)")
+    [shard] = db.scalars(conn, "SELECT DISTINCT shard FROM deltas")
+    with pytest.raises(ComputeError) as failure:
+        deltas.merge_shard(conn, shard, parameters, most_edges=1, now=now)
+
+    assert deltas.set_aside(conn, shard, failure.value)
+
+    apply_all(settings, now=now)
+    assert (state(conn, bad), state(conn, good)) == ("applying", "applied")
+    assert "shard" in db.scalars(conn, "SELECT error ->> 'detail' FROM batches WHERE error IS NOT NULL")[0]
+    withdrawal.cancel(conn, bad, parameters, now=now)
+    assert state(conn, bad) == "cancelled"
+    assert edges(conn, now) == {("ada", "cy"): Held(1, 1.0)}
+    assert audit(conn).exact
