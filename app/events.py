@@ -161,7 +161,7 @@ class Hub:
                 self._ring_all()
                 while True:
                     last = await self._hear(last)
-            except redis.RedisError as error:
+            except Exception as error:  # noqa: BLE001 (this task outlives whatever a server answers; listeners poll)
                 if self.connected:
                     log.warning("announcements are not heard; listeners poll", error=str(error))
                 self.connected = False

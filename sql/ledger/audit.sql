@@ -34,10 +34,14 @@ SELECT
       END
   ) AS orphaned_deltas,
   (
+    -- Deltas go with the payload, when both are purged: while it is there, so are they.
     SELECT count(*) FROM batches AS b
-    INNER JOIN (SELECT batch_id, sum(mentions) AS mentions, sum(edges) AS edges FROM deltas GROUP BY batch_id) AS d
+    LEFT JOIN (SELECT batch_id, sum(mentions) AS mentions, sum(edges) AS edges FROM deltas GROUP BY batch_id) AS d
       ON d.batch_id = b.id
-    WHERE b.state IN ('counted', 'applied') AND (d.mentions <> b.mentions OR d.edges <> b.edges)
+    WHERE
+      b.state IN ('counted', 'applied')
+      AND (d.batch_id IS NOT NULL OR b.payload IS NOT NULL)
+      AND (coalesce(d.mentions, 0) <> b.mentions OR coalesce(d.edges, 0) <> b.edges)
   ) AS batches_unlike_their_deltas,
   (
     -- Those of an upload with a limit of rejects wait for its decision.

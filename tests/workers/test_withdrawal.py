@@ -341,3 +341,13 @@ def test_a_delta_that_cannot_be_merged_is_set_aside(conn: Connection, settings: 
     assert state(conn, bad) == "cancelled"
     assert edges(conn, now) == {("ada", "cy"): Held(1, 1.0)}
     assert audit(conn).exact
+
+
+def test_the_audit_misses_deltas_that_are_lost(conn: Connection, settings: Settings, now: datetime) -> None:
+    send(settings, ("ada", "bob"), at=now)
+    apply_all(settings, now=now)
+    assert audit(conn).exact
+
+    conn.execute("DELETE FROM deltas")
+
+    assert audit(conn).batches_unlike_their_deltas == 1
