@@ -112,7 +112,7 @@ def count_batch(
     )
     by_shard: dict[int, pl.DataFrame] = {}
     if not claim.options.dry_run:
-        by_shard = _split(_with_ids(counted.edges, user_ids.of(conn, counted.users)), parameters.shards)
+        by_shard = _split(by_id(counted.edges, user_ids.of(conn, counted.users)), parameters.shards)
     outcome = Outcome(
         rows_received=posts.rows,
         rows_rejected=len(posts.rejects),
@@ -186,7 +186,7 @@ def _insert_rejects(conn: Connection, claim: Claim, rejects: pl.DataFrame) -> No
     )
 
 
-def _with_ids(edges: pl.DataFrame, ids: pl.DataFrame) -> pl.DataFrame:
+def by_id(edges: pl.DataFrame, ids: pl.DataFrame) -> pl.DataFrame:
     """Edges by id, sorted by (source_id, target_id), instants as they are."""
     return (
         edges.join(ids.rename({"handle": "source", "id": "source_id"}), on="source", how="left")
@@ -251,8 +251,13 @@ def merge_shard(
 def _add(conn: Connection, edges: pl.DataFrame, half_life: timedelta) -> None:
     if edges.is_empty():
         return
+    execute(conn, _MERGE, merge_parameters(edges, half_life))
+
+
+def merge_parameters(edges: pl.DataFrame, half_life: timedelta) -> dict[str, Any]:
+    """What edges/merge, and rebuild/add after its model, take: a delta's columns, and the half-life."""
     seen = {"first_seen": _instants(edges["first_seen"]), "last_seen": _instants(edges["last_seen"])}
-    execute(conn, _MERGE, {**_columns(edges, half_life), **seen})
+    return {**_columns(edges, half_life), **seen}
 
 
 def _subtract(conn: Connection, edges: pl.DataFrame, half_life: timedelta) -> None:

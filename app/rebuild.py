@@ -10,17 +10,15 @@ import uuid
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
 
 import msgspec
 import polars as pl
 
 import sql
-from app.arrays import Float8Array, Int8Array, TimestamptzArray
 from app.audit import LARGEST_DEVIATION, LIGHT, snapshot
 from app.compression import decompress
 from app.db import Connection, execute, one, rows, scalars
-from app.deltas import DELTA_SCHEMA, fold, unpack
+from app.deltas import by_id, fold, merge_parameters, unpack
 from app.errors import BadState
 from app.formats import READERS
 from app.ledger import GraphParameters, Options
@@ -49,8 +47,6 @@ REBUILD_LOCK = 0x6D67_0000_0002
 EDGES_AT_ONCE = 500_000
 """Edges gathered before they are folded and added to the shadow: about 100 MB."""
 DELTAS_AT_ONCE = 64
-
-_KEYS = ["source_id", "target_id"]
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -227,13 +223,7 @@ def _edges_of(conn: Connection, batch_id: int, parameters: GraphParameters, user
         half_life=parameters.half_life,
         retweets=batch.options.retweets,
     )
-    ids = user_ids.of(conn, counted.users)
-    return (
-        counted.edges.join(ids.rename({"handle": "source", "id": "source_id"}), on="source", how="left")
-        .join(ids.rename({"handle": "target", "id": "target_id"}), on="target", how="left")
-        .select(DELTA_SCHEMA.names())
-        .sort(_KEYS)
-    )
+    return by_id(counted.edges, user_ids.of(conn, counted.users))
 
 
 def _follow(conn: Connection, batch_ids: list[int], parameters: GraphParameters) -> None:
@@ -250,13 +240,4 @@ def _follow(conn: Connection, batch_ids: list[int], parameters: GraphParameters)
 def _add(conn: Connection, edges: pl.DataFrame, parameters: GraphParameters) -> None:
     if edges.is_empty():
         return
-    columns: dict[str, Any] = {
-        "source_ids": Int8Array(edges["source_id"].to_numpy()),
-        "target_ids": Int8Array(edges["target_id"].to_numpy()),
-        "mention_counts": Int8Array(edges["mention_count"].to_numpy()),
-        "weights": Float8Array(edges["weight"].to_numpy()),
-        "half_life_seconds": parameters.half_life.total_seconds(),
-    }
-    for name in ("weighed_at", "first_seen", "last_seen"):
-        columns[name] = TimestamptzArray(edges[name].dt.replace_time_zone(None).to_numpy())
-    execute(conn, _ADD, columns)
+    execute(conn, _ADD, merge_parameters(edges, parameters.half_life))
