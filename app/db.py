@@ -5,9 +5,10 @@ Every connection is in autocommit mode: a transaction is a `with conn.transactio
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, LiteralString, Protocol, TypeVar
@@ -23,6 +24,7 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool
 from app.errors import DatabaseUnavailable
 
 Row = TypeVar("Row")
+Result = TypeVar("Result")
 Params = Mapping[str, Any]
 Connection = psycopg.Connection[Any]
 AsyncConnection = psycopg.AsyncConnection[Any]
@@ -43,6 +45,9 @@ _ARRAYS = {
 }
 """Their types in PostgreSQL. By name: most commands need a connection, and neither numpy nor polars."""
 
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
+"""Seconds between two tries of a step whose server failed; the pause doubles."""
+
 RECONNECT_TIMEOUT = 5.0
 """Seconds of vain attempts after which the pool starts over with short pauses; else a long outage ends late."""
 
@@ -61,7 +66,12 @@ def connect(database_url: str, *, role: str) -> Connection:
     """One connection. Raises DatabaseUnavailable saying where it was looked for."""
     try:
         return psycopg.connect(
-            database_url, autocommit=True, application_name=process_name(role), context=_adapters(), connect_timeout=10
+            database_url,
+            autocommit=True,
+            application_name=process_name(role),
+            context=_adapters(),
+            connect_timeout=10,
+            prepare_threshold=None,  # its statements are few and long; and it may lead to PgBouncer
         )
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(f"{where(database_url)}: {error}".strip()) from error
@@ -77,20 +87,44 @@ def available(database_url: str) -> Generator[None]:
 
 
 def where(database_url: str) -> str:
-    """Which server and database, for people; never a password."""
+    """Which server (or servers) and database, for people; never a password."""
     info = conninfo_to_dict(database_url)
-    return f"PostgreSQL at {info.get('host', 'localhost')}:{info.get('port', 5432)}, database {info.get('dbname', '')}"
+    hosts = str(info.get("host", "localhost")).split(",")
+    ports = str(info.get("port", 5432)).split(",")
+    ports = ports * len(hosts) if len(ports) == 1 else ports
+    places = " or ".join(f"{host}:{port}" for host, port in zip(hosts, ports, strict=False))
+    return f"PostgreSQL at {places}, database {info.get('dbname', '')}"
 
 
-def pool(database_url: str, *, role: str, size: int, statement_timeout: float) -> ConnectionPool[Connection]:
+def _check(conn: Connection) -> None:
+    """For a pool: raises OperationalError if the connection is lost, or leads to a server that takes no writes."""
+    conn.execute(b"")
+    _refuse_standby(conn)
+
+
+async def _async_check(conn: AsyncConnection) -> None:
+    await conn.execute(b"")
+    _refuse_standby(conn)
+
+
+def _refuse_standby(conn: Connection | AsyncConnection) -> None:
+    # PostgreSQL reports both by itself, at the start and at each change. PgBouncer does not: it has one server.
+    for parameter in ("in_hot_standby", "default_transaction_read_only"):
+        if conn.info.parameter_status(parameter) == "on":
+            raise psycopg.OperationalError(f"the server takes no writes ({parameter} is on): it is no primary any more")
+
+
+def pool(
+    database_url: str, *, role: str, size: int, statement_timeout: float, pgbouncer: bool = False
+) -> ConnectionPool[Connection]:
     """A closed pool of connections for worker threads; `statement_timeout` in seconds."""
     return ConnectionPool(
         database_url,
-        kwargs=_pool_kwargs(role, statement_timeout),
+        kwargs=_pool_kwargs(role, statement_timeout, pgbouncer=pgbouncer),
         min_size=1,
         max_size=size,
         open=False,
-        check=ConnectionPool.check_connection,
+        check=_check,
         name=role,
         timeout=POOL_TIMEOUT,
         reconnect_timeout=RECONNECT_TIMEOUT,
@@ -98,30 +132,69 @@ def pool(database_url: str, *, role: str, size: int, statement_timeout: float) -
 
 
 def async_pool(
-    database_url: str, *, role: str, size: int, statement_timeout: float
+    database_url: str, *, role: str, size: int, statement_timeout: float, pgbouncer: bool = False
 ) -> AsyncConnectionPool[AsyncConnection]:
     """A closed pool of connections for request handlers; `statement_timeout` in seconds."""
     return AsyncConnectionPool(
         database_url,
-        kwargs=_pool_kwargs(role, statement_timeout),
+        kwargs=_pool_kwargs(role, statement_timeout, pgbouncer=pgbouncer),
         min_size=1,
         max_size=size,
         open=False,
-        check=AsyncConnectionPool.check_connection,
+        check=_async_check,
         name=role,
         timeout=POOL_TIMEOUT,
         reconnect_timeout=RECONNECT_TIMEOUT,
     )
 
 
-def _pool_kwargs(role: str, statement_timeout: float) -> dict[str, Any]:
-    return {
+def server_failed(error: BaseException) -> bool:
+    """Whether the server is the reason (away, restarting, no primary any more, full), and not what was asked of it."""
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        return False
+    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | psycopg.errors.ReadOnlySqlTransaction)
+
+
+async def steadily(
+    pool: AsyncConnectionPool[AsyncConnection],
+    patience: float,
+    step: Callable[[AsyncConnection], Awaitable[Result]],
+) -> Result:
+    """One transaction, tried again for `patience` seconds while the server restarts, fails over, or has no room.
+
+    Where the connection is lost at the commit, the commit may have happened: a step finds what it did before, and does
+    not do it twice.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + patience
+    pause = FIRST_PAUSE
+    while True:
+        try:
+            async with pool.connection() as conn, conn.transaction():
+                return await step(conn)
+        except psycopg.Error as error:
+            if not server_failed(error) or loop.time() + pause > deadline:
+                raise
+        await asyncio.sleep(pause)
+        pause = min(LONGEST_PAUSE, 2 * pause)
+
+
+def _pool_kwargs(role: str, statement_timeout: float, *, pgbouncer: bool) -> dict[str, Any]:
+    kwargs: dict[str, Any] = {
         "autocommit": True,
         "application_name": process_name(role),
         "context": _adapters(),
-        "options": f"-c statement_timeout={int(statement_timeout * 1000)} -c timezone=UTC",
         "connect_timeout": 10,
+        # A server whose machine vanished, or that is cut off, says nothing: the kernel notices it.
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,
     }
+    if pgbouncer:
+        # Each transaction may run on another server connection: nothing may be kept on one.
+        return kwargs | {"prepare_threshold": None}
+    return kwargs | {"options": f"-c statement_timeout={int(statement_timeout * 1000)} -c timezone=UTC"}
 
 
 def _adapters() -> AdaptersMap:

@@ -28,6 +28,7 @@ _EDGE = sql.query("edges/get")
 _OUTGOING = sql.query("edges/outgoing")
 _INCOMING = sql.query("edges/incoming")
 _EXPORT = sql.query("edges/export")
+_NO_STATEMENT_TIMEOUT = sql.query("session/no_statement_timeout")
 _HISTORY = sql.query("deltas/history")
 _ANY_PURGED = sql.query("uploads/any_purged")
 
@@ -280,6 +281,7 @@ async def export_edges(
     async with pool.connection() as conn:
         await conn.set_read_only(True)
         async with conn.transaction():
+            await async_scalars(conn, _NO_STATEMENT_TIMEOUT)
             # COPY takes no parameters; this cursor puts them into the statement.
             cursor = AsyncClientCursor[tuple[object, ...]](conn)
             half_life = parameters.half_life.total_seconds()

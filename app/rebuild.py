@@ -28,7 +28,6 @@ from app.shards import shard_lock_key
 from app.users import UserIds
 
 _LOCK = sql.query("rebuild/lock")
-_UNLOCK = sql.query("rebuild/unlock")
 _CLEAR = sql.query("rebuild/clear")
 _BATCHES = sql.query("rebuild/batches")
 _PAYLOAD = sql.query("rebuild/payload")
@@ -108,17 +107,20 @@ class _Moved(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def alone(conn: Connection) -> Generator[None]:
-    """Be the one rebuild, with an empty shadow before and after. Raises BadState while there is another."""
-    if scalars(conn, _LOCK, {"key": REBUILD_LOCK}) != [True]:
-        raise BadState("another rebuild is running; wait for it to end.")
-    try:
+def alone(guard: Connection, conn: Connection) -> Generator[None]:
+    """Be the one rebuild, with an empty shadow before and after. Raises BadState while there is another.
+
+    The lock is held by a transaction on `guard`, a connection of its own, which does nothing else meanwhile.
+    """
+    with guard.transaction():
+        if scalars(guard, _LOCK, {"key": REBUILD_LOCK}) != [True]:
+            raise BadState("another rebuild is running; wait for it to end.")
         execute(conn, _CLEAR)
-        yield
-    finally:
-        if not conn.broken:
-            execute(conn, _CLEAR)
-            scalars(conn, _UNLOCK, {"key": REBUILD_LOCK})
+        try:
+            yield
+        finally:
+            if not conn.broken:
+                execute(conn, _CLEAR)
 
 
 def count_anew(

@@ -1,14 +1,16 @@
 """Every knob, in one place: name, default, unit, what it does.
 
-A setting `batch_bytes` is read from the environment variable `MENTIONGRAPH_BATCH_BYTES`; `load` is called once by each
-process and the result is handed down.
+A setting `batch_bytes` is read from the environment variable `MENTIONGRAPH_BATCH_BYTES`, or from the file that
+`MENTIONGRAPH_BATCH_BYTES_FILE` names; `load` is called once by each process and the result is handed down.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, get_type_hints
+from urllib.parse import quote, urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -16,6 +18,7 @@ from msgspec import Meta
 from app.errors import BadSetting
 
 PREFIX = "MENTIONGRAPH_"
+FILE_SUFFIX = "_FILE"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,10 +31,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(description="Redis: redis://host:port/db, rediss://…, or sentinel://host:port,host:port/service."),
     ] = "redis://localhost:6379/0"
+    database_password: Annotated[
+        str, Meta(description="Password for the user in MENTIONGRAPH_DATABASE_URL; for secrets that are files.")
+    ] = ""
+    redis_password: Annotated[
+        str, Meta(description="Password for the user in MENTIONGRAPH_REDIS_URL; for secrets that are files.")
+    ] = ""
+    sentinel_password: Annotated[
+        str, Meta(description="Password for the Sentinels in MENTIONGRAPH_REDIS_URL; for secrets that are files.")
+    ] = ""
+    pgbouncer: Annotated[
+        bool,
+        Meta(
+            description="PostgreSQL is reached through PgBouncer in transaction mode: no prepared statements, no "
+            "start-up options. The statement timeout is then PgBouncer's to set, in its connect_query."
+        ),
+    ] = False
     namespace: Annotated[str, Meta(description="Prefix of every key in Redis.", min_length=1)] = "mentiongraph"
 
     host: Annotated[str, Meta(description="Address the API listens on; loopback unless told otherwise.")] = "127.0.0.1"
     port: Annotated[int, Meta(description="Port the API listens on.", ge=0, le=65535)] = 8000
+    database_patience: Annotated[
+        float,
+        Meta(description="Seconds that an upload under way waits for a PostgreSQL that restarts or fails over.", ge=0),
+    ] = 20.0
     database_pool: Annotated[int, Meta(description="Connections the API keeps to PostgreSQL, at most.", ge=2)] = 10
 
     batch_bytes: Annotated[int, Meta(description="Decoded bytes of CSV in a batch, about.", ge=64)] = 8 * 2**20
@@ -65,6 +88,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sweep_seconds: Annotated[
         float, Meta(description="Seconds between two sweeps by a worker process, besides the scheduler's.", gt=0)
     ] = 5.0
+    heartbeat_seconds: Annotated[
+        float, Meta(description="Seconds between two signs of life of a worker process or a scheduler.", gt=0)
+    ] = 5.0
+    silence_seconds: Annotated[
+        float,
+        Meta(
+            description="Seconds without one, or in which a queue was not asked, after which it is not healthy; after "
+            "twice as many it is ended, to be started again.",
+            gt=0,
+        ),
+    ] = 30.0
     ring_again_seconds: Annotated[
         float, Meta(description="Seconds before a batch whose bell is still in the queue is rung again.", gt=0)
     ] = 60.0
@@ -99,17 +133,68 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Settings from `MENTIONGRAPH_*`. Raises BadSetting naming the variable, its value and what it wants."""
+    """Settings from `MENTIONGRAPH_*` and from the files that `MENTIONGRAPH_*_FILE` name; passwords go into the URLs.
+
+    Raises BadSetting naming the variable, its value and what it wants; of a file, not its content.
+    """
     given: dict[str, object] = {}
     for name, hint in get_type_hints(Settings, include_extras=True).items():
         variable = PREFIX + name.upper()
-        if variable not in environ:
+        if (file := environ.get(variable + FILE_SUFFIX)) is not None:
+            if variable in environ:
+                raise BadSetting(f"{variable} and {variable}{FILE_SUFFIX} are both set: only one may be.")
+            value, shown = _read(variable + FILE_SUFFIX, file), f"{variable}{FILE_SUFFIX}={file!r}"
+        elif variable in environ:
+            value = environ[variable]
+            shown = variable if name.endswith("_password") else f"{variable}={value!r}"
+        else:
             continue
         try:
-            given[name] = msgspec.convert(environ[variable], type=hint, strict=False)
+            given[name] = msgspec.convert(value, type=hint, strict=False)
         except msgspec.ValidationError as error:
-            raise BadSetting(f"{variable}={environ[variable]!r}: {error}") from error
-    return msgspec.convert(given, type=Settings)
+            raise BadSetting(f"{shown}: {error}") from error
+    return _with_passwords(msgspec.convert(given, type=Settings))
+
+
+def _read(variable: str, file: str) -> str:
+    try:
+        return Path(file).read_text(encoding="utf-8").removesuffix("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSetting(f"{variable}={file!r}: it cannot be read: {error}") from error
+
+
+def _with_passwords(settings: Settings) -> Settings:
+    """The passwords moved into the URLs, so that nobody after this has to know of them."""
+    database, redis = settings.database_url, settings.redis_url
+    if settings.database_password:
+        database = _with_password(database, "DATABASE", settings.database_password)
+    if settings.redis_password:
+        redis = _with_password(redis, "REDIS", settings.redis_password)
+    if settings.sentinel_password:
+        redis += (
+            f"{'&' if urlsplit(redis).query else '?'}sentinel_password={quote(settings.sentinel_password, safe='')}"
+        )
+    return msgspec.structs.replace(
+        settings,
+        database_url=database,
+        redis_url=redis,
+        database_password="",
+        redis_password="",
+        sentinel_password="",
+    )
+
+
+def _with_password(url: str, which: str, password: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        raise BadSetting(
+            f"{PREFIX}{which}_PASSWORD goes with a URL in {PREFIX}{which}_URL, such as scheme://user@host."
+        )
+    authority, slash, path = rest.partition("/")
+    user, at, hosts = authority.rpartition("@")
+    if ":" in user:
+        raise BadSetting(f"{PREFIX}{which}_URL has a password already, and {PREFIX}{which}_PASSWORD is set.")
+    return f"{scheme}://{user}:{quote(password, safe='')}@{hosts if at else authority}{slash}{path}"
 
 
 def environment(settings: Settings) -> dict[str, str]:

@@ -3,6 +3,9 @@ its end. Size and SHA-256 of an upload are those of its body once its Content-En
 
 Memory is constant: one batch is gathered while the one before it is compressed and staged. Nothing is dispatched before
 the seal, so half a file is never applied; a body that ends early, or is refused, leaves an `aborted` upload, no batch.
+
+A PostgreSQL that restarts or fails over meanwhile makes the body wait (`database_patience`), not fail: each step finds
+what an earlier try of it did, whose answer was lost.
 """
 
 from __future__ import annotations
@@ -10,9 +13,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
-from typing import LiteralString
+from typing import LiteralString, TypeVar
 
 import msgspec
 import psycopg
@@ -24,7 +27,7 @@ import sql
 from app import dispatch, events, idempotency
 from app.broker import FailOverRedisBroker
 from app.compression import compress, decoder
-from app.db import AsyncConnection, async_one, async_scalars
+from app.db import AsyncConnection, async_one, async_scalars, steadily
 from app.encodings import transcoder
 from app.errors import BacklogFull, KeyInUse, MentiongraphError, Problem, UploadCutOff, UploadRefused
 from app.formats import READERS, Reader
@@ -45,6 +48,7 @@ LONGEST_ROW_SEARCH = 16 << 20
 _INSERT = sql.query("uploads/insert")
 _HEARTBEAT = sql.query("uploads/heartbeat")
 _SEAL = sql.query("uploads/seal")
+_SEALED = sql.query("uploads/sealed")
 _LOCK_BYTES = sql.query("uploads/lock_bytes")
 _EARLIER = sql.query("uploads/earlier")
 _SET_DUPLICATE = sql.query("uploads/set_duplicate")
@@ -54,6 +58,7 @@ _INSERT_BATCH = sql.query("batches/insert")
 _RING_UPLOAD = sql.query("batches/ring_upload")
 _BACKLOG = sql.query("batches/backlog")
 
+Result = TypeVar("Result")
 Pool = AsyncConnectionPool[AsyncConnection]
 Clock = Callable[[], datetime]
 
@@ -154,6 +159,11 @@ async def _patient(body: AsyncIterator[bytes], timeout: float) -> AsyncIterator[
         yield chunk
 
 
+class _Sealed(msgspec.Struct, frozen=True):
+    id: uuid.UUID
+    duplicate_of: uuid.UUID | None
+
+
 class _Earlier(msgspec.Struct, frozen=True):
     id: uuid.UUID
     options: Options
@@ -212,10 +222,13 @@ class _Upload:
             "received_by": received_by,
             "received_at": now,
         }
-        async with self._pool.connection() as conn, conn.transaction():
+
+        async def enter(conn: AsyncConnection) -> None:
             await conn.execute(_INSERT, params)
             if self._keyed and not await idempotency.claim(conn, self._keyed.key, self.id, now=now):
                 raise KeyInUse("another request with this Idempotency-Key has just begun; send it again later.")
+
+        await self._steadily(enter)
 
     async def add(self, piece: bytes) -> None:
         """More decoded bytes. Waits while the batch before is staged: that is the back-pressure."""
@@ -241,6 +254,9 @@ class _Upload:
         await self._staged()
         if not self._batches:
             raise UploadRefused("no-rows", "the file has no row: a header at most, and empty lines.")
+        return await self._steadily(self._seal)
+
+    async def _seal(self, conn: AsyncConnection) -> Received:
         sealed = {
             "id": self.id,
             "sha256": self._sha256.digest(),
@@ -248,22 +264,24 @@ class _Upload:
             "batch_count": self._batches,
             "now": self._clock(),
         }
-        async with self._pool.connection() as conn, conn.transaction():
-            await conn.execute(_LOCK_BYTES, {"key": int.from_bytes(self._sha256.digest()[:8], signed=True)})
-            earlier = None if self._again else await async_one(conn, _Earlier, _EARLIER, sealed)
-            if earlier is not None:
-                if not earlier.options.counts_like(self._options):
-                    raise _other_options(earlier.id)
-                if not await async_scalars(conn, _SET_DUPLICATE, {**sealed, "duplicate_of": earlier.id}):
-                    raise UploadCutOff("the upload was cancelled while it arrived; nothing was applied.")
-                await conn.execute(_DELETE_BATCHES, {"upload_ids": [self.id]})
-                if self._keyed:
-                    await idempotency.settle(conn, self._keyed, self.id, status=200)
-                return Received(earlier.id, earlier=True)
-            if not await async_scalars(conn, _SEAL, sealed):
-                raise UploadCutOff("the upload took too long and was given up; nothing was applied. Send it again.")
+        await conn.execute(_LOCK_BYTES, {"key": int.from_bytes(self._sha256.digest()[:8], signed=True)})
+        before = await async_one(conn, _Sealed, _SEALED, {"id": self.id})
+        if before is not None:
+            return Received(before.duplicate_of or self.id, earlier=before.duplicate_of is not None)
+        earlier = None if self._again else await async_one(conn, _Earlier, _EARLIER, sealed)
+        if earlier is not None:
+            if not earlier.options.counts_like(self._options):
+                raise _other_options(earlier.id)
+            if not await async_scalars(conn, _SET_DUPLICATE, {**sealed, "duplicate_of": earlier.id}):
+                raise UploadCutOff("the upload was cancelled while it arrived; nothing was applied.")
+            await conn.execute(_DELETE_BATCHES, {"upload_ids": [self.id]})
             if self._keyed:
-                await idempotency.settle(conn, self._keyed, self.id, status=202)
+                await idempotency.settle(conn, self._keyed, self.id, status=200)
+            return Received(earlier.id, earlier=True)
+        if not await async_scalars(conn, _SEAL, sealed):
+            raise UploadCutOff("the upload took too long and was given up; nothing was applied. Send it again.")
+        if self._keyed:
+            await idempotency.settle(conn, self._keyed, self.id, status=202)
         return Received(self.id, earlier=False)
 
     async def abort(self, error: MentiongraphError) -> None:
@@ -325,20 +343,15 @@ class _Upload:
         if self._reader.is_blank(data):
             return
         ordinal, self._batches = self._batches, self._batches + 1
-        async with self._pool.connection() as conn:
-            staged = await async_scalars(
-                conn,
-                _INSERT_BATCH,
-                {
-                    "upload_id": self.id,
-                    "ordinal": ordinal,
-                    "first_line": first_line,
-                    "size_bytes": len(data),
-                    "payload": payload,
-                    "now": self._clock(),
-                },
-            )
-        if not staged:
+        batch = {
+            "upload_id": self.id,
+            "ordinal": ordinal,
+            "first_line": first_line,
+            "size_bytes": len(data),
+            "payload": payload,
+            "now": self._clock(),
+        }
+        if not await self._steadily(lambda conn: async_scalars(conn, _INSERT_BATCH, batch)):
             raise UploadCutOff("the upload took too long and was given up; nothing was applied. Send it again.")
 
     def _prepare(self, data: bytes) -> tuple[bytes, int]:
@@ -360,8 +373,10 @@ class _Upload:
         await self._run(_HEARTBEAT, id=self.id, format=None, now=now)
 
     async def _run(self, statement: LiteralString, **params: object) -> None:
-        async with self._pool.connection() as conn:
-            await conn.execute(statement, params)
+        await self._steadily(lambda conn: conn.execute(statement, params))
+
+    async def _steadily(self, step: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
+        return await steadily(self._pool, self._settings.database_patience, step)
 
 
 def _batch_end(data: bytes, form: Format, reader: Reader) -> int:

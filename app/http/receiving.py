@@ -18,7 +18,7 @@ from litestar.params import HeaderParameter, QueryParameter, SkipValidation
 
 from app import compression, idempotency, status
 from app import uploads as domain
-from app.db import process_name
+from app.db import AsyncConnection, process_name, steadily
 from app.errors import BadRequest, KeyInUse, KeyReused, UploadRefused
 from app.http import bodies, examples, problems
 from app.http.options import CHARSETS, CSV_TYPES, JSONL_TYPES, QUERY, Encoding, read_options
@@ -169,12 +169,16 @@ async def receive_upload(  # noqa: PLR0917 (what a request has)
         clock=services.clock,
         keyed=keyed,
     )
-    async with services.pool.connection() as conn:
+
+    async def answer(conn: AsyncConnection) -> tuple[Entry, Upload]:
         entry = await status.upload(conn, received.upload_id)
-        answer = Upload.of(entry)
+        upload = Upload.of(entry)
         if keyed is not None:
-            await idempotency.set_answer(conn, keyed.key, msgspec.json.encode(answer))
-    return _answer(services, entry, answer, 200 if received.earlier else 202)
+            await idempotency.set_answer(conn, keyed.key, msgspec.json.encode(upload))
+        return entry, upload
+
+    entry, upload = await steadily(services.pool, services.settings.database_patience, answer)
+    return _answer(services, entry, upload, 200 if received.earlier else 202)
 
 
 def _answer(services: Services, entry: Entry, answer: Upload | dict[str, Any], code: int) -> Response[Any]:

@@ -21,6 +21,7 @@ from app import graph
 from app.broker import FailOverRedisBroker, redis_client
 from app.db import AsyncConnection, async_pool, pool
 from app.events import Hub
+from app.http.probe import Probe
 from app.ledger import GraphParameters
 from app.settings import Settings
 
@@ -45,15 +46,32 @@ class Services:
             role="api",
             size=settings.database_pool,
             statement_timeout=settings.statement_timeout,
+            pgbouncer=settings.pgbouncer,
         )
-        # No time-out: how long an export takes depends on its client. A client that stands still is hung up on.
         self.exports: AsyncConnectionPool[AsyncConnection] = async_pool(
-            settings.database_url, role="export", size=EXPORTS, statement_timeout=0
+            settings.database_url,
+            role="export",
+            size=EXPORTS,
+            statement_timeout=settings.statement_timeout,
+            pgbouncer=settings.pgbouncer,
         )
         # For what the workers do with a connection of the other kind: cancel, retract, replay.
         self.sync_pool = pool(
-            settings.database_url, role="api", size=SYNC_CONNECTIONS, statement_timeout=settings.statement_timeout
+            settings.database_url,
+            role="api",
+            size=SYNC_CONNECTIONS,
+            statement_timeout=settings.statement_timeout,
+            pgbouncer=settings.pgbouncer,
         )
+        # A connection to ask for health: that requests wait for the others is no illness.
+        self.health: AsyncConnectionPool[AsyncConnection] = async_pool(
+            settings.database_url,
+            role="health",
+            size=1,
+            statement_timeout=settings.statement_timeout,
+            pgbouncer=settings.pgbouncer,
+        )
+        self.probes: dict[str, Probe] = {}
         # By name, without middleware: the API enqueues, and runs no actor.
         self.broker = FailOverRedisBroker(
             client=redis_client(settings.redis_url),
@@ -75,12 +93,15 @@ class Services:
     async def open(self) -> None:
         await self.pool.open(wait=False)
         await self.exports.open(wait=False)
+        await self.health.open(wait=False)
         self.sync_pool.open(wait=False)
 
     async def close(self) -> None:
         # Where PostgreSQL is away, they would wait for connections that are still being made.
         self.hub.close()
+        await asyncio.gather(*(probe.close(seconds=CLOSE_SECONDS) for probe in self.probes.values()))
         await asyncio.gather(
+            self.health.close(CLOSE_SECONDS),
             self.exports.close(CLOSE_SECONDS),
             self.pool.close(CLOSE_SECONDS),
             asyncio.to_thread(self.sync_pool.close, CLOSE_SECONDS),

@@ -65,7 +65,7 @@ def _preview(conn: Connection, settings: Settings, *, json: bool) -> None:
 
 def _decay(conn: Connection, settings: Settings, *, json: bool) -> None:
     parameters = ledger.parameters(conn)
-    run = domain_decay.begin(conn, settings=settings, now=db.clock(), period=None)
+    run = domain_decay.begin(conn, settings=settings, now=db.clock())
     if run is None:
         raise LookupError("a decay run was begun and is not there")
     with _progress("decay", TextColumn("{task.fields[done]}")) as bar:
@@ -169,7 +169,7 @@ def rebuild(data: Path | None, *, compare: bool, swap: bool, yes: bool, json: bo
 
 def _rebuild(conn: Connection, settings: Settings, *, swap: bool) -> _Rebuilt:
     parameters = ledger.parameters(conn)
-    with domain_rebuild.alone(conn):
+    with db.connect(settings.database_url, role="rebuild") as guard, domain_rebuild.alone(guard, conn):
         batch_ids = _count_anew(conn, parameters, settings)
         if swap:
             return _Rebuilt(len(batch_ids), None, [], domain_rebuild.swap(conn, batch_ids, parameters))

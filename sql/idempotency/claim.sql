@@ -1,13 +1,17 @@
--- A key for an upload that begins: a new one, or one whose upload came to nothing before it was answered. Locks the
--- key's row, after waiting for whoever claims it at this instant. Zero rows: it is somebody else's.
+-- A key for an upload that begins: a new one, its own (an earlier try whose answer was lost), or one whose upload came
+-- to nothing before it was answered. Locks the key's row, after waiting for whoever claims it at this instant. Zero
+-- rows: it is somebody else's.
 INSERT INTO idempotency_keys AS k (key, upload_id, created_at)
 VALUES (%(key)s::text, %(upload_id)s::uuid, %(now)s::timestamptz)
 ON CONFLICT (key) DO UPDATE
 SET upload_id = excluded.upload_id, created_at = excluded.created_at
 WHERE
   k.answer_status IS NULL
-  AND EXISTS (
-    SELECT FROM uploads AS u
-    WHERE u.id = k.upload_id AND u.state IN ('aborted', 'cancelled')
+  AND (
+    k.upload_id = excluded.upload_id
+    OR EXISTS (
+      SELECT FROM uploads AS u
+      WHERE u.id = k.upload_id AND u.state IN ('aborted', 'cancelled')
+    )
   )
 RETURNING k.key;

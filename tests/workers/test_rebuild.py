@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -26,6 +28,12 @@ WEEK = timedelta(days=7)
 PAIRS = [("ada", "bob"), ("ada", "cy"), ("dee", "ada"), ("ada", "bob"), ("bob", "bob")]
 
 
+@contextmanager
+def alone(settings: Settings, conn: Connection) -> Generator[None]:
+    with db.connect(settings.database_url, role="test") as guard, rebuild.alone(guard, conn):
+        yield
+
+
 def send(settings: Settings, *pairs: tuple[str, str], at: datetime, clock: Clock = Clock.ARRIVAL) -> UUID:
     small = msgspec.structs.replace(settings, batch_bytes=100)
     content = posts_csv([(f"@{target}", at - index * WEEK, source) for index, (source, target) in enumerate(pairs)])
@@ -41,7 +49,7 @@ def compared(conn: Connection, batch_ids: list[int], now: datetime) -> Compariso
 
 
 def decayed(conn: Connection, settings: Settings, now: datetime) -> None:
-    run = decay.begin(conn, settings=settings, now=now, period=None)
+    run = decay.begin(conn, settings=settings, now=now)
     assert run is not None
     decay.work(conn, run, ledger.parameters(conn), page=10, clock=lambda: now)
 
@@ -71,7 +79,7 @@ def test_the_ledger_makes_the_same_graph_again(
     def see(done: int, total: int) -> None:
         seen.append((done, total))
 
-    with rebuild.alone(conn):
+    with alone(settings, conn):
         batch_ids = rebuild.count_anew(conn, ledger.parameters(conn), UserIds(bits=64, memory=0), progress=see)
         found, different = rebuild.compare(conn, batch_ids, ledger.parameters(conn), now=at)
 
@@ -138,7 +146,7 @@ def test_a_swap_puts_a_damaged_graph_right(conn: Connection, settings: Settings,
     conn.execute("DELETE FROM edges_archive")
     assert not audit(conn).exact
 
-    with rebuild.alone(conn):
+    with alone(settings, conn):
         swapped = rebuild.swap(conn, filled(conn), ledger.parameters(conn))
 
     assert swapped == len(whole)
@@ -206,13 +214,13 @@ def test_one_rebuild_at_a_time_and_a_killed_one_is_forgotten(
 ) -> None:
     send(settings, ("ada", "bob"), at=now)
     apply_all(settings, now=now)
-    with db.connect(settings.database_url, role="test") as other, rebuild.alone(other):
+    with db.connect(settings.database_url, role="test") as other, alone(settings, other):
         filled(other)
-        with pytest.raises(BadState, match="another rebuild"), rebuild.alone(conn):
+        with pytest.raises(BadState, match="another rebuild"), alone(settings, conn):
             pass
         pid = other.info.backend_pid
         conn.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
         with pytest.raises(psycopg.OperationalError):
             filled(other)
-    with rebuild.alone(conn):
+    with alone(settings, conn):
         assert compared(conn, filled(conn), now).same

@@ -1,2 +1,0 @@
--- The rebuild is over. One row.
-SELECT pg_advisory_unlock(%(key)s::bigint) AS unlocked;
