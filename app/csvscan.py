@@ -252,14 +252,16 @@ def _ends_in_time(lines: _Lines, fates: Ints) -> Bools:
     return (fates >= 0) & (lines.end[np.maximum(fates, 0)] - lines.start <= QUOTE_WINDOW)
 
 
-def _chain(following: list[int]) -> Ints:
+def _chain(following: Ints) -> Ints:
     """The lines on which a row starts, if the first line does and `following` tells the next for each."""
-    chain: list[int] = []
-    line = 0
-    while line < len(following):
-        chain.append(line)
-        line = following[line]
-    return np.array(chain, np.int64)
+    starts = np.ones(following.size, np.bool_)
+    leaps = np.flatnonzero(following != np.arange(1, following.size + 1))
+    reached = 0
+    for line, landing in zip(leaps.tolist(), following[leaps].tolist(), strict=True):
+        if line >= reached:
+            starts[line + 1 : landing] = False
+            reached = landing
+    return np.flatnonzero(starts)
 
 
 def _rows_by_fate(octets: Octets, delimiters: Ints, runs: _Runs, lines: _Lines) -> Rows:
@@ -268,7 +270,7 @@ def _rows_by_fate(octets: Octets, delimiters: Ints, runs: _Runs, lines: _Lines) 
     sound = _ends_in_time(lines, fates)
     numbers = np.arange(fates.size)
     following = np.where(sound, fates, numbers) + 1
-    line = _chain(following.tolist())
+    line = _chain(following)
     line = line[lines.start[line] < lines.end[line]]
     sound = sound[line]
     start, line_end, fate = lines.start[line], lines.end[line], fates[line]
@@ -316,7 +318,7 @@ def _boundary_by_fate(octets: Octets, mark: int, runs: _Runs) -> int:
     sound = _ends_in_time(lines, fates)
     undecided = (fates == _UNDECIDED) & (certain - lines.start <= QUOTE_WINDOW)
     following = np.where(sound, fates, np.arange(fates.size)) + 1
-    chain = _chain(np.where(undecided, fates.size, following).tolist())
+    chain = _chain(np.where(undecided, fates.size, following))
     if chain.size == 0:
         return 0
     final_line = int(chain[-1])

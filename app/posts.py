@@ -131,9 +131,11 @@ def read(payload: bytes, form: Format, *, first_line: int) -> Posts:
     sieve.drop(rows.fields[sieve.alive] < form.fields, Reason.TOO_FEW_FIELDS)
     sieve.drop(rows.fields[sieve.alive] > form.fields, Reason.TOO_MANY_FIELDS)
     sieve.places = {role: _locate(rows, getattr(form, role), sieve.alive) for role in ROLES}
+    # A series of one value: a plain value would be copied for each column.
+    whole = pl.Series([payload], dtype=pl.Binary)
     sieve.frame = pl.DataFrame(
         {f"{role}_{part}": getattr(place, part) for role, place in sieve.places.items() for part in ("begin", "length")}
-    ).select(pl.lit(payload).bin.slice(f"{role}_begin", f"{role}_length").alias(role) for role in ROLES)
+    ).select(pl.lit(whole).bin.slice(f"{role}_begin", f"{role}_length").alias(role) for role in ROLES)
     _decode(sieve, payload)
     if b'""' in payload:
         _undouble(sieve)
