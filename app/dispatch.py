@@ -2,11 +2,13 @@
 
 Messages are sent by name, so that the API need not import the actors; a test checks the names, queues and arguments
 against the registered ones. A bell that cannot be rung is logged and left to the sweeper: the ledger knows what is due.
+No error of Redis gets out of here. A broker in the background (the API's) rings by and by, and answers True at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 import redis
 import structlog
@@ -62,10 +64,15 @@ def _message(verb: str, ring: Ring) -> Message[None]:
 
 
 def _send(broker: FailOverRedisBroker, messages: list[Message[None]]) -> bool:
-    for sent, message in enumerate(messages):
-        try:
-            broker.enqueue(message)
-        except redis.ConnectionError as error:
-            log.warning("redis away: left to the sweeper", unsent=len(messages) - sent, error=str(error))
-            return False
+    return broker.errand(partial(_enqueue, broker, messages))
+
+
+def _enqueue(broker: FailOverRedisBroker, messages: list[Message[None]], deadline: float) -> bool:
+    with broker.until(deadline):
+        for sent, message in enumerate(messages):
+            try:
+                broker.enqueue(message)
+            except redis.RedisError as error:
+                log.warning("redis away: left to the sweeper", unsent=len(messages) - sent, error=str(error))
+                return False
     return True

@@ -67,15 +67,20 @@ class _Horizon(msgspec.Struct, frozen=True):
 
 def announce(broker: FailOverRedisBroker, upload_ids: Iterable[uuid.UUID]) -> bool:
     """Wake those who listen to these uploads. False if Redis is away: they look by themselves."""
-    try:
-        pipeline = broker.client.pipeline(transaction=False)
-        for upload_id in upload_ids:
-            pipeline.xadd(_stream(broker), {"upload": str(upload_id)}, maxlen=KEPT, approximate=True)
-        pipeline.execute()
-    except redis.RedisError as error:
-        log.debug("not announced", error=str(error))
-        return False
-    return True
+    announced = list(upload_ids)
+
+    def tell(_deadline: float) -> bool:
+        try:
+            pipeline = broker.client.pipeline(transaction=False)
+            for upload_id in announced:
+                pipeline.xadd(_stream(broker), {"upload": str(upload_id)}, maxlen=KEPT, approximate=True)
+            pipeline.execute()
+        except redis.RedisError as error:
+            log.debug("not announced", error=str(broker.lost(error)))
+            return False
+        return True
+
+    return broker.errand(tell)
 
 
 def waiting(conn: Connection, shard: int, *, limit: int) -> list[uuid.UUID]:

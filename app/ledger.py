@@ -287,17 +287,19 @@ def sweep(conn: Connection, *, settings: Settings, now: datetime, queues_empty: 
 
 
 def _abort_silent(conn: Connection, *, settings: Settings, now: datetime) -> int:
+    # Somebody who waits for PostgreSQL is silent, and goes on.
+    silence = timedelta(seconds=settings.silence_seconds + settings.database_patience)
     problem = Problem(
         type="urn:mentiongraph:problem:upload-cut-off",
         title="The process that received the upload is gone",
         status=400,
-        detail=f"Nothing was heard of it for {2 * settings.receive_timeout:g} s. Send the file again.",
+        detail=f"Nothing was heard of it for {silence.total_seconds():g} s. Send the file again.",
     )
     ids = scalars(
         conn,
         _ABORT_SILENT,
         {
-            "silent_since": now - timedelta(seconds=2 * settings.receive_timeout),
+            "silent_since": now - silence,
             "error": msgspec.json.encode(problem).decode(),
             "now": now,
         },

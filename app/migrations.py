@@ -20,6 +20,7 @@ LOCK_KEY = 0x6D67_0000_0000
 
 _TABLE = "_yoyo_migration"
 _LOCK = sql.query("schema/lock_migrations")
+_SET_LOCK_TIMEOUT = sql.query("schema/set_lock_timeout")
 _APPLIED = sql.query("schema/applied_migrations")
 _HAS_ANY = sql.query("schema/has_migrations")
 
@@ -29,13 +30,14 @@ class _Backend(PostgresqlPsycopgBackend):
 
     def connect(self, dburi: DatabaseURI) -> Connection:
         conninfo = cast("str", dburi.args["conninfo"])
+        # Nothing that is kept on the session: it may lead to PgBouncer.
         return psycopg.connect(
-            conninfo,
-            autocommit=True,
-            application_name=process_name("migrate"),
-            # A migration that waits for a lock makes everybody behind it wait: better that it fails, and is run again.
-            options="-c lock_timeout=10s",
+            conninfo, autocommit=True, application_name=process_name("migrate"), prepare_threshold=None
         )
+
+    def begin(self) -> None:
+        super().begin()
+        self.execute(_SET_LOCK_TIMEOUT)
 
     @contextmanager
     def lock(self, timeout: float = 10) -> Generator[None]:  # noqa: ARG002 (yoyo's signature)

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, get_type_hints
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Meta
@@ -29,16 +29,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     )
     redis_url: Annotated[
         str,
-        Meta(description="Redis: redis://host:port/db, rediss://…, or sentinel://host:port,host:port/service."),
+        Meta(
+            description="Redis: redis://host:port/db, rediss://…, sentinel://host:port,host:port/service, sentinels://…."
+        ),
     ] = "redis://localhost:6379/0"
     database_password: Annotated[
-        str, Meta(description="Password for the user in MENTIONGRAPH_DATABASE_URL; for secrets that are files.")
+        str, Meta(description="Password for the user in MENTIONGRAPH_DATABASE_URL; or name a file that holds it.")
     ] = ""
     redis_password: Annotated[
-        str, Meta(description="Password for the user in MENTIONGRAPH_REDIS_URL; for secrets that are files.")
+        str, Meta(description="Password for the user in MENTIONGRAPH_REDIS_URL; or name a file that holds it.")
     ] = ""
     sentinel_password: Annotated[
-        str, Meta(description="Password for the Sentinels in MENTIONGRAPH_REDIS_URL; for secrets that are files.")
+        str, Meta(description="Password for the Sentinels in MENTIONGRAPH_REDIS_URL; or name a file that holds it.")
     ] = ""
     pgbouncer: Annotated[
         bool,
@@ -73,7 +75,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     claim_seconds: Annotated[
         float, Meta(description="Seconds a worker may hold a batch before another may take it.", gt=0)
-    ] = 30.0
+    ] = 15.0
     max_attempts: Annotated[int, Meta(description="Claims of a batch before it is `failed`.", ge=1, le=1000)] = 8
     backoff_seconds: Annotated[
         float, Meta(description="Seconds before the second attempt; doubles with each further one.", gt=0)
@@ -101,7 +103,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 30.0
     ring_again_seconds: Annotated[
         float, Meta(description="Seconds before a batch whose bell is still in the queue is rung again.", gt=0)
-    ] = 60.0
+    ] = 30.0
     statement_timeout: Annotated[float, Meta(description="Seconds one SQL statement of a worker may take.", gt=0)] = (
         300.0
     )
@@ -171,9 +173,8 @@ def _with_passwords(settings: Settings) -> Settings:
     if settings.redis_password:
         redis = _with_password(redis, "REDIS", settings.redis_password)
     if settings.sentinel_password:
-        redis += (
-            f"{'&' if urlsplit(redis).query else '?'}sentinel_password={quote(settings.sentinel_password, safe='')}"
-        )
+        separator = "&" if "?" in redis else "?"
+        redis += f"{separator}sentinel_password={quote(settings.sentinel_password, safe='')}"
     return msgspec.structs.replace(
         settings,
         database_url=database,

@@ -37,7 +37,6 @@ from app.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-HEARTBEAT_SECONDS = 10.0
 SCAN_AGAIN_BYTES = 2 << 20
 MOST_LINES = 250_000
 """Lines in a batch: rows, rejects and memory of one count are bounded, however short the lines."""
@@ -90,6 +89,7 @@ async def receive(
     decode = decoder(encoding)
     upload = _Upload(pool, uuid_utils.compat.uuid7(), options, settings, clock, keyed)
     await upload.open(filename=filename, again=again, received_by=received_by)
+    beating = asyncio.create_task(upload.beat())
     try:
         async for chunk in _patient(body, settings.receive_timeout):
             for piece in decode.decode(chunk):
@@ -105,6 +105,8 @@ async def receive(
         # Whatever ends the body early, a cancelled request included: the ledger says so before it goes on its way.
         await asyncio.shield(upload.abort(UploadCutOff("the body ended early; nothing was applied. Send it again.")))
         raise
+    finally:
+        beating.cancel()
 
 
 async def read_again(
@@ -207,13 +209,12 @@ class _Upload:
         self._line = 1
         self._batches = 0
         self._staging: asyncio.Task[None] | None = None
-        self._heard_at: datetime | None = None
         self._again = False
 
     async def open(self, *, filename: str | None, again: bool, received_by: str) -> None:
         """Enter it into the ledger. Raises KeyInUse."""
         self._again = again
-        now = self._heard_at = self._clock()
+        now = self._clock()
         params = {
             "id": self.id,
             "filename": filename,
@@ -242,7 +243,6 @@ class _Upload:
                 await self._read_header(final=False)
             if self._format is not None and len(self._buffer) >= self._cut_at:
                 await self._cut(self._format, final=False)
-        await self._beat()
 
     async def seal(self) -> Received:
         """The body is complete: receiving -> staged, or an earlier upload of the same bytes is answered."""
@@ -364,13 +364,14 @@ class _Upload:
             staging, self._staging = self._staging, None
             await staging
 
-    async def _beat(self) -> None:
-        """Tell the sweeper, now and then, that somebody is still receiving."""
-        now = self._clock()
-        if self._heard_at is not None and (now - self._heard_at).total_seconds() < HEARTBEAT_SECONDS:
-            return
-        self._heard_at = now
-        await self._run(_HEARTBEAT, id=self.id, format=None, now=now)
+    async def beat(self) -> None:
+        """Tell the sweeper, now and then, that somebody is still receiving, however slowly the body comes."""
+        while True:
+            await asyncio.sleep(self._settings.heartbeat_seconds)
+            try:
+                await self._run(_HEARTBEAT, id=self.id, format=None, now=self._clock())
+            except psycopg.Error as error:
+                log.warning("no sign of life of an upload; the next one follows", upload=str(self.id), error=str(error))
 
     async def _run(self, statement: LiteralString, **params: object) -> None:
         await self._steadily(lambda conn: conn.execute(statement, params))

@@ -18,8 +18,8 @@ ROOT = Path(__file__).parents[1]
 
 # -P: the directory we are started in may have an `app` of its own; it is not where we look.
 _PYTHON = (sys.executable, "-P")
-# periodiq cannot be run with -m.
-_PERIODIQ = "import sys, periodiq; sys.exit(periodiq.entrypoint())"
+# Dramatiq and uvicorn are told where our packages are; this one we tell ourselves.
+_SCHEDULER = "import sys; sys.path.insert(0, sys.argv[1]); from workers.scheduler import main; main()"
 
 # One thread in the native libraries of each process: the processes are as many as there are processors to use.
 _ONE_THREAD = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -54,8 +54,10 @@ def worker(settings: Settings, *, queues: Sequence[str] = (), patience: int = 30
     size = ("--processes", str(processes), "--threads", str(threads))
     stop = ("--worker-shutdown-timeout", str(patience * 1000))
     listen = ("--queues", *queues) if queues else ()
-    # A process takes no more messages than it has threads, so that those left over go to one with nothing to do.
-    defaults = {"dramatiq_queue_prefetch": str(threads)} | (_ONE_THREAD if processes > 1 else {})
+    # A process takes no more messages than it has threads, so that those left over go to one with nothing to do. After
+    # a fail-over of Redis it asks again in a second, not in three.
+    defaults = {"dramatiq_queue_prefetch": str(threads), "dramatiq_restart_delay": "1000"}
+    defaults |= _ONE_THREAD if processes > 1 else {}
     return Command(
         [*_PYTHON, "-m", "dramatiq", "workers.main", "--path", str(ROOT), *size, *stop, *listen],
         defaults | _environment(settings),
@@ -63,12 +65,18 @@ def worker(settings: Settings, *, queues: Sequence[str] = (), patience: int = 30
 
 
 def scheduler(settings: Settings) -> Command:
-    """The scheduler: tells workers to sweep and to decay. One is enough; two do no harm."""
-    return Command([*_PYTHON, "-c", _PERIODIQ, "workers.main", "--path", str(ROOT)], _environment(settings))
+    """The scheduler: tells workers to sweep, to decay and to purge. One is enough; with two, none is missed."""
+    return Command([*_PYTHON, "-c", _SCHEDULER, str(ROOT)], _environment(settings))
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    return {**os.environ, **app_settings.environment(settings)}
+    # What stood in files is among the settings now.
+    given = {name: value for name, value in os.environ.items() if not _names_a_file(name)}
+    return {**given, **app_settings.environment(settings)}
+
+
+def _names_a_file(variable: str) -> bool:
+    return variable.startswith(app_settings.PREFIX) and variable.endswith(app_settings.FILE_SUFFIX)
 
 
 def url_of_api(settings: Settings) -> str:

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import msgspec
 
+from app.fleet import Role
 from app.migrations import migrate
 from app.settings import Settings
-from ops import processes
+from ops import checkup, processes
+from ops.checkup import Checkup
 from ops.directory import DataDirectory, link_log
 from ops.embedded.children import Child
 from ops.embedded.postgres import Postgres
@@ -29,6 +31,9 @@ API_PATIENCE = 2
 WORKER_PATIENCE = 3
 GRACE = 1.0
 """Seconds beyond its patience after which a process is killed."""
+RECOVERY_PATIENCE = 600.0
+"""Seconds that PostgreSQL has to come up. After a crash it reads the log since its last checkpoint, which takes as long
+as it takes; killed meanwhile, it would begin again."""
 
 
 class Stack:
@@ -44,12 +49,13 @@ class Stack:
         self._directory = directory
         self._supervisor = Supervisor()
         self._alive: dict[str, bool] = {}
+        self._checkups: dict[str, Checkup] = {}
 
     def start(self, step: Step) -> None:
         """Raises EmbeddedServerError, and leaves nothing running, if something does not come up."""
         data, ports = self._directory.path, self._directory.ports()
         # The same ports after a restart of either: the others were told these.
-        postgres = Postgres(data / "postgres", ports.postgres)
+        postgres = Postgres(data / "postgres", ports.postgres, timeout=RECOVERY_PATIENCE)
         valkey = Valkey(data / "valkey", ports.redis)
         link_log(self.logs / "postgres.log", data / "postgres.log")
         link_log(self.logs / "valkey.log", data / "valkey" / "valkey.log")
@@ -63,18 +69,28 @@ class Stack:
             migrate(self.settings.database_url)
         self._start_our_own(step)
         self._directory.publish(self.settings)
+        self._check_up("valkey", valkey.ping)
         self._alive = {status.name: status.alive for status in self._supervisor.status()}
 
     def _start_our_own(self, step: Step) -> None:
         settings, count = self.settings, self.settings.worker_processes
         with step("Scheduler", "sweeps and decays now and then"):
-            self._start("scheduler", processes.scheduler(settings), patience=0)
+            scheduler = self._start("scheduler", processes.scheduler(settings), patience=1)
         with step("Workers", f"{count} process{'es' if count > 1 else ''} of {settings.worker_threads} threads"):
-            self._start("worker", processes.worker(settings, patience=WORKER_PATIENCE), patience=WORKER_PATIENCE)
+            command = processes.worker(settings, patience=WORKER_PATIENCE)
+            worker = self._start("worker", command, patience=WORKER_PATIENCE)
         with step("API", processes.url_of_api(settings)):
-            self._start("api", processes.api(settings, patience=API_PATIENCE), patience=API_PATIENCE, ready=self._heard)
+            command = processes.api(settings, patience=API_PATIENCE)
+            self._start("api", command, patience=API_PATIENCE, ready=self._heard)
+        self._check_up("scheduler", lambda: checkup.goes_on(settings, Role.SCHEDULER, under=scheduler.pid))
+        self._check_up("worker", lambda: checkup.goes_on(settings, Role.WORKER, under=worker.pid))
+        self._check_up("api", lambda: checkup.api_answers(settings)[0] != 0)
 
-    def _start(self, name: str, command: Command, *, patience: int, ready: Callable[[], bool] | None = None) -> None:
+    def _check_up(self, name: str, question: Callable[[], bool]) -> None:
+        self._checkups[name] = Checkup(name, question, seconds=self.settings.heartbeat_seconds)
+        self._checkups[name].start()
+
+    def _start(self, name: str, command: Command, *, patience: int, ready: Callable[[], bool] | None = None) -> Child:
         child = Child(
             name,
             command.argv,
@@ -85,6 +101,7 @@ class Stack:
             grace=patience + GRACE,
         )
         self._supervisor.start(name, child)
+        return child
 
     def _heard(self) -> bool:
         host, port = processes.url_of_api(self.settings).removeprefix("http://").rsplit(":", 1)
@@ -97,9 +114,21 @@ class Stack:
 
     def check(self) -> list[str]:
         """Restart what has ended and is due; what there is to say about it. To be called a few times a second."""
-        before = self._news()
+        news = self._end_those_that_hang() + self._news()
         self._supervisor.check()
-        return before + self._news()
+        return news + self._news()
+
+    def _end_those_that_hang(self) -> list[str]:
+        """PostgreSQL is not among them: on suspicion it is not ended."""
+        ended: list[str] = []
+        for name, asked in self._checkups.items():
+            if not self._alive[name]:
+                asked.begin()
+            elif asked.failing >= self.settings.silence_seconds:
+                asked.begin()
+                ended.append(f"{name} hangs; ending it")
+                self._supervisor.end(name)
+        return ended
 
     def _news(self) -> list[str]:
         news: list[str] = []
@@ -116,4 +145,7 @@ class Stack:
 
     def stop(self) -> None:
         """Stop everything. Does nothing where nothing runs."""
+        for asked in self._checkups.values():
+            asked.stop()
+        self._checkups.clear()
         self._supervisor.stop()

@@ -279,15 +279,12 @@ $$;
 
 CREATE TABLE decay_runs (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  period timestamptz UNIQUE,
   as_of timestamptz NOT NULL,
   stale_before timestamptz NOT NULL,
   archive_below double precision NOT NULL,
   started_at timestamptz NOT NULL,
   finished_at timestamptz
 );
-COMMENT ON COLUMN decay_runs.period IS
-'Start of the period the scheduler asked for: each is worked once. NULL: asked for by hand.';
 CREATE UNIQUE INDEX decay_runs_one_at_a_time ON decay_runs ((true)) WHERE finished_at IS NULL;
 
 CREATE TABLE decay_cursors (
@@ -302,3 +299,36 @@ CREATE TABLE decay_cursors (
 );
 COMMENT ON TABLE decay_cursors IS
 'How far a run has come in each shard: the last key looked at. A killed run goes on from here.';
+
+-- Processes ----------------------------------------------------------------------------------------------------------
+
+CREATE TABLE periods (
+  actor text PRIMARY KEY,
+  period timestamptz NOT NULL,
+  claim uuid,
+  claimed_until timestamptz,
+  finished_at timestamptz,
+  CONSTRAINT claims_are_whole CHECK ((claim IS NULL) = (claimed_until IS NULL)),
+  CONSTRAINT periods_are_claimed_or_finished CHECK ((claim IS NULL) = (finished_at IS NOT NULL))
+);
+COMMENT ON TABLE periods IS
+'Of each periodic actor the latest period that was begun: each is worked once, however many schedulers ask for it.';
+COMMENT ON COLUMN periods.period IS 'Its start.';
+
+-- fillfactor 50: a row is updated every few seconds, on its own page.
+CREATE TABLE processes (
+  host text NOT NULL,
+  pid integer NOT NULL,
+  born bigint NOT NULL,
+  role text NOT NULL CHECK (role IN ('worker', 'scheduler')),
+  started_at timestamptz NOT NULL,
+  seen_at timestamptz NOT NULL,
+  acted_at timestamptz NOT NULL,
+  PRIMARY KEY (host, pid, born)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE processes IS
+'Signs of life. A process that ends properly takes its row away; one that was killed is forgotten after a day.';
+COMMENT ON COLUMN processes.born IS
+'When the host says that it started, in clock ticks since boot: ids of processes come again.';
+COMMENT ON COLUMN processes.acted_at IS
+'Worker: when it last asked for messages, of the queue asked the longest ago. Scheduler: its last tick.';

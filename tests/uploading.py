@@ -19,6 +19,7 @@ def upload(
     options: Options | None = None,
     received_at: datetime,
     again: bool = False,
+    filename: str = "posts.csv",
 ) -> UUID:
     """Receive and seal `content` as if it had arrived at `received_at`; the upload's id (or the earlier one's)."""
     # A batch is never smaller than what arrives at once.
@@ -34,7 +35,7 @@ def upload(
                 pool,
                 body(),
                 options=options or Options(),
-                filename="posts.csv",
+                filename=filename,
                 encoding=None,
                 again=again,
                 settings=settings,

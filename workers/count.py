@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dramatiq
-import psycopg
 import structlog
-from psycopg.errors import QueryCanceled
 
 from app import db, deltas, dispatch, events, ledger, withdrawal
 from app.errors import Problem
@@ -28,7 +26,7 @@ def _count(batch_id: int) -> None:
             except Exception as error:
                 # Whatever it is, the ledger keeps it, and the batch is tried again.
                 log.exception("count failed", attempt=claim.attempts)
-                lost = isinstance(error, psycopg.OperationalError) and not isinstance(error, QueryCanceled)
+                lost = db.server_failed(error)
                 if lost:
                     process.forget_users()
                 _fail(claim, error, its_own_fault=not lost)

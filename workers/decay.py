@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import dramatiq
 import structlog
-from periodiq import cron
 
 from app import db, dispatch
 from app import decay as domain
+from app.periods import Period
 from workers import process
+from workers.periodic import DAY, periodic
 
 log = structlog.get_logger(__name__)
 
 
-# Asked for often, so that a missed or killed run is caught up; PostgreSQL knows whether the day's run was done.
-@dramatiq.actor(actor_name=dispatch.DECAY, queue_name=dispatch.MAINTENANCE_QUEUE, periodic=cron("*/10 * * * *"))
-def decay() -> None:
-    now = db.clock()
+@periodic(dispatch.DECAY, every=DAY)
+def decay(period: Period) -> bool:
     with process.connection() as conn:
-        run = domain.begin(conn, settings=process.settings, now=now, period=domain.period_start(now))
+        run = domain.begin(conn, settings=process.settings, now=db.clock())
         if run is None:
-            return
+            return False
         if not domain.work(conn, run, process.graph(conn).parameters, page=process.settings.decay_page, clock=db.clock):
-            return
+            return False
         totals = domain.totals(conn, run)
     log.info("decayed", run=run.id, written_down=totals.written_down, archived=totals.archived)
+    # An earlier one that was killed is finished now; this period's is still to come.
+    return run.as_of >= period.start

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workers import process, unaided
 from workers.count import count, count_urgent
 from workers.decay import decay
 from workers.merge import merge, merge_urgent
@@ -9,3 +10,5 @@ from workers.purge import purge
 from workers.sweep import sweep
 
 __all__ = ["count", "count_urgent", "decay", "merge", "merge_urgent", "purge", "sweep"]
+
+process.unaided = unaided.work

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dramatiq
-import psycopg
 import structlog
+from psycopg.errors import QueryCanceled
 
 from app import db, deltas, dispatch, events
 from app.db import Connection
@@ -22,9 +22,9 @@ def _merge(shard: int) -> None:
         while not process.stopping:
             try:
                 merged = _once(conn, shard, most_edges)
-            except psycopg.OperationalError:
-                raise  # the database is in trouble: the sweeper rings again
             except Exception as error:
+                if isinstance(error, QueryCanceled) or db.server_failed(error):
+                    raise  # the database is in trouble: the sweeper rings again
                 log.exception("merge failed", shard=shard, most_edges=most_edges)
                 if most_edges == 1:
                     deltas.set_aside(conn, shard, error)

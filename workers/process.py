@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 import uuid
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
+import psycopg
 import redis
 import structlog
 from dramatiq import Broker, Middleware, Worker
 from periodiq import PeriodiqMiddleware
 
-from app import db, dispatch, events, ledger, log, withdrawal
-from app.broker import FailOverRedisBroker, redis_client
+from app import db, dispatch, events, fleet, ledger, log, periods, withdrawal
+from app.broker import redis_client
 from app.db import Connection
-from app.ledger import Claim, GraphParameters
+from app.ledger import Claim, GraphParameters, Sweep
+from app.periods import Period
 from app.settings import Settings
 from app.users import UserIds
+from workers.polls import PolledBroker
+from workers.pulse import Routine, Watchdog
 
 logger = structlog.get_logger(__name__)
 
 
 LONGEST_COUNT_SECONDS = 600.0
 """Beyond it a claim is not renewed any more: whoever holds it is stuck, and another shall try."""
+
+SKIP_DELAY = 600
+"""Seconds after which a scheduler's question is not answered any more. Many, since the clocks of hosts may differ, and
+a late question does no harm; not for ever, or a long outage would end with a long queue of them."""
 
 
 class Graph(NamedTuple):
@@ -44,22 +53,29 @@ class Process(Middleware):
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.broker = FailOverRedisBroker(
+        self.broker = PolledBroker(
             client=redis_client(settings.redis_url),
             namespace=settings.namespace,
             enqueue_timeout=settings.enqueue_timeout,
-            middleware=[PeriodiqMiddleware(skip_delay=30), self],
+            middleware=[PeriodiqMiddleware(skip_delay=SKIP_DELAY), self],
         )
         self._pool = db.pool(
             settings.database_url,
             role="worker",
-            # A connection for each thread, and one for the sweep.
-            size=settings.worker_threads + 1,
+            # A connection for each thread, one for the sweep, and two for what must not wait: claims and pulse.
+            size=settings.worker_threads + 3,
             statement_timeout=settings.statement_timeout,
+            pgbouncer=settings.pgbouncer,
         )
         self._graph: Graph | None = None
         self._stopping = threading.Event()
         self._claims: dict[uuid.UUID, float] = {}
+        self._worker: Worker | None = None
+        self._booted = time.monotonic()
+        self._me = fleet.Me(fleet.Role.WORKER)
+        self._routines: list[Routine] = []
+        self.unaided: Callable[[Sweep], None] | None = None
+        """Does what a sweep found while Redis is away; see workers.unaided."""
 
     @property
     def stopping(self) -> bool:
@@ -67,9 +83,9 @@ class Process(Middleware):
         return self._stopping.is_set()
 
     @contextmanager
-    def holding(self, claim: Claim) -> Generator[None]:
-        """Keep a claim alive while its batch is worked on; see `_renew_claims`."""
-        self._claims[claim.token] = time.monotonic() + LONGEST_COUNT_SECONDS
+    def holding(self, claim: Claim | Period, *, seconds: float = LONGEST_COUNT_SECONDS) -> Generator[None]:
+        """Keep a claim alive while its batch, or its period, is worked on; see `_renew_claims`."""
+        self._claims[claim.token] = time.monotonic() + seconds
         try:
             yield
         finally:
@@ -100,11 +116,11 @@ class Process(Middleware):
         return self._graph
 
     def sweep(self) -> None:
-        """One sweep, and the bells it asks for. PostgreSQL's part is done even while Redis is away."""
+        """One sweep, and the bells it asks for; or, while Redis is away, the work itself."""
         try:
             empty = dispatch.queues_empty(self.broker)
         except redis.RedisError:
-            empty = False
+            empty = True  # what bells there are, nobody hears
         with self.connection() as conn:
             undecided = withdrawal.undecided(conn)
             for upload in undecided:
@@ -118,8 +134,9 @@ class Process(Middleware):
             logger.warning("sweep", failed_batches=found.failed_batches, aborted_uploads=found.aborted_uploads)
         if found.batches:
             logger.info("sweep rings batches that are due", batches=len(found.batches), queues_empty=empty)
-        dispatch.ring_counts(self.broker, found.batches)
-        dispatch.ring_merges(self.broker, found.shards)
+        rung = dispatch.ring_counts(self.broker, found.batches) and dispatch.ring_merges(self.broker, found.shards)
+        if not rung and self.unaided is not None:
+            self.unaided(found)
 
     # Dramatiq's signals
 
@@ -128,22 +145,49 @@ class Process(Middleware):
         self.open()
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
-        threading.Thread(target=self._sweep_now_and_then, name="sweep", daemon=True).start()
+        settings = self.settings
+        self._worker, self._booted = worker, time.monotonic()
+        # Twice: after so long health says it, after twice as long the process is ended.
+        watchdog = Watchdog(self._ages, limit=2 * settings.silence_seconds, stopping=self._stopping)
+        self._routines = [
+            # The scheduler's finest period is a minute; lost work should not wait that long, nor for the scheduler.
+            Routine("sweep", self.sweep, seconds=settings.sweep_seconds, stopping=self._stopping),
+            Routine("claims", self._renew_claims, seconds=settings.claim_seconds / 6, stopping=self._stopping),
+            Routine("pulse", self.beat, seconds=settings.heartbeat_seconds, stopping=self._stopping),
+            Routine("watchdog", watchdog.look, seconds=settings.heartbeat_seconds, stopping=self._stopping),
+        ]
+        for routine in self._routines:
+            routine.start()
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
         self._stopping.set()
 
     def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
+        try:
+            with self.connection() as conn:
+                self._me.leave(conn)
+        except psycopg.Error as error:
+            logger.info("this process stays listed for a day", error=str(error))
         self.close()
 
-    def _sweep_now_and_then(self) -> None:
-        # The scheduler's finest period is a minute; lost work should not wait that long, nor for the scheduler.
-        while not self._stopping.wait(self.settings.sweep_seconds):
-            for work in (self._renew_claims, self.sweep):
-                try:
-                    work()
-                except Exception as error:  # noqa: BLE001 (this thread outlives whatever happens to the servers)
-                    logger.warning("sweep failed; the next one follows", error=f"{type(error).__name__}: {error}")
+    def beat(self) -> None:
+        """Leave a sign of life."""
+        with self.connection() as conn:
+            self._me.beat(conn, idle=max(self._polls().values(), default=0.0))
+
+    def _polls(self) -> dict[str, float]:
+        """For how many seconds each queue was not asked for messages."""
+        now, polled = time.monotonic(), self.broker.polled
+        queues = list(self._worker.consumers) if self._worker else []
+        return {queue: now - polled.get(queue, self._booted) for queue in queues}
+
+    def _ages(self) -> Mapping[str, float]:
+        """As the watchdog wants it. A thread that has ended will never go on."""
+        ages = {f"the consumer of queue {queue}": age for queue, age in self._polls().items()}
+        threads: list[threading.Thread] = [*self._routines]
+        if self._worker is not None:
+            threads += [*self._worker.consumers.values(), *self._worker.workers]
+        return ages | {f"thread {thread.name}": math.inf for thread in threads if not thread.is_alive()}
 
     def _renew_claims(self) -> None:
         now = time.monotonic()
@@ -151,3 +195,4 @@ class Process(Middleware):
         if tokens:
             with self.connection() as conn:
                 ledger.renew(conn, tokens, settings=self.settings, now=db.clock())
+                periods.renew(conn, tokens, settings=self.settings, now=db.clock())

@@ -1,20 +1,22 @@
-"""Purge payloads, deltas and rejects whose retention time is over."""
+"""Purge payloads, deltas and rejects whose retention time is over, once an hour."""
 
 from __future__ import annotations
 
-import dramatiq
 import structlog
-from periodiq import cron
 
-from app import db, dispatch, retention
+from app import db, dispatch, fleet, retention
+from app.periods import Period
 from workers import process
+from workers.periodic import HOUR, periodic
 
 log = structlog.get_logger(__name__)
 
 
-@dramatiq.actor(actor_name=dispatch.PURGE, queue_name=dispatch.MAINTENANCE_QUEUE, periodic=cron("17 * * * *"))
-def purge() -> None:
+@periodic(dispatch.PURGE, every=HOUR)
+def purge(period: Period) -> bool:  # noqa: ARG001 (whatever is due is due now)
     with process.connection() as conn:
         purged = retention.purge(conn, settings=process.settings, now=db.clock())
+        fleet.forget(conn)
     if purged != retention.Purged():
         log.info("purged", payloads=purged.payloads, deltas=purged.deltas, rejects=purged.rejects)
+    return True

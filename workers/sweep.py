@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dramatiq
-from periodiq import cron
-
 from app import dispatch
+from app.periods import Period
 from workers import process
+from workers.periodic import MINUTE, periodic
 
 
-@dramatiq.actor(actor_name=dispatch.SWEEP, queue_name=dispatch.MAINTENANCE_QUEUE, periodic=cron("* * * * *"))
-def sweep() -> None:
+@periodic(dispatch.SWEEP, every=MINUTE)
+def sweep(period: Period) -> bool:  # noqa: ARG001 (one sweep is like another)
     process.sweep()
+    return True

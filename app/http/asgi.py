@@ -38,6 +38,7 @@ def create_app(settings: Settings, *, clock: Clock = db.clock) -> Litestar:
             graph.export_edges,
             health.live,
             health.ready,
+            health.list_processes,
             doc.static_files(),
         ],
         dependencies={"services": Provide(provide_services, sync_to_thread=False)},

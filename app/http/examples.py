@@ -186,6 +186,26 @@ MENTIONS = {
 }
 LIVE = {"status": "live"}
 READY = {"status": "ready", "postgresql": "ready", "redis": "ready"}
+FLEET = {
+    "processes": [
+        {
+            "role": "scheduler",
+            "host": "graph-1",
+            "pid": 812,
+            "started_at": "2026-01-15T09:12:31Z",
+            "seen_at": "2026-01-15T12:00:02Z",
+            "ailment": None,
+        }
+    ],
+    "periods": [
+        {
+            "actor": "decay",
+            "start": "2026-01-15T00:00:00Z",
+            "claimed_until": None,
+            "finished_at": "2026-01-15T00:00:41Z",
+        }
+    ],
+}
 
 
 def answering(example: object) -> type[Operation]:

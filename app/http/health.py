@@ -1,8 +1,9 @@
-"""Whether the API is alive, and whether it can do its work."""
+"""Whether the API is alive, whether it can do its work, and how the workers and schedulers are."""
 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import msgspec
 import psycopg
@@ -10,9 +11,12 @@ import redis
 import structlog
 from litestar import Response, get
 
+from app import fleet, periods
 from app.db import where
+from app.errors import DatabaseUnavailable
 from app.http import examples
 from app.http.examples import answering
+from app.http.probe import Probe
 from app.http.services import Injected, Services
 from app.migrations import pending_migrations
 
@@ -20,6 +24,9 @@ log = structlog.get_logger(__name__)
 
 PATIENCE = 3.0
 """Seconds a server may take to answer."""
+
+SILENCE = "does not answer"
+NOT_STORED = {"Cache-Control": "no-store"}
 
 
 class Live(msgspec.Struct, frozen=True):
@@ -34,6 +41,13 @@ class Ready(msgspec.Struct, frozen=True):
     status: str
     postgresql: str
     redis: str
+
+
+class Fleet(msgspec.Struct, frozen=True):
+    """Every worker process and scheduler, and the latest period of what is done now and then."""
+
+    processes: list[fleet.FleetMember]
+    periods: list[periods.Latest]
 
 
 @get(
@@ -54,38 +68,63 @@ def live() -> Live:
     summary="Can it do its work?",
     operation_class=answering(examples.READY),
     description="200 if PostgreSQL answers and is migrated, 503 otherwise. Redis is reported, and not needed: uploads "
-    "wait in the ledger until it is back.",
+    "wait in the ledger until it is back. It is answered within a few seconds, whatever hangs.",
 )
 async def ready(services: Injected) -> Response[Ready]:
-    postgresql, bell = await asyncio.gather(_postgresql(services), _redis(services))
+    postgresql, bell = await asyncio.gather(
+        _probe(services, "postgresql").ask(seconds=PATIENCE), _probe(services, "redis").ask(seconds=PATIENCE)
+    )
     is_ready = postgresql == "ready"
+    if not is_ready:
+        log.warning("not ready", server=where(services.settings.database_url), postgresql=postgresql)
     return Response(
         Ready("ready" if is_ready else "not ready", postgresql, bell),
         status_code=200 if is_ready else 503,
-        headers={"Cache-Control": "no-store"},
+        headers=NOT_STORED,
     )
+
+
+@get(
+    "/health/processes",
+    tags=["health"],
+    summary="How are the workers and schedulers?",
+    operation_class=answering(examples.FLEET),
+    description="Each leaves a sign of life in PostgreSQL every few seconds. One that was killed stays listed for a "
+    "day, as one that is not heard of any more.",
+    sync_to_thread=True,
+)
+def list_processes(services: Injected) -> Response[Fleet]:
+    with services.sync_pool.connection() as conn:
+        seen, latest = fleet.seen(conn), periods.latest(conn)
+    members = [fleet.FleetMember.of(process, services.settings) for process in seen]
+    return Response(Fleet(members, latest), headers=NOT_STORED)
+
+
+def _probe(services: Services, server: str) -> Probe:
+    if server not in services.probes:
+        question = {"postgresql": _postgresql, "redis": _redis}[server]
+        services.probes[server] = Probe(partial(question, services), silence=SILENCE)
+    return services.probes[server]
 
 
 async def _postgresql(services: Services) -> str:
     try:
         # The pool asks the server whether a connection still works before it hands it out.
-        async with services.pool.connection(timeout=PATIENCE):
+        async with services.health.connection(timeout=PATIENCE):
             pass
         if not services.migrated:
             missing = await asyncio.to_thread(pending_migrations, services.settings.database_url)
             if missing:
                 return f"lacks {', '.join(missing)}: run `mentiongraph migrate`"
             services.migrated = True
-    except psycopg.OperationalError as error:
-        log.warning("not ready", server=where(services.settings.database_url), error=str(error))
-        return "does not answer"
+    except (psycopg.OperationalError, DatabaseUnavailable):
+        return SILENCE
     return "ready"
 
 
 async def _redis(services: Services) -> str:
     try:
-        async with asyncio.timeout(PATIENCE):
-            await asyncio.to_thread(services.broker.client.ping)
-    except (redis.RedisError, TimeoutError):
-        return "does not answer"
+        await asyncio.to_thread(services.broker.client.ping)
+    except redis.RedisError:
+        return SILENCE
     return "ready"

@@ -78,6 +78,7 @@ class Services:
             namespace=settings.namespace,
             enqueue_timeout=settings.enqueue_timeout,
             middleware=[],
+            background=True,
         )
         self.hub = Hub(self.broker)
         self.migrated = False
@@ -106,7 +107,7 @@ class Services:
             self.pool.close(CLOSE_SECONDS),
             asyncio.to_thread(self.sync_pool.close, CLOSE_SECONDS),
         )
-        self.broker.client.close()
+        await asyncio.to_thread(self.broker.close, CLOSE_SECONDS)
 
 
 Injected: TypeAlias = NamedDependency[SkipValidation[Services]]

@@ -12,7 +12,7 @@ import click
 # Also in the documentation of every command. app.errors gives each failure its code.
 EXIT_CODES: dict[int, str] = {
     0: "done",
-    1: "failed: an upload, the audit, a comparison, a strict check, or this program",
+    1: "failed: an upload, the audit, a comparison, a strict check, a health check, or this program",
     2: "wrong usage, or a setting that cannot be used",
     3: "the upload was refused, or would be; nothing of it was applied",
     4: "there is no such upload or batch, or its state does not allow this",
@@ -45,15 +45,21 @@ SECTIONS: dict[str, dict[str, _Entry]] = {
         "decay": _Entry("upkeep", "Write stale edges down, archive the lightest."),
         "purge": _Entry("upkeep", "Drop payloads, deltas and rejects that are too old."),
         "rebuild": _Entry("upkeep", "Count the whole graph anew from the ledger."),
+        "backup": _Entry("backup", "Write ledger and graph to a file, while work goes on."),
+        "restore": _Entry("backup", "Restore a backup into an empty database."),
         "migrate": _Entry("ledger", "Bring the database's schema up to date."),
     },
     "Processes": {
         "serve": _Entry("run", "Run the API."),
         "worker": _Entry("run", "Run workers, which count and merge."),
         "scheduler": _Entry("run", "Run the scheduler."),
+        "processes": _Entry("health", "List workers and schedulers, and what is wrong with them."),
+        "health": _Entry("health", "Whether those of this machine are well; for health checks."),
         "settings": _Entry("knobs", "List every setting, its value and its meaning."),
     },
 }
+# Commands whose function has another name: `ops.processes` is a module.
+_NAMES = {"processes": "list_processes"}
 COMMANDS: dict[str, _Entry] = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
 
 
@@ -65,7 +71,7 @@ class _Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"ops.cli.{COMMANDS[cmd_name].module}")
-        return cast("click.Command", getattr(module, cmd_name))
+        return cast("click.Command", getattr(module, _NAMES.get(cmd_name, cmd_name)))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         for title, section in SECTIONS.items():

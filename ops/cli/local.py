@@ -150,7 +150,7 @@ def up(data: Path, port: int | None, workers: int | None) -> None:
     """Run everything on this machine: PostgreSQL, a Redis-compatible server, API, workers, scheduler.
 
     Stays in the foreground until Ctrl-C or SIGTERM, then stops everything in order. What DIR holds survives; one DIR is
-    used by one `up` at a time. Whatever dies is started again. All settings but the servers' addresses apply.
+    used by one `up` at a time. Whatever dies or hangs is started again. All settings but the servers' addresses apply.
 
     Exits with 0 when it was asked to stop, with 6 when something did not come up or DIR is in use.
 

@@ -87,8 +87,8 @@ def worker(count: int | None, threads: int | None, queues: Sequence[str], data: 
     """Run workers in the foreground, which count uploaded batches and merge them into the graph.
 
     Start as many as you like, on as many machines. A worker may be killed at any time: what it had in hand is done by
-    another. If one of its processes is killed, all of them end with an exit code of 1: have it restarted, by systemd or
-    a container's restart policy. On SIGTERM, work under way has 30 s to end.
+    another. If one of its processes is killed, or ends itself because a part of it hangs, all of them end: have it
+    restarted, by systemd or a container's restart policy. On SIGTERM, work under way has 30 s to end.
 
     \b
     Examples:
@@ -103,14 +103,17 @@ def worker(count: int | None, threads: int | None, queues: Sequence[str], data: 
 
 
 @click.command()
-def scheduler() -> None:
+@options.data
+def scheduler(data: Path | None) -> None:
     """Run the scheduler in the foreground, which tells workers to sweep, to decay and to purge.
 
-    One is enough. Two do no harm, nor does none for a while: workers sweep by themselves, and a day's decay is done
-    once however often it is asked for. It ends with 1 when Redis is away at the wrong moment: have it restarted.
+    Run two, on two machines, and none is missed: each asks every minute, and PostgreSQL knows what was done already.
+    None for a while does no harm: workers sweep by themselves, and what was missed is caught up. Redis and PostgreSQL
+    may come and go.
 
     \b
     Examples:
       mentiongraph scheduler
+      mentiongraph scheduler --data .mentiongraph    # one more for the stack of `mentiongraph up`
     """
-    processes.scheduler(_checked(options.settings(None))).replace_this_process()
+    processes.scheduler(_checked(options.settings(data))).replace_this_process()

@@ -10,6 +10,7 @@ import shutil
 import signal
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import psycopg
@@ -104,7 +105,7 @@ class Postgres:
         try:
             self._wait_until_free(timeout or self._timeout)
             if not (self._data / "PG_VERSION").exists():
-                self._initialise(binaries)
+                self._initialise()
             self._run(binaries, timeout or self._timeout)
             self._create_database()
         except BaseException:
@@ -122,6 +123,28 @@ class Postgres:
         if self._child:
             self._child.kill()
         self._release_lock()
+
+    def copy_to(self, data: Path, *, standby: bool = False, timeout: float = 120.0) -> None:
+        """pg_basebackup: the running cluster, whole, in the directory `data`, for a `Postgres(data)` to run, with the
+        password that the cluster has. A `standby` follows this server, until `promote`."""
+        _require_nothing_in(data)
+        place_of_copy = place(data.absolute(), self._account, self._state)
+        making = self._new_directory(place_of_copy)
+        options = ("--checkpoint=fast", *(() if self._durable else ("--no-sync",)))
+        source = ("--host=127.0.0.1", f"--port={self.port}", "--username=postgres", "--no-password")
+        argv = ("--pgdata", making, *source, *options, *(("--write-recovery-conf",) if standby else ()))
+        try:
+            self._run_program("pg_basebackup", argv, timeout, PGPASSWORD=self._password())
+        except BaseException:
+            shutil.rmtree(making, ignore_errors=True)
+            raise
+        self._write_password(place_of_copy, self._password())
+        making.rename(place_of_copy)
+
+    def promote(self) -> None:
+        """End being a standby, or a recovery that paused: return when it takes writes."""
+        with psycopg.connect(self.dsn("postgres"), autocommit=True) as conn:
+            conn.execute("select pg_promote()")
 
     def _beside(self, suffix: str) -> Path:
         return self._data.with_name(self._data.name + suffix)
@@ -165,32 +188,49 @@ class Postgres:
             time.sleep(POLL)
         (self._data / "postmaster.pid").unlink(missing_ok=True)
 
-    def _initialise(self, binaries: Path) -> None:
+    def _initialise(self) -> None:
         """Made under another name and renamed when complete, so a cluster is whole or not there."""
-        if self._data.exists() and any(self._data.iterdir()):
-            raise EmbeddedServerError(f"{self._data} is neither empty nor a PostgreSQL cluster: use another directory")
+        if self._child is not None:
+            raise EmbeddedServerError(f"the cluster in {self._data} is gone, and it ran a moment ago")
+        _require_nothing_in(self._data)
         for left in self._data.parent.glob(f"{self._data.name}.new-*"):
             shutil.rmtree(left, ignore_errors=True)
-        making = Path(tempfile.mkdtemp(prefix=f"{self._data.name}.new-", dir=self._data.parent))
-        password = self._beside(".password")
-        password.unlink(missing_ok=True)
-        password.touch(0o600)
-        password.write_text(secrets.token_urlsafe(24))
-        for path in (making, password):
-            if self._account:
-                os.chown(path, *self._account)
+        making = self._new_directory(self._data)
+        password = self._write_password(self._data, secrets.token_urlsafe(24))
         locale = ("--encoding=UTF8", "--locale-provider=builtin", "--locale=C", "--builtin-locale=C.UTF-8")
         access = ("--username=postgres", "--auth=scram-sha-256", f"--pwfile={password}")
         sync = () if self._durable else ("--no-sync",)
-        argv = (binaries / "initdb", "--pgdata", making, *locale, *access, *sync, "--no-instructions")
-        initdb = self._spawn("initdb", argv)
-        initdb.start()
-        if initdb.wait(120) != 0:
-            initdb.kill()
+        try:
+            self._run_program("initdb", ("--pgdata", making, *locale, *access, *sync, "--no-instructions"), 120)
+        except BaseException:
             shutil.rmtree(making, ignore_errors=True)
-            raise EmbeddedServerError(f"initdb failed with exit code {initdb.exit_code}.{initdb.tail()}")
-        initdb.stop()
+            raise
         making.rename(self._data)
+
+    def _new_directory(self, data: Path) -> Path:
+        """Where a cluster is made before it is renamed to `data`."""
+        making = Path(tempfile.mkdtemp(prefix=f"{data.name}.new-", dir=data.parent))
+        if self._account:
+            os.chown(making, *self._account)
+        return making
+
+    def _write_password(self, data: Path, text: str) -> Path:
+        password = data.with_name(data.name + ".password")
+        password.unlink(missing_ok=True)
+        password.touch(0o600)
+        password.write_text(text)
+        if self._account:
+            os.chown(password, *self._account)
+        return password
+
+    def _run_program(self, name: str, arguments: tuple[str | Path, ...], timeout: float, **env: str) -> None:
+        """Run one of PostgreSQL's programs to its end. Raises EmbeddedServerError with what it said."""
+        program = self._spawn(name, (programs(self._account, self._state) / name, *arguments), env=env)
+        program.start()
+        if program.wait(timeout) != 0:
+            program.kill()
+            raise EmbeddedServerError(f"{name} failed with exit code {program.exit_code}.{program.tail()}")
+        program.stop()
 
     def _run(self, binaries: Path, timeout: float) -> None:
         for last in (False, True):
@@ -209,12 +249,14 @@ class Postgres:
             else:
                 return
 
-    def _spawn(self, name: str, argv: tuple[str | Path, ...], timeout: float = 0) -> Child:
+    def _spawn(
+        self, name: str, argv: tuple[str | Path, ...], timeout: float = 0, env: Mapping[str, str] | None = None
+    ) -> Child:
         return Child(
             name,
             argv,
             log=self._link.with_name(self._link.name + ".log"),
-            env=ENVIRONMENT,
+            env={**ENVIRONMENT, **(env or {})},
             cwd=Path("/"),
             account=self._account,
             ready=self._ready if name == "postgres" else None,
@@ -231,11 +273,15 @@ class Postgres:
         return False
 
     def _create_database(self) -> None:
-        with (
-            psycopg.connect(self.dsn("postgres"), autocommit=True) as conn,
-            contextlib.suppress(psycopg.errors.DuplicateDatabase),
-        ):
-            conn.execute(sql.SQL("create database {}").format(sql.Identifier(self._database)))
+        with psycopg.connect(self.dsn("postgres"), autocommit=True) as conn:
+            # A copy has it already, and may be a standby.
+            if not conn.execute("select from pg_database where datname = %s", [self._database]).fetchall():
+                conn.execute(sql.SQL("create database {}").format(sql.Identifier(self._database)))
+
+
+def _require_nothing_in(data: Path) -> None:
+    if data.exists() and any(data.iterdir()):
+        raise EmbeddedServerError(f"{data} is neither empty nor a PostgreSQL cluster: use another directory")
 
 
 def _occupants(data: Path) -> list[int]:

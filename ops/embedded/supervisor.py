@@ -83,6 +83,12 @@ class Supervisor:
             entry.process.stop()
         entry.started = self._clock()
 
+    def end(self, name: str) -> None:
+        """End a process that hangs; the next checks start it again. It has its usual grace, then it is killed."""
+        for entry in self._entries:
+            if entry.name == name:
+                entry.process.stop()
+
     def status(self) -> list[Status]:
         return [Status(e.name, e.process.alive, e.process.exit_code, e.restarts) for e in self._entries]
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import redis
 
+from ops.embedded.access import APP, Access
 from ops.embedded.children import POLL, EmbeddedServerError, free_ports
 from ops.embedded.valkey import SERVICE, Monitoring, Sentinel, Valkey, client, sentinel_url
 
@@ -19,6 +20,8 @@ class Topology:
     """`replicas` + 1 servers and `sentinels` Sentinels. `nodes` and `sentinels` are keyed by port.
 
     A master without a replica in step refuses writes (min-replicas-to-write): a stale one that comes back takes none.
+    `ports` are the servers' and then the Sentinels', chosen here if there are none. `announced`, in the same order, are
+    those at which they are told to each other and to clients: of a proxy in between, say.
     """
 
     def __init__(
@@ -29,22 +32,28 @@ class Topology:
         sentinels: int = 3,
         append_only: bool = True,
         password: str | None = None,
+        access: Access | None = None,
         monitoring: Monitoring | None = None,
+        ports: Sequence[int] | None = None,
+        announced: Sequence[int] | None = None,
         **settings: str | int,
     ) -> None:
         monitoring = monitoring or Monitoring(quorum=sentinels // 2 + 1)
-        ports = free_ports(1 + replicas + sentinels)
+        ports = ports or free_ports(1 + replicas + sentinels)
         first, servers, watchers = ports[0], ports[: 1 + replicas], ports[1 + replicas :]
+        self.announced = dict(zip(ports, announced or ports, strict=True))
         safe: dict[str, str | int] = {"min_replicas_to_write": min(1, replicas), "min_replicas_max_lag": 5, **settings}
-        self.password = password
+        self.password, self._access = password, access
         self.nodes = {
             port: Valkey(
                 directory / f"valkey-{number}",
                 port,
                 name=f"valkey-{number}",
-                replica_of=None if port == first else first,
+                replica_of=None if port == first else self.announced[first],
+                announced=self.announced[port],
                 append_only=append_only,
                 password=password,
+                access=access,
                 **safe,
             )
             for number, port in enumerate(servers)
@@ -53,17 +62,23 @@ class Topology:
             port: Sentinel(
                 directory / f"sentinel-{number}",
                 port,
-                {SERVICE: first},
+                {SERVICE: self.announced[first]},
+                announced=self.announced[port],
                 name=f"sentinel-{number}",
                 monitoring=monitoring,
                 password=password,
+                access=access,
             )
             for number, port in enumerate(watchers)
         }
 
     @property
     def url(self) -> str:
-        return sentinel_url(list(self.sentinels), self.password)
+        ports = [self.announced[port] for port in self.sentinels]
+        if self._access is None:
+            return sentinel_url(ports, self.password)
+        for_sentinels = f"sentinel_username={APP}&sentinel_password={self._access.asking}"
+        return f"{sentinel_url(ports, self._access.app, user=APP)}?{for_sentinels}"
 
     @property
     def alive(self) -> bool:
@@ -91,15 +106,16 @@ class Topology:
                 node.stop()
 
     def master_port(self) -> int:
-        """The master as most of the answering Sentinels see it. Raises EmbeddedServerError if none answers."""
+        """The master as most of the answering Sentinels see it, by its own port. Raises EmbeddedServerError if none
+        answers."""
         seen = list[int]()
         for port in self.sentinels:
-            with client(port) as connection, contextlib.suppress(redis.RedisError):
-                answer = connection.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
-                seen += [int(answer[1])] if answer else []
+            with self._ask(port) as connection, contextlib.suppress(redis.RedisError):
+                seen.append(int(cast("dict[str, Any]", connection.sentinel_master(SERVICE))["port"]))
         if not seen:
             raise EmbeddedServerError("no Sentinel answers")
-        return max(seen, key=seen.count)
+        most = max(seen, key=seen.count)
+        return next(port for port, announced in self.announced.items() if announced == most)
 
     def kill(self, port: int) -> None:
         self._node(port).kill()
@@ -116,6 +132,10 @@ class Topology:
         self._node(port).stop()
         self._node(port).start()
 
+    def _ask(self, port: int) -> redis.Redis:
+        node = self._node(port)
+        return client(port, node.password, node.user)
+
     def _node(self, port: int) -> Valkey | Sentinel:
         return self.nodes.get(port) or self.sentinels[port]
 
@@ -126,7 +146,7 @@ class Topology:
         )
 
     def _info(self, port: int, field: str) -> str:
-        with client(port, self.password) as connection, contextlib.suppress(redis.RedisError):
+        with self._ask(port) as connection, contextlib.suppress(redis.RedisError):
             return str(connection.info("replication").get(field))
         return ""
 
@@ -134,7 +154,7 @@ class Topology:
         return all(self._sees_all(port) for port in self.sentinels)
 
     def _sees_all(self, port: int) -> bool:
-        with client(port) as connection, contextlib.suppress(redis.RedisError):
+        with self._ask(port) as connection, contextlib.suppress(redis.RedisError):
             master = cast("dict[str, object]", connection.sentinel_master(SERVICE))
             others = (master["num-slaves"], master["num-other-sentinels"])
             return others == (len(self.nodes) - 1, len(self.sentinels) - 1)

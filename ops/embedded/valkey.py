@@ -11,6 +11,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from ops.embedded.access import APP, SENTINEL, Access
 from ops.embedded.children import Child, EmbeddedServerError, free_ports
 
 SERVICE = "main"
@@ -31,11 +32,12 @@ SETTINGS: dict[str, str | int] = {
 }
 
 
-def client(port: int, password: str | None = None) -> redis.Redis:
+def client(port: int, password: str | None = None, user: str | None = None) -> redis.Redis:
     """A client with short timeouts that tries once: whoever asks decides what a failure means. The caller closes it."""
     return redis.Redis(
         host="127.0.0.1",
         port=port,
+        username=user,
         password=password,
         socket_timeout=1.0,
         socket_connect_timeout=1.0,
@@ -49,10 +51,12 @@ class _Node:
 
     arguments: tuple[str, ...] = ()
 
-    def __init__(self, name: str, directory: Path, port: int | None, password: str | None) -> None:
+    def __init__(
+        self, name: str, directory: Path, port: int | None, password: str | None, user: str | None = None
+    ) -> None:
         self.name = name
         self.port = port or 0
-        self.password = password
+        self.user, self.password = user, password
         self._any_port = port is None
         self._directory = directory.absolute()
         self._child: Child | None = None
@@ -109,7 +113,7 @@ class _Node:
             self._child.kill()
 
     def ping(self) -> bool:
-        with client(self.port, self.password) as connection:
+        with client(self.port, self.password, self.user) as connection:
             try:
                 return bool(connection.ping())
             except redis.RedisError:  # not there yet, or still loading
@@ -132,7 +136,8 @@ class _Node:
 class Valkey(_Node):
     """A server on 127.0.0.1. With `append_only` what it holds survives it, but for the last second before a crash.
 
-    `replica_of` is the port of a master on this machine. `port` None takes a free one. Further settings are
+    `replica_of` is the port of a master on this machine. `port` None takes a free one. `announced` is the port at which
+    Sentinels are to know it, if it is another. With `access` it has users, and no `password`. Further settings are
     Valkey's own, with `_` for `-`, and win.
     """
 
@@ -143,14 +148,19 @@ class Valkey(_Node):
         *,
         name: str = "valkey",
         replica_of: int | None = None,
+        announced: int | None = None,
         append_only: bool = True,
         password: str | None = None,
+        access: Access | None = None,
         **settings: str | int,
     ) -> None:
-        super().__init__(name, directory, port, password)
+        super().__init__(name, directory, port, *((access.watching, SENTINEL) if access else (password,)))
+        self._access = access
         chosen: dict[str, str | int] = {"appendonly": "yes" if append_only else "no"}
         if replica_of is not None:
             chosen["replicaof"] = f"127.0.0.1 {replica_of}"
+        if announced is not None:
+            chosen["replica-announce-port"] = announced
         if password is not None:
             chosen |= {"requirepass": _quoted(password), "masterauth": _quoted(password)}
         self._settings = SETTINGS | chosen | {key.replace("_", "-"): value for key, value in settings.items()}
@@ -160,7 +170,8 @@ class Valkey(_Node):
         return f"redis://{_credentials(self.password)}127.0.0.1:{self.port}/0"
 
     def configuration(self) -> list[str]:
-        return [f"{key} {value}" for key, value in self._settings.items()]
+        users = self._access.of_server() if self._access else []
+        return [f"{key} {value}" for key, value in self._settings.items()] + users
 
 
 class Monitoring(NamedTuple):
@@ -184,9 +195,13 @@ class Sentinel(_Node):
         *,
         name: str = "sentinel",
         monitoring: Monitoring | None = None,
+        announced: int | None = None,
         password: str | None = None,
+        access: Access | None = None,
     ) -> None:
-        super().__init__(name, directory, port, None)
+        super().__init__(name, directory, port, *((access.asking, APP) if access else (None,)))
+        self._access = access
+        self._announced = announced
         self._masters = dict(masters)
         self._monitoring = monitoring or Monitoring()
         self._master_password = password
@@ -194,6 +209,8 @@ class Sentinel(_Node):
     def configuration(self) -> list[str]:
         rules = self._monitoring
         lines = ["bind 127.0.0.1", "daemonize no", "sentinel announce-ip 127.0.0.1"]
+        if self._announced is not None:
+            lines.append(f"sentinel announce-port {self._announced}")
         for service, port in self._masters.items():
             lines += [
                 f"sentinel monitor {service} 127.0.0.1 {port} {rules.quorum}",
@@ -203,16 +220,16 @@ class Sentinel(_Node):
             ]
             if self._master_password is not None:
                 lines.append(f"sentinel auth-pass {service} {_quoted(self._master_password)}")
-        return lines
+        return lines + (self._access.of_sentinel(list(self._masters)) if self._access else [])
 
 
-def sentinel_url(ports: list[int], password: str | None = None, service: str = SERVICE) -> str:
+def sentinel_url(ports: list[int], password: str | None = None, service: str = SERVICE, *, user: str = "") -> str:
     hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
-    return f"sentinel://{_credentials(password)}{hosts}/{service}"
+    return f"sentinel://{_credentials(password, user)}{hosts}/{service}"
 
 
-def _credentials(password: str | None) -> str:
-    return f":{password}@" if password else ""
+def _credentials(password: str | None, user: str = "") -> str:
+    return f"{user}:{password}@" if password else ""
 
 
 def _quoted(value: object) -> str:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ops.bench import compare, oracle
 from ops.bench import generate as posts_generator
-from ops.bench import oracle
 from ops.demo import make_sample
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ def test_comparing_an_export(
     (tmp_path / "posts.csv").write_bytes(HEADER + row(b"@bob @Bob @ann") + b"\n")
     (tmp_path / "edges.csv").write_text(export, encoding="utf-8")
     call = [str(tmp_path / "posts.csv"), "--compare", str(tmp_path / "edges.csv"), *arguments]
-    assert oracle.main(call) == code
+    assert compare.main(call) == code
     assert said in capsys.readouterr().out
 
 

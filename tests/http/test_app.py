@@ -91,7 +91,7 @@ def test_a_database_without_the_schema(api: Api, problem_of: ProblemOf, conn: ps
 
 
 class Relay:
-    """A port that leads to a server, while `up`; as if the server were away otherwise."""
+    """A port that leads to a server, while `up`; as if the server were away otherwise, or hung, after `hang`."""
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
@@ -100,6 +100,8 @@ class Relay:
         self._writers: set[asyncio.StreamWriter] = set()
         self.port = 0
         self._started = Event()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
         self._thread = Thread(target=self._run, name="relay")
 
     def _run(self) -> None:
@@ -123,11 +125,18 @@ class Relay:
     def down(self) -> None:
         asyncio.run_coroutine_threadsafe(self._down(), self._loop).result()
 
+    def hang(self) -> None:
+        self._loop.call_soon_threadsafe(self._flowing.clear)
+
+    def flow(self) -> None:
+        self._loop.call_soon_threadsafe(self._flowing.set)
+
     async def _up(self) -> None:
         self._server = await asyncio.start_server(self._relay, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _down(self) -> None:
+        self._flowing.set()
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -144,6 +153,7 @@ class Relay:
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while data := await reader.read(65536):
+                await self._flowing.wait()
                 writer.write(data)
         except OSError:
             pass
@@ -235,6 +245,7 @@ def test_the_document_describes_every_endpoint(api: Api) -> None:
         ("get", "/export/edges.csv"),
         ("get", "/health/live"),
         ("get", "/health/ready"),
+        ("get", "/health/processes"),
     }
     for path, item in document["paths"].items():
         for operation in item.values():
@@ -259,6 +270,7 @@ def test_the_examples_are_what_is_answered() -> None:
         (examples.MENTIONS, graph.Mentions),
         (examples.LIVE, health.Live),
         (examples.READY, health.Ready),
+        (examples.FLEET, health.Fleet),
     ]:
         read = msgspec.convert(example, struct)
 

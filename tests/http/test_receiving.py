@@ -6,6 +6,7 @@ import gzip
 import socket
 from collections.abc import Callable
 from contextlib import closing
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -453,3 +454,18 @@ def test_uploads_at_the_same_time_are_one(api: Api, domain: Connection) -> None:
 
     assert answers == [b"HTTP/1.1 200", b"HTTP/1.1 200", b"HTTP/1.1 200", b"HTTP/1.1 202"]
     assert sorted(states(domain)) == ["duplicate", "duplicate", "duplicate", "staged"]
+
+
+def test_an_upload_that_stands_still_gives_signs_of_life(
+    serve: Serve, settings: Settings, domain: Connection, now: datetime
+) -> None:
+    api = serve(msgspec.structs.replace(settings, heartbeat_seconds=0.05))
+    with api.connect() as client:
+        client.sendall(request_head(length=1000) + HEADER)
+        until(lambda: states(domain) == ["receiving"], within=30, what="the upload is being received")
+        domain.execute("update uploads set heartbeat_at = %s", [now - timedelta(hours=1)])
+
+        def heard() -> bool:
+            return domain.execute("select from uploads where heartbeat_at = %s", [now]).fetchone() is not None
+
+        until(heard, within=30, what="it gives a sign of life")

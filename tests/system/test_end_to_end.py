@@ -303,3 +303,25 @@ def _ask_for_decay(settings: Settings) -> tuple[list[str], dict[str, str]]:
     command = processes.scheduler(settings)
     send = "import workers.main; workers.main.decay.send_with_options(); print('sent')"
     return [command.argv[0], "-c", send], {**command.env, "PYTHONPATH": str(processes.ROOT)}
+
+
+def test_work_goes_on_while_redis_is_away(settings: Settings, tmp_path: Path, content: bytes) -> None:
+    """Nobody can be rung: the workers' sweeps do the work, and it is as exact."""
+    port, nobody = free_ports(2)
+    away = msgspec.structs.replace(
+        settings,
+        port=port,
+        redis_url=f"redis://127.0.0.1:{nobody}/0",
+        enqueue_timeout=0.2,
+        sweep_seconds=0.5,
+        batch_bytes=64_000,
+        worker_processes=1,
+    )
+    service = Service(away, tmp_path)
+    with service.children, service.http:
+        service.start_api()
+        service.start_worker()
+
+        service.wait_until_applied(service.upload(content))
+
+        assert_exact(service, content)

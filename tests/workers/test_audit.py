@@ -131,7 +131,7 @@ def test_weights_are_what_the_deltas_say_whatever_happened(
                     withdrawal.retract(conn, sent.pop(days % len(sent)), parameters, now=at)
                     apply_all(settings, now=at)
                 case "decay":
-                    run = decay.begin(conn, settings=settings, now=at, period=None)
+                    run = decay.begin(conn, settings=settings, now=at)
                     assert run is not None
                     decay.work(conn, run, parameters, page=10, clock=lambda at=at: at)
                 case _:

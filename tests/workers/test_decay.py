@@ -28,7 +28,7 @@ def mention(settings: Settings, *pairs: tuple[str, str], at: datetime) -> None:
 
 def run(conn: Connection, settings: Settings, now: datetime, *, page: int = 1000) -> decay.Totals | None:
     """One decay run asked for by hand."""
-    started = decay.begin(conn, settings=settings, now=now, period=None)
+    started = decay.begin(conn, settings=settings, now=now)
     if started is None:
         return None
     decay.work(conn, started, ledger.parameters(conn), page=page, clock=lambda: now)
@@ -89,16 +89,6 @@ def test_a_new_mention_brings_an_archived_edge_back(conn: Connection, settings: 
     assert audit(conn).exact
 
 
-def test_a_scheduled_period_is_worked_once(conn: Connection, settings: Settings, now: datetime) -> None:
-    period = decay.period_start(now)
-    first = decay.begin(conn, settings=settings, now=now, period=period)
-    assert first is not None
-    decay.work(conn, first, ledger.parameters(conn), page=10, clock=lambda: now)
-
-    assert decay.begin(conn, settings=settings, now=now, period=period) is None
-    assert decay.begin(conn, settings=settings, now=now + timedelta(days=1), period=period + timedelta(days=1))
-
-
 def test_a_killed_run_is_gone_on_with_from_its_cursor(conn: Connection, settings: Settings, now: datetime) -> None:
     mention(settings, *((f"author{number}", "bob") for number in range(50)), at=now)
     later = now + 2 * WEEK
@@ -110,13 +100,13 @@ def test_a_killed_run_is_gone_on_with_from_its_cursor(conn: Connection, settings
         if totals.written_down >= 20:
             raise Killed
 
-    started = decay.begin(conn, settings=settings, now=later, period=None)
+    started = decay.begin(conn, settings=settings, now=later)
     assert started is not None
     parameters = ledger.parameters(conn)
     with pytest.raises(Killed):
         decay.work(conn, started, parameters, page=3, clock=lambda: later, progress=die)
 
-    resumed = decay.begin(conn, settings=settings, now=later + WEEK, period=None)
+    resumed = decay.begin(conn, settings=settings, now=later + WEEK)
     assert resumed == started
     decay.work(conn, started, parameters, page=3, clock=lambda: later)
     assert decay.totals(conn, started) == decay.Totals(written_down=50, archived=0, shards_done=8)

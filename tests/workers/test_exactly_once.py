@@ -231,7 +231,7 @@ class Graph:
         ledger.replay(conn, [batch.id for batch in ledger.failed_batches(conn)], now=self.now)
 
     def decay(self, conn: psycopg.Connection[TupleRow], number: int) -> None:
-        run = decay.begin(conn, settings=self.settings, now=self.now, period=None)
+        run = decay.begin(conn, settings=self.settings, now=self.now)
         if run is not None:
             decay.work(conn, run, self.parameters, page=1 + number % 4, clock=lambda: self.now)
 

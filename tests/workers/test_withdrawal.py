@@ -77,7 +77,7 @@ def test_retracting_reaches_into_the_archive(conn: Connection, settings: Setting
     second = send(settings, ("ada", "bob"), ("ada", "cy"), at=now)
     apply_all(settings, now=now)
     long_after = now + 10 * WEEK
-    run = decay.begin(conn, settings=settings, now=long_after, period=None)
+    run = decay.begin(conn, settings=settings, now=long_after)
     assert run is not None
     decay.work(conn, run, ledger.parameters(conn), page=10, clock=lambda: long_after)
     assert edges(conn, now) == {}

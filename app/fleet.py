@@ -1,0 +1,134 @@
+"""The fleet: which workers and schedulers there are, and whether each goes on with what it is there for.
+
+Each of them leaves a sign of life in PostgreSQL every few seconds, which says how long ago it last did what it must
+keep doing: a worker asks each of its queues for messages, a scheduler wakes up each minute. A process that hangs leaves
+no sign; one of which a part hangs leaves signs that say so.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+
+import sql
+from app.db import Connection, execute, rows
+from app.settings import Settings
+
+_BEAT = sql.query("processes/beat")
+_LEAVE = sql.query("processes/leave")
+_FORGET = sql.query("processes/forget")
+_SEEN = sql.query("processes/seen")
+
+TICK = 60.0
+"""Seconds between two ticks of a scheduler."""
+
+REMEMBERED = 24 * 3600.0
+"""Seconds for which a process that was killed is still listed."""
+
+
+class Role(StrEnum):
+    """What a process is there for."""
+
+    WORKER = "worker"
+    SCHEDULER = "scheduler"
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """A process as its last sign of life has it; `silent` and `idle` in seconds."""
+
+    role: Role
+    host: str
+    pid: int
+    born: int
+    started_at: datetime
+    seen_at: datetime
+    silent: float
+    """Since its last sign of life."""
+    idle: float
+    """Since it last asked the queue that it asked the longest ago, or ticked."""
+
+    @property
+    def here(self) -> bool:
+        """Whether it runs on this host, and we see it: a container does not see its neighbours' processes."""
+        return self.host == socket.gethostname() and self.born == born(self.pid)
+
+    def ailment(self, settings: Settings) -> str | None:
+        """What is wrong with it; None if nothing is."""
+        if self.silent > settings.silence_seconds:
+            return f"it has not been heard of for {self.silent:.0f} s"
+        if self.role is Role.WORKER and self.idle > settings.silence_seconds:
+            return f"it has not asked one of its queues for {self.idle:.0f} s"
+        if self.role is Role.SCHEDULER and self.idle > TICK + settings.silence_seconds:
+            return f"its last tick was {self.idle:.0f} s ago"
+        return None
+
+
+class FleetMember(msgspec.Struct, frozen=True):
+    """A worker process or a scheduler, as it is shown. `ailment`: what is wrong with it, null: nothing."""
+
+    role: Role
+    host: str
+    pid: int
+    started_at: datetime
+    seen_at: datetime
+    ailment: str | None
+
+    @classmethod
+    def of(cls, seen: Seen, settings: Settings) -> FleetMember:
+        return cls(seen.role, seen.host, seen.pid, seen.started_at, seen.seen_at, seen.ailment(settings))
+
+
+class Me:
+    """This process, as it is entered."""
+
+    def __init__(self, role: Role) -> None:
+        self._key = {"host": socket.gethostname(), "pid": os.getpid(), "born": born(os.getpid()) or 0}
+        self._role = role
+        self._started = time.monotonic()
+
+    def beat(self, conn: Connection, *, idle: float) -> None:
+        """Leave a sign of life; `idle` as in `Seen`."""
+        age = time.monotonic() - self._started
+        execute(conn, _BEAT, {**self._key, "role": self._role, "age": age, "idle": idle})
+
+    def leave(self, conn: Connection) -> None:
+        """We end as we should: nobody need miss us."""
+        execute(conn, _LEAVE, self._key)
+
+
+def seen(conn: Connection) -> list[Seen]:
+    """Every process that has left a sign of life and did not end properly since."""
+    return rows(conn, Seen, _SEEN)
+
+
+def forget(conn: Connection) -> int:
+    """Forget those that were killed long ago; how many."""
+    return execute(conn, _FORGET, {"seconds": REMEMBERED})
+
+
+def ailment(processes: Iterable[Seen], settings: Settings) -> str | None:
+    """What is wrong with these, which must be some; None if nothing is."""
+    processes = list(processes)
+    if not processes:
+        return "none has been heard of"
+    for process in processes:
+        if (found := process.ailment(settings)) is not None:
+            return f"pid {process.pid}: {found}"
+    return None
+
+
+def born(pid: int) -> int | None:
+    """When a process of this host started, in clock ticks since boot; None if there is none of that number."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    # The name, in parentheses, may hold anything: fields count from the last ")".
+    return int(stat.rpartition(")")[2].split()[19])

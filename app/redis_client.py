@@ -1,0 +1,296 @@
+"""From a URL to a client of Redis: of one server, or of the master that Sentinels name.
+
+Time-outs are short, and nothing is tried twice in here: not every command of ours may be. Who calls knows what a
+failure means. Where redis-py's own does not hold up in a fail-over it is replaced; see `Sentinels`.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+from urllib.parse import parse_qsl, unquote
+
+import redis
+from redis.backoff import NoBackoff
+from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
+from redis.maint_notifications import MaintNotificationsConfig
+from redis.retry import Retry
+from redis.sentinel import MasterNotFoundError, SentinelConnectionPool
+
+from app.errors import BadSetting
+
+SOCKET_TIMEOUT = 3.0
+CONNECT_TIMEOUT = 1.0
+SENTINEL_TIMEOUT = 0.5
+HEALTH_CHECK_INTERVAL = 10
+SERVER_PORT = 6379
+SENTINEL_PORT = 26379
+
+_SCHEMES = "redis://, rediss://, unix://, sentinel:// or sentinels://"
+_OF_ANY = ("db", "protocol")
+_OF_TLS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname")
+_OF_SENTINELS = ("sentinel_username", "sentinel_password")
+_PARAMETERS = {
+    "redis": _OF_ANY,
+    "rediss": _OF_ANY + _OF_TLS,
+    "unix": _OF_ANY,
+    "sentinel": _OF_ANY + _OF_SENTINELS,
+    "sentinels": _OF_ANY + _OF_SENTINELS + _OF_TLS,
+}
+
+
+class Address(NamedTuple):
+    host: str
+    port: int
+
+
+class _Url(NamedTuple):
+    scheme: str
+    user: str
+    """With the password, both as they are in the URL."""
+    hosts: str
+    path: str
+    query: str
+
+
+def redis_client(url: str) -> redis.Redis:
+    """A client of the server at `url`, or of the master that Sentinels name. Connects to nothing yet.
+
+    - `redis://[user:password@]host[:port][/db]`, `rediss://…` for TLS;
+    - `unix://[user:password@]/path`;
+    - `sentinel://[user:password@]host[:port],host[:port]…/service`, user and password being the servers'; `sentinels://…`
+      for TLS to Sentinels and servers alike. For the Sentinels: `sentinel_username=`, `sentinel_password=`.
+
+    Every form: `db=`, `protocol=` (2 or 3, of RESP). With TLS, named as redis-py names them: `ssl_ca_certs=`,
+    `ssl_certfile=`, `ssl_keyfile=` (files), `ssl_cert_reqs=` (required, optional, none), `ssl_check_hostname=` (true,
+    false). Raises BadSetting for anything else; a message never shows what may be a password.
+    """
+    parts = _split(url)
+    parameters = _parameters(parts)
+    tls = {name: parameters.pop(name) for name in _OF_TLS if name in parameters}
+    _check_tls(tls)
+    try_once = _try_once(SOCKET_TIMEOUT, CONNECT_TIMEOUT)
+    common = try_once | {"health_check_interval": HEALTH_CHECK_INTERVAL} | _credentials(parts)
+    if parts.scheme == "unix":
+        if parts.hosts or not parts.path:
+            _bad("a unix:// URL has three slashes and a path, such as unix:///run/redis.sock.")
+        return _client(UnixDomainSocketConnection, common | parameters | {"path": unquote(parts.path)})
+    if parts.scheme in {"sentinel", "sentinels"}:
+        of_sentinels = {name.removeprefix("sentinel_"): parameters.pop(name, None) for name in _OF_SENTINELS}
+        if of_sentinels["username"] and not of_sentinels["password"]:
+            _bad("sentinel_username goes with a sentinel_password.")
+        options = _try_once(SENTINEL_TIMEOUT, SENTINEL_TIMEOUT) | of_sentinels
+        if parts.scheme == "sentinels":
+            tls["ssl"] = True
+        sentinels = Sentinels([_address(each, SENTINEL_PORT) for each in parts.hosts.split(",")], options | tls)
+        return redis.Redis.from_pool(SentinelConnectionPool(_service(parts), sentinels, **common, **parameters, **tls))
+    where = _address(parts.hosts or "localhost", SERVER_PORT)._asdict()
+    if parts.path.strip("/"):
+        where["db"] = _database(parts.path.strip("/"))
+    kind = SSLConnection if parts.scheme == "rediss" else Connection
+    return _client(kind, common | where | parameters | tls)
+
+
+def forget_master(client: redis.Redis) -> None:
+    """After a failure: close what connections are idle, for they lead to the same server, and ask another Sentinel."""
+    pool = client.connection_pool
+    with suppress(redis.RedisError):
+        pool.disconnect(inuse_connections=False)
+    if isinstance(pool, SentinelConnectionPool):
+        pool.sentinel_manager.distrust()
+
+
+class Sentinels:
+    """Where the master is, as the Sentinels say: the one that answered last is asked first, the others where it fails.
+
+    In place of redis-py's own, in which two threads that look for a new master at the same time may lose a Sentinel for
+    good (it swaps them in a list without a lock), an error reply of one ends the search, and connections stay open.
+    """
+
+    def __init__(self, addresses: Sequence[Address], options: dict[str, Any]) -> None:
+        self._order = list(addresses)
+        self._options = options
+        self._lock = threading.Lock()
+
+    @property
+    def order(self) -> list[Address]:
+        """In which they are asked."""
+        with self._lock:
+            return list(self._order)
+
+    def discover_master(self, service_name: str) -> Address:
+        """The master's address. Raises MasterNotFoundError, a ConnectionError."""
+        answers: list[str] = []
+        for sentinel in self.order:
+            try:
+                master = self._ask(sentinel, service_name)
+            except redis.RedisError as error:
+                answers.append(f"{sentinel.host}:{sentinel.port}: {error}")
+                continue
+            if master is None:
+                answers.append(f"{sentinel.host}:{sentinel.port}: it is down")
+                continue
+            self._ask_first(sentinel)
+            return master
+        raise MasterNotFoundError(f"no Sentinel names a master of {service_name!r}: {'; '.join(answers)}")
+
+    def distrust(self) -> None:
+        """Ask another one first: what this one named is no master, or nobody answers there."""
+        with self._lock:
+            self._order.append(self._order.pop(0))
+
+    def _ask(self, sentinel: Address, service_name: str) -> Address | None:
+        # A connection for each question: there are few, and one that was kept may lead to a Sentinel that is gone.
+        with redis.Redis(sentinel.host, sentinel.port, **self._options) as connection:
+            state: Any = connection.sentinel_master(service_name)
+        if not state["is_master"] or state["is_sdown"] or state["is_odown"]:
+            return None
+        return Address(state["ip"], state["port"])
+
+    def _ask_first(self, sentinel: Address) -> None:
+        with self._lock:
+            self._order.remove(sentinel)
+            self._order.insert(0, sentinel)
+
+
+# Reading the URL ------------------------------------------------------------------------------------------------------
+
+
+def _try_once(timeout: float, connect_timeout: float) -> dict[str, Any]:
+    return {
+        "socket_timeout": timeout,
+        "socket_connect_timeout": connect_timeout,
+        "retry": Retry(NoBackoff(), 0),
+        # They would make the time-outs longer.
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+    }
+
+
+def _client(kind: type[Connection] | type[UnixDomainSocketConnection], options: dict[str, Any]) -> redis.Redis:
+    pool = redis.ConnectionPool(connection_class=kind, **options)  # pyright: ignore[reportArgumentType] (its type is too narrow)
+    return redis.Redis.from_pool(pool)
+
+
+def _bad(what: str) -> NoReturn:
+    raise BadSetting(f"MENTIONGRAPH_REDIS_URL: {what}") from None
+
+
+def _split(url: str) -> _Url:
+    # Not urlsplit: it knows one host only, and its errors quote what may be a password.
+    found = re.fullmatch(r"([a-z]+)://([^/?#]*)([^?#]*)(?:\?([^#]*))?(#.*)?", url, re.DOTALL)
+    if found is None or found[1] not in _PARAMETERS:
+        _bad(f"it is no Redis URL: it begins with {_SCHEMES}.")
+    scheme, authority, path, query, fragment = found.groups("")
+    user, _, hosts = authority.rpartition("@")
+    # What may be a piece of a password is not shown, wherever the unescaped character moved it to.
+    if fragment or "@" in user + path + query:
+        _bad("characters such as @ / ? # in a user name or a password are written %40 %2F %3F %23.")
+    return _Url(scheme, user, hosts, path, query)
+
+
+def _credentials(parts: _Url) -> dict[str, str]:
+    user, _, password = parts.user.partition(":")
+    given = {"username": unquote(user), "password": unquote(password)}
+    return {name: value for name, value in given.items() if value}
+
+
+def _address(text: str, port: int) -> Address:
+    found = re.fullmatch(r"(?:\[([^\[\]]*:[^\[\]]*)\]|([^:\[\]]+))(?::([0-9]{1,5}))?", text)
+    if found is None or not 0 < (number := int(found[3] or port)) < 1 << 16:
+        _bad("a host is a name or an address, alone or with the number of a port: host, host:port, [::1], [::1]:port.")
+    host = unquote(found[1] or found[2])
+    try:
+        host.encode("idna")  # as the resolver will
+    except UnicodeError:
+        _bad("a host's name has a part that is empty or too long.")
+    return Address(host, number)
+
+
+def _service(parts: _Url) -> str:
+    service = unquote(parts.path.strip("/"))
+    if not service or "/" in service:
+        _bad("a sentinel:// URL ends with the name of the service, such as sentinel://host:26379/main.")
+    return service
+
+
+def _parameters(parts: _Url) -> dict[str, Any]:
+    known = _PARAMETERS[parts.scheme]
+    given: dict[str, Any] = {}
+    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+        if name not in known:
+            what = f"parameter {name!r}" if name.isidentifier() else "one of its parameters"
+            _bad(f"{what} is none that {parts.scheme}:// has: {', '.join(known)}.")
+        if name in given:
+            _bad(f"parameter {name!r} is there twice.")
+        given[name] = _READ.get(name, str)(value)
+    return given
+
+
+def _database(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        _bad("a database is a number, such as redis://host:6379/0.")
+    return int(text)
+
+
+def _protocol(text: str) -> int:
+    if text not in {"2", "3"}:
+        _bad("protocol is 2 or 3.")
+    return int(text)
+
+
+def _requirement(text: str) -> str:
+    if text not in {"required", "optional", "none"}:
+        _bad("ssl_cert_reqs is required, optional or none.")
+    return text
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in {"true", "false"}:
+        _bad("ssl_check_hostname is true or false.")
+    return text.lower() == "true"
+
+
+def _file(text: str) -> str:
+    if not Path(text).is_file():
+        _bad(f"there is no file {text}.")
+    return text
+
+
+_READ: dict[str, Callable[[str], Any]] = {
+    "db": _database,
+    "protocol": _protocol,
+    "ssl_ca_certs": _file,
+    "ssl_certfile": _file,
+    "ssl_keyfile": _file,
+    "ssl_cert_reqs": _requirement,
+    "ssl_check_hostname": _truth,
+}
+
+
+def _check_tls(given: dict[str, Any]) -> None:
+    """Read the files now: a process that starts with them wrong would only say that Redis is away."""
+    if not given:
+        return
+    context = ssl.create_default_context()
+    authorities, certificate, key = (given.get(name) for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile"))
+    try:
+        if authorities:
+            context.load_verify_locations(authorities)
+    except OSError as error:
+        _bad(f"ssl_ca_certs={authorities} cannot be used: {error}.")
+    try:
+        if certificate:
+            context.load_cert_chain(certificate, key, password=_no_password)
+        elif key:
+            _bad("ssl_keyfile goes with ssl_certfile.")
+    except OSError as error:
+        _bad(f"ssl_certfile={certificate} with its key cannot be used: {error}.")
+
+
+def _no_password() -> str:
+    _bad("the key in ssl_keyfile is encrypted: one that needs no password is wanted.")

@@ -1,0 +1,47 @@
+"""The limit: the same edges as the service merged, by PostgreSQL alone, into a table that held the same ones before.
+
+One sorted INSERT … ON CONFLICT from a local table, one backend, in one go: no counting, no ledger, no HTTP.
+"""
+
+from __future__ import annotations
+
+import time
+
+from app.db import Connection, execute, rows, scalars
+from app.deltas import fold, merge_parameters, unpack
+from app.ledger import parameters
+from ops.bench import database
+
+PARTS = 16
+"""Parts in which the held edges are loaded, each sorted."""
+AT_ONCE = 500_000
+
+
+class Limit:
+    """Follows the graph: `apply` after every upload, or the two do not hold the same any more."""
+
+    def __init__(self, conn: Connection) -> None:
+        """A copy of what the graph holds now."""
+        self._conn = conn
+        self._half_life = parameters(conn).half_life
+        database.run(conn, "limit_begin")
+        for part in range(PARTS):
+            execute(conn, database.query("limit_hold"), {"parts": PARTS, "part": part})
+
+    def apply(self, upload: str) -> tuple[int, float]:
+        """Merge an applied upload's edges: how many, and seconds."""
+        payloads = rows(self._conn, dict[str, bytes], database.query("upload_deltas"), {"id": upload})
+        edges = fold([unpack(row["payload"]) for row in payloads], half_life=self._half_life)
+        for start in range(0, len(edges), AT_ONCE):
+            given = merge_parameters(edges.slice(start, AT_ONCE), self._half_life)
+            execute(self._conn, database.query("limit_source"), given)
+        database.run(self._conn, "limit_ready")
+        began = time.perf_counter()
+        merged = execute(self._conn, database.query("limit"), {"half_life_seconds": self._half_life.total_seconds()})
+        took = time.perf_counter() - began
+        database.run(self._conn, "limit_clear")
+        return merged, took
+
+    def holds_the_same(self) -> bool:
+        """Whether it came to as many edges and mentions as the graph did."""
+        return scalars(self._conn, database.query("limit_same")) == [True]

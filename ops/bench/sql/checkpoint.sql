@@ -1,0 +1,2 @@
+-- Nothing is left to be written of what came before.
+CHECKPOINT;

@@ -1,0 +1,2 @@
+-- Everything of the benchmark's own.
+DROP SCHEMA IF EXISTS bench CASCADE;

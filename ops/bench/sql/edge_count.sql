@@ -1,0 +1,2 @@
+-- Edges in the graph.
+SELECT count(*) FROM edges;

@@ -1,0 +1,2 @@
+-- Ready for the next upload's edges.
+TRUNCATE bench.limit_source;

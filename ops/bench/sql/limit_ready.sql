@@ -1,0 +1,3 @@
+-- Before each measurement of the limit.
+ANALYZE bench.limit_source;
+CHECKPOINT;

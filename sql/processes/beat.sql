@@ -1,0 +1,8 @@
+-- A sign of life. Ages come in, and instants are the server's, so that the clocks of hosts need not agree.
+INSERT INTO processes (host, pid, born, role, started_at, seen_at, acted_at)
+VALUES (
+  %(host)s::text, %(pid)s::integer, %(born)s::bigint, %(role)s::text,
+  now() - make_interval(secs => %(age)s::double precision), now(),
+  now() - make_interval(secs => %(idle)s::double precision)
+)
+ON CONFLICT (host, pid, born) DO UPDATE SET seen_at = excluded.seen_at, acted_at = excluded.acted_at;

@@ -1,0 +1,6 @@
+-- Every process that has left a sign of life, with its age. A row a process.
+SELECT
+  role, host, pid, born, started_at, seen_at,
+  date_part('epoch', now() - seen_at) AS silent, date_part('epoch', now() - acted_at) AS idle
+FROM processes
+ORDER BY role, host, started_at, pid;

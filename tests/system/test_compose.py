@@ -1,0 +1,342 @@
+"""compose.yaml and what it mounts, as far as it can be checked without an engine."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+from collections.abc import Mapping
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app import settings as app_settings
+from ops import processes
+from ops.cli.run import QUEUES
+from ops.embedded.postgres import SETTINGS as EMBEDDED
+
+ROOT = Path(__file__).parents[2]
+MOUNTED = ROOT / "ops" / "compose"
+ONE_SHOT = "migrate"
+DOCKER = shutil.which("docker") or ""
+HAPROXY = shutil.which("haproxy", path=os.environ.get("PATH", "") + os.pathsep + "/usr/sbin")
+
+
+def interpolated(text: str, given: Mapping[str, str]) -> str:
+    """As compose does it: ${NAME:-default} and ${NAME:?error}; there is no other form in the file."""
+
+    def value(match: re.Match[str]) -> str:
+        name, kind, word = match.groups()
+        assert given.get(name) or kind == "-", f"{name} has no default"
+        return given.get(name) or word
+
+    return re.sub(r"\$\{(\w+):([-?])([^}]*)\}", value, text)
+
+
+@pytest.fixture(scope="module")
+def project() -> dict[str, Any]:
+    return yaml.safe_load(interpolated((ROOT / "compose.yaml").read_text(), {"SECRETS_GID": "10001"}))
+
+
+@pytest.fixture(scope="module")
+def services(project: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return project["services"]
+
+
+def ours(services: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {name: service for name, service in services.items() if service["image"].startswith("mentiongraph")}
+
+
+def test_every_service_is_confined(services: dict[str, dict[str, Any]]) -> None:
+    for name, service in services.items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert "cap_add" not in service, name
+        assert "privileged" not in service, name
+        assert int(service["user"].partition(":")[0]) > 0, name
+        assert re.fullmatch(r"\d+[mg]", service["mem_limit"]), name
+        assert service["logging"]["options"]["max-size"], name
+        assert re.search(r":[\w.]+$", service["image"]), f"{name}: which version?"
+
+
+def test_every_service_is_watched_and_started_again(services: dict[str, dict[str, Any]]) -> None:
+    for name, service in services.items():
+        if name == ONE_SHOT:
+            assert service["restart"] == "no"
+            continue
+        assert service["restart"] == "unless-stopped", name
+        assert service["healthcheck"]["test"][0] == "CMD", name
+        assert service["healthcheck"].keys() >= {"interval", "timeout", "retries", "start_period"}, name
+    for name, service in ours(services).items():
+        assert name == ONE_SHOT or service["depends_on"][ONE_SHOT] == {"condition": "service_completed_successfully"}
+
+
+def test_two_of_each_process_and_every_queue_has_workers(services: dict[str, dict[str, Any]]) -> None:
+    queues = [service["command"][2] for name, service in services.items() if name.startswith("worker")]
+    assert sorted(queues) == sorted(QUEUES)
+    for name, service in ours(services).items():
+        assert name == ONE_SHOT or service["deploy"]["replicas"] == 2, name
+        assert "container_name" not in service, name
+        assert "hostname" not in service, f"{name}: two containers, one name"
+
+
+def test_only_the_proxy_is_reached_from_outside(project: dict[str, Any], services: dict[str, dict[str, Any]]) -> None:
+    assert {name: service["ports"] for name, service in services.items() if "ports" in service} == {
+        "proxy": ["127.0.0.1:8000:8000"]
+    }
+    assert project["networks"]["back"]["internal"] is True
+    assert {name for name, service in services.items() if "front" in service["networks"]} == {"proxy", "api"}
+
+
+def test_passwords_are_files_and_have_no_default(project: dict[str, Any], services: dict[str, dict[str, Any]]) -> None:
+    declared: dict[str, dict[str, str]] = project["secrets"]
+    assert all(list(secret) == ["file"] for secret in declared.values())
+    assert set(declared) == {name for service in services.values() for name in service.get("secrets", [])}
+    for name, service in services.items():
+        for variable, value in service.get("environment", {}).items():
+            assert "PASSWORD" not in variable or variable.endswith("_FILE"), f"{name}: {variable}"
+            assert not re.search(r"://[^/@]*:[^/@]*@", value), f"{name}: a password in {variable}"
+            if variable.endswith("_FILE"):
+                assert Path(value).name in service["secrets"], f"{name}: {variable}"
+    assert not [line for line in (ROOT / ".env.example").read_text().splitlines() if re.match(r"\w*PASSWORD", line)]
+
+
+def test_every_variable_of_the_file_is_explained() -> None:
+    used = set(re.findall(r"\$\{(\w+)", (ROOT / "compose.yaml").read_text()))
+    example = dict(
+        line.split("=", 1) for line in (ROOT / ".env.example").read_text().splitlines() if re.match(r"\w+=", line)
+    )
+    assert used == example.keys()
+    defaults = dict(re.findall(r"\$\{(\w+):-([^}]*)\}", (ROOT / "compose.yaml").read_text()))
+    assert {name: value for name, value in example.items() if value} == defaults
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    shutil.copytree(MOUNTED, tmp_path / "ops" / "compose")
+    shutil.copy(ROOT / ".env.example", tmp_path)
+    return tmp_path
+
+
+def make_secrets(checkout: Path) -> dict[str, str]:
+    subprocess.run([checkout / "ops/compose/make-secrets"], check=True, capture_output=True, umask=0o022)
+    return {file.name: file.read_text() for file in (checkout / "secrets").iterdir()}
+
+
+def test_secrets_are_made_once_for_one_group(checkout: Path, project: dict[str, Any]) -> None:
+    made = make_secrets(checkout)
+    assert made.keys() == project["secrets"].keys()
+    assert len(set(made.values())) == len(made)
+    assert all(re.fullmatch(r"[A-Za-z0-9]{40}", secret) for secret in made.values())
+    gid = re.search(r"^SECRETS_GID=(\d+)$", (checkout / ".env").read_text(), re.MULTILINE)
+    assert gid
+    assert int(gid[1]) > 0
+    assert stat.S_IMODE((checkout / "secrets").stat().st_mode) == 0o700
+    for file in (checkout / "secrets").iterdir():
+        assert (stat.S_IMODE(file.stat().st_mode), file.stat().st_gid) == (0o440, int(gid[1]))
+
+    (checkout / "secrets" / "redis_password").unlink()
+    again = make_secrets(checkout)
+    assert {name for name in made if made[name] != again[name]} == {"redis_password"}
+
+
+def test_our_processes_understand_their_environment(services: dict[str, dict[str, Any]], checkout: Path) -> None:
+    secrets = make_secrets(checkout)
+    for service in ours(services).values():
+        environment: dict[str, str] = {
+            name: value.replace("/run/secrets", str(checkout / "secrets"))
+            for name, value in service["environment"].items()
+        }
+        fields = {name.removesuffix(app_settings.FILE_SUFFIX) for name in environment}
+        assert fields <= {name for name, _, _ in app_settings.describe()}
+        settings = app_settings.load(environment)
+        assert f":{secrets['database_password']}@" in settings.database_url
+        assert secrets["redis_password"] in settings.redis_url
+        assert secrets["sentinel_password"] in settings.redis_url
+
+
+def test_a_process_gets_its_passwords_once(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its command is executed with the settings as variables: the files must not be named there again."""
+    make_secrets(checkout)
+    monkeypatch.setenv("MENTIONGRAPH_DATABASE_PASSWORD_FILE", str(checkout / "secrets" / "database_password"))
+    monkeypatch.setenv("MENTIONGRAPH_DATABASE_URL", "postgresql://mentiongraph@postgres:5432/mentiongraph")
+    settings = app_settings.load()
+    assert app_settings.load(processes.api(settings).env) == settings
+
+
+def test_redis_and_sentinel_have_the_addresses_that_others_are_told(
+    project: dict[str, Any], services: dict[str, dict[str, Any]]
+) -> None:
+    addresses = {
+        name: service["networks"]["back"]["ipv4_address"]
+        for name, service in services.items()
+        if service["image"].startswith("valkey")
+    }
+    (pool,) = project["networks"]["back"]["ipam"]["config"]
+    for address in addresses.values():
+        assert ip_address(address) in ip_network(pool["subnet"])
+        assert ip_address(address) not in ip_network(pool["ip_range"]), "another container may take it"
+    servers = [address for name, address in addresses.items() if name.startswith("redis")]
+    sentinels = [address for name, address in addresses.items() if name.startswith("sentinel")]
+    assert (len(set(servers)), len(set(sentinels))) == (4, 3)
+    for name, address in addresses.items():
+        environment = services[name]["environment"]
+        assert environment["ADDRESS"] == address
+        assert environment["PEERS"].split() == servers
+        assert environment["SENTINELS"].split() == sentinels
+        assert environment["FIRST_MASTER"] in servers
+    for service in ours(services).values():
+        assert re.findall(r"([\d.]+):26379", service["environment"]["MENTIONGRAPH_REDIS_URL"]) == sentinels
+    assert {volume for name in addresses for volume in services[name]["volumes"] if volume.endswith(":/data")} == {
+        f"sentinel-{number}:/data" for number in (1, 2, 3)
+    }
+
+
+def test_users_of_redis_have_the_passwords_that_are_mounted(services: dict[str, dict[str, Any]]) -> None:
+    for file, service in (("server.acl", "redis-1"), ("sentinel.acl", "sentinel-1")):
+        users = [line for line in (MOUNTED / "redis" / file).read_text().splitlines() if line.startswith("user ")]
+        assert users[0] == "user default off"
+        for user in users[1:]:
+            password = re.search(r" on >@(\w+)@ resetchannels .*-@all ", user)
+            assert password, f"{user}: a password, and no command but those named"
+            assert password[1] in services[service]["secrets"]
+            assert "nopass" not in user
+            assert "~*" not in user
+
+
+def test_postgres_has_the_settings_of_the_embedded_one(services: dict[str, dict[str, Any]]) -> None:
+    options = dict(
+        option.removeprefix("-c").split("=", 1) for option in services["postgres"]["command"] if option[:2] == "-c"
+    )
+    differ = {"shared_buffers", "wal_compression"}
+    of_the_image = {"listen_addresses", "unix_socket_directories"}
+    assert options.keys() == EMBEDDED.keys() - of_the_image
+    assert {name for name, value in options.items() if value != str(EMBEDDED[name])} == differ
+
+
+def test_the_proxy_is_more_patient_than_the_api(services: dict[str, dict[str, Any]]) -> None:
+    configuration = (MOUNTED / "haproxy" / "haproxy.cfg").read_text()
+    patience = {side: int(re.findall(rf"timeout {side} (\d+)s", configuration)[0]) for side in ("client", "server")}
+    assert min(patience.values()) > app_settings.Settings().receive_timeout
+    ends = int(re.findall(r"hard-stop-after (\d+)s", configuration)[0])
+    assert ends < int(services["proxy"]["stop_grace_period"].removesuffix("s"))
+    assert "option http-buffer-request" not in configuration
+
+
+@pytest.mark.skipif(HAPROXY is None, reason="needs haproxy")
+def test_the_proxy_takes_its_configuration() -> None:
+    check = subprocess.run(
+        [str(HAPROXY), "-c", "-f", MOUNTED / "haproxy" / "haproxy.cfg"], capture_output=True, text=True, check=False
+    )
+    assert check.returncode == 0, check.stderr
+    assert "WARNING" not in check.stderr
+
+
+@pytest.mark.skipif(not DOCKER, reason="needs docker compose")
+def test_compose_takes_the_file(checkout: Path) -> None:
+    version = subprocess.run([DOCKER, "compose", "version"], capture_output=True, check=False)
+    if version.returncode != 0:
+        pytest.skip("needs docker compose")
+    make_secrets(checkout)
+    shutil.copy(ROOT / "compose.yaml", checkout)
+    check = subprocess.run(
+        [DOCKER, "compose", "config", "--quiet"], cwd=checkout, capture_output=True, text=True, check=False
+    )
+    assert (check.returncode, check.stderr) == (0, "")
+
+
+class Server:
+    """`start-server` of the server at 10.0.0.1, among programs that answer as `answers` says: by address and port what
+    valkey-cli prints. Who is not named does not answer."""
+
+    def __init__(self, checkout: Path) -> None:
+        self._directory = checkout
+        self._programs = checkout / "programs"
+        self._programs.mkdir()
+        make_secrets(checkout)
+        # -h ADDRESS -p PORT …
+        self._program("valkey-cli", 'exec cat "$ANSWERS/$2:$4"')
+        self._program("valkey-server", 'exec cat "$1"')
+
+    def _program(self, name: str, line: str) -> None:
+        file = self._programs / name
+        file.write_text(f"#!/bin/sh\n{line}\n")
+        file.chmod(0o755)
+
+    def configuration(self, answers: Mapping[str, str]) -> list[str]:
+        """Lines that it starts with."""
+        directory = self._directory / "answers"
+        directory.mkdir()
+        for address, text in answers.items():
+            (directory / address).write_text(text)
+        environment = {
+            "PATH": f"{self._programs}:{os.environ['PATH']}",
+            "ANSWERS": str(directory),
+            "DATA": str(self._directory),
+            "SECRETS": str(self._directory / "secrets"),
+            "PATIENCE": "0",
+            "ADDRESS": "10.0.0.1",
+            "FIRST_MASTER": "10.0.0.1",
+            "PEERS": "10.0.0.1 10.0.0.2 10.0.0.3",
+            "SENTINELS": "10.0.0.7 10.0.0.8 10.0.0.9",
+        }
+        started = subprocess.run(
+            ["/bin/sh", self._directory / "ops/compose/redis/start-server"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return started.stdout.splitlines()
+
+
+@pytest.fixture
+def server(checkout: Path) -> Server:
+    return Server(checkout)
+
+
+def told(master: str, epoch: int) -> str:
+    """What a Sentinel says of the master, an element a line."""
+    return f"name\nmain\nip\n{master}\nport\n6379\nflags\nmaster\nconfig-epoch\n{epoch}\n"
+
+
+def test_a_server_follows_the_latest_fail_over(server: Server) -> None:
+    lines = server.configuration(
+        {
+            "10.0.0.7:26379": told("10.0.0.1", 9),
+            "10.0.0.8:26379": told("10.0.0.3", 11),
+            "10.0.0.9:26379": told("10.0.0.2", 10),
+        }
+    )
+    assert "replicaof 10.0.0.3 6379" in lines
+
+
+def test_a_server_is_master_if_the_sentinels_say_so(server: Server) -> None:
+    lines = server.configuration({"10.0.0.7:26379": told("10.0.0.1", 2), "10.0.0.2:6379": "master\n0\n"})
+    assert not [line for line in lines if line.startswith("replicaof")]
+
+
+def test_without_sentinels_a_server_follows_one_that_is_master(server: Server) -> None:
+    lines = server.configuration({"10.0.0.2:6379": "slave\n10.0.0.3\n6379\n", "10.0.0.3:6379": "master\n0\n"})
+    assert "replicaof 10.0.0.3 6379" in lines
+
+
+def test_only_if_nobody_knows_the_configured_one_is_master(server: Server) -> None:
+    lines = server.configuration({"10.0.0.2:6379": "slave\n10.0.0.1\n6379\n"})
+    assert not [line for line in lines if line.startswith("replicaof")]
+
+
+def test_a_server_keeps_no_password_but_its_own(server: Server, checkout: Path) -> None:
+    server.configuration({})
+    users = (checkout / "users.acl").read_text()
+    secrets = [file.read_text() for file in (checkout / "secrets").iterdir()]
+    assert "@redis" not in users
+    assert not [secret for secret in secrets if secret in users]
+    assert len(re.findall(r" on #[0-9a-f]{64} ", users)) == 3
+    assert stat.S_IMODE((checkout / "server.conf").stat().st_mode) == 0o600

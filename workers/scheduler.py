@@ -1,0 +1,100 @@
+"""The scheduler: each minute it asks the workers to do what is done now and then. Start as many as you like.
+
+periodiq's own process ends when Redis is away at the instant of a tick. This one leaves that tick out, and leaves signs
+of life. What is asked twice, by two of them, is done once (see app.periods); what nobody asked is done after the next
+tick.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from contextlib import suppress
+from queue import Empty
+from types import FrameType
+from typing import Any
+
+import periodiq
+import psycopg
+import structlog
+
+from app import db, fleet, log
+from workers import main as actors
+from workers import process
+from workers.pulse import Routine, Watchdog
+
+logger = structlog.get_logger(__name__)
+
+
+class Scheduler(periodiq.Scheduler):
+    """periodiq's, that survives whatever Redis does. `ticked`: the `time.monotonic` of the last tick."""
+
+    def __init__(self) -> None:
+        periodic = [getattr(actors, name) for name in actors.__all__]
+        super().__init__([actor for actor in periodic if "periodic" in actor.options])
+        self.ticked = time.monotonic()
+
+    def loop(self) -> None:
+        """Wakes up each second. A signal, and the alarm is one, may come to another thread (after a SIGSTOP, to the
+        first that runs): then it does not wake this one, which is to act on it."""
+        while True:
+            with suppress(Empty):
+                self.alarm_q.get(timeout=1)
+                self.schedule()
+
+    def send_actors(self, actors: list[Any], now: object) -> None:
+        """One tick."""
+        for actor in actors:
+            try:
+                super().send_actors([actor], now)
+            except Exception as error:  # noqa: BLE001 (asked again at the next tick)
+                what = f"{type(error).__name__}: {error}"
+                logger.warning("could not be asked; asked again in a minute", actor=actor.actor_name, error=what)
+        self.ticked = time.monotonic()
+
+
+def main() -> None:
+    """Tick until SIGTERM or SIGINT."""
+    settings = process.settings
+    log.configure(settings)
+    pool = db.pool(
+        settings.database_url,
+        role="scheduler",
+        size=1,
+        statement_timeout=settings.statement_timeout,
+        pgbouncer=settings.pgbouncer,
+    )
+    scheduler, me, stopping = Scheduler(), fleet.Me(fleet.Role.SCHEDULER), threading.Event()
+
+    def idle() -> float:
+        return time.monotonic() - scheduler.ticked
+
+    def beat() -> None:
+        with pool.connection() as conn:
+            me.beat(conn, idle=idle())
+
+    limit = fleet.TICK + 2 * settings.silence_seconds
+    watchdog = Watchdog(lambda: {"the tick": idle()}, limit=limit, stopping=stopping)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)
+    pool.open()
+    seconds = settings.heartbeat_seconds
+    Routine("pulse", beat, seconds=seconds, stopping=stopping).start()
+    Routine("watchdog", watchdog.look, seconds=seconds, stopping=stopping).start()
+    try:
+        scheduler.schedule()
+        scheduler.loop()
+    finally:
+        stopping.set()
+        try:
+            with pool.connection() as conn:
+                me.leave(conn)
+        except psycopg.Error as error:
+            logger.info("this process stays listed for a day", error=str(error))
+        pool.close()
+
+
+def _end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 (a signal handler's signature)
+    sys.exit(0)

@@ -1,0 +1,20 @@
+"""Work without Redis: what a sweep finds, the process that swept does by itself, while nobody can be rung.
+
+Slower, since a sweep is made every few seconds only and by one thread of each process; but nothing waits for Redis.
+"""
+
+from __future__ import annotations
+
+from app.ledger import Sweep
+from workers import process
+from workers.count import count
+from workers.merge import merge
+
+
+def work(found: Sweep) -> None:
+    """Count the batches, merge the shards. Those that others have in hand are passed over."""
+    for actor, rings in ((count, found.batches), (merge, found.shards)):
+        for ring in rings:
+            if process.stopping:
+                return
+            actor.fn(ring.id)
