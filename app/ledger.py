@@ -288,7 +288,7 @@ def sweep(conn: Connection, *, settings: Settings, now: datetime, queues_empty: 
 
 def _abort_silent(conn: Connection, *, settings: Settings, now: datetime) -> int:
     # Somebody who waits for PostgreSQL is silent, and goes on.
-    silence = timedelta(seconds=settings.silence_seconds + settings.database_patience)
+    silence = timedelta(seconds=2 * settings.heartbeat_seconds + settings.database_patience)
     problem = Problem(
         type="urn:mentiongraph:problem:upload-cut-off",
         title="The process that received the upload is gone",

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from app.audit import Audit
-from ops.chaos.client import Attempt
+from ops.chaos.client import KEY_IN_USE, Attempt
 from ops.chaos.verdict import Verdict
 
 AFTERMATH = 5.0
@@ -64,11 +64,12 @@ class Outcome(NamedTuple):
 
 
 def failed_by_redis(run: Outcome) -> list[Attempt]:
-    """Requests that failed while only Redis was at fault."""
+    """Requests that failed while only Redis was at fault; not those told that an earlier one still holds their key."""
     return [
         attempt
         for attempt in run.attempts
-        if any(peace.began <= attempt.began <= peace.ended for peace in run.redis_only)
+        if KEY_IN_USE not in attempt.what
+        and any(peace.began <= attempt.began <= peace.ended for peace in run.redis_only)
     ]
 
 

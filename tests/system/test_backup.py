@@ -51,8 +51,8 @@ def serving(settings: Settings, logs: Path, *, silence: float = 20.0) -> Generat
         batch_bytes=64_000,
         claim_seconds=2.0,
         sweep_seconds=0.3,
-        silence_seconds=silence,
-        database_patience=min(10.0, silence),
+        heartbeat_seconds=silence / 4,
+        database_patience=silence / 2,
         worker_processes=1,
         worker_threads=2,
     )

@@ -147,7 +147,7 @@ def test_an_unsealed_upload_is_not_worked_on(conn: Connection, settings: Setting
 @pytest.mark.usefixtures("batch")
 def test_an_upload_whose_receiver_is_gone_is_aborted(conn: Connection, settings: Settings, now: datetime) -> None:
     conn.execute("UPDATE uploads SET state = 'receiving'")
-    silent = now + timedelta(seconds=settings.silence_seconds + settings.database_patience)
+    silent = now + timedelta(seconds=2 * settings.heartbeat_seconds + settings.database_patience)
 
     assert sweep(conn, settings, silent).aborted_uploads == 0
     assert sweep(conn, settings, silent + timedelta(seconds=1)).aborted_uploads == 1
