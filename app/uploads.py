@@ -333,12 +333,11 @@ class _Upload:
     async def _stage_all(self, data: bytes, form: Format) -> None:
         """Stage it as one batch, or as several where its lines are so short that one would hold too many."""
         while data:
-            end = await asyncio.to_thread(_batch_end, data, form, self._reader)
-            await self._stage(data[:end])
-            data = data[end:]
+            part, lines, payload = await asyncio.to_thread(_batch, data, form, self._reader)
+            await self._stage(part, lines, payload)
+            data = data[len(part) :]
 
-    async def _stage(self, data: bytes) -> None:
-        payload, lines = await asyncio.to_thread(self._prepare, data)
+    async def _stage(self, data: bytes, lines: int, payload: bytes) -> None:
         first_line, self._line = self._line, self._line + lines
         if self._reader.is_blank(data):
             return
@@ -353,10 +352,6 @@ class _Upload:
         }
         if not await self._steadily(lambda conn: async_scalars(conn, _INSERT_BATCH, batch)):
             raise UploadCutOff("the upload took too long and was given up; nothing was applied. Send it again.")
-
-    def _prepare(self, data: bytes) -> tuple[bytes, int]:
-        """In a thread, one batch at a time: the compressed bytes, and the physical lines in them."""
-        return compress(data), self._reader.count_lines(data)
 
     async def _staged(self) -> None:
         """Wait until the batch before is staged."""
@@ -380,15 +375,17 @@ class _Upload:
         return await steadily(self._pool, self._settings.database_patience, step)
 
 
-def _batch_end(data: bytes, form: Format, reader: Reader) -> int:
-    """Where a batch that begins at the start of `data` ends: all of it, unless that is too many lines."""
-    end = len(data)
-    while reader.count_lines(data[:end]) > MOST_LINES:
-        half = reader.boundary(data[: end // 2], delimiter=form.delimiter, final=False)
-        if not half:
+def _batch(data: bytes, form: Format, reader: Reader) -> tuple[bytes, int, bytes]:
+    """The batch that begins at the start of `data`: all of it, unless that is too many lines; the physical lines in it;
+    and its bytes compressed."""
+    lines = reader.count_lines(data)
+    while lines > MOST_LINES:
+        end = reader.boundary(data[: len(data) // 2], delimiter=form.delimiter, final=False)
+        if not end:
             break
-        end = half
-    return end
+        data = data[:end]
+        lines = reader.count_lines(data)
+    return data, lines, compress(data)
 
 
 async def ring(pool: Pool, broker: FailOverRedisBroker, upload_id: uuid.UUID, priority: Priority, clock: Clock) -> None:
