@@ -49,11 +49,6 @@ def ring_merges(broker: FailOverRedisBroker, shards: Iterable[Ring]) -> bool:
     return _send(broker, [_message(MERGE, ring) for ring in shards])
 
 
-def ring_maintenance(broker: FailOverRedisBroker, verb: str) -> bool:
-    """Wake a worker for `sweep` or `decay`. False if Redis is away."""
-    return _send(broker, [Message(MAINTENANCE_QUEUE, verb, (), {}, {})])
-
-
 def queues_empty(broker: FailOverRedisBroker) -> bool:
     """Whether no batch's or shard's bell is waiting. Raises redis.ConnectionError."""
     return all(broker.queue_length(queue) == 0 for queue in QUEUES.values())

@@ -67,8 +67,9 @@ def live() -> Live:
     tags=["health"],
     summary="Can it do its work?",
     operation_class=answering(examples.READY),
-    description="200 if PostgreSQL answers and is migrated, 503 otherwise. Redis is reported, and not needed: uploads "
-    "wait in the ledger until it is back. It is answered within a few seconds, whatever hangs.",
+    description="200 if PostgreSQL answers and is migrated, 503 otherwise. Redis is reported, and not needed: "
+    "while it is away workers find the work by sweeping, more slowly. It is answered within a few seconds, whatever "
+    "hangs.",
 )
 async def ready(services: Injected) -> Response[Ready]:
     postgresql, bell = await asyncio.gather(

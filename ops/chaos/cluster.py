@@ -27,7 +27,7 @@ from ops.chaos.statements import execute
 from ops.embedded.children import Child, EmbeddedServerError
 from ops.embedded.placement import server_account
 from ops.embedded.postgres import Postgres
-from ops.embedded.supervisor import Supervisor
+from ops.embedded.supervisor import Process, Supervisor
 from ops.embedded.topology import Topology
 from ops.embedded.valkey import Monitoring, client
 from ops.processes import Command
@@ -57,15 +57,9 @@ QUICK = Settings(
 """Many batches a file, and short claims: deaths are noticed soon."""
 
 
-class Server(Protocol):
-    """A Child, or a server made of one."""
+class Server(Process, Protocol):
+    """What a supervisor can run, and a fault can kill."""
 
-    @property
-    def alive(self) -> bool: ...
-    @property
-    def exit_code(self) -> int | None: ...
-    def start(self) -> None: ...
-    def stop(self) -> None: ...
     def kill(self) -> None: ...
 
 

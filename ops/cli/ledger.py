@@ -225,4 +225,4 @@ def _say_what_was_done(
     else:
         click.echo(f"{len(moved)} will be tried again.")
     if rung is False:
-        click.echo("Redis is away: the workers' sweeper will find them once it is back.", err=True)
+        click.echo("Redis is away: the workers' sweeper will find them.", err=True)

@@ -58,7 +58,8 @@ def serve(host: str | None, port: int | None) -> None:
     """Run the API in the foreground: one process; start more of them behind a proxy.
 
     Waits up to 30 s for PostgreSQL, and wants its schema migrated. Redis may be away: uploads are accepted, and
-    counted once it is back. On SIGTERM, requests under way have 30 s to end. Listens on loopback unless told otherwise.
+    workers find them by sweeping, more slowly. On SIGTERM, requests under way have 30 s to end. Listens on loopback
+    unless told otherwise.
     Uses MENTIONGRAPH_HOST, MENTIONGRAPH_PORT, MENTIONGRAPH_DATABASE_URL, MENTIONGRAPH_REDIS_URL and more.
 
     \b
