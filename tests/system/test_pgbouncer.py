@@ -42,6 +42,11 @@ WRITERS: dict[str, LiteralString] = {
     "api": "SELECT process FROM ledger_events WHERE from_state = 'receiving'",
 }
 """Who in the ledger's events wrote what only this kind of process writes."""
+LEFT_LOCKED: LiteralString = (
+    "SELECT objid FROM pg_locks JOIN pg_stat_activity USING (pid)"
+    " WHERE locktype = 'advisory' AND datname = current_database() AND state = 'idle'"
+)
+"""What a session holds between two transactions."""
 CONTENTS = [b"".join(generate(1500, seed, bad_rows=0.02)) for seed in range(4)]
 
 pytestmark = [
@@ -177,7 +182,7 @@ def assert_shared(service: Service, pgbouncer: PgBouncer) -> None:
     servers = [row for row in pgbouncer.show("SERVERS") if row["database"] == pgbouncer.database]
     assert len(servers) <= SERVERS < len(clients)
     with db.connect(service.settings.database_url, role="test") as conn:
-        assert not db.scalars(conn, "SELECT objid FROM pg_locks WHERE locktype = 'advisory'")
+        until(lambda: not db.scalars(conn, LEFT_LOCKED), within=PATIENCE, what="only work under way holds locks")
         for role, statement in WRITERS.items():
             writers = set(db.scalars(conn, statement))
             assert writers
