@@ -300,6 +300,37 @@ CREATE TABLE decay_cursors (
 COMMENT ON TABLE decay_cursors IS
 'How far a run has come in each shard: the last key looked at. A killed run goes on from here.';
 
+-- Reading ------------------------------------------------------------------------------------------------------------
+
+-- fillfactor 50: a row is updated with every merge, on its own page.
+CREATE TABLE graph_versions (
+  part smallint PRIMARY KEY CHECK (part >= -1),
+  version bigint NOT NULL
+) WITH (fillfactor = 50);
+COMMENT ON TABLE graph_versions IS
+'Advanced in every transaction that changes what is read: of a shard''s edges, or, as part -1, of the summaries.';
+
+-- Decay takes the same share of every weight, so the order of edges by weight changes only where one is mentioned: it is
+-- the order of log2(weight) + weighed_at / half-life, whatever the instant asked for.
+CREATE TABLE top_edges (
+  source_id bigint NOT NULL,
+  target_id bigint NOT NULL,
+  shard smallint NOT NULL,
+  score double precision NOT NULL,
+  PRIMARY KEY (source_id, target_id)
+);
+COMMENT ON TABLE top_edges IS
+'Of each shard every edge above its floor (self-mentions left out), kept by the transactions that change edges.';
+CREATE INDEX top_edges_score ON top_edges (score DESC, source_id, target_id);
+CREATE INDEX top_edges_shard ON top_edges (shard, score DESC);
+
+CREATE TABLE top_edge_floors (
+  shard smallint PRIMARY KEY,
+  floor double precision NOT NULL DEFAULT '-infinity',
+  held integer NOT NULL DEFAULT 0 CHECK (held >= 0)
+) WITH (fillfactor = 50);
+COMMENT ON COLUMN top_edge_floors.floor IS 'Every edge of the shard with a higher score is in top_edges.';
+
 -- Processes ----------------------------------------------------------------------------------------------------------
 
 CREATE TABLE periods (
