@@ -5,6 +5,7 @@ Each is one-dimensional and without NULLs. app.db teaches its connections to sen
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,10 @@ import polars as pl
 
 # PostgreSQL counts timestamps in microseconds from this instant.
 _POSTGRES_EPOCH = np.datetime64("2000-01-01", "us")
+
+# The signature, no flags, no extension; and the end.
+_COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_COPY_TRAILER = b"\xff\xff"
 
 
 class Array:
@@ -54,14 +59,66 @@ class TextArray:
     def __init__(self, values: pl.Series) -> None:
         dimensions = 1 if len(values) else 0
         header = np.array([dimensions, 0, 25, *([len(values), 1] if dimensions else [])], dtype=">i4")
-        lengths = values.str.len_bytes().to_numpy().astype(np.int64)
-        octets = np.frombuffer("".join(values.to_list()).encode(), dtype=np.uint8)
-        # Where each value's length stands; its bytes follow. Everything else is the values' bytes, in order.
-        starts = np.cumsum(lengths + 4) - (lengths + 4)
-        at = (starts[:, None] + np.arange(4)).ravel()
-        packed = np.empty(len(octets) + 4 * len(values), dtype=np.uint8)
-        is_value = np.ones(len(packed), dtype=np.bool_)
-        is_value[at] = False
-        packed[at] = lengths.astype(">i4").view(np.uint8)
-        packed[is_value] = octets
+        text = _Text(values)
+        packed = np.empty(4 * len(values) + len(text.octets), np.uint8)
+        text.put(packed, np.cumsum(text.lengths + 4) - (text.lengths + 4))
         self.binary = header.tobytes() + packed.tobytes()
+
+
+class _Text:
+    """A column of strings as their UTF-8, one after another."""
+
+    def __init__(self, values: pl.Series) -> None:
+        self.lengths = values.str.len_bytes().to_numpy().astype(np.int64)
+        self.octets = np.frombuffer("".join(values.to_list()).encode(), np.uint8)
+
+    def put(self, packed: np.ndarray[Any, Any], at: np.ndarray[Any, Any]) -> None:
+        """Each value after its length, at these places."""
+        _put(packed, at, self.lengths.astype(">i4"))
+        shift = at + 4 - (np.cumsum(self.lengths) - self.lengths)
+        packed[np.repeat(shift, self.lengths) + np.arange(len(self.octets))] = self.octets
+
+
+def _put(packed: np.ndarray[Any, Any], at: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) -> None:
+    size = values.dtype.itemsize
+    packed[(at[:, None] + np.arange(size)).ravel()] = values.view(np.uint8)
+
+
+def copy_users(ids: np.ndarray[Any, Any], handles: pl.Series, spellings: pl.Series) -> bytes:
+    """Rows of (bigint, text, text) for COPY … (FORMAT binary), header and trailer included."""
+    texts = [_Text(handles), _Text(spellings)]
+    sizes = 22 + texts[0].lengths + texts[1].lengths
+    at = np.cumsum(sizes) - sizes
+    packed = np.empty(int(sizes.sum()), np.uint8)
+    _put(packed, at, np.full(len(ids), 3, ">i2"))
+    _put(packed, at + 2, np.full(len(ids), 8, ">i4"))
+    _put(packed, at + 6, ids.astype(">i8"))
+    at = at + 14
+    for text in texts:
+        text.put(packed, at)
+        at = at + 4 + text.lengths
+    return _COPY_HEADER + packed.tobytes() + _COPY_TRAILER
+
+
+def copy_rows(columns: Sequence[np.ndarray[Any, Any]], *, instants: slice) -> bytes:
+    """Rows of COPY … (FORMAT binary), header and trailer included, from columns of int64 or float64 without NULLs.
+
+    `instants` are those that count microseconds since 1970.
+    """
+    fields = [
+        part
+        for index in range(len(columns))
+        for part in ((f"length{index}", ">i4"), (f"value{index}", _wire(columns, index)))
+    ]
+    rows = np.empty(len(columns[0]), dtype=[("fields", ">i2"), *fields])
+    rows["fields"] = len(columns)
+    for index, column in enumerate(columns):
+        rows[f"length{index}"] = 8
+        rows[f"value{index}"] = column
+    for index in range(len(columns))[instants]:
+        rows[f"value{index}"] -= _POSTGRES_EPOCH.astype(np.int64)
+    return _COPY_HEADER + rows.tobytes() + _COPY_TRAILER
+
+
+def _wire(columns: Sequence[np.ndarray[Any, Any]], index: int) -> str:
+    return ">f8" if columns[index].dtype.kind == "f" else ">i8"

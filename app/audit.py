@@ -25,6 +25,7 @@ _AUDIT = sql.query("ledger/audit")
 _SAMPLE = sql.query("ledger/audit_sample")
 _DELTAS = sql.query("ledger/audit_deltas")
 _PURGED = sql.query("ledger/audit_purged")
+_USERS = sql.query("ledger/audit_users")
 
 DELTAS_AT_ONCE = 32
 LARGEST_DEVIATION = 1e-6
@@ -47,6 +48,14 @@ class Weights(msgspec.Struct, frozen=True):
     differing_weights: int
     largest_deviation: float
     """Of the effective weights, relative."""
+    users: int = 0
+    """Whose totals were compared with their edges: none while anything waits to be summarized."""
+    differing_users: int = 0
+
+    @property
+    def differing(self) -> int:
+        """Edges and users."""
+        return self.differing_counts + self.differing_weights + self.differing_users
 
 
 class Audit(msgspec.Struct, frozen=True):
@@ -55,6 +64,10 @@ class Audit(msgspec.Struct, frozen=True):
     mentions_in_edges: int
     mentions_in_archive: int
     mentions_pending: int
+    mentions_in_summaries: int
+    mentions_unsummarized: int
+    received_unlike_made: int
+    """Mentions, over all users' totals: each is made by one and received by another."""
     mentions_in_ledger: int
     edges_archived_and_not: int
     edges_without_users: int
@@ -75,11 +88,20 @@ class Audit(msgspec.Struct, frozen=True):
         return self.mentions_in_edges + self.mentions_in_archive + self.mentions_pending - self.mentions_in_ledger
 
     @property
+    def summary_difference(self) -> int:
+        """Mentions in users' totals, or on their way into them, less those in the graph."""
+        return (
+            self.mentions_in_summaries + self.mentions_unsummarized - self.mentions_in_edges - self.mentions_in_archive
+        )
+
+    @property
     def exact(self) -> bool:
         """Whether nothing is out of step."""
         return not any(
             (
                 self.difference,
+                self.summary_difference,
+                self.received_unlike_made,
                 self.edges_archived_and_not,
                 self.edges_without_users,
                 self.batches_with_lost_rejects,
@@ -90,9 +112,14 @@ class Audit(msgspec.Struct, frozen=True):
                 self.uploads_finished_early,
                 self.uploads_left_unfinished,
                 self.uploads_unlike_their_batches,
-                self.weights is not None and (self.weights.differing_counts or self.weights.differing_weights),
+                self.weights is not None and self.weights.differing,
             )
         )
+
+
+class _User(msgspec.Struct, frozen=True):
+    counts_agree: bool
+    deviation: float
 
 
 class _Edge(msgspec.Struct, frozen=True):
@@ -129,7 +156,8 @@ def audit(conn: Connection) -> Audit:
 
 
 def audit_with_weights(conn: Connection, *, sample: int, now: datetime) -> Audit:
-    """As `audit`, and recount the weights of `sample` edges, as they are at `now`. Reads every edge and delta."""
+    """As `audit`, and recount the weights of `sample` edges, and the totals of as many users, as they are at `now`.
+    Reads every edge and delta."""
     with snapshot(conn):
         return msgspec.structs.replace(_compared(conn), weights=_weights(conn, parameters(conn), sample, now))
 
@@ -157,12 +185,20 @@ def _weights(conn: Connection, graph: GraphParameters, sample: int, now: datetim
     heavy = effective_weight(same["weight"], same["weighed_at"], now, graph.half_life)
     again = effective_weight(same["weight_again"], same["weighed_at_again"], now, graph.half_life)
     deviation = np.abs(heavy - again) / np.maximum(np.maximum(heavy, again), LIGHT)
+    users = rows(
+        conn,
+        _User,
+        _USERS,
+        {"limit": sample, "now": now, "half_life_seconds": graph.half_life.total_seconds(), "light": LIGHT},
+    )
     return Weights(
         sampled=len(sampled),
         purged=len(unknown),
         differing_counts=len(known) - len(same),
         differing_weights=int((deviation > LARGEST_DEVIATION).sum()),
         largest_deviation=float(deviation.max(initial=0.0)),
+        users=len(users),
+        differing_users=sum(not each.counts_agree or each.deviation > LARGEST_DEVIATION for each in users),
     )
 
 

@@ -11,10 +11,10 @@
 What is said of a row depends on the bytes from its start to its end only (for a broken one: to the end of its physical
 line), never on where a batch was cut. So any cut at a `boundary` gives the same rows with the same flaws.
 
-Two ways lead to one result. If every quote stands where the grammar wants it (sane quoting), the parity of the quotes
-tells what is inside, and all is done in a few passes of numpy. Otherwise `_fates` reads the runs of quotes once, from
-the last to the first, and so learns for every physical line where a row that started there would end. Both take time
-linear in the bytes, whatever they are.
+Two ways lead to one result. If every quote stands where the grammar wants it (sane quoting), but for literals in
+unquoted fields, the parity of the quotes tells what is inside, and all is done in a few passes of numpy. Otherwise
+`_fates` reads the runs of quotes once, from the last to the first, and so learns for every physical line where a row
+that started there would end. Both take time linear in the bytes, whatever they are.
 """
 
 from __future__ import annotations
@@ -104,7 +104,13 @@ def scan(data: Bytes, delimiter: str) -> Rows:
     positions, kinds = _specials(octets, mark, lines=True)
     runs = _runs(octets, positions[kinds == QUOTE], mark)
     lines = _lines(octets, positions, kinds)
-    if _is_sane(runs, whole=True):
+    told = _tell(runs, whole=True)
+    if told is not None:
+        quotes = np.flatnonzero(kinds == QUOTE)
+        counted = np.ones(kinds.size, np.bool_)
+        counted[quotes[~np.repeat(told, runs.length)]] = False
+        if not counted.all():
+            positions, kinds = positions[counted], kinds[counted]
         rows = _rows_by_parity(octets, positions, kinds, lines)
         if rows.start.size == 0 or int((rows.end - rows.start).max()) <= QUOTE_WINDOW:
             return rows
@@ -122,8 +128,11 @@ def boundary(data: Bytes, *, delimiter: str, final: bool) -> int:
     octets = np.frombuffer(data, np.uint8)
     mark = _delimiter(delimiter)
     runs = _runs(octets, np.flatnonzero(octets == QUOTE), mark)
-    if _is_sane(runs, whole=False) and (runs.start.size == 0 or _has_short_rows(octets, runs)):
-        return _last_row_end(octets, runs)
+    told = _tell(runs, whole=False)
+    if told is not None:
+        telling = _only(runs, told)
+        if telling.start.size == 0 or _has_short_rows(octets, telling):
+            return _last_row_end(octets, telling)
     return _boundary_by_fate(octets, mark, runs)
 
 
@@ -176,6 +185,37 @@ def _is_sane(runs: _Runs, *, whole: bool) -> bool:
     inside = (runs.before & 1).astype(np.bool_)
     wrong = np.where(inside, odd & ~runs.closes, np.where(runs.opens, ~odd & ~runs.closes, odd))
     return not wrong.any() and not (whole and int(runs.length.sum()) & 1)
+
+
+def _tell(runs: _Runs, *, whole: bool) -> Bools | None:
+    """Which runs have the parity that tells what is inside quotes: all, or all but literals. None: it does not tell.
+
+    Whichever are taken for literals, that they stand outside, as the others have it, proves that they are.
+    """
+    told = np.ones(runs.start.size, np.bool_)
+    if _is_sane(runs, whole=whole):
+        return told
+    told = ~_literals(runs)
+    inside = np.cumsum(np.where(told, runs.length, 0)) & 1
+    return told if not inside[~told].any() and _is_sane(_only(runs, told), whole=whole) else None
+
+
+def _literals(runs: _Runs) -> Bools:
+    """Runs that are probably literals, if there is no flaw: odd ones that neither open nor close, and those that close
+    where the last one did not open."""
+    odd = (runs.length & 1).astype(np.bool_)
+    literals = odd & ~runs.opens & ~runs.closes
+    edges = np.flatnonzero(odd & (runs.opens | runs.closes))
+    opened = np.concatenate([np.zeros(1, np.bool_), runs.opens[edges[:-1]]])[: edges.size]
+    literals[edges[~runs.opens[edges] & ~opened]] = True
+    return literals
+
+
+def _only(runs: _Runs, kept: Bools) -> _Runs:
+    if kept.all():
+        return runs
+    length = runs.length[kept]
+    return _Runs(runs.start[kept], length, np.cumsum(length) - length, runs.opens[kept], runs.closes[kept])
 
 
 def _rows_by_parity(octets: Octets, positions: Ints, kinds: Octets, lines: _Lines) -> Rows:

@@ -1,39 +1,45 @@
 """Decay: edges that nobody has touched for a while are written down to the present, and the lightest archived.
 
 Writing down changes weight and instant together, so it changes no effective weight: a run may be late, repeated,
-concurrent with merges, or killed anywhere, and nothing decays twice. A run walks each shard by key, in small
-transactions under the shard's lock, and keeps its cursor in the ledger: a killed one is gone on with.
+concurrent with merges, or killed anywhere, and nothing decays twice. A run looks at those ranges of the table's blocks
+in which something may be stale (see app.ranges), in short transactions under a shard's lock each. A range that is done
+is due no more, so a killed run is gone on with at the next one.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
+import numpy as np
 
 import sql
-from app.db import Connection, execute, one, scalars
+from app import ranges, top_edges, versions
+from app.db import Connection, execute, one, rows, scalars
 from app.ledger import GraphParameters
 from app.settings import Settings
-from app.shards import shard_lock_key, shard_range
+from app.shards import MAX_SHARDS, shard_lock_key
 
 _START = sql.query("decay/start")
 _UNFINISHED = sql.query("decay/unfinished")
-_CURSOR = sql.query("decay/cursor")
-_PAGE_END = sql.query("decay/page_end")
+_LOOK = sql.query("decay/look")
 _ARCHIVE = sql.query("decay/archive")
-_DELETE = sql.query("decay/delete")
 _WRITE_DOWN = sql.query("decay/write_down")
 _ADVANCE = sql.query("decay/advance")
 _FINISH = sql.query("decay/finish")
 _TOTALS = sql.query("decay/totals")
 _PREVIEW = sql.query("decay/preview")
+_BUSY = sql.query("decay/busy")
 _LOCK_SHARD = sql.query("edges/lock_shard")
 _TRY_LOCK = sql.query("decay/try_lock")
 
 LOCK_CLASS = 0x6D68
 """First half of the two-part advisory lock keys of which a run's one worker holds one; the second is the run."""
+REST = 3.0
+"""While uploads are in hand, a run rests so many times as long as it worked: it takes a quarter of one processor."""
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -47,11 +53,12 @@ class Run(msgspec.Struct, frozen=True):
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """What a run did so far, in edges."""
+    """What a run did so far, in edges; in how many ranges of blocks it looked, and in how many it still has to."""
 
     written_down: int
     archived: int
-    shards_done: int
+    looked_at: int
+    to_look_at: int
 
 
 class Preview(msgspec.Struct, frozen=True):
@@ -62,18 +69,20 @@ class Preview(msgspec.Struct, frozen=True):
     to_archive: int
 
 
+class _Stretch(msgspec.Struct, frozen=True):
+    """Of a range of blocks, the edges of a 64th of all ids."""
+
+    stretch: int
+    stale: int
+    light: int
+    """Stale, and to be archived."""
+    oldest: datetime | None
+    """Of those that are not stale."""
+
+
 class _Key(msgspec.Struct, frozen=True):
     source_id: int
     target_id: int
-
-
-class _Cursor(msgspec.Struct, frozen=True):
-    source_id: int
-    target_id: int
-    done: bool
-
-
-_LOWEST, _HIGHEST = -(2**63), 2**63 - 1
 
 
 def begin(conn: Connection, *, settings: Settings, now: datetime) -> Run | None:
@@ -96,68 +105,98 @@ def work(
     run: Run,
     parameters: GraphParameters,
     *,
-    page: int,
     clock: Callable[[], datetime],
     progress: Callable[[Totals], None] | None = None,
+    rest: Callable[[float], None] = time.sleep,
 ) -> bool:
-    """Work on a run, page by page, until it is finished. False: somebody else is at it, and goes on."""
-    for shard in range(parameters.shards):
-        while (more := _page(conn, run, shard, parameters, page=page)) is not False:
-            if more is None:
+    """Work on a run, range by range, until it is finished. False: somebody else is at it, and goes on."""
+    with conn.transaction():
+        if not _alone(conn, run):
+            return False
+        ranges.prepare(conn, as_of=run.as_of)
+    after = -1
+    while due := ranges.due(conn, after=after, stale_before=run.stale_before):
+        for after in due:
+            began = time.perf_counter()
+            if not _range(conn, run, parameters, after):
                 return False
             if progress is not None:
                 progress(totals(conn, run))
-    execute(conn, _FINISH, {"run_id": run.id, "shards": parameters.shards, "now": clock()})
+            if scalars(conn, _BUSY) == [True]:
+                rest(REST * (time.perf_counter() - began))
+    execute(conn, _FINISH, {"run_id": run.id, "now": clock()})
     return True
 
 
-def _page(conn: Connection, run: Run, shard: int, parameters: GraphParameters, *, page: int) -> bool | None:
-    """One page of a shard, in one transaction. False: the shard is done. None: somebody else works on this run."""
-    lowest, highest = shard_range(shard, parameters.shards)
-    with conn.transaction():
-        if scalars(conn, _TRY_LOCK, {"decay_class": LOCK_CLASS, "run": run.id % 2**31}) != [True]:
-            return None
-        execute(conn, _LOCK_SHARD, {"key": shard_lock_key(shard)})
-        at = one(conn, _Cursor, _CURSOR, {"run_id": run.id, "shard": shard})
-        # The key just before the shard's first; no handle's id is the lowest bigint, see app.shards.
-        at = at or _Cursor(max(lowest - 1, _LOWEST), _HIGHEST if lowest > _LOWEST else _LOWEST, done=False)
-        if at.done:
+def _alone(conn: Connection, run: Run) -> bool:
+    """Whether nobody else works on this run until the end of the transaction."""
+    [(locked, _)] = conn.execute(_TRY_LOCK, {"decay_class": LOCK_CLASS, "run": run.id % 2**31}).fetchall()
+    return bool(locked)
+
+
+def _range(conn: Connection, run: Run, parameters: GraphParameters, first_block: int) -> bool:
+    """Look at a range of blocks and do what is stale in it. False: somebody else works on this run."""
+    what: dict[str, Any] = {
+        "start": f"({first_block},0)",
+        "stop": f"({first_block + ranges.BLOCKS},0)",
+        "stale_before": run.stale_before,
+        "as_of": run.as_of,
+        "half_life_seconds": parameters.half_life.total_seconds(),
+        "archive_below": run.archive_below,
+    }
+    held = rows(conn, _Stretch, _LOOK, what)
+    for shard in sorted({_shard(each.stretch, parameters) for each in held if each.stale}):
+        light = sum(each.light for each in held if _shard(each.stretch, parameters) == shard)
+        if not _half(conn, run, parameters, shard, {**what, "even": True}, archive=light > 0):
             return False
-        start = {"source_id": at.source_id, "target_id": at.target_id}
-        end = one(conn, _Key, _PAGE_END, {**start, "highest_id": highest, "page": page})
-        last = end or _Key(highest, _HIGHEST)
-        keys = {
-            **start,
-            "end_source_id": last.source_id,
-            "end_target_id": last.target_id,
-            "stale_before": run.stale_before,
-            "as_of": run.as_of,
-            "half_life_seconds": parameters.half_life.total_seconds(),
-        }
-        archived = execute(conn, _ARCHIVE, {**keys, "archive_below": run.archive_below})
+        if not _half(conn, run, parameters, shard, {**what, "even": False}, archive=False):
+            return False
+    bounds = [each.oldest for each in held if each.oldest is not None]
+    with conn.transaction():
+        if not _alone(conn, run):
+            return False
+        ranges.looked_at(conn, first_block, oldest=min([*bounds, ranges.youngest_bound(run.as_of)]))
+        execute(conn, _ADVANCE, {"run_id": run.id, "written_down": 0, "archived": 0, "ranges": 1})
+    return True
+
+
+def _shard(stretch: int, parameters: GraphParameters) -> int:
+    return (stretch + MAX_SHARDS // 2) * parameters.shards // MAX_SHARDS
+
+
+def _half(
+    conn: Connection, run: Run, parameters: GraphParameters, shard: int, what: dict[str, Any], *, archive: bool
+) -> bool:
+    """Of a shard's stale edges in a range of blocks: archive those too light, write half of the rest down; one
+    transaction. False: somebody else works on this run."""
+    width = MAX_SHARDS // parameters.shards
+    first = shard * width - MAX_SHARDS // 2
+    what = {**what, "first_stretch": first, "last_stretch": first + width - 1}
+    with conn.transaction():
+        if not _alone(conn, run):
+            return False
+        execute(conn, _LOCK_SHARD, {"key": shard_lock_key(shard)})
+        archived = rows(conn, _Key, _ARCHIVE, what) if archive else []
         if archived:
-            execute(conn, _DELETE, {**keys, "archive_below": run.archive_below})
-        written_down = execute(conn, _WRITE_DOWN, keys)
-        execute(
-            conn,
-            _ADVANCE,
-            {
-                "run_id": run.id,
-                "shard": shard,
-                "source_id": last.source_id,
-                "target_id": last.target_id,
-                "done": end is None,
-                "written_down": written_down,
-                "archived": archived,
-            },
-        )
-    return end is not None
+            _left(conn, shard, archived, parameters)
+        written_down = execute(conn, _WRITE_DOWN, what)
+        done = {"written_down": written_down, "archived": len(archived), "ranges": 0}
+        execute(conn, _ADVANCE, {"run_id": run.id, **done})
+    return True
+
+
+def _left(conn: Connection, shard: int, archived: list[_Key], parameters: GraphParameters) -> None:
+    """These edges are not among the graph's any more."""
+    sources = np.array([key.source_id for key in archived], np.int64)
+    targets = np.array([key.target_id for key in archived], np.int64)
+    top_edges.lower(conn, shard, sources, targets, parameters)
+    versions.advance(conn, [shard])
 
 
 def totals(conn: Connection, run: Run) -> Totals:
     """What the run did so far."""
     found = one(conn, Totals, _TOTALS, {"run_id": run.id})
-    return found or Totals(0, 0, 0)
+    return found or Totals(0, 0, 0, 0)
 
 
 def preview(conn: Connection, parameters: GraphParameters, *, settings: Settings, now: datetime) -> Preview:

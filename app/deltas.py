@@ -9,27 +9,29 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
 import numpy as np
 import polars as pl
 
 import sql
-from app import ledger
-from app.arrays import Float8Array, Int8Array, TimestamptzArray
+from app import days, ledger, ranges, versions
+from app.arrays import Int8Array
 from app.compression import decompress
 from app.db import Connection, execute, rows, scalars
+from app.edges import add_edges, key_arrays, subtract_edges
 from app.errors import Problem
 from app.formats import READERS
+from app.grouping import Groups
 from app.ledger import Claim, GraphParameters
 from app.mentions import PROFILES, Counted, count
 from app.posts import Posts
-from app.shards import shard_lock_key, shard_of, shard_range
+from app.shards import Ints, shard_lock_key, shard_of, shard_range
 from app.users import UserIds
 
 _SET_COUNTED = sql.query("batches/set_counted")
 _INSERT_REJECTS = sql.query("rejects/insert")
+_COMMIT_LATER = sql.query("session/commit_later")
 _INSERT_DELTA = sql.query("deltas/insert")
 _TRY_MERGE_LOCK = sql.query("deltas/try_merge_lock")
 _LOCK_SHARD = sql.query("edges/lock_shard")
@@ -38,9 +40,6 @@ _SET_MERGED = sql.query("deltas/set_merged")
 _SET_ASIDE = sql.query("deltas/set_aside")
 _NOTE_ERROR = sql.query("batches/note_error")
 _PENDING = sql.query("deltas/pending")
-_MERGE = sql.query("edges/merge")
-_SUBTRACT = sql.query("edges/subtract")
-_DELETE_EMPTY = sql.query("edges/delete_empty")
 _ARCHIVE_HOLDS = sql.query("archive/holds")
 _TAKE_BACK = sql.query("archive/take_back")
 
@@ -94,9 +93,16 @@ class _EdgeRow(msgspec.Struct):
 
 
 def count_batch(
-    conn: Connection, claim: Claim, parameters: GraphParameters, user_ids: UserIds, *, now: datetime
+    conn: Connection,
+    claim: Claim,
+    parameters: GraphParameters,
+    user_ids: UserIds,
+    *,
+    now: datetime,
+    days_kept: int = 0,
 ) -> Outcome | None:
     """Count a claimed batch and flip it to `counted` with its deltas and rejects. None if the claim was superseded.
+    The days of mentions are told apart as far back as `days_kept`; 0: they are not.
 
     Its users are added first, in transactions of their own: they are the same whoever adds them.
     """
@@ -109,10 +115,14 @@ def count_batch(
         received_at=claim.received_at,
         half_life=parameters.half_life,
         retweets=claim.options.retweets,
+        days_from=days.first_day(days.day_of(claim.received_at), days_kept) if days_kept else None,
     )
     by_shard: dict[int, pl.DataFrame] = {}
+    on_days: dict[int, bytes] = {}
     if not claim.options.dry_run:
-        by_shard = _split(by_id(counted.edges, user_ids.of(conn, counted.users)), parameters.shards)
+        ids = user_ids.of(conn, counted.users)
+        by_shard = _split(by_id(counted.edges, ids), parameters.shards)
+        on_days = days.by_shard(counted.days, ids, parameters.shards)
     outcome = Outcome(
         rows_received=posts.rows,
         rows_rejected=len(posts.rejects),
@@ -121,6 +131,8 @@ def count_batch(
         shards=[] if claim.options.max_rejects else list(by_shard),
     )
     with conn.transaction():
+        if by_shard:
+            execute(conn, _COMMIT_LATER)  # a lost count is counted again; the merge waits for the disk
         if not _set_counted(conn, claim, counted, posts, now=now):
             return None
         for shard, edges in by_shard.items():
@@ -133,6 +145,7 @@ def count_batch(
                     "edges": len(edges),
                     "mentions": int(edges["mention_count"].sum()),
                     "payload": pack(edges),
+                    "days": on_days.get(shard, None if counted.days is None else b""),
                     "held": claim.options.max_rejects is not None,
                 },
             )
@@ -186,14 +199,13 @@ def _insert_rejects(conn: Connection, claim: Claim, rejects: pl.DataFrame) -> No
     )
 
 
-def by_id(edges: pl.DataFrame, ids: pl.DataFrame) -> pl.DataFrame:
-    """Edges by id, sorted by (source_id, target_id), instants as they are."""
-    return (
-        edges.join(ids.rename({"handle": "source", "id": "source_id"}), on="source", how="left")
-        .join(ids.rename({"handle": "target", "id": "target_id"}), on="target", how="left")
-        .select(*_KEYS, "mention_count", "weight", "weighed_at", "first_seen", "last_seen")
-        .sort(_KEYS)
-    )
+def by_id(edges: pl.DataFrame, ids: Ints) -> pl.DataFrame:
+    """Edges with source and target as rows of `ids`, by id: sorted by (source_id, target_id), instants as they are."""
+    ends = ids[edges["source"].to_numpy()], ids[edges["target"].to_numpy()]
+    order = np.lexsort(ends[::-1])
+    keys = {name: end[order] for name, end in zip(_KEYS, ends, strict=True)}
+    rest = edges.select("mention_count", "weight", "weighed_at", "first_seen", "last_seen")[order]
+    return pl.DataFrame(keys).hstack(rest)
 
 
 def _split(edges: pl.DataFrame, shards: int) -> dict[int, pl.DataFrame]:
@@ -240,50 +252,22 @@ def merge_shard(
         added = fold([unpack(delta.payload) for delta in taken if delta.sign > 0], half_life=half_life)
         removed = fold([unpack(delta.payload) for delta in taken if delta.sign < 0], half_life=half_life)
         keys = pl.concat([added.select(_KEYS), removed.select(_KEYS)])
-        _add(conn, _with_archived(conn, shard, added, keys, parameters), half_life)
-        _subtract(conn, removed, half_life)
+        merged = _with_archived(conn, shard, added, keys, parameters)
+        add_edges(conn, shard, merged, half_life)
+        subtract_edges(conn, shard, removed, parameters)
+        _note_old(conn, merged, removed, now=now)
+        versions.advance(conn, [shard])
         batch_ids = [delta.batch_id for delta in taken]
         execute(conn, _SET_MERGED, {"shard": shard, "batch_ids": batch_ids, "now": now})
         ledger.finish_batches(conn, batch_ids, now=now)
     return len(taken)
 
 
-def _add(conn: Connection, edges: pl.DataFrame, half_life: timedelta) -> None:
-    if edges.is_empty():
-        return
-    execute(conn, _MERGE, merge_parameters(edges, half_life))
-
-
-def merge_parameters(edges: pl.DataFrame, half_life: timedelta) -> dict[str, Any]:
-    """What edges/merge, and rebuild/add after its model, take: a delta's columns, and the half-life."""
-    seen = {"first_seen": _instants(edges["first_seen"]), "last_seen": _instants(edges["last_seen"])}
-    return {**_columns(edges, half_life), **seen}
-
-
-def _subtract(conn: Connection, edges: pl.DataFrame, half_life: timedelta) -> None:
-    if edges.is_empty():
-        return
-    touched = execute(conn, _SUBTRACT, _columns(edges, half_life))
-    if touched != len(edges):
-        raise LookupError(f"{len(edges) - touched} edges to take counts out of are not in the graph")
-    execute(conn, _DELETE_EMPTY, _key_arrays(edges))
-
-
-def _key_arrays(edges: pl.DataFrame) -> dict[str, Int8Array]:
-    return {
-        "source_ids": Int8Array(edges["source_id"].to_numpy()),
-        "target_ids": Int8Array(edges["target_id"].to_numpy()),
-    }
-
-
-def _columns(edges: pl.DataFrame, half_life: timedelta) -> dict[str, Any]:
-    return {
-        **_key_arrays(edges),
-        "mention_counts": Int8Array(edges["mention_count"].to_numpy()),
-        "weights": Float8Array(edges["weight"].to_numpy()),
-        "weighed_at": _instants(edges["weighed_at"]),
-        "half_life_seconds": half_life.total_seconds(),
-    }
+def _note_old(conn: Connection, merged: pl.DataFrame, removed: pl.DataFrame, *, now: datetime) -> None:
+    """For decay: what came in long after it was weighed, and what taking out may have moved, as old as it is."""
+    old = pl.concat([merged.filter(pl.col("weighed_at") < now - ranges.LATE).select(_KEYS), removed.select(_KEYS)])
+    if not old.is_empty():
+        ranges.note(conn, **key_arrays(old), now=now)
 
 
 def set_aside(conn: Connection, shard: int, error: Exception) -> int | None:
@@ -321,20 +305,19 @@ def fold(deltas: Sequence[pl.DataFrame], *, half_life: timedelta) -> pl.DataFram
         return pl.DataFrame(schema=DELTA_SCHEMA)
     if len(deltas) == 1:
         return deltas[0]
-    latest = pl.col("weighed_at").max()
-    halvings = (latest - pl.col("weighed_at")).dt.total_microseconds() / (half_life.total_seconds() * 1e6)
-    return (
-        pl.concat(deltas)
-        .group_by(_KEYS)
-        .agg(
-            mention_count=pl.col("mention_count").sum(),
-            weight=(pl.col("weight") * (-halvings * np.log(2)).exp()).sum(),
-            weighed_at=latest,
-            first_seen=pl.col("first_seen").min(),
-            last_seen=pl.col("last_seen").max(),
-        )
-        .sort(_KEYS)
-    )
+    values = {name: column.to_physical().to_numpy() for name, column in pl.concat(deltas).to_dict().items()}
+    groups = Groups.of(*(values[key] for key in _KEYS))
+    latest = groups.max(values["weighed_at"])
+    half_lives = (groups.spread(latest) - values["weighed_at"]) / (half_life / timedelta(microseconds=1))
+    folded = {
+        **{key: groups.first(values[key]) for key in _KEYS},
+        "mention_count": groups.sum(values["mention_count"]),
+        "weight": groups.sum(values["weight"] * np.exp2(-half_lives)),
+        "weighed_at": latest,
+        "first_seen": groups.min(values["first_seen"]),
+        "last_seen": groups.max(values["last_seen"]),
+    }
+    return pl.DataFrame(folded).cast(DELTA_SCHEMA)
 
 
 def _with_archived(
@@ -344,12 +327,8 @@ def _with_archived(
     lowest, highest = shard_range(shard, parameters.shards)
     if scalars(conn, _ARCHIVE_HOLDS, {"lowest_id": lowest, "highest_id": highest}) != [True]:
         return edges
-    archived = rows(conn, _EdgeRow, _TAKE_BACK, _key_arrays(keys))
+    archived = rows(conn, _EdgeRow, _TAKE_BACK, key_arrays(keys))
     if not archived:
         return edges
     back = pl.DataFrame([msgspec.structs.asdict(row) for row in archived], schema=DELTA_SCHEMA)
     return fold([edges, back], half_life=parameters.half_life)
-
-
-def _instants(values: pl.Series) -> TimestamptzArray:
-    return TimestamptzArray(values.dt.replace_time_zone(None).to_numpy())

@@ -24,6 +24,8 @@ MERGE = "merge"
 SWEEP = "sweep"
 DECAY = "decay"
 PURGE = "purge"
+SUMMARIZE = "summarize"
+SUMMARIZE_SOON = "summarize_soon"
 
 URGENT_SUFFIX = "_urgent"
 
@@ -32,6 +34,8 @@ RANKS = {Priority.URGENT: 0, Priority.BULK: 10}
 """Dramatiq's priorities, within what one process has fetched: the lower, the sooner."""
 
 MAINTENANCE_QUEUE = "maintenance"
+IDLE_RANK = 20
+"""Of what is done when there is nothing else to do."""
 
 
 def actor_name(verb: str, priority: Priority) -> str:
@@ -47,6 +51,16 @@ def ring_counts(broker: FailOverRedisBroker, batches: Iterable[Ring]) -> bool:
 def ring_merges(broker: FailOverRedisBroker, shards: Iterable[Ring]) -> bool:
     """Wake a worker for each shard. False if Redis is away."""
     return _send(broker, [_message(MERGE, ring) for ring in shards])
+
+
+def ring_summaries(broker: FailOverRedisBroker) -> bool:
+    """Have summaries made when there is nothing else to do. False if Redis is away; they are made within a minute."""
+    try:
+        if broker.queue_length(MAINTENANCE_QUEUE):
+            return True  # most likely it is this bell; and a minute later nobody needs it
+    except redis.RedisError:
+        return False
+    return _send(broker, [Message(MAINTENANCE_QUEUE, SUMMARIZE_SOON, (), {}, {})])
 
 
 def queues_empty(broker: FailOverRedisBroker) -> bool:

@@ -125,6 +125,14 @@ class TooManyListeners(MentiongraphError):
     exit_code = 5
 
 
+class TooManyExports(MentiongraphError):
+    """As many exports are running as may at once."""
+
+    code = "too-many-exports"
+    status: int = 503
+    exit_code = 5
+
+
 class BadRequest(MentiongraphError):
     """The request cannot be understood."""
 

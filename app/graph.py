@@ -1,16 +1,17 @@
-"""Reading the graph: users, edges, and all of it as CSV. Weights are effective at the instant asked for."""
+"""Reading the graph: users and edges. Weights are effective at the instant asked for."""
 
 from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import Mapping
 from datetime import datetime
+from enum import StrEnum
+from typing import LiteralString, NamedTuple
 
 import msgspec
 import numpy as np
 import polars as pl
-from psycopg import AsyncClientCursor
 from psycopg_pool import AsyncConnectionPool
 
 import sql
@@ -18,6 +19,7 @@ from app.db import AsyncConnection, async_one, async_rows, async_scalars
 from app.deltas import unpack
 from app.errors import BadRequest, NotFound, NotMigrated
 from app.ledger import GraphParameters
+from app.posts import MAX_AUTHOR_CHARACTERS
 from app.shards import fold, handle_ids, shard_of
 from app.users import MAX_PROBES
 
@@ -25,23 +27,22 @@ _PARAMETERS = sql.query("graph/parameters")
 _USERS = sql.query("users/get")
 _TOTALS = sql.query("users/totals")
 _EDGE = sql.query("edges/get")
-_OUTGOING = sql.query("edges/outgoing")
-_INCOMING = sql.query("edges/incoming")
-_EXPORT = sql.query("edges/export")
-_NO_STATEMENT_TIMEOUT = sql.query("session/no_statement_timeout")
+_RECIPROCAL = sql.query("edges/reciprocal")
+_BY_PREFIX = sql.query("users/by_prefix")
 _HISTORY = sql.query("deltas/history")
 _ANY_PURGED = sql.query("uploads/any_purged")
 
 PROBES_AT_ONCE = 4
 """Hashes of a handle looked up in one query. A second hash is needed once in some 10^9 users, a fifth never."""
 
+MAX_HANDLE_CHARACTERS = 2 * MAX_AUTHOR_CHARACTERS
+"""Nobody's handle is longer: folding makes two characters of some."""
+_HIGHEST = chr(0x10FFFF)
+
 DELTAS_AT_ONCE = 8
 """Deltas in memory at once while an edge's history is looked for; one may have some hundred kB."""
 DELTAS_A_PAGE = 128
 """Deltas that one page of history looks into at most."""
-
-BLOCK_BYTES = 64 << 10
-"""The export's rows are sent on in blocks of about this size."""
 
 
 class User(msgspec.Struct, frozen=True):
@@ -77,12 +78,31 @@ class Edge(msgspec.Struct, frozen=True):
 class Mention(msgspec.Struct, frozen=True):
     """One of a user's edges, with the user at its other end."""
 
+    id: int
     handle: str
     spelling: str
     mention_count: int
     weight: float
     first_seen: datetime
     last_seen: datetime
+    archived_at: datetime | None
+
+
+class Tie(msgspec.Struct, frozen=True):
+    """A user who is mentioned by another and mentions that one. `weight` is that of the lighter direction."""
+
+    id: int
+    handle: str
+    spelling: str
+    weight: float
+    mentions_made: int
+    weight_made: float
+    last_made: datetime
+    made_archived_at: datetime | None
+    mentions_received: int
+    weight_received: float
+    last_received: datetime
+    received_archived_at: datetime | None
 
 
 class Contribution(msgspec.Struct, frozen=True):
@@ -128,12 +148,42 @@ class _Delta(msgspec.Struct, frozen=True):
     profile_version: int
 
 
+class Direction(StrEnum):
+    """Which of a user's mentions are meant: those the user makes, or receives."""
+
+    OUTGOING = "outgoing"
+    INCOMING = "incoming"
+
+
+_MENTIONS: Mapping[Direction, LiteralString] = {
+    Direction.OUTGOING: sql.query("edges/outgoing"),
+    Direction.INCOMING: sql.query("edges/incoming"),
+}
+
+
+class View(msgspec.Struct, frozen=True):
+    """How the graph is looked at: as it weighs at an instant, with archived edges or without."""
+
+    as_of: datetime
+    archived: bool = False
+
+
+class Place(NamedTuple):
+    """A place in a list ordered by weight, and where weights are equal by id: behind this user."""
+
+    weight: float
+    user_id: int
+
+
+FIRST = Place(float("inf"), -(2**63))
+"""Before everybody."""
+
+
 class Page(msgspec.Struct, frozen=True):
-    """Which of a user's edges are asked for, counted from the heaviest."""
+    """At most `limit` of a list, from behind a place."""
 
     limit: int
-    offset: int
-    self_mentions: bool
+    after: Place = FIRST
 
 
 async def parameters(conn: AsyncConnection) -> GraphParameters:
@@ -166,60 +216,81 @@ def _unknown(handle: str) -> NotFound:
     return NotFound(f"nobody called {handle!r} mentions anybody or is mentioned in a post that was counted.")
 
 
-async def edge(
-    conn: AsyncConnection, source: User, target: User, parameters: GraphParameters, *, now: datetime
-) -> Edge:
-    """One edge, from the graph or the archive. Raises NotFound."""
-    found = await async_one(
-        conn,
-        Edge,
-        _EDGE,
-        {
-            "source_id": source.id,
-            "target_id": target.id,
-            "now": now,
-            "half_life_seconds": parameters.half_life.total_seconds(),
-        },
-    )
+def seen(view: View, parameters: GraphParameters) -> dict[str, object]:
+    """The view as the statements take it."""
+    return {
+        "as_of": view.as_of,
+        "archived": view.archived,
+        "half_life_seconds": parameters.half_life.total_seconds(),
+    }
+
+
+def _paged(page: Page) -> dict[str, object]:
+    return {"limit": page.limit, "after_weight": page.after.weight, "after_id": page.after.user_id}
+
+
+async def users(conn: AsyncConnection, prefix: str, *, after: str, limit: int) -> list[User]:
+    """Users whose handle begins so, however the prefix is spelt, in the order of handles, from behind one."""
+    folded = fold(prefix)
+    params = {"prefix": folded, "before": _behind(folded), "after": after, "limit": limit}
+    return await async_rows(conn, User, _BY_PREFIX, params)
+
+
+def _behind(prefix: str) -> str:
+    """The lowest text that follows every text with this prefix, by code points; surrogates are none."""
+    bare = prefix.rstrip(_HIGHEST)
+    if not bare:
+        return _HIGHEST * (MAX_HANDLE_CHARACTERS + 1)
+    last = ord(bare[-1]) + 1
+    return bare[:-1] + chr(0xE000 if last == 0xD800 else last)  # noqa: PLR2004
+
+
+async def edge(conn: AsyncConnection, source: User, target: User, parameters: GraphParameters, view: View) -> Edge:
+    """One edge, from the graph or the archive, whatever the view says of that. Raises NotFound."""
+    params = {"source_id": source.id, "target_id": target.id, **seen(view, parameters)}
+    found = await async_one(conn, Edge, _EDGE, params)
     if found is None:
         raise NotFound(f"{source.handle!r} does not mention {target.handle!r} in any post that was applied.")
     return found
 
 
-async def totals(conn: AsyncConnection, user: User, parameters: GraphParameters, *, now: datetime) -> Totals:
+async def totals(conn: AsyncConnection, user: User, parameters: GraphParameters, view: View) -> Totals:
     """What the user's edges add up to."""
-    found = await async_one(
-        conn,
-        Totals,
-        _TOTALS,
-        {"user_id": user.id, "now": now, "half_life_seconds": parameters.half_life.total_seconds()},
-    )
+    found = await async_one(conn, Totals, _TOTALS, {"user_id": user.id, **seen(view, parameters)})
     if found is None:
         raise LookupError("users/totals answered no row")
     return found
 
 
-async def outgoing(
-    conn: AsyncConnection, user: User, parameters: GraphParameters, page: Page, *, now: datetime
+async def mentions(
+    conn: AsyncConnection,
+    user: User,
+    parameters: GraphParameters,
+    view: View,
+    page: Page,
+    *,
+    direction: Direction,
+    self_mentions: bool,
 ) -> list[Mention]:
-    """Whom the user mentions, the heaviest first."""
-    return await async_rows(conn, Mention, _OUTGOING, _of_user(user, parameters, page, now))
-
-
-async def incoming(
-    conn: AsyncConnection, user: User, parameters: GraphParameters, page: Page, *, now: datetime
-) -> list[Mention]:
-    """Who mentions the user, the heaviest first."""
-    return await async_rows(conn, Mention, _INCOMING, _of_user(user, parameters, page, now))
-
-
-def _of_user(user: User, parameters: GraphParameters, page: Page, now: datetime) -> dict[str, object]:
-    return {
+    """Whom the user mentions, or who mentions the user; the heaviest first."""
+    params = {
         "user_id": user.id,
-        "now": now,
-        "half_life_seconds": parameters.half_life.total_seconds(),
-        **msgspec.structs.asdict(page),
+        "self_mentions": self_mentions,
+        **seen(view, parameters),
+        **_paged(page),
     }
+    return await async_rows(conn, Mention, _MENTIONS[direction], params)
+
+
+async def reciprocal(
+    conn: AsyncConnection, user: User, parameters: GraphParameters, view: View, page: Page
+) -> list[Tie]:
+    """Users whom the user mentions and who mention the user, the strongest ties first.
+
+    A tie is as strong as its lighter direction: the reciprocated weight of Squartini, Picciolo, Ruzzenenti and
+    Garlaschelli (Reciprocity of weighted networks, Scientific Reports 3, 2013).
+    """
+    return await async_rows(conn, Tie, _RECIPROCAL, {"user_id": user.id, **seen(view, parameters), **_paged(page)})
 
 
 async def history(
@@ -272,25 +343,3 @@ def _look_into(deltas: list[_Delta], source_id: int, target_id: int) -> list[Con
             for row in rows.iter_rows(named=True)
         )
     return found
-
-
-async def export_edges(
-    pool: AsyncConnectionPool[AsyncConnection], parameters: GraphParameters, *, self_mentions: bool, now: datetime
-) -> AsyncGenerator[bytes]:
-    """Every edge as CSV, in blocks, from one snapshot. Holds a connection until it is exhausted or closed: close it."""
-    async with pool.connection() as conn:
-        await conn.set_read_only(True)
-        async with conn.transaction():
-            await async_scalars(conn, _NO_STATEMENT_TIMEOUT)
-            # COPY takes no parameters; this cursor puts them into the statement.
-            cursor = AsyncClientCursor[tuple[object, ...]](conn)
-            half_life = parameters.half_life.total_seconds()
-            params = {"self_mentions": self_mentions, "now": now, "half_life_seconds": half_life}
-            async with cursor.copy(_EXPORT, params) as rows:
-                block = bytearray()
-                async for row in rows:
-                    block += row
-                    if len(block) >= BLOCK_BYTES:
-                        yield bytes(block)
-                        block.clear()
-                yield bytes(block)

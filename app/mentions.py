@@ -7,12 +7,14 @@ twice: as expressions that find the mentions of all plain texts at once, and as 
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import msgspec
+import numpy as np
 import polars as pl
 
 from app import shards
+from app.grouping import Groups, Numbers
 from app.posts import MAX_AUTHOR_CHARACTERS
 from app.reading import Clock
 
@@ -93,15 +95,27 @@ _PLAIN = Profile(name="word", version=1, signs="@", mention=r"@\w+", handle=r"@(
 PROFILES: dict[str, Profile] = {profile.name: profile for profile in (_TWITTER, _MASTODON, _BLUESKY, _PLAIN)}
 
 _RETWEET = r"^\s*[Rr][Tt]\s+[@＠]"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Counted(msgspec.Struct, frozen=True):
+    """What a batch's posts come to."""
+
     mentions: int
     edges: pl.DataFrame
-    """source, target: String (folded); mention_count: Int64; first_seen, last_seen: Datetime(us, UTC), the posts' own;
-    weight: Float64, as it is at weighed_at: Datetime(us, UTC). One row an edge, in no order."""
+    """source, target: UInt32 (rows of `users`); mention_count: Int64; first_seen, last_seen: Datetime(us, UTC), the
+    posts' own; weight: Float64, as it is at weighed_at: Datetime(us, UTC). One row an edge, in no order."""
     users: pl.DataFrame
     """handle: String (folded, unique), spelling: String, the first seen, its own before others'. All that take part."""
+    days: pl.DataFrame | None = None
+    """Of edges mentioned on several days those asked for: source, target: UInt32; day: Date (UTC); mentions: Int32. Of
+    the others first_seen says the day. None: none were asked for."""
+
+    def named(self) -> pl.DataFrame:
+        """`edges`, with handles as source and target."""
+        handles = self.users["handle"]
+        ends = {end: handles.gather(self.edges[end]) for end in ("source", "target")}
+        return self.edges.with_columns(**ends)
 
 
 def count(
@@ -112,20 +126,40 @@ def count(
     received_at: datetime,
     half_life: timedelta,
     retweets: bool = True,
+    days_from: date | None = None,
 ) -> Counted:
     """The edges in posts, which are a frame as `posts.read` gives it. Without `retweets`, a post that begins with
-    `RT @`, in capitals or not, counts no mention."""
+    `RT @`, in capitals or not, counts no mention. Days are told apart from `days_from` until the posts arrived."""
     if half_life <= timedelta(0):
         raise ValueError(f"a half-life is longer than nothing, not {half_life}")
     if not retweets:
         frame = frame.filter(~pl.col("text").str.contains(_RETWEET))
     found = find(frame["text"], profile)
-    targets = found.select("row", shards.folded(pl.col("handle")).alias("handle"), spelling="handle")
-    mentioning = frame[targets["row"]]
-    authors = mentioning.select(targets["row"], handle="author", spelling="author_spelling")
-    mentions = mentioning.select("at", source="author").with_columns(target=targets["handle"])
-    edges = _edges(mentions, clock, received_at, half_life)
-    return Counted(mentions.height, edges, _users(authors, targets))
+    mentioning = frame[found["row"]]
+    # Authors before targets: the first spelling of a handle is then its own, if it wrote a post with a mention.
+    handles = pl.concat([mentioning["author"], found.select(shards.folded(pl.col("handle"))).to_series()])
+    spellings = pl.concat([mentioning["author_spelling"], found["handle"]])
+    numbers, firsts = number(handles)
+    users = pl.DataFrame({"handle": handles.gather(firsts), "spelling": spellings.gather(firsts)})
+    ends = numbers[: len(found)], numbers[len(found) :]
+    groups = Groups.of(ends[0].astype(np.uint64) << np.uint64(32) | ends[1])
+    edges = _edges(groups, *ends, mentioning["at"], clock, received_at, half_life)
+    days = _days(groups, edges, mentioning["at"], days_from, received_at.astimezone(UTC).date()) if days_from else None
+    return Counted(len(found), edges, users, days)
+
+
+def number(handles: pl.Series) -> tuple[Numbers, Numbers]:
+    """Number the distinct handles in the order in which they come: each row's number, each number's first row."""
+    groups = Groups.of(handles.hash().to_numpy())
+    firsts = groups.min(np.arange(len(handles)))
+    if len(groups.starts) and not (handles == handles.gather(groups.spread(firsts))).all():
+        # Two handles have one hash.
+        groups = Groups.of(handles.rank("dense").to_numpy())
+        firsts = groups.min(np.arange(len(handles)))
+    by_appearance = np.argsort(firsts)
+    numbers = np.empty(len(firsts), np.uint32)
+    numbers[by_appearance] = np.arange(len(firsts), dtype=np.uint32)
+    return groups.spread(numbers), firsts[by_appearance]
 
 
 def find(texts: pl.Series, profile: Profile) -> pl.DataFrame:
@@ -158,27 +192,49 @@ def _find_exactly(texts: pl.DataFrame, exact: re.Pattern[str]) -> pl.DataFrame:
     return pl.DataFrame(found, schema={"row": pl.Int64, "handle": pl.String}, orient="row")
 
 
-def _edges(mentions: pl.DataFrame, clock: Clock, received_at: datetime, half_life: timedelta) -> pl.DataFrame:
-    key = ("source", "target")
-    seen = (
-        pl.len().cast(pl.Int64).alias("mention_count"),
-        pl.col("at").min().alias("first_seen"),
-        pl.col("at").max().alias("last_seen"),
-    )
-    arrival = pl.lit(received_at).dt.convert_time_zone("UTC").dt.cast_time_unit("us")
+def _edges(  # noqa: PLR0917 (it has the one caller)
+    groups: Groups,
+    sources: Numbers,
+    targets: Numbers,
+    at: pl.Series,
+    clock: Clock,
+    received_at: datetime,
+    half_life: timedelta,
+) -> pl.DataFrame:
+    made = at.to_physical().to_numpy()
+    arrival = np.int64((received_at - _EPOCH) // timedelta(microseconds=1))
+    counts = groups.sizes
     match clock:
         case Clock.ARRIVAL:
-            edges = mentions.group_by(key).agg(seen)
-            return edges.with_columns(weight=pl.col("mention_count").cast(pl.Float64), weighed_at=arrival)
+            weighed_at, weights = np.full(len(counts), arrival), counts.astype(np.float64)
         case Clock.EVENT:
-            made = mentions.with_columns(made=pl.min_horizontal("at", arrival))
-            age = pl.col("made").max().over(key) - pl.col("made")
-            half_lives = age.dt.total_microseconds() / (half_life / timedelta(microseconds=1))
-            weighed = made.with_columns(weight=pl.lit(2.0).pow(-half_lives))
-            return weighed.group_by(key).agg(*seen, pl.col("weight").sum(), pl.col("made").max().alias("weighed_at"))
+            counted = np.minimum(made, arrival)
+            weighed_at = groups.max(counted)
+            half_lives = (groups.spread(weighed_at) - counted) / (half_life / timedelta(microseconds=1))
+            weights = groups.sum(np.exp2(-half_lives))
+    columns = {
+        "source": groups.first(sources),
+        "target": groups.first(targets),
+        "mention_count": counts,
+        "first_seen": groups.min(made),
+        "last_seen": groups.max(made),
+        "weight": weights,
+        "weighed_at": weighed_at,
+    }
+    instants = pl.col("first_seen", "last_seen", "weighed_at").cast(pl.Datetime("us", "UTC"))
+    return pl.DataFrame(columns).with_columns(instants)
 
 
-def _users(authors: pl.DataFrame, targets: pl.DataFrame) -> pl.DataFrame:
-    """Each handle with the first spelling of its own, or else the first that somebody else gave it."""
-    both = pl.concat([authors.select("handle", "spelling"), targets.select("handle", "spelling")])
-    return both.unique("handle", keep="first", maintain_order=True)
+def _days(groups: Groups, edges: pl.DataFrame, at: pl.Series, first: date, last: date) -> pl.DataFrame:
+    """The days of those edges whose mentions are of several; a row an edge, as `groups` has them."""
+    first_seen, last_seen = edges["first_seen"].dt.date(), edges["last_seen"].dt.date()
+    several = ((first_seen != last_seen) & (last_seen >= first) & (first_seen <= last)).to_numpy()
+    of_mention = groups.spread(np.arange(len(edges)))
+    rows = np.flatnonzero(several[of_mention])
+    numbers, made = of_mention[rows], at[rows].dt.date().to_physical().to_numpy()
+    days = Groups.of(numbers, made)
+    found = edges[days.first(numbers)].select("source", "target")
+    counted = pl.DataFrame({"day": days.first(made), "mentions": days.sizes}).cast(
+        {"day": pl.Date, "mentions": pl.Int32}
+    )
+    return found.hstack(counted).filter(pl.col("day").is_between(first, last))

@@ -172,10 +172,13 @@ def is_utf8(data: bytes) -> bool:
 
 def _undouble(sieve: Sieve) -> None:
     for role in ("text", "author"):
-        doubled = sieve.frame[role].str.contains('""', literal=True) & pl.Series(sieve.places[role].quoted)
+        quoted = np.flatnonzero(sieve.places[role].quoted)
+        texts = sieve.frame[role].gather(quoted)
+        doubled = texts.str.contains('""', literal=True)
         if doubled.any():
-            undoubled = pl.col(role).str.replace_all('""', '"', literal=True)
-            sieve.frame = sieve.frame.with_columns(pl.when(doubled).then(undoubled).otherwise(role).alias(role))
+            undoubled = texts.filter(doubled).str.replace_all('""', '"', literal=True)
+            rows = quoted[doubled.to_numpy()]
+            sieve.frame = sieve.frame.with_columns(sieve.frame[role].scatter(rows, undoubled))
 
 
 # What is wanted of a post ---------------------------------------------------------------------------------------------

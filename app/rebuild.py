@@ -15,10 +15,12 @@ import msgspec
 import polars as pl
 
 import sql
+from app import ranges, summaries, top_edges, versions
 from app.audit import LARGEST_DEVIATION, LIGHT, snapshot
 from app.compression import decompress
 from app.db import Connection, execute, one, rows, scalars
-from app.deltas import by_id, fold, merge_parameters, unpack
+from app.deltas import by_id, fold, unpack
+from app.edges import merge_arrays
 from app.errors import BadState
 from app.formats import READERS
 from app.ledger import GraphParameters, Options
@@ -180,8 +182,9 @@ def compare(
     return found, different
 
 
-def swap(conn: Connection, batch_ids: list[int], parameters: GraphParameters) -> int:
-    """Put the shadow, which holds `batch_ids`, in the place of edges and archive, in one transaction; its edges.
+def swap(conn: Connection, batch_ids: list[int], parameters: GraphParameters, *, now: datetime) -> int:
+    """Put the shadow, which holds `batch_ids`, in the place of edges and archive, in one transaction; its edges. Users'
+    totals are made anew of them.
 
     Raises BadState if anything is on its way into the graph or out of it, or was since the shadow was filled.
     """
@@ -196,7 +199,13 @@ def swap(conn: Connection, batch_ids: list[int], parameters: GraphParameters) ->
             raise BadState("uploads were applied or taken out since the rebuild began: start it again.")
         execute(conn, _EMPTY_ARCHIVE)
         execute(conn, _EMPTY_EDGES)
-        return execute(conn, _SWAP_IN)
+        ranges.forget(conn)
+        swapped = execute(conn, _SWAP_IN)
+        for shard in range(parameters.shards):
+            top_edges.refill(conn, shard, parameters)
+        versions.advance(conn, range(parameters.shards))
+        summaries.recount(conn, parameters, now=now)
+    return swapped
 
 
 def in_flight(conn: Connection) -> int:
@@ -242,4 +251,4 @@ def _follow(conn: Connection, batch_ids: list[int], parameters: GraphParameters)
 def _add(conn: Connection, edges: pl.DataFrame, parameters: GraphParameters) -> None:
     if edges.is_empty():
         return
-    execute(conn, _ADD, merge_parameters(edges, parameters.half_life))
+    execute(conn, _ADD, merge_arrays(edges, parameters.half_life))

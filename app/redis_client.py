@@ -6,6 +6,7 @@ failure means. Where redis-py's own does not hold up in a fail-over it is replac
 
 from __future__ import annotations
 
+import asyncio
 import re
 import ssl
 import threading
@@ -16,10 +17,14 @@ from typing import Any, NamedTuple, NoReturn
 from urllib.parse import parse_qsl, unquote
 
 import redis
+from redis import asyncio as asyncio_redis
+from redis.asyncio import connection as asyncio_connection
+from redis.asyncio import retry as asyncio_retry
+from redis.asyncio import sentinel as asyncio_sentinel
 from redis.backoff import NoBackoff
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.maint_notifications import MaintNotificationsConfig
-from redis.retry import Retry
+from redis.retry import AbstractRetry, Retry
 from redis.sentinel import MasterNotFoundError, SentinelConnectionPool
 
 from app.errors import BadSetting
@@ -43,10 +48,36 @@ _PARAMETERS = {
     "sentinels": _OF_ANY + _OF_SENTINELS + _OF_TLS,
 }
 
+_KINDS: dict[str, type[Connection] | type[UnixDomainSocketConnection]] = {
+    "redis": Connection,
+    "rediss": SSLConnection,
+    "unix": UnixDomainSocketConnection,
+}
+_ASYNC_KINDS: dict[str, type[asyncio_connection.AbstractConnection]] = {
+    "redis": asyncio_connection.Connection,
+    "rediss": asyncio_connection.SSLConnection,
+    "unix": asyncio_connection.UnixDomainSocketConnection,
+}
+
 
 class Address(NamedTuple):
     host: str
     port: int
+
+
+class _Server(NamedTuple):
+    """One server, and what a connection to it is given."""
+
+    scheme: str
+    options: dict[str, Any]
+
+
+class _Watched(NamedTuple):
+    """The master of a service, and what a connection to it is given."""
+
+    service: str
+    sentinels: Sentinels
+    options: dict[str, Any]
 
 
 class _Url(NamedTuple):
@@ -70,30 +101,23 @@ def redis_client(url: str) -> redis.Redis:
     `ssl_certfile=`, `ssl_keyfile=` (files), `ssl_cert_reqs=` (required, optional, none), `ssl_check_hostname=` (true,
     false). Raises BadSetting for anything else; a message never shows what may be a password.
     """
-    parts = _split(url)
-    parameters = _parameters(parts)
-    tls = {name: parameters.pop(name) for name in _OF_TLS if name in parameters}
-    _check_tls(tls)
-    try_once = _try_once(SOCKET_TIMEOUT, CONNECT_TIMEOUT)
-    common = try_once | {"health_check_interval": HEALTH_CHECK_INTERVAL} | _credentials(parts)
-    if parts.scheme == "unix":
-        if parts.hosts or not parts.path:
-            _bad("a unix:// URL has three slashes and a path, such as unix:///run/redis.sock.")
-        return _client(UnixDomainSocketConnection, common | parameters | {"path": unquote(parts.path)})
-    if parts.scheme in {"sentinel", "sentinels"}:
-        of_sentinels = {name.removeprefix("sentinel_"): parameters.pop(name, None) for name in _OF_SENTINELS}
-        if of_sentinels["username"] and not of_sentinels["password"]:
-            _bad("sentinel_username goes with a sentinel_password.")
-        options = _try_once(SENTINEL_TIMEOUT, SENTINEL_TIMEOUT) | of_sentinels
-        if parts.scheme == "sentinels":
-            tls["ssl"] = True
-        sentinels = Sentinels([_address(each, SENTINEL_PORT) for each in parts.hosts.split(",")], options | tls)
-        return redis.Redis.from_pool(SentinelConnectionPool(_service(parts), sentinels, **common, **parameters, **tls))
-    where = _address(parts.hosts or "localhost", SERVER_PORT)._asdict()
-    if parts.path.strip("/"):
-        where["db"] = _database(parts.path.strip("/"))
-    kind = SSLConnection if parts.scheme == "rediss" else Connection
-    return _client(kind, common | where | parameters | tls)
+    place = _place(url, SOCKET_TIMEOUT, CONNECT_TIMEOUT, Retry(NoBackoff(), 0))
+    if isinstance(place, _Watched):
+        return redis.Redis.from_pool(SentinelConnectionPool(place.service, place.sentinels, **place.options))
+    # Their types are too narrow.
+    pool = redis.ConnectionPool(connection_class=_KINDS[place.scheme], **place.options)  # pyright: ignore[reportArgumentType]
+    return redis.Redis.from_pool(pool)
+
+
+def async_redis_client(url: str, *, timeout: float) -> asyncio_redis.Redis:
+    """`redis_client` for an event loop, with a time-out of its own in seconds. Connects to nothing yet."""
+    place = _place(url, timeout, CONNECT_TIMEOUT, asyncio_retry.Retry(NoBackoff(), 0))
+    if isinstance(place, _Watched):
+        sentinels: Any = _AsyncSentinels(place.sentinels)
+        pool = asyncio_sentinel.SentinelConnectionPool(place.service, sentinels, **place.options)
+    else:
+        pool = asyncio_redis.ConnectionPool(connection_class=_ASYNC_KINDS[place.scheme], **place.options)
+    return asyncio_redis.Redis.from_pool(pool)
 
 
 def forget_master(client: redis.Redis) -> None:
@@ -102,6 +126,15 @@ def forget_master(client: redis.Redis) -> None:
     with suppress(redis.RedisError):
         pool.disconnect(inuse_connections=False)
     if isinstance(pool, SentinelConnectionPool):
+        pool.sentinel_manager.distrust()
+
+
+async def async_forget_master(client: asyncio_redis.Redis) -> None:
+    """`forget_master` for an event loop; what is under way on a connection fails."""
+    pool = client.connection_pool
+    with suppress(redis.RedisError, OSError):
+        await pool.disconnect()
+    if isinstance(pool, asyncio_sentinel.SentinelConnectionPool):
         pool.sentinel_manager.distrust()
 
 
@@ -158,22 +191,55 @@ class Sentinels:
             self._order.insert(0, sentinel)
 
 
+class _AsyncSentinels:
+    """Asks in a thread: it is done once a connection."""
+
+    def __init__(self, sentinels: Sentinels) -> None:
+        self._sentinels = sentinels
+        self.distrust = sentinels.distrust
+
+    async def discover_master(self, service_name: str) -> Address:
+        return await asyncio.to_thread(self._sentinels.discover_master, service_name)
+
+
 # Reading the URL ------------------------------------------------------------------------------------------------------
 
 
-def _try_once(timeout: float, connect_timeout: float) -> dict[str, Any]:
+def _place(url: str, timeout: float, connect_timeout: float, retry: AbstractRetry[Any]) -> _Server | _Watched:
+    """What a client's connections are given."""
+    parts = _split(url)
+    parameters = _parameters(parts)
+    tls = {name: parameters.pop(name) for name in _OF_TLS if name in parameters}
+    _check_tls(tls)
+    common = _try_once(timeout, connect_timeout, retry) | _credentials(parts)
+    common["health_check_interval"] = HEALTH_CHECK_INTERVAL
+    if parts.scheme == "unix":
+        if parts.hosts or not parts.path:
+            _bad("a unix:// URL has three slashes and a path, such as unix:///run/redis.sock.")
+        return _Server(parts.scheme, common | parameters | {"path": unquote(parts.path)})
+    if parts.scheme in {"sentinel", "sentinels"}:
+        of_sentinels = {name.removeprefix("sentinel_"): parameters.pop(name, None) for name in _OF_SENTINELS}
+        if of_sentinels["username"] and not of_sentinels["password"]:
+            _bad("sentinel_username goes with a sentinel_password.")
+        options = _try_once(SENTINEL_TIMEOUT, SENTINEL_TIMEOUT, Retry(NoBackoff(), 0)) | of_sentinels
+        if parts.scheme == "sentinels":
+            tls["ssl"] = True
+        sentinels = Sentinels([_address(each, SENTINEL_PORT) for each in parts.hosts.split(",")], options | tls)
+        return _Watched(_service(parts), sentinels, common | parameters | tls)
+    where = _address(parts.hosts or "localhost", SERVER_PORT)._asdict()
+    if parts.path.strip("/"):
+        where["db"] = _database(parts.path.strip("/"))
+    return _Server(parts.scheme, common | where | parameters | tls)
+
+
+def _try_once(timeout: float, connect_timeout: float, retry: AbstractRetry[Any]) -> dict[str, Any]:
     return {
         "socket_timeout": timeout,
         "socket_connect_timeout": connect_timeout,
-        "retry": Retry(NoBackoff(), 0),
+        "retry": retry,
         # They would make the time-outs longer.
         "maint_notifications_config": MaintNotificationsConfig(enabled=False),
     }
-
-
-def _client(kind: type[Connection] | type[UnixDomainSocketConnection], options: dict[str, Any]) -> redis.Redis:
-    pool = redis.ConnectionPool(connection_class=kind, **options)  # pyright: ignore[reportArgumentType] (its type is too narrow)
-    return redis.Redis.from_pool(pool)
 
 
 def _bad(what: str) -> NoReturn:

@@ -59,6 +59,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 20.0
     database_pool: Annotated[int, Meta(description="Connections the API keeps to PostgreSQL, at most.", ge=2)] = 10
 
+    cache: Annotated[bool, Meta(description="Answers about the graph are kept in Redis until the graph changes.")] = (
+        True
+    )
+    cache_seconds: Annotated[
+        float,
+        Meta(description="Seconds that such an answer is kept. Asked for as of now, it serves for a minute.", ge=1),
+    ] = 120.0
+    cache_bytes: Annotated[
+        int,
+        Meta(description="Bytes that such answers may take in Redis, of all processes of the API together.", ge=0),
+    ] = 32 * 2**20
+
     batch_bytes: Annotated[int, Meta(description="Decoded bytes of CSV in a batch, about.", ge=64)] = 8 * 2**20
     max_upload_bytes: Annotated[
         int, Meta(description="Decoded bytes an upload may have; beyond it the upload is refused.", ge=1)
@@ -114,7 +126,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     archive_below: Annotated[
         float, Meta(description="Effective weight under which a stale edge is archived.", ge=0)
     ] = 0.06
-    decay_page: Annotated[int, Meta(description="Edges one decay transaction looks at.", ge=1)] = 10_000
+
+    days_kept: Annotated[
+        int,
+        Meta(
+            description="Days of posts for which each edge's and user's mentions are told apart; 0: they are not.",
+            ge=0,
+            le=366,
+        ),
+    ] = 35
 
     retention_days: Annotated[
         float,

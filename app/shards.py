@@ -15,6 +15,8 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 
 MENTION_SIGNS = "@＠"
 MAX_SHARDS = 64
+NOBODY = -(2**63)
+"""The lowest bigint is nobody's id: a walk over the edges begins after it."""
 
 # Unicode's White_Space, which is what polars strips; Python's own str.strip() takes four control characters more.
 _WHITE_SPACE = (
@@ -63,8 +65,7 @@ def handle_ids(handles: pl.Series | Sequence[str], *, probe: int, bits: int) -> 
     hashes = np.fromiter(map(digest, names), np.uint64, count=len(names))
     mask = np.uint64(2**64 - 2 ** (64 - bits))
     ids = (hashes & mask).view(np.int64)
-    # The lowest bigint is nobody's id: a walk over the edges begins after it.
-    ids[ids == np.iinfo(np.int64).min] += 1
+    ids[ids == NOBODY] += 1
     return ids
 
 

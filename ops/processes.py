@@ -18,8 +18,9 @@ ROOT = Path(__file__).parents[1]
 
 # -P: the directory we are started in may have an `app` of its own; it is not where we look.
 _PYTHON = (sys.executable, "-P")
-# Dramatiq and uvicorn are told where our packages are; this one we tell ourselves.
+# Uvicorn is told where our packages are; to these we say it ourselves.
 _SCHEDULER = "import sys; sys.path.insert(0, sys.argv[1]); from workers.scheduler import main; main()"
+_DRAMATIQ = "import sys; sys.path.insert(0, sys.argv.pop(1)); from ops.dramatiq_main import main; main()"
 
 # One thread in the native libraries of each process: the processes are as many as there are processors to use.
 _ONE_THREAD = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -59,7 +60,7 @@ def worker(settings: Settings, *, queues: Sequence[str] = (), patience: int = 30
     defaults = {"dramatiq_queue_prefetch": str(threads), "dramatiq_restart_delay": "1000"}
     defaults |= _ONE_THREAD if processes > 1 else {}
     return Command(
-        [*_PYTHON, "-m", "dramatiq", "workers.main", "--path", str(ROOT), *size, *stop, *listen],
+        [*_PYTHON, "-c", _DRAMATIQ, str(ROOT), "workers.main", "--path", str(ROOT), *size, *stop, *listen],
         defaults | _environment(settings),
     )
 

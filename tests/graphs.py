@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg import sql
 
-from app import db, deltas, ledger
+from app import db, deltas, ledger, summaries
 from app.settings import Settings
 from app.users import UserIds
 
@@ -23,7 +23,7 @@ class Held(NamedTuple):
 
 
 def apply_all(settings: Settings, *, now: datetime) -> None:
-    """Count every due batch and merge every shard, until the sweep finds nothing."""
+    """Count every due batch and merge every shard, until the sweep finds nothing; then make summaries."""
     with db.connect(settings.database_url, role="test") as conn:
         parameters = ledger.parameters(conn)
         user_ids = UserIds(bits=parameters.handle_bits, memory=1000)
@@ -34,11 +34,13 @@ def apply_all(settings: Settings, *, now: datetime) -> None:
             for ring in found.batches:
                 claim = ledger.claim(conn, ring.id, settings=settings, now=now)
                 if claim is not None:
-                    deltas.count_batch(conn, claim, parameters, user_ids, now=now)
+                    deltas.count_batch(conn, claim, parameters, user_ids, now=now, days_kept=settings.days_kept)
             for ring in found.shards:
                 deltas.merge_shard(conn, ring.id, parameters, most_edges=10_000, now=now)
             if not found.batches and not found.shards:
-                return
+                break
+        while summaries.summarize(conn, parameters, days_kept=settings.days_kept, now=now):
+            pass
 
 
 def edges(conn: psycopg.Connection[Any], at: datetime, *, table: str = "edges") -> dict[Edge, Held]:

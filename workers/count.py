@@ -22,7 +22,9 @@ def _count(batch_id: int) -> None:
             try:
                 parameters, user_ids = process.graph(conn)
                 with process.holding(claim):
-                    outcome = deltas.count_batch(conn, claim, parameters, user_ids, now=db.clock())
+                    outcome = deltas.count_batch(
+                        conn, claim, parameters, user_ids, now=db.clock(), days_kept=process.settings.days_kept
+                    )
             except Exception as error:
                 # Whatever it is, the ledger keeps it, and the batch is tried again.
                 log.exception("count failed", attempt=claim.attempts)

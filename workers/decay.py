@@ -19,7 +19,7 @@ def decay(period: Period) -> bool:
         run = domain.begin(conn, settings=process.settings, now=db.clock())
         if run is None:
             return False
-        if not domain.work(conn, run, process.graph(conn).parameters, page=process.settings.decay_page, clock=db.clock):
+        if not domain.work(conn, run, process.graph(conn).parameters, clock=db.clock):
             return False
         totals = domain.totals(conn, run)
     log.info("decayed", run=run.id, written_down=totals.written_down, archived=totals.archived)

@@ -7,8 +7,9 @@ from workers.count import count, count_urgent
 from workers.decay import decay
 from workers.merge import merge, merge_urgent
 from workers.purge import purge
+from workers.summarize import summarize, summarize_soon
 from workers.sweep import sweep
 
-__all__ = ["count", "count_urgent", "decay", "merge", "merge_urgent", "purge", "sweep"]
+__all__ = ["count", "count_urgent", "decay", "merge", "merge_urgent", "purge", "summarize", "summarize_soon", "sweep"]
 
 process.unaided = unaided.work

@@ -17,7 +17,7 @@ MOST_ANNOUNCED = 1000
 
 
 def _merge(shard: int) -> None:
-    most_edges = process.settings.merge_edges
+    most_edges, merged_any = process.settings.merge_edges, False
     with process.connection() as conn:
         while not process.stopping:
             try:
@@ -30,8 +30,11 @@ def _merge(shard: int) -> None:
                     deltas.set_aside(conn, shard, error)
                 most_edges = 1  # one delta at a time: those before the bad one, then the bad one, then those after
                 continue
+            merged_any = merged_any or bool(merged)
             if merged is None or (merged == 0 and not deltas.has_pending(conn, shard)):
-                return
+                break
+    if merged_any:
+        dispatch.ring_summaries(process.broker)
 
 
 def _once(conn: Connection, shard: int, most_edges: int) -> int | None:

@@ -6,15 +6,16 @@ Slower, since a sweep is made every few seconds only and by one thread of each p
 from __future__ import annotations
 
 from app.ledger import Sweep
-from workers import process
+from workers import process, summarize
 from workers.count import count
 from workers.merge import merge
 
 
 def work(found: Sweep) -> None:
-    """Count the batches, merge the shards. Those that others have in hand are passed over."""
+    """Count the batches, merge the shards, make summaries. What others have in hand is passed over."""
     for actor, rings in ((count, found.batches), (merge, found.shards)):
         for ring in rings:
             if process.stopping:
                 return
             actor.fn(ring.id)
+    summarize.work()

@@ -7,7 +7,22 @@ from litestar.di import Provide
 
 from app import db, log
 from app import settings as environment
-from app.http import changes, doc, events, graph, health, history, problems, receiving, rejects, uploads
+from app.http import (
+    changes,
+    doc,
+    events,
+    exports,
+    graph,
+    health,
+    history,
+    networks,
+    problems,
+    rankings,
+    receiving,
+    rejects,
+    segments,
+    uploads,
+)
 from app.http.origin import refuse_cross_site
 from app.http.requests import logged
 from app.http.services import Clock, lifespan, provide_services
@@ -32,13 +47,19 @@ def create_app(settings: Settings, *, clock: Clock = db.clock) -> Litestar:
             changes.replay_batch,
             graph.get_edge,
             history.get_history,
+            graph.list_users,
             graph.get_user,
             graph.list_outgoing,
             graph.list_incoming,
-            graph.export_edges,
+            graph.list_reciprocal,
+            networks.get_ego,
+            networks.get_path,
+            *exports.HANDLERS,
+            *rankings.HANDLERS,
             health.live,
             health.ready,
             health.list_processes,
+            health.cache,
             doc.static_files(),
         ],
         dependencies={"services": Provide(provide_services, sync_to_thread=False)},
@@ -49,7 +70,7 @@ def create_app(settings: Settings, *, clock: Clock = db.clock) -> Litestar:
         # The process that serves the app has set up its logging.
         logging_config=None,
     )
-    app.asgi_handler = logged(app.asgi_handler)
+    app.asgi_handler = logged(segments.whole(app.asgi_handler))
     return app
 
 

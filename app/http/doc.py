@@ -73,6 +73,7 @@ def config() -> OpenAPIConfig:
         tags=[
             Tag("uploads", "Files on their way into the graph, and the ledger that keeps account of them."),
             Tag("graph", "Users, and the edges between them. Weights halve every half-life since the last mention."),
+            Tag("exports", "The graph as files for other tools, each from one snapshot, sent as it is read."),
             Tag("health", "For whoever runs it."),
         ],
     )

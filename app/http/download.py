@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 
 import structlog
@@ -19,27 +19,45 @@ class Download(ASGIResponse):
     _should_set_content_length = False
 
     def __init__(
-        self, first: bytes, rest: AsyncGenerator[bytes], *, media_type: str, filename: str, stalled_after: float
+        self,
+        first: bytes,
+        rest: AsyncGenerator[bytes],
+        *,
+        media_type: str,
+        filename: str,
+        stalled_after: float,
+        headers: Mapping[str, str],
     ) -> None:
-        super().__init__(
-            media_type=media_type,
-            status_code=200,
-            headers={"Content-Disposition": f'attachment; filename="{filename}"', "Cache-Control": "no-store"},
-        )
+        own = {"Content-Disposition": f'attachment; filename="{filename}"', "Cache-Control": "no-store"}
+        super().__init__(media_type=media_type, status_code=200, headers={**own, **headers})
         self._first = first
         self._rest = rest
         self._stalled_after = stalled_after
 
     @classmethod
     async def begin(
-        cls, blocks: AsyncGenerator[bytes], *, media_type: str, filename: str, stalled_after: float
+        cls,
+        blocks: AsyncGenerator[bytes],
+        *,
+        media_type: str,
+        filename: str,
+        stalled_after: float,
+        headers: Callable[[], Mapping[str, str]] = dict,
     ) -> Download:
-        """The answer with `blocks`; closes them. Waits for the first, so that what fails at once is answered properly.
+        """The answer with `blocks`; closes them. Waits for the first, so that what fails at once is answered properly;
+        then `headers` are asked for.
 
         A client that takes nothing for `stalled_after` seconds is hung up on.
         """
         first = await anext(blocks)
-        return cls(first, blocks, media_type=media_type, filename=filename, stalled_after=stalled_after)
+        return cls(
+            first,
+            blocks,
+            media_type=media_type,
+            filename=filename,
+            stalled_after=stalled_after,
+            headers=headers(),
+        )
 
     async def send_body(self, send: Send, receive: Receive) -> None:
         gone = asyncio.create_task(disconnected(receive))

@@ -148,44 +148,20 @@ HISTORY: dict[str, Any] = {
     "purged": False,
     "next": None,
 }
-EDGE = {
-    "source": "Grace",
-    "target": "ada",
-    "mention_count": 3,
-    "weight": 2.7143,
-    "first_seen": "2026-01-12T09:30:00Z",
-    "last_seen": "2026-01-15T12:00:00Z",
-    "archived_at": None,
-    "links": {"source": "/users/grace", "target": "/users/ada"},
-}
-USER = {
-    "handle": "grace",
-    "spelling": "Grace",
-    "mentioned_users": 12,
-    "mentions_made": 31,
-    "weight_made": 18.2071,
-    "mentioning_users": 4,
-    "mentions_received": 9,
-    "weight_received": 5.5024,
-    "self_mentions": 1,
-    "links": {"user": "/users/grace", "outgoing": "/users/grace/outgoing", "incoming": "/users/grace/incoming"},
-}
-MENTIONS = {
-    "user": "Grace",
-    "mentions": [
-        {
-            "handle": "ada",
-            "spelling": "ada",
-            "mention_count": 3,
-            "weight": 2.7143,
-            "first_seen": "2026-01-12T09:30:00Z",
-            "last_seen": "2026-01-15T12:00:00Z",
-        }
-    ],
-    "next": "/users/grace/outgoing?limit=1&offset=1",
-}
 LIVE = {"status": "live"}
 READY = {"status": "ready", "postgresql": "ready", "redis": "ready"}
+CACHE = {
+    "state": "ready",
+    "since_start": {
+        "hits": 48211,
+        "not_modified": 970,
+        "misses": 3104,
+        "stored": 3090,
+        "not_stored": 14,
+        "damaged": 0,
+        "failures": 0,
+    },
+}
 FLEET = {
     "processes": [
         {

@@ -1,25 +1,23 @@
-"""The graph over HTTP: one edge, a user, a user's mentions in both directions, and all edges as CSV."""
+"""The graph over HTTP: edges, users, and a user's mentions and ties."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated
-from urllib.parse import quote
+from typing import Annotated, TypeAlias
 
 import msgspec
 from litestar import get
-from litestar.openapi import ResponseSpec
-from litestar.openapi.spec import Example
+from litestar.handlers import HTTPRouteHandler
 from litestar.params import PathParameter, QueryParameter
-from litestar.response.base import ASGIResponse
 
 from app import graph
-from app.graph import Mention, Page, User
-from app.http import examples, problems
-from app.http.download import Download
+from app.db import AsyncConnection
+from app.graph import MAX_HANDLE_CHARACTERS, Direction, Mention, Page, Place, Tie, User, View
+from app.http import graph_examples as examples
+from app.http import problems, segments
+from app.http.caching import get_cached
 from app.http.examples import answering
-from app.http.paging import Limit, next_page
+from app.http.paging import Archived, AsOf, Cursor, Limit, SelfMentions, cursor_of, instant, next_page, place_of
 from app.http.services import Injected, Services
 
 NO_USER = {
@@ -27,14 +25,14 @@ NO_USER = {
     404: "nobody called 'ada' wrote a post or was mentioned in one that was counted.",
     **problems.UNAVAILABLE,
 }
-_EXAMPLE_CSV = """\
-source,target,mention_count,weight,first_seen,last_seen
-grace,ada,1,0.9057,2026-01-15T12:00:00.000000Z,2026-01-15T12:00:00.000000Z
-"""
 
-Handle = Annotated[str, PathParameter(description="Handle, in any spelling, with or without '@'.")]
-Offset = Annotated[int, QueryParameter(description="How many to pass over.", ge=0, le=1_000_000)]
-SelfMentions = Annotated[bool, QueryParameter(description="Whether mentions of oneself are among them.")]
+Handle: TypeAlias = Annotated[
+    str, PathParameter(description="Handle, in any spelling, with or without `@`. A slash within it is `%2F`.")
+]
+Source: TypeAlias = Annotated[str, QueryParameter(description="Handle of who mentions, in any spelling.")]
+Target: TypeAlias = Annotated[str, QueryParameter(description="Handle of who is mentioned, in any spelling.")]
+
+_NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
 
 
 class EdgeLinks(msgspec.Struct, frozen=True):
@@ -49,6 +47,7 @@ class EdgeAnswer(msgspec.Struct, frozen=True):
 
     source: str
     target: str
+    as_of: datetime
     mention_count: int
     weight: float
     first_seen: datetime
@@ -64,6 +63,8 @@ class UserLinks(msgspec.Struct, frozen=True):
     user: str
     outgoing: str
     incoming: str
+    reciprocal: str
+    ego: str
 
 
 class UserAnswer(msgspec.Struct, frozen=True):
@@ -73,6 +74,7 @@ class UserAnswer(msgspec.Struct, frozen=True):
     """What identifies the user: in lower case."""
     spelling: str
     """As first seen."""
+    as_of: datetime
     mentioned_users: int
     mentions_made: int
     weight_made: float
@@ -83,146 +85,264 @@ class UserAnswer(msgspec.Struct, frozen=True):
     links: UserLinks
 
 
-class Mentions(msgspec.Struct, frozen=True):
-    """A page of a user's edges, the heaviest first, each with the user at its other end."""
+class UserFound(msgspec.Struct, frozen=True):
+    """One of many users."""
 
-    user: str
-    mentions: list[Mention]
+    handle: str
+    spelling: str
+    link: str
+
+
+class UsersAnswer(msgspec.Struct, frozen=True):
+    """A page of users, in the order of handles."""
+
+    users: list[UserFound]
     next: str | None
 
 
-def _path_of(user: User) -> str:
-    return f"/users/{quote(user.handle, safe='')}"
+class MentionAnswer(msgspec.Struct, frozen=True):
+    """One of a user's edges, with the user at its other end."""
+
+    handle: str
+    spelling: str
+    mention_count: int
+    weight: float
+    first_seen: datetime
+    last_seen: datetime
+    archived_at: datetime | None
 
 
-@get(
+class Mentions(msgspec.Struct, frozen=True):
+    """A page of a user's edges, the heaviest first."""
+
+    user: str
+    as_of: datetime
+    mentions: list[MentionAnswer]
+    next: str | None
+
+
+class TieDirection(msgspec.Struct, frozen=True):
+    """One of a tie's two edges."""
+
+    mention_count: int
+    weight: float
+    last_seen: datetime
+    archived_at: datetime | None
+
+
+class TieAnswer(msgspec.Struct, frozen=True):
+    """A user who is mentioned by the other and mentions the other."""
+
+    handle: str
+    spelling: str
+    weight: float
+    """That of the lighter direction."""
+    made: TieDirection
+    received: TieDirection
+
+
+class Ties(msgspec.Struct, frozen=True):
+    """A page of a user's reciprocal ties, the strongest first."""
+
+    user: str
+    as_of: datetime
+    ties: list[TieAnswer]
+    next: str | None
+
+
+def path_of(user: User) -> str:
+    """Path of a user."""
+    return f"/users/{segments.segment(user.handle)}"
+
+
+async def named(services: Services, conn: AsyncConnection, handle: str) -> User:
+    """The user that a request names. Raises BadRequest, NotFound."""
+    return await graph.find_user(conn, segments.text(handle), await services.parameters(conn))
+
+
+@get_cached(
     "/edges",
     tags=["graph"],
     summary="One edge",
     operation_class=answering(examples.EDGE),
     responses=problems.responses(NO_USER),
 )
-async def get_edge(
-    services: Injected,
-    source: Annotated[str, QueryParameter(description="Handle of who mentions, in any spelling.")],
-    target: Annotated[str, QueryParameter(description="Handle of who is mentioned, in any spelling.")],
-) -> EdgeAnswer:
+async def get_edge(services: Injected, source: Source, target: Target, as_of: AsOf = None) -> EdgeAnswer:
     """How often and how heavily one user mentions another, archived or not."""
+    view = View(instant(as_of, services.clock()))
     async with services.pool.connection() as conn:
-        parameters = await services.parameters(conn)
-        from_user = await graph.find_user(conn, source, parameters)
-        to_user = await graph.find_user(conn, target, parameters)
-        found = await graph.edge(conn, from_user, to_user, parameters, now=services.clock())
+        from_user = await named(services, conn, source)
+        to_user = await named(services, conn, target)
+        found = await graph.edge(conn, from_user, to_user, await services.parameters(conn), view)
     return EdgeAnswer(
         source=from_user.spelling,
         target=to_user.spelling,
+        as_of=view.as_of,
         **msgspec.structs.asdict(found),
-        links=EdgeLinks(_path_of(from_user), _path_of(to_user)),
+        links=EdgeLinks(path_of(from_user), path_of(to_user)),
     )
 
 
 @get(
+    "/users",
+    tags=["graph"],
+    summary="Users by prefix",
+    operation_class=answering(examples.USERS),
+    responses=problems.responses(
+        {400: "query parameter 'limit' has to be a whole number up to 500.", **problems.UNAVAILABLE}
+    ),
+)
+async def list_users(
+    services: Injected,
+    prefix: Annotated[
+        str,
+        QueryParameter(
+            description="How the handle begins, in any spelling; all users, if empty.",
+            pattern=_NO_CONTROLS,
+            max_length=MAX_HANDLE_CHARACTERS,
+        ),
+    ] = "",
+    limit: Limit = 10,
+    after: Annotated[
+        str,
+        QueryParameter(
+            description="Only users behind this handle: `next` has it.",
+            pattern=_NO_CONTROLS,
+            max_length=MAX_HANDLE_CHARACTERS,
+        ),
+    ] = "",
+) -> UsersAnswer:
+    """In the order of their handles' code points: for completing what somebody types."""
+    async with services.pool.connection() as conn:
+        found = await graph.users(conn, prefix, after=after, limit=limit + 1)
+    page = [UserFound(user.handle, user.spelling, path_of(user)) for user in found[:limit]]
+    following = next_page("/users", prefix=prefix or None, limit=limit, after=page[-1].handle) if page else None
+    return UsersAnswer(page, following if len(found) > limit else None)
+
+
+@get_cached(
     "/users/{handle:str}",
     tags=["graph"],
     summary="One user",
     operation_class=answering(examples.USER),
     responses=problems.responses(NO_USER),
 )
-async def get_user(services: Injected, handle: Handle) -> UserAnswer:
-    """What the user's mentions add up to, made and received. The handle may be in any spelling, with or without '@'."""
+async def get_user(services: Injected, handle: Handle, as_of: AsOf = None, archived: Archived = False) -> UserAnswer:
+    """What the user's mentions add up to, made and received. It takes as long as the user has edges: two seconds for a
+    million."""
+    view = View(instant(as_of, services.clock()), archived)
     async with services.pool.connection() as conn:
-        parameters = await services.parameters(conn)
-        user = await graph.find_user(conn, handle, parameters)
-        totals = await graph.totals(conn, user, parameters, now=services.clock())
-    path = _path_of(user)
+        user = await named(services, conn, handle)
+        totals = await graph.totals(conn, user, await services.parameters(conn), view)
+    path = path_of(user)
     return UserAnswer(
         handle=user.handle,
         spelling=user.spelling,
+        as_of=view.as_of,
         **msgspec.structs.asdict(totals),
-        links=UserLinks(user=path, outgoing=f"{path}/outgoing", incoming=f"{path}/incoming"),
+        links=UserLinks(path, f"{path}/outgoing", f"{path}/incoming", f"{path}/reciprocal", f"{path}/ego"),
     )
 
 
-@get(
-    "/users/{handle:str}/outgoing",
-    tags=["graph"],
-    summary="Whom a user mentions",
-    operation_class=answering(examples.MENTIONS),
-    responses=problems.responses(NO_USER),
-)
-async def list_outgoing(
-    services: Injected,
-    handle: Handle,
-    limit: Limit = 50,
-    offset: Offset = 0,
-    self_mentions: SelfMentions = False,
-) -> Mentions:
-    """By effective weight, the heaviest first."""
-    return await _mentions(services, graph.outgoing, handle, "outgoing", Page(limit, offset, self_mentions))
-
-
-@get(
-    "/users/{handle:str}/incoming",
-    tags=["graph"],
-    summary="Who mentions a user",
-    operation_class=answering(examples.MENTIONS),
-    responses=problems.responses(NO_USER),
-)
-async def list_incoming(
-    services: Injected,
-    handle: Handle,
-    limit: Limit = 50,
-    offset: Offset = 0,
-    self_mentions: SelfMentions = False,
-) -> Mentions:
-    """By effective weight, the heaviest first."""
-    return await _mentions(services, graph.incoming, handle, "incoming", Page(limit, offset, self_mentions))
-
-
-async def _mentions(
-    services: Services,
-    read: Callable[..., Awaitable[list[Mention]]],
-    handle: str,
-    direction: str,
-    page: Page,
-) -> Mentions:
-    async with services.pool.connection() as conn:
-        parameters = await services.parameters(conn)
-        user = await graph.find_user(conn, handle, parameters)
-        one_more = msgspec.structs.replace(page, limit=page.limit + 1)
-        found = await read(conn, user, parameters, one_more, now=services.clock())
-    following = next_page(
-        f"{_path_of(user)}/{direction}",
-        limit=page.limit,
-        offset=page.offset + page.limit,
-        self_mentions="true" if page.self_mentions else None,
+def _mentions_handler(direction: Direction, summary: str) -> HTTPRouteHandler:
+    @get_cached(
+        f"/users/{{handle:str}}/{direction}",
+        tags=["graph"],
+        summary=summary,
+        operation_class=answering(examples.MENTIONS),
+        responses=problems.responses(NO_USER),
     )
-    return Mentions(user.spelling, found[: page.limit], following if len(found) > page.limit else None)
+    async def list_mentions(  # noqa: PLR0917 (each is a parameter of the request)
+        services: Injected,
+        handle: Handle,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+        as_of: AsOf = None,
+        archived: Archived = False,
+        self_mentions: SelfMentions = False,
+    ) -> Mentions:
+        """By effective weight, the heaviest first."""
+        view = View(instant(as_of, services.clock()), archived)
+        page = Page(limit + 1, place_of(cursor))
+        async with services.pool.connection() as conn:
+            user = await named(services, conn, handle)
+            parameters = await services.parameters(conn)
+            found = await graph.mentions(
+                conn, user, parameters, view, page, direction=direction, self_mentions=self_mentions
+            )
+        following = _following(f"{path_of(user)}/{direction}", found, limit, view, self_mentions=self_mentions)
+        return Mentions(user.spelling, view.as_of, [_mention(each) for each in found[:limit]], following)
+
+    return list_mentions
 
 
-@get(
-    "/export/edges.csv",
+list_outgoing = _mentions_handler(Direction.OUTGOING, "Whom a user mentions")
+list_incoming = _mentions_handler(Direction.INCOMING, "Who mentions a user")
+
+
+@get_cached(
+    "/users/{handle:str}/reciprocal",
     tags=["graph"],
-    summary="All edges as CSV",
-    responses={
-        200: ResponseSpec(
-            str,
-            media_type="text/csv",
-            generate_examples=False,
-            description="A header line, then a line an edge, in no particular order.",
-            examples=[Example(summary="edges.csv", value=_EXAMPLE_CSV)],
-        ),
-        **problems.responses({400: "query parameter 'self_mentions' has to be true or false.", **problems.UNAVAILABLE}),
-    },
+    summary="Who mentions a user back",
+    operation_class=answering(examples.TIES),
+    responses=problems.responses(NO_USER),
 )
-async def export_edges(services: Injected, self_mentions: SelfMentions = False) -> ASGIResponse:
-    """The whole graph, as it is at one instant, sent as it is read. Archived edges are not in it."""
+async def list_reciprocal(  # noqa: PLR0917 (each is a parameter of the request)
+    services: Injected,
+    handle: Handle,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    as_of: AsOf = None,
+    archived: Archived = False,
+) -> Ties:
+    """Users whom the user mentions and who mention the user, with the weights of both directions.
+
+    A tie is as strong as its lighter direction (the reciprocated weight of Squartini et al., *Reciprocity of weighted
+    networks*, 2013); the strongest come first. `made` is from the user to the other, `received` the other way.
+    """
+    view = View(instant(as_of, services.clock()), archived)
+    page = Page(limit + 1, place_of(cursor))
     async with services.pool.connection() as conn:
-        parameters = await services.parameters(conn)
-    blocks = graph.export_edges(services.exports, parameters, self_mentions=self_mentions, now=services.clock())
-    return await Download.begin(
-        blocks,
-        media_type="text/csv; header=present",
-        filename="edges.csv",
-        stalled_after=services.settings.receive_timeout,
+        user = await named(services, conn, handle)
+        found = await graph.reciprocal(conn, user, await services.parameters(conn), view, page)
+    following = _following(f"{path_of(user)}/reciprocal", found, limit, view)
+    return Ties(user.spelling, view.as_of, [_tie(each) for each in found[:limit]], following)
+
+
+def _following(
+    path: str, found: list[Mention] | list[Tie], limit: int, view: View, *, self_mentions: bool = False
+) -> str | None:
+    """The next page: from behind the last that fits, for the same instant."""
+    if len(found) <= limit:
+        return None
+    last = found[limit - 1]
+    return next_page(
+        path,
+        limit=limit,
+        cursor=cursor_of(Place(last.weight, last.id)),
+        as_of=view.as_of,
+        archived=view.archived,
+        self_mentions=self_mentions,
+    )
+
+
+def _mention(found: Mention) -> MentionAnswer:
+    return MentionAnswer(
+        found.handle,
+        found.spelling,
+        found.mention_count,
+        found.weight,
+        found.first_seen,
+        found.last_seen,
+        found.archived_at,
+    )
+
+
+def _tie(found: Tie) -> TieAnswer:
+    return TieAnswer(
+        found.handle,
+        found.spelling,
+        found.weight,
+        TieDirection(found.mentions_made, found.weight_made, found.last_made, found.made_archived_at),
+        TieDirection(found.mentions_received, found.weight_received, found.last_received, found.received_archived_at),
     )

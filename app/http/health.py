@@ -1,4 +1,4 @@
-"""Whether the API is alive, whether it can do its work, and how the workers and schedulers are."""
+"""Whether the API is alive, whether it can do its work, how the workers and schedulers are, and what the cache does."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import structlog
 from litestar import Response, get
 
 from app import fleet, periods
+from app.cache import Counters
 from app.db import where
 from app.errors import DatabaseUnavailable
 from app.http import examples
@@ -48,6 +49,14 @@ class Fleet(msgspec.Struct, frozen=True):
 
     processes: list[fleet.FleetMember]
     periods: list[periods.Latest]
+
+
+class CacheHealth(msgspec.Struct, frozen=True):
+    """Of the process of the API that answers."""
+
+    state: str
+    """`ready`; `full` (it gives what it has, and takes nothing), `away` or `off`."""
+    since_start: Counters
 
 
 @get(
@@ -99,6 +108,20 @@ def list_processes(services: Injected) -> Response[Fleet]:
         seen, latest = fleet.seen(conn), periods.latest(conn)
     members = [fleet.FleetMember.of(process, services.settings) for process in seen]
     return Response(Fleet(members, latest), headers=NOT_STORED)
+
+
+@get(
+    "/health/cache",
+    tags=["health"],
+    summary="What does the cache do?",
+    operation_class=answering(examples.CACHE),
+    description="Whether answers about the graph are kept in Redis at present, and how many came from there since this "
+    "process of the API was started. Whatever the state, every question is answered.",
+    sync_to_thread=False,
+)
+def cache(services: Injected) -> Response[CacheHealth]:
+    kept = services.answers.cache
+    return Response(CacheHealth(kept.state, kept.counters), headers=NOT_STORED)
 
 
 def _probe(services: Services, server: str) -> Probe:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import quote
 
 import msgspec
 from litestar import get
@@ -11,9 +10,9 @@ from litestar.params import PathParameter, QueryParameter
 
 from app import graph
 from app.graph import Contribution
-from app.http import examples, problems
+from app.http import examples, problems, segments
 from app.http.examples import answering
-from app.http.graph import NO_USER
+from app.http.graph import NO_USER, named
 from app.http.paging import MAX_NUMBER, Limit, next_page
 from app.http.services import Injected
 
@@ -49,9 +48,9 @@ async def get_history(
     """Which uploads and batches made this edge, with counts; those that were taken out again are marked `retracted`."""
     async with services.pool.connection() as conn:
         parameters = await services.parameters(conn)
-        from_user = await graph.find_user(conn, source, parameters)
-        to_user = await graph.find_user(conn, target, parameters)
+        from_user = await named(services, conn, source)
+        to_user = await named(services, conn, target)
     found = await graph.history(services.pool, from_user, to_user, parameters, before=before, limit=limit)
-    path = f"/edges/{quote(from_user.handle, safe='')}/{quote(to_user.handle, safe='')}/history"
+    path = f"/edges/{segments.segment(from_user.handle)}/{segments.segment(to_user.handle)}/history"
     following = next_page(path, before=found.before, limit=limit) if found.before is not None else None
     return HistoryAnswer(from_user.spelling, to_user.spelling, found.contributions, found.purged, following)

@@ -57,6 +57,11 @@ WANTED: dict[str, str] = {
     "clock": f"one of: {', '.join(Clock)}",
     "priority": f"one of: {', '.join(Priority)}",
     "max_rejects": "a number, or a share such as 5%",
+    "as_of": "an instant in ISO 8601 with an offset, such as 2026-01-15T12:00:00Z (+ is %2B in a URL)",
+    "cursor": "what `next` has",
+    "prefix": "up to 320 characters, none of them a control character",
+    "since": "an instant in ISO 8601 with an offset, such as 2026-01-15T12:00:00Z",
+    "min_weight": "a number that is not negative",
     "idempotency_key": "1 to 255 printable characters of ASCII, such as a UUID in quotes",
 }
 """What some parameters have to be, for people: by the name of the argument that has it."""

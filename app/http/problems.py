@@ -26,6 +26,7 @@ from app.errors import (
     TookTooLong,
     capitalized,
 )
+from app.http import segments
 from app.http.options import WANTED
 
 log = structlog.get_logger(__name__)
@@ -55,7 +56,7 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
     elif problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
         log.warning("service unavailable", path=request.url.path, error=str(error))
         headers = {**headers, "Retry-After": str(RETRY_AFTER_SECONDS)}
-    document = ProblemDocument(**msgspec.structs.asdict(problem), instance=request.url.path)
+    document = ProblemDocument(**msgspec.structs.asdict(problem), instance=segments.text(request.url.path))
     return Response(document, status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
 
 

@@ -15,12 +15,13 @@ from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from app import graph
 from app.broker import FailOverRedisBroker, redis_client
-from app.db import AsyncConnection, async_pool, pool
+from app.db import AsyncConnection, Connection, async_pool, pool
 from app.events import Hub
+from app.http.caching import Answers
 from app.http.probe import Probe
 from app.ledger import GraphParameters
 from app.settings import Settings
@@ -48,13 +49,14 @@ class Services:
             statement_timeout=settings.statement_timeout,
             pgbouncer=settings.pgbouncer,
         )
-        self.exports: AsyncConnectionPool[AsyncConnection] = async_pool(
+        self.exports: ConnectionPool[Connection] = pool(
             settings.database_url,
             role="export",
             size=EXPORTS,
             statement_timeout=settings.statement_timeout,
             pgbouncer=settings.pgbouncer,
         )
+        self.export_slots = asyncio.Semaphore(EXPORTS)
         # For what the workers do with a connection of the other kind: cancel, retract, replay.
         self.sync_pool = pool(
             settings.database_url,
@@ -81,6 +83,7 @@ class Services:
             background=True,
         )
         self.hub = Hub(self.broker)
+        self.answers = Answers(settings, clock)
         self.migrated = False
         """Whether the schema was found complete; it does not become less so."""
         self._parameters: GraphParameters | None = None
@@ -93,8 +96,9 @@ class Services:
 
     async def open(self) -> None:
         await self.pool.open(wait=False)
-        await self.exports.open(wait=False)
+        self.exports.open(wait=False)
         await self.health.open(wait=False)
+        await self.answers.open()
         self.sync_pool.open(wait=False)
 
     async def close(self) -> None:
@@ -102,8 +106,9 @@ class Services:
         self.hub.close()
         await asyncio.gather(*(probe.close(seconds=CLOSE_SECONDS) for probe in self.probes.values()))
         await asyncio.gather(
+            self.answers.close(CLOSE_SECONDS),
             self.health.close(CLOSE_SECONDS),
-            self.exports.close(CLOSE_SECONDS),
+            asyncio.to_thread(self.exports.close, CLOSE_SECONDS),
             self.pool.close(CLOSE_SECONDS),
             asyncio.to_thread(self.sync_pool.close, CLOSE_SECONDS),
         )

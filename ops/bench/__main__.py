@@ -6,7 +6,8 @@
     python -m ops.bench flow --rows 5000000 --edges 5000000
     python -m ops.bench growth --growth-edges 50000000 --disk-gib 60
 
-Modes: flow (end to end, beside the limit and the reference), stages, latency, priority, memory, decay, growth, idle.
+Modes: flow (end to end, beside the limit and the reference), stages, latency, priority, memory, reads, decay, growth,
+idle.
 Those before growth share one graph, in this order. At the end: the audit, and a sample of the graph against
 the oracle. Exit code 1 if something differs. Machines are noisy: compare the ratios.
 """
@@ -67,6 +68,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "growth-edges": "at which `growth` ends",
         "growth-step": "rows of each upload in `growth`",
         "decay-rows": "of each upload in `decay`",
+        "read-edges": "in the graph, at least, in `reads`",
+        "read-users": "edges whose ends `reads` asks for",
         "urgent-rows": "of the urgent upload in `priority`",
         "settle-seconds": "of patience with PostgreSQL's counters after an upload",
     }
@@ -74,6 +77,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.add_argument(f"--{name}", type=int, metavar="N", help=text)
     parser.add_argument("--disk-gib", type=float, metavar="N", help="that `growth` may use")
     parser.add_argument("--idle-seconds", type=float, metavar="N", help="at rest, before and while `idle` looks")
+    parser.add_argument("--read-seconds", type=float, metavar="N", help="for each kind of question in `reads`")
     parser.add_argument("--directory", type=Path, help="where databases and files are, meanwhile (default: TMPDIR)")
     parser.add_argument("--results", type=Path, metavar="DIR", help="where results.json, results.md and charts go")
     parser.add_argument("--report", type=Path, metavar="FILE", help="where the tables go, besides standard output")

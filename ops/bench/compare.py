@@ -35,7 +35,8 @@ def read_export(path: Path) -> tuple[dict[Key, Edge], list[str]]:
         if missing:
             raise UnusableFileError(f"{path}: the export has no column {', '.join(missing)}")
         for row in reader:
-            key = (row["source"].lower(), row["target"].lower())
+            # An apostrophe guards what a spreadsheet would run as a formula.
+            key = (row["source"].removeprefix("'").lower(), row["target"].removeprefix("'").lower())
             if key in edges:
                 faults.append(f"{show(key)}: more than once in the export")
             first, last = (to_micros(read_exported(row[name])) for name in ("first_seen", "last_seen"))

@@ -47,9 +47,7 @@ def run(conn: Connection, now: datetime) -> Ran:
     while True:
         began = time.perf_counter()
         started = decay.begin(conn, settings=settings, now=now)
-        if started is not None and decay.work(
-            conn, started, parameters(conn), page=settings.decay_page, clock=db.clock
-        ):
+        if started is not None and decay.work(conn, started, parameters(conn), clock=db.clock):
             totals = decay.totals(conn, started)
             if started.as_of == now:
                 return Ran(time.perf_counter() - began, totals.written_down, totals.archived)

@@ -22,7 +22,8 @@ MULTILINE_SHARE = 8
 
 
 class Run(msgspec.Struct, frozen=True):
-    """One upload, and the same work by others: seconds of the limit, rows a second of the reference."""
+    """One upload, and the same work by others: seconds of the limit; rows a second of the reference, and of it
+    without SQLAlchemy."""
 
     workload: str
     edges_before: int
@@ -30,6 +31,7 @@ class Run(msgspec.Struct, frozen=True):
     limit_edges: int
     limit_seconds: float
     reference_rate: float | None
+    by_hand_rate: float | None
 
     @property
     def of_limit(self) -> float:
@@ -39,6 +41,10 @@ class Run(msgspec.Struct, frozen=True):
     @property
     def times_reference(self) -> float | None:
         return self.upload.rows_per_second / self.reference_rate if self.reference_rate else None
+
+    @property
+    def times_by_hand(self) -> float | None:
+        return self.upload.rows_per_second / self.by_hand_rate if self.by_hand_rate else None
 
 
 def preload(service: Service, edges: int) -> None:
@@ -88,15 +94,19 @@ class _Sides(NamedTuple):
         before = database.edge_count(self.service.conn)
         database.run(self.service.conn, "checkpoint")  # as before the limit
         upload, upload_id = self.service.measure(workload, rows, self.plan.seed + turn)
-        rate = self._reference(workload, min(self.plan.reference_rows, rows), turn) if with_reference else None
+        reference_rows = min(self.plan.reference_rows, rows) if with_reference else 0
+        rates = [
+            self._reference(by, workload, reference_rows, self.plan.seed + seed + turn) if reference_rows else None
+            for by, seed in ((reference.with_sqlalchemy, 500), (reference.by_hand, 600))
+        ]
         edges, seconds = self.limit.apply(upload_id)
-        return Run(workload, before, upload, edges, seconds, rate)
+        return Run(workload, before, upload, edges, seconds, *rates)
 
-    def _reference(self, workload: str, rows: int, turn: int) -> float:
-        path, _, _ = self.service.make(workload, rows, self.plan.seed + 500 + turn)
+    def _reference(self, by: reference.Apply, workload: str, rows: int, seed: int) -> float:
+        path, _, _ = self.service.make(workload, rows, seed)
         settings = self.service.stack.settings
         try:
-            return rows / reference.apply(settings.database_url, path, rows, settings.worker_processes)
+            return rows / reference.apply(by, settings.database_url, path, rows, settings.worker_processes)
         finally:
             path.unlink()
 
@@ -113,6 +123,7 @@ def _rates(runs: list[Run]) -> Table:
     for workload, those in _by_workload(runs).items():
         uploads = [run.upload for run in those]
         ratios = [run.times_reference for run in those if run.times_reference is not None]
+        harder = [run.times_by_hand for run in those if run.times_by_hand is not None]
         rows.append(
             [
                 workload,
@@ -125,10 +136,12 @@ def _rates(runs: list[Run]) -> Table:
                 spread([run.limit_edges / run.upload.applied for run in those]),
                 spread([run.of_limit for run in those], digits=2),
                 spread(ratios, digits=1) if ratios else "",
+                spread(harder, digits=1) if harder else "",
             ]
         )
-    titles = "workload, rows, mentions, distinct edges, edges before, rows/s, received s, edges/s, of the limit, "
-    return Table("Rates: median (least to most)", [*titles.split(", ")[:-1], "times the reference"], rows)
+    titles = "workload, rows, mentions, distinct edges, edges before, rows/s, received s, edges/s, of the limit"
+    others = ["times the reference", "times it without SQLAlchemy"]
+    return Table("Rates: median (least to most)", [*titles.split(", "), *others], rows)
 
 
 def _costs(runs: list[Run]) -> Table:
@@ -195,6 +208,9 @@ def _chart(runs: list[Run]) -> str:
         drawn.append(_bar(workload, rates))
         of_limit = f"  the limit for {workload}"
         drawn.append(_bar(of_limit, [run.upload.rows / run.limit_seconds for run in those]))
+    by_hand = [run.by_hand_rate for run in runs if run.by_hand_rate is not None]
+    if by_hand:
+        drawn.append(_bar("the reference, without SQLAlchemy", by_hand))
     references = [run.reference_rate for run in runs if run.reference_rate is not None]
     if references:
         drawn.append(_bar("the reference", references))

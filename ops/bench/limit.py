@@ -8,7 +8,8 @@ from __future__ import annotations
 import time
 
 from app.db import Connection, execute, rows, scalars
-from app.deltas import fold, merge_parameters, unpack
+from app.deltas import fold, unpack
+from app.edges import merge_arrays
 from app.ledger import parameters
 from ops.bench import database
 
@@ -33,7 +34,7 @@ class Limit:
         payloads = rows(self._conn, dict[str, bytes], database.query("upload_deltas"), {"id": upload})
         edges = fold([unpack(row["payload"]) for row in payloads], half_life=self._half_life)
         for start in range(0, len(edges), AT_ONCE):
-            given = merge_parameters(edges.slice(start, AT_ONCE), self._half_life)
+            given = merge_arrays(edges.slice(start, AT_ONCE), self._half_life)
             execute(self._conn, database.query("limit_source"), given)
         database.run(self._conn, "limit_ready")
         began = time.perf_counter()

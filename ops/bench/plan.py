@@ -28,6 +28,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     decay_rows: int = 1_000_000
     idle_seconds: float = 20.0
     urgent_rows: int = 8_000
+    read_edges: int = 10_000_000
+    """That the graph holds at least while it is read."""
+    read_users: int = 500
+    """Edges whose ends are asked for."""
+    read_seconds: float = 5.0
+    """For each kind of question under each load, with the cache and without."""
+    read_least: int = 50
+    """Answers of which a percentile is taken, at least."""
+    read_loads: tuple[str, ...] = ("none", "one", "full")
     settle_seconds: float = 12.0
     """Patience with PostgreSQL's counters."""
     seed: int = 7
@@ -40,9 +49,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 SHAPES = ("mixed", "pairs", "tail", "celebrity", "retweets", "multiline")
-MODES = ("flow", "stages", "latency", "priority", "memory", "decay", "growth", "idle")
+MODES = ("flow", "stages", "latency", "priority", "memory", "reads", "decay", "growth", "idle")
 
-QUICK = Plan(modes=("flow",), rows=200_000, edges=0, runs=1, reference_rows=20_000)
+QUICK = Plan(
+    modes=("flow",), rows=200_000, edges=0, runs=1, reference_rows=20_000, read_edges=200_000, read_seconds=0.5
+)
 DEFAULT = Plan(modes=("flow", "stages", "idle"), rows=1_000_000, edges=0, runs=3, reference_rows=50_000)
 FULL = Plan(
     modes=MODES,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from ops.bench import beside, database, decaying, flow, growth, idle, stages
+from ops.bench import beside, database, decaying, flow, growth, idle, reads, stages
 from ops.bench.plan import Plan
 from ops.bench.report import Report, Section, machine
 from ops.bench.service import Service, Verdict, running, say
@@ -21,6 +21,7 @@ SERVED: dict[str, Measure] = {
     "latency": beside.latency,
     "priority": beside.priority,
     "memory": beside.memory,
+    "reads": reads.measure,
     "decay": decaying.measure,
 }
 """Modes that share a running service, in the order in which they go. Decay brings instants forward: it comes last."""

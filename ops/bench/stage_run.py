@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-import polars as pl
 
 import sql
 from app import db, ledger, uploads
@@ -101,9 +100,8 @@ def _pure(content: bytes, settings: Settings, graph: GraphParameters, timed: Tim
         ]
     with timed.stage("hash handles"):
         ids = [handle_ids(each.users["handle"], probe=0, bits=graph.handle_bits) for each in counted]
-    tables = [pl.DataFrame({"handle": each.users["handle"], "id": own}) for each, own in zip(counted, ids, strict=True)]
     with timed.stage("edges by id, sorted"):
-        deltas = [by_id(each.edges, table) for each, table in zip(counted, tables, strict=True)]
+        deltas = [by_id(each.edges, own) for each, own in zip(counted, ids, strict=True)]
     with timed.stage("pack deltas"):
         payloads = [pack(delta) for delta in deltas]
     with timed.stage("unpack and fold deltas"):

@@ -150,7 +150,7 @@ def _counted(attempts: Sequence[Attempt]) -> str:
 
 def _audited(audit: Audit) -> str:
     """What is out of step, if anything."""
-    wrong = {"difference": audit.difference} | {
+    wrong = {"difference": audit.difference, "summary_difference": audit.summary_difference} | {
         name: value for name, value in msgspec.structs.asdict(audit).items() if not name.startswith("mentions_")
     }
     return "exact" if audit.exact else ", ".join(f"{name}: {value}" for name, value in wrong.items() if value)

@@ -39,6 +39,9 @@ SECTIONS: dict[str, dict[str, _Entry]] = {
         "cancel": _Entry("withdrawals", "Stop an upload that is not applied yet."),
         "retract": _Entry("withdrawals", "Take an applied upload out of the graph again."),
     },
+    "Graph": {
+        "export": _Entry("export", "Write the graph to a file for Gephi, networkx, Neo4j, …"),
+    },
     "Operation": {
         "audit": _Entry("ledger", "Prove that the graph is what the ledger says."),
         "replay": _Entry("ledger", "Try failed batches again."),

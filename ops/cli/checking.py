@@ -190,7 +190,7 @@ class _File:
         report.rows_accepted += len(posts.frame)
         report.rows_rejected += len(posts.rejects)
         report.mentions += counted.mentions
-        self._edges = pl.concat([self._edges, counted.edges.select("source", "target")])
+        self._edges = pl.concat([self._edges, counted.named().select("source", "target")])
         if len(self._edges) > 2 * self._compact + _COMPACTED:
             self._edges = self._edges.unique()
             self._compact = len(self._edges)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from types import TracebackType
 from typing import TypeVar
@@ -219,6 +220,18 @@ class Client:
             raise self._away(error) from error
         return _decoded(answer, kind)
 
+    @contextmanager
+    def download(self, path: str, params: Sequence[tuple[str, str]]) -> Generator[httpx.Response]:
+        """A file, to be read while the block runs."""
+        try:
+            with self._http.stream("GET", path, params=list(params), headers={"Accept-Encoding": "identity"}) as answer:
+                if answer.status_code >= _BAD_REQUEST:
+                    answer.read()
+                    raise _refused(answer)
+                yield answer
+        except httpx.TransportError as error:
+            raise self._away(error) from error
+
     def _away(self, error: httpx.TransportError) -> MentiongraphError:
         if isinstance(error, httpx.UnsupportedProtocol):
             return errors.BadRequest(f"{self.url}: a URL such as http://127.0.0.1:8000 is wanted.")
@@ -228,6 +241,10 @@ class Client:
 def _decoded(answer: httpx.Response, kind: type[T]) -> T:
     if answer.status_code < _BAD_REQUEST:
         return _json(answer.content, kind, str(answer.url))
+    raise _refused(answer)
+
+
+def _refused(answer: httpx.Response) -> ApiProblem:
     try:
         problem = msgspec.json.decode(answer.content, type=Problem)
     except msgspec.MsgspecError:
@@ -237,7 +254,7 @@ def _decoded(answer: httpx.Response, kind: type[T]) -> T:
             status=answer.status_code,
             detail=f"{answer.url}: {answer.text[:200]}",
         )
-    raise ApiProblem(problem, _exit_code(problem))
+    return ApiProblem(problem, _exit_code(problem))
 
 
 def _json(content: bytes, kind: type[T], url: str) -> T:

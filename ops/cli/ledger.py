@@ -102,6 +102,10 @@ def _print_audit(found: Audit) -> None:
     in_graph.add_row("difference", _verdict(found.difference))
     out.print(in_graph)
     checks = table("must be none", "", right=("",))
+    checks.add_row(
+        "mentions in users' totals, or on their way, less those in the graph", _verdict(found.summary_difference)
+    )
+    checks.add_row("mentions received in them, less those made", _verdict(found.received_unlike_made))
     checks.add_row("edges in the graph and in the archive", _verdict(found.edges_archived_and_not))
     checks.add_row("batches whose rejects are not all there", _verdict(found.batches_with_lost_rejects))
     checks.add_row("deltas whose batch is elsewhere", _verdict(found.orphaned_deltas))
@@ -125,7 +129,9 @@ def _print_weights(found: Weights) -> None:
         sample.add_row("whose deltas were purged: not comparable", number(found.purged))
     sample.add_row("with another count", _verdict(found.differing_counts))
     sample.add_row(f"with another weight, by more than {LARGEST_DEVIATION:g}", _verdict(found.differing_weights))
-    sample.add_row("largest deviation of a weight", f"{found.largest_deviation:.1e}")
+    sample.add_row("largest deviation of a weight", f"{found.largest_deviation:.1e}", end_section=True)
+    sample.add_row("users compared with their edges, at random", number(found.users))
+    sample.add_row("with other totals", _verdict(found.differing_users))
     out.print(sample)
 
 

@@ -35,7 +35,7 @@ def decay(data: Path | None, *, dry_run: bool, json: bool) -> None:
 
     The scheduler has a worker do it once a day; this does it now. It changes no effective weight, so it may run
     at any time, twice, or be killed: it goes on where it was. A new mention brings an archived edge back.
-    Uses MENTIONGRAPH_DATABASE_URL, MENTIONGRAPH_STALE_AFTER_DAYS, MENTIONGRAPH_ARCHIVE_BELOW, MENTIONGRAPH_DECAY_PAGE.
+    Uses MENTIONGRAPH_DATABASE_URL, MENTIONGRAPH_STALE_AFTER_DAYS, MENTIONGRAPH_ARCHIVE_BELOW.
 
     \b
     Examples:
@@ -72,9 +72,9 @@ def _decay(conn: Connection, settings: Settings, *, json: bool) -> None:
 
         def show(totals: domain_decay.Totals) -> None:
             done = f"{number(totals.written_down)} written down, {number(totals.archived)} archived"
-            bar(completed=totals.shards_done, total=parameters.shards, done=done)
+            bar(completed=totals.looked_at, total=totals.looked_at + totals.to_look_at, done=done)
 
-        domain_decay.work(conn, run, parameters, page=settings.decay_page, clock=db.clock, progress=show)
+        domain_decay.work(conn, run, parameters, clock=db.clock, progress=show)
     totals = domain_decay.totals(conn, run)
     if json:
         print_json({"run": run.id, "written_down": totals.written_down, "archived": totals.archived})
@@ -172,7 +172,7 @@ def _rebuild(conn: Connection, settings: Settings, *, swap: bool) -> _Rebuilt:
     with db.connect(settings.database_url, role="rebuild") as guard, domain_rebuild.alone(guard, conn):
         batch_ids = _count_anew(conn, parameters, settings)
         if swap:
-            return _Rebuilt(len(batch_ids), None, [], domain_rebuild.swap(conn, batch_ids, parameters))
+            return _Rebuilt(len(batch_ids), None, [], domain_rebuild.swap(conn, batch_ids, parameters, now=db.clock()))
         comparison, differences = domain_rebuild.compare(conn, batch_ids, parameters, now=db.clock())
     return _Rebuilt(len(batch_ids), comparison, differences, None)
 

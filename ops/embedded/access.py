@@ -20,7 +20,8 @@ _APP_KEYS = "~{namespace} ~{namespace}:*"
 _APP_COMMANDS = (
     "+ping +select +client|setinfo +evalsha +script|load +llen +xadd +xread +xrevrange "
     "+zadd +zrangebyscore +zrem +smembers +sadd +srem +scard +hexists +hset +hget +hmget +hdel +hlen "
-    "+rpush +lpop +del +keys"
+    "+rpush +lpop +del +keys "
+    "+mget +set +incrby +expire"  # of the cache
 )
 _REPLICA_COMMANDS = "+ping +psync +replconf"
 _WATCHING = (

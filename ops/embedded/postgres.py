@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -22,23 +23,23 @@ from ops.embedded.placement import SYSTEM_STATE, place, programs, server_account
 ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC"}
 RELEASE_SECONDS = 15.0
 
-# Sized for a laptop that does other things too; the comments say what the workload (long sorted upserts) gains.
-SETTINGS: dict[str, str | int | float] = {
-    "listen_addresses": "127.0.0.1",
-    "unix_socket_directories": "",  # a path of ours may be longer than the 107 bytes a socket's may have
-    "max_connections": 100,
-    "shared_buffers": "256MB",
-    "work_mem": "32MB",  # merges sort in memory
-    "maintenance_work_mem": "128MB",
-    "max_wal_size": "4GB",  # fewer checkpoints in a long load, so fewer full-page images
-    "checkpoint_timeout": "15min",
-    "wal_compression": "off",  # built without lz4 and zstd; pglz costs more processor time than it saves writes
-    "jit": "off",  # compiling takes longer than these statements
-    "random_page_cost": 1.1,  # solid-state disks
-    "timezone": "UTC",
-    "log_timezone": "UTC",
-    "log_checkpoints": "off",
-}
+CONFIGURATION = Path(__file__).parents[1] / "postgres"
+"""PostgreSQL's settings with their reasons, the embedded server's and the container's."""
+
+_LINE = re.compile(r"^\s*(?P<name>\w+)\s*=?\s*('(?P<quoted>[^']*)'|(?P<plain>[^\s#]+))", re.MULTILINE)
+
+
+def settings_of(file: Path) -> dict[str, str | int | float]:
+    """The settings of a file like postgresql.conf, as text, with those of files it includes: the last one counts."""
+    found: dict[str, str | int | float] = {}
+    for line in _LINE.finditer(file.read_text(encoding="utf-8")):
+        value = line["plain"] if line["quoted"] is None else line["quoted"]
+        found |= settings_of(file.with_name(value)) if line["name"] == "include" else {line["name"]: value}
+    return found
+
+
+# Given as options, since the account that runs the server may not be able to read our files.
+SETTINGS = settings_of(CONFIGURATION / "embedded.conf")
 # For data nobody will miss: no write waits for the disk.
 NOT_DURABLE: dict[str, str | int | float] = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 

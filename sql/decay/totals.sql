@@ -1,5 +1,5 @@
--- What a run did so far. One row.
+-- What a run did so far, and in how many ranges it still has to look. One row.
 SELECT
-  coalesce(sum(written_down), 0)::bigint AS written_down, coalesce(sum(archived), 0)::bigint AS archived,
-  count(*) FILTER (WHERE done)::integer AS shards_done
-FROM decay_cursors WHERE run_id = %(run_id)s::bigint;
+  r.written_down, r.archived, r.ranges_looked_at AS looked_at,
+  (SELECT count(*) FROM decay_ranges AS d WHERE d.oldest < r.stale_before AND r.finished_at IS NULL) AS to_look_at
+FROM decay_runs AS r WHERE r.id = %(run_id)s::bigint;

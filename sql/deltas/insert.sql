@@ -1,6 +1,6 @@
 -- What a batch adds to one shard, in the transaction that flips it to counted.
-INSERT INTO deltas (shard, batch_id, edges, mentions, payload, held)
+INSERT INTO deltas (shard, batch_id, edges, mentions, payload, days, held)
 VALUES (
   %(shard)s::smallint, %(batch_id)s::bigint, %(edges)s::integer, %(mentions)s::bigint, %(payload)s::bytea,
-  %(held)s::boolean
+  %(days)s::bytea, %(held)s::boolean
 );

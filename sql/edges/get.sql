@@ -1,11 +1,12 @@
 -- One edge, from the graph or the archive. No locks. At most one row.
 SELECT
   mention_count,
-  effective_weight(weight, weighed_at, %(now)s::timestamptz, %(half_life_seconds)s::double precision) AS weight,
+  effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision) AS weight,
   first_seen, last_seen, NULL::timestamptz AS archived_at
 FROM edges WHERE source_id = %(source_id)s::bigint AND target_id = %(target_id)s::bigint
 UNION ALL
 SELECT
-  mention_count, effective_weight(weight, weighed_at, %(now)s::timestamptz, %(half_life_seconds)s::double precision),
+  mention_count,
+  effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision),
   first_seen, last_seen, archived_at
 FROM edges_archive WHERE source_id = %(source_id)s::bigint AND target_id = %(target_id)s::bigint;

@@ -3,6 +3,17 @@ SELECT
   (SELECT coalesce(sum(mention_count), 0)::bigint FROM edges) AS mentions_in_edges,
   (SELECT coalesce(sum(mention_count), 0)::bigint FROM edges_archive) AS mentions_in_archive,
   (SELECT coalesce(sum(sign * mentions), 0)::bigint FROM deltas WHERE merged_at IS NULL) AS mentions_pending,
+  (SELECT coalesce(sum(mentions_made + self_mentions), 0)::bigint FROM user_totals) AS mentions_in_summaries,
+  (
+    -- In the graph, and not in the summaries yet; less what is the other way round.
+    SELECT coalesce(
+      sum(mentions * (((sign = 1) = (merged_at IS NOT NULL))::integer - (summarized_at IS NOT NULL)::integer)), 0
+    )::bigint
+    FROM deltas
+  ) AS mentions_unsummarized,
+  (
+    SELECT abs(coalesce(sum(mentions_received - mentions_made), 0))::bigint FROM user_totals
+  ) AS received_unlike_made,
   (SELECT coalesce(sum(mentions), 0)::bigint FROM batches WHERE state IN ('counted', 'applied')) AS mentions_in_ledger,
   (
     SELECT count(*) FROM edges AS e

@@ -98,6 +98,9 @@ CREATE TABLE batches (
 );
 -- Payloads are compressed already: out of line, untouched by pglz.
 ALTER TABLE batches ALTER COLUMN payload SET STORAGE EXTERNAL;
+-- A vacuum that only new rows ask for would write each page of a payload to the log once more (its checksum changes by
+-- the mark that all is visible), for rows that go as a whole after the retention time. Likewise deltas.
+ALTER TABLE batches SET (toast.autovacuum_vacuum_insert_threshold = -1);
 CREATE INDEX batches_staged ON batches (next_attempt_at) WHERE state = 'staged';
 CREATE INDEX batches_failed ON batches (upload_id) WHERE state = 'failed';
 
@@ -126,17 +129,30 @@ CREATE TABLE deltas (
   sign smallint NOT NULL DEFAULT 1 CHECK (sign IN (1, -1)),
   held boolean NOT NULL DEFAULT false,
   merged_at timestamptz,
+  days bytea,
+  summarized_at timestamptz,
+  days_from date,
   PRIMARY KEY (shard, batch_id)
 );
 COMMENT ON COLUMN deltas.payload IS
 'Arrow IPC stream, zstd: source_id, target_id, mention_count, weight, weighed_at, first_seen, last_seen.';
 ALTER TABLE deltas ALTER COLUMN payload SET STORAGE EXTERNAL;
+ALTER TABLE deltas SET (toast.autovacuum_vacuum_insert_threshold = -1);
 COMMENT ON COLUMN deltas.sign IS '-1: it is taken out of the graph again.';
 COMMENT ON COLUMN deltas.held IS
 'Not to be merged until every batch of its upload is counted, and its rejects are few enough.';
 COMMENT ON COLUMN deltas.merged_at IS 'NULL: pending. A merged delta stays, as provenance, and to be retracted.';
 CREATE INDEX deltas_batch ON deltas (batch_id);
 CREATE INDEX deltas_pending ON deltas (shard, batch_id) WHERE merged_at IS NULL AND NOT held;
+COMMENT ON COLUMN deltas.days IS
+'Of edges mentioned on several days: source_id, target_id, day, mentions. As payload; empty: there are none. NULL: days '
+'are not told apart.';
+ALTER TABLE deltas ALTER COLUMN days SET STORAGE EXTERNAL;
+COMMENT ON COLUMN deltas.summarized_at IS 'When it was added to the summaries. NULL: it is not in them.';
+COMMENT ON COLUMN deltas.days_from IS 'The first of its days that were added to them. NULL: none.';
+-- What is merged, and not in the summaries yet, or taken out of the graph, and not of them.
+CREATE INDEX deltas_unsummarized ON deltas (merged_at)
+WHERE merged_at IS NOT NULL AND (summarized_at IS NOT NULL) <> (sign = 1);
 
 CREATE TABLE idempotency_keys (
   key text PRIMARY KEY CHECK (length(key) BETWEEN 1 AND 255),
@@ -209,9 +225,12 @@ CREATE TABLE users (
 );
 COMMENT ON TABLE users IS
 'Rows are only ever added. id is the first of hash(handle, 0), hash(handle, 1), … that no other handle has.';
+-- By bytes, whatever the database's collation: for users by prefix.
+CREATE INDEX users_handle ON users (handle COLLATE "C");
 
 -- Retracting takes a row to 0 before it is deleted, in the same transaction.
--- fillfactor 60 leaves room on the page, so that most merges are HOT updates.
+-- fillfactor 60 leaves room on the page, so that most merges are HOT updates. A vacuum that only new rows ask for would
+-- log 70 bytes an edge, a fifth of what its merge does, for a mark that the next merge takes away.
 CREATE TABLE edges (
   source_id bigint NOT NULL,
   target_id bigint NOT NULL,
@@ -221,7 +240,7 @@ CREATE TABLE edges (
   first_seen timestamptz NOT NULL,
   last_seen timestamptz NOT NULL,
   PRIMARY KEY (source_id, target_id)
-) WITH (fillfactor = 60);
+) WITH (fillfactor = 60, autovacuum_vacuum_insert_threshold = -1);
 COMMENT ON COLUMN edges.weight IS
 'Weight at the instant weighed_at; the effective weight at t is effective_weight(weight, weighed_at, t, half-life).';
 CREATE INDEX edges_target ON edges (target_id);
@@ -237,6 +256,7 @@ CREATE TABLE edges_archive (
   archived_at timestamptz NOT NULL,
   PRIMARY KEY (source_id, target_id)
 );
+CREATE INDEX edges_archive_target ON edges_archive (target_id);
 
 CREATE UNLOGGED TABLE edges_shadow (
   source_id bigint NOT NULL,
@@ -263,6 +283,78 @@ CREATE FUNCTION effective_weight(
   END
 $$;
 
+-- The edges that an export holds. Its arguments are constants where it is planned, so that what is not asked for costs
+-- nothing: the function is inlined. around: users' ids, NULL for everybody; depth: how many steps from them (0 to 2) a
+-- user is counted among them; touching: whether one end among them is enough. A step is taken along any edge that passes.
+-- OFFSET 0 keeps PostgreSQL, which cannot know how few they are, from reading every edge in place of theirs.
+CREATE FUNCTION selected_edges(
+  at timestamptz, half_life_seconds double precision, with_archive boolean, with_self_mentions boolean,
+  lightest double precision, since timestamptz, around bigint[], depth integer, touching boolean
+) RETURNS TABLE (
+  source_id bigint, target_id bigint, mention_count bigint, weight double precision,
+  first_seen timestamptz, last_seen timestamptz, archived_at timestamptz
+) LANGUAGE sql STABLE AS $$
+  WITH passing AS NOT MATERIALIZED (
+    SELECT
+      e.source_id, e.target_id, e.mention_count,
+      effective_weight(e.weight, e.weighed_at, at, half_life_seconds) AS weight,
+      e.first_seen, e.last_seen, NULL::timestamptz AS archived_at
+    FROM edges AS e
+    WHERE (with_self_mentions OR e.source_id <> e.target_id)
+      AND (since IS NULL OR e.last_seen >= since)
+      AND (lightest IS NULL OR effective_weight(e.weight, e.weighed_at, at, half_life_seconds) >= lightest)
+    UNION ALL
+    SELECT
+      e.source_id, e.target_id, e.mention_count,
+      effective_weight(e.weight, e.weighed_at, at, half_life_seconds),
+      e.first_seen, e.last_seen, e.archived_at
+    FROM edges_archive AS e
+    WHERE with_archive
+      AND (with_self_mentions OR e.source_id <> e.target_id)
+      AND (since IS NULL OR e.last_seen >= since)
+      AND (lightest IS NULL OR effective_weight(e.weight, e.weighed_at, at, half_life_seconds) >= lightest)
+  ),
+  given AS MATERIALIZED (SELECT DISTINCT unnest(around) AS id),
+  beside AS MATERIALIZED (
+    SELECT g.id FROM given AS g
+    UNION
+    SELECT n.id FROM given AS g
+    CROSS JOIN LATERAL (SELECT p.target_id AS id FROM passing AS p WHERE p.source_id = g.id OFFSET 0) AS n
+    WHERE depth > 0
+    UNION
+    SELECT n.id FROM given AS g
+    CROSS JOIN LATERAL (SELECT p.source_id AS id FROM passing AS p WHERE p.target_id = g.id OFFSET 0) AS n
+    WHERE depth > 0
+  ),
+  near AS MATERIALIZED (
+    SELECT b.id FROM beside AS b
+    UNION
+    SELECT n.id FROM beside AS b
+    CROSS JOIN LATERAL (SELECT p.target_id AS id FROM passing AS p WHERE p.source_id = b.id OFFSET 0) AS n
+    WHERE depth > 1
+    UNION
+    SELECT n.id FROM beside AS b
+    CROSS JOIN LATERAL (SELECT p.source_id AS id FROM passing AS p WHERE p.target_id = b.id OFFSET 0) AS n
+    WHERE depth > 1
+  )
+  SELECT p.* FROM passing AS p WHERE around IS NULL
+  UNION ALL
+  SELECT e.* FROM near AS s
+  CROSS JOIN LATERAL (SELECT p.* FROM passing AS p WHERE p.source_id = s.id OFFSET 0) AS e
+  INNER JOIN near AS t ON t.id = e.target_id
+  WHERE around IS NOT NULL
+  UNION ALL
+  SELECT e.* FROM near AS s
+  CROSS JOIN LATERAL (SELECT p.* FROM passing AS p WHERE p.source_id = s.id OFFSET 0) AS e
+  LEFT JOIN near AS t ON t.id = e.target_id
+  WHERE around IS NOT NULL AND touching AND t.id IS NULL
+  UNION ALL
+  SELECT e.* FROM near AS t
+  CROSS JOIN LATERAL (SELECT p.* FROM passing AS p WHERE p.target_id = t.id OFFSET 0) AS e
+  LEFT JOIN near AS s ON s.id = e.source_id
+  WHERE around IS NOT NULL AND touching AND s.id IS NULL
+$$;
+
 -- Decay --------------------------------------------------------------------------------------------------------------
 
 CREATE TABLE decay_runs (
@@ -271,22 +363,39 @@ CREATE TABLE decay_runs (
   stale_before timestamptz NOT NULL,
   archive_below double precision NOT NULL,
   started_at timestamptz NOT NULL,
-  finished_at timestamptz
-);
-CREATE UNIQUE INDEX decay_runs_one_at_a_time ON decay_runs ((true)) WHERE finished_at IS NULL;
-
-CREATE TABLE decay_cursors (
-  run_id bigint NOT NULL REFERENCES decay_runs (id) ON DELETE CASCADE,
-  shard smallint NOT NULL,
-  source_id bigint NOT NULL,
-  target_id bigint NOT NULL,
-  done boolean NOT NULL DEFAULT false,
+  finished_at timestamptz,
   written_down bigint NOT NULL DEFAULT 0,
   archived bigint NOT NULL DEFAULT 0,
-  PRIMARY KEY (run_id, shard)
+  ranges_looked_at bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 50);
+CREATE UNIQUE INDEX decay_runs_one_at_a_time ON decay_runs ((true)) WHERE finished_at IS NULL;
+
+-- fillfactor 50: a row is updated with every look, on its own page.
+CREATE TABLE decay_ranges (
+  first_block bigint PRIMARY KEY CHECK (first_block >= 0),
+  oldest timestamptz NOT NULL
+) WITH (fillfactor = 50);
+COMMENT ON TABLE decay_ranges IS
+'Ranges of blocks of the table of edges: where a decay run has to look. A range that was looked at is due no more.';
+COMMENT ON COLUMN decay_ranges.oldest IS
+'No edge in these blocks was weighed before this instant, but for those that decay_notes tells of.';
+
+CREATE TABLE decay_notes (
+  first_block bigint NOT NULL,
+  oldest timestamptz NOT NULL
 );
-COMMENT ON TABLE decay_cursors IS
-'How far a run has come in each shard: the last key looked at. A killed run goes on from here.';
+COMMENT ON TABLE decay_notes IS
+'Ranges into which a merge has brought edges weighed long before: one row each, for the next decay run.';
+
+CREATE TABLE decay_heap (
+  singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+  filenode oid NOT NULL,
+  range_blocks integer,
+  looked_at timestamptz
+);
+COMMENT ON TABLE decay_heap IS
+'Which file of edges decay_ranges is about, and as of when the latest run began. Another file: nothing is known of it.';
+INSERT INTO decay_heap (filenode) VALUES (pg_relation_filenode('edges'));
 
 -- Reading ------------------------------------------------------------------------------------------------------------
 
@@ -300,6 +409,16 @@ COMMENT ON TABLE graph_versions IS
 
 -- Decay takes the same share of every weight, so the order of edges by weight changes only where one is mentioned: it is
 -- the order of log2(weight) + weighed_at / half-life, whatever the instant asked for.
+CREATE FUNCTION weight_score(
+  weight double precision, weighed_at timestamptz, half_life_seconds double precision
+) RETURNS double precision LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE
+    WHEN weight > 0
+      THEN ln(weight) / ln(2::double precision)
+        + date_part('epoch', weighed_at - timestamptz '1970-01-01 00:00:00+00') / half_life_seconds
+  END
+$$;
+
 CREATE TABLE top_edges (
   source_id bigint NOT NULL,
   target_id bigint NOT NULL,
@@ -314,10 +433,105 @@ CREATE INDEX top_edges_shard ON top_edges (shard, score DESC);
 
 CREATE TABLE top_edge_floors (
   shard smallint PRIMARY KEY,
-  floor double precision NOT NULL DEFAULT '-infinity',
-  held integer NOT NULL DEFAULT 0 CHECK (held >= 0)
+  score double precision NOT NULL,
+  source_id bigint NOT NULL,
+  target_id bigint NOT NULL
 ) WITH (fillfactor = 50);
-COMMENT ON COLUMN top_edge_floors.floor IS 'Every edge of the shard with a higher score is in top_edges.';
+COMMENT ON TABLE top_edge_floors IS
+'Every edge of the shard with a higher score, or with this one and a lower key, is in top_edges. No row: all are.';
+
+-- Summaries: what merged deltas add up to, made from them some time after the merge.
+
+-- fillfactor 50, and no index on what changes: every row may be updated by a summary, each on its own page.
+CREATE TABLE user_totals (
+  user_id bigint PRIMARY KEY,
+  mentions_made bigint NOT NULL CHECK (mentions_made >= 0),
+  mentions_received bigint NOT NULL CHECK (mentions_received >= 0),
+  self_mentions bigint NOT NULL CHECK (self_mentions >= 0),
+  weight_made double precision NOT NULL,
+  weight_received double precision NOT NULL,
+  weighed_at timestamptz NOT NULL
+) WITH (fillfactor = 50);
+COMMENT ON TABLE user_totals IS
+'Archived edges included; mentions of oneself are in self_mentions alone. Weights are those at weighed_at.';
+
+CREATE TABLE top_users (
+  direction text NOT NULL CHECK (direction IN ('made', 'received')),
+  user_id bigint NOT NULL,
+  score double precision NOT NULL,
+  PRIMARY KEY (direction, user_id)
+);
+CREATE INDEX top_users_score ON top_users (direction, score DESC, user_id);
+
+CREATE TABLE top_user_floors (
+  direction text PRIMARY KEY CHECK (direction IN ('made', 'received')),
+  score double precision NOT NULL DEFAULT '-infinity',
+  user_id bigint NOT NULL DEFAULT 9223372036854775807
+);
+COMMENT ON TABLE top_user_floors IS
+'Every user with a higher score, or with this one and a lower id, is in top_users.';
+INSERT INTO top_user_floors (direction) VALUES ('made'), ('received');
+
+CREATE TABLE day_runs (
+  part smallint NOT NULL CHECK (part BETWEEN 0 AND 127),
+  run bigint GENERATED ALWAYS AS IDENTITY,
+  level smallint NOT NULL CHECK (level >= 0),
+  entries integer NOT NULL CHECK (entries > 0),
+  last_day date NOT NULL,
+  PRIMARY KEY (part, run)
+);
+COMMENT ON TABLE day_runs IS
+'Mentions by edge and UTC day of the post, or by user and day, as sorted runs; those of a key add up over all runs.';
+COMMENT ON COLUMN day_runs.part IS
+'0 to 63: the edges of a shard. 64 to 127: its users, target_id being 0 for mentions made and 1 for those received.';
+COMMENT ON COLUMN day_runs.level IS 'Eight runs of a level become one of the next.';
+
+CREATE TABLE day_blocks (
+  part smallint NOT NULL,
+  run bigint NOT NULL,
+  source_id bigint NOT NULL,
+  target_id bigint NOT NULL,
+  payload bytea NOT NULL,
+  PRIMARY KEY (part, run, source_id, target_id),
+  FOREIGN KEY (part, run) REFERENCES day_runs (part, run) ON DELETE CASCADE
+);
+COMMENT ON TABLE day_blocks IS
+'Of a run what begins with a key; a key is in one block. Arrow IPC stream, zstd: source_id, target_id, day, mentions.';
+ALTER TABLE day_blocks ALTER COLUMN payload SET STORAGE EXTERNAL;
+
+CREATE TABLE trending_users (
+  days smallint NOT NULL CHECK (days > 0),
+  place smallint NOT NULL CHECK (place > 0),
+  user_id bigint NOT NULL,
+  mentions bigint NOT NULL,
+  mentions_before bigint NOT NULL,
+  growth double precision NOT NULL,
+  PRIMARY KEY (days, place)
+);
+COMMENT ON TABLE trending_users IS
+'Of the users by how much more they were mentioned in the last days than in as many days before, the first.';
+
+-- fillfactor 50: the row is updated with every summary, on its own page.
+CREATE TABLE summaries (
+  singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+  ended_at timestamptz,
+  seconds double precision NOT NULL DEFAULT 0,
+  days_kept integer NOT NULL DEFAULT 0 CHECK (days_kept >= 0),
+  days_from date,
+  days_since timestamptz,
+  trends_ended_at timestamptz,
+  trends_seconds double precision NOT NULL DEFAULT 0,
+  trends_until date,
+  trends_stale_since timestamptz
+) WITH (fillfactor = 50);
+COMMENT ON TABLE summaries IS 'When they were made the last time, and how long it took.';
+COMMENT ON COLUMN summaries.days_kept IS 'As the workers are told. 0: days are not told apart.';
+COMMENT ON COLUMN summaries.days_from IS 'The first day that is kept whole.';
+COMMENT ON COLUMN summaries.days_since IS
+'Since when days are told apart: what was summarized before has no part in them.';
+COMMENT ON COLUMN summaries.trends_until IS 'The last day of the period that trending_users is about.';
+COMMENT ON COLUMN summaries.trends_stale_since IS 'NULL: nothing was added to the days since.';
+INSERT INTO summaries DEFAULT VALUES;
 
 -- Processes ----------------------------------------------------------------------------------------------------------
 

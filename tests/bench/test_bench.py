@@ -28,6 +28,11 @@ TINY = msgspec.structs.replace(
     growth_step=500,
     decay_rows=1500,
     urgent_rows=100,
+    read_edges=1000,
+    read_users=2,
+    read_seconds=0.0,
+    read_least=2,
+    read_loads=("none", "full"),
     settle_seconds=0.0,
     workloads=("mixed", "pairs"),
 )
@@ -60,6 +65,7 @@ def test_a_run_reports_everything_and_ends_with_a_verdict(server_directory: Path
     assert mixed["upload"]["rows"] == TINY.rows
     assert set(mixed["upload"]["cpu"]) == {"api", "client", "launcher", "postgres", "scheduler", "valkey", "worker"}
     assert mixed["upload"]["counters"]["wal"] > 0
+    assert mixed["by_hand_rate"] > 0
     assert mixed["reference_rate"] > 0
     assert mixed["limit_edges"] == mixed["upload"]["distinct_edges"]
     text = report.markdown()
@@ -71,6 +77,8 @@ def test_a_run_reports_everything_and_ends_with_a_verdict(server_directory: Path
         "On disk",
         "Stages alone",
         "Decay runs",
+        "write load: full, beside",
+        "All kinds mixed",
         "Audit: exact",
     ):
         assert title in text

@@ -200,9 +200,11 @@ def naive_edges(posts: list[Post], clock: Clock, half_life: timedelta) -> dict[t
 
 
 def as_edges(counted: Counted) -> dict[tuple[str, str], NaiveEdge]:
-    edges = counted.edges.select(
-        "source", "target", "mention_count", "first_seen", "last_seen", "weight", "weighed_at"
-    ).rows()
+    edges = (
+        counted.named()
+        .select("source", "target", "mention_count", "first_seen", "last_seen", "weight", "weighed_at")
+        .rows()
+    )
     return {(source, target): NaiveEdge(*edge) for source, target, *edge in edges}
 
 
@@ -249,8 +251,8 @@ def test_frames_have_the_promised_columns() -> None:
         for posts in ([], [("@b", RECEIVED, "a")]):
             counted = count_posts(posts, clock)
             assert dict(counted.edges.schema) == {
-                "source": pl.String,
-                "target": pl.String,
+                "source": pl.UInt32,
+                "target": pl.UInt32,
                 "mention_count": pl.Int64,
                 "first_seen": instant,
                 "last_seen": instant,

@@ -100,7 +100,7 @@ def apply(domain: Connection, settings: Settings, now: datetime) -> Callable[[],
         for batch_id in batch_ids:
             claim = ledger.claim(domain, batch_id, settings=settings, now=now)
             if claim is not None:
-                assert deltas.count_batch(domain, claim, parameters, user_ids, now=now)
+                assert deltas.count_batch(domain, claim, parameters, user_ids, now=now, days_kept=settings.days_kept)
         for shard in range(parameters.shards):
             while deltas.merge_shard(domain, shard, parameters, most_edges=10_000, now=now):
                 pass

@@ -15,7 +15,19 @@ import msgspec
 import psycopg
 import pytest
 
-from app.http import examples, graph, health, history, rejects, uploads
+from app.exports.formats import FORMS
+from app.http import (
+    examples,
+    graph,
+    graph_examples,
+    health,
+    history,
+    networks,
+    rankings,
+    rankings_examples,
+    rejects,
+    uploads,
+)
 from app.http.asgi import from_environment
 from app.settings import Settings
 from tests.conftest import until
@@ -242,10 +254,21 @@ def test_the_document_describes_every_endpoint(api: Api) -> None:
         ("get", "/users/{handle}"),
         ("get", "/users/{handle}/outgoing"),
         ("get", "/users/{handle}/incoming"),
-        ("get", "/export/edges.csv"),
+        ("get", "/users/{handle}/reciprocal"),
+        ("get", "/users/{handle}/ego"),
+        ("get", "/users"),
+        ("get", "/paths"),
+        ("get", "/rankings/edges"),
+        ("get", "/rankings/mentioned"),
+        ("get", "/rankings/mentioning"),
+        ("get", "/rankings/trending"),
+        ("get", "/edges/days"),
+        ("get", "/users/{handle}/days"),
+        *(("get", f"/export/{name}") for name in FORMS),
         ("get", "/health/live"),
         ("get", "/health/ready"),
         ("get", "/health/processes"),
+        ("get", "/health/cache"),
     }
     for path, item in document["paths"].items():
         for operation in item.values():
@@ -254,6 +277,9 @@ def test_the_document_describes_every_endpoint(api: Api) -> None:
             for parameter in operation.get("parameters", []):
                 assert parameter.get("description"), (path, parameter["name"])
             for status, response in operation["responses"].items():
+                if status == "304":
+                    assert not response.get("content"), path
+                    continue
                 kinds = set(response["content"])
                 assert kinds == {"application/problem+json"} if status >= "4" else "example" in str(response), path
 
@@ -265,9 +291,18 @@ def test_the_examples_are_what_is_answered() -> None:
         (examples.BATCHES, uploads.Batches),
         (examples.REJECTS, rejects.Rejects),
         (examples.HISTORY, history.HistoryAnswer),
-        (examples.EDGE, graph.EdgeAnswer),
-        (examples.USER, graph.UserAnswer),
-        (examples.MENTIONS, graph.Mentions),
+        (rankings_examples.EDGE_RANKING, rankings.EdgeRanking),
+        (rankings_examples.USER_RANKING, rankings.UserRanking),
+        (rankings_examples.TRENDING, rankings.Trending),
+        (rankings_examples.EDGE_DAYS, rankings.EdgeDays),
+        (rankings_examples.USER_DAYS, rankings.UserDays),
+        (graph_examples.EDGE, graph.EdgeAnswer),
+        (graph_examples.USER, graph.UserAnswer),
+        (graph_examples.USERS, graph.UsersAnswer),
+        (graph_examples.MENTIONS, graph.Mentions),
+        (graph_examples.TIES, graph.Ties),
+        (graph_examples.EGO, networks.EgoAnswer),
+        (graph_examples.PATH, networks.PathAnswer),
         (examples.LIVE, health.Live),
         (examples.READY, health.Ready),
         (examples.FLEET, health.Fleet),

@@ -27,7 +27,7 @@ def test_a_busy_api_is_ready(serve: Serve, settings: Settings, dsn: str, conn: C
     with ThreadPoolExecutor(SMALLEST_POOL) as threads:
         with psycopg.connect(dsn) as holder:
             holder.execute("lock table users in access exclusive mode")
-            requests = [threads.submit(api.http.get, "/users/ada") for _ in range(SMALLEST_POOL)]
+            requests = [threads.submit(api.http.get, f"/users/ada{number}") for number in range(SMALLEST_POOL)]
             until(lambda: conn.execute(waiting).rowcount == SMALLEST_POOL, within=10, what="no connection is left")
 
             assert api.http.get("/health/ready").status_code == 200

@@ -93,7 +93,7 @@ def leave_in_flight(service: Service) -> tuple[str, str]:
     service.wait_until_applied(service.upload(CONTENTS[0]))
     with holding(service, "SELECT FROM edges FOR UPDATE"):
         merging = service.upload(CONTENTS[1])
-        wait_until_a_worker_is_stuck(service, "INSERT INTO edges")
+        wait_until_a_worker_is_stuck(service, "UPDATE edges")
         worker.kill()
     return merging, service.upload(CONTENTS[2])
 

@@ -12,13 +12,14 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import yaml
 
 from app import settings as app_settings
 from ops import processes
 from ops.cli.run import QUEUES
-from ops.embedded.postgres import SETTINGS as EMBEDDED
+from ops.embedded.postgres import CONFIGURATION, SETTINGS, Postgres, settings_of
 
 ROOT = Path(__file__).parents[2]
 MOUNTED = ROOT / "ops" / "compose"
@@ -214,10 +215,29 @@ def test_postgres_has_the_settings_of_the_embedded_one(services: dict[str, dict[
     options = dict(
         option.removeprefix("-c").split("=", 1) for option in services["postgres"]["command"] if option[:2] == "-c"
     )
-    differ = {"shared_buffers", "wal_compression"}
-    of_the_image = {"listen_addresses", "unix_socket_directories"}
-    assert options.keys() == EMBEDDED.keys() - of_the_image
-    assert {name for name, value in options.items() if value != str(EMBEDDED[name])} == differ
+    mounted = f"./{CONFIGURATION.relative_to(ROOT)}:{Path(options['config_file']).parent}:ro"
+    assert mounted in services["postgres"]["volumes"]
+    common = settings_of(CONFIGURATION / "common.conf")
+    server = settings_of(CONFIGURATION / Path(options.pop("config_file")).name) | options
+    differ = {"listen_addresses", "max_wal_size", "min_wal_size", "shared_buffers", "wal_compression"}
+    assert common.items() <= server.items()
+    assert common.items() <= SETTINGS.items()
+    assert server.keys() - common.keys() == differ
+    assert SETTINGS.keys() - common.keys() == (differ - {"min_wal_size"}) | {"unix_socket_directories"}
+
+
+def test_postgres_reads_its_files_as_we_do(server_directory: Path) -> None:
+    copied = shutil.copytree(CONFIGURATION, server_directory / "configuration")
+    file = copied / "server.conf"
+    file.write_text(file.read_text().replace("zstd", "pglz"))  # the embedded one is built without it
+    postgres = Postgres(server_directory / "postgres", durable=False, config_file=str(file))
+    postgres.start()
+    try:
+        with psycopg.connect(postgres.dsn()) as conn:
+            found = conn.execute("SELECT lower(name), setting FROM pg_file_settings ORDER BY seqno").fetchall()
+    finally:
+        postgres.stop()
+    assert dict(found) == settings_of(file)
 
 
 def test_the_proxy_is_more_patient_than_the_api(services: dict[str, dict[str, Any]]) -> None:

@@ -19,7 +19,7 @@ import psycopg
 import pytest
 import redis
 
-from app import db
+from app import db, ranges
 from app.audit import audit
 from app.settings import Settings
 from app.shards import MAX_SHARDS, shard_lock_key
@@ -197,7 +197,7 @@ def test_a_worker_killed_in_the_middle_of_merging(service: Service, content: byt
     # A row that the next merge of its shard updates, in the middle of its one statement.
     with holding(service, "SELECT FROM edges FOR UPDATE"):
         upload = service.upload(content)
-        wait_until_a_worker_is_stuck(service, "INSERT INTO edges")
+        wait_until_a_worker_is_stuck(service, "UPDATE edges")
         worker.kill()
     service.start_worker()
 
@@ -286,6 +286,7 @@ def test_the_scheduler_triggers_decay_of_stale_edges(service: Service) -> None:
         conn.execute(
             "INSERT INTO edges VALUES (1, 2, 1, 1.0, %s, %s, %s), (2, 1, 90000, 90000.0, %s, %s, %s)", [long_ago] * 6
         )
+        ranges.forget(conn)  # no merge brought them
         service.start_worker()
         answer = service.start("ask", Command(*_ask_for_decay(service.settings)))
         answer.wait(30)

@@ -124,7 +124,8 @@ def test_a_count_and_a_merge_that_were_committed_unheard_are_not_done_twice(
         parameters = ledger.parameters(there)
         claim = ledger.claim(there, batch, settings=settings, now=now)
         assert claim is not None
-        with line.losing_commit(1), pytest.raises(psycopg.OperationalError):
+        # Before it, two commits bring the two users in.
+        with line.losing_commit(3), pytest.raises(psycopg.OperationalError):
             deltas.count_batch(there, claim, parameters, user_ids, now=now)
     with db.connect(settings.database_url, role="test") as here:
         given_up = ledger.fail(here, claim, PROBLEM, settings=settings, now=now, its_own_fault=False)

@@ -151,7 +151,7 @@ def test_postgresql_crashes_in_the_middle_of_everything(service: Service, cluste
         # One thread of the worker is stopped in the merge of one shard, then the other in a count.
         held.enter_context(holding(service, "SELECT FROM edges ORDER BY source_id LIMIT 1 FOR UPDATE"))
         merging = service.upload(CONTENTS[0] + b"\n")
-        wait_until_a_worker_is_stuck(service, "INSERT INTO edges")
+        wait_until_a_worker_is_stuck(service, "UPDATE edges")
         until(
             lambda: run(cluster.primary, "SELECT count(DISTINCT shard) FROM deltas WHERE merged_at IS NULL") == [(1,)],
             within=PATIENCE,

@@ -226,6 +226,6 @@ def test_up_starts_again_whatever_dies_or_hangs(server_directory: Path) -> None:
             assert run("health", role, *data).returncode == 0
         listed = answer("processes", *data)
         well = [each["role"] for each in listed["processes"] if each["ailment"] is None]
-        assert (well, len(listed["periods"])) == (["scheduler", "worker"], 3)
+        assert (well, len(listed["periods"])) == (["scheduler", "worker"], 4)
         assert answer("audit", *data)["exact"] is True
     assert "hangs; ending it" in (server_directory / "up.log").read_text()

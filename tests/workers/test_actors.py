@@ -28,12 +28,20 @@ def test_work_is_sent_to_an_actor_that_is_there(verb: str, priority: Priority) -
     assert len(inspect.signature(actor.fn).parameters) == 1
 
 
-@pytest.mark.parametrize("verb", [dispatch.SWEEP, dispatch.DECAY, dispatch.PURGE])
+@pytest.mark.parametrize("verb", [dispatch.SWEEP, dispatch.DECAY, dispatch.PURGE, dispatch.SUMMARIZE])
 def test_maintenance_is_sent_to_a_periodic_actor(verb: str) -> None:
     actor = process.broker.get_actor(verb)
 
     assert actor.queue_name == dispatch.MAINTENANCE_QUEUE
     assert "periodic" in actor.options
+    assert not inspect.signature(actor.fn).parameters
+
+
+def test_summaries_wait_behind_all_other_work() -> None:
+    actor = process.broker.get_actor(dispatch.SUMMARIZE_SOON)
+
+    assert actor.queue_name == dispatch.MAINTENANCE_QUEUE
+    assert actor.priority > max(dispatch.RANKS.values())
     assert not inspect.signature(actor.fn).parameters
 
 
@@ -55,5 +63,6 @@ def test_a_sweep_does_what_it_can_while_redis_is_away(settings: Settings, conn: 
 def test_every_actor_is_known_to_dispatch() -> None:
     known = {dispatch.actor_name(verb, priority) for verb in (dispatch.COUNT, dispatch.MERGE) for priority in Priority}
 
-    assert set(process.broker.actors) == known | {dispatch.SWEEP, dispatch.DECAY, dispatch.PURGE}
+    upkeep = {dispatch.SWEEP, dispatch.DECAY, dispatch.PURGE, dispatch.SUMMARIZE, dispatch.SUMMARIZE_SOON}
+    assert set(process.broker.actors) == known | upkeep
     assert set(main.__all__) == set(process.broker.actors)

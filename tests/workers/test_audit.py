@@ -121,7 +121,10 @@ def test_weights_are_what_the_deltas_say_whatever_happened(
     settings: Settings, now: datetime, steps: list[tuple[str, str, str, int]]
 ) -> None:
     with db.connect(settings.database_url, role="test") as conn:
-        conn.execute("TRUNCATE uploads, users, edges, edges_archive, decay_runs CASCADE")
+        conn.execute(
+            "TRUNCATE uploads, users, edges, edges_archive, top_edges, top_edge_floors, user_totals, top_users, "
+            "decay_runs CASCADE"
+        )
         parameters = ledger.parameters(conn)
         at, sent = now, list[Any]()
         for step, source, target, days in steps:
@@ -133,7 +136,7 @@ def test_weights_are_what_the_deltas_say_whatever_happened(
                 case "decay":
                     run = decay.begin(conn, settings=settings, now=at)
                     assert run is not None
-                    decay.work(conn, run, parameters, page=10, clock=lambda at=at: at)
+                    decay.work(conn, run, parameters, clock=lambda at=at: at)
                 case _:
                     clock = Clock.EVENT if step == "event" else Clock.ARRIVAL
                     pairs = ((source, target), (source, "eve"), (source, target))

@@ -1,4 +1,5 @@
-"""Decay: writing down changes no effective weight; the lightest are archived, and come back when mentioned again."""
+"""Decay: writing down changes no effective weight; the lightest are archived, and come back when mentioned again.
+Stale edges are found wherever they are, and where none can be, nothing is read."""
 
 from __future__ import annotations
 
@@ -10,9 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, strategies
 from hypothesis import settings as hypothesis_settings
 
-from app import db, decay, ledger
+from app import db, decay, ledger, ranges, rebuild
 from app.audit import audit
+from app.ledger import Clock, Options
 from app.settings import Settings
+from app.users import UserIds
+from tests import summing
 from tests.graphs import apply_all, edges
 from tests.uploading import posts_csv, upload
 
@@ -26,19 +30,59 @@ def mention(settings: Settings, *pairs: tuple[str, str], at: datetime) -> None:
     apply_all(settings, now=at)
 
 
-def run(conn: Connection, settings: Settings, now: datetime, *, page: int = 1000) -> decay.Totals | None:
-    """One decay run asked for by hand."""
+def run(conn: Connection, settings: Settings, now: datetime) -> decay.Totals:
+    """One decay run asked for by hand. It leaves nothing stale, wherever that was."""
+    totals = run_unchecked(conn, settings, now)
+    assert stale(conn, now - timedelta(days=settings.stale_after_days)) == 0
+    return totals
+
+
+def run_unchecked(conn: Connection, settings: Settings, now: datetime) -> decay.Totals:
     started = decay.begin(conn, settings=settings, now=now)
-    if started is None:
-        return None
-    decay.work(conn, started, ledger.parameters(conn), page=page, clock=lambda: now)
+    assert started is not None
+    assert decay.work(conn, started, ledger.parameters(conn), clock=lambda: now)
     return decay.totals(conn, started)
+
+
+def held(conn: Connection) -> set[tuple[str, str]]:
+    """The graph's heaviest edges, which are all of them in graphs so small."""
+    statement = (
+        "SELECT s.handle, t.handle FROM top_edges JOIN users s ON s.id = source_id JOIN users t ON t.id = target_id"
+    )
+    return set(conn.execute(statement).fetchall())
+
+
+def stale(conn: Connection, before: datetime) -> int:
+    return db.scalars(conn, "SELECT count(*) FROM edges WHERE weighed_at < %(before)s", {"before": before})[0]
+
+
+def many(settings: Settings, count: int, at: datetime, *, author: str = "author") -> None:
+    """So many edges, fifty or so on each page."""
+    mention(settings, *((f"{author}{number}", "bob") for number in range(count)), at=at)
+
+
+def pages(conn: Connection) -> int:
+    return db.scalars(conn, "SELECT pg_relation_size('edges') / current_setting('block_size')::bigint")[0]
+
+
+def tuples_read(conn: Connection) -> int:
+    """Of the edges, by scans of the table or a part of it, by this session."""
+    conn.execute("SELECT pg_stat_force_next_flush()")
+    return db.scalars(conn, "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'edges'")[0]
+
+
+@pytest.fixture
+def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranges, "BLOCKS", 1)
 
 
 def test_fresh_edges_are_left_alone(conn: Connection, settings: Settings, now: datetime) -> None:
     mention(settings, ("ada", "bob"), at=now)
 
-    assert run(conn, settings, now + timedelta(days=6)) == decay.Totals(written_down=0, archived=0, shards_done=8)
+    totals = run(conn, settings, now + timedelta(days=6))
+
+    assert (totals.written_down, totals.archived) == (0, 0)
+    assert conn.execute("SELECT weight, weighed_at FROM edges").fetchall() == [(1.0, now)]
 
 
 def test_a_stale_edge_is_written_down_to_the_present(conn: Connection, settings: Settings, now: datetime) -> None:
@@ -46,7 +90,7 @@ def test_a_stale_edge_is_written_down_to_the_present(conn: Connection, settings:
 
     totals = run(conn, settings, now + 2 * WEEK)
 
-    assert totals == decay.Totals(written_down=1, archived=0, shards_done=8)
+    assert totals == decay.Totals(written_down=1, archived=0, looked_at=1, to_look_at=0)
     assert conn.execute("SELECT weight, weighed_at FROM edges").fetchall() == [(0.25, now + 2 * WEEK)]
 
 
@@ -68,8 +112,9 @@ def test_an_edge_under_the_floor_is_archived_with_its_history(
 
     totals = run(conn, settings, now + 4.5 * WEEK)
 
-    assert totals == decay.Totals(written_down=1, archived=1, shards_done=8)
+    assert totals == decay.Totals(written_down=1, archived=1, looked_at=1, to_look_at=0)
     assert list(edges(conn, now)) == [("ada", "bob")]
+    assert edges(conn, now).keys() == held(conn)
     assert edges(conn, now + 4.5 * WEEK, table="edges_archive")["ada", "cy"].mention_count == 1
     assert audit(conn).exact
 
@@ -89,28 +134,165 @@ def test_a_new_mention_brings_an_archived_edge_back(conn: Connection, settings: 
     assert audit(conn).exact
 
 
-def test_a_killed_run_is_gone_on_with_from_its_cursor(conn: Connection, settings: Settings, now: datetime) -> None:
-    mention(settings, *((f"author{number}", "bob") for number in range(50)), at=now)
-    later = now + 2 * WEEK
+@pytest.mark.usefixtures("small_ranges")
+def test_a_killed_run_is_gone_on_with_where_it_was(conn: Connection, settings: Settings, now: datetime) -> None:
+    many(settings, 300, now)
+    later, held = now + 2 * WEEK, pages(conn)
+    assert held > 4
 
     class Killed(Exception):
         pass
 
     def die(totals: decay.Totals) -> None:
-        if totals.written_down >= 20:
+        if totals.written_down >= 100:
             raise Killed
 
     started = decay.begin(conn, settings=settings, now=later)
     assert started is not None
     parameters = ledger.parameters(conn)
     with pytest.raises(Killed):
-        decay.work(conn, started, parameters, page=3, clock=lambda: later, progress=die)
+        decay.work(conn, started, parameters, clock=lambda: later, progress=die)
+    assert stale(conn, started.stale_before) > 0
 
     resumed = decay.begin(conn, settings=settings, now=later + WEEK)
     assert resumed == started
-    decay.work(conn, started, parameters, page=3, clock=lambda: later)
-    assert decay.totals(conn, started) == decay.Totals(written_down=50, archived=0, shards_done=8)
+    assert decay.work(conn, started, parameters, clock=lambda: later)
+    assert decay.totals(conn, started) == decay.Totals(written_down=300, archived=0, looked_at=held, to_look_at=0)
     assert conn.execute("SELECT DISTINCT weighed_at FROM edges").fetchall() == [(later,)]
+
+
+def test_a_run_that_another_works_on_is_left_to_it(conn: Connection, settings: Settings, now: datetime) -> None:
+    mention(settings, ("ada", "bob"), at=now)
+    started = decay.begin(conn, settings=settings, now=now + 2 * WEEK)
+    assert started is not None
+    parameters = ledger.parameters(conn)
+
+    with db.connect(settings.database_url, role="test") as other, other.transaction():
+        other.execute("SELECT pg_advisory_xact_lock(%s, %s)", [decay.LOCK_CLASS, started.id])
+        assert not decay.work(conn, started, parameters, clock=lambda: now)
+
+    assert decay.totals(conn, started).written_down == 0
+    assert decay.work(conn, started, parameters, clock=lambda: now)
+    assert decay.totals(conn, started).written_down == 1
+
+
+def test_archiving_changes_what_is_read_and_writing_down_does_not(
+    conn: Connection, settings: Settings, now: datetime
+) -> None:
+    def versions() -> list[object]:
+        return conn.execute("SELECT part, version FROM graph_versions WHERE part >= 0 ORDER BY part").fetchall()
+
+    mention(settings, ("ada", "bob"), at=now)
+    before = versions()
+    run(conn, settings, now + 2 * WEEK)
+    assert versions() == before
+    run(conn, settings, now + 5 * WEEK)
+    assert versions() != before
+
+
+# Finding what is stale ------------------------------------------------------------------------------------------------
+
+
+def test_where_nothing_can_be_stale_nothing_is_read(conn: Connection, settings: Settings, now: datetime) -> None:
+    many(settings, 300, now)
+    run(conn, settings, now + timedelta(days=1))
+    before = tuples_read(conn)
+
+    assert run_unchecked(conn, settings, now + timedelta(days=3)).looked_at == 0
+    assert tuples_read(conn) == before
+
+
+@pytest.mark.usefixtures("small_ranges")
+def test_only_blocks_with_something_stale_are_read(conn: Connection, settings: Settings, now: datetime) -> None:
+    many(settings, 300, now)
+    first = pages(conn)
+    many(settings, 300, now + timedelta(days=2), author="other")
+    assert pages(conn) > 1.8 * first
+    run(conn, settings, now + timedelta(days=6.5))
+
+    totals = run(conn, settings, now + timedelta(days=8))
+
+    assert (totals.written_down, totals.looked_at) == (300, first)
+
+
+def test_writing_everything_down_stays_hot_and_on_its_pages(
+    conn: Connection, settings: Settings, now: datetime
+) -> None:
+    many(settings, 3000, now)
+    before = pages(conn)
+
+    assert run(conn, settings, now + 2 * WEEK).written_down == 3000
+
+    tuples_read(conn)
+    [(updated, hot)] = conn.execute(
+        "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'edges'"
+    ).fetchall()
+    assert updated >= 3000
+    assert hot / updated > 0.95
+    assert pages(conn) <= before + 1
+
+
+def test_posts_of_long_ago_are_found_though_they_came_just_now(
+    conn: Connection, settings: Settings, now: datetime
+) -> None:
+    mention(settings, ("ada", "bob"), at=now)
+    run(conn, settings, now)
+    old = posts_csv([("@cy", now - 2 * WEEK, "dee"), ("@bob", now - 2 * WEEK, "ada")])
+    upload(settings, old, options=Options(clock=Clock.EVENT), received_at=now)
+    apply_all(settings, now=now)
+
+    assert run(conn, settings, now + timedelta(hours=1)).written_down == 1
+
+
+def test_an_upload_that_waited_for_days_is_found(conn: Connection, settings: Settings, now: datetime) -> None:
+    upload(settings, posts_csv([("@bob", now, "ada")]), received_at=now)
+    run(conn, settings, now + timedelta(days=3))
+    apply_all(settings, now=now + timedelta(days=4))
+
+    assert run(conn, settings, now + timedelta(days=8)).written_down == 1
+
+
+@pytest.mark.usefixtures("small_ranges")
+@pytest.mark.parametrize("rewriting", [b"VACUUM FULL edges", b"CLUSTER edges USING edges_pkey"])
+def test_edges_that_a_rewritten_table_has_elsewhere_are_found(
+    conn: Connection, settings: Settings, now: datetime, rewriting: bytes
+) -> None:
+    many(settings, 300, now + timedelta(days=2), author="young")
+    many(settings, 300, now, author="old")
+    run(conn, settings, now + timedelta(days=6.5))
+    conn.execute("DELETE FROM edges WHERE weighed_at > %s", [now])
+    conn.execute(rewriting)
+
+    assert run(conn, settings, now + timedelta(days=8)).written_down == 300
+
+
+@pytest.mark.usefixtures("small_ranges")
+def test_edges_that_a_rebuild_has_put_elsewhere_are_found(conn: Connection, settings: Settings, now: datetime) -> None:
+    many(settings, 300, now)
+    at = now + timedelta(days=6.5)
+    run(conn, settings, at)
+    parameters = ledger.parameters(conn)
+    user_ids = UserIds(bits=parameters.handle_bits, memory=1000)
+    with db.connect(settings.database_url, role="test") as guard, rebuild.alone(guard, conn):
+        rebuild.swap(conn, rebuild.count_anew(conn, parameters, user_ids), parameters, now=at)
+
+    assert run(conn, settings, now + timedelta(days=8)).written_down == 300
+
+
+def test_a_run_rests_while_an_upload_is_in_hand(conn: Connection, settings: Settings, now: datetime) -> None:
+    rests: list[float] = []
+
+    def work(at: datetime) -> None:
+        started = decay.begin(conn, settings=settings, now=at)
+        assert started is not None
+        decay.work(conn, started, ledger.parameters(conn), clock=lambda: at, rest=rests.append)
+
+    mention(settings, ("ada", "bob"), at=now)
+    work(now + 2 * WEEK)
+    assert rests == []
+    upload(settings, posts_csv([("@cy", now, "dee")]), received_at=now)
+    work(now + 4 * WEEK)
+    assert len(rests) == 1
 
 
 def test_a_preview_says_what_a_run_would_do(conn: Connection, settings: Settings, now: datetime) -> None:
@@ -129,23 +311,24 @@ def test_a_preview_says_what_a_run_would_do(conn: Connection, settings: Settings
         strategies.tuples(strategies.sampled_from(["ada", "bob"]), strategies.sampled_from(["cy", "dee"])), max_size=12
     ),
     steps=strategies.lists(strategies.integers(1, 40), min_size=1, max_size=12),
-    page=strategies.integers(1, 5),
 )
 @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
 def test_decay_changes_no_effective_weight(
-    settings: Settings, now: datetime, mentions: list[tuple[str, str]], steps: list[int], page: int
+    settings: Settings, now: datetime, mentions: list[tuple[str, str]], steps: list[int]
 ) -> None:
     """Mentions, and decay runs between them, at any distance: as if every mention decayed on its own."""
     with db.connect(settings.database_url, role="test") as conn:
-        conn.execute("TRUNCATE uploads, users, edges, edges_archive, decay_runs CASCADE")
+        conn.execute("TRUNCATE uploads, users, edges, edges_archive, top_edges, decay_runs CASCADE")
+        summing.empty(conn)
         at = now
         made: dict[tuple[str, str], list[datetime]] = {}
         for step, days in enumerate(steps):
-            at += timedelta(days=days)
+            at += timedelta(days=days / 2)
             if step < len(mentions):
                 mention(settings, mentions[step], at=at)
                 made.setdefault(mentions[step], []).append(at)
-            run(conn, settings, at + timedelta(days=days / 2), page=page)
+            at += timedelta(days=days / 2)
+            run(conn, settings, at)
 
         at += timedelta(days=41)
         found = {**edges(conn, at), **edges(conn, at, table="edges_archive")}

@@ -16,14 +16,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies
 from psycopg.rows import TupleRow
 
-from app import db, decay, deltas, ledger, withdrawal
+from app import db, decay, deltas, ledger, summaries, withdrawal
 from app.audit import audit
 from app.errors import BadState, Problem, UploadRefused
 from app.ledger import Claim, Options
 from app.reading import Clock
 from app.settings import Settings
 from app.users import UserIds
+from tests import summing
 from tests.conftest import until
+from tests.summing import Mention
 from tests.uploading import posts_csv, upload
 
 T = TypeVar("T")
@@ -116,6 +118,7 @@ DELIVERIES = strategies.lists(
             ["count"] * 4
             + ["merge"] * 3
             + ["zombie", "sweep", "cancel", "retract", "fail", "replay", "decay", "send the same again"]
+            + ["summarize"] * 2
         ),
         number=strategies.integers(0, 40),
         crash=strategies.none() | strategies.integers(0, 14),
@@ -129,13 +132,14 @@ class Graph:
     """A worker over a test's database that dies when told to, and what the graph holds in the end."""
 
     def __init__(self, settings: Settings, bits: int) -> None:
-        self.settings = msgspec.structs.replace(settings, claim_seconds=60.0, max_attempts=1000)
+        self.settings = msgspec.structs.replace(settings, claim_seconds=60.0, max_attempts=1000, days_kept=120)
         self.now = START + timedelta(days=100)
         self.bits = bits
         self.zombies: list[Claim] = []
         self.uploads: dict[UUID, Sent] = {}
         with self.connect() as conn:
             conn.execute("TRUNCATE uploads, ledger_events, users, edges, edges_archive, decay_runs CASCADE")
+            summing.empty(conn)
             conn.execute("UPDATE graph_parameters SET handle_bits = %s", [bits])
             self.parameters = ledger.parameters(conn)
 
@@ -199,7 +203,9 @@ class Graph:
             case "replay":
                 self.working(self.replay, delivery.crash, after=delivery.after)
             case "decay":
-                self.working(lambda conn: self.decay(conn, delivery.number), delivery.crash, after=delivery.after)
+                self.working(self.decay, delivery.crash, after=delivery.after)
+            case "summarize":
+                self.working(self.summarize, delivery.crash, after=delivery.after)
             case "send the same again":
                 self.send(list(self.uploads.values())[delivery.number % len(self.uploads)], again=False)
             case _:
@@ -213,7 +219,7 @@ class Graph:
 
     def finish(self, conn: psycopg.Connection[TupleRow], claim: Claim) -> None:
         user_ids = UserIds(bits=self.bits, memory=100)
-        deltas.count_batch(conn, claim, self.parameters, user_ids, now=self.now)
+        deltas.count_batch(conn, claim, self.parameters, user_ids, now=self.now, days_kept=self.settings.days_kept)
 
     def merge(self, conn: psycopg.Connection[TupleRow], shard: int, most_edges: int) -> int | None:
         return deltas.merge_shard(conn, shard, self.parameters, most_edges=most_edges, now=self.now)
@@ -230,10 +236,14 @@ class Graph:
     def replay(self, conn: psycopg.Connection[TupleRow]) -> None:
         ledger.replay(conn, [batch.id for batch in ledger.failed_batches(conn)], now=self.now)
 
-    def decay(self, conn: psycopg.Connection[TupleRow], number: int) -> None:
+    def decay(self, conn: psycopg.Connection[TupleRow]) -> bool:
+        """Whether the run was a new one, and not one that had been killed."""
         run = decay.begin(conn, settings=self.settings, now=self.now)
-        if run is not None:
-            decay.work(conn, run, self.parameters, page=1 + number % 4, clock=lambda: self.now)
+        assert run is not None
+        return decay.work(conn, run, self.parameters, clock=lambda: self.now) and run.as_of == self.now
+
+    def summarize(self, conn: psycopg.Connection[TupleRow]) -> int | None:
+        return summaries.summarize(conn, self.parameters, days_kept=self.settings.days_kept, now=self.now)
 
     def drain(self) -> None:
         """What an operator, the sweeper, and living workers do in the end."""
@@ -249,6 +259,8 @@ class Graph:
                 for ring in found.shards:
                     self.merge(conn, ring.id, 100)
             if not found.batches and not found.shards:
+                with self.connect() as conn:
+                    self.summarize(conn)
                 return
         pytest.fail("the sweeper never came to an end")
 
@@ -292,6 +304,15 @@ def expected(
     }
 
 
+def mentions_in(uploads: Iterable[Sent]) -> Iterable[Mention]:
+    for posts, clock, received in uploads:
+        received_at = START + timedelta(minutes=received)
+        for post in posts:
+            weighed = min(post.at, received_at) if clock is Clock.EVENT else received_at
+            for handle in post.mentioned:
+                yield Mention(post.author.lower(), handle.lower(), post.at, weighed, received_at)
+
+
 @pytest.fixture
 def quick(settings: Settings) -> Settings:
     """Batches of a few rows."""
@@ -319,7 +340,8 @@ def test_the_graph_is_a_function_of_the_uploads(
     for delivery in deliveries:
         graph.deliver(delivery)
         with graph.connect() as conn:
-            assert audit(conn).difference == 0
+            found = audit(conn)
+            assert (found.difference, found.summary_difference, found.received_unlike_made) == (0, 0, 0)
     graph.drain()
 
     at = START + timedelta(days=101)
@@ -339,6 +361,17 @@ def test_the_graph_is_a_function_of_the_uploads(
     assert {edge: values[3] for edge, values in found.items()} == pytest.approx(
         {edge: values[3] for edge, values in wanted.items()}, rel=1e-9
     )
+    mentions, first = list(mentions_in(kept)), START.date()
+    with graph.connect() as conn:
+        summing.assert_same_totals(
+            summing.held_totals(conn, at), summing.totals(mentions, at, graph.parameters.half_life)
+        )
+        assert summing.held_edge_days(conn, first) == summing.edge_days(mentions, first)
+        assert summing.held_user_days(conn, first) == summing.user_days(mentions, first)
+        while not graph.decay(conn):
+            pass
+        stale = graph.now - timedelta(days=quick.stale_after_days)
+        assert db.scalars(conn, "SELECT count(*) FROM edges WHERE weighed_at < %(stale)s", {"stale": stale}) == [0]
 
 
 # The moments of one batch's life at which its worker may die: every statement of count and of merge, before and after.

@@ -23,7 +23,7 @@ from workers.process import Process
 
 Connection = psycopg.Connection[Any]
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-PERIODIC = [dispatch.SWEEP, dispatch.DECAY, dispatch.PURGE]
+PERIODIC = [dispatch.SWEEP, dispatch.DECAY, dispatch.PURGE, dispatch.SUMMARIZE]
 
 
 def begin(conn: Connection, settings: Settings, now: datetime) -> Period | None:
@@ -133,7 +133,7 @@ def test_a_clock_that_is_slow_does_not_work_a_period_again(conn: Connection, set
 def process(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Generator[Process]:
     """The actors' process, on the test's database."""
     process = Process(settings)
-    for name in ("periodic", "sweep", "decay", "purge"):
+    for name in ("periodic", "sweep", "decay", "purge", "summarize"):
         monkeypatch.setattr(f"workers.{name}.process", process)
     process.open()
     yield process

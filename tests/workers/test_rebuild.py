@@ -51,7 +51,7 @@ def compared(conn: Connection, batch_ids: list[int], now: datetime) -> Compariso
 def decayed(conn: Connection, settings: Settings, now: datetime) -> None:
     run = decay.begin(conn, settings=settings, now=now)
     assert run is not None
-    decay.work(conn, run, ledger.parameters(conn), page=10, clock=lambda: now)
+    decay.work(conn, run, ledger.parameters(conn), clock=lambda: now)
 
 
 def lived(conn: Connection, settings: Settings, now: datetime) -> datetime:
@@ -136,7 +136,7 @@ def test_work_in_progress_is_no_difference(
 
     assert compared(conn, batch_ids, now).same
     with pytest.raises(BadState):
-        rebuild.swap(conn, batch_ids, parameters)
+        rebuild.swap(conn, batch_ids, parameters, now=now)
 
 
 def test_a_swap_puts_a_damaged_graph_right(conn: Connection, settings: Settings, now: datetime) -> None:
@@ -147,7 +147,7 @@ def test_a_swap_puts_a_damaged_graph_right(conn: Connection, settings: Settings,
     assert not audit(conn).exact
 
     with alone(settings, conn):
-        swapped = rebuild.swap(conn, filled(conn), ledger.parameters(conn))
+        swapped = rebuild.swap(conn, filled(conn), ledger.parameters(conn), now=now)
 
     assert swapped == len(whole)
     found = edges(conn, at)
@@ -168,7 +168,7 @@ def test_after_a_swap_instants_are_those_of_what_is_left(conn: Connection, setti
     withdrawal.retract(conn, wrong, ledger.parameters(conn), now=now + WEEK)
     apply_all(settings, now=now + WEEK)
 
-    rebuild.swap(conn, filled(conn), ledger.parameters(conn))
+    rebuild.swap(conn, filled(conn), ledger.parameters(conn), now=now)
 
     assert conn.execute("SELECT first_seen, last_seen FROM edges").fetchall() == [(now, now)]
 
@@ -179,12 +179,12 @@ def test_a_swap_is_refused_when_the_ledger_went_on(conn: Connection, settings: S
     batch_ids = filled(conn)
     send(settings, ("ada", "cy"), at=now)
     with pytest.raises(BadState, match="once they are finished"):
-        rebuild.swap(conn, batch_ids, ledger.parameters(conn))
+        rebuild.swap(conn, batch_ids, ledger.parameters(conn), now=now)
     apply_all(settings, now=now)
     before = edges(conn, now)
 
     with pytest.raises(BadState, match="start it again"):
-        rebuild.swap(conn, batch_ids, ledger.parameters(conn))
+        rebuild.swap(conn, batch_ids, ledger.parameters(conn), now=now)
 
     assert edges(conn, now) == before
 

@@ -79,7 +79,7 @@ def test_retracting_reaches_into_the_archive(conn: Connection, settings: Setting
     long_after = now + 10 * WEEK
     run = decay.begin(conn, settings=settings, now=long_after)
     assert run is not None
-    decay.work(conn, run, ledger.parameters(conn), page=10, clock=lambda: long_after)
+    decay.work(conn, run, ledger.parameters(conn), clock=lambda: long_after)
     assert edges(conn, now) == {}
 
     retract(conn, settings, second, long_after)

@@ -8,14 +8,18 @@ CREATE TABLE bench.reference_users (
 CREATE TABLE bench.reference_edges (
   source_id bigint NOT NULL,
   target_id bigint NOT NULL,
+  mention_count bigint NOT NULL,
   weight double precision NOT NULL,
+  weighed_at timestamptz NOT NULL,
+  first_seen timestamptz NOT NULL,
   last_seen timestamptz NOT NULL,
   PRIMARY KEY (source_id, target_id)
 ) WITH (autovacuum_enabled = off);
 CREATE INDEX reference_edges_target ON bench.reference_edges (target_id);
 INSERT INTO bench.reference_users (id, handle) SELECT id, handle FROM public.users ORDER BY id;
 INSERT INTO bench.reference_edges
-SELECT source_id, target_id, mention_count, last_seen FROM public.edges ORDER BY source_id, target_id;
+SELECT source_id, target_id, mention_count, weight, weighed_at, first_seen, last_seen
+FROM public.edges ORDER BY source_id, target_id;
 ANALYZE bench.reference_users;
 ANALYZE bench.reference_edges;
 CHECKPOINT;

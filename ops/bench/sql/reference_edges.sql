@@ -1,4 +1,8 @@
--- {values}: (%s, %s, %s, %s) for each edge of up to a thousand.
-INSERT INTO bench.reference_edges AS e (source_id, target_id, weight, last_seen) VALUES {values}
+-- {values}: seven parameters for each edge of up to a thousand.
+INSERT INTO bench.reference_edges AS e (
+  source_id, target_id, mention_count, weight, weighed_at, first_seen, last_seen
+) VALUES {values}
 ON CONFLICT (source_id, target_id) DO UPDATE SET
-  weight = e.weight + excluded.weight, last_seen = greatest(e.last_seen, excluded.last_seen);
+  mention_count = e.mention_count + excluded.mention_count, weight = e.weight + excluded.weight,
+  weighed_at = greatest(e.weighed_at, excluded.weighed_at), first_seen = least(e.first_seen, excluded.first_seen),
+  last_seen = greatest(e.last_seen, excluded.last_seen);

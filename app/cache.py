@@ -1,0 +1,276 @@
+"""Answers kept in Redis for a while, so that PostgreSQL is not asked the same again. Nobody waits for one that is away.
+
+An answer is kept under a digest of what was asked and of the graph's version, so it is never wrong, only useless after
+a while: it goes by itself. Whatever Redis does, the worst is that an answer is worked out anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Any, Generic, TypeVar
+
+import msgspec
+import redis
+import structlog
+import xxhash
+
+from app.compression import compress, decompress
+from app.redis_client import async_forget_master, async_redis_client
+from app.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+Question = TypeVar("Question")
+Answer = TypeVar("Answer")
+
+TIMEOUT = 0.2
+"""Seconds that Redis has to answer; then it counts as away, and is asked by nobody until it was seen to answer."""
+CONNECT_TIMEOUT = 3.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+"""Seconds between two looks whether it is there again; the pause doubles."""
+FULL_SECONDS = 5.0
+"""For how long nothing is sent to a Redis that takes nothing."""
+
+LARGEST = 256 << 10
+"""Bytes of an answer that is worth being kept."""
+SHORT = 1 << 10
+"""Bytes up to which an answer is not worth being compressed."""
+OVERHEAD = 128
+"""Bytes that Redis needs for a key and its expiry, about."""
+WAITING_BYTES = 1 << 20
+"""Bytes of answers that may wait to be sent: beyond it, they are not kept."""
+
+_PLAIN, _ZSTD = b"1", b"2"
+_HEAD = 9
+"""Bytes before an answer: its form, and a checksum of key and answer."""
+
+
+class Counters(msgspec.Struct):
+    """What became of the questions since the process began."""
+
+    hits: int = 0
+    not_modified: int = 0
+    """Answered 304: the client had the answer itself."""
+    misses: int = 0
+    stored: int = 0
+    not_stored: int = 0
+    """Too large, or more than there is room for, or outdated before it was ready."""
+    damaged: int = 0
+    """Values in Redis that are none of ours; they were replaced."""
+    failures: int = 0
+    """How many times Redis failed or was late."""
+
+
+class Together(Generic[Question, Answer]):
+    """Asks one question at a time; those who come meanwhile are asked together by the next, which begins after them."""
+
+    def __init__(self, ask: Callable[[Sequence[Question]], Awaitable[Sequence[Answer]]]) -> None:
+        self._ask = ask
+        self._waiting: list[tuple[Question, asyncio.Future[Answer]]] = []
+        self._asking: asyncio.Task[None] | None = None
+
+    async def __call__(self, question: Question) -> Answer:
+        """Raises what `ask` does."""
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((question, answer))
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._go_on())
+        return await answer
+
+    async def _go_on(self) -> None:
+        try:
+            while self._waiting:
+                asked, self._waiting = self._waiting, []
+                await self._answer(asked)
+        finally:
+            self._asking = None
+
+    async def _answer(self, asked: list[tuple[Question, asyncio.Future[Answer]]]) -> None:
+        try:
+            answers = await self._ask([question for question, _ in asked])
+        except Exception as error:  # noqa: BLE001 (it is raised where the question was asked)
+            for _, future in asked:
+                if not future.done():
+                    future.set_exception(error)
+        else:
+            for (_, future), answer in zip(asked, answers, strict=True):
+                if not future.done():
+                    future.set_result(answer)
+        finally:
+            for _, future in asked:
+                future.cancel()
+
+    async def close(self) -> None:
+        """Whoever waits is cancelled."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.wait({self._asking})
+        for _, future in self._waiting:
+            future.cancel()
+        self._waiting.clear()
+
+
+class Cache:
+    """Answers by key, in Redis. To be opened and closed; closed, and until Redis has answered, it keeps nothing."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.counters = Counters()
+        self.enabled = settings.cache
+        self._prefix = f"{settings.namespace}:cache:".encode()
+        self._seconds = settings.cache_seconds
+        self._room = settings.cache_bytes // 2  # of what two periods write, all is there at once
+        self._client = async_redis_client(settings.redis_url, timeout=TIMEOUT)
+        self._get = Together(self._read)
+        self._there = False
+        self._returning: asyncio.Task[None] | None = None
+        self._sending: list[tuple[bytes, bytes]] = []
+        self._sending_bytes = 0
+        self._sender: asyncio.Task[None] | None = None
+        self._full_until = 0.0
+
+    @property
+    def state(self) -> str:
+        """`off`, `away`, `full` or `ready`."""
+        if not self.enabled:
+            return "off"
+        if not self._there:
+            return "away"
+        return "full" if time.time() < self._full_until else "ready"
+
+    def open(self) -> None:
+        if self.enabled:
+            self._await_return()
+
+    async def close(self) -> None:
+        self._there = False
+        await self._get.close()
+        for task in (self._returning, self._sender):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait({task})
+        with suppress(redis.RedisError, OSError):
+            await self._client.aclose()
+
+    # Asking
+
+    async def get(self, key: str) -> bytes | None:
+        """The answer kept under the key. None: there is none, or Redis does not say."""
+        if not self._there:
+            return None
+        full_key = self._prefix + key.encode()
+        value = await self._get(full_key)
+        if value is None:
+            return None
+        answer = _opened(full_key, value)
+        if answer is None:
+            self.counters.damaged += 1
+        return answer
+
+    async def _read(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
+        if self._there:
+            try:
+                async with asyncio.timeout(TIMEOUT):
+                    found: list[Any] = await self._client.mget(keys)
+                    return found
+            except (redis.RedisError, OSError) as error:  # TimeoutError is an OSError
+                await self._lost(error)
+        return [None] * len(keys)
+
+    # Keeping
+
+    def put(self, key: str, answer: bytes) -> bool:
+        """Keep the answer; by and by, so that nobody waits. False: it is not kept."""
+        if not self._there or len(answer) > LARGEST or time.time() < self._full_until:
+            return False
+        full_key = self._prefix + key.encode()
+        value = _sealed(full_key, answer)
+        if self._sending_bytes + len(value) > WAITING_BYTES:
+            return False
+        self._sending.append((full_key, value))
+        self._sending_bytes += len(value)
+        if self._sender is None:
+            self._sender = asyncio.create_task(self._send())
+        return True
+
+    async def _send(self) -> None:
+        try:
+            while self._sending:
+                sent, self._sending, self._sending_bytes = self._sending, [], 0
+                await self._write(sent)
+        except (redis.RedisError, OSError) as error:
+            await self._refused(error)
+        finally:
+            self._sending, self._sending_bytes, self._sender = [], 0, None
+
+    async def _write(self, sent: list[tuple[bytes, bytes]]) -> None:
+        """What a period writes is counted, by all processes together. It is gone when the next one but one begins."""
+        period = int(time.time() / self._seconds)
+        counter = self._prefix + b"written:%d" % period
+        pipeline = self._client.pipeline(transaction=False)
+        for key, value in sent:
+            pipeline.set(key, value, px=int(self._seconds * 1000))
+        pipeline.incrby(counter, sum(len(key) + len(value) + OVERHEAD for key, value in sent))
+        pipeline.expire(counter, int(2 * self._seconds) + 1)
+        async with asyncio.timeout(TIMEOUT):
+            *_, written, _expires = await pipeline.execute()
+        if written > self._room:
+            self._full_until = (period + 1) * self._seconds
+
+    async def _refused(self, error: Exception) -> None:
+        if isinstance(error, redis.ResponseError) and not isinstance(error, redis.ReadOnlyError):
+            # No memory left, or no replica: what it has, it still gives.
+            if time.time() >= self._full_until:
+                log.warning("Redis keeps no answers at present", error=str(error))
+            self._full_until = time.time() + FULL_SECONDS
+            self.counters.failures += 1
+        else:
+            await self._lost(error)
+
+    # While Redis is away
+
+    async def _lost(self, error: Exception) -> None:
+        self.counters.failures += 1
+        if self._there:
+            self._there = False
+            log.warning("Redis is away; answers are worked out anew", error=str(error) or type(error).__name__)
+            await async_forget_master(self._client)
+            self._await_return()
+
+    def _await_return(self) -> None:
+        if self._returning is None:
+            self._returning = asyncio.create_task(self._return())
+
+    async def _return(self) -> None:
+        pause = FIRST_PAUSE
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout(CONNECT_TIMEOUT):
+                        # What requests will do: a server may answer a ping, and refuse this.
+                        await self._client.mget([self._prefix])
+                except (redis.RedisError, OSError) as error:
+                    log.debug("Redis is still away", error=str(error) or type(error).__name__)
+                    await async_forget_master(self._client)
+                else:
+                    self._there = True
+                    return
+                await asyncio.sleep(pause)
+                pause = min(LONGEST_PAUSE, 2 * pause)
+        finally:
+            self._returning = None
+
+
+def _sealed(key: bytes, answer: bytes) -> bytes:
+    form, body = (_PLAIN, answer) if len(answer) <= SHORT else (_ZSTD, compress(answer))
+    return form + xxhash.xxh3_64_digest(key + body) + body
+
+
+def _opened(key: bytes, value: bytes) -> bytes | None:
+    """None: it is not what we put under this key."""
+    form, checksum, body = value[:1], value[1:_HEAD], value[_HEAD:]
+    if form not in {_PLAIN, _ZSTD} or checksum != xxhash.xxh3_64_digest(key + body):
+        return None
+    return body if form == _PLAIN else decompress(body)

@@ -1,0 +1,206 @@
+"""Mentions by UTC day of the post: of each edge, and of each user, for the last days.
+
+Kept as sorted runs, of a shard's edges or of its users: an entry is a key, a day and a number, and those of a key and
+day add up over all runs, so what is taken out again is an entry with a negative number. A run is cut into compressed
+blocks that are found by their first key. Eight runs of a level are merged into one of the next, so there are few, and an
+entry is written a few times.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+
+import msgspec
+import numpy as np
+import polars as pl
+
+import sql
+from app.db import Connection, execute, one, scalars
+from app.grouping import Groups
+from app.shards import MAX_SHARDS, Ints, shard_of
+
+_INSERT = sql.query("day_runs/insert")
+_INSERT_BLOCK = sql.query("day_runs/insert_block")
+_FULL_LEVEL = sql.query("day_runs/full_level")
+_BLOCKS = sql.query("day_runs/blocks")
+_DELETE = sql.query("day_runs/delete")
+_EXPIRE = sql.query("day_runs/expire")
+_CLEAR = sql.query("day_runs/clear")
+_SINCE = sql.query("day_runs/since")
+
+BLOCK_ENTRIES = 2048
+"""Entries of a block, about 20 kB; one is read in some 60 µs."""
+FAN_IN = 8
+MOST_ENTRIES = 8_000_000
+"""Entries that are merged at once, about 28 bytes each; bigger runs stay as they are, and reading looks into more."""
+
+MADE, RECEIVED = 0, 1
+"""The target ids of a user's entries."""
+
+KEY = ["source_id", "target_id"]
+_ENTRY = [*KEY, "day"]
+SCHEMA = pl.Schema({"source_id": pl.Int64, "target_id": pl.Int64, "day": pl.Date, "mentions": pl.Int32})
+"""An entry's columns."""
+
+
+class _Full(msgspec.Struct, frozen=True):
+    part: int
+    level: int
+    runs: list[int]
+
+
+def part_of_users(shard: int) -> int:
+    """Where the users are that have this shard's ids."""
+    return MAX_SHARDS + shard
+
+
+def day_of(instant: datetime) -> date:
+    """The UTC day that it lies in."""
+    return instant.astimezone(UTC).date()
+
+
+def first_day(today: date, days_kept: int) -> date:
+    """The first of so many days, of which `today` is the last, or of all that there are."""
+    return date.fromordinal(max(1, today.toordinal() - days_kept + 1))
+
+
+def pack(entries: pl.DataFrame) -> bytes:
+    """An Arrow IPC stream, compressed with Zstandard."""
+    out = io.BytesIO()
+    entries.write_ipc_stream(out, compression="zstd")
+    return out.getvalue()
+
+
+def unpack(payload: bytes) -> pl.DataFrame:
+    """The entries of a payload."""
+    return pl.read_ipc_stream(io.BytesIO(payload))
+
+
+def by_shard(counted: pl.DataFrame | None, ids: Ints, shards: int) -> dict[int, bytes]:
+    """What a batch's deltas say of edges mentioned on several days: source and target are rows of `ids`."""
+    if counted is None or counted.is_empty():
+        return {}
+    ends = {key: ids[counted[end].to_numpy()] for key, end in zip(KEY, ("source", "target"), strict=True)}
+    entries = pl.DataFrame(ends).hstack(counted.select("day", "mentions")).sort(_ENTRY)
+    numbers = shard_of(entries["source_id"].to_numpy(), shards)
+    return {shard: pack(entries.filter(pl.Series(numbers == shard))) for shard in np.unique(numbers).tolist()}
+
+
+def of_delta(edges: pl.DataFrame, on_several: bytes, *, first: date, last: date) -> pl.DataFrame:
+    """What a delta's edges, and its entries of those mentioned on several days, say of these days."""
+    seen, until = pl.col("first_seen").dt.date(), pl.col("last_seen").dt.date()
+    found = edges.filter(seen == until, seen >= first, seen <= last).select(
+        *KEY, day=seen, mentions=pl.col("mention_count").cast(pl.Int32)
+    )
+    if not on_several:
+        return found
+    return pl.concat([found, unpack(on_several).filter(pl.col("day").is_between(first, last))])
+
+
+def of_users(entries: pl.DataFrame) -> pl.DataFrame:
+    """What entries of edges add up to by user; mentions of oneself are left out."""
+    others = entries.filter(pl.col("source_id") != pl.col("target_id"))
+    made_on, mentions = (others[name].to_physical().to_numpy() for name in ("day", "mentions"))
+    sides = list[pl.DataFrame]()
+    for key, side in zip(KEY, (MADE, RECEIVED), strict=True):
+        users = others[key].to_numpy()
+        groups = Groups.of(users, made_on)
+        found = {"source_id": groups.first(users), "day": groups.first(made_on), "mentions": groups.sum(mentions)}
+        sides.append(pl.DataFrame(found).with_columns(target_id=pl.lit(side)).select(*SCHEMA).cast(SCHEMA))  # pyright: ignore[reportArgumentType] (a schema is a mapping of types)
+    return pl.concat(sides)
+
+
+def together(entries: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """Entries in the order of keys and days."""
+    return pl.concat([pl.DataFrame(schema=SCHEMA), *entries]).sort(_ENTRY)
+
+
+def summed(entries: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """Entries by key and day, sorted; none that comes to nothing."""
+    ordered = together(entries)
+    columns = [ordered[name].to_physical().to_numpy() for name in _ENTRY]
+    differs = np.zeros(max(0, len(ordered) - 1), np.bool_)
+    for column in columns:
+        differs |= column[1:] != column[:-1]
+    begins = np.flatnonzero(np.r_[len(ordered) > 0, differs][: len(ordered)])
+    mentions = ordered["mentions"].to_numpy()
+    sums = np.add.reduceat(mentions, begins) if len(begins) else mentions
+    return ordered[begins].with_columns(mentions=pl.Series(sums, dtype=pl.Int32)).filter(pl.col("mentions") != 0)
+
+
+def add_edges(conn: Connection, shard: int, entries: Sequence[pl.DataFrame]) -> None:
+    """Add entries of a shard's edges. The summaries' lock is held."""
+    _write(conn, shard, together(entries), level=0)  # the same edge twice is rare, and does no harm
+
+
+def add_users(conn: Connection, entries: Sequence[pl.DataFrame], shards: int) -> None:
+    """Add entries of users. The summaries' lock is held."""
+    by_day = summed(entries)
+    numbers = shard_of(by_day["source_id"].to_numpy(), shards)
+    for shard in np.unique(numbers).tolist():
+        _write(conn, part_of_users(shard), by_day.filter(pl.Series(numbers == shard)), level=0)
+
+
+def _write(conn: Connection, part: int, entries: pl.DataFrame, *, level: int) -> None:
+    """A new run of sorted entries, if there are any."""
+    if entries.is_empty():
+        return
+    last_day = entries["day"].max()
+    [run] = scalars(conn, _INSERT, {"part": part, "level": level, "entries": len(entries), "last_day": last_day})
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            _INSERT_BLOCK,
+            (
+                {
+                    "part": part,
+                    "run": run,
+                    "source_id": block["source_id"][0],
+                    "target_id": block["target_id"][0],
+                    "payload": pack(block),
+                }
+                for block in _blocks(entries)
+            ),
+        )
+
+
+def _blocks(entries: pl.DataFrame) -> Iterable[pl.DataFrame]:
+    """Slices of at least so many entries, but the last; a key is in one."""
+    sources, targets = entries["source_id"].to_numpy(), entries["target_id"].to_numpy()
+    begins = np.flatnonzero(np.r_[True, (sources[1:] != sources[:-1]) | (targets[1:] != targets[:-1])])
+    starts = np.unique(np.r_[begins[np.searchsorted(begins, np.arange(0, begins[-1] + 1, BLOCK_ENTRIES))]])
+    ends = np.r_[starts[1:], len(entries)]
+    return (entries.slice(start, end - start) for start, end in zip(starts.tolist(), ends.tolist(), strict=True))
+
+
+def merge_runs(conn: Connection, *, first: date) -> bool:
+    """Make one run of those of a full level, without days before `first`. False: there is none. In a transaction; the
+    summaries' lock is held."""
+    full = one(conn, _Full, _FULL_LEVEL, {"fan_in": FAN_IN, "most_entries": MOST_ENTRIES})
+    if full is None:
+        return False
+    runs = {"part": full.part, "runs": full.runs}
+    entries = summed(unpack(payload).filter(pl.col("day") >= first) for payload in scalars(conn, _BLOCKS, runs))
+    execute(conn, _DELETE, runs)
+    _write(conn, full.part, entries, level=full.level + 1)
+    return True
+
+
+def expire(conn: Connection, *, first: date) -> int:
+    """Forget runs that are older than `first`; how many. The summaries' lock is held."""
+    return execute(conn, _EXPIRE, {"first_day": first})
+
+
+def clear(conn: Connection) -> None:
+    """Forget every day. The summaries' lock is held."""
+    execute(conn, _CLEAR)
+
+
+def since(conn: Connection, part: int, first: date) -> pl.DataFrame:
+    """The entries of a part from a day on, as they are in its runs: those of a key and day are still to be added up."""
+    found = [pl.DataFrame(schema=SCHEMA)]
+    for run in scalars(conn, _SINCE, {"part": part, "first_day": first}):
+        payloads = scalars(conn, _BLOCKS, {"part": part, "runs": [run]})
+        found += [unpack(payload).filter(pl.col("day") >= first) for payload in payloads]
+    return pl.concat(found)

@@ -1,0 +1,1 @@
+"""The graph as files for other tools: one snapshot each, streamed in constant memory."""

@@ -1,0 +1,265 @@
+"""The graph as files for other tools, over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+from typing import Annotated, TypeAlias, TypeVar
+
+import msgspec
+from litestar import get
+from litestar.di import NamedDependency, Provide
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import ResponseSpec
+from litestar.openapi.spec import Example
+from litestar.params import QueryParameter, SkipValidation
+from litestar.response.base import ASGIResponse
+
+from app import graph
+from app.errors import BadRequest, TooManyExports
+from app.exports.formats import FORMS, Export, Request
+from app.exports.selection import Selection
+from app.http import problems
+from app.http.download import Download
+from app.http.options import WANTED
+from app.http.paging import Archived, AsOf, SelfMentions, instant
+from app.http.services import Injected, Services
+
+T = TypeVar("T")
+
+COUNT_HEADER = "Mentiongraph-Count"
+"""How many records the file holds: lines without the header, or edges."""
+AS_OF_HEADER = "Mentiongraph-As-Of"
+
+MAX_DEPTH = 2
+MAX_USERS = 100
+PATIENCE = 3.0
+"""Seconds that an export waits for another one to end."""
+
+PEOPLE = ("edges.csv", "gephi.csv", "nodes.csv")
+"""Tables for people, which they may open in a spreadsheet."""
+
+_PROBLEMS = {
+    400: "query parameter 'depth' has to be a whole number up to 2.",
+    404: "nobody called 'ada' mentions anybody or is mentioned in a post that was counted.",
+    503: "2 exports are running already; try again when one has ended.",
+}
+_COUNTED = f"The header `{COUNT_HEADER}` says how many records there are; a file cut off ends without its last chunk."
+_ABOUT: dict[str, tuple[str, str]] = {
+    "edges.csv": ("Edges as CSV", "A header line, then a line an edge, in no particular order."),
+    "gephi.csv": ("Edges as CSV for Gephi", "Gephi reads it with File, Import spreadsheet, as an edges table."),
+    "nodes.csv": ("Users as CSV for Gephi", "Gephi reads it as a nodes table, beside gephi.csv: `Id` is its Source."),
+    "graph.gexf": ("The graph as GEXF 1.3", "For Gephi: File, Open. The last comment counts users and edges again."),
+    "graph.graphml": ("The graph as GraphML", "For igraph, networkx, yEd, … The last comment counts users and edges."),
+    "edges.parquet": ("Edges as Parquet", "For polars, pandas, DuckDB, … in row groups of 131,072 edges."),
+    "edges.jsonl": ("Edges as JSON Lines", "An object a line, in no particular order."),
+    "neo4j.zip": ("The graph for Neo4j", "nodes.csv and relationships.csv for `neo4j-admin database import full`."),
+}
+
+_EXAMPLES = {
+    "edges.csv": """\
+source,target,mention_count,weight,first_seen,last_seen
+Grace,ada,3,2.7143,2026-01-12T09:30:00.000000Z,2026-01-15T12:00:00.000000Z
+""",
+    "gephi.csv": """\
+Source,Target,Weight,Type,mention_count,first_seen,last_seen
+Grace,ada,2.7143,Directed,3,2026-01-12T09:30:00.000000Z,2026-01-15T12:00:00.000000Z
+""",
+    "nodes.csv": """\
+Id,Label,mentions_made,mentions_received
+Grace,Grace,31,9
+""",
+    "edges.jsonl": """\
+{"source":"Grace","target":"ada","mention_count":3,"weight":2.7143,"first_seen":"2026-01-12T09:30:00.000000Z",\
+"last_seen":"2026-01-15T12:00:00.000000Z","archived_at":null}
+""",
+    "graph.gexf": """\
+<?xml version="1.0" encoding="UTF-8"?>
+<gexf xmlns="http://gexf.net/1.3" version="1.3">
+…
+<node id="4321" label="Grace"><attvalues><attvalue for="handle" value="grace"/>…</attvalues></node>
+…
+<edge source="4321" target="-1234" weight="2.7143"><attvalues><attvalue for="count" value="3"/>…</attvalues></edge>
+…
+<!-- complete: 2 users, 1 edges -->
+</gexf>
+""",
+    "graph.graphml": """\
+<?xml version="1.0" encoding="UTF-8"?>
+<graphml xmlns="http://graphml.graphdrawing.org/xmlns" …>
+…
+<node id="4321"><data key="label">Grace</data>…</node>
+…
+<edge source="4321" target="-1234"><data key="weight">2.7143</data><data key="count">3</data>…</edge>
+…
+<!-- complete: 2 users, 1 edges -->
+</graphml>
+""",
+    "edges.parquet": "PAR1…",
+    "neo4j.zip": "PK…",
+}
+
+
+async def read_selection(  # noqa: PLR0917 (each is a query parameter)
+    services: Injected,
+    as_of: AsOf = None,
+    min_weight: Annotated[
+        float, QueryParameter(description="Only edges of this effective weight or more.", ge=0, le=1e300)
+    ] = 0.0,
+    since: Annotated[
+        str | None,
+        QueryParameter(
+            format="date-time", description="Only edges whose last mention is not earlier: ISO 8601 with an offset."
+        ),
+    ] = None,
+    user: Annotated[
+        list[str] | None,
+        QueryParameter(
+            description="Only the surroundings of these users: `user=ada&user=grace`, in any spelling.",
+            max_items=MAX_USERS,
+        ),
+    ] = None,
+    depth: Annotated[
+        int,
+        QueryParameter(
+            description="How far their surroundings go: 0, the users alone; 1, with whom they mention or who mentions "
+            "them; 2, one step further. Steps are taken along edges that the other filters let pass.",
+            ge=0,
+            le=MAX_DEPTH,
+        ),
+    ] = 1,
+    touching: Annotated[
+        bool,
+        QueryParameter(
+            description="Whether an edge needs only one end in the surroundings. All edges of one user: "
+            "`user=ada&depth=0&touching=true`."
+        ),
+    ] = False,
+    archived: Archived = False,
+    self_mentions: SelfMentions = False,
+) -> Selection:
+    """The query as a selection. Raises NotFound for an unknown user, BadRequest for what is no handle or no instant."""
+    # An empty one is how a form sends a field that was left empty.
+    handles = [handle for handle in user or () if handle]
+    return Selection(
+        as_of=instant(as_of, services.clock()),
+        min_weight=min_weight or None,
+        since=None if since is None else _since(since),
+        around=await _ids_of(services, handles) if handles else None,
+        depth=depth,
+        touching=touching,
+        archived=archived,
+        self_mentions=self_mentions,
+    )
+
+
+def _since(text: str) -> datetime:
+    try:
+        given = msgspec.convert(text, Annotated[datetime, msgspec.Meta(tz=True)])
+    except msgspec.ValidationError:
+        raise BadRequest(f"query parameter 'since' has to be {WANTED['since']}.") from None
+    return instant(given, given)
+
+
+async def _ids_of(services: Services, handles: list[str]) -> tuple[int, ...]:
+    async with services.pool.connection() as conn:
+        parameters = await services.parameters(conn)
+        return tuple([(await graph.find_user(conn, handle, parameters)).id for handle in handles])
+
+
+Selected: TypeAlias = NamedDependency[SkipValidation[Selection]]
+Guard: TypeAlias = Annotated[
+    bool,
+    QueryParameter(
+        description="Whether an apostrophe is put before handles that a spreadsheet would run as a formula (those that "
+        "begin with `=`, `+`, `-` or `@`), and before those that begin with one."
+    ),
+]
+
+
+async def _answer(services: Services, name: str, asked: Request) -> ASGIResponse:
+    async with services.pool.connection() as conn:
+        parameters = await services.parameters(conn)
+    export = Export(FORMS[name], asked, parameters.half_life.total_seconds())
+    return await Download.begin(
+        _blocks(services, export),
+        media_type=FORMS[name].media_type,
+        filename=name,
+        stalled_after=services.settings.receive_timeout,
+        headers=lambda: {COUNT_HEADER: str(export.count), AS_OF_HEADER: asked.selection.as_of.isoformat()},
+    )
+
+
+async def _blocks(services: Services, export: Export) -> AsyncGenerator[bytes]:
+    """The export, made in a thread: it computes, and its connection waits."""
+    slots = services.export_slots
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await slots.acquire()
+    except TimeoutError:
+        raise TooManyExports("as many exports are running as may; try again when one has ended.") from None
+    # One thread for all of it, of its own: memory that one thread has freed is little use to others.
+    thread = ThreadPoolExecutor(1, "export")
+    try:
+        block: bytes | None = await _in(thread, export, partial(export.begin, services.exports))
+        while block is not None:
+            yield block
+            block = await _in(thread, export, export.next)
+    finally:
+        # Submitted first: where the request is cancelled meanwhile, the connection comes back all the same.
+        closing = asyncio.wrap_future(thread.submit(export.close))
+        thread.shutdown(wait=False)
+        try:
+            await asyncio.shield(closing)
+        finally:
+            slots.release()
+
+
+async def _in(thread: ThreadPoolExecutor, export: Export, step: Callable[[], T]) -> T:
+    running = asyncio.wrap_future(thread.submit(step))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.to_thread(export.cancel)
+        with suppress(Exception):
+            await running
+        raise
+
+
+def _handler(name: str) -> HTTPRouteHandler:
+    title, text = _ABOUT[name]
+    form = FORMS[name]
+    decorate = get(
+        f"/export/{name}",
+        tags=["exports"],
+        summary=title,
+        description=f"{text} {_COUNTED}",
+        operation_id="Export" + "".join(part.title() for part in name.split(".")),
+        dependencies={"selected": Provide(read_selection)},
+        responses={
+            200: ResponseSpec(
+                str,
+                media_type=form.media_type.partition(";")[0],
+                generate_examples=False,
+                description=text,
+                examples=[Example(summary=name, value=_EXAMPLES[name])],
+            ),
+            **problems.responses(_PROBLEMS),
+        },
+    )
+
+    async def export(services: Injected, selected: Selected) -> ASGIResponse:
+        return await _answer(services, name, Request(selected, guard=False))
+
+    async def export_for_people(services: Injected, selected: Selected, guard: Guard = True) -> ASGIResponse:
+        return await _answer(services, name, Request(selected, guard=guard))
+
+    return decorate(export_for_people if name in PEOPLE else export)
+
+
+HANDLERS: list[HTTPRouteHandler] = [_handler(name) for name in FORMS]
+"""One a kind of file."""

@@ -1,0 +1,114 @@
+"""What the OpenAPI document shows as answers about the graph. A test reads each as the struct it stands for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_AS_OF = "2026-01-15T12:00:00Z"
+_CURSOR = "4005b6ae7d566cf47fffffffffffffff"
+
+EDGE = {
+    "source": "Grace",
+    "target": "ada",
+    "as_of": _AS_OF,
+    "mention_count": 3,
+    "weight": 2.7143,
+    "first_seen": "2026-01-12T09:30:00Z",
+    "last_seen": "2026-01-15T12:00:00Z",
+    "archived_at": None,
+    "links": {"source": "/users/grace", "target": "/users/ada"},
+}
+USER = {
+    "handle": "grace",
+    "spelling": "Grace",
+    "as_of": _AS_OF,
+    "mentioned_users": 12,
+    "mentions_made": 31,
+    "weight_made": 18.2071,
+    "mentioning_users": 4,
+    "mentions_received": 9,
+    "weight_received": 5.5024,
+    "self_mentions": 1,
+    "links": {
+        "user": "/users/grace",
+        "outgoing": "/users/grace/outgoing",
+        "incoming": "/users/grace/incoming",
+        "reciprocal": "/users/grace/reciprocal",
+        "ego": "/users/grace/ego",
+    },
+}
+USERS = {
+    "users": [{"handle": "grace", "spelling": "Grace", "link": "/users/grace"}],
+    "next": "/users?prefix=gra&limit=1&after=grace",
+}
+MENTIONS = {
+    "user": "Grace",
+    "as_of": _AS_OF,
+    "mentions": [
+        {
+            "handle": "ada",
+            "spelling": "ada",
+            "mention_count": 3,
+            "weight": 2.7143,
+            "first_seen": "2026-01-12T09:30:00Z",
+            "last_seen": "2026-01-15T12:00:00Z",
+            "archived_at": None,
+        }
+    ],
+    "next": f"/users/grace/outgoing?limit=1&cursor={_CURSOR}&as_of=2026-01-15T12%3A00%3A00Z",
+}
+TIES = {
+    "user": "Grace",
+    "as_of": _AS_OF,
+    "ties": [
+        {
+            "handle": "ada",
+            "spelling": "ada",
+            "weight": 1.8114,
+            "made": {
+                "mention_count": 3,
+                "weight": 2.7143,
+                "last_seen": "2026-01-15T12:00:00Z",
+                "archived_at": None,
+            },
+            "received": {
+                "mention_count": 2,
+                "weight": 1.8114,
+                "last_seen": "2026-01-14T08:15:00Z",
+                "archived_at": None,
+            },
+        }
+    ],
+    "next": None,
+}
+_GRACE_TO_ADA: dict[str, Any] = {
+    "source": "grace",
+    "target": "ada",
+    "mention_count": 3,
+    "weight": 2.7143,
+    "first_seen": "2026-01-12T09:30:00Z",
+    "last_seen": "2026-01-15T12:00:00Z",
+    "archived_at": None,
+}
+EGO = {
+    "user": "Grace",
+    "as_of": _AS_OF,
+    "depth": 1,
+    "users": [
+        {"handle": "grace", "spelling": "Grace", "distance": 0, "weight": None},
+        {"handle": "ada", "spelling": "ada", "distance": 1, "weight": 4.5257},
+    ],
+    "edges": [_GRACE_TO_ADA],
+    "cut": {"users": 13, "edges": 1, "not_followed": []},
+}
+PATH = {
+    "source": "Grace",
+    "target": "ada",
+    "as_of": _AS_OF,
+    "outcome": "found",
+    "length": 1,
+    "users": [{"handle": "grace", "spelling": "Grace"}, {"handle": "ada", "spelling": "ada"}],
+    "edges": [_GRACE_TO_ADA],
+    "visited": 2,
+    "detail": "grace → ada",
+}

@@ -1,0 +1,287 @@
+"""Users and what is between them: the network around one, and the shortest way from one to another."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from enum import StrEnum
+from itertools import pairwise
+from typing import LiteralString
+
+import msgspec
+import numpy as np
+from psycopg import IsolationLevel
+
+import sql
+from app.arrays import Int8Array
+from app.db import AsyncConnection, async_one, async_rows
+from app.graph import Direction, User, View, seen
+from app.ledger import GraphParameters
+
+_USERS = sql.query("users/get")
+_NEIGHBOURS = sql.query("edges/neighbours")
+_AMONG = sql.query("edges/among")
+_CROWDED = sql.query("edges/crowded")
+_AT_ENDS = sql.query("edges/at_ends")
+_STEP: Mapping[Direction, LiteralString] = {
+    Direction.OUTGOING: sql.query("edges/mentioned_by"),
+    Direction.INCOMING: sql.query("edges/mentioning"),
+}
+
+MOST_FOLLOWED = 1_000
+"""A neighbour who makes, or receives, more edges than this is not followed further that way: it would cost seconds, and
+half the graph is two steps from a celebrity."""
+
+MOST_VISITED = 20_000
+"""Users that a search for a path visits at most, and edges that it reads at most."""
+
+MAX_STEPS = 6
+
+
+class Member(msgspec.Struct, frozen=True):
+    """A user of a network. `distance`: steps from its middle, in either direction. `weight`: that of all ties with
+    users one step nearer that were followed."""
+
+    user: User
+    distance: int
+    weight: float | None
+
+
+class Between(msgspec.Struct, frozen=True):
+    """An edge between two users by id."""
+
+    source_id: int
+    target_id: int
+    mention_count: int
+    weight: float
+    first_seen: datetime
+    last_seen: datetime
+    archived_at: datetime | None
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """How much of a network is asked for. The user in its middle counts."""
+
+    users: int
+    edges: int
+
+
+class Network(msgspec.Struct, frozen=True):
+    """A user, those around, nearest and strongest ties first, and the edges among them all, the heaviest first."""
+
+    members: list[Member]
+    edges: list[Between]
+    steps: int
+    """How many were taken: fewer than asked for where the users of an earlier one did not fit."""
+    users_cut: int
+    """Users of the last step that did not fit: those with the weakest ties."""
+    edges_cut: int
+    """Edges among the members that did not fit: the lightest."""
+    not_followed: list[User]
+    """Members with so many mentions in a direction that those were not followed to the second step."""
+
+
+class Outcome(StrEnum):
+    """How a search for a path ended."""
+
+    FOUND = "found"
+    NONE = "none"
+    """There is none of so many steps."""
+    GAVE_UP = "gave_up"
+    """It visited as many users as it may."""
+
+
+class Path(msgspec.Struct, frozen=True):
+    """A shortest path, if one was found: its users in order, and the edges from each to the next."""
+
+    outcome: Outcome
+    users: list[User]
+    edges: list[Between]
+    visited: int
+    """Users that the search has come to, from both ends."""
+
+
+class _Neighbour(msgspec.Struct, frozen=True):
+    id: int
+    handle: str
+    spelling: str
+    weight: float
+    found: int
+
+
+class _Among(Between, frozen=True, kw_only=True):
+    found: int
+
+
+class _Crowded(msgspec.Struct, frozen=True):
+    id: int
+    makes: bool
+    receives: bool
+
+
+class _AtEnds(msgspec.Struct, frozen=True):
+    made: int
+    received: int
+
+
+class _Step(msgspec.Struct, frozen=True):
+    ids: list[int]
+    vias: list[int]
+    edges: int
+
+
+@asynccontextmanager
+async def _snapshot(conn: AsyncConnection) -> AsyncGenerator[None]:
+    """A transaction in which several statements see the same graph."""
+    await conn.set_isolation_level(IsolationLevel.REPEATABLE_READ)
+    try:
+        async with conn.transaction():
+            yield
+    finally:
+        if not conn.closed:
+            await conn.set_isolation_level(None)
+
+
+# Around a user ------------------------------------------------------------------------------------------------------
+
+
+async def ego(
+    conn: AsyncConnection, user: User, parameters: GraphParameters, view: View, *, depth: int, limits: Limits
+) -> Network:
+    """The user, those one step away (or two) in either direction, strongest ties first, and the edges among them.
+
+    A tie weighs what both its directions weigh together; users two steps away are ordered by their ties with members
+    one step away.
+    """
+    params = seen(view, parameters)
+    async with _snapshot(conn):
+        members, cut, steps = [Member(user, 0, None)], 0, 0
+        crowded: dict[int, _Crowded] = {}
+        while steps < depth and not cut:
+            rim = [member.user.id for member in members if member.distance == steps]
+            if steps > 0:
+                crowded = {each.id: each for each in await _crowded(conn, rim)}
+            steps += 1
+            room = limits.users - len(members)
+            asked = {
+                "making": [user_id for user_id in rim if not (user_id in crowded and crowded[user_id].makes)],
+                "receiving": [user_id for user_id in rim if not (user_id in crowded and crowded[user_id].receives)],
+                "seen": [member.user.id for member in members],
+                # One more than fit: where none fits, it tells how many there are.
+                "limit": room + 1,
+            }
+            found = await async_rows(conn, _Neighbour, _NEIGHBOURS, {**asked, **params})
+            cut = max(0, found[0].found - room) if found else 0
+            members += (Member(User(each.id, each.handle, each.spelling), steps, each.weight) for each in found[:room])
+        edges, edges_cut = await _among(conn, [member.user.id for member in members], params, limits.edges)
+    not_followed = [member.user for member in members if member.user.id in crowded]
+    return Network(members, edges, steps, cut, edges_cut, not_followed)
+
+
+async def _crowded(conn: AsyncConnection, ids: list[int]) -> list[_Crowded]:
+    return await async_rows(conn, _Crowded, _CROWDED, {"ids": ids, "most": MOST_FOLLOWED})
+
+
+async def _among(
+    conn: AsyncConnection, ids: list[int], params: Mapping[str, object], limit: int
+) -> tuple[list[Between], int]:
+    """The heaviest edges among some users, and how many more there are."""
+    found = await async_rows(conn, _Among, _AMONG, {"ids": ids, "limit": limit, **params})
+    return list[Between](found), found[0].found - len(found) if found else 0
+
+
+# From a user to another ---------------------------------------------------------------------------------------------
+
+
+class _Side:
+    """What a search has come to from one of its ends, and over whom."""
+
+    def __init__(self, start: int, direction: Direction) -> None:
+        self.direction = direction
+        self.over: dict[int, int | None] = {start: None}
+        """By user, the one a step nearer to this end."""
+        self.frontier: list[int] = [start]
+        """Those the last step has come to first."""
+        self.edges = 0
+        """How many edges the next step would read, as far as they were counted."""
+
+    def arrive(self, step: _Step) -> None:
+        new = {user_id: via for user_id, via in zip(step.ids, step.vias, strict=True) if user_id not in self.over}
+        self.over.update(new)
+        self.frontier = list(new)
+
+    def way_to(self, user_id: int) -> list[int]:
+        """From this end to the user."""
+        way = list[int]()
+        at: int | None = user_id
+        while at is not None:
+            way.append(at)
+            at = self.over[at]
+        return way[::-1]
+
+
+async def shortest_path(
+    conn: AsyncConnection, source: User, target: User, parameters: GraphParameters, view: View, *, max_length: int
+) -> Path:
+    """Over the fewest mentions from source to target: breadth first from both ends, where there are fewer edges next.
+
+    Of several paths that are as short, the same graph always gives the same one.
+    """
+    params = seen(view, parameters)
+    async with _snapshot(conn):
+        outcome, way, visited = await _search(conn, source.id, target.id, view, max_length)
+        users = await _named(conn, way)
+        edges, _ = await _among(conn, way, params, len(way) ** 2) if len(way) > 1 else ([], 0)
+    steps = {(each.source_id, each.target_id): each for each in edges}
+    return Path(outcome, users, [steps[step] for step in pairwise(way)], visited)
+
+
+async def _search(
+    conn: AsyncConnection, source_id: int, target_id: int, view: View, max_length: int
+) -> tuple[Outcome, list[int], int]:
+    """How it ended, the users' ids from source to target, and how many it visited."""
+    if source_id == target_id:
+        return Outcome.FOUND, [source_id], 1
+    ahead, back = _Side(source_id, Direction.OUTGOING), _Side(target_id, Direction.INCOMING)
+    for _ in range(max_length):
+        visited = len(ahead.over) + len(back.over)
+        most = MOST_VISITED - visited
+        await _count(conn, ahead, back, view, most + 1)
+        side, other = (ahead, back) if ahead.edges <= back.edges else (back, ahead)
+        if side.edges == 0:
+            return Outcome.NONE, [], visited
+        if side.edges > most:
+            return Outcome.GAVE_UP, [], visited
+        side.arrive(await _step(conn, side, view, most))
+        # No shorter way is left: all of those were walked from both ends.
+        if met := _met(side.frontier, other.over):
+            way = ahead.way_to(met[0]) + back.way_to(met[0])[-2::-1]
+            return Outcome.FOUND, way, len(ahead.over) + len(back.over)
+    return Outcome.NONE, [], len(ahead.over) + len(back.over)
+
+
+def _met(frontier: Iterable[int], others: Collection[int]) -> list[int]:
+    return sorted(user_id for user_id in frontier if user_id in others)
+
+
+async def _count(conn: AsyncConnection, ahead: _Side, back: _Side, view: View, most: int) -> None:
+    sources, targets = (Int8Array(np.array(side.frontier, np.int64)) for side in (ahead, back))
+    params = {"sources": sources, "targets": targets, "archived": view.archived, "most": most}
+    found = await async_one(conn, _AtEnds, _AT_ENDS, params)
+    if found is None:
+        raise LookupError("edges/at_ends answered no row")
+    ahead.edges, back.edges = found.made, found.received
+
+
+async def _step(conn: AsyncConnection, side: _Side, view: View, most: int) -> _Step:
+    params = {"ids": Int8Array(np.array(side.frontier, np.int64)), "archived": view.archived, "most": most}
+    found = await async_one(conn, _Step, _STEP[side.direction], params)
+    if found is None:
+        raise LookupError("a step of a search answered no row")
+    return found
+
+
+async def _named(conn: AsyncConnection, ids: list[int]) -> list[User]:
+    by_id = {user.id: user for user in await async_rows(conn, User, _USERS, {"ids": ids})}
+    return [by_id[user_id] for user_id in ids]

@@ -1,0 +1,144 @@
+"""What every user's mentions add up to, made and received; and the users who are first in either.
+
+Of each direction all users above a floor are held apart, in the order of their score, which decay does not change.
+There are many more than are ever asked for, so a few can leave before every user must be looked at again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import numpy as np
+import polars as pl
+
+import sql
+from app.arrays import Float8Array, Int8Array, TimestamptzArray
+from app.db import Connection, execute, rows
+from app.grouping import Groups, Numbers
+
+_ADD = sql.query("user_totals/add")
+_SUBTRACT = sql.query("user_totals/subtract")
+_DELETE_EMPTY = sql.query("user_totals/delete_empty")
+_CLEAR = sql.query("user_totals/clear")
+_RECOUNT = sql.query("user_totals/recount")
+_RESCORE = sql.query("top_users/rescore")
+_DROP_FALLEN = sql.query("top_users/drop_fallen")
+_HELD = sql.query("top_users/held")
+_TRIM = sql.query("top_users/trim")
+_CLEAR_TOP = sql.query("top_users/clear")
+_REFILL = sql.query("top_users/refill")
+
+FEWEST, KEPT, MOST = 1_000, 10_000, 20_000
+"""Users held of a direction: beyond MOST they are cut to KEPT, and below FEWEST, which may be asked for, looked for."""
+
+_COUNTS = ["mentions_made", "mentions_received", "self_mentions"]
+_WEIGHTS = ["weight_made", "weight_received"]
+SCHEMA = pl.Schema(
+    {
+        "user_id": pl.Int64,
+        **dict.fromkeys(_COUNTS, pl.Int64()),
+        **dict.fromkeys(_WEIGHTS, pl.Float64()),
+        "weighed_at": pl.Datetime("us", "UTC"),
+    }
+)
+"""Totals of users; weights as they are at weighed_at."""
+
+
+class _Held(msgspec.Struct, frozen=True):
+    direction: str
+    every_one: bool
+    held: int
+
+
+def by_user(edges: Sequence[pl.DataFrame], half_life: timedelta) -> pl.DataFrame:
+    """What edges, as deltas have them, add up to by user, in the order of ids."""
+    together = pl.concat(edges)
+    sources, targets, counts = (together[name].to_numpy() for name in ("source_id", "target_id", "mention_count"))
+    weights, none = together["weight"].to_numpy(), np.zeros(len(together), np.int64)
+    others = sources != targets
+    made, own, weight = np.where(others, counts, 0), np.where(others, 0, counts), np.where(others, weights, 0.0)
+    instants = together["weighed_at"].to_physical().to_numpy()
+    # Each edge once for the user at either end.
+    sides = {
+        "user_id": (sources, targets),
+        "mentions_made": (made, none),
+        "mentions_received": (none, made),
+        "self_mentions": (own, none),
+        "weight_made": (weight, none.astype(np.float64)),
+        "weight_received": (none.astype(np.float64), weight),
+        "weighed_at": (instants, instants),
+    }
+    return _sum({name: np.concatenate(both) for name, both in sides.items()}, half_life)
+
+
+def meet(totals: Sequence[pl.DataFrame], half_life: timedelta) -> pl.DataFrame:
+    """Sum totals by user, in the order of ids: counts add up, weights meet at their latest instant."""
+    if len(totals) == 1:
+        return totals[0]
+    together = pl.concat([pl.DataFrame(schema=SCHEMA), *totals])
+    return _sum({name: together[name].to_physical().to_numpy() for name in SCHEMA}, half_life)
+
+
+def _sum(columns: dict[str, Numbers], half_life: timedelta) -> pl.DataFrame:
+    groups = Groups.of(columns["user_id"])
+    latest = groups.max(columns["weighed_at"])
+    half_lives = (groups.spread(latest) - columns["weighed_at"]) / (half_life / timedelta(microseconds=1))
+    left = np.exp2(-half_lives)
+    summed = {
+        "user_id": groups.first(columns["user_id"]),
+        **{name: groups.sum(columns[name]) for name in _COUNTS},
+        **{name: groups.sum(columns[name] * left) for name in _WEIGHTS},
+        "weighed_at": latest,
+    }
+    return pl.DataFrame(summed).cast(SCHEMA)  # pyright: ignore[reportArgumentType] (a schema is a mapping of types)
+
+
+def apply(conn: Connection, added: pl.DataFrame, removed: pl.DataFrame, half_life: timedelta) -> None:
+    """Add totals to those of the users, and take others out of them. In a transaction; the summaries' lock is held."""
+    if not added.is_empty():
+        execute(conn, _ADD, {**_columns(added, half_life), "most": MOST})
+    if not removed.is_empty():
+        _subtract(conn, removed, half_life)
+    for held in rows(conn, _Held, _HELD):
+        if held.held > MOST:
+            execute(conn, _TRIM, {"direction": held.direction, "keep": KEPT})
+        elif held.held < FEWEST and not held.every_one:
+            _refill(conn, held.direction, half_life)
+
+
+def recount(conn: Connection, half_life: timedelta) -> None:
+    """Make the totals anew of all edges. In a transaction; every shard is locked, and the summaries."""
+    execute(conn, _CLEAR)
+    execute(conn, _RECOUNT, {"half_life_seconds": half_life.total_seconds()})
+    for held in rows(conn, _Held, _HELD):
+        _refill(conn, held.direction, half_life)
+
+
+def _subtract(conn: Connection, removed: pl.DataFrame, half_life: timedelta) -> None:
+    columns = _columns(removed, half_life)
+    touched = execute(conn, _SUBTRACT, columns)
+    if touched != len(removed):
+        raise LookupError(f"{len(removed) - touched} users to take mentions out of have no totals")
+    execute(conn, _DELETE_EMPTY, columns)
+    execute(conn, _RESCORE, columns)
+    execute(conn, _DROP_FALLEN, columns)
+
+
+def _refill(conn: Connection, direction: str, half_life: timedelta) -> None:
+    execute(conn, _CLEAR_TOP, {"direction": direction})
+    weighing = {"half_life_seconds": half_life.total_seconds()}
+    execute(conn, _REFILL, {"direction": direction, "keep": KEPT, **weighing})
+
+
+def _columns(totals: pl.DataFrame, half_life: timedelta) -> dict[str, Any]:
+    return {
+        "user_ids": Int8Array(totals["user_id"].to_numpy()),
+        **{name: Int8Array(totals[name].to_numpy()) for name in _COUNTS},
+        "weights_made": Float8Array(totals["weight_made"].to_numpy()),
+        "weights_received": Float8Array(totals["weight_received"].to_numpy()),
+        "weighed_at": TimestamptzArray(totals["weighed_at"].dt.replace_time_zone(None).to_numpy()),
+        "half_life_seconds": half_life.total_seconds(),
+    }

@@ -1,0 +1,245 @@
+"""The command `export`: the graph as a file for another tool, over the HTTP API."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import click
+import httpx
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+from app.errors import BadRequest
+from ops.cli import options
+from ops.cli.client import ApiAway
+from ops.cli.console import err, number, size
+from ops.cli.uploads import client_of
+
+COUNT_HEADER = "Mentiongraph-Count"
+"""As app.http.exports has it."""
+CHUNK = 256 << 10
+TAIL = 256
+"""Bytes at a file's end that are looked at."""
+
+
+class Kind(NamedTuple):
+    """A kind of file: its name at the API, and what shows that it is whole."""
+
+    name: str
+    records: Callable[[], Records] | None = None
+    end: re.Pattern[bytes] | None = None
+    noun: str = "edges"
+
+
+class Records:
+    """Counts the records of a file as it comes in: lines that end outside quotes, where there are quotes."""
+
+    def __init__(self, *, header: bool, quotes: bool) -> None:
+        self.count = -1 if header else 0
+        self._quotes = quotes
+        self._quoted = False
+
+    def see(self, chunk: bytes) -> None:
+        if not self._quotes:
+            self.count += chunk.count(b"\n")
+            return
+        # A quote inside quotes is doubled, so every second part is outside.
+        for part in chunk.split(b'"'):
+            self.count += 0 if self._quoted else part.count(b"\n")
+            self._quoted = not self._quoted
+        self._quoted = not self._quoted
+
+
+def _csv() -> Records:
+    return Records(header=True, quotes=True)
+
+
+def _lines() -> Records:
+    return Records(header=False, quotes=False)
+
+
+_COMMENT = re.compile(rb"<!-- complete: \d+ users, (\d+) edges -->\n</\w+>\n$")
+KINDS = {
+    "csv": Kind("edges.csv", _csv),
+    "gephi": Kind("gephi.csv", _csv),
+    "nodes": Kind("nodes.csv", _csv, noun="users"),
+    "gexf": Kind("graph.gexf", end=_COMMENT),
+    "graphml": Kind("graph.graphml", end=_COMMENT),
+    "parquet": Kind("edges.parquet", end=re.compile(rb"PAR1$")),
+    "jsonl": Kind("edges.jsonl", _lines),
+    "neo4j": Kind("neo4j.zip", end=re.compile(rb"PK\x05\x06.{18}$", re.DOTALL)),
+}
+_ENDS = {
+    ".csv": "csv",
+    ".gexf": "gexf",
+    ".graphml": "graphml",
+    ".parquet": "parquet",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".zip": "neo4j",
+}
+
+
+class _Instant(click.ParamType[str]):
+    name = "INSTANT"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """ISO 8601 with an offset, as the API wants it."""
+        try:
+            instant = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no instant such as 2026-01-15 or 2026-01-15T12:00:00Z.", param, ctx)
+        return (instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)).isoformat()
+
+
+@click.command()
+@options.api
+@options.data
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(list(KINDS)),
+    help="csv, gephi (edges for Gephi), nodes (users for Gephi), gexf, graphml, parquet, jsonl, or neo4j (a zip); "
+    "default: as the output's name ends, or csv.",
+)
+@click.option(
+    "--output",
+    "-o",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="Where to; `-`: standard output. Default: edges.csv, graph.gexf, … in the current directory.",
+)
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option("--min-weight", type=click.FloatRange(min=0), help="Only edges of this effective weight or more.")
+@click.option("--since", type=_Instant(), help="Only edges with a mention since then.")
+@click.option("--user", metavar="HANDLE", multiple=True, help="Only the surroundings of this user; may be repeated.")
+@click.option(
+    "--depth",
+    type=click.IntRange(0, 2),
+    help="How far they go: 0, the users alone; 1, with whom they mention or who mentions them (default); 2, a step "
+    "further.",
+)
+@click.option("--touching", is_flag=True, help="With edges of which only one end is among them.")
+@click.option("--archived", is_flag=True, help="With archived edges.")
+@click.option("--self-mentions", is_flag=True, help="With mentions of oneself.")
+@click.option("--as-of", type=_Instant(), help="The instant that weights are effective at; default: this minute.")
+@click.option("--no-guard", is_flag=True, help="CSV: leave handles that look like formulas as they are.")
+def export(
+    api: str | None,
+    data: Path | None,
+    kind: str | None,
+    output: Path | None,
+    user: tuple[str, ...],
+    *,
+    force: bool,
+    no_guard: bool,
+    **filters: str | float | bool | None,
+) -> None:
+    """Write the graph, or a part of it, to a file for another tool.
+
+    It is one snapshot, taken while work goes on. The file has its name only once it is complete, and what arrived is
+    checked against the number of records that the API announced. To list a user's edges on the screen, ask the API.
+
+    \b
+    Examples:
+      mentiongraph export --format gexf                       graph.gexf, for Gephi
+      mentiongraph export -o mentions.graphml --min-weight 0.5
+      mentiongraph export -o ada.gexf --user ada --depth 2
+      mentiongraph export --format parquet --since 2026-01-01 --archived
+      mentiongraph export --format jsonl -o - | jq -r .source | sort | uniq -c
+    """
+    chosen = KINDS[kind or _ENDS.get(output.suffix.lower() if output else "", "csv")]
+    if output is not None and str(output) == "-":
+        if sys.stdout.isatty() and not chosen.records:
+            raise BadRequest("this format is nothing for a terminal: name a file, or send it through a pipe.")
+        target = None
+    else:
+        target = output or Path(chosen.name)
+        if target.exists() and not force:
+            raise BadRequest(f"{target} exists already; name another file, or give --force.")
+    params = [(name, _text(value)) for name, value in filters.items() if value is not None and value is not False]
+    params += [("user", handle) for handle in user] + ([("guard", "false")] if no_guard else [])
+    with (
+        client_of(api, data) as client,
+        client.download(f"/export/{chosen.name}", params) as answer,
+        _written(target) as file,
+    ):
+        total, written = _receive(answer, chosen, file)
+    click.echo(f"{target or 'standard output'}: {number(total)} {chosen.noun}, {number(written)} bytes", err=not target)
+
+
+def _text(value: object) -> str:
+    return "true" if value is True else str(value)
+
+
+@contextmanager
+def _written(target: Path | None) -> Generator[BinaryIO]:
+    """A file that gets its name when the block ends well."""
+    if target is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            yield file
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _receive(answer: httpx.Response, kind: Kind, file: BinaryIO) -> tuple[int, int]:
+    """How many records and bytes came. Raises ApiAway if not all of them did."""
+    total = int(answer.headers[COUNT_HEADER])
+    records = kind.records() if kind.records else None
+    written, tail = 0, b""
+    with _progress(kind.name) as show:
+        for chunk in _chunks(answer):
+            file.write(chunk)
+            written += len(chunk)
+            tail = (tail + chunk)[-TAIL:]
+            if records:
+                records.see(chunk)
+            show(written, records.count if records else None, total)
+    _check(kind, total, records, tail)
+    return total, written
+
+
+def _chunks(answer: httpx.Response) -> Iterator[bytes]:
+    try:
+        yield from answer.iter_bytes(CHUNK)
+    except httpx.TransportError as error:
+        raise ApiAway(f"{answer.url} was broken off ({error}); nothing is kept of it. Try again.") from error
+
+
+def _check(kind: Kind, total: int, records: Records | None, tail: bytes) -> None:
+    if records and records.count != total:
+        raise ApiAway(f"{number(total)} {kind.noun} were announced, {number(records.count)} came; nothing is kept.")
+    if kind.end:
+        found = kind.end.search(tail)
+        if found is None or (kind.end.groups and int(found[1]) != total):
+            raise ApiAway(f"{kind.name} ends in the wrong way: something on the way cut it off; nothing is kept.")
+
+
+@contextmanager
+def _progress(name: str) -> Generator[Callable[[int, int | None, int], None]]:
+    """A bar on standard error; its share is known where records are counted."""
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[done]}"),
+    )
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task(name, total=None, done="")
+
+        def show(written: int, count: int | None, total: int) -> None:
+            progress.update(task, done=size(written), completed=count, total=None if count is None else total)
+
+        yield show

@@ -1,0 +1,2 @@
+-- Runs of which every day is too old. The summaries' lock is held.
+DELETE FROM day_runs WHERE last_day < %(first_day)s::date;

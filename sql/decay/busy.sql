@@ -1,0 +1,2 @@
+-- Whether an upload is on its way into the graph or out of it. No locks.
+SELECT EXISTS(SELECT FROM uploads WHERE finished_at IS NULL) AS busy;

@@ -1,0 +1,8 @@
+-- Ranges for the blocks that came since; oldest NULL: any instant.
+INSERT INTO decay_ranges (first_block, oldest)
+SELECT first_block, coalesce(%(oldest)s::timestamptz, '-infinity')
+FROM generate_series(
+  (SELECT coalesce(max(first_block) + %(range_blocks)s::integer, 0) FROM decay_ranges),
+  pg_relation_size('edges') / current_setting('block_size')::bigint - 1,
+  %(range_blocks)s::integer
+) AS first_block;

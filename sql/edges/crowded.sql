@@ -1,0 +1,17 @@
+-- Which of some users make, and which receive, more than so many edges. Reads no more than that of each. No locks.
+-- One row for each user of whom either is true.
+SELECT c.id, c.makes, c.receives
+FROM (
+  SELECT
+    asked.id,
+    (
+      SELECT count(*) > %(most)s::bigint
+      FROM (SELECT FROM edges WHERE source_id = asked.id ORDER BY source_id LIMIT %(most)s::bigint + 1) AS made
+    ) AS makes,
+    (
+      SELECT count(*) > %(most)s::bigint
+      FROM (SELECT FROM edges WHERE target_id = asked.id ORDER BY target_id LIMIT %(most)s::bigint + 1) AS received
+    ) AS receives
+  FROM unnest(%(ids)s::bigint[]) AS asked (id)
+) AS c
+WHERE c.makes OR c.receives;

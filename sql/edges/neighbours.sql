@@ -1,0 +1,38 @@
+-- Users at the other ends of what some users make, and of what some receive, without those seen before: the strongest
+-- ties first, directions and users added up. The join is outside the limit, so few users travel. `found`: how many they
+-- are without the limit. Costs the users' degrees. No locks.
+SELECT u.id, u.handle, u.spelling, top.weight, top.found
+FROM (
+  SELECT e.id, sum(e.weight) AS weight, count(*) OVER () AS found
+  FROM (
+    SELECT
+      target_id AS id,
+      effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision) AS weight
+    FROM edges
+    WHERE source_id = ANY(%(making)s::bigint[])
+    UNION ALL
+    SELECT
+      source_id,
+      effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision)
+    FROM edges
+    WHERE target_id = ANY(%(receiving)s::bigint[])
+    UNION ALL
+    SELECT
+      target_id,
+      effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision)
+    FROM edges_archive
+    WHERE %(archived)s::boolean AND source_id = ANY(%(making)s::bigint[])
+    UNION ALL
+    SELECT
+      source_id,
+      effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision)
+    FROM edges_archive
+    WHERE %(archived)s::boolean AND target_id = ANY(%(receiving)s::bigint[])
+  ) AS e
+  WHERE e.id <> ALL(%(seen)s::bigint[])
+  GROUP BY e.id
+  ORDER BY weight DESC, e.id
+  LIMIT %(limit)s::integer
+) AS top
+INNER JOIN users AS u ON u.id = top.id
+ORDER BY top.weight DESC, top.id;

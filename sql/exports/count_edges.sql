@@ -1,0 +1,7 @@
+-- How many edges are selected. Binds on the client, so that what is not asked for is not planned. No locks. One row.
+SELECT count(*)
+FROM selected_edges(
+  %(as_of)s::timestamptz, %(half_life_seconds)s::double precision, %(archived)s::boolean,
+  %(self_mentions)s::boolean, %(min_weight)s::double precision, %(since)s::timestamptz, %(around)s::bigint[],
+  %(depth)s::integer, %(touching)s::boolean
+);

@@ -1,0 +1,25 @@
+-- The heaviest edges of the whole graph, with their weights at an instant. Those not above the highest floor are left
+-- out: another might be heavier. Through the index on the score. No locks.
+SELECT
+  s.handle AS source, s.spelling AS source_spelling, t.handle AS target, t.spelling AS target_spelling,
+  e.mention_count,
+  effective_weight(e.weight, e.weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision) AS weight,
+  e.first_seen, e.last_seen
+FROM (
+  SELECT h.source_id, h.target_id, h.score
+  FROM top_edges AS h
+  LEFT JOIN (
+    SELECT score, source_id, target_id FROM top_edge_floors
+    ORDER BY score DESC, source_id, target_id
+    LIMIT 1
+  ) AS f ON true
+  WHERE
+    f.score IS NULL OR h.score > f.score
+    OR (h.score = f.score AND (h.source_id, h.target_id) < (f.source_id, f.target_id))
+  ORDER BY h.score DESC, h.source_id, h.target_id
+  LIMIT %(limit)s::integer
+) AS top
+INNER JOIN edges AS e ON e.source_id = top.source_id AND e.target_id = top.target_id
+INNER JOIN users AS s ON s.id = top.source_id
+INNER JOIN users AS t ON t.id = top.target_id
+ORDER BY top.score DESC, top.source_id, top.target_id;

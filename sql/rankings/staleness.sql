@@ -1,0 +1,7 @@
+-- Since when something merged waits to be summarized, and what is trending for that. No locks. One row.
+SELECT
+  (
+    SELECT min(merged_at) FROM deltas WHERE merged_at IS NOT NULL AND (summarized_at IS NOT NULL) <> (sign = 1)
+  ) AS stale_since,
+  s.days_from, s.trends_until, s.trends_ended_at, s.trends_stale_since
+FROM summaries AS s;

@@ -1,0 +1,6 @@
+-- The users that are trending over so many days, as they were worked out the last time. No locks.
+SELECT u.handle, u.spelling, t.mentions, t.mentions_before, t.growth
+FROM trending_users AS t
+INNER JOIN users AS u ON u.id = t.user_id
+WHERE t.days = %(days)s::smallint AND t.place <= %(limit)s::integer
+ORDER BY t.place;

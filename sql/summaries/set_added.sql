@@ -1,0 +1,4 @@
+-- These deltas are in the summaries, in the transaction that added them.
+UPDATE deltas AS d SET summarized_at = %(now)s::timestamptz, days_from = %(days_from)s::date
+FROM unnest(%(shards)s::smallint[], %(batch_ids)s::bigint[]) AS k (shard, batch_id)
+WHERE d.shard = k.shard AND d.batch_id = k.batch_id AND d.summarized_at IS NULL;

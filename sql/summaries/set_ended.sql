@@ -1,0 +1,7 @@
+-- Summaries were made. The summaries' lock is held.
+UPDATE summaries
+SET
+  ended_at = %(now)s::timestamptz, seconds = %(seconds)s::double precision,
+  trends_stale_since = coalesce(
+    trends_stale_since, CASE WHEN %(days_changed)s::boolean THEN %(now)s::timestamptz END
+  );

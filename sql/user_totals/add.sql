@@ -1,0 +1,57 @@
+-- Add to users what mentions of theirs were merged, and hold those of them that are among the first (see
+-- top_user_floors). Rows are unique and sorted by user_id. Of more than `most` at once, the floor rises above the rest.
+-- Weights meet at the later of two instants, as in edges/merge. The summaries' lock is held.
+WITH touched AS (
+  INSERT INTO user_totals AS t (
+    user_id, mentions_made, mentions_received, self_mentions, weight_made, weight_received, weighed_at
+  )
+  SELECT
+    d.user_id, d.mentions_made, d.mentions_received, d.self_mentions, d.weight_made, d.weight_received, d.weighed_at
+  FROM unnest(
+    %(user_ids)s::bigint[], %(mentions_made)s::bigint[], %(mentions_received)s::bigint[], %(self_mentions)s::bigint[],
+    %(weights_made)s::double precision[], %(weights_received)s::double precision[], %(weighed_at)s::timestamptz[]
+  ) AS d (user_id, mentions_made, mentions_received, self_mentions, weight_made, weight_received, weighed_at)
+  ON CONFLICT (user_id) DO UPDATE SET
+    mentions_made = t.mentions_made + excluded.mentions_made,
+    mentions_received = t.mentions_received + excluded.mentions_received,
+    self_mentions = t.self_mentions + excluded.self_mentions,
+    weight_made = effective_weight(
+      t.weight_made, t.weighed_at, greatest(t.weighed_at, excluded.weighed_at), %(half_life_seconds)s::double precision
+    ) + effective_weight(
+      excluded.weight_made, excluded.weighed_at, greatest(t.weighed_at, excluded.weighed_at),
+      %(half_life_seconds)s::double precision
+    ),
+    weight_received = effective_weight(
+      t.weight_received, t.weighed_at, greatest(t.weighed_at, excluded.weighed_at),
+      %(half_life_seconds)s::double precision
+    ) + effective_weight(
+      excluded.weight_received, excluded.weighed_at, greatest(t.weighed_at, excluded.weighed_at),
+      %(half_life_seconds)s::double precision
+    ),
+    weighed_at = greatest(t.weighed_at, excluded.weighed_at)
+  RETURNING t.user_id, t.weight_made, t.weight_received, t.weighed_at
+),
+
+placed AS (
+  SELECT
+    c.direction, t.user_id, c.score,
+    row_number() OVER (PARTITION BY c.direction ORDER BY c.score DESC, t.user_id) AS place
+  FROM touched AS t
+  CROSS JOIN LATERAL (
+    VALUES
+    ('made', weight_score(t.weight_made, t.weighed_at, %(half_life_seconds)s::double precision)),
+    ('received', weight_score(t.weight_received, t.weighed_at, %(half_life_seconds)s::double precision))
+  ) AS c (direction, score)
+  INNER JOIN top_user_floors AS f ON f.direction = c.direction
+  WHERE c.score > f.score OR (c.score = f.score AND t.user_id < f.user_id)
+),
+
+raised AS (
+  UPDATE top_user_floors AS f SET score = p.score, user_id = p.user_id
+  FROM placed AS p
+  WHERE p.direction = f.direction AND p.place = %(most)s::integer + 1
+)
+
+INSERT INTO top_users AS u (direction, user_id, score)
+SELECT p.direction, p.user_id, p.score FROM placed AS p WHERE p.place <= %(most)s::integer
+ON CONFLICT (direction, user_id) DO UPDATE SET score = excluded.score;

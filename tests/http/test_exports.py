@@ -1,0 +1,230 @@
+"""The graph as files, over HTTP."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from app.db import Connection
+from app.exports.formats import FORMS
+from app.http import exports
+from app.http.services import EXPORTS
+from app.settings import Settings
+from tests.conftest import until
+from tests.http.conftest import Api, Serve
+from tests.http.test_receiving import HEADER
+
+ProblemOf = Callable[[httpx.Response], dict[str, Any]]
+POSTS = HEADER + (
+    b"@Bob @bob @cy,2026-01-10T11:00:00Z,Ada\n"
+    b"@BOB and @ada,2026-01-11T11:00:00Z,ADA\n"
+    b"@ada,2026-01-12T11:00:00Z,Bob\n"
+    b"@eve,2026-01-13T11:00:00Z,cy\n"
+)
+
+
+@pytest.fixture
+def graph(api: Api, apply: Callable[[], None]) -> Api:
+    assert api.upload(POSTS).status_code == 202
+    apply()
+    return api
+
+
+def edges_in(answer: httpx.Response) -> list[tuple[str, str]]:
+    assert answer.status_code == 200, answer.text
+    found = sorted((row["source"], row["target"]) for row in csv.DictReader(io.StringIO(answer.text)))
+    assert answer.headers["Mentiongraph-Count"] == str(len(found))
+    return found
+
+
+def test_the_export_holds_every_edge(graph: Api) -> None:
+    answer = graph.http.get("/export/edges.csv")
+
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert answer.headers["content-disposition"] == 'attachment; filename="edges.csv"'
+    header, *lines = csv.reader(io.StringIO(answer.text))
+    assert header == ["source", "target", "mention_count", "weight", "first_seen", "last_seen"]
+    assert sorted(lines) == [
+        ["Ada", "Bob", "3", "3", "2026-01-10T11:00:00.000000Z", "2026-01-11T11:00:00.000000Z"],
+        ["Ada", "cy", "1", "1", "2026-01-10T11:00:00.000000Z", "2026-01-10T11:00:00.000000Z"],
+        ["Bob", "Ada", "1", "1", "2026-01-12T11:00:00.000000Z", "2026-01-12T11:00:00.000000Z"],
+        ["cy", "eve", "1", "1", "2026-01-13T11:00:00.000000Z", "2026-01-13T11:00:00.000000Z"],
+    ]
+    assert answer.headers["Mentiongraph-Count"] == "4"
+    assert answer.headers["Mentiongraph-As-Of"] == "2026-01-15T12:00:00+00:00"
+
+
+def test_the_export_holds_self_mentions_if_asked(graph: Api) -> None:
+    answer = graph.http.get("/export/edges.csv", params={"self_mentions": "true"})
+
+    assert answer.text.count("\n") == 6
+
+
+def test_the_export_of_nothing_is_a_header(api: Api) -> None:
+    assert api.http.get("/export/edges.csv").text == "source,target,mention_count,weight,first_seen,last_seen\n"
+
+
+ASKED_FOR = {
+    "user=ADA": "Ada-Bob Ada-cy Bob-Ada",
+    "user=@ada&depth=0": "",
+    "user=ada&user=bob&depth=0": "Ada-Bob Bob-Ada",
+    "user=cy&depth=0&touching=true": "Ada-cy cy-eve",
+    "user=&min_weight=2": "Ada-Bob",
+    "since=0001-01-01T00:00:00%2B23:59&as_of=9999-12-31T23:59:59-23:59&user=eve": "cy-eve",
+    "user=cy": "Ada-cy cy-eve",
+    "user=eve&depth=2": "Ada-cy cy-eve",
+    "user=cy&depth=2": "Ada-Bob Ada-cy Bob-Ada cy-eve",
+    "min_weight=1.5": "Ada-Bob",
+    "min_weight=1.5&as_of=2026-01-22T12:00:00Z": "Ada-Bob",
+    "min_weight=1.5&as_of=2026-01-22T12:00:01Z": "",
+    "since=2026-01-12T11:00:00Z": "Bob-Ada cy-eve",
+    "since=2026-01-12T12:00:00%2B01:00&user=eve&depth=2": "cy-eve",
+}
+
+
+def test_what_is_asked_for(graph: Api) -> None:
+    for query, expected in ASKED_FOR.items():
+        found = edges_in(graph.http.get(f"/export/edges.csv?{query}"))
+
+        assert ["-".join(ends) for ends in found] == expected.split(), query
+
+
+def test_archived_edges_if_asked(graph: Api, domain: Connection, now: datetime) -> None:
+    domain.execute(
+        "with gone as (delete from edges where last_seen < '2026-01-12' returning *) "
+        "insert into edges_archive select gone.*, %s::timestamptz from gone",
+        [now - timedelta(days=1)],
+    )
+
+    assert len(edges_in(graph.http.get("/export/edges.csv"))) == 2
+    lines = graph.http.get("/export/edges.jsonl", params={"archived": "true"}).text.splitlines()
+    assert sorted(str(msgspec.json.decode(line)["archived_at"]) for line in lines) == [
+        *["2026-01-14T12:00:00.000000Z"] * 2,
+        *["None"] * 2,
+    ]
+
+
+REFUSED = {
+    "user=zoe": (404, "Nobody called 'zoe'"),
+    "user=@": (400, "'@' is no handle"),
+    "depth=3": (400, "'depth' has to be a whole number up to 2"),
+    "as_of=yesterday": (400, "'as_of' has to be an instant"),
+    "as_of=2026-01-12T11:00:00": (400, "'as_of' has to be an instant"),
+    "since=2026-01-12T11:00:00": (400, "'since' has to be an instant"),
+    "min_weight=-1": (400, "'min_weight' has to be a number that is not negative"),
+}
+
+
+def test_what_cannot_be_asked_for(graph: Api, problem_of: ProblemOf) -> None:
+    for query, (status, said) in REFUSED.items():
+        answer = graph.http.get(f"/export/graph.gexf?{query}")
+
+        assert said in problem_of(answer)["detail"]
+        assert answer.status_code == status
+
+
+def test_every_file_says_what_it_is(api: Api) -> None:
+    for name, form in FORMS.items():
+        answer = api.http.get(f"/export/{name}")
+
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith(form.media_type)
+        assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'
+        assert answer.headers["Mentiongraph-Count"] == "0"
+
+
+def test_formulas_are_harmless_unless_asked_for(api: Api, apply: Callable[[], None]) -> None:
+    api.upload(HEADER + b"hi @bob,2026-01-10T11:00:00Z,=1+1\nhi @bob,2026-01-10T11:00:00Z,'=1+1\n")
+    apply()
+
+    assert [source for source, _ in edges_in(api.http.get("/export/edges.csv"))] == ["''=1+1", "'=1+1"]
+    plain = edges_in(api.http.get("/export/edges.csv", params={"guard": "false"}))
+    assert [source for source, _ in plain] == ["'=1+1", "=1+1"]
+    assert '"source":"=1+1"' in api.http.get("/export/edges.jsonl").text
+
+
+def fill(conn: Connection) -> None:
+    """A graph whose export, some 20 MB, fits in no socket's buffers."""
+    conn.execute(
+        "insert into users select n, 'user' || n, 'user' || n || repeat('.', 300) from generate_series(1, 300) n"
+    )
+    conn.execute(
+        "insert into edges select s, t, 1, random(), now(), now(), now() "
+        "from generate_series(1, 100) as s, generate_series(1, 300) as t"
+    )
+
+
+def exporting(conn: Connection) -> int:
+    statement = (
+        "select count(*) from pg_stat_activity "
+        "where datname = current_database() and state <> 'idle' and query like 'COPY%'"
+    )
+    row = conn.execute(statement).fetchone()
+    return row[0] if row else 0
+
+
+def test_a_download_that_is_broken_off_lets_go_of_its_connection(api: Api, domain: Connection) -> None:
+    fill(domain)
+    for _ in range(3):
+        with api.connect() as client:
+            client.sendall(b"GET /export/edges.csv?self_mentions=true HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert client.recv(10)
+            until(lambda: exporting(domain), within=10, what="the export runs")
+        until(lambda: not exporting(domain), within=10, what="the export has ended")
+
+    assert api.http.get("/export/edges.csv", params={"self_mentions": "true"}).text.count("\n") == 30_001
+
+
+def test_a_download_that_stands_still_is_hung_up_on(serve: Serve, settings: Settings, domain: Connection) -> None:
+    fill(domain)
+    api = serve(msgspec.structs.replace(settings, receive_timeout=0.3))
+    with api.connect() as client:
+        client.sendall(b"GET /export/edges.csv?self_mentions=true HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert client.recv(10)
+        until(lambda: exporting(domain), within=10, what="the export runs")
+
+        until(lambda: not exporting(domain), within=10, what="the export was given up")
+
+        received = b""
+        while piece := client.recv(1 << 20):
+            received = piece[-5:]
+    assert received != b"0\r\n\r\n", "an answer that was broken off must not look whole"
+
+
+def test_an_export_that_fails_on_the_way_does_not_look_whole(api: Api, domain: Connection) -> None:
+    fill(domain)
+    with api.http.stream("GET", "/export/edges.csv") as answer:
+        assert answer.headers["Mentiongraph-Count"] == "29900"
+        domain.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "where datname = current_database() and application_name like 'mentiongraph export@%'"
+        )
+        with pytest.raises(httpx.RemoteProtocolError, match="incomplete"):
+            answer.read()
+
+    assert api.http.get("/export/edges.csv").status_code == 200
+
+
+def test_more_exports_than_may_run_at_once_are_refused(
+    api: Api, domain: Connection, problem_of: ProblemOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exports, "PATIENCE", 0.1)
+    fill(domain)
+    with ExitStack() as running:
+        for _ in range(EXPORTS):
+            running.enter_context(api.http.stream("GET", "/export/edges.csv"))
+
+        answer = api.http.get("/export/edges.csv")
+
+        assert problem_of(answer)["type"] == "urn:mentiongraph:problem:too-many-exports"
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+
+    assert api.http.get("/export/nodes.csv").text.count("\n") == 301
