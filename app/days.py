@@ -2,8 +2,8 @@
 
 Kept as sorted runs, of a shard's edges or of its users: an entry is a key, a day and a number, and those of a key and
 day add up over all runs, so what is taken out again is an entry with a negative number. A run is cut into compressed
-blocks that are found by their first key. Eight runs of a level are merged into one of the next, so there are few, and an
-entry is written a few times.
+blocks that are found by their first key. Eight runs of a level are merged into one of the next, so there are few, and
+an entry is written a few times.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ MADE, RECEIVED = 0, 1
 
 KEY = ["source_id", "target_id"]
 _ENTRY = [*KEY, "day"]
+_DAYS_BEFORE_1970 = 1 - date.min.toordinal() + date(1970, 1, 1).toordinal()
 SCHEMA = pl.Schema({"source_id": pl.Int64, "target_id": pl.Int64, "day": pl.Date, "mentions": pl.Int32})
 """An entry's columns."""
 
@@ -102,14 +103,14 @@ def of_delta(edges: pl.DataFrame, on_several: bytes, *, first: date, last: date)
 def of_users(entries: pl.DataFrame) -> pl.DataFrame:
     """What entries of edges add up to by user; mentions of oneself are left out."""
     others = entries.filter(pl.col("source_id") != pl.col("target_id"))
-    made_on, mentions = (others[name].to_physical().to_numpy() for name in ("day", "mentions"))
-    sides = list[pl.DataFrame]()
-    for key, side in zip(KEY, (MADE, RECEIVED), strict=True):
-        users = others[key].to_numpy()
-        groups = Groups.of(users, made_on)
-        found = {"source_id": groups.first(users), "day": groups.first(made_on), "mentions": groups.sum(mentions)}
-        sides.append(pl.DataFrame(found).with_columns(target_id=pl.lit(side)).select(*SCHEMA).cast(SCHEMA))  # pyright: ignore[reportArgumentType] (a schema is a mapping of types)
-    return pl.concat(sides)
+    user_ids, users = np.unique(np.concatenate([others[key].to_numpy() for key in KEY]), return_inverse=True)
+    made_on, made = (others[name].to_physical().to_numpy() for name in ("day", "mentions"))
+    sides = np.repeat([MADE, RECEIVED], len(others))
+    # User, side and day as one number: far fewer than 2^63.
+    groups = Groups.of((users * 2 + sides) << 24 | np.concatenate([made_on, made_on]) + _DAYS_BEFORE_1970)
+    keys = {"source_id": user_ids[groups.first(users)], "target_id": groups.first(sides)}
+    found = {**keys, "day": groups.first(np.concatenate([made_on, made_on]))}
+    return pl.DataFrame({**found, "mentions": groups.sum(np.concatenate([made, made]))}).cast(SCHEMA)
 
 
 def together(entries: Iterable[pl.DataFrame]) -> pl.DataFrame:

@@ -31,6 +31,7 @@ _PAYLOADS = sql.query("summaries/payloads")
 _SET_ADDED = sql.query("summaries/set_added")
 _SET_REMOVED = sql.query("summaries/set_removed")
 _SET_ENDED = sql.query("summaries/set_ended")
+_ADD_SECONDS = sql.query("summaries/add_seconds")
 _SET_DAYS_KEPT = sql.query("summaries/set_days_kept")
 _LOCK_DELTAS = sql.query("summaries/lock_deltas")
 _SET_TRENDS_ENDED = sql.query("summaries/set_trends_ended")
@@ -44,8 +45,9 @@ EDGES_IN_MEMORY = 500_000
 GATHERED = 1_000_000
 """Users' sums of such parts that are gathered before they are added up, about 60 MB."""
 SHARE = 0.1
-"""Of one thread's time that summaries may take while there is other work, and what is trending, ever: about what they
-need to keep up with two busy cores."""
+"""Of one thread's time that summaries may take while there is other work, and what is trending, ever."""
+PATIENCE = timedelta(minutes=1)
+"""For so long what was merged waits for other work to end."""
 
 
 class State(msgspec.Struct, frozen=True):
@@ -112,7 +114,8 @@ def work(
 ) -> int:
     """Summarize what waits, if it is time; how many deltas. Whoever else is at it sees what was merged before it ends.
 
-    While there is other work, a pause follows that is as long as SHARE has it: a backlog waits for few, big summaries.
+    While there is other work, it is time after PATIENCE, and after a pause as long as SHARE has it: beside a backlog
+    summaries are few and big.
     """
     done = 0
     while not stopping():
@@ -128,7 +131,9 @@ def work(
 
 
 def _due(found: State, now: datetime) -> bool:
-    return found.waiting > 0 and (not found.busy or _rested(found.ended_at, found.seconds, now))
+    if found.stale_since is None or not found.busy:
+        return found.stale_since is not None
+    return now - found.stale_since >= PATIENCE and _rested(found.ended_at, found.seconds, now)
 
 
 def _rested(ended_at: datetime | None, seconds: float, now: datetime) -> bool:
@@ -153,11 +158,12 @@ def _summarize(conn: Connection, parameters: GraphParameters, *, days_kept: int,
     taken = rows(conn, _Taken, _TAKE, {"most_edges": EDGES_AT_ONCE})
     if not taken:
         return 0
-    days_changed = _apply(conn, taken, parameters, found)
+    days_changed = _apply(conn, taken, parameters, found, now=now)
     _mark(conn, taken, days_from=found.days_from, now=now)
     versions.advance(conn, [versions.SUMMARIES])
     seconds = time.monotonic() - began
-    execute(conn, _SET_ENDED, {"now": now, "seconds": seconds, "days_changed": days_changed})
+    ended = {"now": now + timedelta(seconds=seconds), "seconds": seconds}
+    execute(conn, _SET_ENDED, {**ended, "days_changed": days_changed})
     return len(taken)
 
 
@@ -188,7 +194,9 @@ def _days_from(found: State, days_kept: int, today: date) -> date | None:
     return first if found.ended_at is None else today + timedelta(days=1)
 
 
-def _apply(conn: Connection, taken: Sequence[_Taken], parameters: GraphParameters, found: State) -> bool:
+def _apply(
+    conn: Connection, taken: Sequence[_Taken], parameters: GraphParameters, found: State, *, now: datetime
+) -> bool:
     """Change users' totals and days by what these deltas hold; whether days were changed."""
     half_life = parameters.half_life
     added, removed, of_users = list[pl.DataFrame](), list[pl.DataFrame](), list[pl.DataFrame]()
@@ -212,7 +220,7 @@ def _apply(conn: Connection, taken: Sequence[_Taken], parameters: GraphParameter
     if of_users:
         days.add_users(conn, of_users, parameters.shards)
     in_all, out_again = (user_totals.meet(totals, half_life) for totals in (added, removed))
-    user_totals.apply(conn, in_all, out_again, half_life)
+    user_totals.apply(conn, in_all, out_again, half_life, now=now)
     return bool(of_users)
 
 
@@ -272,11 +280,15 @@ def tidy(
     """Merge runs of days, forget old ones, and list anew who is trending, if it is time. Each step is a transaction."""
     more = True
     while more and not stopping():
+        began = time.monotonic()
         with conn.transaction():
             if scalars(conn, _TRY_LOCK, {"key": LOCK}) != [True]:
                 return
             days_from = _keep_days(conn, days_kept, now).days_from
             more = days_from is not None and days.merge_runs(conn, first=days_from)
+            if more:
+                seconds = time.monotonic() - began
+                execute(conn, _ADD_SECONDS, {"now": now + timedelta(seconds=seconds), "seconds": seconds})
     began = time.monotonic()
     with conn.transaction():
         if stopping() or scalars(conn, _TRY_LOCK, {"key": LOCK}) != [True]:

@@ -6,8 +6,9 @@ There are many more than are ever asked for, so a few can leave before every use
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ import polars as pl
 import sql
 from app.arrays import Float8Array, Int8Array, TimestamptzArray
 from app.db import Connection, execute, rows
-from app.grouping import Groups, Numbers
+from app.grouping import Numbers
 
 _ADD = sql.query("user_totals/add")
 _SUBTRACT = sql.query("user_totals/subtract")
@@ -49,7 +50,7 @@ SCHEMA = pl.Schema(
 
 class _Held(msgspec.Struct, frozen=True):
     direction: str
-    every_one: bool
+    floor: float
     held: int
 
 
@@ -57,21 +58,24 @@ def by_user(edges: Sequence[pl.DataFrame], half_life: timedelta) -> pl.DataFrame
     """What edges, as deltas have them, add up to by user, in the order of ids."""
     together = pl.concat(edges)
     sources, targets, counts = (together[name].to_numpy() for name in ("source_id", "target_id", "mention_count"))
-    weights, none = together["weight"].to_numpy(), np.zeros(len(together), np.int64)
+    weights, instants = together["weight"].to_numpy(), together["weighed_at"].to_physical().to_numpy()
+    user_ids, numbers = np.unique(np.concatenate([sources, targets]), return_inverse=True)
+    by, of, users = numbers[: len(sources)], numbers[len(sources) :], len(user_ids)
+    latest = _latest(np.concatenate([by, of]), np.concatenate([instants, instants]), users)
     others = sources != targets
-    made, own, weight = np.where(others, counts, 0), np.where(others, 0, counts), np.where(others, weights, 0.0)
-    instants = together["weighed_at"].to_physical().to_numpy()
-    # Each edge once for the user at either end.
-    sides = {
-        "user_id": (sources, targets),
-        "mentions_made": (made, none),
-        "mentions_received": (none, made),
-        "self_mentions": (own, none),
-        "weight_made": (weight, none.astype(np.float64)),
-        "weight_received": (none.astype(np.float64), weight),
-        "weighed_at": (instants, instants),
+    own, made = np.where(others, 0, counts), np.where(others, counts, 0)
+    weights = np.where(others, weights, 0.0)
+    # bincount adds up doubles, which are exact up to 2^53.
+    totals = {
+        "user_id": user_ids,
+        "mentions_made": np.bincount(by, made, users),
+        "mentions_received": np.bincount(of, made, users),
+        "self_mentions": np.bincount(by, own, users),
+        "weight_made": np.bincount(by, weights * _left(latest[by] - instants, half_life), users),
+        "weight_received": np.bincount(of, weights * _left(latest[of] - instants, half_life), users),
+        "weighed_at": latest,
     }
-    return _sum({name: np.concatenate(both) for name, both in sides.items()}, half_life)
+    return pl.DataFrame(totals).cast(SCHEMA)
 
 
 def meet(totals: Sequence[pl.DataFrame], half_life: timedelta) -> pl.DataFrame:
@@ -79,34 +83,55 @@ def meet(totals: Sequence[pl.DataFrame], half_life: timedelta) -> pl.DataFrame:
     if len(totals) == 1:
         return totals[0]
     together = pl.concat([pl.DataFrame(schema=SCHEMA), *totals])
-    return _sum({name: together[name].to_physical().to_numpy() for name in SCHEMA}, half_life)
-
-
-def _sum(columns: dict[str, Numbers], half_life: timedelta) -> pl.DataFrame:
-    groups = Groups.of(columns["user_id"])
-    latest = groups.max(columns["weighed_at"])
-    half_lives = (groups.spread(latest) - columns["weighed_at"]) / (half_life / timedelta(microseconds=1))
-    left = np.exp2(-half_lives)
-    summed = {
-        "user_id": groups.first(columns["user_id"]),
-        **{name: groups.sum(columns[name]) for name in _COUNTS},
-        **{name: groups.sum(columns[name] * left) for name in _WEIGHTS},
+    user_ids, numbers = np.unique(together["user_id"].to_numpy(), return_inverse=True)
+    instants, users = together["weighed_at"].to_physical().to_numpy(), len(user_ids)
+    latest = _latest(numbers, instants, users)
+    left = _left(latest[numbers] - instants, half_life)
+    met = {
+        "user_id": user_ids,
+        **{name: np.bincount(numbers, together[name].to_numpy(), users) for name in _COUNTS},
+        **{name: np.bincount(numbers, together[name].to_numpy() * left, users) for name in _WEIGHTS},
         "weighed_at": latest,
     }
-    return pl.DataFrame(summed).cast(SCHEMA)  # pyright: ignore[reportArgumentType] (a schema is a mapping of types)
+    return pl.DataFrame(met).cast(SCHEMA)
 
 
-def apply(conn: Connection, added: pl.DataFrame, removed: pl.DataFrame, half_life: timedelta) -> None:
+def _latest(numbers: Numbers, instants: Numbers, users: int) -> Numbers:
+    """Of each user the latest instant: of several values for one place, the last that is assigned stays."""
+    order = np.argsort(instants, kind="stable")
+    latest = np.empty(users, np.int64)
+    latest[numbers[order]] = instants[order]
+    return latest
+
+
+def _left(age: Numbers, half_life: timedelta) -> Numbers:
+    """The share of a weight that is left after so many microseconds."""
+    return np.exp2(age / (-half_life / timedelta(microseconds=1)))
+
+
+def apply(conn: Connection, added: pl.DataFrame, removed: pl.DataFrame, half_life: timedelta, *, now: datetime) -> None:
     """Add totals to those of the users, and take others out of them. In a transaction; the summaries' lock is held."""
     if not added.is_empty():
-        execute(conn, _ADD, {**_columns(added, half_life), "most": MOST})
+        execute(conn, _ADD, {**_columns(added, half_life), **_light(conn, half_life, now), "most": MOST})
     if not removed.is_empty():
         _subtract(conn, removed, half_life)
     for held in rows(conn, _Held, _HELD):
         if held.held > MOST:
             execute(conn, _TRIM, {"direction": held.direction, "keep": KEPT})
-        elif held.held < FEWEST and not held.every_one:
+        elif held.held < FEWEST and held.floor > -math.inf:
             _refill(conn, held.direction, half_life)
+
+
+def _light(conn: Connection, half_life: timedelta, now: datetime) -> dict[str, object]:
+    """What a user who was weighed before an instant weighs, if on the floor; a little less, for rounding."""
+    latest = now + timedelta(days=1)
+    halvings = {
+        each.direction: each.floor - latest.timestamp() / half_life.total_seconds() for each in rows(conn, _Held, _HELD)
+    }
+    light = {
+        f"light_{direction}": 0.999 * 2.0 ** min(1000.0, max(-1000.0, each)) for direction, each in halvings.items()
+    }
+    return {**light, "latest": latest}
 
 
 def recount(conn: Connection, half_life: timedelta) -> None:

@@ -1,6 +1,7 @@
--- How many users are held in each direction, and whether that is all there are. The summaries' lock is held.
+-- How many users are held in each direction, and above which score: all, if it is the lowest. The summaries' lock is
+-- held.
 SELECT
-  f.direction, f.score = '-infinity' AS every_one,
+  f.direction, f.score AS floor,
   (SELECT count(*)::integer FROM top_users AS u WHERE u.direction = f.direction) AS held
 FROM top_user_floors AS f
 ORDER BY f.direction;

@@ -1,6 +1,7 @@
 -- Add to users what mentions of theirs were merged, and hold those of them that are among the first (see
 -- top_user_floors). Rows are unique and sorted by user_id. Of more than `most` at once, the floor rises above the rest.
--- Weights meet at the later of two instants, as in edges/merge. The summaries' lock is held.
+-- Weights meet at the later of two instants, as in edges/merge. Most users are far from being among the first: those
+-- lighter than `light` at an instant before `latest` are not looked at. The summaries' lock is held.
 WITH touched AS (
   INSERT INTO user_totals AS t (
     user_id, mentions_made, mentions_received, self_mentions, weight_made, weight_received, weighed_at
@@ -32,18 +33,26 @@ WITH touched AS (
   RETURNING t.user_id, t.weight_made, t.weight_received, t.weighed_at
 ),
 
+heavy AS (
+  SELECT
+    'made' AS direction, user_id,
+    weight_score(weight_made, weighed_at, %(half_life_seconds)s::double precision) AS score
+  FROM touched
+  WHERE weight_made >= %(light_made)s::double precision OR weighed_at > %(latest)s::timestamptz
+  UNION ALL
+  SELECT
+    'received', user_id, weight_score(weight_received, weighed_at, %(half_life_seconds)s::double precision)
+  FROM touched
+  WHERE weight_received >= %(light_received)s::double precision OR weighed_at > %(latest)s::timestamptz
+),
+
 placed AS (
   SELECT
-    c.direction, t.user_id, c.score,
-    row_number() OVER (PARTITION BY c.direction ORDER BY c.score DESC, t.user_id) AS place
-  FROM touched AS t
-  CROSS JOIN LATERAL (
-    VALUES
-    ('made', weight_score(t.weight_made, t.weighed_at, %(half_life_seconds)s::double precision)),
-    ('received', weight_score(t.weight_received, t.weighed_at, %(half_life_seconds)s::double precision))
-  ) AS c (direction, score)
-  INNER JOIN top_user_floors AS f ON f.direction = c.direction
-  WHERE c.score > f.score OR (c.score = f.score AND t.user_id < f.user_id)
+    h.direction, h.user_id, h.score,
+    row_number() OVER (PARTITION BY h.direction ORDER BY h.score DESC, h.user_id) AS place
+  FROM heavy AS h
+  INNER JOIN top_user_floors AS f ON f.direction = h.direction
+  WHERE h.score > f.score OR (h.score = f.score AND h.user_id < f.user_id)
 ),
 
 raised AS (

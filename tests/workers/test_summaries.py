@@ -520,18 +520,21 @@ def test_nobody_is_waited_for_who_marks_the_same_deltas(graph: Graph, conn: Conn
     graph.check(conn)
 
 
-def test_beside_other_work_summaries_take_a_small_share_of_the_time(graph: Graph, conn: Connection) -> None:
+def test_beside_other_work_summaries_wait_and_take_a_small_share_of_the_time(graph: Graph, conn: Connection) -> None:
     graph.upload(many(3))
+    merged = graph.now
     upload(graph.settings, posts_csv([("@bob", START, "ada")]), received_at=graph.now)
-    conn.execute("UPDATE summaries SET ended_at = %s, seconds = 2", [graph.now])
 
-    graph.now += timedelta(seconds=17)
+    graph.now = merged + timedelta(seconds=59)
     assert work(graph, conn) == 0
-    graph.now += timedelta(seconds=2)
+    conn.execute("UPDATE summaries SET ended_at = %s, seconds = 20", [merged])
+    graph.now = merged + timedelta(seconds=179)
+    assert work(graph, conn) == 0
+    graph.now = merged + timedelta(seconds=181)
     assert work(graph, conn) > 0
 
     graph.upload(many(2))
-    conn.execute("UPDATE summaries SET ended_at = %s, seconds = 2", [graph.now])
+    conn.execute("UPDATE summaries SET ended_at = %s, seconds = 20", [graph.now])
     conn.execute("UPDATE uploads SET state = 'failed', finished_at = now() WHERE finished_at IS NULL")
     assert work(graph, conn) > 0, "nothing else is to be done"
 
