@@ -53,6 +53,7 @@ _EARLIER = sql.query("uploads/earlier")
 _SET_DUPLICATE = sql.query("uploads/set_duplicate")
 _ABORT = sql.query("uploads/abort")
 _DELETE_BATCHES = sql.query("batches/delete")
+_COMMIT_LATER = sql.query("session/commit_later")
 _INSERT_BATCH = sql.query("batches/insert")
 _RING_UPLOAD = sql.query("batches/ring_upload")
 _BACKLOG = sql.query("batches/backlog")
@@ -208,6 +209,8 @@ class _Upload:
         self._size = 0
         self._line = 1
         self._batches = 0
+        self._last: dict[str, object] | None = None
+        """The last batch, to be staged with the seal: a small upload then waits for the disk once."""
         self._staging: asyncio.Task[None] | None = None
         self._again = False
 
@@ -225,6 +228,8 @@ class _Upload:
         }
 
         async def enter(conn: AsyncConnection) -> None:
+            # The next commit that waits for the disk keeps this one, too; where a crash takes both, no batch goes in.
+            await conn.execute(_COMMIT_LATER)
             await conn.execute(_INSERT, params)
             if self._keyed and not await idempotency.claim(conn, self._keyed.key, self.id, now=now):
                 raise KeyInUse("another request with this Idempotency-Key has just begun; send it again later.")
@@ -259,6 +264,7 @@ class _Upload:
     async def _seal(self, conn: AsyncConnection) -> Received:
         sealed = {
             "id": self.id,
+            "format": msgspec.json.encode(self._format).decode(),
             "sha256": self._sha256.digest(),
             "size_bytes": self._size,
             "batch_count": self._batches,
@@ -278,6 +284,8 @@ class _Upload:
             if self._keyed:
                 await idempotency.settle(conn, self._keyed, self.id, status=200)
             return Received(earlier.id, earlier=True)
+        if self._last is not None:
+            await async_scalars(conn, _INSERT_BATCH, self._last)
         if not await async_scalars(conn, _SEAL, sealed):
             raise UploadCutOff("the upload took too long and was given up; nothing was applied. Send it again.")
         if self._keyed:
@@ -328,21 +336,21 @@ class _Upload:
         self._cut_at = self._settings.batch_bytes
         del self._buffer[:end]
         await self._staged()
-        self._staging = asyncio.create_task(self._stage_all(data[:end], form))
+        self._staging = asyncio.create_task(self._stage_all(data[:end], form, final=final))
 
-    async def _stage_all(self, data: bytes, form: Format) -> None:
+    async def _stage_all(self, data: bytes, form: Format, *, final: bool) -> None:
         """Stage it as one batch, or as several where its lines are so short that one would hold too many."""
         while data:
             part, lines, payload = await asyncio.to_thread(_batch, data, form, self._reader)
-            await self._stage(part, lines, payload)
             data = data[len(part) :]
+            await self._stage(part, lines, payload, last=final and not data)
 
-    async def _stage(self, data: bytes, lines: int, payload: bytes) -> None:
+    async def _stage(self, data: bytes, lines: int, payload: bytes, *, last: bool) -> None:
         first_line, self._line = self._line, self._line + lines
         if self._reader.is_blank(data):
             return
         ordinal, self._batches = self._batches, self._batches + 1
-        batch = {
+        batch: dict[str, object] = {
             "upload_id": self.id,
             "ordinal": ordinal,
             "first_line": first_line,
@@ -350,7 +358,9 @@ class _Upload:
             "payload": payload,
             "now": self._clock(),
         }
-        if not await self._steadily(lambda conn: async_scalars(conn, _INSERT_BATCH, batch)):
+        if last:
+            self._last = batch
+        elif not await self._steadily(lambda conn: async_scalars(conn, _INSERT_BATCH, batch)):
             raise UploadCutOff("the upload took too long and was given up; nothing was applied. Send it again.")
 
     async def _staged(self) -> None:
@@ -369,7 +379,13 @@ class _Upload:
                 log.warning("no sign of life of an upload; the next one follows", upload=str(self.id), error=str(error))
 
     async def _run(self, statement: LiteralString, **params: object) -> None:
-        await self._steadily(lambda conn: conn.execute(statement, params))
+        """For its effect, which need not outlive a crash: see `open`, and the seal says the format again."""
+
+        async def run(conn: AsyncConnection) -> None:
+            await conn.execute(_COMMIT_LATER)
+            await conn.execute(statement, params)
+
+        await self._steadily(run)
 
     async def _steadily(self, step: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
         return await steadily(self._pool, self._settings.database_patience, step)

@@ -1,7 +1,7 @@
 """What every user's mentions add up to, made and received; and the users who are first in either.
 
 Of each direction all users above a floor are held apart, in the order of their score, which decay does not change.
-There are many more than are ever asked for, so a few can leave before every user must be looked at again.
+There are twice as many as can be asked for, so many can leave before every user must be looked at again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _TRIM = sql.query("top_users/trim")
 _CLEAR_TOP = sql.query("top_users/clear")
 _REFILL = sql.query("top_users/refill")
 
-FEWEST, KEPT, MOST = 1_000, 10_000, 20_000
+FEWEST, KEPT, MOST = 1_000, 2_000, 4_000
 """Users held of a direction: beyond MOST they are cut to KEPT, and below FEWEST, which may be asked for, looked for."""
 
 _COUNTS = ["mentions_made", "mentions_received", "self_mentions"]
