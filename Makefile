@@ -46,7 +46,7 @@ sql-lint: $(VENV)/.dev ## Squawk on the migrations, sqlfluff on the statements.
 
 check: lint types imports sql-lint ## Every static check.
 
-bench: $(VENV)/.run ## Rates, costs and memory, beside the limit and the reference; then the audit.
+bench: $(VENV)/.dev ## Rates, costs and memory, beside the limit and the reference; then the audit.
 	$(BIN)/python -m ops.bench $(ARGS)
 
 chaos: $(VENV)/.run ## Whatever dies: is every row in the graph exactly once? (ARGS="--minutes 20 --faults 200")

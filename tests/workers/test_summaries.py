@@ -345,6 +345,31 @@ def test_more_at_once_than_are_held_leave_a_floor(
     check_top(graph, conn)
 
 
+def test_whoever_comes_to_be_above_the_floor_is_held(
+    graph: Graph, conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(user_totals, "FEWEST", 1)
+    monkeypatch.setattr(user_totals, "KEPT", 2)
+    monkeypatch.setattr(user_totals, "MOST", 4)
+
+    def held(user: str, times: int) -> bool:
+        graph.upload([Post(user, "ada", 1)] * times)
+        graph.summarize(conn)
+        check_top(graph, conn)
+        return user in summing.held_top(conn, "made")
+
+    graph.upload(many(9, repeated=10))
+    graph.summarize(conn)
+    assert not held("light", 9)
+    assert held("heavy", 11)
+    assert held("light", 3), "twelve by now"
+    now, graph.now = graph.now, graph.now + 10 * DAY
+    graph.upload([Post("ahead", "ada", 1)] * 5)
+    graph.now = now
+    graph.summarize(conn)
+    assert "ahead" in summing.held_top(conn, "made"), "received by a clock that is ahead"
+
+
 def test_weights_of_very_different_times_meet(graph: Graph, conn: Connection) -> None:
     """Posts of thirty years: their weights differ by more than a double holds."""
     graph.upload([Post("ada", "bob", 24 * 365 * 30), Post("cy", "bob", 24 * 365 * 30)], clock=Clock.EVENT)
@@ -374,6 +399,21 @@ def test_days_are_kept_for_as_long_as_is_said(graph: Graph, conn: Connection) ->
     graph.tidy(conn)
 
     assert db.scalars(conn, "SELECT count(*) FROM day_runs") == [0]
+
+
+@pytest.mark.usefixtures("small")
+def test_nothing_is_left_of_what_was_taken_out(graph: Graph, conn: Connection) -> None:
+    graph.upload(many(3))
+    while graph.summarize(conn):
+        pass
+    graph.retract(conn, 0)
+    while graph.summarize(conn):
+        pass
+
+    graph.tidy(conn)
+
+    for table in ("user_totals", "top_users", "day_runs", "day_blocks"):
+        assert db.scalars(conn, f"SELECT count(*) FROM {table}") == [0], table  # noqa: S608
 
 
 def test_days_are_switched_off_and_on(graph: Graph, conn: Connection) -> None:
@@ -557,6 +597,16 @@ def test_what_is_merged_while_they_are_made_is_not_left(
     work(graph, conn)
 
     assert summaries.state(conn).waiting == 0
+    graph.check(conn)
+
+
+def test_what_is_not_merged_is_not_summarized(graph: Graph, conn: Connection) -> None:
+    graph.upload(many(3), merged=False)
+
+    assert graph.summarize(conn) == 0
+    graph.retract(conn, 0)
+    assert graph.summarize(conn) == 0
+
     graph.check(conn)
 
 
