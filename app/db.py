@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import threading
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -44,6 +45,8 @@ _ARRAYS = {
     "app.arrays.TextArray": 1009,
 }
 """Their types in PostgreSQL. By name: most commands need a connection, and neither numpy nor polars."""
+
+_LEARNING = threading.Lock()
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 """Seconds between two tries of a step whose server failed; the pause doubles."""
@@ -225,6 +228,9 @@ def _array_dumper(array_oid: int) -> type[Dumper]:
 
 def _record(row: type[Row]) -> Any:  # noqa: ANN401 (psycopg's row factory protocol, for both kinds of cursor)
     """A row factory that builds `row` from the columns by name, checked; jsonb becomes the struct it should hold."""
+    with _LEARNING:
+        # What msgspec knows of a type it learns at the first use, and it crashes the process if two threads are first.
+        msgspec.json.Decoder(row)
 
     def factory(cursor: psycopg.Cursor[Any] | psycopg.AsyncCursor[Any]) -> Callable[[Sequence[Any]], Row]:
         names = [column.name for column in cursor.description or ()]

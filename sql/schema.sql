@@ -7,6 +7,7 @@
 --   delta     what one batch adds to one shard: edges with counts; pending until it is merged into the graph.
 --   shard     a contiguous range of source ids; one merge works on one shard, under its advisory lock.
 --   edge      source mentions target: a count, and a weight that halves every half-life.
+--   summary   what merged deltas add up to: by user, by day; made some time after the merge.
 --   claim     a token that says which attempt of which worker may finish a batch.
 --   ring      to send a batch's or a shard's message through Redis; it carries no truth and may be lost.
 --
