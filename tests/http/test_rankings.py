@@ -229,7 +229,10 @@ def test_what_is_merged_and_not_summarized_makes_them_stale(
 
     parameters = ledger.parameters(domain)
     summaries.summarize(domain, parameters, days_kept=settings.days_kept, now=now)
-    assert stale() == [None, None, now, None, None]
+    mentioned, mentioning, trending, *by_day = stale()
+    assert (mentioned, mentioning, by_day) == (None, None, [None, None])
+    assert trending is not None
+    assert now <= trending < now + timedelta(minutes=1)
     assert [user["handle"] for user in get(api, "/rankings/mentioned")["users"]] == ["bob"]
 
     summaries.tidy(domain, parameters, days_kept=settings.days_kept, now=now)
