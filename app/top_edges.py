@@ -100,9 +100,12 @@ def hold(  # noqa: PLR0917 (three columns of one table)
 
 def lower(conn: Connection, shard: int, sources: Numbers, targets: Numbers, parameters: GraphParameters) -> None:
     """These edges became lighter, or left the graph."""
-    keys = _keys(sources, targets)
-    execute(conn, _FORGET, keys)
-    left = rows(conn, _Weight, _WEIGHTS, keys)
+    # What was below the floor is no less so now.
+    held = conn.execute(_FORGET, _keys(sources, targets)).fetchall()
+    if not held:
+        return
+    sources, targets = np.array(held, np.int64).T
+    left = rows(conn, _Weight, _WEIGHTS, _keys(sources, targets))
     if left:
         weights = np.array([edge.weight for edge in left])
         instants = np.array([edge.weighed_at.timestamp() * 1e6 for edge in left])

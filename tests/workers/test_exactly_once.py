@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -25,6 +25,7 @@ from app.settings import Settings
 from app.users import UserIds
 from tests import summing
 from tests.conftest import until
+from tests.crashing import Crash, CrashingCursor
 from tests.summing import Mention
 from tests.uploading import posts_csv, upload
 
@@ -35,30 +36,6 @@ MAX_DRAIN = 1000
 WEEK = timedelta(days=7)
 PROBLEM = Problem(type="urn:test", title="It failed", status=500, detail="on purpose")
 WAITING = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-
-
-class Crash(Exception):
-    """The process dies here."""
-
-
-class CrashingCursor(psycopg.Cursor[Any]):
-    """Lets `left` statements through, then dies before or after the next one, its connection with it."""
-
-    left: int | None = None
-    after = False
-
-    def execute(self, *args: Any, **kwargs: Any) -> Any:
-        cls = type(self)
-        if cls.left is None:
-            return super().execute(*args, **kwargs)
-        cls.left -= 1
-        if cls.left >= 0:
-            return super().execute(*args, **kwargs)
-        if cls.after:
-            super().execute(*args, **kwargs)
-        cls.left = None
-        self.connection.pgconn.finish()
-        raise Crash
 
 
 class Post(NamedTuple):

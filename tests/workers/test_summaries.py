@@ -27,6 +27,7 @@ from app.retention import Purged
 from app.settings import Settings
 from app.users import UserIds
 from tests import summing
+from tests.crashing import Crash, CrashingCursor
 from tests.summing import Mention
 from tests.uploading import posts_csv, upload
 
@@ -34,30 +35,6 @@ Connection = psycopg.Connection[Any]
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 HANDLES = ["ada", "bob", "cy", "dee"]
-
-
-class Crash(Exception):
-    """The process dies here."""
-
-
-class CrashingCursor(psycopg.Cursor[Any]):
-    """Lets `left` statements through, then dies before or after the next one, its connection with it."""
-
-    left: int | None = None
-    after = False
-
-    def execute(self, *args: Any, **kwargs: Any) -> Any:
-        cls = type(self)
-        if cls.left is None:
-            return super().execute(*args, **kwargs)
-        cls.left -= 1
-        if cls.left >= 0:
-            return super().execute(*args, **kwargs)
-        if cls.after:
-            super().execute(*args, **kwargs)
-        cls.left = None
-        self.connection.pgconn.finish()
-        raise Crash
 
 
 class Post(NamedTuple):
