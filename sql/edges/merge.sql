@@ -1,8 +1,8 @@
--- Add to those of these edges that the graph holds, and say which they are, by position from 0; the others are copied in
--- after (edges/copy). Rows are unique by (source_id, target_id) and sorted by it; their shard's lock is held, so nobody
--- else is at them. Weights meet at the later of the two instants (see effective_weight). `heavy` are those that may be
--- among the heaviest: above `light`, or weighed after `latest`. The rows are compared as wholes, which only the primary
--- key can be searched by. One row.
+-- Add to those of these edges that the graph holds, and say which they are, by position from 0; the others are copied
+-- in after (edges/copy). Rows are unique by (source_id, target_id) and sorted by it; their shard's lock is held, so
+-- nobody else is at them. Weights meet at the later of the two instants (see effective_weight). `heavy` are those that
+-- may be among the heaviest: above `light`, or weighed after `latest`. The rows are compared as wholes, which only the
+-- primary key can be searched by. One row.
 WITH merged AS (
   UPDATE edges AS e SET
     mention_count = e.mention_count + d.mention_count,
@@ -21,7 +21,7 @@ WITH merged AS (
       unnest(%(mention_counts)s::bigint[]) AS mention_count, unnest(%(weights)s::double precision[]) AS weight,
       unnest(%(weighed_at)s::timestamptz[]) AS weighed_at, unnest(%(first_seen)s::timestamptz[]) AS first_seen,
       unnest(%(last_seen)s::timestamptz[]) AS last_seen
-    OFFSET 0
+    OFFSET 0 -- noqa: PRS
   ) AS d
   WHERE
     (e.source_id, e.target_id) >= (d.source_id, d.target_id)
