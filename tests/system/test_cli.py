@@ -427,6 +427,8 @@ def running_stack(directory: Path, port: int, more: dict[str, str] | None = None
     finally:
         process.kill()
         process.wait()
+        # Its children end by themselves, and write to the directory until then.
+        until(lambda: not processes(str(directory)), within=PATIENCE, what="every process is gone")
 
 
 @pytest.mark.system
