@@ -15,7 +15,7 @@ import hashlib
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
-from typing import LiteralString, TypeVar
+from typing import TypeVar
 
 import msgspec
 import psycopg
@@ -245,7 +245,7 @@ class _Upload:
         for part in self._transcoder.feed(piece):
             self._buffer += part
             if self._format is None:
-                await self._read_header(final=False)
+                self._read_header(final=False)
             if self._format is not None and len(self._buffer) >= self._cut_at:
                 await self._cut(self._format, final=False)
 
@@ -253,7 +253,7 @@ class _Upload:
         """The body is complete: receiving -> staged, or an earlier upload of the same bytes is answered."""
         self._buffer += self._transcoder.finish()
         if self._format is None:
-            await self._read_header(final=True)
+            self._read_header(final=True)
         if self._format is not None:
             await self._cut(self._format, final=True)
         await self._staged()
@@ -307,7 +307,7 @@ class _Upload:
         except psycopg.Error as lost:
             log.warning("could not abort; the sweeper will", upload=str(self.id), error=str(lost))
 
-    async def _read_header(self, *, final: bool) -> None:
+    def _read_header(self, *, final: bool) -> None:
         options = self._options
         header = self._reader.read_header(
             bytes(self._buffer), final=final, names=options.columns, delimiter=options.delimiter
@@ -317,7 +317,6 @@ class _Upload:
         self._format = header.format
         self._line = header.first_line
         del self._buffer[: header.body_offset]
-        await self._run(_HEARTBEAT, id=self.id, format=msgspec.json.encode(header.format).decode(), now=self._clock())
 
     async def _cut(self, form: Format, *, final: bool) -> None:
         """Stage what is complete; the rest waits for more."""
@@ -370,22 +369,19 @@ class _Upload:
             await staging
 
     async def beat(self) -> None:
-        """Tell the sweeper, now and then, that somebody is still receiving, however slowly the body comes."""
+        """Tell the sweeper, now and then, that somebody is still receiving, however slowly the body comes; and the
+        format, once the header was read. A short upload says it with the seal alone."""
+
+        async def tell(conn: AsyncConnection) -> None:
+            form = None if self._format is None else msgspec.json.encode(self._format).decode()
+            await conn.execute(_HEARTBEAT, {"id": self.id, "format": form, "now": self._clock()})
+
         while True:
             await asyncio.sleep(self._settings.heartbeat_seconds)
             try:
-                await self._run(_HEARTBEAT, id=self.id, format=None, now=self._clock())
+                await self._steadily(tell)
             except psycopg.Error as error:
                 log.warning("no sign of life of an upload; the next one follows", upload=str(self.id), error=str(error))
-
-    async def _run(self, statement: LiteralString, **params: object) -> None:
-        """For its effect, which need not outlive a crash: see `open`, and the seal says the format again."""
-
-        async def run(conn: AsyncConnection) -> None:
-            await conn.execute(_COMMIT_LATER)
-            await conn.execute(statement, params)
-
-        await self._steadily(run)
 
     async def _steadily(self, step: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
         return await steadily(self._pool, self._settings.database_patience, step)
