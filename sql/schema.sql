@@ -444,6 +444,7 @@ COMMENT ON TABLE top_edges IS
 'Of each shard every edge above its floor (self-mentions left out), kept by the transactions that change edges.';
 CREATE INDEX top_edges_score ON top_edges (score DESC, source_id, target_id);
 CREATE INDEX top_edges_shard ON top_edges (shard, score DESC);
+CREATE INDEX top_edges_target ON top_edges (target_id, score DESC);
 
 CREATE TABLE top_edge_floors (
   shard smallint PRIMARY KEY,

@@ -91,6 +91,8 @@ READERS: dict[str, type[msgspec.Struct]] = {
     "deltas/withdraw": withdrawal._Delta,
     "uploads/state": withdrawal._State,
     "edges/get": graph.Edge,
+    "edges/held_incoming": graph.Mention,
+    "edges/held_outgoing": graph.Mention,
     "edges/incoming": graph.Mention,
     "edges/outgoing": graph.Mention,
     "edges/reciprocal": graph.Tie,
