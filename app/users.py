@@ -3,6 +3,9 @@
 Users are only ever added, so whoever looks, and whenever, finds the same id. Who adds some takes the lock of their
 stretch of ids before it looks, so that nobody else can be adding the same, and copies them in: that costs PostgreSQL
 half of what INSERT … ON CONFLICT does. Two handles whose hashes collide get two ids: the row says whose it is.
+
+Ids are remembered, so a user that is once seen must not be lost again: these commits wait for the disk, unlike that of
+the count that follows them, and what is remembered ends with the database's timeline.
 """
 
 from __future__ import annotations
@@ -17,13 +20,13 @@ import polars as pl
 
 import sql
 from app.arrays import Int8Array, TextArray, copy_users
-from app.db import Connection, execute, one
+from app.db import Connection, execute, one, scalars
 from app.shards import NOBODY, Ints, handle_ids, shard_of
 
 _NOT_OURS = sql.query("users/not_ours")
 _LOCK = sql.query("users/lock")
 _COPY = sql.query("users/copy")
-_COMMIT_LATER = sql.query("session/commit_later")
+_TIMELINE = sql.query("users/timeline")
 
 MAX_PROBES = 64
 """Hashes tried for one handle. With 64 bits, two of 10^9 handles share their first hash with a probability of 3 %."""
@@ -46,6 +49,8 @@ class _Known(NamedTuple):
     """Handles and their ids, by the hashes of the handles: an array each, for a dictionary is as slow as hashing anew,
     and four times as big."""
 
+    timeline: str
+    """Of the database that has them."""
     handles: pl.Series
     ids: Ints
     hashes: npt.NDArray[np.uint64]
@@ -71,10 +76,12 @@ class _Known(NamedTuple):
         hashes = np.concatenate([self.hashes, handles.hash().to_numpy()])
         rows = np.concatenate([self.rows, np.arange(len(self.handles), len(together))])
         order = np.argsort(hashes)
-        return _Known(together, np.concatenate([self.ids, ids]), hashes[order], rows[order])
+        return _Known(self.timeline, together, np.concatenate([self.ids, ids]), hashes[order], rows[order])
 
 
-_NONE = _Known(pl.Series([], dtype=pl.String), np.array([], np.int64), np.array([], np.uint64), np.array([], np.int64))
+def _nobody(timeline: str) -> _Known:
+    numbers = np.array([], np.int64)
+    return _Known(timeline, pl.Series([], dtype=pl.String), numbers, np.array([], np.uint64), numbers)
 
 
 class UserIds:
@@ -83,11 +90,15 @@ class UserIds:
     def __init__(self, *, bits: int, memory: int) -> None:
         self._bits = bits
         self._memory = memory
-        self._known = _NONE
+        self._known = _nobody("")
 
     def of(self, conn: Connection, users: pl.DataFrame) -> Ints:
         """The id of each of `users` (handle, spelling; handles unique). Its writes are transactions of their own."""
-        ids = self._known.find(users["handle"])
+        (timeline,) = scalars(conn, _TIMELINE)
+        known = self._known
+        if known.timeline != timeline:
+            known = self._known = _nobody(timeline)
+        ids = known.find(users["handle"])
         unknown = rows = np.flatnonzero(ids == NOBODY)
         for probe in range(MAX_PROBES):
             if not rows.size:
@@ -100,10 +111,12 @@ class UserIds:
             if rows.size:
                 handle = users["handle"][int(rows[0])]
                 raise LookupError(f"{handle!r}: {MAX_PROBES} hashes of {self._bits} bits are all taken")
-        if unknown.size:
-            # Threads share what is remembered: what one overwrites so is looked up again.
-            known = self._known if len(self._known.ids) < self._memory else _NONE
-            self._known = known.add(users["handle"].gather(unknown), ids[unknown])
+        # Threads share what is remembered: what one overwrites so is looked up again. One that began before a fail-over
+        # remembers nothing.
+        known = self._known
+        if unknown.size and known.timeline == timeline:
+            kept = known if len(known.ids) < self._memory else _nobody(timeline)
+            self._known = kept.add(users["handle"].gather(unknown), ids[unknown])
         return ids
 
 
@@ -124,7 +137,6 @@ def _taken_in(conn: Connection, stretch: int, users: pl.DataFrame, ids: Ints) ->
     """`_taken`, for ids of one stretch, sorted."""
     taken = np.zeros(len(ids), np.bool_)
     with conn.transaction():
-        execute(conn, _COMMIT_LATER)
         execute(conn, _LOCK, {"users_class": LOCK_CLASS, "stretch": stretch})
         params = {"ids": Int8Array(ids), "handles": TextArray(users["handle"])}
         look = one(conn, _NotOurs, _NOT_OURS, params) or _NotOurs([], [])

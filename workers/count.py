@@ -28,10 +28,7 @@ def _count(batch_id: int) -> None:
             except Exception as error:
                 # Whatever it is, the ledger keeps it, and the batch is tried again.
                 log.exception("count failed", attempt=claim.attempts)
-                lost = db.server_failed(error)
-                if lost:
-                    process.forget_users()
-                _fail(claim, error, its_own_fault=not lost)
+                _fail(claim, error, its_own_fault=not db.server_failed(error))
                 events.announce(process.broker, [claim.upload_id])
                 return
             if outcome is None:

@@ -91,10 +91,6 @@ class Process(Middleware):
         finally:
             self._claims.pop(claim.token, None)
 
-    def forget_users(self) -> None:
-        """After a lost connection: a fail-over can lose commits, and with them the latest users."""
-        self._graph = None
-
     def open(self) -> None:
         """Connect to PostgreSQL."""
         self._pool.open()
