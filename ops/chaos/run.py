@@ -141,8 +141,11 @@ class Run:
     def _drain(self) -> bool:
         """Whether everything comes to its end now, by itself: uploads, and processes."""
         self._traffic.finish(ANSWERS_SECONDS)
-        since, deadline = time.time(), time.monotonic() + DRAIN_SECONDS
-        while not (self._traffic.tended and self._watch.looked_after(since) and not self._watch.last.unfinished):
+        deadline, tended = time.monotonic() + DRAIN_SECONDS, 0.0
+        # What was seen before the last retraction was asked for says nothing about it.
+        while not (tended and self._watch.looked_after(tended) and not self._watch.last.unfinished):
+            if self._traffic.tended and not tended:
+                tended = time.time()
             if time.monotonic() > deadline:
                 self.say(f"still unfinished after {DRAIN_SECONDS:g} s: {self._watch.last}")
                 break

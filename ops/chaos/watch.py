@@ -66,13 +66,15 @@ class Watch:
         while not self._closing.is_set():
             with contextlib.suppress(psycopg.Error), statements.connect(self._dsn()) as conn:
                 while not self._closing.wait(SAMPLE_SECONDS):
+                    began = time.time()
                     (row,) = statements.rows(conn, "pulse")
                     self._note(msgspec.convert(row, Pulse))
+                    self._looked = began
             self._note_stall()
             self._closing.wait(SAMPLE_SECONDS)
 
     def _note(self, pulse: Pulse) -> None:
-        now = self._looked = time.time()
+        now = time.time()
         self.last = pulse
         if not pulse.pending:
             self._idle.append(now)
