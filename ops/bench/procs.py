@@ -145,9 +145,12 @@ def peaks(root: int) -> dict[str, int]:
 
 
 class Sampler(threading.Thread):
-    """Looks every `seconds` how much memory each role has (PSS), and keeps the most. To be stopped by `stop`."""
+    """Looks every `seconds` how much memory each role has (PSS), and keeps the most. To be stopped by `stop`.
 
-    def __init__(self, root: int, seconds: float = 3.0) -> None:
+    Seldom: a look walks the page tables of all, shared buffers included, in the time of what is measured.
+    """
+
+    def __init__(self, root: int, seconds: float = 10.0) -> None:
         super().__init__(name="memory", daemon=True)
         self.most: dict[str, int] = {}
         self._root, self._seconds = root, seconds
