@@ -129,34 +129,56 @@ def pool(
     database_url: str, *, role: str, size: int, statement_timeout: float, pgbouncer: bool = False
 ) -> ConnectionPool[Connection]:
     """A closed pool of connections for worker threads; `statement_timeout` in seconds."""
-    return ConnectionPool(
+    check = ConnectionPool.check_connection if pgbouncer else _check
+
+    # Where one is lost, mostly all are. A pool pauses between two checks (1 s, 2 s, …): a request that met its lost
+    # connections one by one would have no time left for a new one.
+    def check_one_for_all(conn: Connection) -> None:
+        try:
+            check(conn)
+        except psycopg.Error:
+            made.drain()
+            raise
+
+    made: ConnectionPool[Connection] = ConnectionPool(
         database_url,
         kwargs=_pool_kwargs(role, statement_timeout, pgbouncer=pgbouncer),
         min_size=1,
         max_size=size,
         open=False,
-        check=ConnectionPool.check_connection if pgbouncer else _check,
+        check=check_one_for_all,
         name=role,
         timeout=POOL_TIMEOUT,
         reconnect_timeout=RECONNECT_TIMEOUT,
     )
+    return made
 
 
 def async_pool(
     database_url: str, *, role: str, size: int, statement_timeout: float, pgbouncer: bool = False
 ) -> AsyncConnectionPool[AsyncConnection]:
     """A closed pool of connections for request handlers; `statement_timeout` in seconds."""
-    return AsyncConnectionPool(
+    check = AsyncConnectionPool.check_connection if pgbouncer else _async_check
+
+    async def check_one_for_all(conn: AsyncConnection) -> None:
+        try:
+            await check(conn)
+        except psycopg.Error:
+            await made.drain()
+            raise
+
+    made: AsyncConnectionPool[AsyncConnection] = AsyncConnectionPool(
         database_url,
         kwargs=_pool_kwargs(role, statement_timeout, pgbouncer=pgbouncer),
         min_size=1,
         max_size=size,
         open=False,
-        check=AsyncConnectionPool.check_connection if pgbouncer else _async_check,
+        check=check_one_for_all,
         name=role,
         timeout=POOL_TIMEOUT,
         reconnect_timeout=RECONNECT_TIMEOUT,
     )
+    return made
 
 
 def server_failed(error: BaseException) -> bool:
