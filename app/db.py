@@ -99,43 +99,27 @@ def where(database_url: str) -> str:
     return f"PostgreSQL at {places}, database {info.get('dbname', '')}"
 
 
-def _check(conn: Connection) -> None:
-    """For a pool: raises OperationalError if the connection is lost, or leads to a server that takes no writes."""
-    conn.execute(b"")
-    if refusal := _refusal(conn):
-        conn.close()  # the pool keeps what fails a check, unless it is closed
-        raise refusal
-
-
-async def _async_check(conn: AsyncConnection) -> None:
-    await conn.execute(b"")
-    if refusal := _refusal(conn):
-        await conn.close()
-        raise refusal
-
-
-def _refusal(conn: Connection | AsyncConnection) -> psycopg.OperationalError | None:
+def _require_primary(conn: Connection | AsyncConnection) -> None:
     # PostgreSQL reports both by itself, at the start and at each change. PgBouncer only repeats what its own first
     # connection was told, so it is not asked.
     for parameter in ("in_hot_standby", "default_transaction_read_only"):
         if conn.info.parameter_status(parameter) == "on":
-            return psycopg.OperationalError(
-                f"the server takes no writes ({parameter} is on): it is no primary any more"
-            )
-    return None
+            raise psycopg.OperationalError(f"the server takes no writes ({parameter} is on): it is no primary any more")
 
 
 def pool(
     database_url: str, *, role: str, size: int, statement_timeout: float, pgbouncer: bool = False
 ) -> ConnectionPool[Connection]:
     """A closed pool of connections for worker threads; `statement_timeout` in seconds."""
-    check = ConnectionPool.check_connection if pgbouncer else _check
 
     # Where one is lost, mostly all are. A pool pauses between two checks (1 s, 2 s, …): a request that met its lost
-    # connections one by one would have no time left for a new one.
-    def check_one_for_all(conn: Connection) -> None:
+    # connections one by one would have no time left for a new one. Drained, it closes the one that failed, too, however
+    # well that one still answers.
+    def check(conn: Connection) -> None:
         try:
-            check(conn)
+            conn.execute(b"")
+            if not pgbouncer:
+                _require_primary(conn)
         except psycopg.Error:
             made.drain()
             raise
@@ -146,7 +130,7 @@ def pool(
         min_size=1,
         max_size=size,
         open=False,
-        check=check_one_for_all,
+        check=check,
         name=role,
         timeout=POOL_TIMEOUT,
         reconnect_timeout=RECONNECT_TIMEOUT,
@@ -158,11 +142,12 @@ def async_pool(
     database_url: str, *, role: str, size: int, statement_timeout: float, pgbouncer: bool = False
 ) -> AsyncConnectionPool[AsyncConnection]:
     """A closed pool of connections for request handlers; `statement_timeout` in seconds."""
-    check = AsyncConnectionPool.check_connection if pgbouncer else _async_check
 
-    async def check_one_for_all(conn: AsyncConnection) -> None:
+    async def check(conn: AsyncConnection) -> None:
         try:
-            await check(conn)
+            await conn.execute(b"")
+            if not pgbouncer:
+                _require_primary(conn)
         except psycopg.Error:
             await made.drain()
             raise
@@ -173,7 +158,7 @@ def async_pool(
         min_size=1,
         max_size=size,
         open=False,
-        check=check_one_for_all,
+        check=check,
         name=role,
         timeout=POOL_TIMEOUT,
         reconnect_timeout=RECONNECT_TIMEOUT,

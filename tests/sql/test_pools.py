@@ -15,12 +15,12 @@ SIZE = 6
 
 
 def lose_all(conn: psycopg.Connection[Any]) -> None:
-    pids = db.scalars(
+    lost = db.scalars(
         conn,
         "select pg_terminate_backend(pid, 10000) from pg_stat_activity"
         " where datname = current_database() and pid <> pg_backend_pid()",
     )
-    assert pids == [True] * SIZE
+    assert lost == [True] * SIZE
 
 
 def test_the_first_request_after_it_is_served(conn: psycopg.Connection[Any], dsn: str) -> None:
