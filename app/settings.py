@@ -65,11 +65,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cache_seconds: Annotated[
         float,
         Meta(description="Seconds that such an answer is kept. Asked for as of now, it serves for a minute.", ge=1),
-    ] = 120.0
+    ] = 60.0
     cache_bytes: Annotated[
         int,
         Meta(description="Bytes that such answers may take in Redis, of all processes of the API together.", ge=0),
-    ] = 32 * 2**20
+    ] = 64 * 2**20
 
     batch_bytes: Annotated[int, Meta(description="Decoded bytes of CSV in a batch, about.", ge=64)] = 8 * 2**20
     max_upload_bytes: Annotated[

@@ -57,20 +57,24 @@ def run(conn: Connection, now: datetime) -> Ran:
         time.sleep(0.05)
 
 
+def stale_after() -> timedelta:
+    """After which every edge that nobody touches is stale."""
+    return timedelta(days=app_settings.load().stale_after_days) + BEYOND
+
+
 def measure(service: Service, plan: Plan) -> list[Section]:
     """Runs alone, then an upload alone, then uploads beside runs."""
-    conn = service.conn
-    stale_after = timedelta(days=app_settings.load().stale_after_days) + BEYOND
+    conn, later = service.conn, stale_after()
     if not database.edge_count(conn):
         service.upload("tail", plan.decay_rows, plan.seed + 400)
     edges = database.edge_count(conn)
     say(f"decay over {edges:,} edges …")
     fresh = run(conn, db.clock())
-    service.now = db.clock() + stale_after
+    service.now = db.clock() + later
     stale = run(conn, service.now)
     again = run(conn, service.now + timedelta(minutes=1))
     alone = service.upload("mixed", plan.decay_rows, plan.seed + 401)
-    with _Beside(service, stale_after) as beside:
+    with _Beside(service, later) as beside:
         together = service.upload("mixed", plan.decay_rows, plan.seed + 402)
     slow = max(beside.runs, key=lambda ran: ran.seconds)
     rows = [

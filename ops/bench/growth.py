@@ -1,4 +1,7 @@
-"""What a row costs as the graph grows: pairs of uploads, one of the flat long tail that makes it grow, one mixed."""
+"""What a row costs as the graph grows: pairs of uploads, one of the flat long tail that makes it grow, one mixed.
+
+And what decay costs: a run that finds nothing stale after each pair, and at the end one that writes down every edge.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from ops.bench import chart, database
+from app import db
+from ops.bench import chart, database, decaying
 from ops.bench.plan import Plan
 from ops.bench.report import Section, Table, millions, number
 from ops.bench.service import Measured, Service, say
@@ -27,6 +31,8 @@ class Point(msgspec.Struct, frozen=True):
     mixed: Measured
     sizes: database.Sizes
     depth: database.Depth | None
+    fresh: decaying.Ran
+    """A decay run that finds nothing stale."""
 
 
 def measure(service: Service, plan: Plan) -> list[Section]:
@@ -38,7 +44,8 @@ def measure(service: Service, plan: Plan) -> list[Section]:
         tail, _ = service.measure("tail", plan.growth_step, seed)
         mixed, _ = service.measure("mixed", plan.growth_step, seed)
         sizes, free = database.sizes(service.conn), shutil.disk_usage(service.directory).free
-        points.append(Point(edges, tail, mixed, sizes, database.depth(service.conn)))
+        fresh = decaying.run(service.conn, db.clock())
+        points.append(Point(edges, tail, mixed, sizes, database.depth(service.conn), fresh))
         say(f"{edges:,} edges: tail {tail.rows_per_second:,.0f}, mixed {mixed.rows_per_second:,.0f} rows/s")
         if edges >= plan.growth_edges:
             why = "as many edges as were asked for"
@@ -48,6 +55,9 @@ def measure(service: Service, plan: Plan) -> list[Section]:
             break
         for step in range(1, TAIL_STEPS):
             service.upload("tail", plan.growth_step, seed + step)
+    say("decay of every edge …")
+    service.now = db.clock() + decaying.stale_after()
+    stale = decaying.run(service.conn, service.now)
     ratios = {
         "tail": _cost(points[-1].tail) / _cost(points[0].tail),
         "mixed": _cost(points[-1].mixed) / _cost(points[0].mixed),
@@ -56,6 +66,7 @@ def measure(service: Service, plan: Plan) -> list[Section]:
         "points": [msgspec.to_builtins(point) for point in points],
         "ended_by": why,
         "last_over_first": ratios,
+        "all_stale": stale._asdict(),
     }
     drawing = chart.lines(
         "Cost of a row as the graph grows",
@@ -71,7 +82,8 @@ def measure(service: Service, plan: Plan) -> list[Section]:
         y_label="seconds for a million rows: by the clock, and of CPU",
     )
     title = f"Growth (ended by {why})"
-    return [Section("growth", title, facts, [_table(points, ratios)], charts=[("growth.svg", drawing)])]
+    tables = [_table(points, ratios), _decay_table(stale)]
+    return [Section("growth", title, facts, tables, charts=[("growth.svg", drawing)])]
 
 
 def _cost(upload: Measured) -> float:
@@ -82,7 +94,7 @@ def _cost(upload: Measured) -> float:
 def _table(points: list[Point], ratios: dict[str, float]) -> Table:
     costs = ["tail s/M rows", "tail CPU s/M", "mixed s/M rows", "mixed CPU s/M", "mixed WAL B/row", "mixed HOT"]
     disk = ["blocks read/row", "table MiB", "primary key MiB", "by target MiB", "depth", "bytes/edge", "autovacuums"]
-    titles = ["edges before", *costs, *disk]
+    titles = ["edges before", *costs, *disk, "decay, nothing stale, ms"]
     last = ", ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items())
     return Table(f"Cost of a row as the graph grows (last over first: {last})", titles, [_row(p) for p in points])
 
@@ -106,4 +118,10 @@ def _row(point: Point) -> list[str]:
         f"{point.depth.primary_key}/{point.depth.by_target}" if point.depth else "",
         number(sizes.edges / max(1, after)),
         number(tail.counters.autovacuums + mixed.counters.autovacuums),
+        f"{point.fresh.seconds * 1e3:.1f}",
     ]
+
+
+def _decay_table(stale: decaying.Ran) -> Table:
+    row = [number(stale.written_down), f"{stale.seconds:.1f}", number(stale.written_down / stale.seconds)]
+    return Table("Decay of every edge, at the end", ["written down", "s", "edges/s"], [row])
