@@ -57,11 +57,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         float,
         Meta(description="Seconds that an upload under way waits for a PostgreSQL that restarts or fails over.", ge=0),
     ] = 20.0
-    database_pool: Annotated[int, Meta(description="Connections the API keeps to PostgreSQL, at most.", ge=2)] = 10
+    database_pool: Annotated[
+        int,
+        Meta(description="Connections of an API process for requests, at most; six more are for other things.", ge=2),
+    ] = 10
 
-    cache: Annotated[bool, Meta(description="Answers about the graph are kept in Redis until the graph changes.")] = (
-        True
-    )
+    cache: Annotated[
+        bool, Meta(description="Answers about the graph are kept in Redis, and serve until the graph changes.")
+    ] = True
     cache_seconds: Annotated[
         float,
         Meta(description="Seconds that such an answer is kept. Asked for as of now, it serves for a minute.", ge=1),
@@ -71,7 +74,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="Bytes that such answers may take in Redis, of all processes of the API together.", ge=0),
     ] = 64 * 2**20
 
-    batch_bytes: Annotated[int, Meta(description="Decoded bytes of CSV in a batch, about.", ge=64)] = 8 * 2**20
+    batch_bytes: Annotated[int, Meta(description="Decoded bytes of a file in a batch, about.", ge=64)] = 8 * 2**20
     max_upload_bytes: Annotated[
         int, Meta(description="Decoded bytes an upload may have; beyond it the upload is refused.", ge=1)
     ] = 16 * 2**30
@@ -103,7 +106,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         float, Meta(description="Seconds between two sweeps by a worker process, besides the scheduler's.", gt=0)
     ] = 5.0
     heartbeat_seconds: Annotated[
-        float, Meta(description="Seconds between two signs of life of a worker process or a scheduler.", gt=0)
+        float,
+        Meta(
+            description="Seconds between two signs of life of a worker process, a scheduler, an upload under way.", gt=0
+        ),
     ] = 5.0
     silence_seconds: Annotated[
         float,
@@ -116,9 +122,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ring_again_seconds: Annotated[
         float, Meta(description="Seconds before a batch whose bell is still in the queue is rung again.", gt=0)
     ] = 30.0
-    statement_timeout: Annotated[float, Meta(description="Seconds one SQL statement of a worker may take.", gt=0)] = (
-        300.0
-    )
+    statement_timeout: Annotated[
+        float,
+        Meta(description="Seconds one SQL statement of a process may take; exports take as long as they need.", gt=0),
+    ] = 300.0
 
     stale_after_days: Annotated[
         float, Meta(description="Days without a mention after which an edge's weight is written down.", gt=0)

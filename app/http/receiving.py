@@ -98,7 +98,7 @@ class _ReceiveOperation(Operation):
         ),
         **problems.responses(
             {
-                400: "There is no mention profile 'x'; known: twitter.",
+                400: "there is no mention profile 'x'; known: twitter, mastodon, bluesky, word.",
                 403: "a page of another site sent this with your browser; nothing was done.",
                 409: "the first request with this Idempotency-Key is still being received; send it again later.",
                 413: "The decoded body is larger than 17179869184 bytes; split the file.",
