@@ -217,5 +217,5 @@ def _recount(conn: Connection, edges: pl.DataFrame, graph: GraphParameters) -> p
 def effective_weight(weight: pl.Series, weighed_at: pl.Series, now: datetime, half_life: timedelta) -> np.ndarray:
     """The weights as they are at `now`, as the function of this name in the database has it."""
     age = pl.DataFrame({"at": weighed_at}).select((pl.lit(now) - pl.col("at")).dt.total_microseconds())["literal"]
-    halvings = np.maximum(age.to_numpy().astype(np.float64) / (half_life / timedelta(microseconds=1)), 0)
+    halvings = np.maximum(age.to_numpy().astype(np.float64) / (half_life / timedelta(microseconds=1)), -300)
     return weight.to_numpy() * np.exp2(-halvings)

@@ -175,7 +175,7 @@ class Cache:
                 async with asyncio.timeout(TIMEOUT):
                     found: list[Any] = await self._client.mget(keys)
                     return found
-            except (redis.RedisError, OSError) as error:  # TimeoutError is an OSError
+            except Exception as error:  # noqa: BLE001 (see _refused)
                 await self._lost(error)
         return [None] * len(keys)
 
@@ -200,7 +200,7 @@ class Cache:
             while self._sending:
                 sent, self._sending, self._sending_bytes = self._sending, [], 0
                 await self._write(sent)
-        except (redis.RedisError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 (see _refused)
             await self._refused(error)
         finally:
             self._sending, self._sending_bytes, self._sender = [], 0, None
@@ -220,6 +220,7 @@ class Cache:
             self._full_until = (period + 1) * self._seconds
 
     async def _refused(self, error: Exception) -> None:
+        # Of any kind: redis-py raises RuntimeError or AttributeError where another task closes its connection.
         if isinstance(error, redis.ResponseError) and not isinstance(error, redis.ReadOnlyError):
             # No memory left, or no replica: what it has, it still gives.
             if time.time() >= self._full_until:
@@ -251,7 +252,7 @@ class Cache:
                     async with asyncio.timeout(CONNECT_TIMEOUT):
                         # What requests will do: a server may answer a ping, and refuse this.
                         await self._client.mget([self._prefix])
-                except (redis.RedisError, OSError) as error:
+                except Exception as error:  # noqa: BLE001 (see _refused)
                     log.debug("Redis is still away", error=str(error) or type(error).__name__)
                     await async_forget_master(self._client)
                 else:

@@ -9,7 +9,7 @@ an entry is written a few times.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 
 import msgspec
@@ -198,10 +198,9 @@ def clear(conn: Connection) -> None:
     execute(conn, _CLEAR)
 
 
-def since(conn: Connection, part: int, first: date) -> pl.DataFrame:
-    """The entries of a part from a day on, as they are in its runs: those of a key and day are still to be added up."""
-    found = [pl.DataFrame(schema=SCHEMA)]
+def since(conn: Connection, part: int, first: date) -> Iterator[pl.DataFrame]:
+    """The entries of a part from a day on, block by block as they are in its runs: those of a key and day are still to
+    be added up."""
     for run in scalars(conn, _SINCE, {"part": part, "first_day": first}):
-        payloads = scalars(conn, _BLOCKS, {"part": part, "runs": [run]})
-        found += [unpack(payload).filter(pl.col("day") >= first) for payload in payloads]
-    return pl.concat(found)
+        for payload in scalars(conn, _BLOCKS, {"part": part, "runs": [run]}):
+            yield unpack(payload).filter(pl.col("day") >= first)

@@ -99,7 +99,8 @@ def where(database_url: str) -> str:
     return f"PostgreSQL at {places}, database {info.get('dbname', '')}"
 
 
-def _require_primary(conn: Connection | AsyncConnection) -> None:
+def require_primary(conn: Connection | AsyncConnection) -> None:
+    """Raises psycopg.OperationalError."""
     # PostgreSQL reports both by itself, at the start and at each change. PgBouncer only repeats what its own first
     # connection was told, so it is not asked.
     for parameter in ("in_hot_standby", "default_transaction_read_only"):
@@ -119,7 +120,7 @@ def pool(
         try:
             conn.execute(b"")
             if not pgbouncer:
-                _require_primary(conn)
+                require_primary(conn)
         except psycopg.Error:
             made.drain()
             raise
@@ -139,15 +140,16 @@ def pool(
 
 
 def async_pool(
-    database_url: str, *, role: str, size: int, statement_timeout: float, pgbouncer: bool = False
+    database_url: str, *, role: str, size: int, statement_timeout: float, pgbouncer: bool = False, checked: bool = True
 ) -> AsyncConnectionPool[AsyncConnection]:
-    """A closed pool of connections for request handlers; `statement_timeout` in seconds."""
+    """A closed pool of connections for request handlers; `statement_timeout` in seconds. Connections are checked before
+    they are given out, or not: who takes one may find it lost."""
 
     async def check(conn: AsyncConnection) -> None:
         try:
             await conn.execute(b"")
             if not pgbouncer:
-                _require_primary(conn)
+                require_primary(conn)
         except psycopg.Error:
             await made.drain()
             raise
@@ -158,7 +160,7 @@ def async_pool(
         min_size=1,
         max_size=size,
         open=False,
-        check=check,
+        check=check if checked else None,
         name=role,
         timeout=POOL_TIMEOUT,
         reconnect_timeout=RECONNECT_TIMEOUT,

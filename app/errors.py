@@ -77,6 +77,13 @@ class UploadCutOff(MentiongraphError):
     exit_code = 3
 
 
+class ClientGone(MentiongraphError):
+    """The client did not wait for the answer."""
+
+    code = "client-gone"
+    status: int = 499
+
+
 class NotFound(MentiongraphError):
     """There is no such thing."""
 

@@ -243,9 +243,16 @@ def _paged(page: Page) -> dict[str, object]:
 
 async def users(conn: AsyncConnection, prefix: str, *, after: str, limit: int) -> list[User]:
     """Users whose handle begins so, however the prefix is spelt, in the order of handles, from behind one."""
-    folded = fold(prefix)
-    params = {"prefix": folded, "before": _behind(folded), "after": after, "limit": limit}
-    return await async_rows(conn, User, _BY_PREFIX, params)
+    found: list[User] = []
+    for begin in _beginnings(fold(prefix)):
+        params = {"prefix": begin, "before": _behind(begin), "after": after, "limit": limit}
+        found += await async_rows(conn, User, _BY_PREFIX, params)
+    return sorted(found, key=lambda user: user.handle)[:limit]
+
+
+def _beginnings(folded: str) -> list[str]:
+    """How handles with a folded prefix may begin: the sigma that ends a word is another one within it."""
+    return [folded, folded[:-1] + "σ"] if folded.endswith("ς") else [folded]
 
 
 def _behind(prefix: str) -> str:

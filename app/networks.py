@@ -161,7 +161,7 @@ async def ego(
         while steps < depth and not cut:
             rim = [member.user.id for member in members if member.distance == steps]
             if steps > 0:
-                crowded = {each.id: each for each in await _crowded(conn, rim)}
+                crowded = {each.id: each for each in await _crowded(conn, rim, view)}
             steps += 1
             room = limits.users - len(members)
             asked = {
@@ -179,8 +179,9 @@ async def ego(
     return Network(members, edges, steps, cut, edges_cut, not_followed)
 
 
-async def _crowded(conn: AsyncConnection, ids: list[int]) -> list[_Crowded]:
-    return await async_rows(conn, _Crowded, _CROWDED, {"ids": ids, "most": MOST_FOLLOWED})
+async def _crowded(conn: AsyncConnection, ids: list[int], view: View) -> list[_Crowded]:
+    asked = {"ids": ids, "most": MOST_FOLLOWED, "archived": view.archived}
+    return await async_rows(conn, _Crowded, _CROWDED, asked)
 
 
 async def _among(

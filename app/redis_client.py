@@ -132,7 +132,7 @@ def forget_master(client: redis.Redis) -> None:
 async def async_forget_master(client: asyncio_redis.Redis) -> None:
     """`forget_master` for an event loop; what is under way on a connection fails."""
     pool = client.connection_pool
-    with suppress(redis.RedisError, OSError):
+    with suppress(Exception):  # of any kind, where a connection is in use
         await pool.disconnect()
     if isinstance(pool, asyncio_sentinel.SentinelConnectionPool):
         pool.sentinel_manager.distrust()

@@ -178,7 +178,8 @@ def _keep_days(conn: Connection, days_kept: int, now: datetime) -> State:
     else:
         days.expire(conn, first=days_from)
     since = (found.days_since or now) if days_kept else None
-    execute(conn, _SET_DAYS_KEPT, {"days_kept": days_kept, "days_from": days_from, "days_since": since})
+    kept = {"days_kept": days_kept, "days_from": days_from, "days_since": since}
+    execute(conn, _SET_DAYS_KEPT, {**kept, "now": now})
     versions.advance(conn, [versions.SUMMARIES])
     return msgspec.structs.replace(found, days_kept=days_kept, days_from=days_from, days_since=since)
 

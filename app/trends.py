@@ -9,6 +9,7 @@ the present day, as far as it has come, for everybody.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 import polars as pl
@@ -33,28 +34,39 @@ def list_anew(conn: Connection, *, shards: int, today: date, days_from: date | N
     found: dict[int, list[pl.DataFrame]] = {period: [] for period in periods}
     for shard in range(shards) if periods else ():
         first = days.first_day(today, 2 * periods[-1])
-        entries = days.since(conn, days.part_of_users(shard), first)
-        received = entries.filter(pl.col("target_id") == days.RECEIVED, pl.col("day") <= today)
-        for period in periods:
-            found[period].append(_growing(received, period, today))
+        # Added up block by block: the days of all users would take much memory.
+        blocks = [_sums(entries, periods, today) for entries in days.since(conn, days.part_of_users(shard), first)]
+        if blocks:
+            sums = pl.concat(blocks).group_by("user_id").sum()
+            for period in periods:
+                found[period].append(_growing(sums, period))
     execute(conn, _CLEAR)
     for period, parts in found.items():
-        _keep(conn, period, _first(pl.concat(parts)))
+        if parts:
+            _keep(conn, period, _first(pl.concat(parts)))
 
 
-def _growing(entries: pl.DataFrame, period: int, today: date) -> pl.DataFrame:
-    """The first users of a shard; a user is in one shard."""
-    begin = days.first_day(today, period)
-    recent = pl.col("day") >= begin
-    mentions = pl.col("mentions").cast(pl.Int64)
-    totals = (
-        entries.filter(pl.col("day") >= begin - timedelta(days=period))
-        .group_by(user_id="source_id")
-        .agg(mentions=mentions.filter(recent).sum(), mentions_before=mentions.filter(~recent).sum())
-        .filter(pl.col("mentions") > pl.col("mentions_before"))
+def _sums(entries: pl.DataFrame, periods: Sequence[int], today: date) -> pl.DataFrame:
+    """How often each user was mentioned in each period, and in the one before."""
+    day, mentions = pl.col("day"), pl.col("mentions").cast(pl.Int64)
+    begins = {period: days.first_day(today, period) for period in periods}
+    recent = {f"in {period}": day >= begin for period, begin in begins.items()}
+    before = {
+        f"before {period}": day.is_between(begin - timedelta(days=period), begin, closed="left")
+        for period, begin in begins.items()
+    }
+    received = entries.filter(pl.col("target_id") == days.RECEIVED, day <= today)
+    return received.group_by(user_id="source_id").agg(
+        **{name: mentions.filter(which).sum() for name, which in (recent | before).items()}
     )
-    growth = (pl.col("mentions") + PRIOR) / (pl.col("mentions_before") + PRIOR)
-    return _first(totals.with_columns(growth=growth))
+
+
+def _growing(sums: pl.DataFrame, period: int) -> pl.DataFrame:
+    """The first users of a shard; a user is in one shard."""
+    mentions, before = pl.col("mentions"), pl.col("mentions_before")
+    totals = sums.select("user_id", mentions=f"in {period}", mentions_before=f"before {period}")
+    growing = totals.filter(mentions > before)
+    return _first(growing.with_columns(growth=(mentions + PRIOR) / (before + PRIOR)))
 
 
 def _first(users: pl.DataFrame) -> pl.DataFrame:

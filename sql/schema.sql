@@ -286,14 +286,16 @@ COMMENT ON TABLE edges_shadow IS
 'The graph as `rebuild` counts it anew from the ledger. Empty at other times, and after a crash.';
 
 -- Exponential decay (Cormode, Shkapenyuk, Srivastava, Xu: Forward Decay, ICDE 2009): linear in the weight, so neither
--- the order of merges nor the moment of a write-down changes it. Beyond 300 half-lives, or for a weight that small, the
--- answer is 0: PostgreSQL raises an error where a double underflows. An instant before weighed_at counts as weighed_at.
+-- the order of merges nor the moment of a write-down changes it. The same rule goes backwards: for an instant before a
+-- mention, the mention weighs more than 1. So the order of two weights is the same at every instant. Beyond 300
+-- half-lives, or for a weight that small, the answer is 0; and it grows no more than 300 half-lives back: PostgreSQL
+-- raises an error where a double is too small, or too large.
 CREATE FUNCTION effective_weight(
   weight double precision, weighed_at timestamptz, at timestamptz, half_life_seconds double precision
 ) RETURNS double precision LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE
     WHEN abs(weight) < 1e-100 OR date_part('epoch', at - weighed_at) > 300 * half_life_seconds THEN 0
-    ELSE weight * power(2, -greatest(0, date_part('epoch', at - weighed_at) / half_life_seconds))
+    ELSE weight * power(2, -greatest(-300, date_part('epoch', at - weighed_at) / half_life_seconds))
   END
 $$;
 

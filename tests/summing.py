@@ -51,7 +51,7 @@ def totals(mentions: Iterable[Mention], at: datetime, half_life: timedelta) -> d
         if each.source == each.target:
             found[each.source][2] += 1
             continue
-        weight = 2.0 ** -max(0.0, (at - each.weighed) / half_life)
+        weight = 2.0 ** -((at - each.weighed) / half_life)
         found[each.source][0] += 1
         found[each.source][3] += weight
         found[each.target][1] += 1
@@ -102,8 +102,9 @@ def held_top(conn: psycopg.Connection[Any], direction: str) -> list[str]:
 def _entries(conn: psycopg.Connection[Any], first: date, parts: Iterable[int]) -> Counter[tuple[int, int, date]]:
     found = Counter[tuple[int, int, date]]()
     for part in parts:
-        for source, target, day, number in days.since(conn, part, first).iter_rows():
-            found[source, target, day] += number
+        for block in days.since(conn, part, first):
+            for source, target, day, number in block.iter_rows():
+                found[source, target, day] += number
     return found
 
 

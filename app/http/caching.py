@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar, get_type_hints
 
 import msgspec
+import psycopg
 from litestar import Response, get
 from litestar.datastructures import ResponseHeader
 from litestar.handlers import HTTPRouteHandler
@@ -25,12 +26,12 @@ from litestar.params import HeaderParameter
 from litestar.response.base import ASGIResponse
 from litestar.serialization import encode_json
 from litestar.types import Receive, Scope, Send
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 import sql
 from app import versions
 from app.cache import Cache, Counters, Together
-from app.db import AsyncConnection, async_pool
+from app.db import AsyncConnection, async_pool, require_primary
 from app.http.paging import instant
 from app.settings import Settings
 from app.shards import fold
@@ -68,8 +69,9 @@ class Version(NamedTuple):
 class Versions:
     """Reads the version for all who ask meanwhile; none gets one that was read before they asked."""
 
-    def __init__(self, pool: AsyncConnectionPool[AsyncConnection]) -> None:
+    def __init__(self, pool: AsyncConnectionPool[AsyncConnection], *, pgbouncer: bool) -> None:
         self._pool = pool
+        self._pgbouncer = pgbouncer
         self.current_for: Together[None, Version] = Together(self._read)
 
     async def current(self) -> Version:
@@ -77,9 +79,22 @@ class Versions:
         return await self.current_for(None)
 
     async def _read(self, asked: Sequence[None]) -> Sequence[Version]:
+        try:
+            version = await self._ask()
+        except PoolTimeout:
+            raise
+        except psycopg.Error:
+            # The connection was lost while nobody used it. To check it each time would take as long as to ask.
+            await self._pool.drain()
+            version = await self._ask()
+        return [version] * len(asked)
+
+    async def _ask(self) -> Version:
         async with self._pool.connection() as conn:
             version = Version(await versions.vector(conn), conn.info.backend_pid)
-        return [version] * len(asked)
+            if not self._pgbouncer:
+                require_primary(conn)
+            return version
 
 
 class _Outcome(NamedTuple):
@@ -103,8 +118,9 @@ class Answers:
             size=1,
             statement_timeout=settings.statement_timeout,
             pgbouncer=settings.pgbouncer,
+            checked=False,
         )
-        self._versions = Versions(self._pool)
+        self._versions = Versions(self._pool, pgbouncer=settings.pgbouncer)
         self._release = release()
         self._under_way: dict[str, asyncio.Future[_Outcome]] = {}
         self.waiting = 0
@@ -199,7 +215,8 @@ class _Answer(Response[T], Generic[T]):
             (b"cache-status", f"{NAME}; {cache_status}".encode()),
         ]
         if tag is not None:
-            self._headers.append((b"etag", f'"{tag}"'.encode()))
+            # Weak: writing weights down may change their last digits, and makes no new version.
+            self._headers.append((b"etag", f'W/"{tag}"'.encode()))
         if status is HTTPStatus.OK:
             self._headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
 

@@ -10,7 +10,12 @@ import structlog
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Send
 
+from app.errors import ClientGone
+
 log = structlog.get_logger(__name__)
+
+SLICE = 64 << 10
+"""Bytes sent at a time: who takes so many within the time is slow, and does not stand still."""
 
 
 class Download(ASGIResponse):
@@ -38,6 +43,7 @@ class Download(ASGIResponse):
     async def begin(
         cls,
         blocks: AsyncGenerator[bytes],
+        receive: Receive,
         *,
         media_type: str,
         filename: str,
@@ -47,11 +53,18 @@ class Download(ASGIResponse):
         """The answer with `blocks`; closes them. Waits for the first, so that what fails at once is answered properly;
         then `headers` are asked for.
 
-        A client that takes nothing for `stalled_after` seconds is hung up on.
+        A client that takes nothing for `stalled_after` seconds is hung up on. Raises ClientGone.
         """
-        first = await anext(blocks)
+        gone = asyncio.create_task(disconnected(receive))
+        try:
+            first = await _next(blocks, gone)
+            if gone.done():
+                await blocks.aclose()
+                raise ClientGone("the client went away before the answer began.")
+        finally:
+            gone.cancel()
         return cls(
-            first,
+            first or b"",
             blocks,
             media_type=media_type,
             filename=filename,
@@ -63,11 +76,12 @@ class Download(ASGIResponse):
         gone = asyncio.create_task(disconnected(receive))
         try:
             async with aclosing(self._rest) as rest:
-                await self._send(self._first, send)
-                async for block in rest:
-                    if gone.done():
-                        return
+                block: bytes | None = self._first
+                while block is not None:
                     await self._send(block, send)
+                    block = await _next(rest, gone)
+                if gone.done():
+                    return
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         except TimeoutError:
             # The server hangs up on an answer that was not finished, so the client sees that it is not whole.
@@ -76,8 +90,21 @@ class Download(ASGIResponse):
             gone.cancel()
 
     async def _send(self, block: bytes, send: Send) -> None:
-        async with asyncio.timeout(self._stalled_after):
-            await send({"type": "http.response.body", "body": block, "more_body": True})
+        for begin in range(0, len(block), SLICE):
+            async with asyncio.timeout(self._stalled_after):
+                await send({"type": "http.response.body", "body": block[begin : begin + SLICE], "more_body": True})
+
+
+async def _next(blocks: AsyncGenerator[bytes], gone: asyncio.Task[None]) -> bytes | None:
+    """The next block. None: there is none, or nobody waits for it any more, and no more is made of it."""
+    step = asyncio.ensure_future(anext(blocks, None))
+    try:
+        await asyncio.wait({step, gone}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        if not step.done():
+            step.cancel()
+            await asyncio.wait({step})
+    return None if step.cancelled() else step.result()
 
 
 async def disconnected(receive: Receive) -> None:

@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from typing import Annotated, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 
+import litestar
 import msgspec
 from litestar import get
 from litestar.di import NamedDependency, Provide
@@ -18,6 +19,7 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import QueryParameter, SkipValidation
 from litestar.response.base import ASGIResponse
+from litestar.types import Receive
 
 from app import graph
 from app.errors import BadRequest, TooManyExports
@@ -30,6 +32,7 @@ from app.http.paging import Archived, AsOf, SelfMentions, instant
 from app.http.services import Injected, Services
 
 T = TypeVar("T")
+HttpRequest: TypeAlias = litestar.Request[Any, Any, Any]
 
 COUNT_HEADER = "Mentiongraph-Count"
 """How many records the file holds: lines without the header, or edges."""
@@ -181,12 +184,13 @@ Guard: TypeAlias = Annotated[
 ]
 
 
-async def _answer(services: Services, name: str, asked: Request) -> ASGIResponse:
+async def _answer(services: Services, name: str, asked: Request, receive: Receive) -> ASGIResponse:
     async with services.pool.connection() as conn:
         parameters = await services.parameters(conn)
     export = Export(FORMS[name], asked, parameters.half_life.total_seconds())
     return await Download.begin(
         _blocks(services, export),
+        receive,
         media_type=FORMS[name].media_type,
         filename=name,
         stalled_after=services.settings.receive_timeout,
@@ -252,11 +256,13 @@ def _handler(name: str) -> HTTPRouteHandler:
         },
     )
 
-    async def export(services: Injected, selected: Selected) -> ASGIResponse:
-        return await _answer(services, name, Request(selected, guard=False))
+    async def export(request: HttpRequest, services: Injected, selected: Selected) -> ASGIResponse:
+        return await _answer(services, name, Request(selected, guard=False), request.receive)
 
-    async def export_for_people(services: Injected, selected: Selected, guard: Guard = True) -> ASGIResponse:
-        return await _answer(services, name, Request(selected, guard=guard))
+    async def export_for_people(
+        request: HttpRequest, services: Injected, selected: Selected, guard: Guard = True
+    ) -> ASGIResponse:
+        return await _answer(services, name, Request(selected, guard=guard), request.receive)
 
     return decorate(export_for_people if name in PEOPLE else export)
 

@@ -30,7 +30,7 @@ AsOf: TypeAlias = Annotated[
     QueryParameter(
         format="date-time",
         description="The instant that weights are for, ISO 8601 with an offset (`+` is `%2B` in a URL); by default the "
-        "minute that has begun. Mentions that came later count, too, as if made at that instant.",
+        "minute that has begun. Mentions that came later count, too: more than 1 each, by the rule that weights halve.",
     ),
 ]
 Archived: TypeAlias = Annotated[

@@ -7,10 +7,10 @@ import uuid
 from base64 import b64encode
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
-from litestar import get
+from litestar import Request, get
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import QueryParameter
@@ -103,13 +103,14 @@ async def list_rejects(
         ),
     },
 )
-async def download_rejects(services: Injected, upload_id: UploadId) -> ASGIResponse:
+async def download_rejects(request: Request[Any, Any, Any], services: Injected, upload_id: UploadId) -> ASGIResponse:
     """The rows that could not be read, sent as they are read from the ledger, to be repaired in a spreadsheet and
     uploaded again as they are: in the columns of the file they come from, with what is wrong beside them."""
     async with services.pool.connection() as conn:
         form = await status.format_of(conn, upload_id)
     return await Download.begin(
         _lines(services, upload_id, form),
+        request.receive,
         media_type="text/csv; charset=utf-8; header=present",
         filename=f"rejects-{upload_id}.csv",
         stalled_after=services.settings.receive_timeout,

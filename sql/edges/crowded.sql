@@ -1,4 +1,4 @@
--- Which of some users make, and which receive, more than so many edges. Reads no more than that of each. No locks.
+-- Which of some users make, and which receive, more than so many edges. Reads hardly more than that of each. No locks.
 -- One row for each user of whom either is true.
 SELECT c.id, c.makes, c.receives
 FROM (
@@ -6,11 +6,29 @@ FROM (
     asked.id,
     (
       SELECT count(*) > %(most)s::bigint
-      FROM (SELECT FROM edges WHERE source_id = asked.id ORDER BY source_id LIMIT %(most)s::bigint + 1) AS made
+      FROM (
+        (SELECT FROM edges WHERE source_id = asked.id ORDER BY source_id LIMIT %(most)s::bigint + 1)
+        UNION ALL
+        (
+          SELECT FROM edges_archive
+          WHERE %(archived)s::boolean AND source_id = asked.id
+          ORDER BY source_id
+          LIMIT %(most)s::bigint + 1
+        )
+      ) AS made
     ) AS makes,
     (
       SELECT count(*) > %(most)s::bigint
-      FROM (SELECT FROM edges WHERE target_id = asked.id ORDER BY target_id LIMIT %(most)s::bigint + 1) AS received
+      FROM (
+        (SELECT FROM edges WHERE target_id = asked.id ORDER BY target_id LIMIT %(most)s::bigint + 1)
+        UNION ALL
+        (
+          SELECT FROM edges_archive
+          WHERE %(archived)s::boolean AND target_id = asked.id
+          ORDER BY target_id
+          LIMIT %(most)s::bigint + 1
+        )
+      ) AS received
     ) AS receives
   FROM unnest(%(ids)s::bigint[]) AS asked (id)
 ) AS c

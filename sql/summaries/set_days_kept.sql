@@ -1,4 +1,9 @@
--- From now on so many days are kept, from one on, or none. The summaries' lock is held.
+-- From now on so many days are kept, from one on, or none. What is trending is to be worked out anew where another
+-- number of days is kept. The summaries' lock is held.
 UPDATE summaries
 SET
+  trends_stale_since = CASE
+    WHEN days_kept = %(days_kept)s::integer THEN trends_stale_since
+    ELSE coalesce(trends_stale_since, %(now)s::timestamptz)
+  END,
   days_kept = %(days_kept)s::integer, days_from = %(days_from)s::date, days_since = %(days_since)s::timestamptz;

@@ -41,8 +41,8 @@ class Edge(NamedTuple):
     archived_at: datetime | None
 
     def effective(self, as_of: datetime) -> float:
-        age = max(timedelta(), as_of - self.weighed_at) / HALF_LIFE
-        return 0.0 if age > 300 or abs(self.weight) < 1e-100 else self.weight * 2**-age
+        age = (as_of - self.weighed_at) / HALF_LIFE
+        return 0.0 if age > 300 or abs(self.weight) < 1e-100 else self.weight * 2 ** -max(-300.0, age)
 
 
 class Graph(NamedTuple):

@@ -27,7 +27,7 @@ class Edge(NamedTuple):
     archived_at: datetime | None
 
     def effective(self, at: datetime) -> float:
-        return self.weight * 2.0 ** -max(0.0, (at - self.weighed_at) / HALF_LIFE)
+        return self.weight * 2.0 ** -((at - self.weighed_at) / HALF_LIFE)
 
 
 class Graph:

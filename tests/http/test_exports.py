@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 import msgspec
+import psycopg
 import pytest
 
 from app.db import Connection
 from app.exports.formats import FORMS
 from app.http import exports
+from app.http.download import Download
 from app.http.services import EXPORTS
 from app.settings import Settings
 from tests.conftest import until
@@ -181,6 +184,45 @@ def test_a_download_that_is_broken_off_lets_go_of_its_connection(api: Api, domai
         until(lambda: not exporting(domain), within=10, what="the export has ended")
 
     assert api.http.get("/export/edges.csv", params={"self_mentions": "true"}).text.count("\n") == 30_001
+
+
+def test_an_export_ends_with_its_client_before_its_first_byte(api: Api, domain: Connection, dsn: str) -> None:
+    def waiting() -> bool:
+        statement = (
+            "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+        )
+        return domain.execute(statement).fetchone() != (0,)
+
+    with psycopg.connect(dsn) as other:
+        other.execute("lock table edges in access exclusive mode")
+        for _ in range(EXPORTS + 1):
+            with api.connect() as client:
+                client.sendall(b"GET /export/nodes.csv HTTP/1.1\r\nHost: a\r\n\r\n")
+                until(waiting, within=10, what="the export waits")
+            until(lambda: not waiting(), within=10, what="the export has ended")
+
+
+def test_a_slow_client_is_given_time_for_each_piece() -> None:
+    """The limit is for a piece that slow lines carry in seconds, however large a block is."""
+    sent: list[int] = []
+
+    async def blocks() -> AsyncGenerator[bytes]:
+        yield bytes(5 << 20)
+        yield b"end"
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        sent.append(len(message["body"]))
+
+    async def download() -> None:
+        made = await Download.begin(blocks(), receive, media_type="text/csv", filename="a", stalled_after=1.0)
+        await made.send_body(send, receive)
+
+    asyncio.run(download())
+
+    assert (sum(sent), sent[-2:], max(sent) <= 1 << 16) == ((5 << 20) + 3, [3, 0], True)
 
 
 def test_a_download_that_stands_still_is_hung_up_on(serve: Serve, settings: Settings, domain: Connection) -> None:

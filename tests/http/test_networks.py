@@ -83,15 +83,24 @@ def test_a_crowd_is_not_followed(api: Api, domain: Connection, now: datetime, mo
     graph.edges = {ends: edge._replace(archived_at=None) for ends, edge in graph.edges.items()}
     graph.store(domain)
 
-    def around(most: int) -> Any:
+    def around(most: int, *, archived: bool = False) -> Any:
         monkeypatch.setattr(networks, "MOST_FOLLOWED", most)
         # Each asks for another number of users: answers are kept.
-        return api.http.get(f"/users/user0/ego?depth=2&users={100 + most}").json()
+        asked = {"depth": 2, "users": 100 + most, "archived": archived}
+        return api.http.get("/users/user0/ego", params=asked).json()
 
     assert around(10)["cut"]["not_followed"] == []
     assert len(around(10)["users"]) == 11
     assert around(9)["cut"]["not_followed"] == ["user1"]
     assert [each["handle"] for each in around(9)["users"]] == ["user0", "user1", "user15"]
+
+    domain.execute(
+        "with gone as (delete from edges where source_id = any(%s) returning *) "
+        "insert into edges_archive select gone.*, %s::timestamptz from gone",
+        [[graph.ids[f"user{number}"] for number in range(5, 10)], now],
+    )
+    assert around(8)["cut"]["not_followed"] == []
+    assert around(8, archived=True)["cut"]["not_followed"] == ["user1"]
 
 
 def test_paths_are_shortest(api: Api, graph: Graph) -> None:

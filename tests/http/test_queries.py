@@ -143,6 +143,16 @@ def test_users_by_prefix(api: Api, graph: Graph) -> None:
             assert api.http.get(each["link"]).json()["handle"] == each["handle"]
 
 
+def test_a_prefix_that_ends_with_a_sigma(api: Api, domain: Connection) -> None:
+    """In lower case it is another letter where it ends a word."""
+    domain.execute("insert into users values (1, 'ασαν', ''), (2, 'ας', ''), (3, 'ασ', ''), (4, 'ατ', '')")
+
+    for prefix in ("ΑΣ", "ας"):
+        found = api.http.get("/users", params={"prefix": prefix}).json()["users"]
+        assert [each["handle"] for each in found] == ["ας", "ασ", "ασαν"]
+    assert len(api.http.get("/users", params={"prefix": "ΑΣ", "limit": 2}).json()["users"]) == 2
+
+
 def test_a_prefix_that_ends_before_the_surrogates(api: Api, domain: Connection) -> None:
     domain.execute("insert into users values (1, '\ud7ff', ''), (2, '\ud7ffx', ''), (3, '\ue000', '')")
 

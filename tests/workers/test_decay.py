@@ -345,13 +345,12 @@ def test_decay_changes_no_effective_weight(
             at += timedelta(days=days / 2)
             run(conn, settings, at)
 
-        at += timedelta(days=41)
-        found = {**edges(conn, at), **edges(conn, at, table="edges_archive")}
-        assert {edge: held.mention_count for edge, held in found.items()} == {
-            edge: len(instants) for edge, instants in made.items()
-        }
-        assert {edge: held.weight for edge, held in found.items()} == pytest.approx(
-            {edge: sum(2.0 ** (-((at - instant) / WEEK)) for instant in instants) for edge, instants in made.items()},
-            rel=1e-9,
-        )
+        for asked in (now - 3 * WEEK, now, at - 2 * WEEK, at, at + timedelta(days=41)):
+            found = {**edges(conn, asked), **edges(conn, asked, table="edges_archive")}
+            assert {edge: held.mention_count for edge, held in found.items()} == {
+                edge: len(instants) for edge, instants in made.items()
+            }
+            assert {edge: held.weight for edge, held in found.items()} == pytest.approx(
+                {edge: sum(2.0 ** ((instant - asked) / WEEK) for instant in made[edge]) for edge in made}, rel=1e-9
+            )
         assert audit(conn).exact

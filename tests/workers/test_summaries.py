@@ -456,6 +456,11 @@ def test_who_is_trending_is_worked_out_of_the_days(graph: Graph, conn: Connectio
     assert listed(14) == []
     assert summaries.state(conn).trends_until == graph.now.date()
 
+    graph.settings = msgspec.structs.replace(graph.settings, days_kept=0)
+    graph.now += timedelta(hours=1)
+    graph.tidy(conn)
+    assert listed(7) == listed(1) == [], "days that are not kept any more are not told"
+
 
 def test_what_is_trending_is_worked_out_anew_each_day_and_no_oftener_than_it_is_worth(
     graph: Graph, conn: Connection, monkeypatch: pytest.MonkeyPatch
