@@ -59,8 +59,11 @@ def handle_ids(handles: pl.Series | Sequence[str], *, probe: int, bits: int) -> 
     """
     if not 1 <= bits <= 64:  # noqa: PLR2004
         raise ValueError(f"an id has 1 to 64 bits, not {bits}")
-    column = handles if isinstance(handles, pl.Series) else pl.Series(handles, dtype=pl.String)
-    names: list[bytes] = column.cast(pl.Binary).to_list()
+    names: list[bytes]
+    if isinstance(handles, pl.Series):
+        names = handles.cast(pl.Binary).to_list()
+    else:
+        names = [handle.encode() for handle in handles]
     digest: Callable[[bytes], int] = partial(xxhash.xxh3_64_intdigest, seed=probe)
     hashes = np.fromiter(map(digest, names), np.uint64, count=len(names))
     mask = np.uint64(2**64 - 2 ** (64 - bits))

@@ -13,9 +13,13 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN = frozenset({"same-origin", "none"})
 
 
-def refuse_cross_site(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """A guard. Raises CrossSite by what browsers say in Sec-Fetch-Site (W3C Fetch Metadata); others do not send it."""
+async def refuse_cross_site(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """A guard. Raises CrossSite by what browsers say in Sec-Fetch-Site (W3C Fetch Metadata); others do not send it.
+
+    Asynchronous, since Litestar runs other guards in a thread.
+    """
     scope = connection.scope
-    site = connection.headers.get("Sec-Fetch-Site", "none")
-    if scope["type"] == "http" and scope["method"] not in _SAFE_METHODS and site not in _OWN:
+    if scope["type"] != "http" or scope["method"] in _SAFE_METHODS:
+        return
+    if connection.headers.get("Sec-Fetch-Site", "none") not in _OWN:
         raise CrossSite("a page of another site sent this with your browser; nothing was done.")
