@@ -27,6 +27,11 @@ PURGE = "purge"
 SUMMARIZE = "summarize"
 SUMMARIZE_SOON = "summarize_soon"
 
+PERIODIC = (SWEEP, SUMMARIZE, DECAY, PURGE)
+"""What schedulers ask for."""
+ASKED_FOR = "* * * * *"
+"""When they do (cron): every minute, so that a missed period or a killed run is soon caught up."""
+
 URGENT_SUFFIX = "_urgent"
 
 QUEUES = {Priority.URGENT: "urgent", Priority.BULK: "bulk"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
@@ -38,6 +39,7 @@ PROBES_AT_ONCE = 4
 MAX_HANDLE_CHARACTERS = 2 * MAX_AUTHOR_CHARACTERS
 """Nobody's handle is longer: folding makes two characters of some."""
 _HIGHEST = chr(0x10FFFF)
+_LAST_SIGMA = re.compile(r"ς(?=\W*$)")
 
 DELTAS_AT_ONCE = 8
 """Deltas in memory at once while an edge's history is looked for; one may have some hundred kB."""
@@ -251,8 +253,10 @@ async def users(conn: AsyncConnection, prefix: str, *, after: str, limit: int) -
 
 
 def _beginnings(folded: str) -> list[str]:
-    """How handles with a folded prefix may begin: the sigma that ends a word is another one within it."""
-    return [folded, folded[:-1] + "σ"] if folded.endswith("ς") else [folded]
+    """How handles with a folded prefix may begin: the sigma that ends a word is another one within it, and a word goes
+    on behind a full stop."""
+    word, end = _LAST_SIGMA.subn("σ", folded)
+    return [folded, word] if end else [folded]
 
 
 def _behind(prefix: str) -> str:

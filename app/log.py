@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from contextlib import suppress
 from typing import TextIO, cast
 
@@ -13,14 +14,18 @@ from app.settings import Settings
 
 
 class _Unfailing:
-    """Standard error; that it cannot be written to, for a full disk or a reader that has gone, fails nothing else."""
+    """Standard error, for one thread at a time: a worker's is a pipe that two may not write to at once. That it cannot
+    be written to, for a full disk or a reader that has gone, fails nothing else."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
 
     def write(self, text: str) -> None:
-        with suppress(OSError, ValueError):
+        with self._lock, suppress(OSError, ValueError):
             sys.stderr.write(text)
 
     def flush(self) -> None:
-        with suppress(OSError, ValueError):
+        with self._lock, suppress(OSError, ValueError):
             sys.stderr.flush()
 
 
@@ -37,15 +42,16 @@ def configure(settings: Settings) -> None:
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
     end: list[structlog.typing.Processor] = [structlog.processors.format_exc_info, renderer]
+    stream = cast("TextIO", _Unfailing())
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     # Straight to the stream: each request is logged, and a way round by the standard library costs as much again.
     structlog.configure(
         processors=[*shared, structlog.processors.StackInfoRenderer(), *end],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _Unfailing())),
+        logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler()
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *end]

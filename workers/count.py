@@ -8,7 +8,7 @@ import structlog
 from app import db, deltas, dispatch, events, ledger, withdrawal
 from app.errors import Problem
 from app.ledger import Claim, Priority, Ring
-from workers import process
+from workers.process import process
 
 log = structlog.get_logger(__name__)
 

@@ -7,8 +7,8 @@ import structlog
 from app import db, dispatch
 from app import decay as domain
 from app.periods import Period
-from workers import process
 from workers.periodic import DAY, periodic
+from workers.process import process
 
 log = structlog.get_logger(__name__)
 

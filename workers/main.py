@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from workers import process, unaided
+from workers import unaided
 from workers.count import count, count_urgent
 from workers.decay import decay
 from workers.merge import merge, merge_urgent
+from workers.process import process
 from workers.purge import purge
 from workers.summarize import summarize, summarize_soon
 from workers.sweep import sweep

@@ -9,7 +9,7 @@ from psycopg.errors import QueryCanceled
 from app import db, deltas, dispatch, events
 from app.db import Connection
 from app.ledger import Priority
-from workers import process
+from workers.process import process
 
 log = structlog.get_logger(__name__)
 

@@ -12,7 +12,7 @@ from periodiq import cron
 
 from app import db, dispatch, periods
 from app.periods import Period
-from workers import process
+from workers.process import process
 
 log = structlog.get_logger(__name__)
 
@@ -41,8 +41,9 @@ def periodic(verb: str, *, every: timedelta) -> Callable[[Work], Actor[[], None]
                     periods.finish(conn, period, now=db.clock())
                 log.debug("period worked", actor=verb, period=period.start.isoformat())
 
-        # Asked for every minute, so that a missed period or a killed run is soon caught up.
-        actor = dramatiq.actor(actor_name=verb, queue_name=dispatch.MAINTENANCE_QUEUE, periodic=cron("* * * * *"))
+        actor = dramatiq.actor(
+            actor_name=verb, queue_name=dispatch.MAINTENANCE_QUEUE, periodic=cron(dispatch.ASKED_FOR)
+        )
         return actor(guarded)
 
     return register

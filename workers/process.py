@@ -1,4 +1,8 @@
-"""What the actors of one worker process share, and its coming and going."""
+"""What the actors of one worker process share, and its coming and going.
+
+Importing this sets Dramatiq's broker: actors are bound to it as they are defined. It opens no connection: the pool
+opens when a worker process boots, Redis is connected to at the first message.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +17,11 @@ from typing import NamedTuple
 import psycopg
 import redis
 import structlog
-from dramatiq import Broker, Middleware, Worker
+from dramatiq import Broker, Middleware, Worker, set_broker
 from periodiq import PeriodiqMiddleware
 
 from app import db, dispatch, events, fleet, ledger, log, periods, withdrawal
+from app import settings as environment
 from app.broker import redis_client
 from app.db import Connection
 from app.ledger import Claim, GraphParameters, Sweep
@@ -192,3 +197,9 @@ class Process(Middleware):
             with self.connection() as conn:
                 ledger.renew(conn, tokens, settings=self.settings, now=db.clock())
                 periods.renew(conn, tokens, settings=self.settings, now=db.clock())
+
+
+process = Process(environment.load())
+"""Of this process."""
+
+set_broker(process.broker)

@@ -6,8 +6,8 @@ import structlog
 
 from app import db, dispatch, fleet, retention
 from app.periods import Period
-from workers import process
 from workers.periodic import HOUR, periodic
+from workers.process import process
 
 log = structlog.get_logger(__name__)
 

@@ -12,17 +12,19 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from queue import Empty
 from types import FrameType
 from typing import Any
 
+import dramatiq
 import periodiq
 import psycopg
 import structlog
 
-from app import db, fleet, log
-from workers import main as actors
-from workers import process
+from app import db, dispatch, fleet, log
+from app import settings as environment
+from app.broker import FailOverRedisBroker, redis_client
 from workers.pulse import Routine, Watchdog
 
 logger = structlog.get_logger(__name__)
@@ -31,9 +33,11 @@ logger = structlog.get_logger(__name__)
 class Scheduler(periodiq.Scheduler):
     """periodiq's, that survives whatever Redis does. `ticked`: the `time.monotonic` of the last tick."""
 
-    def __init__(self) -> None:
-        periodic = [getattr(actors, name) for name in actors.__all__]
-        super().__init__([actor for actor in periodic if "periodic" in actor.options])
+    def __init__(self, broker: dramatiq.Broker) -> None:
+        # Under the actors' names, without what they do: their modules would double this process's memory.
+        when = {"periodic": periodiq.cron(dispatch.ASKED_FOR)}
+        actor = partial(dramatiq.actor, broker=broker, queue_name=dispatch.MAINTENANCE_QUEUE, **when)
+        super().__init__([actor(_elsewhere, actor_name=name) for name in dispatch.PERIODIC])
         self.ticked = time.monotonic()
 
     def loop(self) -> None:
@@ -55,10 +59,21 @@ class Scheduler(periodiq.Scheduler):
         self.ticked = time.monotonic()
 
 
+def _elsewhere() -> None:
+    """What is asked for is done by workers."""
+    raise NotImplementedError
+
+
 def main() -> None:
     """Tick until SIGTERM or SIGINT."""
-    settings = process.settings
+    settings = environment.load()
     log.configure(settings)
+    broker = FailOverRedisBroker(
+        client=redis_client(settings.redis_url),
+        namespace=settings.namespace,
+        enqueue_timeout=settings.enqueue_timeout,
+        middleware=[periodiq.PeriodiqMiddleware()],
+    )
     pool = db.pool(
         settings.database_url,
         role="scheduler",
@@ -66,7 +81,7 @@ def main() -> None:
         statement_timeout=settings.statement_timeout,
         pgbouncer=settings.pgbouncer,
     )
-    scheduler, me, stopping = Scheduler(), fleet.Me(fleet.Role.SCHEDULER), threading.Event()
+    scheduler, me, stopping = Scheduler(broker), fleet.Me(fleet.Role.SCHEDULER), threading.Event()
 
     def idle() -> float:
         return time.monotonic() - scheduler.ticked

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from app import dispatch
 from app.periods import Period
-from workers import process
 from workers.periodic import MINUTE, periodic
+from workers.process import process
 
 
 @periodic(dispatch.SWEEP, every=MINUTE)

@@ -6,9 +6,10 @@ Slower, since a sweep is made every few seconds only and by one thread of each p
 from __future__ import annotations
 
 from app.ledger import Sweep
-from workers import process, summarize
+from workers import summarize
 from workers.count import count
 from workers.merge import merge
+from workers.process import process
 
 
 def work(found: Sweep) -> None:

@@ -31,7 +31,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 import sql
 from app import versions
 from app.cache import Cache, Counters, Together
-from app.db import AsyncConnection, async_pool, require_primary
+from app.db import AsyncConnection, async_pool, require_primary, server_failed
 from app.http.paging import instant
 from app.settings import Settings
 from app.shards import fold
@@ -81,9 +81,9 @@ class Versions:
     async def _read(self, asked: Sequence[None]) -> Sequence[Version]:
         try:
             version = await self._ask()
-        except PoolTimeout:
-            raise
-        except psycopg.Error:
+        except psycopg.Error as error:
+            if isinstance(error, PoolTimeout) or not server_failed(error):
+                raise
             # The connection was lost while nobody used it. To check it each time would take as long as to ask.
             await self._pool.drain()
             version = await self._ask()

@@ -56,13 +56,16 @@ class Download(ASGIResponse):
         A client that takes nothing for `stalled_after` seconds is hung up on. Raises ClientGone.
         """
         gone = asyncio.create_task(disconnected(receive))
+        begun = False
         try:
             first = await _next(blocks, gone)
-            if gone.done():
-                await blocks.aclose()
-                raise ClientGone("the client went away before the answer began.")
+            begun = not gone.done()
         finally:
             gone.cancel()
+            if not begun:
+                await blocks.aclose()
+        if not begun:
+            raise ClientGone("the client went away before the answer began.")
         return cls(
             first or b"",
             blocks,

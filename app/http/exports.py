@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 
 import litestar
 import msgspec
+import psycopg
 from litestar import get
 from litestar.di import NamedDependency, Provide
 from litestar.handlers import HTTPRouteHandler
@@ -42,6 +43,8 @@ MAX_DEPTH = 2
 MAX_USERS = 100
 PATIENCE = 3.0
 """Seconds that an export waits for another one to end."""
+CANCEL_SECONDS = 0.1
+"""Between two tries to end what an export is at."""
 
 PEOPLE = ("edges.csv", "gephi.csv", "nodes.csv")
 """Tables for people, which they may open in a spreadsheet."""
@@ -228,9 +231,12 @@ async def _in(thread: ThreadPoolExecutor, export: Export, step: Callable[[], T])
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
-        await asyncio.to_thread(export.cancel)
-        with suppress(Exception):
-            await running
+        # Again and again: it may be between two statements, which no cancelling reaches.
+        while not running.done():
+            with suppress(psycopg.Error):
+                await asyncio.to_thread(export.cancel)
+            await asyncio.wait({running}, timeout=CANCEL_SECONDS)
+        running.exception()  # seen
         raise
 
 

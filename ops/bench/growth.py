@@ -58,6 +58,7 @@ def measure(service: Service, plan: Plan) -> list[Section]:
     say("decay of every edge …")
     service.now = db.clock() + decaying.stale_after()
     stale = decaying.run(service.conn, service.now)
+    edges_at_last = database.edge_count(service.conn)
     ratios = {
         "tail": _cost(points[-1].tail) / _cost(points[0].tail),
         "mixed": _cost(points[-1].mixed) / _cost(points[0].mixed),
@@ -83,7 +84,8 @@ def measure(service: Service, plan: Plan) -> list[Section]:
     )
     title = f"Growth (ended by {why})"
     tables = [_table(points, ratios), _decay_table(stale)]
-    return [Section("growth", title, facts, tables, charts=[("growth.svg", drawing)])]
+    expected = not any(point.fresh.written_down for point in points) and stale.written_down == edges_at_last
+    return [Section("growth", title, facts, tables, charts=[("growth.svg", drawing)], passed=expected)]
 
 
 def _cost(upload: Measured) -> float:

@@ -3,10 +3,13 @@
 UPDATE edges AS e
 SET
   mention_count = e.mention_count - d.mention_count,
-  weight = effective_weight(
-    e.weight, e.weighed_at, greatest(e.weighed_at, d.weighed_at), %(half_life_seconds)s::double precision
-  ) - effective_weight(
-    d.weight, d.weighed_at, greatest(e.weighed_at, d.weighed_at), %(half_life_seconds)s::double precision
+  weight = weight_left(
+    effective_weight(
+      e.weight, e.weighed_at, greatest(e.weighed_at, d.weighed_at), %(half_life_seconds)s::double precision
+    ),
+    effective_weight(
+      d.weight, d.weighed_at, greatest(e.weighed_at, d.weighed_at), %(half_life_seconds)s::double precision
+    )
   ),
   weighed_at = greatest(e.weighed_at, d.weighed_at)
 FROM unnest(

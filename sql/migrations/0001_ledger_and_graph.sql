@@ -285,6 +285,13 @@ CREATE FUNCTION effective_weight(
   END
 $$;
 
+-- What is left of a weight when some of it is taken out again. So little of it that it may be what rounding left is
+-- nothing: looked at from long before, it would be much.
+CREATE FUNCTION weight_left(weight double precision, taken double precision) RETURNS double precision
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE WHEN weight - taken > 1e-12 * weight THEN weight - taken ELSE 0 END
+$$;
+
 -- The edges that an export holds. Its arguments are constants where it is planned, so that what is not asked for costs
 -- nothing: the function is inlined. around: users' ids, NULL for everybody; depth: how many steps from them (0 to 2) a
 -- user is counted among them; touching: whether one end among them is enough. A step is taken along any edge that passes.

@@ -6,16 +6,22 @@ SET
   mentions_received = t.mentions_received - d.mentions_received,
   self_mentions = t.self_mentions - d.self_mentions,
   weight_made = CASE WHEN t.mentions_made > d.mentions_made
-    THEN effective_weight(
-      t.weight_made, t.weighed_at, greatest(t.weighed_at, d.weighed_at), %(half_life_seconds)s::double precision
-    ) - effective_weight(
-      d.weight_made, d.weighed_at, greatest(t.weighed_at, d.weighed_at), %(half_life_seconds)s::double precision
+    THEN weight_left(
+      effective_weight(
+        t.weight_made, t.weighed_at, greatest(t.weighed_at, d.weighed_at), %(half_life_seconds)s::double precision
+      ),
+      effective_weight(
+        d.weight_made, d.weighed_at, greatest(t.weighed_at, d.weighed_at), %(half_life_seconds)s::double precision
+      )
     ) ELSE 0 END,
   weight_received = CASE WHEN t.mentions_received > d.mentions_received
-    THEN effective_weight(
-      t.weight_received, t.weighed_at, greatest(t.weighed_at, d.weighed_at), %(half_life_seconds)s::double precision
-    ) - effective_weight(
-      d.weight_received, d.weighed_at, greatest(t.weighed_at, d.weighed_at), %(half_life_seconds)s::double precision
+    THEN weight_left(
+      effective_weight(
+        t.weight_received, t.weighed_at, greatest(t.weighed_at, d.weighed_at), %(half_life_seconds)s::double precision
+      ),
+      effective_weight(
+        d.weight_received, d.weighed_at, greatest(t.weighed_at, d.weighed_at), %(half_life_seconds)s::double precision
+      )
     ) ELSE 0 END,
   weighed_at = greatest(t.weighed_at, d.weighed_at)
 FROM unnest(

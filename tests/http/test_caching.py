@@ -324,6 +324,17 @@ def test_redis_killed_frozen_and_back(graph_of: Callable[..., Api], own_redis: V
     assert api.services.answers.counters.failures >= 2
 
 
+def test_no_request_fails_when_the_connection_for_the_version_is_lost(graph: Api, domain: Connection) -> None:
+    right = kept(graph).content
+    lost = domain.execute(
+        "select count(pg_terminate_backend(pid, 10000)) from pg_stat_activity "
+        "where datname = current_database() and application_name like 'mentiongraph version@%'"
+    )
+    assert lost.fetchone() == (1,)
+
+    assert ask(graph).content == right
+
+
 def test_a_demoted_master_fails_no_request(graph_of: Callable[..., Api], own_redis: Valkey) -> None:
     """It gives what it has and takes nothing: connections are closed beside requests that use them."""
     api = ready(graph_of(redis_url=own_redis.url))

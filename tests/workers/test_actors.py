@@ -7,16 +7,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+import periodiq
 import psycopg
 import pytest
+import redis
 
 from app import db, dispatch
+from app.broker import FailOverRedisBroker
 from app.ledger import Priority
 from app.settings import Settings
 from ops.embedded.children import free_ports
 from tests.uploading import posts_csv, upload
-from workers import main, process
-from workers.process import Process
+from workers import main
+from workers.process import Process, process
+from workers.scheduler import Scheduler
 
 
 @pytest.mark.parametrize("priority", list(Priority))
@@ -66,3 +70,18 @@ def test_every_actor_is_known_to_dispatch() -> None:
     upkeep = {dispatch.SWEEP, dispatch.DECAY, dispatch.PURGE, dispatch.SUMMARIZE, dispatch.SUMMARIZE_SOON}
     assert set(process.broker.actors) == known | upkeep
     assert set(main.__all__) == set(process.broker.actors)
+
+
+def test_schedulers_ask_for_what_is_periodic() -> None:
+    client: Any = redis.Redis()
+    broker = FailOverRedisBroker(
+        client=client, namespace="asking", enqueue_timeout=1.0, middleware=[periodiq.PeriodiqMiddleware()]
+    )
+
+    asked = Scheduler(broker).actors
+
+    there = [actor for actor in process.broker.actors.values() if "periodic" in actor.options]
+    assert sorted((actor.actor_name, actor.queue_name) for actor in asked) == sorted(
+        (actor.actor_name, actor.queue_name) for actor in there
+    )
+    assert all("periodic" in actor.options for actor in asked)

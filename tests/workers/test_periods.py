@@ -18,8 +18,8 @@ from app.periods import Period
 from app.retention import Purged
 from app.settings import Settings
 from workers import main
-from workers import process as unused
 from workers.process import Process
+from workers.process import process as unused
 
 Connection = psycopg.Connection[Any]
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

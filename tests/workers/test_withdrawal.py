@@ -72,6 +72,22 @@ def test_what_is_retracted_leaves_the_graph_as_if_it_had_never_come(
     assert audit(conn).exact
 
 
+@pytest.mark.parametrize("weeks", [50.1, 51.3, 52.7, 54.9, 60.3])
+def test_what_rounding_leaves_of_a_weight_is_nothing(
+    conn: Connection, settings: Settings, now: datetime, weeks: float
+) -> None:
+    """Seen from the mention that is left, an error in the last digit of those taken out would be thousands."""
+    send(settings, ("ada", "bob"), at=now)
+    late = [send(settings, ("ada", "bob"), at=now + (weeks + number / 7) * WEEK) for number in range(3)]
+    apply_all(settings, now=now + 61 * WEEK)
+
+    for upload_id in late:
+        retract(conn, settings, upload_id, now + 61 * WEEK)
+
+    assert edges(conn, now) == {("ada", "bob"): Held(1, 0.0)}
+    assert audit(conn).exact
+
+
 def test_retracting_reaches_into_the_archive(conn: Connection, settings: Settings, now: datetime) -> None:
     send(settings, ("ada", "bob"), at=now)
     second = send(settings, ("ada", "bob"), ("ada", "cy"), at=now)
