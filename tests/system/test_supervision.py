@@ -147,7 +147,9 @@ def test_two_schedulers_and_what_they_ask_for_is_done_once(crew: Crew, conn: Con
     crew.worker()
 
     until(
-        lambda: set(db.scalars(conn, "select actor from periods where finished_at is not null")) == {*dispatch.PERIODIC},
+        lambda: (
+            set(db.scalars(conn, "select actor from periods where finished_at is not null")) == {*dispatch.PERIODIC}
+        ),
         within=PATIENCE,
         what="all of it has been worked",
     )
