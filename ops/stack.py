@@ -17,7 +17,7 @@ from ops import checkup, processes
 from ops.checkup import Checkup
 from ops.directory import DataDirectory, link_log
 from ops.embedded.children import Child
-from ops.embedded.postgres import Postgres
+from ops.embedded.postgres import Postgres, shared_buffers
 from ops.embedded.supervisor import Supervisor
 from ops.embedded.valkey import Valkey
 from ops.processes import Command
@@ -55,7 +55,9 @@ class Stack:
         """Raises EmbeddedServerError, and leaves nothing running, if something does not come up."""
         data, ports = self._directory.path, self._directory.ports()
         # The same ports after a restart of either: the others were told these.
-        postgres = Postgres(data / "postgres", ports.postgres, timeout=RECOVERY_PATIENCE)
+        postgres = Postgres(
+            data / "postgres", ports.postgres, timeout=RECOVERY_PATIENCE, shared_buffers=shared_buffers()
+        )
         valkey = Valkey(data / "valkey", ports.redis)
         link_log(self.logs / "postgres.log", data / "postgres.log")
         link_log(self.logs / "valkey.log", data / "valkey" / "valkey.log")

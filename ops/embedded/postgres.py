@@ -44,6 +44,18 @@ SETTINGS = settings_of(CONFIGURATION / "embedded.conf")
 NOT_DURABLE: dict[str, str | int | float] = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
+LEAST_BUFFERS, MOST_BUFFERS = 256 << 20, 1 << 30
+
+
+def shared_buffers() -> str:
+    """A sixteenth of the machine's memory, within bounds, as PostgreSQL takes it.
+
+    A user with thousands of mentions has them on as many pages; each that is not among these costs a system call.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return f"{min(MOST_BUFFERS, max(LEAST_BUFFERS, memory // 16)) >> 20}MB"
+
+
 class Postgres:
     """A cluster in the directory `data`, made when it is not there, and its server on 127.0.0.1 as the user `postgres`.
 

@@ -219,7 +219,7 @@ def test_postgres_has_the_settings_of_the_embedded_one(services: dict[str, dict[
     assert mounted in services["postgres"]["volumes"]
     common = settings_of(CONFIGURATION / "common.conf")
     server = settings_of(CONFIGURATION / Path(options.pop("config_file")).name) | options
-    differ = {"listen_addresses", "min_wal_size", "shared_buffers", "wal_compression"}
+    differ = {"listen_addresses", "max_connections", "min_wal_size", "shared_buffers", "wal_compression"}
     assert common.items() <= server.items()
     assert common.items() <= SETTINGS.items()
     assert server.keys() - common.keys() == differ
