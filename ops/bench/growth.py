@@ -56,7 +56,7 @@ def measure(service: Service, plan: Plan) -> list[Section]:
         for step in range(1, TAIL_STEPS):
             service.upload("tail", plan.growth_step, seed + step)
     say("decay of every edge …")
-    service.now = db.clock() + decaying.stale_after()
+    service.now = (service.now or db.clock()) + decaying.stale_after()
     stale = decaying.run(service.conn, service.now)
     edges_at_last = database.edge_count(service.conn)
     ratios = {
