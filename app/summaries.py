@@ -181,7 +181,7 @@ def _keep_days(conn: Connection, days_kept: int, now: datetime) -> State:
     kept = {"days_kept": days_kept, "days_from": days_from, "days_since": since}
     execute(conn, _SET_DAYS_KEPT, {**kept, "now": now})
     versions.advance(conn, [versions.SUMMARIES])
-    return msgspec.structs.replace(found, days_kept=days_kept, days_from=days_from, days_since=since)
+    return msgspec.structs.replace(found, **kept)
 
 
 def _days_from(found: State, days_kept: int, today: date) -> date | None:

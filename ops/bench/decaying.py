@@ -79,9 +79,9 @@ def measure(service: Service, plan: Plan) -> list[Section]:
     slow = max(beside.runs, key=lambda ran: ran.seconds)
     rows = [
         ["nothing stale", f"{fresh.seconds * 1e3:,.1f}", number(fresh.written_down), ""],
-        ["everything stale", f"{stale.seconds * 1e3:,.1f}", number(stale.written_down), _rate(stale)],
+        ["everything stale", f"{stale.seconds * 1e3:,.1f}", number(stale.written_down), rate(stale)],
         ["nothing stale any more", f"{again.seconds * 1e3:,.1f}", number(again.written_down), ""],
-        ["everything stale, beside an upload", f"{slow.seconds * 1e3:,.1f}", number(slow.written_down), _rate(slow)],
+        ["everything stale, beside an upload", f"{slow.seconds * 1e3:,.1f}", number(slow.written_down), rate(slow)],
     ]
     uploads = [
         ["alone", f"{alone.rows:,}", f"{alone.rows / alone.applied:,.0f}", ""],
@@ -109,7 +109,8 @@ def measure(service: Service, plan: Plan) -> list[Section]:
     return [Section("decay", "Decay", facts, tables, passed=expected)]
 
 
-def _rate(ran: Ran) -> str:
+def rate(ran: Ran) -> str:
+    """Edges a second."""
     return number(ran.written_down / ran.seconds)
 
 

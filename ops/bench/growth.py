@@ -125,5 +125,5 @@ def _row(point: Point) -> list[str]:
 
 
 def _decay_table(stale: decaying.Ran) -> Table:
-    row = [number(stale.written_down), f"{stale.seconds:.1f}", number(stale.written_down / stale.seconds)]
+    row = [number(stale.written_down), f"{stale.seconds:.1f}", decaying.rate(stale)]
     return Table("Decay of every edge, at the end", ["written down", "s", "edges/s"], [row])

@@ -143,7 +143,7 @@ def _fast(
         if left > job.seconds:
             break
         say(f"everything was asked for in {time.time() - began:.0f} s: not within a minute with what is measured")
-        time.sleep(max(0.0, MINUTE - time.time() % MINUTE))
+        time.sleep(MINUTE - time.time() % MINUTE)
     else:
         reader.read(everything)
     before = procs.cpu(service.root)

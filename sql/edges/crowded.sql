@@ -1,4 +1,5 @@
--- Which of some users make, and which receive, more than so many edges. Reads hardly more than that of each. No locks.
+-- Which of some users make, and which receive, more than so many edges. Reads about that of each, or twice that where
+-- archived ones count. No locks.
 -- One row for each user of whom either is true.
 SELECT c.id, c.makes, c.receives
 FROM (
