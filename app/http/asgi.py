@@ -23,6 +23,7 @@ from app.http import (
     segments,
     uploads,
 )
+from app.http.caching import at_hand_first
 from app.http.origin import refuse_cross_site
 from app.http.requests import logged
 from app.http.services import Clock, lifespan, provide_services
@@ -70,7 +71,7 @@ def create_app(settings: Settings, *, clock: Clock = db.clock) -> Litestar:
         # The process that serves the app has set up its logging.
         logging_config=None,
     )
-    app.asgi_handler = logged(segments.whole(app.asgi_handler))
+    app.asgi_handler = logged(at_hand_first(segments.whole(app.asgi_handler)))
     return app
 
 

@@ -3,6 +3,9 @@
 An answer is a function of what was asked, of the minute it was asked for, and of the graph's version. The version is
 read from PostgreSQL for every request, after it came: one reading serves all that wait for it, and none is remembered.
 So a request never gets an answer that is older than itself, whatever is in Redis.
+
+What a request asks is remembered by its target: the next one with the same is answered before it is routed, parsed and
+checked, if its answer is at hand.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar, get_type_hints
+from typing import Annotated, Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar, cast, get_type_hints
 
 import msgspec
 import psycopg
@@ -25,14 +28,14 @@ from litestar.openapi import ResponseSpec
 from litestar.params import HeaderParameter
 from litestar.response.base import ASGIResponse
 from litestar.serialization import encode_json
-from litestar.types import Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Scope, Send
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 import sql
 from app import versions
 from app.cache import Cache, Counters, Together
 from app.db import AsyncConnection, async_pool, require_primary, server_failed
-from app.http.paging import instant
+from app.http.paging import minute, moment
 from app.settings import Settings
 from app.shards import fold
 
@@ -43,6 +46,8 @@ _HANDLES = frozenset({"handle", "source", "target"})
 """Parameters that hold a handle: its spelling makes no difference to an answer."""
 
 _TAG_BYTES = 16
+MOST_TARGETS, LONGEST_TARGET = 10_000, 512
+"""Targets of requests that are remembered, some 10 MB at most, and bytes of such a target."""
 _HEADERS = (
     ResponseHeader("ETag", documentation_only=True, description="Of this answer; to be sent back as If-None-Match."),
     ResponseHeader(
@@ -105,6 +110,25 @@ class _Outcome(NamedTuple):
     settled: bool
 
 
+class Question(NamedTuple):
+    """What is asked: the same for every way of asking the same."""
+
+    what: bytes
+    as_of: datetime | None
+    """The instant that was asked for. None: the minute that has begun."""
+    timed: bool
+    """Whether the answer depends on an instant."""
+
+
+class Key(NamedTuple):
+    """What an answer is kept under."""
+
+    version: Version
+    at: datetime | None
+    """The instant that is meant."""
+    tag: str
+
+
 class Answers:
     """The answers of one process. Without Redis each is worked out anew; ETags are the same."""
 
@@ -123,6 +147,7 @@ class Answers:
         self._versions = Versions(self._pool, pgbouncer=settings.pgbouncer)
         self._release = release()
         self._under_way: dict[str, asyncio.Future[_Outcome]] = {}
+        self._known: dict[bytes, Question] = {}
         self.waiting = 0
         """How many wait for an answer that another one's request works out."""
 
@@ -139,33 +164,46 @@ class Answers:
         await self.cache.close()
         await self._pool.close(seconds)
 
-    def instant(self, as_of: datetime | None) -> datetime:
-        """The instant that is meant."""
-        return instant(as_of, self._clock())
-
-    async def answer(self, asked: bytes, if_none_match: str | None, work: Work) -> _Answer[Any]:
-        """The answer to what is asked, from what `work` returns, if need be. Raises what `work` does."""
+    async def key(self, question: Question) -> Key:
+        """Of the answer as of now. Raises psycopg.OperationalError."""
         version = await self._versions.current()
-        tag = self._tag(asked, version)
-        if if_none_match is not None and _matches(if_none_match, tag):
-            self.counters.not_modified += 1
-            return _Answer(HTTPStatus.NOT_MODIFIED, b"", tag, "hit; detail=not-modified")
-        body, status, settled = await self._outcome(tag, version, work)
-        if settled and if_none_match == "*":
-            return _Answer(HTTPStatus.NOT_MODIFIED, b"", tag, status)
-        return _Answer(HTTPStatus.OK, body, tag if settled else None, status)
-
-    def _tag(self, asked: bytes, version: Version) -> str:
+        at = question.as_of or minute(self._clock()) if question.timed else None
         # A digest that nobody can find two questions for: an answer is kept under it.
         digest = hashlib.blake2b(self._release, digest_size=_TAG_BYTES)
-        digest.update(version.vector.encode())
-        digest.update(b"\0")
-        digest.update(asked)
-        return digest.hexdigest()
+        for part in (version.vector.encode(), at.isoformat().encode() if at else b"", question.what):
+            digest.update(part)
+            digest.update(b"\0")
+        return Key(version, at, digest.hexdigest())
 
-    async def _outcome(self, tag: str, version: Version, work: Work) -> _Outcome:
+    def known(self, target: bytes) -> Question | None:
+        """What a request with this target asks, if one was answered."""
+        return self._known.get(target)
+
+    def remember(self, target: bytes, question: Question) -> None:
+        """A request with this target asks this, whoever sends it."""
+        if len(target) <= LONGEST_TARGET:
+            self._known[target] = question
+            if len(self._known) > MOST_TARGETS:
+                del self._known[next(iter(self._known))]
+
+    async def at_hand(self, key: Key, if_none_match: str | None) -> _Answer[Any] | None:
+        """The answer, if nothing has to be worked out for it."""
+        if if_none_match is not None and _matches(if_none_match, key.tag):
+            self.counters.not_modified += 1
+            return _Answer(HTTPStatus.NOT_MODIFIED, b"", key.tag, "hit; detail=not-modified")
+        body = await self.cache.get(key.tag)
+        if body is None:
+            return None
+        self.counters.hits += 1
+        return _answered(_Outcome(body, "hit", settled=True), key, if_none_match)
+
+    async def answer(self, key: Key, if_none_match: str | None, work: Work) -> _Answer[Any]:
+        """The answer, which is not at hand, from what `work` returns. Raises what `work` does."""
+        return _answered(await self._outcome(key, work), key, if_none_match)
+
+    async def _outcome(self, key: Key, work: Work) -> _Outcome:
         """Of those who ask the same at the same version one works, and the others wait for it."""
-        under_way = self._under_way.get(tag)
+        under_way = self._under_way.get(key.tag)
         if under_way is not None:
             self.waiting += 1
             await asyncio.wait({under_way})
@@ -174,29 +212,25 @@ class Answers:
                 self.counters.hits += 1
                 return under_way.result()._replace(status="hit; detail=shared")
             # It failed. What failed there may have been somebody else's patience: everybody tries for himself.
-            return await self._find(tag, version, work)
+            return await self._work_out(key, work)
         future = asyncio.get_running_loop().create_future()
-        self._under_way[tag] = future
+        self._under_way[key.tag] = future
         try:
-            outcome = await self._find(tag, version, work)
+            outcome = await self._work_out(key, work)
             if outcome.settled:
                 future.set_result(outcome)
             return outcome
         finally:
-            del self._under_way[tag]
+            del self._under_way[key.tag]
             future.cancel()
 
-    async def _find(self, tag: str, version: Version, work: Work) -> _Outcome:
-        body = await self.cache.get(tag)
-        if body is not None:
-            self.counters.hits += 1
-            return _Outcome(body, "hit", settled=True)
+    async def _work_out(self, key: Key, work: Work) -> _Outcome:
         self.counters.misses += 1
         body = encode_json(await work())
         # What the work read in several statements was all of this version, if it still is the version afterwards: it
         # changes in the transactions that change the graph, and what one statement sees, the next one sees, too.
-        settled = await self._versions.current() == version
-        stored = settled and self.cache.put(tag, body)
+        settled = await self._versions.current() == key.version
+        stored = settled and self.cache.put(key.tag, body)
         self.counters.stored += stored
         self.counters.not_stored += not stored
         reason = "miss" if self.cache.enabled else "bypass"
@@ -229,6 +263,12 @@ class _Answer(Response[T], Generic[T]):
         await send({"type": "http.response.body", "body": self._body, "more_body": False})
 
 
+def _answered(found: _Outcome, key: Key, if_none_match: str | None) -> _Answer[Any]:
+    if found.settled and if_none_match == "*":
+        return _Answer(HTTPStatus.NOT_MODIFIED, b"", key.tag, found.status)
+    return _Answer(HTTPStatus.OK, found.body, key.tag if found.settled else None, found.status)
+
+
 def _matches(if_none_match: str, tag: str) -> bool:
     """RFC 9110, 13.1.2: any of a list, weak or not."""
     return any(each.strip().removeprefix("W/") == f'"{tag}"' for each in if_none_match.split(","))
@@ -258,8 +298,8 @@ def get_cached(
 ) -> Callable[[Handler], HTTPRouteHandler]:
     """`get` for what the graph says: the answer is kept until the graph changes.
 
-    The handler takes `services: Injected` and `as_of: datetime | None`; it gets the instant that is meant where None
-    was asked. Its answer, a struct, depends on nothing but its parameters and the edges: the same for every spelling of
+    The handler takes `services: Injected`, and if its answer depends on an instant `as_of: AsOf`: it gets the one that
+    is meant. Its answer, a struct, depends on nothing but its parameters and the graph: the same for every spelling of
     a handle, the same for everybody.
     """
     not_modified = ResponseSpec(None, description="What the client has, by its If-None-Match, still holds.")
@@ -275,34 +315,103 @@ def get_cached(
 def _kept(path: str, handler: Handler) -> Handler:
     hints = get_type_hints(handler, include_extras=True)
     parameters = inspect.signature(handler).parameters
-    if not {"services", "as_of"} <= parameters.keys():
-        raise TypeError(f"{handler.__qualname__} takes no `services`, or no `as_of`: its answers cannot be kept")
+    if "services" not in parameters:
+        raise TypeError(f"{handler.__qualname__} takes no `services`: its answers cannot be kept")
+    timed = "as_of" in parameters
 
-    async def answer(services: _Services, if_none_match: str | None = None, **asked: Any) -> Response[Any]:  # noqa: ANN401
+    async def answer(
+        services: _Services,
+        scope: Scope,
+        if_none_match: str | None = None,
+        **asked: Any,  # noqa: ANN401
+    ) -> Response[Any]:
         answers = services.answers
-        asked["as_of"] = answers.instant(asked["as_of"])
-        return await answers.answer(_question(path, asked), if_none_match, lambda: handler(services=services, **asked))
+        question = _question(path, asked, timed=timed)
+        key = _looked_for(scope)
+        found = None
+        if key is None:
+            key = await answers.key(question)
+            found = await answers.at_hand(key, if_none_match)
+        if found is None:
+            if timed:
+                asked["as_of"] = key.at
+            found = await answers.answer(key, if_none_match, lambda: handler(services=services, **asked))
+        answers.remember(_target(scope), question)
+        return found
 
     answer.__name__, answer.__qualname__ = handler.__name__, handler.__qualname__
     answer.__module__, answer.__doc__ = handler.__module__, handler.__doc__
     result = Response[hints.pop("return")]
-    answer.__annotations__ = {**hints, "if_none_match": IfNoneMatch, "return": result}
+    answer.__annotations__ = {**hints, "scope": Scope, "if_none_match": IfNoneMatch, "return": result}
     kinds = [each.replace(annotation=hints[name]) for name, each in parameters.items()]
-    header = inspect.Parameter(
-        "if_none_match",
-        inspect.Parameter.KEYWORD_ONLY,
-        default=None,
-        annotation=answer.__annotations__["if_none_match"],
-    )
-    signature = inspect.Signature([*kinds, header], return_annotation=result)
+    by_name = inspect.Parameter.KEYWORD_ONLY
+    more = [
+        inspect.Parameter("scope", by_name, annotation=Scope),
+        inspect.Parameter("if_none_match", by_name, default=None, annotation=IfNoneMatch),
+    ]
+    signature = inspect.Signature([*kinds, *more], return_annotation=result)
     answer.__signature__ = signature  # pyright: ignore[reportFunctionMemberAccess]
     return answer
 
 
-def _question(path: str, asked: Mapping[str, object]) -> bytes:
-    """The same for every way of asking the same."""
+def _question(path: str, asked: Mapping[str, Any], *, timed: bool) -> Question:
     plain = {
         name: fold(value) or value if name in _HANDLES and isinstance(value, str) else value
         for name, value in asked.items()
+        if name != "as_of"
     }
-    return msgspec.json.encode([path, plain], order="deterministic")
+    as_of = asked.get("as_of")
+    return Question(
+        msgspec.json.encode([path, plain], order="deterministic"), None if as_of is None else moment(as_of), timed
+    )
+
+
+# Before the handlers --------------------------------------------------------------------------------------------------
+
+_KEY = "mentiongraph.key"
+"""In the scope of a request whose answer was looked for: its key, if it is not at hand; or why there is none."""
+
+
+def at_hand_first(app: ASGIApp) -> ASGIApp:
+    """The app, with requests that ask what was asked before answered at once, if the answer is at hand."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        found = await _at_hand(scope) if scope["type"] == "http" and scope["method"] == "GET" else None
+        await (app if found is None else found.send)(scope, receive, send)
+
+    return answer
+
+
+async def _at_hand(scope: Scope) -> _Answer[Any] | None:
+    services: _Services = scope["litestar_app"].state["services"]
+    question = services.answers.known(_target(scope))
+    if question is None:
+        return None
+    try:
+        key = await services.answers.key(question)
+    except psycopg.Error as error:
+        _extended(scope)[_KEY] = error  # to be answered as whatever goes wrong is
+        return None
+    _extended(scope)[_KEY] = key
+    return await services.answers.at_hand(key, _if_none_match(scope))
+
+
+def _looked_for(scope: Scope) -> Key | None:
+    found: Key | psycopg.Error | None = _extended(scope).get(_KEY)
+    if isinstance(found, psycopg.Error):
+        raise found
+    return found
+
+
+def _extended(scope: Scope) -> dict[str, Any]:
+    return cast("dict[str, Any]", scope)
+
+
+def _target(scope: Scope) -> bytes:
+    """As it was sent."""
+    return scope["raw_path"] + b"?" + scope["query_string"]
+
+
+def _if_none_match(scope: Scope) -> str | None:
+    """As Litestar reads it: of several headers with the name the last."""
+    return dict(scope["headers"]).get(b"if-none-match", b"").decode("latin-1") or None

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Annotated, TypeAlias
 
 import msgspec
-from litestar import get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import PathParameter, QueryParameter
 
@@ -183,7 +182,7 @@ async def get_edge(services: Injected, source: Source, target: Target, as_of: As
     )
 
 
-@get(
+@get_cached(
     "/users",
     tags=["graph"],
     summary="Users by prefix",
@@ -212,7 +211,8 @@ async def list_users(
         ),
     ] = "",
 ) -> UsersAnswer:
-    """In the order of their handles' code points: for completing what somebody types."""
+    """In the order of their handles' code points: for completing what somebody types. Whoever is in an upload that was
+    applied is among them."""
     async with services.pool.connection() as conn:
         found = await graph.users(conn, prefix, after=after, limit=limit + 1)
     page = [UserFound(user.handle, user.spelling, path_of(user)) for user in found[:limit]]

@@ -44,12 +44,17 @@ _EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzin
 
 
 def instant(as_of: str | datetime | None, now: datetime) -> datetime:
-    """The instant that is meant, UTC: where none is given, the minute that has begun, so that answers can be kept.
+    """The instant that is meant, UTC. Raises BadRequest."""
+    return minute(now) if as_of is None else moment(as_of)
 
-    Raises BadRequest for what is no instant, or has no offset.
-    """
-    if as_of is None:
-        return now.astimezone(UTC).replace(second=0, microsecond=0)
+
+def minute(now: datetime) -> datetime:
+    """The minute that has begun, UTC: the instant that is meant where none is given, so that answers can be kept."""
+    return now.astimezone(UTC).replace(second=0, microsecond=0)
+
+
+def moment(as_of: str | datetime) -> datetime:
+    """An instant that was given, UTC. Raises BadRequest for what is none, or has no offset."""
     try:
         at = msgspec.convert(as_of, _WithOffset)
     except msgspec.ValidationError:

@@ -6,7 +6,6 @@ from datetime import date, datetime
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
-from litestar import get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 
@@ -145,7 +144,7 @@ rank_mentioning = _users_handler(
 )
 
 
-@get(
+@get_cached(
     "/rankings/trending",
     tags=["rankings"],
     summary="Trending users",

@@ -1,5 +1,6 @@
 -- The heaviest edges of the whole graph, with their weights at an instant. Those not above the highest floor are left
--- out: another might be heavier. Through the index on the score. No locks.
+-- out: another might be heavier. Through the index on the score. OFFSET 0: or each edge would be looked for among all
+-- that its source makes, since a user's id is the same as that of the edge. No locks.
 SELECT
   s.handle AS source, s.spelling AS source_spelling, t.handle AS target, t.spelling AS target_spelling,
   e.mention_count,
@@ -19,7 +20,11 @@ FROM (
   ORDER BY h.score DESC, h.source_id, h.target_id
   LIMIT %(limit)s::integer
 ) AS top
-INNER JOIN edges AS e ON e.source_id = top.source_id AND e.target_id = top.target_id
+CROSS JOIN LATERAL (
+  SELECT mention_count, weight, weighed_at, first_seen, last_seen FROM edges
+  WHERE source_id = top.source_id AND target_id = top.target_id
+  OFFSET 0 -- noqa: AM09
+) AS e
 INNER JOIN users AS s ON s.id = top.source_id
 INNER JOIN users AS t ON t.id = top.target_id
 ORDER BY top.score DESC, top.source_id, top.target_id;

@@ -16,8 +16,9 @@ import pytest
 import redis
 
 from app import versions
-from app.cache import Together
+from app.cache import Cache, Together
 from app.db import Connection
+from app.http.caching import LONGEST_TARGET, MOST_TARGETS, Question
 from app.settings import Settings
 from ops.embedded.access import Access
 from ops.embedded.valkey import SERVICE, Monitoring, Sentinel, Valkey, sentinel_url
@@ -125,6 +126,48 @@ def test_what_means_the_same_is_the_same_question(graph: Api) -> None:
     assert status(ask(graph, limit="49")) == "fwd=miss; stored"
     assert status(ask(graph, as_of="2026-01-15T12:00:01Z")) == "fwd=miss; stored"
     assert status(ask(graph, "/users/ada/incoming")) == "fwd=miss; stored"
+
+
+def test_lists_that_no_instant_is_asked_for_serve_until_the_graph_changes(graph: Api, apply: Apply) -> None:
+    kept(graph, "/users", prefix="d")
+    kept(graph, "/rankings/trending")
+
+    graph.upload(HEADER + b"@Dee,2026-01-14T11:00:00Z,Ada\n")
+    apply()
+
+    newer = ask(graph, "/users", prefix="d")
+    assert (status(newer), [each["handle"] for each in newer.json()["users"]]) == ("fwd=miss; stored", ["dee"])
+    assert status(ask(graph, "/rankings/trending")) == "fwd=miss; stored"
+
+
+def test_redis_is_asked_once_for_what_was_asked_before(
+    graph: Api, apply: Apply, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept(graph)
+    graph.upload(MORE)
+    apply()
+    cache, asked = graph.services.answers.cache, list[str]()
+
+    async def get(key: str) -> bytes | None:
+        asked.append(key)
+        return await Cache.get(cache, key)
+
+    monkeypatch.setattr(cache, "get", get)
+
+    assert (status(ask(graph)), len(asked)) == ("fwd=miss; stored", 1)
+    assert (status(ask(graph)), len(asked)) == ("hit", 2)
+
+
+def test_no_more_targets_are_remembered_than_there_is_room_for(graph: Api) -> None:
+    answers = graph.services.answers
+    question = Question(b"", None, timed=False)
+
+    for number in range(MOST_TARGETS + 1):
+        answers.remember(b"/%d" % number, question)
+    answers.remember(b"/" + b"a" * LONGEST_TARGET, question)
+
+    assert (answers.known(b"/0"), answers.known(b"/1")) == (None, question)
+    assert answers.known(b"/" + b"a" * LONGEST_TARGET) is None
 
 
 def test_what_failed_is_not_kept(graph: Api) -> None:
