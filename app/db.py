@@ -143,7 +143,7 @@ def async_pool(
     database_url: str, *, role: str, size: int, statement_timeout: float, pgbouncer: bool = False, checked: bool = True
 ) -> AsyncConnectionPool[AsyncConnection]:
     """A closed pool of connections for request handlers; `statement_timeout` in seconds. Connections are checked before
-    they are given out, or not: who takes one may find it lost."""
+    they are given out, or not: who takes one may find it lost. No statement is run by several processes."""
 
     async def check(conn: AsyncConnection) -> None:
         try:
@@ -154,9 +154,10 @@ def async_pool(
             await made.drain()
             raise
 
+    # Starting them takes as long as most questions do, and longer beside a full load.
     made: AsyncConnectionPool[AsyncConnection] = AsyncConnectionPool(
         database_url,
-        kwargs=_pool_kwargs(role, statement_timeout, pgbouncer=pgbouncer),
+        kwargs=_pool_kwargs(role, statement_timeout, "-c max_parallel_workers_per_gather=0", pgbouncer=pgbouncer),
         min_size=1,
         max_size=size,
         open=False,
@@ -199,7 +200,7 @@ async def steadily(
         pause = min(LONGEST_PAUSE, 2 * pause)
 
 
-def _pool_kwargs(role: str, statement_timeout: float, *, pgbouncer: bool) -> dict[str, Any]:
+def _pool_kwargs(role: str, statement_timeout: float, more: str = "", *, pgbouncer: bool) -> dict[str, Any]:
     kwargs: dict[str, Any] = {
         "autocommit": True,
         "application_name": process_name(role),
@@ -214,7 +215,8 @@ def _pool_kwargs(role: str, statement_timeout: float, *, pgbouncer: bool) -> dic
     if pgbouncer:
         # Each transaction may run on another server connection: nothing may be kept on one.
         return kwargs | {"prepare_threshold": None}
-    return kwargs | {"options": f"-c statement_timeout={int(statement_timeout * 1000)} -c timezone=UTC"}
+    timeout = int(statement_timeout * 1000)
+    return kwargs | {"options": f"-c statement_timeout={timeout} -c timezone=UTC {more}"}
 
 
 def _adapters() -> AdaptersMap:

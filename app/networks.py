@@ -15,11 +15,13 @@ from psycopg import IsolationLevel
 
 import sql
 from app.arrays import Int8Array
-from app.db import AsyncConnection, async_one, async_rows
+from app.db import AsyncConnection, async_one, async_rows, async_scalars
 from app.graph import Direction, User, View, seen
 from app.ledger import GraphParameters
 
 _USERS = sql.query("users/get")
+_AROUND = sql.query("edges/around")
+_COUNT_AROUND = sql.query("edges/count_around")
 _NEIGHBOURS = sql.query("edges/neighbours")
 _AMONG = sql.query("edges/among")
 _CROWDED = sql.query("edges/crowded")
@@ -107,6 +109,9 @@ class _Neighbour(msgspec.Struct, frozen=True):
     handle: str
     spelling: str
     weight: float
+
+
+class _Beyond(_Neighbour, frozen=True, kw_only=True):
     found: int
 
 
@@ -156,27 +161,50 @@ async def ego(
     """
     params = seen(view, parameters)
     async with _snapshot(conn):
-        members, cut, steps = [Member(user, 0, None)], 0, 0
-        crowded: dict[int, _Crowded] = {}
-        while steps < depth and not cut:
-            rim = [member.user.id for member in members if member.distance == steps]
-            if steps > 0:
-                crowded = {each.id: each for each in await _crowded(conn, rim, view)}
-            steps += 1
-            room = limits.users - len(members)
-            asked = {
-                "making": [user_id for user_id in rim if not (user_id in crowded and crowded[user_id].makes)],
-                "receiving": [user_id for user_id in rim if not (user_id in crowded and crowded[user_id].receives)],
-                "seen": [member.user.id for member in members],
-                # One more than fit: where none fits, it tells how many there are.
-                "limit": room + 1,
-            }
-            found = await async_rows(conn, _Neighbour, _NEIGHBOURS, {**asked, **params})
-            cut = max(0, found[0].found - room) if found else 0
-            members += (Member(User(each.id, each.handle, each.spelling), steps, each.weight) for each in found[:room])
+        middle = Member(user, 0, None)
+        around, cut = await _around(conn, user, params, limits.users - 1)
+        members, not_followed, steps = [middle, *around], list[User](), 1
+        if depth > 1 and not cut:
+            beyond, cut, not_followed = await _beyond(conn, members, params, view, limits.users - len(members))
+            members, steps = members + beyond, 2
         edges, edges_cut = await _among(conn, [member.user.id for member in members], params, limits.edges)
-    not_followed = [member.user for member in members if member.user.id in crowded]
     return Network(members, edges, steps, cut, edges_cut, not_followed)
+
+
+async def _around(
+    conn: AsyncConnection, user: User, params: Mapping[str, object], room: int
+) -> tuple[list[Member], int]:
+    """Those one step away, as many as there is room for, and how many more there are."""
+    of_user = {"user_id": user.id, **params}
+    found = await async_rows(conn, _Neighbour, _AROUND, {"limit": room + 1, **of_user})
+    cut = 0
+    if len(found) > room:
+        (count,) = await async_scalars(conn, _COUNT_AROUND, of_user)
+        cut = int(count) - room
+    return _members(found[:room], distance=1), cut
+
+
+async def _beyond(
+    conn: AsyncConnection, members: list[Member], params: Mapping[str, object], view: View, room: int
+) -> tuple[list[Member], int, list[User]]:
+    """Those one step away from the members, as many as there is room for; how many more there are; and the members that
+    were not followed in both directions."""
+    rim = [member.user for member in members if member.distance == 1]
+    crowded = {each.id: each for each in await _crowded(conn, [user.id for user in rim], view)}
+    asked = {
+        "making": [user.id for user in rim if not (user.id in crowded and crowded[user.id].makes)],
+        "receiving": [user.id for user in rim if not (user.id in crowded and crowded[user.id].receives)],
+        "seen": [member.user.id for member in members],
+        # One more than fit: where none fits, it tells how many there are.
+        "limit": room + 1,
+    }
+    found = await async_rows(conn, _Beyond, _NEIGHBOURS, {**asked, **params})
+    cut = max(0, found[0].found - room) if found else 0
+    return _members(found[:room], distance=2), cut, [user for user in rim if user.id in crowded]
+
+
+def _members(found: Iterable[_Neighbour], *, distance: int) -> list[Member]:
+    return [Member(User(each.id, each.handle, each.spelling), distance, each.weight) for each in found]
 
 
 async def _crowded(conn: AsyncConnection, ids: list[int], view: View) -> list[_Crowded]:

@@ -18,7 +18,10 @@ FROM (
       %(archived)s::boolean AND target_id = %(user_id)s::bigint
       AND (%(self_mentions)s::boolean OR source_id <> target_id)
   ) AS e
-  WHERE (-e.weight, e.source_id) > (-%(after_weight)s::double precision, %(after_id)s::bigint)
+  -- On the first page all are behind: to look would be to work out each weight once more.
+  WHERE
+    %(after_weight)s::double precision = 'infinity'
+    OR (-e.weight, e.source_id) > (-%(after_weight)s::double precision, %(after_id)s::bigint)
   ORDER BY e.weight DESC, e.source_id
   LIMIT %(limit)s::integer
 ) AS top

@@ -18,7 +18,10 @@ FROM (
       %(archived)s::boolean AND source_id = %(user_id)s::bigint
       AND (%(self_mentions)s::boolean OR source_id <> target_id)
   ) AS e
-  WHERE (-e.weight, e.target_id) > (-%(after_weight)s::double precision, %(after_id)s::bigint)
+  -- On the first page all are behind: to look would be to work out each weight once more.
+  WHERE
+    %(after_weight)s::double precision = 'infinity'
+    OR (-e.weight, e.target_id) > (-%(after_weight)s::double precision, %(after_id)s::bigint)
   ORDER BY e.weight DESC, e.target_id
   LIMIT %(limit)s::integer
 ) AS top

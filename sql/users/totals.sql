@@ -1,37 +1,33 @@
 -- A user's mentions in both directions, self-mentions left out and told apart. Costs the user's degree. One row.
-WITH every AS (
+WITH every AS NOT MATERIALIZED (
   SELECT
     source_id, target_id, mention_count,
     effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision) AS weight
   FROM edges
-  WHERE source_id = %(user_id)s::bigint
-  UNION ALL
-  SELECT
-    source_id, target_id, mention_count,
-    effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision)
-  FROM edges
-  WHERE target_id = %(user_id)s::bigint AND source_id <> target_id
   UNION ALL
   SELECT
     source_id, target_id, mention_count,
     effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision)
   FROM edges_archive
-  WHERE %(archived)s::boolean AND source_id = %(user_id)s::bigint
-  UNION ALL
-  SELECT
-    source_id, target_id, mention_count,
-    effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision)
-  FROM edges_archive
-  WHERE %(archived)s::boolean AND target_id = %(user_id)s::bigint AND source_id <> target_id
+  WHERE %(archived)s::boolean
 )
 
 SELECT
-  count(*) FILTER (WHERE target_id <> source_id AND source_id = %(user_id)s::bigint) AS mentioned_users,
-  coalesce(sum(mention_count) FILTER (WHERE target_id <> source_id AND source_id = %(user_id)s::bigint), 0)::bigint
-    AS mentions_made,
-  coalesce(sum(weight) FILTER (WHERE target_id <> source_id AND source_id = %(user_id)s::bigint), 0) AS weight_made,
-  count(*) FILTER (WHERE source_id <> %(user_id)s::bigint) AS mentioning_users,
-  coalesce(sum(mention_count) FILTER (WHERE source_id <> %(user_id)s::bigint), 0)::bigint AS mentions_received,
-  coalesce(sum(weight) FILTER (WHERE source_id <> %(user_id)s::bigint), 0) AS weight_received,
-  coalesce(sum(mention_count) FILTER (WHERE source_id = target_id), 0)::bigint AS self_mentions
-FROM every;
+  m.mentioned_users, m.mentions_made, m.weight_made, r.mentioning_users, r.mentions_received, r.weight_received,
+  m.self_mentions
+FROM (
+  SELECT
+    count(*) FILTER (WHERE target_id <> source_id) AS mentioned_users,
+    coalesce(sum(mention_count) FILTER (WHERE target_id <> source_id), 0)::bigint AS mentions_made,
+    coalesce(sum(weight) FILTER (WHERE target_id <> source_id), 0) AS weight_made,
+    coalesce(sum(mention_count) FILTER (WHERE target_id = source_id), 0)::bigint AS self_mentions
+  FROM every
+  WHERE source_id = %(user_id)s::bigint
+) AS m
+CROSS JOIN (
+  SELECT
+    count(*) AS mentioning_users, coalesce(sum(mention_count), 0)::bigint AS mentions_received,
+    coalesce(sum(weight), 0) AS weight_received
+  FROM every
+  WHERE target_id = %(user_id)s::bigint AND source_id <> target_id
+) AS r;

@@ -1,0 +1,36 @@
+-- Users whom a user mentions, or who mention the user: the strongest ties first, both directions added up. The join is
+-- outside the limit, so few users travel. Costs the user's degree. No locks.
+SELECT u.id, u.handle, u.spelling, top.weight
+FROM (
+  SELECT coalesce(m.id, r.id) AS id, coalesce(m.weight, 0) + coalesce(r.weight, 0) AS weight
+  FROM (
+    SELECT
+      target_id AS id,
+      effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision) AS weight
+    FROM edges
+    WHERE source_id = %(user_id)s::bigint AND target_id <> source_id
+    UNION ALL
+    SELECT
+      target_id,
+      effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision)
+    FROM edges_archive
+    WHERE %(archived)s::boolean AND source_id = %(user_id)s::bigint AND target_id <> source_id
+  ) AS m
+  FULL JOIN (
+    SELECT
+      source_id AS id,
+      effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision) AS weight
+    FROM edges
+    WHERE target_id = %(user_id)s::bigint AND source_id <> target_id
+    UNION ALL
+    SELECT
+      source_id,
+      effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision)
+    FROM edges_archive
+    WHERE %(archived)s::boolean AND target_id = %(user_id)s::bigint AND source_id <> target_id
+  ) AS r ON r.id = m.id
+  ORDER BY weight DESC, id
+  LIMIT %(limit)s::integer
+) AS top
+INNER JOIN users AS u ON u.id = top.id
+ORDER BY top.weight DESC, top.id;
