@@ -21,7 +21,7 @@ from app import graph
 from app.broker import FailOverRedisBroker, redis_client
 from app.db import AsyncConnection, Connection, async_pool, pool
 from app.events import Hub
-from app.http.caching import Answers
+from app.http.answers import Answers
 from app.http.probe import Probe
 from app.ledger import GraphParameters
 from app.settings import Settings

@@ -18,7 +18,7 @@ import redis
 from app import versions
 from app.cache import Cache, Together
 from app.db import Connection
-from app.http.caching import LONGEST_TARGET, MOST_TARGETS, Question
+from app.http.answers import LONGEST_TARGET, MOST_TARGETS, Question
 from app.settings import Settings
 from ops.embedded.access import Access
 from ops.embedded.valkey import SERVICE, Monitoring, Sentinel, Valkey, sentinel_url
