@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import LiteralString, NamedTuple
@@ -16,6 +16,7 @@ import polars as pl
 from psycopg_pool import AsyncConnectionPool
 
 import sql
+from app.arrays import Int8Array
 from app.db import AsyncConnection, async_one, async_rows, async_scalars
 from app.deltas import unpack
 from app.errors import BadRequest, NotFound, NotMigrated
@@ -204,22 +205,43 @@ async def parameters(conn: AsyncConnection) -> GraphParameters:
     return found
 
 
-async def find_user(conn: AsyncConnection, handle: str, parameters: GraphParameters) -> User:
-    """The user whose handle this is, however it is spelt. Raises BadRequest for an empty handle, NotFound."""
+async def find_users(conn: AsyncConnection, handles: Sequence[str], parameters: GraphParameters) -> list[User]:
+    """The users whose handles these are, however they are spelt. Raises BadRequest for an empty handle, NotFound."""
+    wanted = [_folded(handle) for handle in handles]
+    found: dict[str, User] = {}
+    for first in range(0, MAX_PROBES, PROBES_AT_ONCE):
+        left = [handle for handle in wanted if handle not in found]
+        if not left:
+            break
+        probes = range(first, first + PROBES_AT_ONCE)
+        candidates = np.array([handle_ids(left, probe=probe, bits=parameters.handle_bits) for probe in probes]).T
+        asked = {"ids": Int8Array(candidates.ravel())}
+        takers = {user.id: user for user in await async_rows(conn, User, _USERS, asked)}
+        for handle, ids in zip(left, candidates.tolist(), strict=True):
+            user = _taker(handle, [takers.get(user_id) for user_id in ids])
+            if user is not None:
+                found[handle] = user
+    if missing := next((handle for handle in wanted if handle not in found), None):
+        raise _unknown(missing)
+    return [found[handle] for handle in wanted]
+
+
+def _folded(handle: str) -> str:
     folded = fold(handle)
     if not folded:
         raise BadRequest(f"{handle!r} is no handle: nothing is left of it without '@' and white space.")
-    for first in range(0, MAX_PROBES, PROBES_AT_ONCE):
-        probes = range(first, first + PROBES_AT_ONCE)
-        ids = [int(handle_ids([folded], probe=probe, bits=parameters.handle_bits)[0]) for probe in probes]
-        takers = {user.id: user for user in await async_rows(conn, User, _USERS, {"ids": ids})}
-        for user_id in ids:
-            user = takers.get(user_id)
-            if user is None:
-                raise _unknown(folded)
-            if user.handle == folded:
-                return user
-    raise _unknown(folded)
+    return folded
+
+
+def _taker(handle: str, takers: Sequence[User | None]) -> User | None:
+    """Of those who have the handle's ids, in the order of probing, the one whose handle it is. None: all are taken by
+    others. Raises NotFound where one is free."""
+    for user in takers:
+        if user is None:
+            raise _unknown(handle)
+        if user.handle == handle:
+            return user
+    return None
 
 
 def _unknown(handle: str) -> NotFound:

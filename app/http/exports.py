@@ -174,7 +174,7 @@ def _since(text: str) -> datetime:
 async def _ids_of(services: Services, handles: list[str]) -> tuple[int, ...]:
     async with services.pool.connection() as conn:
         parameters = await services.parameters(conn)
-        return tuple([(await graph.find_user(conn, handle, parameters)).id for handle in handles])
+        return tuple(user.id for user in await graph.find_users(conn, handles, parameters))
 
 
 Selected: TypeAlias = NamedDependency[SkipValidation[Selection]]

@@ -154,9 +154,9 @@ def path_of(user: User) -> str:
     return f"/users/{segments.segment(user.handle)}"
 
 
-async def named(services: Services, conn: AsyncConnection, handle: str) -> User:
-    """The user that a request names. Raises BadRequest, NotFound."""
-    return await graph.find_user(conn, segments.text(handle), await services.parameters(conn))
+async def named(services: Services, conn: AsyncConnection, *handles: str) -> list[User]:
+    """The users that a request names. Raises BadRequest, NotFound."""
+    return await graph.find_users(conn, [segments.text(handle) for handle in handles], await services.parameters(conn))
 
 
 @get_cached(
@@ -170,8 +170,7 @@ async def get_edge(services: Injected, source: Source, target: Target, as_of: As
     """How often and how heavily one user mentions another, archived or not."""
     view = View(instant(as_of, services.clock()))
     async with services.pool.connection() as conn:
-        from_user = await named(services, conn, source)
-        to_user = await named(services, conn, target)
+        from_user, to_user = await named(services, conn, source, target)
         found = await graph.edge(conn, from_user, to_user, await services.parameters(conn), view)
     return EdgeAnswer(
         source=from_user.spelling,
@@ -232,7 +231,7 @@ async def get_user(services: Injected, handle: Handle, as_of: AsOf = None, archi
     million."""
     view = View(instant(as_of, services.clock()), archived)
     async with services.pool.connection() as conn:
-        user = await named(services, conn, handle)
+        (user,) = await named(services, conn, handle)
         totals = await graph.totals(conn, user, await services.parameters(conn), view)
     path = path_of(user)
     return UserAnswer(
@@ -265,7 +264,7 @@ def _mentions_handler(direction: Direction, summary: str) -> HTTPRouteHandler:
         view = View(instant(as_of, services.clock()), archived)
         page = Page(limit + 1, place_of(cursor))
         async with services.pool.connection() as conn:
-            user = await named(services, conn, handle)
+            (user,) = await named(services, conn, handle)
             parameters = await services.parameters(conn)
             found = await graph.mentions(
                 conn, user, parameters, view, page, direction=direction, self_mentions=self_mentions
@@ -303,7 +302,7 @@ async def list_reciprocal(  # noqa: PLR0917 (each is a parameter of the request)
     view = View(instant(as_of, services.clock()), archived)
     page = Page(limit + 1, place_of(cursor))
     async with services.pool.connection() as conn:
-        user = await named(services, conn, handle)
+        (user,) = await named(services, conn, handle)
         found = await graph.reciprocal(conn, user, await services.parameters(conn), view, page)
     following = _following(f"{path_of(user)}/reciprocal", found, limit, view)
     return Ties(user.spelling, view.as_of, [_tie(each) for each in found[:limit]], following)

@@ -48,8 +48,7 @@ async def get_history(
     """Which uploads and batches made this edge, with counts; those that were taken out again are marked `retracted`."""
     async with services.pool.connection() as conn:
         parameters = await services.parameters(conn)
-        from_user = await named(services, conn, source)
-        to_user = await named(services, conn, target)
+        from_user, to_user = await named(services, conn, source, target)
     found = await graph.history(services.pool, from_user, to_user, parameters, before=before, limit=limit)
     path = f"/edges/{segments.segment(from_user.handle)}/{segments.segment(to_user.handle)}/history"
     following = next_page(path, before=found.before, limit=limit) if found.before is not None else None

@@ -118,7 +118,7 @@ async def get_ego(  # noqa: PLR0917 (each is a parameter of the request)
     """
     view = View(instant(as_of, services.clock()), archived)
     async with services.pool.connection() as conn:
-        user = await named(services, conn, handle)
+        (user,) = await named(services, conn, handle)
         found = await networks.ego(
             conn, user, await services.parameters(conn), view, depth=depth, limits=Limits(users, edges)
         )
@@ -156,8 +156,7 @@ async def get_path(  # noqa: PLR0917 (each is a parameter of the request)
     users gives up, and says so."""
     view = View(instant(as_of, services.clock()), archived)
     async with services.pool.connection() as conn:
-        from_user = await named(services, conn, source)
-        to_user = await named(services, conn, target)
+        from_user, to_user = await named(services, conn, source, target)
         parameters = await services.parameters(conn)
         found = await networks.shortest_path(conn, from_user, to_user, parameters, view, max_length=max_length)
     return PathAnswer(

@@ -179,8 +179,7 @@ async def get_edge_days(
     error."""
     at = instant(as_of, services.clock())
     async with services.pool.connection() as conn:
-        from_user = await named(services, conn, source)
-        to_user = await named(services, conn, target)
+        from_user, to_user = await named(services, conn, source, target)
         how_stale = await rankings.staleness(conn)
         calendar = rankings.calendar(day_of(at), max(days, 2 * rankings.WEEK), how_stale.days_from)
         found = await rankings.edge_days(conn, from_user, to_user, await services.parameters(conn), calendar)
@@ -207,7 +206,7 @@ async def get_user_days(services: Injected, handle: Handle, days: Days = 14, as_
     before."""
     at = instant(as_of, services.clock())
     async with services.pool.connection() as conn:
-        user = await named(services, conn, handle)
+        (user,) = await named(services, conn, handle)
         how_stale = await rankings.staleness(conn)
         calendar = rankings.calendar(day_of(at), max(days, 2 * rankings.WEEK), how_stale.days_from)
         found = await rankings.user_days(conn, user, await services.parameters(conn), calendar)
