@@ -143,7 +143,8 @@ def async_pool(
     database_url: str, *, role: str, size: int, statement_timeout: float, pgbouncer: bool = False, checked: bool = True
 ) -> AsyncConnectionPool[AsyncConnection]:
     """A closed pool of connections for request handlers; `statement_timeout` in seconds. Connections are checked before
-    they are given out, or not: who takes one may find it lost. No statement is run by several processes."""
+    they are given out, or not: who takes one may find it lost. No statement is run by several processes (behind
+    PgBouncer, that is its own setting)."""
 
     async def check(conn: AsyncConnection) -> None:
         try:

@@ -2,7 +2,8 @@
 
 An answer is a function of what was asked, of the minute it was asked for, and of the graph's version. The version is
 read from PostgreSQL for every request, after it came: one reading serves all that wait for it, and none is remembered.
-So a request never gets an answer that is older than itself, whatever is in Redis.
+So a request never gets an answer that is older than itself, whatever is in Redis. (Users who have no edge make no
+version: a list of users may lack them.)
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ NAME = "mentiongraph"
 
 _TAG_BYTES = 16
 MOST_TARGETS, LONGEST_TARGET = 10_000, 512
-"""Targets of requests that are remembered, some 10 MB at most, and bytes of such a target."""
+"""Targets of requests that are remembered, some 20 MB at most, and bytes of such a target."""
 
 Work: TypeAlias = Callable[[], Awaitable[object]]
 T = TypeVar("T")

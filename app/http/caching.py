@@ -77,10 +77,11 @@ def _kept(path: str, handler: Handler) -> Handler:
     async def answer(
         services: _Services,
         scope: Scope,
-        if_none_match: str | None = None,
+        if_none_match: str | None = None,  # for the document: it is read with all lines of this name
         **asked: Any,  # noqa: ANN401
     ) -> Response[Any]:
         answers = services.answers
+        if_none_match = _if_none_match(scope)
         question = _question(path, asked, timed=timed)
         key = _looked_for(scope)
         found = None
@@ -168,5 +169,6 @@ def _target(scope: Scope) -> bytes:
 
 
 def _if_none_match(scope: Scope) -> str | None:
-    """As Litestar reads it: of several headers with the name the last."""
-    return dict(scope["headers"]).get(b"if-none-match", b"").decode("latin-1") or None
+    """Of all lines with the name (RFC 9110, 5.3)."""
+    lines = [value.decode("latin-1") for name, value in scope["headers"] if name == b"if-none-match"]
+    return ", ".join(lines) or None

@@ -210,8 +210,8 @@ async def list_users(
         ),
     ] = "",
 ) -> UsersAnswer:
-    """In the order of their handles' code points: for completing what somebody types. Whoever is in an upload that was
-    applied is among them."""
+    """In the order of their handles' code points: for completing what somebody types. Whoever has an edge is among
+    them."""
     async with services.pool.connection() as conn:
         found = await graph.users(conn, prefix, after=after, limit=limit + 1)
     page = [UserFound(user.handle, user.spelling, path_of(user)) for user in found[:limit]]

@@ -42,7 +42,7 @@ class Edge(NamedTuple):
 
     def effective(self, as_of: datetime) -> float:
         age = (as_of - self.weighed_at) / HALF_LIFE
-        return 0.0 if age > 300 or abs(self.weight) < 1e-100 else self.weight * 2 ** -max(-300.0, age)
+        return 0.0 if abs(self.weight) < 1e-100 else self.weight * (2 ** min(300.0, max(-600.0, -age)) - 2.0**-600)
 
 
 class Graph(NamedTuple):

@@ -18,7 +18,8 @@ import redis
 from app import versions
 from app.cache import Cache, Together
 from app.db import Connection
-from app.http.answers import LONGEST_TARGET, MOST_TARGETS, Question
+from app.http import caching
+from app.http.answers import LONGEST_TARGET, MOST_TARGETS, Key, Question
 from app.settings import Settings
 from ops.embedded.access import Access
 from ops.embedded.valkey import SERVICE, Monitoring, Sentinel, Valkey, sentinel_url
@@ -138,6 +139,46 @@ def test_lists_that_no_instant_is_asked_for_serve_until_the_graph_changes(graph:
     newer = ask(graph, "/users", prefix="d")
     assert (status(newer), [each["handle"] for each in newer.json()["users"]]) == ("fwd=miss; stored", ["dee"])
     assert status(ask(graph, "/rankings/trending")) == "fwd=miss; stored"
+
+
+def test_what_was_asked_before_is_answered_before_it_is_routed(graph: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = kept(graph)
+
+    def parsed(*_: object, **__: object) -> None:
+        raise AssertionError("it was routed")
+
+    monkeypatch.setattr(caching, "_question", parsed)
+
+    again = ask(graph)
+    assert (status(again), again.content, again.headers["ETag"]) == ("hit", first.content, first.headers["ETag"])
+    assert ask(graph, tag=first.headers["ETag"]).status_code == 304
+    assert graph.http.get(f"{PATH}?limit=50").status_code == 500, "in other words it is another target"
+
+
+def test_without_postgresql_what_was_asked_before_is_unavailable_at_once(
+    graph: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept(graph)
+    asked = list[Question]()
+
+    async def key(question: Question) -> Key:
+        asked.append(question)
+        raise psycopg.OperationalError("away")
+
+    monkeypatch.setattr(graph.services.answers, "key", key)
+    answer = graph.http.get(PATH)
+
+    assert (answer.status_code, answer.headers["Content-Type"]) == (503, "application/problem+json")
+    assert answer.headers["Retry-After"]
+    assert len(asked) == 1
+
+
+def test_all_lines_of_tags_count(graph: Api) -> None:
+    tag = kept(graph).headers["ETag"]
+    for path in (PATH, f"{PATH}?limit=50"):
+        for tags in (['"old"', tag], [tag, '"old"']):
+            answer = graph.http.get(path, headers=[("If-None-Match", each) for each in tags])
+            assert answer.status_code == 304
 
 
 def test_redis_is_asked_once_for_what_was_asked_before(
