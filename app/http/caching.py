@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Protocol, TypeAlias, cast, get_type_hints
 
@@ -20,7 +21,7 @@ from litestar.openapi import ResponseSpec
 from litestar.params import HeaderParameter
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from app.http.answers import Answer, Answers, Key, Question
+from app.http.answers import Answer, Answers, Key, Question, Work
 from app.http.paging import moment
 from app.shards import fold
 
@@ -82,16 +83,16 @@ def _kept(path: str, handler: Handler) -> Handler:
     ) -> Response[Any]:
         answers = services.answers
         if_none_match = _if_none_match(scope)
-        question = _question(path, asked, timed=timed)
+
+        def work(key: Key) -> Work:
+            return partial(handler, services=services, **(asked | {"as_of": key.at} if timed else asked))
+
         key = _looked_for(scope)
-        found = None
-        if key is None:
-            key = await answers.key(question)
-            found = await answers.at_hand(key, if_none_match)
-        if found is None:
-            if timed:
-                asked["as_of"] = key.at
-            found = await answers.answer(key, if_none_match, lambda: handler(services=services, **asked))
+        if key is not None:
+            return await answers.answer(key, if_none_match, work(key))
+        question = _question(path, asked, timed=timed)
+        key = await answers.key(question)
+        found = await answers.at_hand(key, if_none_match) or await answers.answer(key, if_none_match, work(key))
         answers.remember(_target(scope), question)
         return found
 

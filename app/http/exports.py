@@ -29,7 +29,7 @@ from app.exports.selection import Selection
 from app.http import problems
 from app.http.download import Download
 from app.http.options import WANTED
-from app.http.paging import Archived, AsOf, SelfMentions, instant
+from app.http.paging import Archived, AsOf, SelfMentions, instant, moment
 from app.http.services import Injected, Services
 
 T = TypeVar("T")
@@ -168,7 +168,7 @@ def _since(text: str) -> datetime:
         given = msgspec.convert(text, Annotated[datetime, msgspec.Meta(tz=True)])
     except msgspec.ValidationError:
         raise BadRequest(f"query parameter 'since' has to be {WANTED['since']}.") from None
-    return instant(given, given)
+    return moment(given)
 
 
 async def _ids_of(services: Services, handles: list[str]) -> tuple[int, ...]:

@@ -274,9 +274,9 @@ COMMENT ON TABLE edges_shadow IS
 -- Exponential decay (Cormode, Shkapenyuk, Srivastava, Xu: Forward Decay, ICDE 2009): linear in the weight, so neither
 -- the order of merges nor the moment of a write-down changes it. The same rule goes backwards: for an instant before a
 -- mention, the mention weighs more than 1. So the order of two weights is the same at every instant. From 600
--- half-lives on, or for a weight below 1e-100, the answer is 0 (up to 546, a double does not tell the 2 ^ -600 that is taken
--- off from nothing); and it grows no more than 300 half-lives back: PostgreSQL raises an error where a double is too small,
--- or too large. Each term is worked out once: lists of many edges are made of little else.
+-- half-lives on, or for a weight below 1e-100, the answer is 0 (up to 546, a double does not tell the 2 ^ -600 that is
+-- taken off from nothing); and it grows no more than 300 half-lives back: PostgreSQL raises an error where a double is
+-- too small, or too large. Each term is worked out once: lists of many edges are made of little else.
 CREATE FUNCTION effective_weight(
   weight double precision, weighed_at timestamptz, at timestamptz, half_life_seconds double precision
 ) RETURNS double precision LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
