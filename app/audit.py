@@ -16,10 +16,10 @@ import polars as pl
 from psycopg import IsolationLevel
 
 import sql
-from app.db import Connection, one, rows, scalars
 from app.deltas import DELTA_SCHEMA, fold, unpack
 from app.ledger import GraphParameters, parameters
 from app.shards import shard_of
+from app.store.db import Connection, one, rows, scalars
 
 _AUDIT = sql.query("ledger/audit")
 _SAMPLE = sql.query("ledger/audit_sample")

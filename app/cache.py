@@ -18,8 +18,8 @@ import structlog
 import xxhash
 
 from app.compression import compress, decompress
-from app.redis_client import async_forget_master, async_redis_client
 from app.settings import Settings
+from app.store.redis_client import async_forget_master, async_redis_client
 
 log = structlog.get_logger(__name__)
 

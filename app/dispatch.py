@@ -14,8 +14,8 @@ import redis
 import structlog
 from dramatiq import Message
 
-from app.broker import FailOverRedisBroker
 from app.ledger import Priority, Ring
+from app.store.broker import FailOverRedisBroker
 
 log = structlog.get_logger(__name__)
 

@@ -16,10 +16,10 @@ import polars as pl
 
 import sql
 from app import top_edges
-from app.arrays import Float8Array, Int8Array, TimestamptzArray, copy_rows
-from app.db import Connection, execute, one
 from app.grouping import Numbers
 from app.ledger import GraphParameters
+from app.store.arrays import Float8Array, Int8Array, TimestamptzArray, copy_rows
+from app.store.db import Connection, execute, one
 
 _NESTED_LOOPS = sql.query("session/nested_loops")
 _MERGE = sql.query("edges/merge")

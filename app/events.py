@@ -20,9 +20,9 @@ import structlog
 from psycopg_pool import AsyncConnectionPool
 
 import sql
-from app.broker import FailOverRedisBroker
-from app.db import AsyncConnection, Connection, async_one, async_rows, scalars
 from app.errors import Problem, TooManyListeners
+from app.store.broker import FailOverRedisBroker
+from app.store.db import AsyncConnection, Connection, async_one, async_rows, scalars
 
 log = structlog.get_logger(__name__)
 

@@ -18,8 +18,8 @@ from pathlib import Path
 import msgspec
 
 import sql
-from app.db import Connection, execute, rows
 from app.settings import Settings
+from app.store.db import Connection, execute, rows
 
 _BEAT = sql.query("processes/beat")
 _LEAVE = sql.query("processes/leave")

@@ -16,13 +16,13 @@ import polars as pl
 from psycopg_pool import AsyncConnectionPool
 
 import sql
-from app.arrays import Int8Array
-from app.db import AsyncConnection, async_one, async_rows, async_scalars
 from app.deltas import unpack
 from app.errors import BadRequest, NotFound, NotMigrated
 from app.ledger import GraphParameters
 from app.posts import MAX_AUTHOR_CHARACTERS
 from app.shards import fold, handle_ids, shard_of
+from app.store.arrays import Int8Array
+from app.store.db import AsyncConnection, async_one, async_rows, async_scalars
 from app.users import MAX_PROBES
 
 _PARAMETERS = sql.query("graph/parameters")

@@ -17,9 +17,9 @@ from typing import Any
 import msgspec
 
 import sql
-from app.db import AsyncConnection, async_one, async_scalars
 from app.errors import BadRequest
 from app.ledger import UploadState
+from app.store.db import AsyncConnection, async_one, async_scalars
 
 _CLAIM = sql.query("idempotency/claim")
 _GET = sql.query("idempotency/get")

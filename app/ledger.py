@@ -21,10 +21,10 @@ from enum import StrEnum
 import msgspec
 
 import sql
-from app.db import Connection, execute, one, rows, scalars
 from app.errors import Problem
 from app.reading import Clock, ColumnNames, Format
 from app.settings import Settings
+from app.store.db import Connection, execute, one, rows, scalars
 
 SWEEP_LOCK = 0x6D67_0000_0001
 """Key of the advisory lock of the one sweep at a time."""

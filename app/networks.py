@@ -14,10 +14,10 @@ import numpy as np
 from psycopg import IsolationLevel
 
 import sql
-from app.arrays import Int8Array
-from app.db import AsyncConnection, async_one, async_rows, async_scalars
 from app.graph import Direction, User, View, seen
 from app.ledger import GraphParameters
+from app.store.arrays import Int8Array
+from app.store.db import AsyncConnection, async_one, async_rows, async_scalars
 
 _USERS = sql.query("users/get")
 _AROUND = sql.query("edges/around")

@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 import sql
-from app.db import Connection, execute, one, rows
 from app.settings import Settings
+from app.store.db import Connection, execute, one, rows
 
 _BEGIN = sql.query("periods/begin")
 _FINISH = sql.query("periods/finish")

@@ -12,10 +12,10 @@ import polars as pl
 
 import sql
 from app import days
-from app.db import AsyncConnection, async_one, async_rows, async_scalars
 from app.graph import User
 from app.ledger import GraphParameters
 from app.shards import shard_of
+from app.store.db import AsyncConnection, async_one, async_rows, async_scalars
 
 _EDGES = sql.query("rankings/edges")
 _USERS = sql.query("rankings/users")

@@ -18,7 +18,6 @@ import sql
 from app import ranges, summaries, top_edges, versions
 from app.audit import LARGEST_DEVIATION, LIGHT, snapshot
 from app.compression import decompress
-from app.db import Connection, execute, one, rows, scalars
 from app.deltas import by_id, fold, unpack
 from app.edges import merge_arrays
 from app.errors import BadState
@@ -27,6 +26,7 @@ from app.ledger import GraphParameters, Options
 from app.mentions import PROFILES, count
 from app.reading import Format
 from app.shards import shard_lock_key
+from app.store.db import Connection, execute, one, rows, scalars
 from app.users import UserIds
 
 _LOCK = sql.query("rebuild/lock")

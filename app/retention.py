@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 import msgspec
 
 import sql
-from app.db import Connection, execute, one, scalars
 from app.settings import Settings
+from app.store.db import Connection, execute, one, scalars
 
 _UPLOADS_DUE = sql.query("retention/uploads_due")
 _LOCK_BATCHES = sql.query("retention/lock_batches")

@@ -19,9 +19,9 @@ from psycopg.errors import LockNotAvailable
 
 import sql
 from app import days, trends, user_totals, versions
-from app.db import Connection, execute, one, rows, scalars
 from app.deltas import unpack
 from app.ledger import GraphParameters
+from app.store.db import Connection, execute, one, rows, scalars
 
 _TRY_LOCK = sql.query("summaries/try_lock")
 _LOCK = sql.query("summaries/lock")

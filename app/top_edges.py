@@ -14,11 +14,11 @@ import msgspec
 import numpy as np
 
 import sql
-from app.arrays import Float8Array, Int8Array
-from app.db import Connection, execute, one, rows, scalars
 from app.grouping import Numbers
 from app.ledger import GraphParameters
 from app.shards import shard_range
+from app.store.arrays import Float8Array, Int8Array
+from app.store.db import Connection, execute, one, rows, scalars
 
 _FLOOR = sql.query("top_edges/floor")
 _RAISE_FLOOR = sql.query("top_edges/raise_floor")

@@ -16,8 +16,8 @@ import polars as pl
 
 import sql
 from app import days
-from app.arrays import Float8Array, Int8Array
-from app.db import Connection, execute
+from app.store.arrays import Float8Array, Int8Array
+from app.store.db import Connection, execute
 
 _CLEAR = sql.query("trending_users/clear")
 _INSERT = sql.query("trending_users/insert")

@@ -25,15 +25,15 @@ from psycopg_pool import AsyncConnectionPool
 
 import sql
 from app import dispatch, events, idempotency
-from app.broker import FailOverRedisBroker
 from app.compression import compress, decoder
-from app.db import AsyncConnection, async_one, async_scalars, steadily
 from app.encodings import transcoder
 from app.errors import BacklogFull, KeyInUse, MentiongraphError, Problem, UploadCutOff, UploadRefused
 from app.formats import READERS, Reader
 from app.ledger import Options, Priority, Ring
 from app.reading import Format
 from app.settings import Settings
+from app.store.broker import FailOverRedisBroker
+from app.store.db import AsyncConnection, async_one, async_scalars, steadily
 
 log = structlog.get_logger(__name__)
 

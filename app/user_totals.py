@@ -16,9 +16,9 @@ import numpy as np
 import polars as pl
 
 import sql
-from app.arrays import Float8Array, Int8Array, TimestamptzArray
-from app.db import Connection, execute, rows
 from app.grouping import Numbers
+from app.store.arrays import Float8Array, Int8Array, TimestamptzArray
+from app.store.db import Connection, execute, rows
 
 _ADD = sql.query("user_totals/add")
 _SUBTRACT = sql.query("user_totals/subtract")

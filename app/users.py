@@ -19,9 +19,9 @@ import numpy.typing as npt
 import polars as pl
 
 import sql
-from app.arrays import Int8Array, TextArray, copy_users
-from app.db import Connection, execute, one, scalars
 from app.shards import NOBODY, Ints, handle_ids, shard_of
+from app.store.arrays import Int8Array, TextArray, copy_users
+from app.store.db import Connection, execute, one, scalars
 
 _NOT_OURS = sql.query("users/not_ours")
 _LOCK = sql.query("users/lock")

@@ -13,10 +13,10 @@ from datetime import datetime
 import msgspec
 
 import sql
-from app.db import Connection, execute, one, rows, scalars
 from app.errors import BadState, NotFound, Problem
 from app.ledger import GraphParameters, Options, UploadState, finish_batches, finish_uploads
 from app.shards import shard_lock_key
+from app.store.db import Connection, execute, one, rows, scalars
 
 _LOCK_SHARD = sql.query("edges/lock_shard")
 _LOCK_BATCHES = sql.query("batches/lock_upload")

@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from app import db, fleet
+from app import fleet
 from app.errors import DatabaseUnavailable
 from app.fleet import Role
 from app.settings import Settings
+from app.store import db
 from ops import processes
 
 PATIENCE = 3.0

@@ -11,7 +11,7 @@ from importlib import import_module
 
 from dramatiq.cli import main as dramatiq
 
-SHARED = ("app.broker", "app.dispatch", "app.fleet", "app.log", "app.periods", "numpy", "periodiq")
+SHARED = ("app.store.broker", "app.dispatch", "app.fleet", "app.log", "app.periods", "numpy", "periodiq")
 
 
 def main() -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 
 from app.fleet import Role
-from app.migrations import migrate
 from app.settings import Settings
+from app.store.migrations import migrate
 from ops import checkup, processes
 from ops.checkup import Checkup
 from ops.directory import DataDirectory, link_log

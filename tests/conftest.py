@@ -198,7 +198,7 @@ def _run(conn: psycopg.Connection[TupleRow], statement: str, **names: str) -> No
 @pytest.fixture(scope="session")
 def template(addresses: Addresses) -> str:
     """The name of the migrated database that the tests' databases are copies of; the first worker makes it."""
-    from app.migrations import migrate  # noqa: PLC0415  # tests that need no database run without it
+    from app.store.migrations import migrate  # noqa: PLC0415  # tests that need no database run without it
 
     making = f"{TEMPLATE}_new"
     with psycopg.connect(addresses.postgres, autocommit=True) as conn:
@@ -229,7 +229,7 @@ def dsn(addresses: Addresses, template: str, _maintenance: psycopg.Connection[Tu
 @pytest.fixture
 def conn(dsn: str) -> Generator[psycopg.Connection[TupleRow]]:
     """A connection to the test's database, as the processes have them."""
-    from app.db import connect  # noqa: PLC0415  # as for `template`
+    from app.store.db import connect  # noqa: PLC0415  # as for `template`
 
     with connect(dsn, role="test") as connection:
         yield connection

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg import sql
 
-from app import db, deltas, ledger, summaries
+from app import deltas, ledger, summaries
 from app.settings import Settings
+from app.store import db
 from app.users import UserIds
 
 Edge = tuple[str, str]

@@ -11,9 +11,10 @@ from typing import Any
 
 from dramatiq import Message
 
-from app import dispatch, redis_client
-from app.broker import FailOverRedisBroker
+from app import dispatch
 from app.ledger import Priority, Ring
+from app.store import redis_client
+from app.store.broker import FailOverRedisBroker
 
 TLS_HANDSHAKE = b"\x16"
 

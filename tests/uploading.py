@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from uuid import UUID
 
-from app import db, uploads
+from app import uploads
 from app.ledger import Options
 from app.settings import Settings
+from app.store import db
 
 
 def upload(

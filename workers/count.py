@@ -5,9 +5,10 @@ from __future__ import annotations
 import dramatiq
 import structlog
 
-from app import db, deltas, dispatch, events, ledger, withdrawal
+from app import deltas, dispatch, events, ledger, withdrawal
 from app.errors import Problem
 from app.ledger import Claim, Priority, Ring
+from app.store import db
 from workers.process import process
 
 log = structlog.get_logger(__name__)

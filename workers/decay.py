@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import structlog
 
-from app import db, dispatch
 from app import decay as domain
+from app import dispatch
 from app.periods import Period
+from app.store import db
 from workers.periodic import DAY, periodic
 from workers.process import process
 

@@ -6,9 +6,10 @@ import dramatiq
 import structlog
 from psycopg.errors import QueryCanceled
 
-from app import db, deltas, dispatch, events
-from app.db import Connection
+from app import deltas, dispatch, events
 from app.ledger import Priority
+from app.store import db
+from app.store.db import Connection
 from workers.process import process
 
 log = structlog.get_logger(__name__)

@@ -10,8 +10,9 @@ import structlog
 from dramatiq import Actor
 from periodiq import cron
 
-from app import db, dispatch, periods
+from app import dispatch, periods
 from app.periods import Period
+from app.store import db
 from workers.process import process
 
 log = structlog.get_logger(__name__)

@@ -10,7 +10,7 @@ from dramatiq import MessageProxy
 from dramatiq.broker import Consumer
 from dramatiq.errors import BrokerConnectionError
 
-from app.broker import FailOverRedisBroker
+from app.store.broker import FailOverRedisBroker
 
 
 class PolledBroker(FailOverRedisBroker):

@@ -20,13 +20,14 @@ import structlog
 from dramatiq import Broker, Middleware, Worker, set_broker
 from periodiq import PeriodiqMiddleware
 
-from app import db, dispatch, events, fleet, ledger, log, periods, withdrawal
+from app import dispatch, events, fleet, ledger, log, periods, withdrawal
 from app import settings as environment
-from app.broker import redis_client
-from app.db import Connection
 from app.ledger import Claim, GraphParameters, Sweep
 from app.periods import Period
 from app.settings import Settings
+from app.store import db
+from app.store.broker import redis_client
+from app.store.db import Connection
 from app.users import UserIds
 from workers.polls import PolledBroker
 from workers.pulse import Routine, Watchdog

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import structlog
 
-from app import db, dispatch, fleet, retention
+from app import dispatch, fleet, retention
 from app.periods import Period
+from app.store import db
 from workers.periodic import HOUR, periodic
 from workers.process import process
 

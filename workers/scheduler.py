@@ -22,9 +22,10 @@ import periodiq
 import psycopg
 import structlog
 
-from app import db, dispatch, fleet, log
+from app import dispatch, fleet, log
 from app import settings as environment
-from app.broker import FailOverRedisBroker, redis_client
+from app.store import db
+from app.store.broker import FailOverRedisBroker, redis_client
 from workers.pulse import Routine, Watchdog
 
 logger = structlog.get_logger(__name__)

@@ -9,10 +9,10 @@ from typing import Literal, NamedTuple
 import msgspec
 from psycopg_pool import ConnectionPool
 
-from app.db import Connection
 from app.exports import parquet, tables, xml
 from app.exports.selection import Selection
 from app.exports.snapshot import Snapshot, snapshot
+from app.store.db import Connection
 
 BLOCK_BYTES = 64 << 10
 """What is sent on at least, but for the end."""

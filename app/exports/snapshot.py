@@ -15,8 +15,8 @@ from psycopg import ClientCursor, IsolationLevel
 from psycopg.abc import Buffer
 
 import sql
-from app.db import Connection, execute
 from app.exports.selection import Selection
+from app.store.db import Connection, execute
 
 _EDGES = sql.query("exports/edges")
 _TIES = sql.query("exports/ties")

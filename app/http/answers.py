@@ -26,9 +26,9 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 import sql
 from app import versions
 from app.cache import Cache, Counters, Together
-from app.db import AsyncConnection, async_pool, require_primary, server_failed
 from app.http.paging import minute
 from app.settings import Settings
+from app.store.db import AsyncConnection, async_pool, require_primary, server_failed
 
 NAME = "mentiongraph"
 """In Cache-Status (RFC 9211)."""

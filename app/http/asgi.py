@@ -5,7 +5,7 @@ from __future__ import annotations
 from litestar import Litestar
 from litestar.di import Provide
 
-from app import db, log
+from app import log
 from app import settings as environment
 from app.http import (
     changes,
@@ -28,6 +28,7 @@ from app.http.origin import refuse_cross_site
 from app.http.requests import logged
 from app.http.services import Clock, lifespan, provide_services
 from app.settings import Settings
+from app.store import db
 
 
 def create_app(settings: Settings, *, clock: Clock = db.clock) -> Litestar:

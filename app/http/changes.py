@@ -14,7 +14,6 @@ from litestar.datastructures import ResponseHeader
 from litestar.params import PathParameter
 
 from app import dispatch, events, ledger, status, withdrawal
-from app.db import Connection
 from app.errors import BadState
 from app.http import examples, problems
 from app.http.examples import answering
@@ -22,6 +21,7 @@ from app.http.paging import MAX_NUMBER
 from app.http.services import Injected, Services
 from app.http.uploads import NOT_FOUND, Upload, UploadId, path_of
 from app.ledger import GraphParameters, Ring
+from app.store.db import Connection
 
 _LOCATION = [ResponseHeader("Location", documentation_only=True, description="Path of the upload's entry.")]
 _TAKEN = "It is under way; `Location` is the upload's entry."

@@ -10,7 +10,6 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import PathParameter, QueryParameter
 
 from app import graph
-from app.db import AsyncConnection
 from app.graph import MAX_HANDLE_CHARACTERS, Direction, Mention, Page, Place, Tie, User, View
 from app.http import graph_examples as examples
 from app.http import problems, segments
@@ -18,6 +17,7 @@ from app.http.caching import get_cached
 from app.http.examples import answering
 from app.http.paging import Archived, AsOf, Cursor, Limit, SelfMentions, cursor_of, instant, next_page, place_of
 from app.http.services import Injected, Services
+from app.store.db import AsyncConnection
 
 NO_USER = {
     400: "'@' is no handle: nothing is left of it without '@' and white space.",

@@ -13,13 +13,13 @@ from litestar import Response, get
 
 from app import fleet, periods
 from app.cache import Counters
-from app.db import where
 from app.errors import DatabaseUnavailable
 from app.http import examples
 from app.http.examples import answering
 from app.http.probe import Probe
 from app.http.services import Injected, Services
-from app.migrations import pending_migrations
+from app.store.db import where
+from app.store.migrations import pending_migrations
 
 log = structlog.get_logger(__name__)
 

@@ -18,7 +18,6 @@ from litestar.params import HeaderParameter, QueryParameter, SkipValidation
 
 from app import compression, idempotency, status
 from app import uploads as domain
-from app.db import AsyncConnection, process_name, steadily
 from app.errors import BadRequest, KeyInUse, KeyReused, UploadRefused
 from app.http import bodies, examples, problems
 from app.http.options import CHARSETS, CSV_TYPES, JSONL_TYPES, QUERY, Encoding, read_options
@@ -27,6 +26,7 @@ from app.http.uploads import Upload, path_of
 from app.ledger import UNFINISHED, InputFormat, Options
 from app.settings import Settings
 from app.status import Entry
+from app.store.db import AsyncConnection, process_name, steadily
 
 _FILENAME_LENGTH = 255
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")

@@ -17,10 +17,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from app import db, decay
+from app import decay
 from app import settings as app_settings
-from app.db import Connection
 from app.ledger import parameters
+from app.store import db
+from app.store.db import Connection
 from ops import processes
 from ops.bench import database
 from ops.bench.plan import Plan

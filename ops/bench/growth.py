@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from app import db
+from app.store import db
 from ops.bench import chart, database, decaying
 from ops.bench.plan import Plan
 from ops.bench.report import Section, Table, millions, number

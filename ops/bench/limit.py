@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import time
 
-from app.db import Connection, execute, rows, scalars
 from app.deltas import fold, unpack
 from app.edges import merge_arrays
 from app.ledger import parameters
+from app.store.db import Connection, execute, rows, scalars
 from ops.bench import database
 
 PARTS = 16

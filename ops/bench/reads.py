@@ -21,7 +21,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from app import db
+from app.store import db
 from ops import processes
 from ops.bench import database, flow, procs
 from ops.bench.plan import Plan

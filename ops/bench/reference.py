@@ -29,8 +29,8 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from app import db
-from app.db import Connection
+from app.store import db
+from app.store.db import Connection
 from ops.bench import database
 
 BATCH_ROWS = 10_000

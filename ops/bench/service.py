@@ -20,13 +20,13 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from app import db
 from app import settings as app_settings
 from app.audit import Audit, audit_with_weights
-from app.db import Connection
 from app.ledger import parameters
 from app.settings import Settings
 from app.shards import handle_ids
+from app.store import db
+from app.store.db import Connection
 from ops import processes
 from ops.bench import database, procs
 from ops.bench.oracle import Account, Key, account

@@ -18,8 +18,8 @@ import httpx
 import msgspec
 import redis
 
-from app.migrations import migrate
 from app.settings import Settings
+from app.store.migrations import migrate
 from ops import processes
 from ops.chaos.disk import Disk
 from ops.chaos.links import Links

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import ClientCursor
 from psycopg.rows import dict_row
 
-from app import db
+from app.store import db
 
 HERE = Path(__file__).with_name("sql")
 LOST = psycopg.OperationalError

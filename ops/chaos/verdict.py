@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from app import db
 from app.audit import Audit, audit_with_weights
+from app.store import db
 from ops.bench.oracle import Account, account
 from ops.chaos import statements
 from ops.chaos.files import File, chunk_lines

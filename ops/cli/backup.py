@@ -19,11 +19,11 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 import sql
-from app import db
-from app.db import Connection
 from app.errors import BadRequest, BadState, MentiongraphError
-from app.migrations import pending_migrations
 from app.settings import Settings
+from app.store import db
+from app.store.db import Connection
+from app.store.migrations import pending_migrations
 from ops.cli import options
 from ops.cli.console import err, size
 from ops.embedded.children import EmbeddedServerError

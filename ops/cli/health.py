@@ -9,10 +9,11 @@ from types import FrameType
 import click
 import psycopg
 
-from app import db, fleet, periods
+from app import fleet, periods
 from app.errors import DatabaseUnavailable
 from app.fleet import FleetMember, Role
 from app.settings import Settings
+from app.store import db
 from ops import checkup
 from ops.cli import options
 

@@ -11,13 +11,14 @@ import msgspec
 from rich.text import Text
 
 import sql
-from app import db, dispatch, ledger
-from app import migrations as domain_migrations
-from app.broker import FailOverRedisBroker, redis_client
-from app.db import Connection
+from app import dispatch, ledger
 from app.errors import BadRequest, NotFound
 from app.ledger import FailedBatch, Ring
 from app.settings import Settings
+from app.store import db
+from app.store import migrations as domain_migrations
+from app.store.broker import FailOverRedisBroker, redis_client
+from app.store.db import Connection
 from ops.cli import options
 from ops.cli.console import number, out, plain, print_json, table
 

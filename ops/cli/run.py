@@ -10,12 +10,12 @@ import click
 import msgspec
 
 from app import dispatch
-from app.broker import redis_client
-from app.db import where
 from app.errors import BadSetting, DatabaseUnavailable
 from app.ledger import Priority
-from app.migrations import require_migrated
 from app.settings import Settings
+from app.store.broker import redis_client
+from app.store.db import where
+from app.store.migrations import require_migrated
 from ops import processes
 from ops.cli import options
 

@@ -12,15 +12,16 @@ import msgspec
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from app import db, ledger, retention
 from app import decay as domain_decay
+from app import ledger, retention
 from app import rebuild as domain_rebuild
-from app.db import Connection
 from app.errors import BadRequest, BadState
 from app.ledger import GraphParameters
 from app.rebuild import Comparison, Difference
 from app.retention import Purged
 from app.settings import Settings
+from app.store import db
+from app.store.db import Connection
 from app.users import UserIds
 from ops.cli import options
 from ops.cli.console import cut, err, number, out, print_json, size, table

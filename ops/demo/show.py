@@ -8,8 +8,9 @@ import msgspec
 from rich.text import Text
 
 import sql
-from app import db, ledger
+from app import ledger
 from app.errors import MentiongraphError
+from app.store import db
 from ops import processes
 from ops.cli.client import Client, Entry
 from ops.cli.console import cut, err, facts, number, out, plain, size, table

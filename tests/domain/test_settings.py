@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from app.db import where
 from app.errors import BadSetting
 from app.settings import environment, load
+from app.store.db import where
 
 SECRET = "p@ss/w:rd?"
 QUOTED = "p%40ss%2Fw%3Ard%3F"

@@ -25,11 +25,11 @@ from lxml import etree  # pyright: ignore[reportAttributeAccessIssue] (it has no
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
-from app import db
-from app.db import Connection
 from app.exports import parquet
 from app.exports.formats import FORMS, Export, Request
 from app.exports.selection import Selection
+from app.store import db
+from app.store.db import Connection
 from tests.exports.graphs import HALF_LIFE, Edge, Graph, User, graphs, selected, selections, store
 
 GEXF_SCHEMA = Path(__file__).parents[1] / "data" / "gexf-1.3" / "gexf.xsd"

@@ -14,11 +14,12 @@ import pytest
 import uvicorn
 from litestar import Litestar
 
-from app import db, deltas, ledger
-from app.db import Connection
+from app import deltas, ledger
 from app.http.asgi import create_app
 from app.http.services import Services
 from app.settings import Settings
+from app.store import db
+from app.store.db import Connection
 from app.users import UserIds
 from tests.conftest import until
 

@@ -17,10 +17,10 @@ import redis
 
 from app import versions
 from app.cache import Cache, Together
-from app.db import Connection
 from app.http import caching
 from app.http.answers import LONGEST_TARGET, MOST_TARGETS, Key, Question
 from app.settings import Settings
+from app.store.db import Connection
 from ops.embedded.access import Access
 from ops.embedded.valkey import SERVICE, Monitoring, Sentinel, Valkey, sentinel_url
 from tests.conftest import until

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from app import withdrawal
-from app.db import Connection
 from app.settings import Settings
+from app.store.db import Connection
 from tests.conftest import until
 from tests.graphs import apply_all
 from tests.http.conftest import Api, Serve

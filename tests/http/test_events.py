@@ -17,8 +17,8 @@ import psycopg
 import pytest
 
 from app import events
-from app.db import Connection
 from app.settings import Settings
+from app.store.db import Connection
 from ops import processes
 from ops.embedded.children import Child, free_ports
 from tests.conftest import until

@@ -15,12 +15,12 @@ import msgspec
 import psycopg
 import pytest
 
-from app.db import Connection
 from app.exports.formats import FORMS
 from app.http import exports
 from app.http.download import Download
 from app.http.services import EXPORTS
 from app.settings import Settings
+from app.store.db import Connection
 from tests.conftest import until
 from tests.http.conftest import Api, Serve
 from tests.http.test_receiving import HEADER

@@ -9,8 +9,8 @@ import httpx
 import msgspec
 import pytest
 
-from app.db import Connection
 from app.settings import Settings
+from app.store.db import Connection
 from tests.http.conftest import Api, Serve
 from tests.http.test_receiving import CSV, HEADER
 from tests.http.test_uploads import follow

@@ -16,11 +16,11 @@ import pytest
 
 import sql
 from app import graph, ledger, top_edges
-from app.db import Connection, async_rows, rows
 from app.deltas import DELTA_SCHEMA, fold
 from app.edges import add_edges, subtract_edges
 from app.graph import FIRST, Direction, Mention, Page, Place, User, View
 from app.shards import shard_range
+from app.store.db import Connection, async_rows, rows
 
 WEEK = timedelta(days=7)
 THEN = datetime(2026, 1, 1, 12, 34, 56, 789, tzinfo=UTC)

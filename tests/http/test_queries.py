@@ -12,8 +12,8 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from app.db import Connection
 from app.settings import Settings
+from app.store.db import Connection
 from tests.http.conftest import Api, serving
 from tests.http.random_graphs import HALF_LIFE, HANDLES, Graph
 from tests.http.test_uploads import follow

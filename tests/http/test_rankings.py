@@ -12,10 +12,10 @@ import httpx
 import pytest
 
 from app import ledger, summaries, withdrawal
-from app.db import Connection
 from app.ledger import Options
 from app.reading import Clock
 from app.settings import Settings
+from app.store.db import Connection
 from tests import summing
 from tests.graphs import apply_all
 from tests.http.conftest import Api

@@ -16,8 +16,8 @@ import pytest
 import redis
 
 from app.compression import compress, decompress
-from app.db import Connection
 from app.settings import Settings
+from app.store.db import Connection
 from tests.conftest import until
 from tests.http.conftest import Api, Protocol, Serve
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from app import db
+from app.store import db
 
 SIZE = 6
 """More connections than a pool checks before its patience ends."""

@@ -11,9 +11,9 @@ from psycopg import sql as compose
 from psycopg.rows import TupleRow
 
 import sql
-from app.db import connect
 from app.errors import NotMigrated
-from app.migrations import migrate, pending_migrations, require_migrated
+from app.store.db import connect
+from app.store.migrations import migrate, pending_migrations, require_migrated
 from tests.conftest import Addresses, database_url
 
 CATALOG = """

@@ -15,9 +15,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from app.broker import redis_client
-from app.migrations import migrate
 from app.settings import Settings
+from app.store.broker import redis_client
+from app.store.migrations import migrate
 from ops.bench.generate import generate
 from ops.embedded.children import free_ports
 from ops.embedded.placement import server_account

@@ -26,10 +26,10 @@ from rich.console import Console
 
 from app import errors, ledger
 from app import settings as app_settings
-from app.broker import redis_client
-from app.db import Connection
 from app.errors import MentiongraphError, Problem, ServerFailed
 from app.settings import Settings
+from app.store.broker import redis_client
+from app.store.db import Connection
 from ops.cli import COMMANDS, EXIT_CODES, main
 from ops.cli.client import Entry
 from ops.cli.console import PIPED_WIDTH

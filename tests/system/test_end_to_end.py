@@ -19,10 +19,11 @@ import psycopg
 import pytest
 import redis
 
-from app import db, ranges
+from app import ranges
 from app.audit import audit
 from app.settings import Settings
 from app.shards import MAX_SHARDS, shard_lock_key
+from app.store import db
 from ops import processes
 from ops.bench.generate import generate
 from ops.bench.oracle import account

@@ -14,10 +14,11 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from app import db, deltas, ledger, uploads
+from app import deltas, ledger, uploads
 from app.errors import Problem
 from app.ledger import Options
 from app.settings import Settings
+from app.store import db
 from app.uploads import Received
 from app.users import UserIds
 from ops.chaos.links import Links

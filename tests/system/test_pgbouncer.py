@@ -19,9 +19,10 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from app import db, ledger
+from app import ledger
 from app.errors import Problem
 from app.settings import Settings
+from app.store import db
 from ops.bench.generate import generate
 from ops.bench.oracle import account
 from ops.embedded.children import Child, free_ports

@@ -14,8 +14,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from app.migrations import migrate
 from app.settings import Settings
+from app.store.migrations import migrate
 from ops.bench.generate import generate
 from ops.embedded.children import free_ports
 from ops.embedded.postgres import Postgres

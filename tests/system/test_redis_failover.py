@@ -15,8 +15,8 @@ import httpx
 import msgspec
 import pytest
 
-from app import db
 from app.settings import Settings
+from app.store import db
 from ops import processes
 from ops.bench.generate import generate
 from ops.embedded.access import APP, Access

@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from app import db
-from app.migrations import migrate
+from app.store import db
+from app.store.migrations import migrate
 from app.users import UserIds
 from ops.embedded.postgres import Postgres
 

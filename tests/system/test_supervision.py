@@ -13,8 +13,9 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from app import db, dispatch
+from app import dispatch
 from app.settings import Settings
+from app.store import db
 from ops import checkup, processes
 from ops.bench.generate import generate
 from ops.embedded.children import Child, free_ports

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from app import broker as broker_module
+from app.store import broker as broker_module
 from ops.embedded.valkey import Valkey
 from tests.ringing import Relay
 

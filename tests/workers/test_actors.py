@@ -12,10 +12,11 @@ import psycopg
 import pytest
 import redis
 
-from app import db, dispatch
-from app.broker import FailOverRedisBroker
+from app import dispatch
 from app.ledger import Priority
 from app.settings import Settings
+from app.store import db
+from app.store.broker import FailOverRedisBroker
 from ops.embedded.children import free_ports
 from tests.uploading import posts_csv, upload
 from workers import main

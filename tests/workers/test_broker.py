@@ -18,9 +18,10 @@ from dramatiq.errors import ConnectionClosed
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from app import broker as broker_module
-from app import dispatch, errands, events, redis_client
-from app.broker import Refused
+from app import dispatch, events
+from app.store import broker as broker_module
+from app.store import errands, redis_client
+from app.store.broker import Refused
 from ops.embedded.valkey import SERVICE, Monitoring, Sentinel, Valkey
 from tests.conftest import until
 from tests.ringing import Relay, broker_of, message, rings

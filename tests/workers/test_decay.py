@@ -14,11 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, strategies
 from hypothesis import settings as hypothesis_settings
 
-from app import db, decay, ledger, ranges, rebuild
+from app import decay, ledger, ranges, rebuild
 from app.audit import audit
 from app.ledger import Clock, Options
-from app.migrations import migrate
 from app.settings import Settings
+from app.store import db
+from app.store.migrations import migrate
 from app.users import UserIds
 from ops.embedded.postgres import Postgres
 from tests import summing

@@ -16,12 +16,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies
 from psycopg.rows import TupleRow
 
-from app import db, decay, deltas, ledger, summaries, withdrawal
+from app import decay, deltas, ledger, summaries, withdrawal
 from app.audit import audit
 from app.errors import BadState, Problem, UploadRefused
 from app.ledger import Claim, Options
 from app.reading import Clock
 from app.settings import Settings
+from app.store import db
 from app.users import UserIds
 from tests import summing
 from tests.conftest import until

@@ -14,12 +14,13 @@ import psycopg
 import pytest
 
 import sql
-from app import db, repair, status
+from app import repair, status
 from app.errors import UploadRefused
 from app.ledger import InputFormat, Options
 from app.posts import RAW_BYTES
 from app.reading import ColumnNames, Format
 from app.settings import Settings
+from app.store import db
 from tests.graphs import apply_all
 from tests.uploading import upload
 

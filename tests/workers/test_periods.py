@@ -13,10 +13,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from app import db, dispatch, periods
+from app import dispatch, periods
 from app.periods import Period
 from app.retention import Purged
 from app.settings import Settings
+from app.store import db
 from workers import main
 from workers.process import Process
 from workers.process import process as unused

@@ -14,15 +14,15 @@ import pytest
 from dramatiq import Worker
 from dramatiq.errors import ConnectionClosed
 
-from app.db import Connection, scalars
 from app.settings import Settings
+from app.store.db import Connection, scalars
 from ops.embedded.children import free_ports
 from tests.conftest import until
 from workers.process import Process
 from workers.pulse import HUNG, Watchdog
 
 QUEUE = "bulk"
-FETCH = "app.broker._Consumer.__next__"
+FETCH = "app.store.broker._Consumer.__next__"
 
 
 class Clock:

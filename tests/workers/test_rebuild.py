@@ -12,13 +12,14 @@ import msgspec
 import psycopg
 import pytest
 
-from app import db, decay, deltas, ledger, rebuild, retention, withdrawal
+from app import decay, deltas, ledger, rebuild, retention, withdrawal
 from app.audit import audit, audit_with_weights
 from app.errors import BadState
 from app.ledger import Options
 from app.reading import Clock
 from app.rebuild import Comparison, Difference
 from app.settings import Settings
+from app.store import db
 from app.users import UserIds
 from tests.graphs import apply_all, edges
 from tests.uploading import posts_csv, upload

@@ -15,9 +15,10 @@ import pytest
 import redis
 import trustme
 
-from app import dispatch, events, redis_client
+from app import dispatch, events
 from app.errors import BadSetting
-from app.redis_client import Address, Sentinels
+from app.store import redis_client
+from app.store.redis_client import Address, Sentinels
 from ops.embedded.children import free_ports
 from ops.embedded.valkey import SERVICE, Monitoring, Sentinel, Valkey
 from tests.ringing import Relay, broker_of, message, rings

@@ -10,12 +10,13 @@ import msgspec
 import psycopg
 import pytest
 
-from app import db, deltas, ledger, retention, withdrawal
+from app import deltas, ledger, retention, withdrawal
 from app.audit import audit, audit_with_weights
 from app.errors import BadState, Problem
 from app.ledger import Options, RejectLimit
 from app.retention import Purged
 from app.settings import Settings
+from app.store import db
 from app.users import UserIds
 from tests.graphs import apply_all, edges
 from tests.uploading import posts_csv, upload

@@ -9,11 +9,12 @@ import msgspec
 import psycopg
 import pytest
 
-from app import db, deltas, ledger
+from app import deltas, ledger
 from app.errors import Problem, UploadRefused
 from app.ledger import Options, Priority, Ring
 from app.reading import Clock
 from app.settings import Settings
+from app.store import db
 from app.users import UserIds
 from tests.graphs import apply_all
 from tests.uploading import posts_csv, upload

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app import ledger, top_edges
-from app.db import Connection
 from app.deltas import DELTA_SCHEMA, fold
 from app.edges import add_edges, subtract_edges
+from app.store.db import Connection
 
 WEEK = timedelta(days=7)
 THEN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -11,11 +11,12 @@ import psycopg
 import pytest
 from polars.exceptions import ComputeError
 
-from app import db, decay, deltas, ledger, withdrawal
+from app import decay, deltas, ledger, withdrawal
 from app.audit import audit
 from app.errors import BadState, NotFound, Problem
 from app.ledger import Options, RejectLimit
 from app.settings import Settings
+from app.store import db
 from app.users import UserIds
 from tests.graphs import Held, apply_all, edges
 from tests.uploading import posts_csv, upload

@@ -39,10 +39,10 @@ POOL_TIMEOUT = 3.0
 """Seconds to wait for a connection before PostgreSQL counts as away."""
 
 _ARRAYS = {
-    "app.arrays.Int8Array": 1016,
-    "app.arrays.Float8Array": 1022,
-    "app.arrays.TimestamptzArray": 1185,
-    "app.arrays.TextArray": 1009,
+    "app.store.arrays.Int8Array": 1016,
+    "app.store.arrays.Float8Array": 1022,
+    "app.store.arrays.TimestamptzArray": 1185,
+    "app.store.arrays.TextArray": 1009,
 }
 """Their types in PostgreSQL. By name: most commands need a connection, and neither numpy nor polars."""
 

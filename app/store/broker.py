@@ -28,8 +28,8 @@ from dramatiq.brokers.redis import RedisBroker, _RedisConsumer  # pyright: ignor
 from dramatiq.errors import ConnectionClosed
 from redis.exceptions import AuthorizationError
 
-from app.errands import Errands
-from app.redis_client import forget_master, redis_client
+from app.store.errands import Errands
+from app.store.redis_client import forget_master, redis_client
 
 __all__ = ["FailOverRedisBroker", "Refused", "redis_client"]
 

@@ -12,8 +12,8 @@ from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import DatabaseURI
 
 import sql
-from app.db import Connection, connect, execute, process_name, scalars, where
 from app.errors import NotMigrated
+from app.store.db import Connection, connect, execute, process_name, scalars, where
 
 LOCK_KEY = 0x6D67_0000_0000
 """Key of the advisory lock under which migrations run; the shards' keys lie elsewhere (app.shards)."""
