@@ -18,7 +18,7 @@ import polars as pl
 
 import sql
 from app.grouping import Groups
-from app.shards import MAX_SHARDS, Ints, shard_of
+from app.posts.shards import MAX_SHARDS, Ints, shard_of
 from app.store.db import Connection, execute, one, scalars
 
 _INSERT = sql.query("day_runs/insert")

@@ -16,15 +16,15 @@ import polars as pl
 
 import sql
 from app import days, ledger, ranges, versions
-from app.compression import decompress
 from app.edges import add_edges, key_arrays, subtract_edges
 from app.errors import Problem
-from app.formats import READERS
 from app.grouping import Groups
 from app.ledger import Claim, GraphParameters
 from app.mentions import PROFILES, Counted, count
-from app.posts import Posts
-from app.shards import Ints, shard_lock_key, shard_of, shard_range
+from app.posts.compression import decompress
+from app.posts.formats import READERS
+from app.posts.posts import Posts
+from app.posts.shards import Ints, shard_lock_key, shard_of, shard_range
 from app.store.arrays import Int8Array
 from app.store.db import Connection, execute, rows, scalars
 from app.users import UserIds

@@ -19,8 +19,8 @@ import sql
 from app.deltas import unpack
 from app.errors import BadRequest, NotFound, NotMigrated
 from app.ledger import GraphParameters
-from app.posts import MAX_AUTHOR_CHARACTERS
-from app.shards import fold, handle_ids, shard_of
+from app.posts.posts import MAX_AUTHOR_CHARACTERS
+from app.posts.shards import fold, handle_ids, shard_of
 from app.store.arrays import Int8Array
 from app.store.db import AsyncConnection, async_one, async_rows, async_scalars
 from app.users import MAX_PROBES

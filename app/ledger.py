@@ -22,7 +22,7 @@ import msgspec
 
 import sql
 from app.errors import Problem
-from app.reading import Clock, ColumnNames, Format
+from app.posts.reading import Clock, ColumnNames, Format
 from app.settings import Settings
 from app.store.db import Connection, execute, one, rows, scalars
 

@@ -14,7 +14,7 @@ import sql
 from app import days
 from app.graph import User
 from app.ledger import GraphParameters
-from app.shards import shard_of
+from app.posts.shards import shard_of
 from app.store.db import AsyncConnection, async_one, async_rows, async_scalars
 
 _EDGES = sql.query("rankings/edges")

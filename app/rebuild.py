@@ -17,15 +17,15 @@ import polars as pl
 import sql
 from app import ranges, summaries, top_edges, versions
 from app.audit import LARGEST_DEVIATION, LIGHT, snapshot
-from app.compression import decompress
 from app.deltas import by_id, fold, unpack
 from app.edges import merge_arrays
 from app.errors import BadState
-from app.formats import READERS
 from app.ledger import GraphParameters, Options
 from app.mentions import PROFILES, count
-from app.reading import Format
-from app.shards import shard_lock_key
+from app.posts.compression import decompress
+from app.posts.formats import READERS
+from app.posts.reading import Format
+from app.posts.shards import shard_lock_key
 from app.store.db import Connection, execute, one, rows, scalars
 from app.users import UserIds
 

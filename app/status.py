@@ -12,7 +12,7 @@ from psycopg_pool import AsyncConnectionPool
 import sql
 from app.errors import BadState, NotFound, Problem
 from app.ledger import Options, UploadState
-from app.reading import Format
+from app.posts.reading import Format
 from app.store.db import AsyncConnection, async_one, async_rows, async_scalars
 
 _ENTRIES = sql.query("uploads/entries")

@@ -25,12 +25,12 @@ from psycopg_pool import AsyncConnectionPool
 
 import sql
 from app import dispatch, events, idempotency
-from app.compression import compress, decoder
-from app.encodings import transcoder
 from app.errors import BacklogFull, KeyInUse, MentiongraphError, Problem, UploadCutOff, UploadRefused
-from app.formats import READERS, Reader
 from app.ledger import Options, Priority, Ring
-from app.reading import Format
+from app.posts.compression import compress, decoder
+from app.posts.encodings import transcoder
+from app.posts.formats import READERS, Reader
+from app.posts.reading import Format
 from app.settings import Settings
 from app.store.broker import FailOverRedisBroker
 from app.store.db import AsyncConnection, async_one, async_scalars, steadily

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import polars as pl
 
 import sql
-from app.shards import NOBODY, Ints, handle_ids, shard_of
+from app.posts.shards import NOBODY, Ints, handle_ids, shard_of
 from app.store.arrays import Int8Array, TextArray, copy_users
 from app.store.db import Connection, execute, one, scalars
 

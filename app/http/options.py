@@ -12,7 +12,7 @@ from litestar.params import QueryParameter
 from app.errors import BadRequest
 from app.ledger import InputFormat, Options, Priority, RejectLimit
 from app.mentions import PROFILES
-from app.reading import Clock, ColumnNames
+from app.posts.reading import Clock, ColumnNames
 
 QUERY = frozenset(
     {

@@ -16,7 +16,7 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example, OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 from litestar.params import HeaderParameter, QueryParameter, SkipValidation
 
-from app import compression, idempotency, status
+from app import idempotency, status
 from app import uploads as domain
 from app.errors import BadRequest, KeyInUse, KeyReused, UploadRefused
 from app.http import bodies, examples, problems
@@ -24,6 +24,7 @@ from app.http.options import CHARSETS, CSV_TYPES, JSONL_TYPES, QUERY, Encoding, 
 from app.http.services import Injected, Services
 from app.http.uploads import Upload, path_of
 from app.ledger import UNFINISHED, InputFormat, Options
+from app.posts import compression
 from app.settings import Settings
 from app.status import Entry
 from app.store.db import AsyncConnection, process_name, steadily

@@ -16,7 +16,7 @@ from app.errors import NotMigrated
 from app.store.db import Connection, connect, execute, process_name, scalars, where
 
 LOCK_KEY = 0x6D67_0000_0000
-"""Key of the advisory lock under which migrations run; the shards' keys lie elsewhere (app.shards)."""
+"""Key of the advisory lock under which migrations run; the shards' keys lie elsewhere (app.posts.shards)."""
 
 _TABLE = "_yoyo_migration"
 _LOCK = sql.query("schema/lock_migrations")

@@ -23,8 +23,8 @@ import msgspec
 from app import settings as app_settings
 from app.audit import Audit, audit_with_weights
 from app.ledger import parameters
+from app.posts.shards import handle_ids
 from app.settings import Settings
-from app.shards import handle_ids
 from app.store import db
 from app.store.db import Connection
 from ops import processes

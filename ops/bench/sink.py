@@ -7,7 +7,7 @@ from typing import Any
 from litestar import Litestar, Request, post
 from litestar.status_codes import HTTP_202_ACCEPTED
 
-from app.compression import decoder
+from app.posts.compression import decoder
 
 
 @post("/uploads", status_code=HTTP_202_ACCEPTED)

@@ -21,13 +21,13 @@ import sql
 from app import ledger, uploads
 from app import settings as app_settings
 from app.audit import audit
-from app.compression import compress, decompress
 from app.deltas import by_id, count_batch, fold, merge_shard, pack, unpack
-from app.formats import READERS
 from app.ledger import Claim, GraphParameters, Options
 from app.mentions import PROFILES, Counted, count
+from app.posts.compression import compress, decompress
+from app.posts.formats import READERS
+from app.posts.shards import handle_ids
 from app.settings import Settings
-from app.shards import handle_ids
 from app.store import db
 from app.store.db import Connection, execute
 from app.store.migrations import migrate

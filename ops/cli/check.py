@@ -11,10 +11,10 @@ from typing import IO, Any
 import click
 import msgspec
 
-from app import repair
-from app.compression import decoder
 from app.errors import BadRequest, UploadRefused
-from app.reading import Format
+from app.posts import repair
+from app.posts.compression import decoder
+from app.posts.reading import Format
 from app.store import db
 from ops.cli import checking, options
 from ops.cli.checking import Reject, Report, TooManyRejects

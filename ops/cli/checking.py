@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 import msgspec
 import polars as pl
 
-from app.encodings import transcoder
 from app.errors import BadRequest, UploadRefused
-from app.formats import READERS
 from app.ledger import InputFormat, Options, RejectLimit
 from app.mentions import PROFILES, count
-from app.reading import ColumnNames, Format
+from app.posts.encodings import transcoder
+from app.posts.formats import READERS
+from app.posts.reading import ColumnNames, Format
 
 LINES_SHOWN = 5
 LONGEST_ROW_SEARCH = 16 << 20

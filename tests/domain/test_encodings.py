@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from app.encodings import ENCODINGS, PIECE_BYTES, named, transcoder
 from app.errors import UploadRefused
-from app.posts import Format, read
+from app.posts.encodings import ENCODINGS, PIECE_BYTES, named, transcoder
+from app.posts.posts import Format, read
 
 
 def transcoded(data: bytes, encoding: str, steps: Sequence[int] = (1 << 20,)) -> bytes:

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from app import jsonl
 from app.errors import UploadRefused
-from app.header import Header
-from app.jsonl import boundary, count_lines, is_blank, read, read_header
-from app.posts import ColumnNames, Format, Posts, Reason
-from app.posts import read as read_csv
+from app.posts import jsonl
+from app.posts.header import Header
+from app.posts.jsonl import boundary, count_lines, is_blank, read, read_header
+from app.posts.posts import ColumnNames, Format, Posts, Reason
+from app.posts.posts import read as read_csv
 
 NAMES = ("data", "timestamp", "username")
 FORM = Format("", 3, 0, 1, 2, NAMES)

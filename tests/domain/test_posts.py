@@ -13,9 +13,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from app import csvscan
 from app.errors import UploadRefused
-from app.posts import (
+from app.posts import csvscan
+from app.posts.posts import (
     ColumnNames,
     Format,
     Header,

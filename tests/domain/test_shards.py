@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.shards import (
+from app.posts.shards import (
     MAX_SHARDS,
     fold,
     folded,

@@ -19,7 +19,7 @@ from app import graph, ledger, top_edges
 from app.deltas import DELTA_SCHEMA, fold
 from app.edges import add_edges, subtract_edges
 from app.graph import FIRST, Direction, Mention, Page, Place, User, View
-from app.shards import shard_range
+from app.posts.shards import shard_range
 from app.store.db import Connection, async_rows, rows
 
 WEEK = timedelta(days=7)

@@ -13,7 +13,7 @@ import pytest
 
 from app import ledger, summaries, withdrawal
 from app.ledger import Options
-from app.reading import Clock
+from app.posts.reading import Clock
 from app.settings import Settings
 from app.store.db import Connection
 from tests import summing

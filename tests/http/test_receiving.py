@@ -15,7 +15,7 @@ import msgspec
 import pytest
 import redis
 
-from app.compression import compress, decompress
+from app.posts.compression import compress, decompress
 from app.settings import Settings
 from app.store.db import Connection
 from tests.conftest import until

@@ -21,8 +21,8 @@ import redis
 
 from app import ranges
 from app.audit import audit
+from app.posts.shards import MAX_SHARDS, shard_lock_key
 from app.settings import Settings
-from app.shards import MAX_SHARDS, shard_lock_key
 from app.store import db
 from ops import processes
 from ops.bench.generate import generate

@@ -14,7 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from app import decay, ledger, withdrawal
 from app.audit import Audit, audit, audit_with_weights
 from app.ledger import Options
-from app.reading import Clock
+from app.posts.reading import Clock
 from app.settings import Settings
 from app.store import db
 from tests.graphs import apply_all

@@ -20,7 +20,7 @@ from app import decay, deltas, ledger, summaries, withdrawal
 from app.audit import audit
 from app.errors import BadState, Problem, UploadRefused
 from app.ledger import Claim, Options
-from app.reading import Clock
+from app.posts.reading import Clock
 from app.settings import Settings
 from app.store import db
 from app.users import UserIds

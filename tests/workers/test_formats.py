@@ -14,11 +14,12 @@ import psycopg
 import pytest
 
 import sql
-from app import repair, status
+from app import status
 from app.errors import UploadRefused
 from app.ledger import InputFormat, Options
-from app.posts import RAW_BYTES
-from app.reading import ColumnNames, Format
+from app.posts import repair
+from app.posts.posts import RAW_BYTES
+from app.posts.reading import ColumnNames, Format
 from app.settings import Settings
 from app.store import db
 from tests.graphs import apply_all

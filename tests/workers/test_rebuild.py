@@ -16,7 +16,7 @@ from app import decay, deltas, ledger, rebuild, retention, withdrawal
 from app.audit import audit, audit_with_weights
 from app.errors import BadState
 from app.ledger import Options
-from app.reading import Clock
+from app.posts.reading import Clock
 from app.rebuild import Comparison, Difference
 from app.settings import Settings
 from app.store import db

@@ -22,7 +22,7 @@ from psycopg import sql
 from app import days, decay, deltas, ledger, rebuild, retention, summaries, trends, user_totals, withdrawal
 from app.audit import audit, audit_with_weights
 from app.ledger import Options
-from app.reading import Clock
+from app.posts.reading import Clock
 from app.retention import Purged
 from app.settings import Settings
 from app.store import db

@@ -12,7 +12,7 @@ import pytest
 from app import deltas, ledger
 from app.errors import Problem, UploadRefused
 from app.ledger import Options, Priority, Ring
-from app.reading import Clock
+from app.posts.reading import Clock
 from app.settings import Settings
 from app.store import db
 from app.users import UserIds

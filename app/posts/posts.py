@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from app import shards
-from app.csvscan import (
+from app.posts import shards
+from app.posts.csvscan import (
     MAX_ROW_BYTES,
     QUOTE,
     QUOTE_WINDOW,
@@ -28,8 +28,8 @@ from app.csvscan import (
     count_lines,
     scan,
 )
-from app.header import ColumnNames, Format, Header, read_header, show
-from app.instants import read_instants
+from app.posts.header import ColumnNames, Format, Header, read_header, show
+from app.posts.instants import read_instants
 
 __all__ = ["ColumnNames", "Format", "Header", "Posts", "Reason", "boundary", "count_lines", "read", "read_header"]
 

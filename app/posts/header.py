@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import msgspec
 
-from app.csvscan import LF, Flaw, Rows, count_lines, scan
 from app.errors import UploadRefused
-from app.reading import ColumnNames, Format
+from app.posts.csvscan import LF, Flaw, Rows, count_lines, scan
+from app.posts.reading import ColumnNames, Format
 
 MAX_HEADER_BYTES = 64 << 10
 

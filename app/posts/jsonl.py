@@ -2,7 +2,7 @@
 
 - A line ends with LF or CR LF. Lines with nothing but white space are no rows.
 - The keys are taken exactly as they are named; other keys are ignored. Of a key that comes twice, the last counts.
-- Text and author are strings. The timestamp is a string or a number, and read by the rules of app/instants.py as it is
+- Text and author are strings. The timestamp is a string or a number, and read by the rules of app/posts/instants.py as it is
   written: 1714566600.5 is, 1.7e9 is not.
 - A byte order mark before the first line is skipped.
 """
@@ -16,10 +16,10 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from app.csvscan import MAX_ROW_BYTES
 from app.errors import UploadRefused
-from app.header import ColumnNames, Format, Header, show
-from app.posts import (
+from app.posts.csvscan import MAX_ROW_BYTES
+from app.posts.header import ColumnNames, Format, Header, show
+from app.posts.posts import (
     ROLES,
     Drop,
     Found,

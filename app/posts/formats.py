@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from app import jsonl, posts
-from app.posts import ColumnNames, Format, Header, Posts
+from app.posts import jsonl, posts
+from app.posts.posts import ColumnNames, Format, Header, Posts
 
 
 class Reader(Protocol):

@@ -15,10 +15,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from app.csvscan import Flaw, scan
-from app.jsonl import object_of, value_of
-from app.posts import RAW_BYTES, ROLES, Reason
-from app.reading import Format
+from app.posts.csvscan import Flaw, scan
+from app.posts.jsonl import object_of, value_of
+from app.posts.posts import RAW_BYTES, ROLES, Reason
+from app.posts.reading import Format
 
 REJECT_COLUMNS = ("reject_line", "reject_column", "reject_code", "reject_message")
 UNREPAIRED = "unrepaired "
