@@ -18,7 +18,7 @@ import numpy as np
 
 import sql
 from app import ranges, top_edges, versions
-from app.ledger import GraphParameters
+from app.ledger.ledger import GraphParameters
 from app.posts.shards import MAX_SHARDS, shard_lock_key
 from app.settings import Settings
 from app.store.db import Connection, execute, one, rows, scalars

@@ -15,11 +15,12 @@ import numpy as np
 import polars as pl
 
 import sql
-from app import days, ledger, ranges, versions
+from app import days, ranges, versions
 from app.edges import add_edges, key_arrays, subtract_edges
 from app.errors import Problem
 from app.grouping import Groups
-from app.ledger import Claim, GraphParameters
+from app.ledger import ledger
+from app.ledger.ledger import Claim, GraphParameters
 from app.mentions import PROFILES, Counted, count
 from app.posts.compression import decompress
 from app.posts.formats import READERS

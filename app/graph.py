@@ -18,7 +18,7 @@ from psycopg_pool import AsyncConnectionPool
 import sql
 from app.deltas import unpack
 from app.errors import BadRequest, NotFound, NotMigrated
-from app.ledger import GraphParameters
+from app.ledger.ledger import GraphParameters
 from app.posts.posts import MAX_AUTHOR_CHARACTERS
 from app.posts.shards import fold, handle_ids, shard_of
 from app.store.arrays import Int8Array

@@ -13,7 +13,7 @@ import polars as pl
 import sql
 from app import days
 from app.graph import User
-from app.ledger import GraphParameters
+from app.ledger.ledger import GraphParameters
 from app.posts.shards import shard_of
 from app.store.db import AsyncConnection, async_one, async_rows, async_scalars
 

@@ -20,7 +20,7 @@ from app.audit import LARGEST_DEVIATION, LIGHT, snapshot
 from app.deltas import by_id, fold, unpack
 from app.edges import merge_arrays
 from app.errors import BadState
-from app.ledger import GraphParameters, Options
+from app.ledger.ledger import GraphParameters, Options
 from app.mentions import PROFILES, count
 from app.posts.compression import decompress
 from app.posts.formats import READERS

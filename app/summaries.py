@@ -20,7 +20,7 @@ from psycopg.errors import LockNotAvailable
 import sql
 from app import days, trends, user_totals, versions
 from app.deltas import unpack
-from app.ledger import GraphParameters
+from app.ledger.ledger import GraphParameters
 from app.store.db import Connection, execute, one, rows, scalars
 
 _TRY_LOCK = sql.query("summaries/try_lock")

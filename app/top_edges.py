@@ -15,7 +15,7 @@ import numpy as np
 
 import sql
 from app.grouping import Numbers
-from app.ledger import GraphParameters
+from app.ledger.ledger import GraphParameters
 from app.posts.shards import shard_range
 from app.store.arrays import Float8Array, Int8Array
 from app.store.db import Connection, execute, one, rows, scalars

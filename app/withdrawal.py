@@ -14,7 +14,7 @@ import msgspec
 
 import sql
 from app.errors import BadState, NotFound, Problem
-from app.ledger import GraphParameters, Options, UploadState, finish_batches, finish_uploads
+from app.ledger.ledger import GraphParameters, Options, UploadState, finish_batches, finish_uploads
 from app.posts.shards import shard_lock_key
 from app.store.db import Connection, execute, one, rows, scalars
 

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from app import fleet
 from app.errors import DatabaseUnavailable
-from app.fleet import Role
+from app.ledger import fleet
+from app.ledger.fleet import Role
 from app.settings import Settings
 from app.store import db
 from ops import processes

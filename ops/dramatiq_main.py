@@ -11,7 +11,15 @@ from importlib import import_module
 
 from dramatiq.cli import main as dramatiq
 
-SHARED = ("app.store.broker", "app.dispatch", "app.fleet", "app.log", "app.periods", "numpy", "periodiq")
+SHARED = (
+    "app.store.broker",
+    "app.ledger.dispatch",
+    "app.ledger.fleet",
+    "app.log",
+    "app.ledger.periods",
+    "numpy",
+    "periodiq",
+)
 
 
 def main() -> None:

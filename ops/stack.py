@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from app.fleet import Role
+from app.ledger.fleet import Role
 from app.settings import Settings
 from app.store.migrations import migrate
 from ops import checkup, processes

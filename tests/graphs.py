@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg import sql
 
-from app import deltas, ledger, summaries
+from app import deltas, summaries
+from app.ledger import ledger
 from app.settings import Settings
 from app.store import db
 from app.users import UserIds

@@ -11,8 +11,8 @@ from typing import Any
 
 from dramatiq import Message
 
-from app import dispatch
-from app.ledger import Priority, Ring
+from app.ledger import dispatch
+from app.ledger.ledger import Priority, Ring
 from app.store import redis_client
 from app.store.broker import FailOverRedisBroker
 

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import psycopg
 import pytest
 
-from app import days, ledger
+from app import days
+from app.ledger import ledger
 
 EdgeDay = tuple[str, str, date]
 

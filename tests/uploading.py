@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from uuid import UUID
 
-from app import uploads
-from app.ledger import Options
+from app.ledger import uploads
+from app.ledger.ledger import Options
 from app.settings import Settings
 from app.store import db
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dramatiq
 import structlog
 
-from app import deltas, dispatch, events, ledger, withdrawal
+from app import deltas, withdrawal
 from app.errors import Problem
-from app.ledger import Claim, Priority, Ring
+from app.ledger import dispatch, events, ledger
+from app.ledger.ledger import Claim, Priority, Ring
 from app.store import db
 from workers.process import process
 

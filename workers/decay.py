@@ -5,8 +5,8 @@ from __future__ import annotations
 import structlog
 
 from app import decay as domain
-from app import dispatch
-from app.periods import Period
+from app.ledger import dispatch
+from app.ledger.periods import Period
 from app.store import db
 from workers.periodic import DAY, periodic
 from workers.process import process

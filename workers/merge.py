@@ -6,8 +6,9 @@ import dramatiq
 import structlog
 from psycopg.errors import QueryCanceled
 
-from app import deltas, dispatch, events
-from app.ledger import Priority
+from app import deltas
+from app.ledger import dispatch, events
+from app.ledger.ledger import Priority
 from app.store import db
 from app.store.db import Connection
 from workers.process import process

@@ -10,8 +10,8 @@ import structlog
 from dramatiq import Actor
 from periodiq import cron
 
-from app import dispatch, periods
-from app.periods import Period
+from app.ledger import dispatch, periods
+from app.ledger.periods import Period
 from app.store import db
 from workers.process import process
 

@@ -20,10 +20,11 @@ import structlog
 from dramatiq import Broker, Middleware, Worker, set_broker
 from periodiq import PeriodiqMiddleware
 
-from app import dispatch, events, fleet, ledger, log, periods, withdrawal
+from app import log, withdrawal
 from app import settings as environment
-from app.ledger import Claim, GraphParameters, Sweep
-from app.periods import Period
+from app.ledger import dispatch, events, fleet, ledger, periods
+from app.ledger.ledger import Claim, GraphParameters, Sweep
+from app.ledger.periods import Period
 from app.settings import Settings
 from app.store import db
 from app.store.broker import redis_client

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import structlog
 
-from app import dispatch, fleet, retention
-from app.periods import Period
+from app.ledger import dispatch, fleet, retention
+from app.ledger.periods import Period
 from app.store import db
 from workers.periodic import HOUR, periodic
 from workers.process import process

@@ -22,8 +22,9 @@ import periodiq
 import psycopg
 import structlog
 
-from app import dispatch, fleet, log
+from app import log
 from app import settings as environment
+from app.ledger import dispatch, fleet
 from app.store import db
 from app.store.broker import FailOverRedisBroker, redis_client
 from workers.pulse import Routine, Watchdog

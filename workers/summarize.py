@@ -5,8 +5,9 @@ from __future__ import annotations
 import dramatiq
 import structlog
 
-from app import dispatch, summaries
-from app.periods import Period
+from app import summaries
+from app.ledger import dispatch
+from app.ledger.periods import Period
 from app.store import db
 from workers.periodic import MINUTE, periodic
 from workers.process import process

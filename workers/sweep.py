@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from app import dispatch
-from app.periods import Period
+from app.ledger import dispatch
+from app.ledger.periods import Period
 from workers.periodic import MINUTE, periodic
 from workers.process import process
 

@@ -13,14 +13,15 @@ from litestar.background_tasks import BackgroundTask
 from litestar.datastructures import ResponseHeader
 from litestar.params import PathParameter
 
-from app import dispatch, events, ledger, status, withdrawal
+from app import withdrawal
 from app.errors import BadState
 from app.http import examples, problems
 from app.http.examples import answering
 from app.http.paging import MAX_NUMBER
 from app.http.services import Injected, Services
 from app.http.uploads import NOT_FOUND, Upload, UploadId, path_of
-from app.ledger import GraphParameters, Ring
+from app.ledger import dispatch, events, ledger, status
+from app.ledger.ledger import GraphParameters, Ring
 from app.store.db import Connection
 
 _LOCATION = [ResponseHeader("Location", documentation_only=True, description="Path of the upload's entry.")]

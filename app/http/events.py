@@ -18,15 +18,15 @@ from litestar.params import HeaderParameter
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Send
 
-from app import events, status
 from app.errors import TooManyListeners
 from app.http import examples, problems
 from app.http.download import disconnected
 from app.http.paging import MAX_NUMBER
 from app.http.services import Injected, Services
 from app.http.uploads import NOT_FOUND, BatchesByState, Progress, Upload, UploadId
-from app.ledger import UNFINISHED, UploadState
-from app.status import Entry
+from app.ledger import events, status
+from app.ledger.ledger import UNFINISHED, UploadState
+from app.ledger.status import Entry
 
 log = structlog.get_logger(__name__)
 

@@ -11,13 +11,13 @@ import redis
 import structlog
 from litestar import Response, get
 
-from app import fleet, periods
 from app.cache import Counters
 from app.errors import DatabaseUnavailable
 from app.http import examples
 from app.http.examples import answering
 from app.http.probe import Probe
 from app.http.services import Injected, Services
+from app.ledger import fleet, periods
 from app.store.db import where
 from app.store.migrations import pending_migrations
 

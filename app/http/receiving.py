@@ -16,17 +16,17 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example, OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 from litestar.params import HeaderParameter, QueryParameter, SkipValidation
 
-from app import idempotency, status
-from app import uploads as domain
 from app.errors import BadRequest, KeyInUse, KeyReused, UploadRefused
 from app.http import bodies, examples, problems
 from app.http.options import CHARSETS, CSV_TYPES, JSONL_TYPES, QUERY, Encoding, read_options
 from app.http.services import Injected, Services
 from app.http.uploads import Upload, path_of
-from app.ledger import UNFINISHED, InputFormat, Options
+from app.ledger import idempotency, status
+from app.ledger import uploads as domain
+from app.ledger.ledger import UNFINISHED, InputFormat, Options
+from app.ledger.status import Entry
 from app.posts import compression
 from app.settings import Settings
-from app.status import Entry
 from app.store.db import AsyncConnection, process_name, steadily
 
 _FILENAME_LENGTH = 255

@@ -16,13 +16,13 @@ from litestar.openapi.spec import Example
 from litestar.params import QueryParameter
 from litestar.response.base import ASGIResponse
 
-from app import status
 from app.http import examples, problems
 from app.http.download import Download
 from app.http.examples import answering
 from app.http.paging import MAX_NUMBER, Limit, next_page
 from app.http.services import Injected, Services
 from app.http.uploads import NOT_FOUND, UploadId, path_of
+from app.ledger import status
 from app.posts import repair
 from app.posts.reading import Format
 

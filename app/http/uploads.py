@@ -10,14 +10,14 @@ import msgspec
 from litestar import HttpMethod, Response, get, route
 from litestar.params import PathParameter, QueryParameter
 
-from app import status
 from app.errors import BadRequest, Problem
 from app.http import examples, problems
 from app.http.examples import answering
 from app.http.paging import Limit, next_page
 from app.http.services import Injected
-from app.ledger import Options, UploadState
-from app.status import Batch, Entry
+from app.ledger import status
+from app.ledger.ledger import Options, UploadState
+from app.ledger.status import Batch, Entry
 
 NOT_FOUND = {
     400: "path parameter 'upload_id' has to be a UUID.",

@@ -19,7 +19,7 @@ import msgspec
 
 from app import decay
 from app import settings as app_settings
-from app.ledger import parameters
+from app.ledger.ledger import parameters
 from app.store import db
 from app.store.db import Connection
 from ops import processes

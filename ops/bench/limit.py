@@ -9,7 +9,7 @@ import time
 
 from app.deltas import fold, unpack
 from app.edges import merge_arrays
-from app.ledger import parameters
+from app.ledger.ledger import parameters
 from app.store.db import Connection, execute, rows, scalars
 from ops.bench import database
 

@@ -22,7 +22,7 @@ import msgspec
 
 from app import settings as app_settings
 from app.audit import Audit, audit_with_weights
-from app.ledger import parameters
+from app.ledger.ledger import parameters
 from app.posts.shards import handle_ids
 from app.settings import Settings
 from app.store import db

@@ -18,11 +18,11 @@ from typing import NamedTuple
 import msgspec
 
 import sql
-from app import ledger, uploads
 from app import settings as app_settings
 from app.audit import audit
 from app.deltas import by_id, count_batch, fold, merge_shard, pack, unpack
-from app.ledger import Claim, GraphParameters, Options
+from app.ledger import ledger, uploads
+from app.ledger.ledger import Claim, GraphParameters, Options
 from app.mentions import PROFILES, Counted, count
 from app.posts.compression import compress, decompress
 from app.posts.formats import READERS

@@ -10,7 +10,7 @@ import msgspec
 import polars as pl
 
 from app.errors import BadRequest, UploadRefused
-from app.ledger import InputFormat, Options, RejectLimit
+from app.ledger.ledger import InputFormat, Options, RejectLimit
 from app.mentions import PROFILES, count
 from app.posts.encodings import transcoder
 from app.posts.formats import READERS

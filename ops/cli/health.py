@@ -9,9 +9,9 @@ from types import FrameType
 import click
 import psycopg
 
-from app import fleet, periods
 from app.errors import DatabaseUnavailable
-from app.fleet import FleetMember, Role
+from app.ledger import fleet, periods
+from app.ledger.fleet import FleetMember, Role
 from app.settings import Settings
 from app.store import db
 from ops import checkup

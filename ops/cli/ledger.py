@@ -11,9 +11,9 @@ import msgspec
 from rich.text import Text
 
 import sql
-from app import dispatch, ledger
 from app.errors import BadRequest, NotFound
-from app.ledger import FailedBatch, Ring
+from app.ledger import dispatch, ledger
+from app.ledger.ledger import FailedBatch, Ring
 from app.settings import Settings
 from app.store import db
 from app.store import migrations as domain_migrations

@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 import msgspec
 
-from app import dispatch
 from app.errors import BadSetting, DatabaseUnavailable
-from app.ledger import Priority
+from app.ledger import dispatch
+from app.ledger.ledger import Priority
 from app.settings import Settings
 from app.store.broker import redis_client
 from app.store.db import where

@@ -13,12 +13,12 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.text import Text
 
 from app import decay as domain_decay
-from app import ledger, retention
 from app import rebuild as domain_rebuild
 from app.errors import BadRequest, BadState
-from app.ledger import GraphParameters
+from app.ledger import ledger, retention
+from app.ledger.ledger import GraphParameters
+from app.ledger.retention import Purged
 from app.rebuild import Comparison, Difference
-from app.retention import Purged
 from app.settings import Settings
 from app.store import db
 from app.store.db import Connection

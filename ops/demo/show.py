@@ -8,8 +8,8 @@ import msgspec
 from rich.text import Text
 
 import sql
-from app import ledger
 from app.errors import MentiongraphError
+from app.ledger import ledger
 from app.store import db
 from ops import processes
 from ops.cli.client import Client, Entry

@@ -14,9 +14,10 @@ import pytest
 import uvicorn
 from litestar import Litestar
 
-from app import deltas, ledger
+from app import deltas
 from app.http.asgi import create_app
 from app.http.services import Services
+from app.ledger import ledger
 from app.settings import Settings
 from app.store import db
 from app.store.db import Connection

@@ -53,7 +53,7 @@ def test_a_bug_is_answered_without_what_is_inside(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("secret")
 
-    monkeypatch.setattr("app.status.uploads", broken)
+    monkeypatch.setattr("app.ledger.status.uploads", broken)
 
     answer = api.http.get("/uploads")
 

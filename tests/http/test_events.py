@@ -16,7 +16,7 @@ import msgspec
 import psycopg
 import pytest
 
-from app import events
+from app.ledger import events
 from app.settings import Settings
 from app.store.db import Connection
 from ops import processes
@@ -224,7 +224,7 @@ def test_a_listener_that_goes_away_frees_everything(api: Api) -> None:
 
 
 def test_listeners_are_bounded(api: Api, problem_of: ProblemOf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.events.MAX_LISTENERS", 1)
+    monkeypatch.setattr("app.ledger.events.MAX_LISTENERS", 1)
     path = api.upload(CSV).headers["location"]
     with listening(api, path) as stream:
         next(stream)

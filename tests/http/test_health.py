@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from app import fleet, periods
+from app.ledger import fleet, periods
 from app.settings import Settings
 from tests.conftest import until
 from tests.http.conftest import Api, Serve

@@ -15,10 +15,11 @@ import psycopg
 import pytest
 
 import sql
-from app import graph, ledger, top_edges
+from app import graph, top_edges
 from app.deltas import DELTA_SCHEMA, fold
 from app.edges import add_edges, subtract_edges
 from app.graph import FIRST, Direction, Mention, Page, Place, User, View
+from app.ledger import ledger
 from app.posts.shards import shard_range
 from app.store.db import Connection, async_rows, rows
 

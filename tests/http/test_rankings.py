@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from app import ledger, summaries, withdrawal
-from app.ledger import Options
+from app import summaries, withdrawal
+from app.ledger import ledger
+from app.ledger.ledger import Options
 from app.posts.reading import Clock
 from app.settings import Settings
 from app.store.db import Connection

@@ -21,24 +21,18 @@ from app import (
     days,
     decay,
     deltas,
-    events,
-    fleet,
     graph,
-    idempotency,
-    ledger,
     networks,
-    periods,
     ranges,
     rankings,
     rebuild,
-    retention,
-    status,
     summaries,
     user_totals,
     users,
     withdrawal,
 )
 from app.exports.selection import Selection
+from app.ledger import events, fleet, idempotency, ledger, periods, retention, status
 
 ROOT = Path(sql.__file__).parent.parent
 

@@ -24,9 +24,10 @@ from click.testing import CliRunner
 from psycopg import sql
 from rich.console import Console
 
-from app import errors, ledger
+from app import errors
 from app import settings as app_settings
 from app.errors import MentiongraphError, Problem, ServerFailed
+from app.ledger import ledger
 from app.settings import Settings
 from app.store.broker import redis_client
 from app.store.db import Connection

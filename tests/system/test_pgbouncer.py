@@ -19,8 +19,8 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from app import ledger
 from app.errors import Problem
+from app.ledger import ledger
 from app.settings import Settings
 from app.store import db
 from ops.bench.generate import generate

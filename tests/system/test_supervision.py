@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from app import dispatch
+from app.ledger import dispatch
 from app.settings import Settings
 from app.store import db
 from ops import checkup, processes

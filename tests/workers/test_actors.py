@@ -12,8 +12,8 @@ import psycopg
 import pytest
 import redis
 
-from app import dispatch
-from app.ledger import Priority
+from app.ledger import dispatch
+from app.ledger.ledger import Priority
 from app.settings import Settings
 from app.store import db
 from app.store.broker import FailOverRedisBroker

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, strategies
 from hypothesis import settings as hypothesis_settings
 
-from app import decay, ledger, withdrawal
+from app import decay, withdrawal
 from app.audit import Audit, audit, audit_with_weights
-from app.ledger import Options
+from app.ledger import ledger
+from app.ledger.ledger import Options
 from app.posts.reading import Clock
 from app.settings import Settings
 from app.store import db

@@ -18,7 +18,7 @@ from dramatiq.errors import ConnectionClosed
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from app import dispatch, events
+from app.ledger import dispatch, events
 from app.store import broker as broker_module
 from app.store import errands, redis_client
 from app.store.broker import Refused

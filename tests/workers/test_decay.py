@@ -14,9 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, strategies
 from hypothesis import settings as hypothesis_settings
 
-from app import decay, ledger, ranges, rebuild
+from app import decay, ranges, rebuild
 from app.audit import audit
-from app.ledger import Clock, Options
+from app.ledger import ledger
+from app.ledger.ledger import Clock, Options
 from app.settings import Settings
 from app.store import db
 from app.store.migrations import migrate

@@ -16,10 +16,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies
 from psycopg.rows import TupleRow
 
-from app import decay, deltas, ledger, summaries, withdrawal
+from app import decay, deltas, summaries, withdrawal
 from app.audit import audit
 from app.errors import BadState, Problem, UploadRefused
-from app.ledger import Claim, Options
+from app.ledger import ledger
+from app.ledger.ledger import Claim, Options
 from app.posts.reading import Clock
 from app.settings import Settings
 from app.store import db

@@ -14,9 +14,9 @@ import psycopg
 import pytest
 
 import sql
-from app import status
 from app.errors import UploadRefused
-from app.ledger import InputFormat, Options
+from app.ledger import status
+from app.ledger.ledger import InputFormat, Options
 from app.posts import repair
 from app.posts.posts import RAW_BYTES
 from app.posts.reading import ColumnNames, Format
@@ -166,8 +166,8 @@ def test_json_lines_without_a_row_are_refused(settings: Settings, now: datetime,
 
 
 def test_a_line_that_never_ends_is_refused(settings: Settings, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.uploads.LONGEST_ROW_SEARCH", 1000)
-    monkeypatch.setattr("app.uploads.SCAN_AGAIN_BYTES", 100)
+    monkeypatch.setattr("app.ledger.uploads.LONGEST_ROW_SEARCH", 1000)
+    monkeypatch.setattr("app.ledger.uploads.SCAN_AGAIN_BYTES", 100)
     small = msgspec.structs.replace(settings, batch_bytes=100)
     with pytest.raises(UploadRefused, match="begins on line 1 does not end") as refused:
         upload(small, b'{"data":"' + b"x" * 5000, options=JSONL, received_at=now)

@@ -13,9 +13,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from app import dispatch, periods
-from app.periods import Period
-from app.retention import Purged
+from app.ledger import dispatch, periods
+from app.ledger.periods import Period
+from app.ledger.retention import Purged
 from app.settings import Settings
 from app.store import db
 from workers import main
@@ -188,7 +188,7 @@ def test_work_that_failed_is_done_by_the_next_who_asks(conn: Connection, monkeyp
         raise Killed
 
     with monkeypatch.context() as broken:
-        broken.setattr("app.retention.purge", die)
+        broken.setattr("app.ledger.retention.purge", die)
         with pytest.raises(Killed):
             main.purge.fn()
     assert db.scalars(conn, "select finished_at from periods") == [None]
@@ -211,7 +211,7 @@ def test_work_that_is_long_keeps_its_period(
         main.purge.fn()
         return Purged()
 
-    monkeypatch.setattr("app.retention.purge", purge)
+    monkeypatch.setattr("app.ledger.retention.purge", purge)
 
     main.purge.fn()
 

@@ -12,10 +12,11 @@ import msgspec
 import psycopg
 import pytest
 
-from app import decay, deltas, ledger, rebuild, retention, withdrawal
+from app import decay, deltas, rebuild, withdrawal
 from app.audit import audit, audit_with_weights
 from app.errors import BadState
-from app.ledger import Options
+from app.ledger import ledger, retention
+from app.ledger.ledger import Options
 from app.posts.reading import Clock
 from app.rebuild import Comparison, Difference
 from app.settings import Settings

@@ -15,8 +15,8 @@ import pytest
 import redis
 import trustme
 
-from app import dispatch, events
 from app.errors import BadSetting
+from app.ledger import dispatch, events
 from app.store import redis_client
 from app.store.redis_client import Address, Sentinels
 from ops.embedded.children import free_ports

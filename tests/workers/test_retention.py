@@ -10,11 +10,12 @@ import msgspec
 import psycopg
 import pytest
 
-from app import deltas, ledger, retention, withdrawal
+from app import deltas, withdrawal
 from app.audit import audit, audit_with_weights
 from app.errors import BadState, Problem
-from app.ledger import Options, RejectLimit
-from app.retention import Purged
+from app.ledger import ledger, retention
+from app.ledger.ledger import Options, RejectLimit
+from app.ledger.retention import Purged
 from app.settings import Settings
 from app.store import db
 from app.users import UserIds

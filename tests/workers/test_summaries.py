@@ -19,11 +19,12 @@ from hypothesis import HealthCheck, given, strategies
 from hypothesis import settings as hypothesis_settings
 from psycopg import sql
 
-from app import days, decay, deltas, ledger, rebuild, retention, summaries, trends, user_totals, withdrawal
+from app import days, decay, deltas, rebuild, summaries, trends, user_totals, withdrawal
 from app.audit import audit, audit_with_weights
-from app.ledger import Options
+from app.ledger import ledger, retention
+from app.ledger.ledger import Options
+from app.ledger.retention import Purged
 from app.posts.reading import Clock
-from app.retention import Purged
 from app.settings import Settings
 from app.store import db
 from app.users import UserIds

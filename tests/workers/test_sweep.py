@@ -9,9 +9,10 @@ import msgspec
 import psycopg
 import pytest
 
-from app import deltas, ledger
+from app import deltas
 from app.errors import Problem, UploadRefused
-from app.ledger import Options, Priority, Ring
+from app.ledger import ledger
+from app.ledger.ledger import Options, Priority, Ring
 from app.posts.reading import Clock
 from app.settings import Settings
 from app.store import db

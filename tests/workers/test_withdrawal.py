@@ -11,10 +11,11 @@ import psycopg
 import pytest
 from polars.exceptions import ComputeError
 
-from app import decay, deltas, ledger, withdrawal
+from app import decay, deltas, withdrawal
 from app.audit import audit
 from app.errors import BadState, NotFound, Problem
-from app.ledger import Options, RejectLimit
+from app.ledger import ledger
+from app.ledger.ledger import Options, RejectLimit
 from app.settings import Settings
 from app.store import db
 from app.users import UserIds

@@ -11,7 +11,7 @@ from psycopg_pool import AsyncConnectionPool
 
 import sql
 from app.errors import BadState, NotFound, Problem
-from app.ledger import Options, UploadState
+from app.ledger.ledger import Options, UploadState
 from app.posts.reading import Format
 from app.store.db import AsyncConnection, async_one, async_rows, async_scalars
 

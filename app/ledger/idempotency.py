@@ -18,7 +18,7 @@ import msgspec
 
 import sql
 from app.errors import BadRequest
-from app.ledger import UploadState
+from app.ledger.ledger import UploadState
 from app.store.db import AsyncConnection, async_one, async_scalars
 
 _CLAIM = sql.query("idempotency/claim")

@@ -24,9 +24,9 @@ import uuid_utils.compat
 from psycopg_pool import AsyncConnectionPool
 
 import sql
-from app import dispatch, events, idempotency
 from app.errors import BacklogFull, KeyInUse, MentiongraphError, Problem, UploadCutOff, UploadRefused
-from app.ledger import Options, Priority, Ring
+from app.ledger import dispatch, events, idempotency
+from app.ledger.ledger import Options, Priority, Ring
 from app.posts.compression import compress, decoder
 from app.posts.encodings import transcoder
 from app.posts.formats import READERS, Reader

@@ -14,7 +14,7 @@ import redis
 import structlog
 from dramatiq import Message
 
-from app.ledger import Priority, Ring
+from app.ledger.ledger import Priority, Ring
 from app.store.broker import FailOverRedisBroker
 
 log = structlog.get_logger(__name__)
