@@ -16,7 +16,7 @@ import polars as pl
 from psycopg import IsolationLevel
 
 import sql
-from app.deltas import DELTA_SCHEMA, fold, unpack
+from app.graph.deltas import DELTA_SCHEMA, fold, unpack
 from app.ledger.ledger import GraphParameters, parameters
 from app.posts.shards import shard_of
 from app.store.db import Connection, one, rows, scalars

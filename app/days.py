@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 import sql
-from app.grouping import Groups
+from app.graph.grouping import Groups
 from app.posts.shards import MAX_SHARDS, Ints, shard_of
 from app.store.db import Connection, execute, one, scalars
 

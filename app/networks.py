@@ -14,8 +14,8 @@ import numpy as np
 from psycopg import IsolationLevel
 
 import sql
-from app.graph import Direction, User, View, seen
 from app.ledger.ledger import GraphParameters
+from app.reads.graph import Direction, User, View, seen
 from app.store.arrays import Int8Array
 from app.store.db import AsyncConnection, async_one, async_rows, async_scalars
 

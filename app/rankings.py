@@ -12,9 +12,9 @@ import polars as pl
 
 import sql
 from app import days
-from app.graph import User
 from app.ledger.ledger import GraphParameters
 from app.posts.shards import shard_of
+from app.reads.graph import User
 from app.store.db import AsyncConnection, async_one, async_rows, async_scalars
 
 _EDGES = sql.query("rankings/edges")

@@ -15,19 +15,20 @@ import msgspec
 import polars as pl
 
 import sql
-from app import ranges, summaries, top_edges, versions
+from app import summaries
 from app.audit import LARGEST_DEVIATION, LIGHT, snapshot
-from app.deltas import by_id, fold, unpack
-from app.edges import merge_arrays
 from app.errors import BadState
+from app.graph import ranges, top_edges, versions
+from app.graph.deltas import by_id, fold, unpack
+from app.graph.edges import merge_arrays
+from app.graph.mentions import PROFILES, count
+from app.graph.users import UserIds
 from app.ledger.ledger import GraphParameters, Options
-from app.mentions import PROFILES, count
 from app.posts.compression import decompress
 from app.posts.formats import READERS
 from app.posts.reading import Format
 from app.posts.shards import shard_lock_key
 from app.store.db import Connection, execute, one, rows, scalars
-from app.users import UserIds
 
 _LOCK = sql.query("rebuild/lock")
 _CLEAR = sql.query("rebuild/clear")

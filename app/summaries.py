@@ -18,8 +18,9 @@ import polars as pl
 from psycopg.errors import LockNotAvailable
 
 import sql
-from app import days, trends, user_totals, versions
-from app.deltas import unpack
+from app import days, trends, user_totals
+from app.graph import versions
+from app.graph.deltas import unpack
 from app.ledger.ledger import GraphParameters
 from app.store.db import Connection, execute, one, rows, scalars
 

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 import sql
-from app.grouping import Numbers
+from app.graph.grouping import Numbers
 from app.store.arrays import Float8Array, Int8Array, TimestamptzArray
 from app.store.db import Connection, execute, rows
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dramatiq
 import structlog
 
-from app import deltas, withdrawal
 from app.errors import Problem
+from app.graph import deltas, withdrawal
 from app.ledger import dispatch, events, ledger
 from app.ledger.ledger import Claim, Priority, Ring
 from app.store import db

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from app import decay as domain
+from app.graph import decay as domain
 from app.ledger import dispatch
 from app.ledger.periods import Period
 from app.store import db

@@ -6,7 +6,7 @@ import dramatiq
 import structlog
 from psycopg.errors import QueryCanceled
 
-from app import deltas
+from app.graph import deltas
 from app.ledger import dispatch, events
 from app.ledger.ledger import Priority
 from app.store import db

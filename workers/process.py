@@ -20,8 +20,10 @@ import structlog
 from dramatiq import Broker, Middleware, Worker, set_broker
 from periodiq import PeriodiqMiddleware
 
-from app import log, withdrawal
+from app import log
 from app import settings as environment
+from app.graph import withdrawal
+from app.graph.users import UserIds
 from app.ledger import dispatch, events, fleet, ledger, periods
 from app.ledger.ledger import Claim, GraphParameters, Sweep
 from app.ledger.periods import Period
@@ -29,7 +31,6 @@ from app.settings import Settings
 from app.store import db
 from app.store.broker import redis_client
 from app.store.db import Connection
-from app.users import UserIds
 from workers.polls import PolledBroker
 from workers.pulse import Routine, Watchdog
 

@@ -13,8 +13,8 @@ from litestar.background_tasks import BackgroundTask
 from litestar.datastructures import ResponseHeader
 from litestar.params import PathParameter
 
-from app import withdrawal
 from app.errors import BadState
+from app.graph import withdrawal
 from app.http import examples, problems
 from app.http.examples import answering
 from app.http.paging import MAX_NUMBER

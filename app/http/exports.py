@@ -22,7 +22,6 @@ from litestar.params import QueryParameter, SkipValidation
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive
 
-from app import graph
 from app.errors import BadRequest, TooManyExports
 from app.exports.formats import FORMS, Export, Request
 from app.exports.selection import Selection
@@ -31,6 +30,7 @@ from app.http.download import Download
 from app.http.options import WANTED
 from app.http.paging import Archived, AsOf, SelfMentions, instant, moment
 from app.http.services import Injected, Services
+from app.reads import graph
 
 T = TypeVar("T")
 HttpRequest: TypeAlias = litestar.Request[Any, Any, Any]

@@ -8,13 +8,13 @@ import msgspec
 from litestar import get
 from litestar.params import PathParameter, QueryParameter
 
-from app import graph
-from app.graph import Contribution
 from app.http import examples, problems, segments
 from app.http.examples import answering
 from app.http.graph import NO_USER, named
 from app.http.paging import MAX_NUMBER, Limit, next_page
 from app.http.services import Injected
+from app.reads import graph
+from app.reads.graph import Contribution
 
 
 class HistoryAnswer(msgspec.Struct, frozen=True):

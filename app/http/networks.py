@@ -10,7 +10,6 @@ import msgspec
 from litestar.params import QueryParameter
 
 from app import networks
-from app.graph import User, View
 from app.http import graph_examples as examples
 from app.http import problems
 from app.http.caching import get_cached
@@ -19,6 +18,7 @@ from app.http.graph import NO_USER, Handle, Source, Target, named
 from app.http.paging import Archived, AsOf, instant
 from app.http.services import Injected
 from app.networks import MAX_STEPS, MOST_VISITED, Between, Limits, Network, Outcome, Path
+from app.reads.graph import User, View
 
 
 class MemberAnswer(msgspec.Struct, frozen=True):

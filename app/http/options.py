@@ -10,8 +10,8 @@ from litestar import Request
 from litestar.params import QueryParameter
 
 from app.errors import BadRequest
+from app.graph.mentions import PROFILES
 from app.ledger.ledger import InputFormat, Options, Priority, RejectLimit
-from app.mentions import PROFILES
 from app.posts.reading import Clock, ColumnNames
 
 QUERY = frozenset(

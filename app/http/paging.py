@@ -11,8 +11,8 @@ import msgspec
 from litestar.params import QueryParameter
 
 from app.errors import BadRequest
-from app.graph import FIRST, Place
 from app.http.options import WANTED
+from app.reads.graph import FIRST, Place
 
 MAX_LIMIT = 500
 

@@ -17,11 +17,11 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
-from app import graph
 from app.http.answers import Answers
 from app.http.probe import Probe
 from app.ledger.events import Hub
 from app.ledger.ledger import GraphParameters
+from app.reads import graph
 from app.settings import Settings
 from app.store.broker import FailOverRedisBroker, redis_client
 from app.store.db import AsyncConnection, Connection, async_pool, pool

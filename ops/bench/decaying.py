@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from app import decay
 from app import settings as app_settings
+from app.graph import decay
 from app.ledger.ledger import parameters
 from app.store import db
 from app.store.db import Connection

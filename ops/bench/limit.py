@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import time
 
-from app.deltas import fold, unpack
-from app.edges import merge_arrays
+from app.graph.deltas import fold, unpack
+from app.graph.edges import merge_arrays
 from app.ledger.ledger import parameters
 from app.store.db import Connection, execute, rows, scalars
 from ops.bench import database

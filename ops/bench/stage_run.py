@@ -20,10 +20,11 @@ import msgspec
 import sql
 from app import settings as app_settings
 from app.audit import audit
-from app.deltas import by_id, count_batch, fold, merge_shard, pack, unpack
+from app.graph.deltas import by_id, count_batch, fold, merge_shard, pack, unpack
+from app.graph.mentions import PROFILES, Counted, count
+from app.graph.users import UserIds
 from app.ledger import ledger, uploads
 from app.ledger.ledger import Claim, GraphParameters, Options
-from app.mentions import PROFILES, Counted, count
 from app.posts.compression import compress, decompress
 from app.posts.formats import READERS
 from app.posts.shards import handle_ids
@@ -31,7 +32,6 @@ from app.settings import Settings
 from app.store import db
 from app.store.db import Connection, execute
 from app.store.migrations import migrate
-from app.users import UserIds
 from ops.bench import database
 
 CHUNK = 1 << 16

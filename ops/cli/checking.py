@@ -10,8 +10,8 @@ import msgspec
 import polars as pl
 
 from app.errors import BadRequest, UploadRefused
+from app.graph.mentions import PROFILES, count
 from app.ledger.ledger import InputFormat, Options, RejectLimit
-from app.mentions import PROFILES, count
 from app.posts.encodings import transcoder
 from app.posts.formats import READERS
 from app.posts.reading import ColumnNames, Format

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.mentions import PROFILES, Clock, Counted, count, find
+from app.graph.mentions import PROFILES, Clock, Counted, count, find
 from app.posts import shards
 from tests.domain.mention_facts import (
     BLUESKY,

@@ -14,14 +14,14 @@ import pytest
 import uvicorn
 from litestar import Litestar
 
-from app import deltas
+from app.graph import deltas
+from app.graph.users import UserIds
 from app.http.asgi import create_app
 from app.http.services import Services
 from app.ledger import ledger
 from app.settings import Settings
 from app.store import db
 from app.store.db import Connection
-from app.users import UserIds
 from tests.conftest import until
 
 Protocol = Literal["h11", "httptools"]

@@ -15,8 +15,8 @@ import psycopg
 import pytest
 import redis
 
-from app import versions
 from app.cache import Cache, Together
+from app.graph import versions
 from app.http import caching
 from app.http.answers import LONGEST_TARGET, MOST_TARGETS, Key, Question
 from app.settings import Settings

@@ -10,7 +10,7 @@ import httpx
 import msgspec
 import pytest
 
-from app import withdrawal
+from app.graph import withdrawal
 from app.settings import Settings
 from app.store.db import Connection
 from tests.conftest import until

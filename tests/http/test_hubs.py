@@ -15,12 +15,13 @@ import psycopg
 import pytest
 
 import sql
-from app import graph, top_edges
-from app.deltas import DELTA_SCHEMA, fold
-from app.edges import add_edges, subtract_edges
-from app.graph import FIRST, Direction, Mention, Page, Place, User, View
+from app.graph import top_edges
+from app.graph.deltas import DELTA_SCHEMA, fold
+from app.graph.edges import add_edges, subtract_edges
 from app.ledger import ledger
 from app.posts.shards import shard_range
+from app.reads import graph
+from app.reads.graph import FIRST, Direction, Mention, Page, Place, User, View
 from app.store.db import Connection, async_rows, rows
 
 WEEK = timedelta(days=7)

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from app import summaries, withdrawal
+from app import summaries
+from app.graph import withdrawal
 from app.ledger import ledger
 from app.ledger.ledger import Options
 from app.posts.reading import Clock

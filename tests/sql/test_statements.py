@@ -16,23 +16,11 @@ from psycopg.pq import ExecStatus
 from psycopg.rows import TupleRow
 
 import sql
-from app import (
-    audit,
-    days,
-    decay,
-    deltas,
-    graph,
-    networks,
-    ranges,
-    rankings,
-    rebuild,
-    summaries,
-    user_totals,
-    users,
-    withdrawal,
-)
+from app import audit, days, networks, rankings, rebuild, summaries, user_totals
 from app.exports.selection import Selection
+from app.graph import decay, deltas, ranges, users, withdrawal
 from app.ledger import events, fleet, idempotency, ledger, periods, retention, status
+from app.reads import graph
 
 ROOT = Path(sql.__file__).parent.parent
 

@@ -19,8 +19,8 @@ import psycopg
 import pytest
 import redis
 
-from app import ranges
 from app.audit import audit
+from app.graph import ranges
 from app.posts.shards import MAX_SHARDS, shard_lock_key
 from app.settings import Settings
 from app.store import db

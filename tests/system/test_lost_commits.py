@@ -14,14 +14,14 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from app import deltas
 from app.errors import Problem
+from app.graph import deltas
+from app.graph.users import UserIds
 from app.ledger import ledger, uploads
 from app.ledger.ledger import Options
 from app.ledger.uploads import Received
 from app.settings import Settings
 from app.store import db
-from app.users import UserIds
 from ops.chaos.links import Links
 from ops.embedded.children import free_ports
 from tests.graphs import apply_all, edges

@@ -8,9 +8,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from app.graph.users import UserIds
 from app.store import db
 from app.store.migrations import migrate
-from app.users import UserIds
 from ops.embedded.postgres import Postgres
 
 pytestmark = pytest.mark.system

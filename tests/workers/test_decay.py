@@ -14,14 +14,15 @@ import pytest
 from hypothesis import HealthCheck, given, strategies
 from hypothesis import settings as hypothesis_settings
 
-from app import decay, ranges, rebuild
+from app import rebuild
 from app.audit import audit
+from app.graph import decay, ranges
+from app.graph.users import UserIds
 from app.ledger import ledger
 from app.ledger.ledger import Clock, Options
 from app.settings import Settings
 from app.store import db
 from app.store.migrations import migrate
-from app.users import UserIds
 from ops.embedded.postgres import Postgres
 from tests import summing
 from tests.graphs import apply_all, edges

@@ -16,15 +16,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies
 from psycopg.rows import TupleRow
 
-from app import decay, deltas, summaries, withdrawal
+from app import summaries
 from app.audit import audit
 from app.errors import BadState, Problem, UploadRefused
+from app.graph import decay, deltas, withdrawal
+from app.graph.users import UserIds
 from app.ledger import ledger
 from app.ledger.ledger import Claim, Options
 from app.posts.reading import Clock
 from app.settings import Settings
 from app.store import db
-from app.users import UserIds
 from tests import summing
 from tests.conftest import until
 from tests.crashing import Crash, CrashingCursor

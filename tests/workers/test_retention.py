@@ -10,15 +10,15 @@ import msgspec
 import psycopg
 import pytest
 
-from app import deltas, withdrawal
 from app.audit import audit, audit_with_weights
 from app.errors import BadState, Problem
+from app.graph import deltas, withdrawal
+from app.graph.users import UserIds
 from app.ledger import ledger, retention
 from app.ledger.ledger import Options, RejectLimit
 from app.ledger.retention import Purged
 from app.settings import Settings
 from app.store import db
-from app.users import UserIds
 from tests.graphs import apply_all, edges
 from tests.uploading import posts_csv, upload
 

@@ -19,15 +19,16 @@ from hypothesis import HealthCheck, given, strategies
 from hypothesis import settings as hypothesis_settings
 from psycopg import sql
 
-from app import days, decay, deltas, rebuild, summaries, trends, user_totals, withdrawal
+from app import days, rebuild, summaries, trends, user_totals
 from app.audit import audit, audit_with_weights
+from app.graph import decay, deltas, withdrawal
+from app.graph.users import UserIds
 from app.ledger import ledger, retention
 from app.ledger.ledger import Options
 from app.ledger.retention import Purged
 from app.posts.reading import Clock
 from app.settings import Settings
 from app.store import db
-from app.users import UserIds
 from tests import summing
 from tests.crashing import Crash, CrashingCursor
 from tests.summing import Mention

@@ -9,14 +9,14 @@ import msgspec
 import psycopg
 import pytest
 
-from app import deltas
 from app.errors import Problem, UploadRefused
+from app.graph import deltas
+from app.graph.users import UserIds
 from app.ledger import ledger
 from app.ledger.ledger import Options, Priority, Ring
 from app.posts.reading import Clock
 from app.settings import Settings
 from app.store import db
-from app.users import UserIds
 from tests.graphs import apply_all
 from tests.uploading import posts_csv, upload
 

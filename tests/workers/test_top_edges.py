@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app import top_edges
-from app.deltas import DELTA_SCHEMA, fold
-from app.edges import add_edges, subtract_edges
+from app.graph import top_edges
+from app.graph.deltas import DELTA_SCHEMA, fold
+from app.graph.edges import add_edges, subtract_edges
 from app.ledger import ledger
 from app.store.db import Connection
 

@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 
 import sql
-from app import top_edges
-from app.grouping import Numbers
+from app.graph import top_edges
+from app.graph.grouping import Numbers
 from app.ledger.ledger import GraphParameters
 from app.store.arrays import Float8Array, Int8Array, TimestamptzArray, copy_rows
 from app.store.db import Connection, execute, one

@@ -16,14 +16,14 @@ import polars as pl
 from psycopg_pool import AsyncConnectionPool
 
 import sql
-from app.deltas import unpack
 from app.errors import BadRequest, NotFound, NotMigrated
+from app.graph.deltas import unpack
+from app.graph.users import MAX_PROBES
 from app.ledger.ledger import GraphParameters
 from app.posts.posts import MAX_AUTHOR_CHARACTERS
 from app.posts.shards import fold, handle_ids, shard_of
 from app.store.arrays import Int8Array
 from app.store.db import AsyncConnection, async_one, async_rows, async_scalars
-from app.users import MAX_PROBES
 
 _PARAMETERS = sql.query("graph/parameters")
 _USERS = sql.query("users/get")

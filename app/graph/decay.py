@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 import sql
-from app import ranges, top_edges, versions
+from app.graph import ranges, top_edges, versions
 from app.ledger.ledger import GraphParameters
 from app.posts.shards import MAX_SHARDS, shard_lock_key
 from app.settings import Settings

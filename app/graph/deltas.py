@@ -15,20 +15,21 @@ import numpy as np
 import polars as pl
 
 import sql
-from app import days, ranges, versions
-from app.edges import add_edges, key_arrays, subtract_edges
+from app import days
 from app.errors import Problem
-from app.grouping import Groups
+from app.graph import ranges, versions
+from app.graph.edges import add_edges, key_arrays, subtract_edges
+from app.graph.grouping import Groups
+from app.graph.mentions import PROFILES, Counted, count
+from app.graph.users import UserIds
 from app.ledger import ledger
 from app.ledger.ledger import Claim, GraphParameters
-from app.mentions import PROFILES, Counted, count
 from app.posts.compression import decompress
 from app.posts.formats import READERS
 from app.posts.posts import Posts
 from app.posts.shards import Ints, shard_lock_key, shard_of, shard_range
 from app.store.arrays import Int8Array
 from app.store.db import Connection, execute, rows, scalars
-from app.users import UserIds
 
 _SET_COUNTED = sql.query("batches/set_counted")
 _INSERT_REJECTS = sql.query("rejects/insert")

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 import sql
-from app.grouping import Numbers
+from app.graph.grouping import Numbers
 from app.ledger.ledger import GraphParameters
 from app.posts.shards import shard_range
 from app.store.arrays import Float8Array, Int8Array

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from app.grouping import Groups, Numbers
+from app.graph.grouping import Groups, Numbers
 from app.posts import shards
 from app.posts.posts import MAX_AUTHOR_CHARACTERS
 from app.posts.reading import Clock
