@@ -11,11 +11,11 @@ import numpy as np
 import polars as pl
 
 import sql
-from app import days
 from app.ledger.ledger import GraphParameters
 from app.posts.shards import shard_of
 from app.reads.graph import User
 from app.store.db import AsyncConnection, async_one, async_rows, async_scalars
+from app.summaries import days
 
 _EDGES = sql.query("rankings/edges")
 _USERS = sql.query("rankings/users")

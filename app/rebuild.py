@@ -15,7 +15,6 @@ import msgspec
 import polars as pl
 
 import sql
-from app import summaries
 from app.audit import LARGEST_DEVIATION, LIGHT, snapshot
 from app.errors import BadState
 from app.graph import ranges, top_edges, versions
@@ -29,6 +28,7 @@ from app.posts.formats import READERS
 from app.posts.reading import Format
 from app.posts.shards import shard_lock_key
 from app.store.db import Connection, execute, one, rows, scalars
+from app.summaries import summaries
 
 _LOCK = sql.query("rebuild/lock")
 _CLEAR = sql.query("rebuild/clear")

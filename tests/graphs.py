@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg import sql
 
-from app import summaries
 from app.graph import deltas
 from app.graph.users import UserIds
 from app.ledger import ledger
 from app.settings import Settings
 from app.store import db
+from app.summaries import summaries
 
 Edge = tuple[str, str]
 

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import psycopg
 import pytest
 
-from app import days
 from app.ledger import ledger
+from app.summaries import days
 
 EdgeDay = tuple[str, str, date]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dramatiq
 import structlog
 
-from app import summaries
 from app.ledger import dispatch
 from app.ledger.periods import Period
 from app.store import db
+from app.summaries import summaries
 from workers.periodic import MINUTE, periodic
 from workers.process import process
 

@@ -15,7 +15,6 @@ import numpy as np
 import polars as pl
 
 import sql
-from app import days
 from app.errors import Problem
 from app.graph import ranges, versions
 from app.graph.edges import add_edges, key_arrays, subtract_edges
@@ -30,6 +29,7 @@ from app.posts.posts import Posts
 from app.posts.shards import Ints, shard_lock_key, shard_of, shard_range
 from app.store.arrays import Int8Array
 from app.store.db import Connection, execute, rows, scalars
+from app.summaries import days
 
 _SET_COUNTED = sql.query("batches/set_counted")
 _INSERT_REJECTS = sql.query("rejects/insert")

@@ -10,7 +10,6 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 
 from app import rankings
-from app.days import day_of
 from app.http import problems
 from app.http import rankings_examples as examples
 from app.http.caching import get_cached
@@ -19,6 +18,7 @@ from app.http.graph import NO_USER, Handle, Source, Target, named
 from app.http.paging import AsOf, instant
 from app.http.services import Injected
 from app.rankings import Day, RankedEdge, RankedUser, TrendingUser, UserDay
+from app.summaries.days import day_of
 
 MOST = 1_000
 MOST_DAYS = 366

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from app import summaries
 from app.graph import withdrawal
 from app.ledger import ledger
 from app.ledger.ledger import Options
 from app.posts.reading import Clock
 from app.settings import Settings
 from app.store.db import Connection
+from app.summaries import summaries
 from tests import summing
 from tests.graphs import apply_all
 from tests.http.conftest import Api

@@ -16,7 +16,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies
 from psycopg.rows import TupleRow
 
-from app import summaries
 from app.audit import audit
 from app.errors import BadState, Problem, UploadRefused
 from app.graph import decay, deltas, withdrawal
@@ -26,6 +25,7 @@ from app.ledger.ledger import Claim, Options
 from app.posts.reading import Clock
 from app.settings import Settings
 from app.store import db
+from app.summaries import summaries
 from tests import summing
 from tests.conftest import until
 from tests.crashing import Crash, CrashingCursor

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, strategies
 from hypothesis import settings as hypothesis_settings
 from psycopg import sql
 
-from app import days, rebuild, summaries, trends, user_totals
+from app import rebuild
 from app.audit import audit, audit_with_weights
 from app.graph import decay, deltas, withdrawal
 from app.graph.users import UserIds
@@ -29,6 +29,7 @@ from app.ledger.retention import Purged
 from app.posts.reading import Clock
 from app.settings import Settings
 from app.store import db
+from app.summaries import days, summaries, trends, user_totals
 from tests import summing
 from tests.crashing import Crash, CrashingCursor
 from tests.summing import Mention

@@ -15,9 +15,9 @@ from datetime import date, timedelta
 import polars as pl
 
 import sql
-from app import days
 from app.store.arrays import Float8Array, Int8Array
 from app.store.db import Connection, execute
+from app.summaries import days
 
 _CLEAR = sql.query("trending_users/clear")
 _INSERT = sql.query("trending_users/insert")

@@ -18,11 +18,11 @@ import polars as pl
 from psycopg.errors import LockNotAvailable
 
 import sql
-from app import days, trends, user_totals
 from app.graph import versions
 from app.graph.deltas import unpack
 from app.ledger.ledger import GraphParameters
 from app.store.db import Connection, execute, one, rows, scalars
+from app.summaries import days, trends, user_totals
 
 _TRY_LOCK = sql.query("summaries/try_lock")
 _LOCK = sql.query("summaries/lock")
