@@ -23,14 +23,14 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Receive
 
 from app.errors import BadRequest, TooManyExports
-from app.exports.formats import FORMS, Export, Request
-from app.exports.selection import Selection
 from app.http import problems
 from app.http.download import Download
 from app.http.options import WANTED
 from app.http.paging import Archived, AsOf, SelfMentions, instant, moment
 from app.http.services import Injected, Services
 from app.reads import graph
+from app.reads.exports.formats import FORMS, Export, Request
+from app.reads.exports.selection import Selection
 
 T = TypeVar("T")
 HttpRequest: TypeAlias = litestar.Request[Any, Any, Any]

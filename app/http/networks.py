@@ -9,7 +9,6 @@ from typing import Annotated, assert_never
 import msgspec
 from litestar.params import QueryParameter
 
-from app import networks
 from app.http import graph_examples as examples
 from app.http import problems
 from app.http.caching import get_cached
@@ -17,8 +16,9 @@ from app.http.examples import answering
 from app.http.graph import NO_USER, Handle, Source, Target, named
 from app.http.paging import Archived, AsOf, instant
 from app.http.services import Injected
-from app.networks import MAX_STEPS, MOST_VISITED, Between, Limits, Network, Outcome, Path
+from app.reads import networks
 from app.reads.graph import User, View
+from app.reads.networks import MAX_STEPS, MOST_VISITED, Between, Limits, Network, Outcome, Path
 
 
 class MemberAnswer(msgspec.Struct, frozen=True):

@@ -9,7 +9,6 @@ import msgspec
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 
-from app import rankings
 from app.http import problems
 from app.http import rankings_examples as examples
 from app.http.caching import get_cached
@@ -17,7 +16,8 @@ from app.http.examples import answering
 from app.http.graph import NO_USER, Handle, Source, Target, named
 from app.http.paging import AsOf, instant
 from app.http.services import Injected
-from app.rankings import Day, RankedEdge, RankedUser, TrendingUser, UserDay
+from app.reads import rankings
+from app.reads.rankings import Day, RankedEdge, RankedUser, TrendingUser, UserDay
 from app.summaries.days import day_of
 
 MOST = 1_000

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import psycopg
 from hypothesis import strategies as st
 
-from app.exports.selection import Selection
+from app.reads.exports.selection import Selection
 
 HALF_LIFE = timedelta(days=7)
 _AWKWARD = [

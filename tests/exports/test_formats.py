@@ -25,9 +25,9 @@ from lxml import etree  # pyright: ignore[reportAttributeAccessIssue] (it has no
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
-from app.exports import parquet
-from app.exports.formats import FORMS, Export, Request
-from app.exports.selection import Selection
+from app.reads.exports import parquet
+from app.reads.exports.formats import FORMS, Export, Request
+from app.reads.exports.selection import Selection
 from app.store import db
 from app.store.db import Connection
 from tests.exports.graphs import HALF_LIFE, Edge, Graph, User, graphs, selected, selections, store

@@ -10,7 +10,7 @@ from psycopg import ClientCursor
 from psycopg.rows import TupleRow
 
 import sql
-from app.exports.selection import Selection
+from app.reads.exports.selection import Selection
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ import msgspec
 import psycopg
 import pytest
 
-from app.exports.formats import FORMS
 from app.http import (
     examples,
     graph,
@@ -29,6 +28,7 @@ from app.http import (
     uploads,
 )
 from app.http.asgi import from_environment
+from app.reads.exports.formats import FORMS
 from app.settings import Settings
 from tests.conftest import until
 from tests.http.conftest import Api, Serve

@@ -15,10 +15,10 @@ import msgspec
 import psycopg
 import pytest
 
-from app.exports.formats import FORMS
 from app.http import exports
 from app.http.download import Download
 from app.http.services import EXPORTS
+from app.reads.exports.formats import FORMS
 from app.settings import Settings
 from app.store.db import Connection
 from tests.conftest import until

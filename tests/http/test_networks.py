@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app import networks
+from app.reads import networks
 from app.store.db import Connection
 from tests.http.conftest import Api
 from tests.http.random_graphs import HALF_LIFE, HANDLES, Edge, Graph

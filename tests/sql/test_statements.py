@@ -16,11 +16,11 @@ from psycopg.pq import ExecStatus
 from psycopg.rows import TupleRow
 
 import sql
-from app import audit, networks, rankings, rebuild
-from app.exports.selection import Selection
+from app import audit, rebuild
 from app.graph import decay, deltas, ranges, users, withdrawal
 from app.ledger import events, fleet, idempotency, ledger, periods, retention, status
-from app.reads import graph
+from app.reads import graph, networks, rankings
+from app.reads.exports.selection import Selection
 from app.summaries import days, summaries, user_totals
 
 ROOT = Path(sql.__file__).parent.parent

@@ -9,9 +9,9 @@ from typing import Literal, NamedTuple
 import msgspec
 from psycopg_pool import ConnectionPool
 
-from app.exports import parquet, tables, xml
-from app.exports.selection import Selection
-from app.exports.snapshot import Snapshot, snapshot
+from app.reads.exports import parquet, tables, xml
+from app.reads.exports.selection import Selection
+from app.reads.exports.snapshot import Snapshot, snapshot
 from app.store.db import Connection
 
 BLOCK_BYTES = 64 << 10

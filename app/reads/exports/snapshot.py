@@ -15,7 +15,7 @@ from psycopg import ClientCursor, IsolationLevel
 from psycopg.abc import Buffer
 
 import sql
-from app.exports.selection import Selection
+from app.reads.exports.selection import Selection
 from app.store.db import Connection, execute
 
 _EDGES = sql.query("exports/edges")

@@ -7,8 +7,8 @@ from datetime import datetime
 
 import polars as pl
 
-from app.exports.cells import lines, xml_values
-from app.exports.snapshot import Snapshot
+from app.reads.exports.cells import lines, xml_values
+from app.reads.exports.snapshot import Snapshot
 
 _GEXF_BEGIN = """\
 <?xml version="1.0" encoding="UTF-8"?>

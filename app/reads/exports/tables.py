@@ -8,8 +8,8 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import polars as pl
 
-from app.exports.cells import csv_cells, harmless, json_strings, lines
-from app.exports.snapshot import Blocks, Snapshot
+from app.reads.exports.cells import csv_cells, harmless, json_strings, lines
+from app.reads.exports.snapshot import Blocks, Snapshot
 
 _EDGES = "source,target,mention_count,weight,first_seen,last_seen\n"
 _GEPHI = "Source,Target,Weight,Type,mention_count,first_seen,last_seen\n"

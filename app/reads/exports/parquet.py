@@ -9,7 +9,7 @@ from queue import Queue
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from app.exports.snapshot import Blocks, Snapshot
+from app.reads.exports.snapshot import Blocks, Snapshot
 
 ROW_GROUP = 131_072
 """Rows: some 5 MB, compressed. One is in memory at a time, and what polars has taken of the next."""
