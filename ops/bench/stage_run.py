@@ -19,7 +19,6 @@ import msgspec
 
 import sql
 from app import settings as app_settings
-from app.audit import audit
 from app.graph.deltas import by_id, count_batch, fold, merge_shard, pack, unpack
 from app.graph.mentions import PROFILES, Counted, count
 from app.graph.users import UserIds
@@ -28,6 +27,7 @@ from app.ledger.ledger import Claim, GraphParameters, Options
 from app.posts.compression import compress, decompress
 from app.posts.formats import READERS
 from app.posts.shards import handle_ids
+from app.proofs.audit import audit
 from app.settings import Settings
 from app.store import db
 from app.store.db import Connection, execute

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from app.audit import Audit
+from app.proofs.audit import Audit
 from ops.chaos.client import KEY_IN_USE, Attempt
 from ops.chaos.verdict import Verdict
 

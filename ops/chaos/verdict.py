@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from app.audit import Audit, audit_with_weights
+from app.proofs.audit import Audit, audit_with_weights
 from app.store import db
 from ops.bench.oracle import Account, account
 from ops.chaos import statements

@@ -23,7 +23,7 @@ from ops.cli import options
 from ops.cli.console import number, out, plain, print_json, table
 
 if TYPE_CHECKING:
-    from app.audit import Audit, Weights
+    from app.proofs.audit import Audit, Weights
 
 _KNOWN = sql.query("uploads/format")
 
@@ -77,7 +77,7 @@ def audit(data: Path | None, *, sample: int, json: bool) -> None:
       mentiongraph audit --data .mentiongraph    # the stack that `mentiongraph up` runs
       mentiongraph audit --json | jq .difference
     """
-    from app import audit as domain_audit  # noqa: PLC0415 (brings polars along, which the other commands do without)
+    from app.proofs import audit as domain_audit  # noqa: PLC0415 (brings polars along, which the other commands do without)
 
     settings = options.migrated(data)
     with db.available(settings.database_url), db.connect(settings.database_url, role="audit") as conn:
@@ -123,7 +123,7 @@ def _print_audit(found: Audit) -> None:
 
 
 def _print_weights(found: Weights) -> None:
-    from app.audit import LARGEST_DEVIATION  # noqa: PLC0415 (as above)
+    from app.proofs.audit import LARGEST_DEVIATION  # noqa: PLC0415 (as above)
 
     sample = table("edges recounted, at random", number(found.sampled), right=(number(found.sampled),))
     if found.purged:

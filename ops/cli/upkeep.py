@@ -12,14 +12,14 @@ import msgspec
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from app import rebuild as domain_rebuild
 from app.errors import BadRequest, BadState
 from app.graph import decay as domain_decay
 from app.graph.users import UserIds
 from app.ledger import ledger, retention
 from app.ledger.ledger import GraphParameters
 from app.ledger.retention import Purged
-from app.rebuild import Comparison, Difference
+from app.proofs import rebuild as domain_rebuild
+from app.proofs.rebuild import Comparison, Difference
 from app.settings import Settings
 from app.store import db
 from app.store.db import Connection

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from app.audit import Audit
+from app.proofs.audit import Audit
 from app.settings import Settings
 from ops.bench.oracle import Account, account
 from ops.chaos.client import Attempt

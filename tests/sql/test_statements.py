@@ -16,9 +16,9 @@ from psycopg.pq import ExecStatus
 from psycopg.rows import TupleRow
 
 import sql
-from app import audit, rebuild
 from app.graph import decay, deltas, ranges, users, withdrawal
 from app.ledger import events, fleet, idempotency, ledger, periods, retention, status
+from app.proofs import audit, rebuild
 from app.reads import graph, networks, rankings
 from app.reads.exports.selection import Selection
 from app.summaries import days, summaries, user_totals

@@ -19,9 +19,9 @@ import psycopg
 import pytest
 import redis
 
-from app.audit import audit
 from app.graph import ranges
 from app.posts.shards import MAX_SHARDS, shard_lock_key
+from app.proofs.audit import audit
 from app.settings import Settings
 from app.store import db
 from ops import processes

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, strategies
 from hypothesis import settings as hypothesis_settings
 
-from app.audit import Audit, audit, audit_with_weights
 from app.graph import decay, withdrawal
 from app.ledger import ledger
 from app.ledger.ledger import Options
 from app.posts.reading import Clock
+from app.proofs.audit import Audit, audit, audit_with_weights
 from app.settings import Settings
 from app.store import db
 from tests.graphs import apply_all

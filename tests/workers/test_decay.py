@@ -14,12 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, strategies
 from hypothesis import settings as hypothesis_settings
 
-from app import rebuild
-from app.audit import audit
 from app.graph import decay, ranges
 from app.graph.users import UserIds
 from app.ledger import ledger
 from app.ledger.ledger import Clock, Options
+from app.proofs import rebuild
+from app.proofs.audit import audit
 from app.settings import Settings
 from app.store import db
 from app.store.migrations import migrate

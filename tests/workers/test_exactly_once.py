@@ -16,13 +16,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies
 from psycopg.rows import TupleRow
 
-from app.audit import audit
 from app.errors import BadState, Problem, UploadRefused
 from app.graph import decay, deltas, withdrawal
 from app.graph.users import UserIds
 from app.ledger import ledger
 from app.ledger.ledger import Claim, Options
 from app.posts.reading import Clock
+from app.proofs.audit import audit
 from app.settings import Settings
 from app.store import db
 from app.summaries import summaries

@@ -12,15 +12,15 @@ import msgspec
 import psycopg
 import pytest
 
-from app import rebuild
-from app.audit import audit, audit_with_weights
 from app.errors import BadState
 from app.graph import decay, deltas, withdrawal
 from app.graph.users import UserIds
 from app.ledger import ledger, retention
 from app.ledger.ledger import Options
 from app.posts.reading import Clock
-from app.rebuild import Comparison, Difference
+from app.proofs import rebuild
+from app.proofs.audit import audit, audit_with_weights
+from app.proofs.rebuild import Comparison, Difference
 from app.settings import Settings
 from app.store import db
 from tests.graphs import apply_all, edges

@@ -10,13 +10,13 @@ import msgspec
 import psycopg
 import pytest
 
-from app.audit import audit, audit_with_weights
 from app.errors import BadState, Problem
 from app.graph import deltas, withdrawal
 from app.graph.users import UserIds
 from app.ledger import ledger, retention
 from app.ledger.ledger import Options, RejectLimit
 from app.ledger.retention import Purged
+from app.proofs.audit import audit, audit_with_weights
 from app.settings import Settings
 from app.store import db
 from tests.graphs import apply_all, edges

@@ -19,14 +19,14 @@ from hypothesis import HealthCheck, given, strategies
 from hypothesis import settings as hypothesis_settings
 from psycopg import sql
 
-from app import rebuild
-from app.audit import audit, audit_with_weights
 from app.graph import decay, deltas, withdrawal
 from app.graph.users import UserIds
 from app.ledger import ledger, retention
 from app.ledger.ledger import Options
 from app.ledger.retention import Purged
 from app.posts.reading import Clock
+from app.proofs import rebuild
+from app.proofs.audit import audit, audit_with_weights
 from app.settings import Settings
 from app.store import db
 from app.summaries import days, summaries, trends, user_totals

@@ -11,12 +11,12 @@ import psycopg
 import pytest
 from polars.exceptions import ComputeError
 
-from app.audit import audit
 from app.errors import BadState, NotFound, Problem
 from app.graph import decay, deltas, withdrawal
 from app.graph.users import UserIds
 from app.ledger import ledger
 from app.ledger.ledger import Options, RejectLimit
+from app.proofs.audit import audit
 from app.settings import Settings
 from app.store import db
 from tests.graphs import Held, apply_all, edges

@@ -15,7 +15,6 @@ import msgspec
 import polars as pl
 
 import sql
-from app.audit import LARGEST_DEVIATION, LIGHT, snapshot
 from app.errors import BadState
 from app.graph import ranges, top_edges, versions
 from app.graph.deltas import by_id, fold, unpack
@@ -27,6 +26,7 @@ from app.posts.compression import decompress
 from app.posts.formats import READERS
 from app.posts.reading import Format
 from app.posts.shards import shard_lock_key
+from app.proofs.audit import LARGEST_DEVIATION, LIGHT, snapshot
 from app.store.db import Connection, execute, one, rows, scalars
 from app.summaries import summaries
 
