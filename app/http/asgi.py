@@ -7,25 +7,24 @@ from litestar.di import Provide
 
 from app import log
 from app import settings as environment
-from app.http import (
+from app.http import problems, segments
+from app.http.cached.caching import at_hand_first
+from app.http.openapi import doc
+from app.http.origin import refuse_cross_site
+from app.http.requests import logged
+from app.http.routes import (
     changes,
-    doc,
     events,
     exports,
     graph,
     health,
     history,
     networks,
-    problems,
     rankings,
     receiving,
     rejects,
-    segments,
     uploads,
 )
-from app.http.caching import at_hand_first
-from app.http.origin import refuse_cross_site
-from app.http.requests import logged
 from app.http.services import Clock, lifespan, provide_services
 from app.settings import Settings
 from app.store import db

@@ -17,7 +17,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
-from app.http.answers import Answers
+from app.http.cached.answers import Answers
 from app.http.probe import Probe
 from app.ledger.events import Hub
 from app.ledger.ledger import GraphParameters

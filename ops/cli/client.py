@@ -73,7 +73,7 @@ class Batches(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """What is used here of an upload's entry, as the API answers it (app.http.uploads.Upload).
+    """What is used here of an upload's entry, as the API answers it (app.http.routes.uploads.Upload).
 
     Not that class, nor the enumeration of its states: they bring libraries along that take a second to import.
     """

@@ -15,19 +15,9 @@ import msgspec
 import psycopg
 import pytest
 
-from app.http import (
-    examples,
-    graph,
-    graph_examples,
-    health,
-    history,
-    networks,
-    rankings,
-    rankings_examples,
-    rejects,
-    uploads,
-)
 from app.http.asgi import from_environment
+from app.http.openapi import examples, graph_examples, rankings_examples
+from app.http.routes import graph, health, history, networks, rankings, rejects, uploads
 from app.reads.exports.formats import FORMS
 from app.settings import Settings
 from tests.conftest import until
@@ -191,7 +181,7 @@ def relay_to(dsn: str) -> Generator[tuple[Relay, str]]:
 def test_postgresql_away_at_the_start_and_then_back(
     serve: Serve, settings: Settings, problem_of: ProblemOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.http.health.PATIENCE", 0.1)
+    monkeypatch.setattr("app.http.routes.health.PATIENCE", 0.1)
     with relay_to(settings.database_url) as (relay, url):
         relay.down()
 

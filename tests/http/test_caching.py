@@ -15,10 +15,10 @@ import psycopg
 import pytest
 import redis
 
-from app.cache import Cache, Together
 from app.graph import versions
-from app.http import caching
-from app.http.answers import LONGEST_TARGET, MOST_TARGETS, Key, Question
+from app.http.cached import caching
+from app.http.cached.answers import LONGEST_TARGET, MOST_TARGETS, Key, Question
+from app.http.cached.cache import Cache, Together
 from app.settings import Settings
 from app.store.db import Connection
 from ops.embedded.access import Access

@@ -132,8 +132,8 @@ def test_events_are_told_as_they_happen(
 def test_an_announcement_wakes_its_listeners(
     api: Api, domain: Connection, apply: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.http.events.POLL_SECONDS", 3600.0)
-    monkeypatch.setattr("app.http.events.UNHEARD_POLL_SECONDS", 3600.0)
+    monkeypatch.setattr("app.http.routes.events.POLL_SECONDS", 3600.0)
+    monkeypatch.setattr("app.http.routes.events.UNHEARD_POLL_SECONDS", 3600.0)
     path = api.upload(CSV).headers["location"]
     (upload,) = (row[0] for row in domain.execute("select id from uploads"))
     with listening(api, path) as stream:
@@ -154,7 +154,7 @@ def test_redis_going_away_leaves_nobody_waiting(
     with listening(api, path) as stream:
         told = [next(stream) for _ in range(4)]
         until(lambda: api.services.hub.connected, within=10, what="the hub hears")
-        monkeypatch.setattr("app.http.events.POLL_SECONDS", 3600.0)
+        monkeypatch.setattr("app.http.routes.events.POLL_SECONDS", 3600.0)
 
         def away(*_: object, **__: object) -> None:
             raise events.redis.ConnectionError("away")
@@ -200,9 +200,9 @@ def test_an_event_that_is_committed_late_is_not_passed_over(api: Api, domain: Co
 
 
 def test_something_is_sent_now_and_then(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.http.events.HEARTBEAT_SECONDS", 0.0)
-    monkeypatch.setattr("app.http.events.POLL_SECONDS", 0.05)
-    monkeypatch.setattr("app.http.events.UNHEARD_POLL_SECONDS", 0.05)
+    monkeypatch.setattr("app.http.routes.events.HEARTBEAT_SECONDS", 0.0)
+    monkeypatch.setattr("app.http.routes.events.POLL_SECONDS", 0.05)
+    monkeypatch.setattr("app.http.routes.events.UNHEARD_POLL_SECONDS", 0.05)
     path = api.upload(CSV).headers["location"]
 
     with listening(api, path) as stream:

@@ -15,8 +15,8 @@ import msgspec
 import psycopg
 import pytest
 
-from app.http import exports
 from app.http.download import Download
+from app.http.routes import exports
 from app.http.services import EXPORTS
 from app.reads.exports.formats import FORMS
 from app.settings import Settings

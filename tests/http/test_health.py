@@ -37,7 +37,7 @@ def test_a_busy_api_is_ready(serve: Serve, settings: Settings, dsn: str, conn: C
 def test_a_database_that_hangs_is_no_reason_to_hang(
     serve: Serve, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.http.health.PATIENCE", 0.2)
+    monkeypatch.setattr("app.http.routes.health.PATIENCE", 0.2)
     with relay_to(settings.database_url) as (relay, url):
         api = serve(msgspec.structs.replace(settings, database_url=url))
         until(lambda: api.http.get("/health/ready").status_code == 200, within=60, what="it is ready")

@@ -21,7 +21,7 @@ from litestar.openapi import ResponseSpec
 from litestar.params import HeaderParameter
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from app.http.answers import Answer, Answers, Key, Question, Work
+from app.http.cached.answers import Answer, Answers, Key, Question, Work
 from app.http.paging import moment
 from app.posts.shards import fold
 

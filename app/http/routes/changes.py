@@ -15,11 +15,12 @@ from litestar.params import PathParameter
 
 from app.errors import BadState
 from app.graph import withdrawal
-from app.http import examples, problems
-from app.http.examples import answering
+from app.http import problems
+from app.http.openapi import examples
+from app.http.openapi.examples import answering
 from app.http.paging import MAX_NUMBER
+from app.http.routes.uploads import NOT_FOUND, Upload, UploadId, path_of
 from app.http.services import Injected, Services
-from app.http.uploads import NOT_FOUND, Upload, UploadId, path_of
 from app.ledger import dispatch, events, ledger, status
 from app.ledger.ledger import GraphParameters, Ring
 from app.store.db import Connection

@@ -11,10 +11,10 @@ import redis
 import structlog
 from litestar import Response, get
 
-from app.cache import Counters
 from app.errors import DatabaseUnavailable
-from app.http import examples
-from app.http.examples import answering
+from app.http.cached.cache import Counters
+from app.http.openapi import examples
+from app.http.openapi.examples import answering
 from app.http.probe import Probe
 from app.http.services import Injected, Services
 from app.ledger import fleet, periods

@@ -9,10 +9,10 @@ import msgspec
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import PathParameter, QueryParameter
 
-from app.http import graph_examples as examples
 from app.http import problems, segments
-from app.http.caching import get_cached
-from app.http.examples import answering
+from app.http.cached.caching import get_cached
+from app.http.openapi import graph_examples as examples
+from app.http.openapi.examples import answering
 from app.http.paging import Archived, AsOf, Cursor, Limit, SelfMentions, cursor_of, instant, next_page, place_of
 from app.http.services import Injected, Services
 from app.reads import graph

@@ -16,12 +16,13 @@ from litestar.openapi.spec import Example
 from litestar.params import QueryParameter
 from litestar.response.base import ASGIResponse
 
-from app.http import examples, problems
+from app.http import problems
 from app.http.download import Download
-from app.http.examples import answering
+from app.http.openapi import examples
+from app.http.openapi.examples import answering
 from app.http.paging import MAX_NUMBER, Limit, next_page
+from app.http.routes.uploads import NOT_FOUND, UploadId, path_of
 from app.http.services import Injected, Services
-from app.http.uploads import NOT_FOUND, UploadId, path_of
 from app.ledger import status
 from app.posts import repair
 from app.posts.reading import Format

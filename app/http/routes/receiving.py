@@ -17,10 +17,11 @@ from litestar.openapi.spec import Example, OpenAPIFormat, OpenAPIMediaType, Open
 from litestar.params import HeaderParameter, QueryParameter, SkipValidation
 
 from app.errors import BadRequest, KeyInUse, KeyReused, UploadRefused
-from app.http import bodies, examples, problems
+from app.http import bodies, problems
+from app.http.openapi import examples
 from app.http.options import CHARSETS, CSV_TYPES, JSONL_TYPES, QUERY, Encoding, read_options
+from app.http.routes.uploads import Upload, path_of
 from app.http.services import Injected, Services
-from app.http.uploads import Upload, path_of
 from app.ledger import idempotency, status
 from app.ledger import uploads as domain
 from app.ledger.ledger import UNFINISHED, InputFormat, Options

@@ -19,11 +19,12 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Send
 
 from app.errors import TooManyListeners
-from app.http import examples, problems
+from app.http import problems
 from app.http.download import disconnected
+from app.http.openapi import examples
 from app.http.paging import MAX_NUMBER
+from app.http.routes.uploads import NOT_FOUND, BatchesByState, Progress, Upload, UploadId
 from app.http.services import Injected, Services
-from app.http.uploads import NOT_FOUND, BatchesByState, Progress, Upload, UploadId
 from app.ledger import events, status
 from app.ledger.ledger import UNFINISHED, UploadState
 from app.ledger.status import Entry

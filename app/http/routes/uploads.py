@@ -11,8 +11,9 @@ from litestar import HttpMethod, Response, get, route
 from litestar.params import PathParameter, QueryParameter
 
 from app.errors import BadRequest, Problem
-from app.http import examples, problems
-from app.http.examples import answering
+from app.http import problems
+from app.http.openapi import examples
+from app.http.openapi.examples import answering
 from app.http.paging import Limit, next_page
 from app.http.services import Injected
 from app.ledger import status

@@ -24,8 +24,8 @@ from litestar.types import Receive, Scope, Send
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 import sql
-from app.cache import Cache, Counters, Together
 from app.graph import versions
+from app.http.cached.cache import Cache, Counters, Together
 from app.http.paging import minute
 from app.settings import Settings
 from app.store.db import AsyncConnection, async_pool, require_primary, server_failed
