@@ -16,7 +16,7 @@ from app.errors import DatabaseUnavailable
 from app.ledger import fleet
 from app.ledger.fleet import Role
 from app.settings import Settings
-from app.store import db
+from app.store import postgres
 from ops import processes
 
 PATIENCE = 3.0
@@ -73,7 +73,7 @@ def ailment(settings: Settings, role: Role, *, under: int = 0) -> str | None:
 
     Raises DatabaseUnavailable or psycopg's errors: then nobody knows.
     """
-    with db.connect(settings.database_url, role="health") as conn:
+    with postgres.connect(settings.database_url, role="health") as conn:
         ours = [each for each in fleet.seen(conn) if each.role is role and each.here]
     return fleet.ailment([each for each in ours if not under or descends(each.pid, under)], settings)
 

@@ -13,7 +13,7 @@ from dramatiq.cli import main as dramatiq
 
 SHARED = (
     "app.store.broker",
-    "app.ledger.dispatch",
+    "app.ledger.bells",
     "app.ledger.fleet",
     "app.log",
     "app.ledger.periods",

@@ -13,7 +13,7 @@
 --
 -- Rules, so that edges and edges_archive may be distributed by source_id with Citus, unchanged: every unique key
 -- contains source_id, source_id is never updated, no foreign key and no trigger on them, instants come in as data.
--- Only decay works by place (ctid), which a distributed table as a whole does not have: see app/graph/ranges.py.
+-- Only decay works by place (ctid), which a distributed table as a whole does not have: see app/graph/decay_ranges.py.
 
 CREATE TABLE graph_parameters (
   singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),

@@ -229,7 +229,7 @@ def dsn(addresses: Addresses, template: str, _maintenance: psycopg.Connection[Tu
 @pytest.fixture
 def conn(dsn: str) -> Generator[psycopg.Connection[TupleRow]]:
     """A connection to the test's database, as the processes have them."""
-    from app.store.db import connect  # noqa: PLC0415  # as for `template`
+    from app.store.postgres import connect  # noqa: PLC0415  # as for `template`
 
     with connect(dsn, role="test") as connection:
         yield connection

@@ -12,8 +12,8 @@ from app.graph import deltas
 from app.graph.users import UserIds
 from app.ledger import ledger
 from app.settings import Settings
-from app.store import db
-from app.summaries import summaries
+from app.store import postgres
+from app.summaries import summarizing
 
 Edge = tuple[str, str]
 
@@ -27,7 +27,7 @@ class Held(NamedTuple):
 
 def apply_all(settings: Settings, *, now: datetime) -> None:
     """Count every due batch and merge every shard, until the sweep finds nothing; then make summaries."""
-    with db.connect(settings.database_url, role="test") as conn:
+    with postgres.connect(settings.database_url, role="test") as conn:
         parameters = ledger.parameters(conn)
         user_ids = UserIds(bits=parameters.handle_bits, memory=1000)
         while True:
@@ -42,7 +42,7 @@ def apply_all(settings: Settings, *, now: datetime) -> None:
                 deltas.merge_shard(conn, ring.id, parameters, most_edges=10_000, now=now)
             if not found.batches and not found.shards:
                 break
-        while summaries.summarize(conn, parameters, days_kept=settings.days_kept, now=now):
+        while summarizing.summarize(conn, parameters, days_kept=settings.days_kept, now=now):
             pass
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from dramatiq import Message
 
-from app.ledger import dispatch
+from app.ledger import bells
 from app.ledger.ledger import Priority, Ring
 from app.store import redis_client
 from app.store.broker import FailOverRedisBroker
@@ -81,7 +81,7 @@ class Relay:
 def broker_of(url: str, namespace: str, *, timeout: float = 0.0, **options: Any) -> Generator[FailOverRedisBroker]:
     client = redis_client.redis_client(url)
     broker = FailOverRedisBroker(client=client, namespace=namespace, enqueue_timeout=timeout, middleware=[], **options)
-    for queue in dispatch.QUEUES.values():
+    for queue in bells.QUEUES.values():
         broker.declare_queue(queue)
     try:
         yield broker
@@ -94,4 +94,4 @@ def rings(count: int) -> list[Ring]:
 
 
 def message() -> Message[None]:
-    return Message("bulk", dispatch.COUNT, (1,), {}, {})
+    return Message("bulk", bells.COUNT, (1,), {}, {})

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from uuid import UUID
 
-from app.ledger import uploads
+from app.ledger import receiving
 from app.ledger.ledger import Options
 from app.settings import Settings
-from app.store import db
+from app.store import postgres
 
 
 def upload(
@@ -31,8 +31,8 @@ def upload(
             yield content[start : start + chunk_bytes]
 
     async def receive() -> UUID:
-        async with db.async_pool(settings.database_url, role="test", size=3, statement_timeout=30) as pool:
-            received = await uploads.receive(
+        async with postgres.async_pool(settings.database_url, role="test", size=3, statement_timeout=30) as pool:
+            received = await receiving.receive(
                 pool,
                 body(),
                 options=options or Options(),

@@ -7,9 +7,9 @@ import structlog
 
 from app.errors import Problem
 from app.graph import deltas, withdrawal
-from app.ledger import dispatch, events, ledger
+from app.ledger import bells, events, ledger
 from app.ledger.ledger import Claim, Priority, Ring
-from app.store import db
+from app.store import postgres
 from workers.process import process
 
 log = structlog.get_logger(__name__)
@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 def _count(batch_id: int) -> None:
     with process.connection() as conn:
-        claim = ledger.claim(conn, batch_id, settings=process.settings, now=db.clock())
+        claim = ledger.claim(conn, batch_id, settings=process.settings, now=postgres.clock())
         if claim is None:
             return
         with structlog.contextvars.bound_contextvars(upload=str(claim.upload_id), batch=batch_id):
@@ -25,12 +25,12 @@ def _count(batch_id: int) -> None:
                 parameters, user_ids = process.graph(conn)
                 with process.holding(claim):
                     outcome = deltas.count_batch(
-                        conn, claim, parameters, user_ids, now=db.clock(), days_kept=process.settings.days_kept
+                        conn, claim, parameters, user_ids, now=postgres.clock(), days_kept=process.settings.days_kept
                     )
             except Exception as error:
                 # Whatever it is, the ledger keeps it, and the batch is tried again.
                 log.exception("count failed", attempt=claim.attempts)
-                _fail(claim, error, its_own_fault=not db.server_failed(error))
+                _fail(claim, error, its_own_fault=not postgres.server_failed(error))
                 events.announce(process.broker, [claim.upload_id])
                 return
             if outcome is None:
@@ -39,8 +39,8 @@ def _count(batch_id: int) -> None:
             log.info("counted", rows=outcome.rows_received, rejected=outcome.rows_rejected, edges=outcome.edges)
             shards = outcome.shards
             if claim.options.max_rejects is not None:
-                shards = withdrawal.decide(conn, claim.upload_id, now=db.clock())
-    dispatch.ring_merges(process.broker, [Ring(shard, claim.options.priority) for shard in shards])
+                shards = withdrawal.decide(conn, claim.upload_id, now=postgres.clock())
+    bells.ring_merges(process.broker, [Ring(shard, claim.options.priority) for shard in shards])
     events.announce(process.broker, [claim.upload_id])
 
 
@@ -52,7 +52,7 @@ def _fail(claim: Claim, error: Exception, *, its_own_fault: bool) -> None:
             claim,
             _problem(claim, error),
             settings=process.settings,
-            now=db.clock(),
+            now=postgres.clock(),
             its_own_fault=its_own_fault,
         )
 
@@ -69,9 +69,9 @@ def _problem(claim: Claim, error: Exception) -> Problem:
 # A Dramatiq actor has one queue, so each priority has its own; within a process, the urgent one goes first.
 count, count_urgent = (
     dramatiq.actor(
-        actor_name=dispatch.actor_name(dispatch.COUNT, priority),
-        queue_name=dispatch.QUEUES[priority],
-        priority=dispatch.RANKS[priority],
+        actor_name=bells.actor_name(bells.COUNT, priority),
+        queue_name=bells.QUEUES[priority],
+        priority=bells.RANKS[priority],
     )(_count)
     for priority in (Priority.BULK, Priority.URGENT)
 )

@@ -7,10 +7,10 @@ import structlog
 from psycopg.errors import QueryCanceled
 
 from app.graph import deltas
-from app.ledger import dispatch, events
+from app.ledger import bells, events
 from app.ledger.ledger import Priority
-from app.store import db
-from app.store.db import Connection
+from app.store import postgres
+from app.store.postgres import Connection
 from workers.process import process
 
 log = structlog.get_logger(__name__)
@@ -25,7 +25,7 @@ def _merge(shard: int) -> None:
             try:
                 merged = _once(conn, shard, most_edges)
             except Exception as error:
-                if isinstance(error, QueryCanceled) or db.server_failed(error):
+                if isinstance(error, QueryCanceled) or postgres.server_failed(error):
                     raise  # the database is in trouble: the sweeper rings again
                 log.exception("merge failed", shard=shard, most_edges=most_edges)
                 if most_edges == 1:
@@ -36,13 +36,13 @@ def _merge(shard: int) -> None:
             if merged is None or (merged == 0 and not deltas.has_pending(conn, shard)):
                 break
     if merged_any:
-        dispatch.ring_summaries(process.broker)
+        bells.ring_summaries(process.broker)
 
 
 def _once(conn: Connection, shard: int, most_edges: int) -> int | None:
     waiting = events.waiting(conn, shard, limit=MOST_ANNOUNCED)
     parameters = process.graph(conn).parameters
-    merged = deltas.merge_shard(conn, shard, parameters, most_edges=most_edges, now=db.clock())
+    merged = deltas.merge_shard(conn, shard, parameters, most_edges=most_edges, now=postgres.clock())
     if merged:
         events.announce(process.broker, waiting)
     return merged
@@ -51,9 +51,9 @@ def _once(conn: Connection, shard: int, most_edges: int) -> int | None:
 # A Dramatiq actor has one queue, so each priority has its own; within a process, the urgent one goes first.
 merge, merge_urgent = (
     dramatiq.actor(
-        actor_name=dispatch.actor_name(dispatch.MERGE, priority),
-        queue_name=dispatch.QUEUES[priority],
-        priority=dispatch.RANKS[priority],
+        actor_name=bells.actor_name(bells.MERGE, priority),
+        queue_name=bells.QUEUES[priority],
+        priority=bells.RANKS[priority],
     )(_merge)
     for priority in (Priority.BULK, Priority.URGENT)
 )

@@ -10,9 +10,9 @@ import structlog
 from dramatiq import Actor
 from periodiq import cron
 
-from app.ledger import dispatch, periods
+from app.ledger import bells, periods
 from app.ledger.periods import Period
-from app.store import db
+from app.store import postgres
 from workers.process import process
 
 log = structlog.get_logger(__name__)
@@ -32,19 +32,17 @@ def periodic(verb: str, *, every: timedelta) -> Callable[[Work], Actor[[], None]
     def register(work: Work) -> Actor[[], None]:
         def guarded() -> None:
             with process.connection() as conn:
-                period = periods.begin(conn, verb, every=every, settings=process.settings, now=db.clock())
+                period = periods.begin(conn, verb, every=every, settings=process.settings, now=postgres.clock())
             if period is None:
                 return
             with process.holding(period, seconds=LONGEST_SECONDS):
                 done = work(period)
             if done:
                 with process.connection() as conn:
-                    periods.finish(conn, period, now=db.clock())
+                    periods.finish(conn, period, now=postgres.clock())
                 log.debug("period worked", actor=verb, period=period.start.isoformat())
 
-        actor = dramatiq.actor(
-            actor_name=verb, queue_name=dispatch.MAINTENANCE_QUEUE, periodic=cron(dispatch.ASKED_FOR)
-        )
+        actor = dramatiq.actor(actor_name=verb, queue_name=bells.MAINTENANCE_QUEUE, periodic=cron(bells.ASKED_FOR))
         return actor(guarded)
 
     return register

@@ -24,13 +24,13 @@ from app import log
 from app import settings as environment
 from app.graph import withdrawal
 from app.graph.users import UserIds
-from app.ledger import dispatch, events, fleet, ledger, periods
+from app.ledger import bells, events, fleet, ledger, periods
 from app.ledger.ledger import Claim, GraphParameters, Sweep
 from app.ledger.periods import Period
 from app.settings import Settings
-from app.store import db
+from app.store import postgres
 from app.store.broker import redis_client
-from app.store.db import Connection
+from app.store.postgres import Connection
 from workers.polls import PolledBroker
 from workers.pulse import Routine, Watchdog
 
@@ -67,7 +67,7 @@ class Process(Middleware):
             enqueue_timeout=settings.enqueue_timeout,
             middleware=[PeriodiqMiddleware(skip_delay=SKIP_DELAY), self],
         )
-        self._pool = db.pool(
+        self._pool = postgres.pool(
             settings.database_url,
             role="worker",
             # A connection for each thread, one for the sweep, and two for what must not wait: claims and pulse.
@@ -122,14 +122,14 @@ class Process(Middleware):
     def sweep(self) -> None:
         """One sweep, and the bells it asks for; or, while Redis is away, the work itself."""
         try:
-            empty = dispatch.queues_empty(self.broker)
+            empty = bells.queues_empty(self.broker)
         except redis.RedisError:
             empty = True  # what bells there are, nobody hears
         with self.connection() as conn:
             undecided = withdrawal.undecided(conn)
             for upload in undecided:
-                withdrawal.decide(conn, upload, now=db.clock())
-            found = ledger.sweep(conn, settings=self.settings, now=db.clock(), queues_empty=empty)
+                withdrawal.decide(conn, upload, now=postgres.clock())
+            found = ledger.sweep(conn, settings=self.settings, now=postgres.clock(), queues_empty=empty)
         if undecided:
             events.announce(self.broker, undecided)
         if found is None:
@@ -138,7 +138,7 @@ class Process(Middleware):
             logger.warning("sweep", failed_batches=found.failed_batches, aborted_uploads=found.aborted_uploads)
         if found.batches:
             logger.info("sweep rings batches that are due", batches=len(found.batches), queues_empty=empty)
-        rung = dispatch.ring_counts(self.broker, found.batches) and dispatch.ring_merges(self.broker, found.shards)
+        rung = bells.ring_counts(self.broker, found.batches) and bells.ring_merges(self.broker, found.shards)
         if not rung and self.unaided is not None:
             self.unaided(found)
 
@@ -198,8 +198,8 @@ class Process(Middleware):
         tokens = [token for token, until in list(self._claims.items()) if now < until]
         if tokens:
             with self.connection() as conn:
-                ledger.renew(conn, tokens, settings=self.settings, now=db.clock())
-                periods.renew(conn, tokens, settings=self.settings, now=db.clock())
+                ledger.renew(conn, tokens, settings=self.settings, now=postgres.clock())
+                periods.renew(conn, tokens, settings=self.settings, now=postgres.clock())
 
 
 process = Process(environment.load())

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import structlog
 
-from app.ledger import dispatch, fleet, retention
+from app.ledger import bells, fleet, retention
 from app.ledger.periods import Period
-from app.store import db
+from app.store import postgres
 from workers.periodic import HOUR, periodic
 from workers.process import process
 
 log = structlog.get_logger(__name__)
 
 
-@periodic(dispatch.PURGE, every=HOUR)
+@periodic(bells.PURGE, every=HOUR)
 def purge(period: Period) -> bool:  # noqa: ARG001 (whatever is due is due now)
     with process.connection() as conn:
-        purged = retention.purge(conn, settings=process.settings, now=db.clock())
+        purged = retention.purge(conn, settings=process.settings, now=postgres.clock())
         fleet.forget(conn)
     if purged != retention.Purged():
         log.info("purged", payloads=purged.payloads, deltas=purged.deltas, rejects=purged.rejects)

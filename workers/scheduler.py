@@ -24,8 +24,8 @@ import structlog
 
 from app import log
 from app import settings as environment
-from app.ledger import dispatch, fleet
-from app.store import db
+from app.ledger import bells, fleet
+from app.store import postgres
 from app.store.broker import FailOverRedisBroker, redis_client
 from workers.pulse import Routine, Watchdog
 
@@ -37,9 +37,9 @@ class Scheduler(periodiq.Scheduler):
 
     def __init__(self, broker: dramatiq.Broker) -> None:
         # Under the actors' names, without what they do: their modules would double this process's memory.
-        when = {"periodic": periodiq.cron(dispatch.ASKED_FOR)}
-        actor = partial(dramatiq.actor, broker=broker, queue_name=dispatch.MAINTENANCE_QUEUE, **when)
-        super().__init__([actor(_elsewhere, actor_name=name) for name in dispatch.PERIODIC])
+        when = {"periodic": periodiq.cron(bells.ASKED_FOR)}
+        actor = partial(dramatiq.actor, broker=broker, queue_name=bells.MAINTENANCE_QUEUE, **when)
+        super().__init__([actor(_elsewhere, actor_name=name) for name in bells.PERIODIC])
         self.ticked = time.monotonic()
 
     def loop(self) -> None:
@@ -76,7 +76,7 @@ def main() -> None:
         enqueue_timeout=settings.enqueue_timeout,
         middleware=[periodiq.PeriodiqMiddleware()],
     )
-    pool = db.pool(
+    pool = postgres.pool(
         settings.database_url,
         role="scheduler",
         size=1,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dramatiq
 import structlog
 
-from app.ledger import dispatch
+from app.ledger import bells
 from app.ledger.periods import Period
-from app.store import db
-from app.summaries import summaries
+from app.store import postgres
+from app.summaries import summarizing
 from workers.periodic import MINUTE, periodic
 from workers.process import process
 
@@ -18,23 +18,23 @@ log = structlog.get_logger(__name__)
 def work() -> None:
     """If it is time."""
     with process.connection() as conn:
-        deltas = summaries.work(
+        deltas = summarizing.work(
             conn,
             process.graph(conn).parameters,
             days_kept=process.settings.days_kept,
-            clock=db.clock,
+            clock=postgres.clock,
             stopping=lambda: process.stopping,
         )
     if deltas:
         log.info("summarized", deltas=deltas)
 
 
-@periodic(dispatch.SUMMARIZE, every=MINUTE)
+@periodic(bells.SUMMARIZE, every=MINUTE)
 def summarize(period: Period) -> bool:  # noqa: ARG001 (whatever waits, waits now)
     work()
     return True
 
 
 summarize_soon = dramatiq.actor(
-    actor_name=dispatch.SUMMARIZE_SOON, queue_name=dispatch.MAINTENANCE_QUEUE, priority=dispatch.IDLE_RANK
+    actor_name=bells.SUMMARIZE_SOON, queue_name=bells.MAINTENANCE_QUEUE, priority=bells.IDLE_RANK
 )(work)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from app.ledger import dispatch
+from app.ledger import bells
 from app.ledger.periods import Period
 from workers.periodic import MINUTE, periodic
 from workers.process import process
 
 
-@periodic(dispatch.SWEEP, every=MINUTE)
+@periodic(bells.SWEEP, every=MINUTE)
 def sweep(period: Period) -> bool:  # noqa: ARG001 (one sweep is like another)
     process.sweep()
     return True

@@ -17,11 +17,11 @@ import msgspec
 import numpy as np
 
 import sql
-from app.graph import ranges, top_edges, versions
+from app.graph import decay_ranges, top_edges, versions
 from app.ledger.ledger import GraphParameters
 from app.posts.shards import MAX_SHARDS, shard_lock_key
 from app.settings import Settings
-from app.store.db import Connection, execute, one, rows, scalars
+from app.store.postgres import Connection, execute, one, rows, scalars
 
 _START = sql.query("decay/start")
 _UNFINISHED = sql.query("decay/unfinished")
@@ -113,9 +113,9 @@ def work(
     with conn.transaction():
         if not _alone(conn, run):
             return False
-        ranges.prepare(conn, as_of=run.as_of)
+        decay_ranges.prepare(conn, as_of=run.as_of)
     after = -1
-    while due := ranges.due(conn, after=after, stale_before=run.stale_before):
+    while due := decay_ranges.due(conn, after=after, stale_before=run.stale_before):
         for after in due:
             began = time.perf_counter()
             if not _range(conn, run, parameters, after):
@@ -138,7 +138,7 @@ def _range(conn: Connection, run: Run, parameters: GraphParameters, first_block:
     """Look at a range of blocks and do what is stale in it. False: somebody else works on this run."""
     what: dict[str, Any] = {
         "start": f"({first_block},0)",
-        "stop": f"({first_block + ranges.BLOCKS},0)",
+        "stop": f"({first_block + decay_ranges.BLOCKS},0)",
         "stale_before": run.stale_before,
         "as_of": run.as_of,
         "half_life_seconds": parameters.half_life.total_seconds(),
@@ -155,7 +155,7 @@ def _range(conn: Connection, run: Run, parameters: GraphParameters, first_block:
     with conn.transaction():
         if not _alone(conn, run):
             return False
-        ranges.looked_at(conn, first_block, oldest=min([*bounds, ranges.youngest_bound(run.as_of)]))
+        decay_ranges.looked_at(conn, first_block, oldest=min([*bounds, decay_ranges.youngest_bound(run.as_of)]))
         execute(conn, _ADVANCE, {"run_id": run.id, "written_down": 0, "archived": 0, "ranges": 1})
     return True
 

@@ -16,19 +16,19 @@ import polars as pl
 
 import sql
 from app.errors import Problem
-from app.graph import ranges, versions
+from app.graph import decay_ranges, versions
 from app.graph.edges import add_edges, key_arrays, subtract_edges
-from app.graph.grouping import Groups
+from app.graph.groups import Groups
 from app.graph.mentions import PROFILES, Counted, count
 from app.graph.users import UserIds
 from app.ledger import ledger
 from app.ledger.ledger import Claim, GraphParameters
 from app.posts.compression import decompress
-from app.posts.formats import READERS
 from app.posts.posts import Posts
+from app.posts.readers import READERS
 from app.posts.shards import Ints, shard_lock_key, shard_of, shard_range
-from app.store.arrays import Int8Array
-from app.store.db import Connection, execute, rows, scalars
+from app.store.params import Int8Array
+from app.store.postgres import Connection, execute, rows, scalars
 from app.summaries import days
 
 _SET_COUNTED = sql.query("batches/set_counted")
@@ -267,9 +267,11 @@ def merge_shard(
 
 def _note_old(conn: Connection, merged: pl.DataFrame, removed: pl.DataFrame, *, now: datetime) -> None:
     """For decay: what came in long after it was weighed, and what taking out may have moved, as old as it is."""
-    old = pl.concat([merged.filter(pl.col("weighed_at") < now - ranges.LATE).select(_KEYS), removed.select(_KEYS)])
+    old = pl.concat(
+        [merged.filter(pl.col("weighed_at") < now - decay_ranges.LATE).select(_KEYS), removed.select(_KEYS)]
+    )
     if not old.is_empty():
-        ranges.note(conn, **key_arrays(old), now=now)
+        decay_ranges.note(conn, **key_arrays(old), now=now)
 
 
 def set_aside(conn: Connection, shard: int, error: Exception) -> int | None:

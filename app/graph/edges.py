@@ -16,10 +16,10 @@ import polars as pl
 
 import sql
 from app.graph import top_edges
-from app.graph.grouping import Numbers
+from app.graph.groups import Numbers
 from app.ledger.ledger import GraphParameters
-from app.store.arrays import Float8Array, Int8Array, TimestamptzArray, copy_rows
-from app.store.db import Connection, execute, one
+from app.store.params import Float8Array, Int8Array, TimestamptzArray, copy_rows
+from app.store.postgres import Connection, execute, one
 
 _NESTED_LOOPS = sql.query("session/nested_loops")
 _MERGE = sql.query("edges/merge")

@@ -13,10 +13,10 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from app.graph.grouping import Groups, Numbers
+from app.graph.groups import Groups, Numbers
 from app.posts import shards
+from app.posts.options import Clock
 from app.posts.posts import MAX_AUTHOR_CHARACTERS
-from app.posts.reading import Clock
 
 
 class Profile(msgspec.Struct, frozen=True):

@@ -14,11 +14,11 @@ import msgspec
 import numpy as np
 
 import sql
-from app.graph.grouping import Numbers
+from app.graph.groups import Numbers
 from app.ledger.ledger import GraphParameters
 from app.posts.shards import shard_range
-from app.store.arrays import Float8Array, Int8Array
-from app.store.db import Connection, execute, one, rows, scalars
+from app.store.params import Float8Array, Int8Array
+from app.store.postgres import Connection, execute, one, rows, scalars
 
 _FLOOR = sql.query("top_edges/floor")
 _RAISE_FLOOR = sql.query("top_edges/raise_floor")

@@ -20,8 +20,8 @@ import polars as pl
 
 import sql
 from app.posts.shards import NOBODY, Ints, handle_ids, shard_of
-from app.store.arrays import Int8Array, TextArray, copy_users
-from app.store.db import Connection, execute, one, scalars
+from app.store.params import Int8Array, TextArray, copy_users
+from app.store.postgres import Connection, execute, one, scalars
 
 _NOT_OURS = sql.query("users/not_ours")
 _LOCK = sql.query("users/lock")

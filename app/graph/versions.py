@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import sql
-from app.store.db import AsyncConnection, Connection, async_scalars, execute
+from app.store.postgres import AsyncConnection, Connection, async_scalars, execute
 
 SUMMARIES = -1
 """The part that is no shard: what is added up from merged deltas."""

@@ -16,7 +16,7 @@ import sql
 from app.errors import BadState, NotFound, Problem
 from app.ledger.ledger import GraphParameters, Options, UploadState, finish_batches, finish_uploads
 from app.posts.shards import shard_lock_key
-from app.store.db import Connection, execute, one, rows, scalars
+from app.store.postgres import Connection, execute, one, rows, scalars
 
 _LOCK_SHARD = sql.query("edges/lock_shard")
 _LOCK_BATCHES = sql.query("batches/lock_upload")

@@ -8,10 +8,10 @@ from litestar.di import Provide
 from app import log
 from app import settings as environment
 from app.http import problems, segments
-from app.http.cached.caching import at_hand_first
+from app.http.access_log import logged
+from app.http.cached.handlers import at_hand_first
 from app.http.openapi import doc
 from app.http.origin import refuse_cross_site
-from app.http.requests import logged
 from app.http.routes import (
     changes,
     events,
@@ -27,10 +27,10 @@ from app.http.routes import (
 )
 from app.http.services import Clock, lifespan, provide_services
 from app.settings import Settings
-from app.store import db
+from app.store import postgres
 
 
-def create_app(settings: Settings, *, clock: Clock = db.clock) -> Litestar:
+def create_app(settings: Settings, *, clock: Clock = postgres.clock) -> Litestar:
     """An app that works on the servers `settings` name; it connects to them when it is started and they answer."""
     app = Litestar(
         [

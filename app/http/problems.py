@@ -27,7 +27,7 @@ from app.errors import (
     capitalized,
 )
 from app.http import segments
-from app.http.options import WANTED
+from app.http.upload_options import WANTED
 
 log = structlog.get_logger(__name__)
 

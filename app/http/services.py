@@ -24,7 +24,7 @@ from app.ledger.ledger import GraphParameters
 from app.reads import graph
 from app.settings import Settings
 from app.store.broker import FailOverRedisBroker, redis_client
-from app.store.db import AsyncConnection, Connection, async_pool, pool
+from app.store.postgres import AsyncConnection, Connection, async_pool, pool
 
 Clock: TypeAlias = Callable[[], datetime]
 

@@ -22,7 +22,7 @@ from psycopg_pool import AsyncConnectionPool
 import sql
 from app.errors import Problem, TooManyListeners
 from app.store.broker import FailOverRedisBroker
-from app.store.db import AsyncConnection, Connection, async_one, async_rows, scalars
+from app.store.postgres import AsyncConnection, Connection, async_one, async_rows, scalars
 
 log = structlog.get_logger(__name__)
 

@@ -19,7 +19,7 @@ import msgspec
 
 import sql
 from app.settings import Settings
-from app.store.db import Connection, execute, rows
+from app.store.postgres import Connection, execute, rows
 
 _BEAT = sql.query("processes/beat")
 _LEAVE = sql.query("processes/leave")

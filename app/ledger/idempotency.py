@@ -19,7 +19,7 @@ import msgspec
 import sql
 from app.errors import BadRequest
 from app.ledger.ledger import UploadState
-from app.store.db import AsyncConnection, async_one, async_scalars
+from app.store.postgres import AsyncConnection, async_one, async_scalars
 
 _CLAIM = sql.query("idempotency/claim")
 _GET = sql.query("idempotency/get")

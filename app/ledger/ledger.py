@@ -22,9 +22,9 @@ import msgspec
 
 import sql
 from app.errors import Problem
-from app.posts.reading import Clock, ColumnNames, Format
+from app.posts.options import Clock, ColumnNames, Format
 from app.settings import Settings
-from app.store.db import Connection, execute, one, rows, scalars
+from app.store.postgres import Connection, execute, one, rows, scalars
 
 SWEEP_LOCK = 0x6D67_0000_0001
 """Key of the advisory lock of the one sweep at a time."""

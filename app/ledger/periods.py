@@ -15,7 +15,7 @@ import msgspec
 
 import sql
 from app.settings import Settings
-from app.store.db import Connection, execute, one, rows
+from app.store.postgres import Connection, execute, one, rows
 
 _BEGIN = sql.query("periods/begin")
 _FINISH = sql.query("periods/finish")

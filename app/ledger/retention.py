@@ -14,7 +14,7 @@ import msgspec
 
 import sql
 from app.settings import Settings
-from app.store.db import Connection, execute, one, scalars
+from app.store.postgres import Connection, execute, one, scalars
 
 _UPLOADS_DUE = sql.query("retention/uploads_due")
 _LOCK_BATCHES = sql.query("retention/lock_batches")

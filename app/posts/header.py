@@ -8,7 +8,7 @@ import msgspec
 
 from app.errors import UploadRefused
 from app.posts.csvscan import LF, Flaw, Rows, count_lines, scan
-from app.posts.reading import ColumnNames, Format
+from app.posts.options import ColumnNames, Format
 
 MAX_HEADER_BYTES = 64 << 10
 

@@ -2,8 +2,8 @@
 
 - A line ends with LF or CR LF. Lines with nothing but white space are no rows.
 - The keys are taken exactly as they are named; other keys are ignored. Of a key that comes twice, the last counts.
-- Text and author are strings. The timestamp is a string or a number, and read by the rules of app/posts/instants.py as it is
-  written: 1714566600.5 is, 1.7e9 is not.
+- Text and author are strings. The timestamp is a string or a number, and read by the rules of app/posts/instants.py
+  as it is written: 1714566600.5 is, 1.7e9 is not.
 - A byte order mark before the first line is skipped.
 """
 

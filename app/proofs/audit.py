@@ -19,7 +19,7 @@ import sql
 from app.graph.deltas import DELTA_SCHEMA, fold, unpack
 from app.ledger.ledger import GraphParameters, parameters
 from app.posts.shards import shard_of
-from app.store.db import Connection, one, rows, scalars
+from app.store.postgres import Connection, one, rows, scalars
 
 _AUDIT = sql.query("ledger/audit")
 _SAMPLE = sql.query("ledger/audit_sample")

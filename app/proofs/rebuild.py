@@ -16,19 +16,19 @@ import polars as pl
 
 import sql
 from app.errors import BadState
-from app.graph import ranges, top_edges, versions
+from app.graph import decay_ranges, top_edges, versions
 from app.graph.deltas import by_id, fold, unpack
 from app.graph.edges import merge_arrays
 from app.graph.mentions import PROFILES, count
 from app.graph.users import UserIds
 from app.ledger.ledger import GraphParameters, Options
 from app.posts.compression import decompress
-from app.posts.formats import READERS
-from app.posts.reading import Format
+from app.posts.options import Format
+from app.posts.readers import READERS
 from app.posts.shards import shard_lock_key
 from app.proofs.audit import LARGEST_DEVIATION, LIGHT, snapshot
-from app.store.db import Connection, execute, one, rows, scalars
-from app.summaries import summaries
+from app.store.postgres import Connection, execute, one, rows, scalars
+from app.summaries import summarizing
 
 _LOCK = sql.query("rebuild/lock")
 _CLEAR = sql.query("rebuild/clear")
@@ -200,12 +200,12 @@ def swap(conn: Connection, batch_ids: list[int], parameters: GraphParameters, *,
             raise BadState("uploads were applied or taken out since the rebuild began: start it again.")
         execute(conn, _EMPTY_ARCHIVE)
         execute(conn, _EMPTY_EDGES)
-        ranges.forget(conn)
+        decay_ranges.forget(conn)
         swapped = execute(conn, _SWAP_IN)
         for shard in range(parameters.shards):
             top_edges.refill(conn, shard, parameters)
         versions.advance(conn, range(parameters.shards))
-        summaries.recount(conn, parameters, now=now)
+        summarizing.recount(conn, parameters, now=now)
     return swapped
 
 

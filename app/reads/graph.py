@@ -22,8 +22,8 @@ from app.graph.users import MAX_PROBES
 from app.ledger.ledger import GraphParameters
 from app.posts.posts import MAX_AUTHOR_CHARACTERS
 from app.posts.shards import fold, handle_ids, shard_of
-from app.store.arrays import Int8Array
-from app.store.db import AsyncConnection, async_one, async_rows, async_scalars
+from app.store.params import Int8Array
+from app.store.postgres import AsyncConnection, async_one, async_rows, async_scalars
 
 _PARAMETERS = sql.query("graph/parameters")
 _USERS = sql.query("users/get")

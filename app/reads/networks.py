@@ -16,8 +16,8 @@ from psycopg import IsolationLevel
 import sql
 from app.ledger.ledger import GraphParameters
 from app.reads.graph import Direction, User, View, seen
-from app.store.arrays import Int8Array
-from app.store.db import AsyncConnection, async_one, async_rows, async_scalars
+from app.store.params import Int8Array
+from app.store.postgres import AsyncConnection, async_one, async_rows, async_scalars
 
 _USERS = sql.query("users/get")
 _AROUND = sql.query("edges/around")

@@ -14,7 +14,7 @@ import sql
 from app.ledger.ledger import GraphParameters
 from app.posts.shards import shard_of
 from app.reads.graph import User
-from app.store.db import AsyncConnection, async_one, async_rows, async_scalars
+from app.store.postgres import AsyncConnection, async_one, async_rows, async_scalars
 from app.summaries import days
 
 _EDGES = sql.query("rankings/edges")

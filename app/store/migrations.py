@@ -13,7 +13,7 @@ from yoyo.connections import DatabaseURI
 
 import sql
 from app.errors import NotMigrated
-from app.store.db import Connection, connect, execute, process_name, scalars, where
+from app.store.postgres import Connection, connect, execute, process_name, scalars, where
 
 LOCK_KEY = 0x6D67_0000_0000
 """Key of the advisory lock under which migrations run; the shards' keys lie elsewhere (app.posts.shards)."""

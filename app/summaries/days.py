@@ -17,9 +17,9 @@ import numpy as np
 import polars as pl
 
 import sql
-from app.graph.grouping import Groups
+from app.graph.groups import Groups
 from app.posts.shards import MAX_SHARDS, Ints, shard_of
-from app.store.db import Connection, execute, one, scalars
+from app.store.postgres import Connection, execute, one, scalars
 
 _INSERT = sql.query("day_runs/insert")
 _INSERT_BLOCK = sql.query("day_runs/insert_block")

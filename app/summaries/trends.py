@@ -15,8 +15,8 @@ from datetime import date, timedelta
 import polars as pl
 
 import sql
-from app.store.arrays import Float8Array, Int8Array
-from app.store.db import Connection, execute
+from app.store.params import Float8Array, Int8Array
+from app.store.postgres import Connection, execute
 from app.summaries import days
 
 _CLEAR = sql.query("trending_users/clear")

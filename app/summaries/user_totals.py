@@ -16,9 +16,9 @@ import numpy as np
 import polars as pl
 
 import sql
-from app.graph.grouping import Numbers
-from app.store.arrays import Float8Array, Int8Array, TimestamptzArray
-from app.store.db import Connection, execute, rows
+from app.graph.groups import Numbers
+from app.store.params import Float8Array, Int8Array, TimestamptzArray
+from app.store.postgres import Connection, execute, rows
 
 _ADD = sql.query("user_totals/add")
 _SUBTRACT = sql.query("user_totals/subtract")

@@ -11,7 +11,7 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from app.store.db import Connection, one, rows
+from app.store.postgres import Connection, one, rows
 
 HERE = Path(__file__).with_name("sql")
 

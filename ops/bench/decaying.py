@@ -20,8 +20,8 @@ import msgspec
 from app import settings as app_settings
 from app.graph import decay
 from app.ledger.ledger import parameters
-from app.store import db
-from app.store.db import Connection
+from app.store import postgres
+from app.store.postgres import Connection
 from ops import processes
 from ops.bench import database
 from ops.bench.plan import Plan
@@ -48,7 +48,7 @@ def run(conn: Connection, now: datetime) -> Ran:
     while True:
         began = time.perf_counter()
         started = decay.begin(conn, settings=settings, now=now)
-        if started is not None and decay.work(conn, started, parameters(conn), clock=db.clock):
+        if started is not None and decay.work(conn, started, parameters(conn), clock=postgres.clock):
             totals = decay.totals(conn, started)
             if started.as_of == now:
                 return Ran(time.perf_counter() - began, totals.written_down, totals.archived)
@@ -70,8 +70,8 @@ def measure(service: Service, plan: Plan) -> list[Section]:
         service.upload("tail", plan.decay_rows, plan.seed + 400)
     edges = database.edge_count(conn)
     say(f"decay over {edges:,} edges …")
-    fresh = run(conn, db.clock())
-    service.now = db.clock() + later
+    fresh = run(conn, postgres.clock())
+    service.now = postgres.clock() + later
     stale = run(conn, service.now)
     again = run(conn, service.now + timedelta(minutes=1))
     alone = service.upload("mixed", plan.decay_rows, plan.seed + 401)
@@ -124,7 +124,7 @@ class _Beside:
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> _Beside:
-        start = self._service.now or db.clock()
+        start = self._service.now or postgres.clock()
         url = self._service.stack.settings.database_url
         arguments = [url, str(self._later.total_seconds()), start.isoformat()]
         self._process = subprocess.Popen(
@@ -143,7 +143,7 @@ class _Beside:
         answer, _error = self._process.communicate("enough\n")
         runs = msgspec.json.decode(answer, type=list[tuple[float, int, int]])
         self.runs = [Ran(*each) for each in runs]
-        self._service.now = (self._service.now or db.clock()) + self._later * len(runs)
+        self._service.now = (self._service.now or postgres.clock()) + self._later * len(runs)
 
 
 def main(arguments: list[str]) -> int:
@@ -156,7 +156,7 @@ def main(arguments: list[str]) -> int:
 
     threading.Thread(target=listen, daemon=True).start()
     runs: list[Ran] = []
-    with db.connect(url, role="bench decay") as conn:
+    with postgres.connect(url, role="bench decay") as conn:
         print("connected", flush=True)
         while not enough.is_set() or not runs:
             now += later

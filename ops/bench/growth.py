@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from app.store import db
+from app.store import postgres
 from ops.bench import chart, database, decaying
 from ops.bench.plan import Plan
 from ops.bench.report import Section, Table, millions, number
@@ -44,7 +44,7 @@ def measure(service: Service, plan: Plan) -> list[Section]:
         tail, _ = service.measure("tail", plan.growth_step, seed)
         mixed, _ = service.measure("mixed", plan.growth_step, seed)
         sizes, free = database.sizes(service.conn), shutil.disk_usage(service.directory).free
-        fresh = decaying.run(service.conn, db.clock())
+        fresh = decaying.run(service.conn, postgres.clock())
         points.append(Point(edges, tail, mixed, sizes, database.depth(service.conn), fresh))
         say(f"{edges:,} edges: tail {tail.rows_per_second:,.0f}, mixed {mixed.rows_per_second:,.0f} rows/s")
         if edges >= plan.growth_edges:
@@ -56,7 +56,7 @@ def measure(service: Service, plan: Plan) -> list[Section]:
         for step in range(1, TAIL_STEPS):
             service.upload("tail", plan.growth_step, seed + step)
     say("decay of every edge …")
-    service.now = (service.now or db.clock()) + decaying.stale_after()
+    service.now = (service.now or postgres.clock()) + decaying.stale_after()
     stale = decaying.run(service.conn, service.now)
     edges_at_last = database.edge_count(service.conn)
     ratios = {

@@ -21,7 +21,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from app.store import db
+from app.store import postgres
 from ops import processes
 from ops.bench import database, flow, procs
 from ops.bench.plan import Plan
@@ -316,7 +316,7 @@ class _Writing(threading.Thread):
 
     def _write(self) -> None:
         settings = self._service.stack.settings
-        with db.connect(settings.database_url, role="bench writer") as conn:
+        with postgres.connect(settings.database_url, role="bench writer") as conn:
             under_way: list[str] = []
             while under_way or not self._enough.is_set():
                 while len(under_way) < self._ahead and not self._enough.is_set():
@@ -329,7 +329,7 @@ class _Writing(threading.Thread):
                 under_way = [upload for upload in under_way if not _applied(conn, upload)]
 
 
-def _applied(conn: db.Connection, upload: str) -> bool:
+def _applied(conn: postgres.Connection, upload: str) -> bool:
     (row,) = database.rows_of(conn, "state", id=upload)
     if row["state"] in DONE - {"applied"}:
         raise UploadFailed(f"upload {upload} is {row['state']}: {row['error']}")

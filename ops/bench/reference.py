@@ -29,8 +29,8 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from app.store import db
-from app.store.db import Connection
+from app.store import postgres
+from app.store.postgres import Connection
 from ops.bench import database
 
 BATCH_ROWS = 10_000
@@ -138,7 +138,7 @@ def _engine(database_url: str) -> sa.Engine:
 
 
 def with_sqlalchemy(database_url: str, edges: dict[Pair, Seen]) -> None:
-    now = db.clock()
+    now = postgres.clock()
     with _engine(database_url).begin() as conn:
         conn.execute(sa.text(_statement("reference_lock")))
         ids: dict[str, int] = {}
@@ -183,11 +183,11 @@ def with_sqlalchemy(database_url: str, edges: dict[Pair, Seen]) -> None:
 @cache
 def _connection(database_url: str) -> Connection:
     """Of this process."""
-    return db.connect(database_url, role="reference")
+    return postgres.connect(database_url, role="reference")
 
 
 def by_hand(database_url: str, edges: dict[Pair, Seen]) -> None:
-    now = db.clock()
+    now = postgres.clock()
     conn = _connection(database_url)
     with conn.transaction():
         database.run(conn, "reference_lock")

@@ -25,8 +25,8 @@ from app.ledger.ledger import parameters
 from app.posts.shards import handle_ids
 from app.proofs.audit import Audit, audit_with_weights
 from app.settings import Settings
-from app.store import db
-from app.store.db import Connection
+from app.store import postgres
+from app.store.postgres import Connection
 from ops import processes
 from ops.bench import database, procs
 from ops.bench.oracle import Account, Key, account
@@ -230,7 +230,7 @@ class Service:
 
     def verdict(self) -> Verdict:
         """The audit, weights of some edges with it, and every edge of the sampled authors against the oracle."""
-        found = audit_with_weights(self.conn, sample=SAMPLED_EDGES, now=self.now or db.clock())
+        found = audit_with_weights(self.conn, sample=SAMPLED_EDGES, now=self.now or postgres.clock())
         wanted = {key: (e.mention_count, e.first_seen, e.last_seen) for key, e in self.expected.edges.items()}
         stored = self._stored()
         differing = sum(wanted.get(key) != stored.get(key) for key in wanted.keys() | stored.keys())
@@ -328,6 +328,6 @@ def running(directory: Path, plan: Plan) -> Generator[Service]:
     """A stack in `directory`/data, with a connection of ours."""
     with (
         running_stack(directory / "data", plan.workers) as stack,
-        db.connect(stack.settings.database_url, role="bench") as conn,
+        postgres.connect(stack.settings.database_url, role="bench") as conn,
     ):
         yield Service(stack, conn, directory, plan)

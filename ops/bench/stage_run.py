@@ -22,16 +22,16 @@ from app import settings as app_settings
 from app.graph.deltas import by_id, count_batch, fold, merge_shard, pack, unpack
 from app.graph.mentions import PROFILES, Counted, count
 from app.graph.users import UserIds
-from app.ledger import ledger, uploads
+from app.ledger import ledger, receiving
 from app.ledger.ledger import Claim, GraphParameters, Options
 from app.posts.compression import compress, decompress
-from app.posts.formats import READERS
+from app.posts.readers import READERS
 from app.posts.shards import handle_ids
 from app.proofs.audit import audit
 from app.settings import Settings
-from app.store import db
-from app.store.db import Connection, execute
+from app.store import postgres
 from app.store.migrations import migrate
+from app.store.postgres import Connection, execute
 from ops.bench import database
 
 CHUNK = 1 << 16
@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> int:
     migrate(url)
     settings = msgspec.structs.replace(app_settings.load(), database_url=url)
     timed = Timed({})
-    with db.connect(url, role="bench") as conn:
+    with postgres.connect(url, role="bench") as conn:
         graph = ledger.parameters(conn)
         through = _Through(conn, settings, graph, timed)
         for run in range(runs):
@@ -93,7 +93,7 @@ def _pure(content: bytes, settings: Settings, graph: GraphParameters, timed: Tim
                 each.frame,
                 profile=PROFILES[options.profile],
                 clock=options.clock,
-                received_at=db.clock(),
+                received_at=postgres.clock(),
                 half_life=graph.half_life,
                 retweets=options.retweets,
             )
@@ -153,16 +153,16 @@ class _Through(NamedTuple):
         user_ids = UserIds(bits=graph.handle_bits, memory=settings.known_handles)
         with self.timed.stage(f"count: all of it, users known to the database ({name})"):
             for claim in claims:
-                count_batch(conn, claim, graph, user_ids, now=db.clock())
+                count_batch(conn, claim, graph, user_ids, now=postgres.clock())
         with self.timed.stage(f"merge ({name})"):
             for shard in range(graph.shards):
-                while merge_shard(conn, shard, graph, most_edges=settings.merge_edges, now=db.clock()):
+                while merge_shard(conn, shard, graph, most_edges=settings.merge_edges, now=postgres.clock()):
                     pass
 
 
 def _stage(conn: Connection, claims: list[Claim], timed: Timed) -> None:
     """The INSERT alone, of another upload, which is given up."""
-    upload, now = uuid.uuid4(), db.clock()
+    upload, now = uuid.uuid4(), postgres.clock()
     named = {"filename": None, "options": "{}", "again": False, "received_by": "bench", "received_at": now}
     execute(conn, sql.query("uploads/insert"), {"id": upload, **named})
     with timed.stage("stage (INSERT)"):
@@ -178,8 +178,8 @@ async def _take_in(settings: Settings, content: bytes) -> uuid.UUID:
         for start in range(0, len(content), CHUNK):
             yield content[start : start + CHUNK]
 
-    async with db.async_pool(settings.database_url, role="bench", size=3, statement_timeout=300) as pool:
-        received = await uploads.receive(
+    async with postgres.async_pool(settings.database_url, role="bench", size=3, statement_timeout=300) as pool:
+        received = await receiving.receive(
             pool,
             body(),
             options=Options(),
@@ -188,14 +188,14 @@ async def _take_in(settings: Settings, content: bytes) -> uuid.UUID:
             again=True,
             settings=settings,
             received_by="bench",
-            clock=db.clock,
+            clock=postgres.clock,
         )
     return received.upload_id
 
 
 def _claims(conn: Connection, settings: Settings, upload: uuid.UUID) -> list[Claim]:
     batches = [row["id"] for row in database.rows_of(conn, "batches_of", id=upload)]
-    claims = [ledger.claim(conn, batch, settings=settings, now=db.clock()) for batch in batches]
+    claims = [ledger.claim(conn, batch, settings=settings, now=postgres.clock()) for batch in batches]
     return [claim for claim in claims if claim is not None]
 
 

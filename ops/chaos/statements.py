@@ -10,7 +10,7 @@ import psycopg
 from psycopg import ClientCursor
 from psycopg.rows import dict_row
 
-from app.store import db
+from app.store import postgres
 
 HERE = Path(__file__).with_name("sql")
 LOST = psycopg.OperationalError
@@ -20,7 +20,11 @@ LOST = psycopg.OperationalError
 def connect(dsn: str) -> psycopg.Connection[Any]:
     """A connection that does not wait long for a server that is away. Raises psycopg.OperationalError."""
     return psycopg.connect(
-        dsn, autocommit=True, connect_timeout=3, application_name=db.process_name("chaos"), cursor_factory=ClientCursor
+        dsn,
+        autocommit=True,
+        connect_timeout=3,
+        application_name=postgres.process_name("chaos"),
+        cursor_factory=ClientCursor,
     )
 
 

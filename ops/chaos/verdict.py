@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from app.proofs.audit import Audit, audit_with_weights
-from app.store import db
+from app.store import postgres
 from ops.bench.oracle import Account, account
 from ops.chaos import statements
 from ops.chaos.files import File, chunk_lines
@@ -73,8 +73,8 @@ def judge(dsn: str, seed: int, sent: Sequence[Sent], *, made_to_fail: int) -> Ve
             ((row["source"] or "?", row["target"] or "?"), row["mention_count"]) for row in _streamed(conn, "edges")
         )
         difference = compare(counts, found)
-    with db.connect(dsn, role="chaos") as conn:
-        audited = audit_with_weights(conn, sample=SAMPLE, now=db.clock())
+    with postgres.connect(dsn, role="chaos") as conn:
+        audited = audit_with_weights(conn, sample=SAMPLE, now=postgres.clock())
     complaints += against_clients(entries, sent)
     if failed["times"] > made_to_fail:
         complaints.append(f"{failed['times']} times a batch failed for good, {made_to_fail} of which were asked for")

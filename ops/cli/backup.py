@@ -21,9 +21,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 import sql
 from app.errors import BadRequest, BadState, MentiongraphError
 from app.settings import Settings
-from app.store import db
-from app.store.db import Connection
+from app.store import postgres
 from app.store.migrations import pending_migrations
+from app.store.postgres import Connection
 from ops.cli import options
 from ops.cli.console import err, size
 from ops.embedded.children import EmbeddedServerError
@@ -66,7 +66,7 @@ def backup(file: Path, data: Path | None) -> None:
         raise BadRequest(f"{file} exists already; name another file.")
     settings = options.migrated(data)
     _require_session(settings)
-    with db.connect(settings.database_url, role="backup") as conn:
+    with postgres.connect(settings.database_url, role="backup") as conn:
         program = _program("pg_dump", conn)
     # What edges_shadow holds is a rebuild's, which starts over anyway.
     dump = ("--format=custom", "--no-owner", "--no-acl", "--no-unlogged-table-data")
@@ -84,7 +84,7 @@ def backup(file: Path, data: Path | None) -> None:
         part.replace(file)
     finally:
         part.unlink(missing_ok=True)
-    click.echo(f"{file}: {size(file.stat().st_size)}, from {db.where(settings.database_url)}.")
+    click.echo(f"{file}: {size(file.stat().st_size)}, from {postgres.where(settings.database_url)}.")
 
 
 @click.command()
@@ -140,11 +140,11 @@ def _new_directory(data: Path) -> Generator[Settings]:
 
 def _restore(file: Path, settings: Settings) -> None:
     _require_session(settings)
-    with db.available(settings.database_url), db.connect(settings.database_url, role="restore") as conn:
-        (relations,) = db.scalars(conn, _RELATIONS)
+    with postgres.available(settings.database_url), postgres.connect(settings.database_url, role="restore") as conn:
+        (relations,) = postgres.scalars(conn, _RELATIONS)
         if relations:
             raise BadState(
-                f"{db.where(settings.database_url)} holds {relations} tables and the like; a backup is restored into "
+                f"{postgres.where(settings.database_url)} holds {relations} tables and the like; a backup is restored into "
                 "an empty database or, with --data, a new directory."
             )
         program = _program("pg_restore", conn)
@@ -155,8 +155,8 @@ def _restore(file: Path, settings: Settings) -> None:
             _running(program, restoring, settings, stdin=subprocess.PIPE, stdout=None) as process,
         ):
             _feed(process, archive, show)
-        db.execute(conn, _ANALYZE)
-    click.echo(f"restored into {db.where(settings.database_url)}.")
+        postgres.execute(conn, _ANALYZE)
+    click.echo(f"restored into {postgres.where(settings.database_url)}.")
     if missing := pending_migrations(settings.database_url):
         click.echo(f"It is of an older version, without {', '.join(missing)}: run `mentiongraph migrate`.")
 

@@ -14,8 +14,8 @@ import msgspec
 from app.errors import BadRequest, UploadRefused
 from app.posts import repair
 from app.posts.compression import decoder
-from app.posts.reading import Format
-from app.store import db
+from app.posts.options import Format
+from app.store import postgres
 from ops.cli import checking, options
 from ops.cli.checking import Reject, Report, TooManyRejects
 from ops.cli.console import facts, number, out, plain, print_json, table
@@ -73,7 +73,7 @@ def _check(file: Path, query: dict[str, str], kept: Path | None, batch_bytes: in
     try:
         with _keeping(kept) as keep, sending(name, "reading", "counting") as show, opened(file) as (stream, total):
             body = _decompressed(show.sent(stream, total), options.compression(file))
-            report = checking.check(body, wanted, batch_bytes=batch_bytes, now=db.clock(), rejected=keep)
+            report = checking.check(body, wanted, batch_bytes=batch_bytes, now=postgres.clock(), rejected=keep)
     except UploadRefused as refused:
         refusal = refused
         report = refused.report if isinstance(refused, TooManyRejects) else None

@@ -13,8 +13,8 @@ from app.errors import BadRequest, UploadRefused
 from app.graph.mentions import PROFILES, count
 from app.ledger.ledger import InputFormat, Options, RejectLimit
 from app.posts.encodings import transcoder
-from app.posts.formats import READERS
-from app.posts.reading import ColumnNames, Format
+from app.posts.options import ColumnNames, Format
+from app.posts.readers import READERS
 
 LINES_SHOWN = 5
 LONGEST_ROW_SEARCH = 16 << 20

@@ -13,7 +13,7 @@ from app.errors import DatabaseUnavailable
 from app.ledger import fleet, periods
 from app.ledger.fleet import FleetMember, Role
 from app.settings import Settings
-from app.store import db
+from app.store import postgres
 from ops import checkup
 from ops.cli import options
 
@@ -100,7 +100,7 @@ def list_processes(data: Path | None, *, json: bool) -> None:
     from ops.cli.console import out, print_json, table, when  # noqa: PLC0415 (as above)
 
     settings = options.migrated(data)
-    with db.available(settings.database_url), db.connect(settings.database_url, role="processes") as conn:
+    with postgres.available(settings.database_url), postgres.connect(settings.database_url, role="processes") as conn:
         seen, latest = fleet.seen(conn), periods.latest(conn)
     if json:
         print_json({"processes": [FleetMember.of(each, settings) for each in seen], "periods": latest})

@@ -12,13 +12,13 @@ from rich.text import Text
 
 import sql
 from app.errors import BadRequest, NotFound
-from app.ledger import dispatch, ledger
+from app.ledger import bells, ledger
 from app.ledger.ledger import FailedBatch, Ring
 from app.settings import Settings
-from app.store import db
 from app.store import migrations as domain_migrations
+from app.store import postgres
 from app.store.broker import FailOverRedisBroker, redis_client
-from app.store.db import Connection
+from app.store.postgres import Connection
 from ops.cli import options
 from ops.cli.console import number, out, plain, print_json, table
 
@@ -48,7 +48,7 @@ def migrate(data: Path | None) -> None:
     applied = domain_migrations.migrate(settings.database_url)
     for name in applied:
         click.echo(f"applied {name}")
-    click.echo(f"{db.where(settings.database_url)}: {'migrated' if applied else 'nothing to do'}.", err=True)
+    click.echo(f"{postgres.where(settings.database_url)}: {'migrated' if applied else 'nothing to do'}.", err=True)
 
 
 @click.command()
@@ -80,9 +80,9 @@ def audit(data: Path | None, *, sample: int, json: bool) -> None:
     from app.proofs import audit as domain_audit  # noqa: PLC0415 (brings polars along, which the other commands do without)
 
     settings = options.migrated(data)
-    with db.available(settings.database_url), db.connect(settings.database_url, role="audit") as conn:
+    with postgres.available(settings.database_url), postgres.connect(settings.database_url, role="audit") as conn:
         if sample:
-            found = domain_audit.audit_with_weights(conn, sample=sample, now=db.clock())
+            found = domain_audit.audit_with_weights(conn, sample=sample, now=postgres.clock())
         else:
             found = domain_audit.audit(conn)
     if json:
@@ -173,7 +173,7 @@ def replay(
     if (upload is not None) + (batch is not None) + failed != 1:
         raise BadRequest("say which batches: exactly one of --upload ID, --batch N, --failed.")
     settings = options.migrated(data)
-    with db.available(settings.database_url), db.connect(settings.database_url, role="replay") as conn:
+    with postgres.available(settings.database_url), postgres.connect(settings.database_url, role="replay") as conn:
         found = ledger.failed_batches(conn, upload_id=upload, batch_id=batch)
         if not found:
             _require_known(conn, upload, batch)
@@ -184,7 +184,7 @@ def replay(
         if ids and not dry_run:
             if failed and not yes:
                 click.confirm(f"Try {len(ids)} batches again?", abort=True, err=True)
-            moved = ledger.replay(conn, ids, now=db.clock())
+            moved = ledger.replay(conn, ids, now=postgres.clock())
     rung = _ring(settings, [each for each in found if each.id in moved]) if moved else None
     if json:
         print_json({"failed": found, "replayed": moved, "rung": rung, "dry_run": dry_run})
@@ -196,7 +196,7 @@ def _require_known(conn: Connection, upload: uuid.UUID | None, batch: int | None
     """Raises NotFound for an upload that is not there, and for a batch that is not there or has not failed."""
     if batch is not None:
         raise NotFound(f"no failed batch {batch}. `mentiongraph status` shows the states of uploads.")
-    if upload is not None and not db.scalars(conn, _KNOWN, {"id": upload}):
+    if upload is not None and not postgres.scalars(conn, _KNOWN, {"id": upload}):
         raise NotFound(f"the ledger has no upload {upload}. `mentiongraph status` lists the latest.")
 
 
@@ -208,7 +208,7 @@ def _ring(settings: Settings, batches: list[FailedBatch]) -> bool:
         enqueue_timeout=min(RINGS_NEED_SECONDS, settings.enqueue_timeout),
         middleware=[],
     )
-    return dispatch.ring_counts(broker, [Ring(batch.id, batch.priority) for batch in batches])
+    return bells.ring_counts(broker, [Ring(batch.id, batch.priority) for batch in batches])
 
 
 def _print_failed(found: list[FailedBatch]) -> None:

@@ -10,19 +10,19 @@ import click
 import msgspec
 
 from app.errors import BadSetting, DatabaseUnavailable
-from app.ledger import dispatch
+from app.ledger import bells
 from app.ledger.ledger import Priority
 from app.settings import Settings
 from app.store.broker import redis_client
-from app.store.db import where
 from app.store.migrations import require_migrated
+from app.store.postgres import where
 from ops import processes
 from ops.cli import options
 
 DATABASE_PATIENCE = 30.0
 """Seconds that a process waits for PostgreSQL at its start: machines boot in any order."""
 PAUSE = 1.0
-QUEUES = (dispatch.QUEUES[Priority.URGENT], dispatch.QUEUES[Priority.BULK], dispatch.MAINTENANCE_QUEUE)
+QUEUES = (bells.QUEUES[Priority.URGENT], bells.QUEUES[Priority.BULK], bells.MAINTENANCE_QUEUE)
 
 
 def _checked(settings: Settings) -> Settings:

@@ -21,8 +21,8 @@ from app.ledger.retention import Purged
 from app.proofs import rebuild as domain_rebuild
 from app.proofs.rebuild import Comparison, Difference
 from app.settings import Settings
-from app.store import db
-from app.store.db import Connection
+from app.store import postgres
+from app.store.postgres import Connection
 from ops.cli import options
 from ops.cli.console import cut, err, number, out, print_json, size, table
 
@@ -44,7 +44,7 @@ def decay(data: Path | None, *, dry_run: bool, json: bool) -> None:
       MENTIONGRAPH_ARCHIVE_BELOW=0.5 mentiongraph decay
     """
     settings = options.migrated(data)
-    with db.available(settings.database_url), db.connect(settings.database_url, role="decay") as conn:
+    with postgres.available(settings.database_url), postgres.connect(settings.database_url, role="decay") as conn:
         if dry_run:
             _preview(conn, settings, json=json)
         else:
@@ -52,7 +52,7 @@ def decay(data: Path | None, *, dry_run: bool, json: bool) -> None:
 
 
 def _preview(conn: Connection, settings: Settings, *, json: bool) -> None:
-    found = domain_decay.preview(conn, ledger.parameters(conn), settings=settings, now=db.clock())
+    found = domain_decay.preview(conn, ledger.parameters(conn), settings=settings, now=postgres.clock())
     if json:
         print_json(found)
         return
@@ -66,7 +66,7 @@ def _preview(conn: Connection, settings: Settings, *, json: bool) -> None:
 
 def _decay(conn: Connection, settings: Settings, *, json: bool) -> None:
     parameters = ledger.parameters(conn)
-    run = domain_decay.begin(conn, settings=settings, now=db.clock())
+    run = domain_decay.begin(conn, settings=settings, now=postgres.clock())
     if run is None:
         raise LookupError("a decay run was begun and is not there")
     with _progress("decay", TextColumn("{task.fields[done]}")) as bar:
@@ -75,7 +75,7 @@ def _decay(conn: Connection, settings: Settings, *, json: bool) -> None:
             done = f"{number(totals.written_down)} written down, {number(totals.archived)} archived"
             bar(completed=totals.looked_at, total=totals.looked_at + totals.to_look_at, done=done)
 
-        domain_decay.work(conn, run, parameters, clock=db.clock, progress=show)
+        domain_decay.work(conn, run, parameters, clock=postgres.clock, progress=show)
     totals = domain_decay.totals(conn, run)
     if json:
         print_json({"run": run.id, "written_down": totals.written_down, "archived": totals.archived})
@@ -103,13 +103,13 @@ def purge(data: Path | None, *, dry_run: bool, json: bool) -> None:
       MENTIONGRAPH_RETENTION_DAYS=7 mentiongraph purge
     """
     settings = options.migrated(data)
-    with db.available(settings.database_url), db.connect(settings.database_url, role="purge") as conn:
+    with postgres.available(settings.database_url), postgres.connect(settings.database_url, role="purge") as conn:
         if dry_run:
-            purged = retention.preview(conn, settings=settings, now=db.clock())
+            purged = retention.preview(conn, settings=settings, now=postgres.clock())
         else:
             with _progress("purge", TextColumn("{task.fields[done]}")) as bar:
                 purged = retention.purge(
-                    conn, settings=settings, now=db.clock(), progress=lambda purged: bar(done=_in_words(purged))
+                    conn, settings=settings, now=postgres.clock(), progress=lambda purged: bar(done=_in_words(purged))
                 )
     if json:
         print_json({**msgspec.structs.asdict(purged), "dry_run": dry_run})
@@ -154,7 +154,7 @@ def rebuild(data: Path | None, *, compare: bool, swap: bool, yes: bool, json: bo
     if compare == swap:
         raise BadRequest("say what for: exactly one of --compare, --swap.")
     settings = options.migrated(data)
-    with db.available(settings.database_url), db.connect(settings.database_url, role="rebuild") as conn:
+    with postgres.available(settings.database_url), postgres.connect(settings.database_url, role="rebuild") as conn:
         if swap and (busy := domain_rebuild.in_flight(conn)):
             raise BadState(f"{busy} uploads are being applied or taken out: swap once they are finished.")
         if swap and not yes:
@@ -170,11 +170,13 @@ def rebuild(data: Path | None, *, compare: bool, swap: bool, yes: bool, json: bo
 
 def _rebuild(conn: Connection, settings: Settings, *, swap: bool) -> _Rebuilt:
     parameters = ledger.parameters(conn)
-    with db.connect(settings.database_url, role="rebuild") as guard, domain_rebuild.alone(guard, conn):
+    with postgres.connect(settings.database_url, role="rebuild") as guard, domain_rebuild.alone(guard, conn):
         batch_ids = _count_anew(conn, parameters, settings)
         if swap:
-            return _Rebuilt(len(batch_ids), None, [], domain_rebuild.swap(conn, batch_ids, parameters, now=db.clock()))
-        comparison, differences = domain_rebuild.compare(conn, batch_ids, parameters, now=db.clock())
+            return _Rebuilt(
+                len(batch_ids), None, [], domain_rebuild.swap(conn, batch_ids, parameters, now=postgres.clock())
+            )
+        comparison, differences = domain_rebuild.compare(conn, batch_ids, parameters, now=postgres.clock())
     return _Rebuilt(len(batch_ids), comparison, differences, None)
 
 

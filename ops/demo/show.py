@@ -10,7 +10,7 @@ from rich.text import Text
 import sql
 from app.errors import MentiongraphError
 from app.ledger import ledger
-from app.store import db
+from app.store import postgres
 from ops import processes
 from ops.cli.client import Client, Entry
 from ops.cli.console import cut, err, facts, number, out, plain, size, table
@@ -86,10 +86,10 @@ def _upload(client: Client) -> Entry:
 
 
 def _strongest(stack: Stack) -> list[_Strong]:
-    with db.connect(stack.settings.database_url, role="demo") as conn:
+    with postgres.connect(stack.settings.database_url, role="demo") as conn:
         half_life = ledger.parameters(conn).half_life.total_seconds()
-        params = {"now": db.clock(), "half_life_seconds": half_life, "limit": STRONGEST}
-        return db.rows(conn, _Strong, _STRONGEST, params)
+        params = {"now": postgres.clock(), "half_life_seconds": half_life, "limit": STRONGEST}
+        return postgres.rows(conn, _Strong, _STRONGEST, params)
 
 
 def _summary(entry: Entry) -> object:

@@ -8,7 +8,7 @@ import pytest
 
 from app.errors import BadSetting
 from app.settings import environment, load
-from app.store.db import where
+from app.store.postgres import where
 
 SECRET = "p@ss/w:rd?"
 QUOTED = "p%40ss%2Fw%3Ard%3F"

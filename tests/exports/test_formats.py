@@ -28,8 +28,8 @@ from psycopg_pool import ConnectionPool
 from app.reads.exports import parquet
 from app.reads.exports.formats import FORMS, Export, Request
 from app.reads.exports.selection import Selection
-from app.store import db
-from app.store.db import Connection
+from app.store import postgres
+from app.store.postgres import Connection
 from tests.exports.graphs import HALF_LIFE, Edge, Graph, User, graphs, selected, selections, store
 
 GEXF_SCHEMA = Path(__file__).parents[1] / "data" / "gexf-1.3" / "gexf.xsd"
@@ -38,7 +38,7 @@ RUN_AS_FORMULAS = tuple("=+-@\t\r\n＝＋－＠")
 
 @pytest.fixture
 def pool(dsn: str) -> Generator[ConnectionPool[Connection]]:
-    with db.pool(dsn, role="export", size=1, statement_timeout=30) as pool:
+    with postgres.pool(dsn, role="export", size=1, statement_timeout=30) as pool:
         pool.wait()  # its threads draw random numbers as it opens, which hypothesis takes for its own
         yield pool
 

@@ -20,8 +20,8 @@ from app.http.asgi import create_app
 from app.http.services import Services
 from app.ledger import ledger
 from app.settings import Settings
-from app.store import db
-from app.store.db import Connection
+from app.store import postgres
+from app.store.postgres import Connection
 from tests.conftest import until
 
 Protocol = Literal["h11", "httptools"]
@@ -87,7 +87,7 @@ def serve(now: datetime) -> Generator[Serve]:
 @pytest.fixture
 def domain(dsn: str) -> Generator[Connection]:
     """A connection for the domain's functions."""
-    with db.connect(dsn, role="test") as conn:
+    with postgres.connect(dsn, role="test") as conn:
         yield conn
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from app.posts.shards import handle_ids
-from app.store.db import Connection
+from app.store.postgres import Connection
 
 HALF_LIFE = timedelta(days=7)
 

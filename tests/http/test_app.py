@@ -43,7 +43,7 @@ def test_a_bug_is_answered_without_what_is_inside(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("secret")
 
-    monkeypatch.setattr("app.ledger.status.uploads", broken)
+    monkeypatch.setattr("app.ledger.entries.uploads", broken)
 
     answer = api.http.get("/uploads")
 

@@ -16,11 +16,11 @@ import pytest
 import redis
 
 from app.graph import versions
-from app.http.cached import caching
+from app.http.cached import handlers
 from app.http.cached.answers import LONGEST_TARGET, MOST_TARGETS, Key, Question
 from app.http.cached.cache import Cache, Together
 from app.settings import Settings
-from app.store.db import Connection
+from app.store.postgres import Connection
 from ops.embedded.access import Access
 from ops.embedded.valkey import SERVICE, Monitoring, Sentinel, Valkey, sentinel_url
 from tests.conftest import until
@@ -147,7 +147,7 @@ def test_what_was_asked_before_is_answered_before_it_is_routed(graph: Api, monke
     def parsed(*_: object, **__: object) -> None:
         raise AssertionError("it was routed")
 
-    monkeypatch.setattr(caching, "_question", parsed)
+    monkeypatch.setattr(handlers, "_question", parsed)
 
     again = ask(graph)
     assert (status(again), again.content, again.headers["ETag"]) == ("hit", first.content, first.headers["ETag"])

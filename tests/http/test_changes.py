@@ -12,7 +12,7 @@ import pytest
 
 from app.graph import withdrawal
 from app.settings import Settings
-from app.store.db import Connection
+from app.store.postgres import Connection
 from tests.conftest import until
 from tests.graphs import apply_all
 from tests.http.conftest import Api, Serve

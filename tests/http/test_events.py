@@ -18,7 +18,7 @@ import pytest
 
 from app.ledger import events
 from app.settings import Settings
-from app.store.db import Connection
+from app.store.postgres import Connection
 from ops import processes
 from ops.embedded.children import Child, free_ports
 from tests.conftest import until

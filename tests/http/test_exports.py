@@ -20,7 +20,7 @@ from app.http.routes import exports
 from app.http.services import EXPORTS
 from app.reads.exports.formats import FORMS
 from app.settings import Settings
-from app.store.db import Connection
+from app.store.postgres import Connection
 from tests.conftest import until
 from tests.http.conftest import Api, Serve
 from tests.http.test_receiving import HEADER

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.store.db import Connection
+from app.store.postgres import Connection
 from tests.http.conftest import Api
 from tests.http.test_receiving import HEADER
 from tests.http.test_uploads import follow

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from app.settings import Settings
-from app.store.db import Connection
+from app.store.postgres import Connection
 from tests.http.conftest import Api, Serve
 from tests.http.test_receiving import CSV, HEADER
 from tests.http.test_uploads import follow

@@ -22,7 +22,7 @@ from app.ledger import ledger
 from app.posts.shards import shard_range
 from app.reads import graph
 from app.reads.graph import FIRST, Direction, Mention, Page, Place, User, View
-from app.store.db import Connection, async_rows, rows
+from app.store.postgres import Connection, async_rows, rows
 
 WEEK = timedelta(days=7)
 THEN = datetime(2026, 1, 1, 12, 34, 56, 789, tzinfo=UTC)

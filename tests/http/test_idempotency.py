@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from app.settings import Settings
-from app.store.db import Connection
+from app.store.postgres import Connection
 from tests.conftest import until
 from tests.http.conftest import Api, Serve
 from tests.http.test_receiving import CSV, CSV_TYPE, HEADER, bells, request_head, rows, states

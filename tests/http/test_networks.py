@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.reads import networks
-from app.store.db import Connection
+from app.store.postgres import Connection
 from tests.http.conftest import Api
 from tests.http.random_graphs import HALF_LIFE, HANDLES, Edge, Graph
 from tests.http.test_queries import SEED, asked, path

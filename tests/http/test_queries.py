@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from app.settings import Settings
-from app.store.db import Connection
+from app.store.postgres import Connection
 from tests.http.conftest import Api, serving
 from tests.http.random_graphs import HALF_LIFE, HANDLES, Graph
 from tests.http.test_uploads import follow

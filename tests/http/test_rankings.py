@@ -14,10 +14,10 @@ import pytest
 from app.graph import withdrawal
 from app.ledger import ledger
 from app.ledger.ledger import Options
-from app.posts.reading import Clock
+from app.posts.options import Clock
 from app.settings import Settings
-from app.store.db import Connection
-from app.summaries import summaries
+from app.store.postgres import Connection
+from app.summaries import summarizing
 from tests import summing
 from tests.graphs import apply_all
 from tests.http.conftest import Api
@@ -81,7 +81,7 @@ def known(settings: Settings, domain: Connection, now: datetime) -> Known:
         else:
             kept += sent
     apply_all(settings, now=now)
-    summaries.tidy(domain, ledger.parameters(domain), days_kept=settings.days_kept, now=now)
+    summarizing.tidy(domain, ledger.parameters(domain), days_kept=settings.days_kept, now=now)
     return Known(kept)
 
 
@@ -230,14 +230,14 @@ def test_what_is_merged_and_not_summarized_makes_them_stale(
     assert [edge["target"] for edge in get(api, "/rankings/edges")["edges"]] == ["bob"]
 
     parameters = ledger.parameters(domain)
-    summaries.summarize(domain, parameters, days_kept=settings.days_kept, now=now)
+    summarizing.summarize(domain, parameters, days_kept=settings.days_kept, now=now)
     mentioned, mentioning, trending, *by_day = stale()
     assert (mentioned, mentioning, by_day) == (None, None, [None, None])
     assert trending is not None
     assert now <= trending < now + timedelta(minutes=1)
     assert [user["handle"] for user in get(api, "/rankings/mentioned")["users"]] == ["bob"]
 
-    summaries.tidy(domain, parameters, days_kept=settings.days_kept, now=now)
+    summarizing.tidy(domain, parameters, days_kept=settings.days_kept, now=now)
     assert stale() == [None] * 5
 
 
@@ -259,7 +259,7 @@ def test_where_days_are_not_told_apart_there_are_none(api: Api, settings: Settin
     domain.execute("UPDATE summaries SET ended_at = now()")
     off = Settings(database_url=settings.database_url, days_kept=0)
     apply_all(off, now=now)
-    summaries.tidy(domain, ledger.parameters(domain), days_kept=0, now=now)
+    summarizing.tidy(domain, ledger.parameters(domain), days_kept=0, now=now)
 
     found = get(api, "/users/ada/days")
 

@@ -17,7 +17,7 @@ import redis
 
 from app.posts.compression import compress, decompress
 from app.settings import Settings
-from app.store.db import Connection
+from app.store.postgres import Connection
 from tests.conftest import until
 from tests.http.conftest import Api, Protocol, Serve
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import psycopg
 
-from app.store import db
+from app.store import postgres
 
 SIZE = 6
 """More connections than a pool checks before its patience ends."""
 
 
 def lose_all(conn: psycopg.Connection[Any]) -> None:
-    lost = db.scalars(
+    lost = postgres.scalars(
         conn,
         "select pg_terminate_backend(pid, 10000) from pg_stat_activity"
         " where datname = current_database() and pid <> pg_backend_pid()",
@@ -25,7 +25,7 @@ def lose_all(conn: psycopg.Connection[Any]) -> None:
 
 def test_the_first_request_after_it_is_served(conn: psycopg.Connection[Any], dsn: str) -> None:
     async def ask() -> None:
-        async with db.async_pool(dsn, role="test", size=SIZE, statement_timeout=10) as pool:
+        async with postgres.async_pool(dsn, role="test", size=SIZE, statement_timeout=10) as pool:
             async with AsyncExitStack() as stack:
                 for _ in range(SIZE):
                     await stack.enter_async_context(pool.connection())
@@ -38,7 +38,7 @@ def test_the_first_request_after_it_is_served(conn: psycopg.Connection[Any], dsn
 
 
 def test_the_first_thread_after_it_is_served(conn: psycopg.Connection[Any], dsn: str) -> None:
-    with db.pool(dsn, role="test", size=SIZE, statement_timeout=10) as pool:
+    with postgres.pool(dsn, role="test", size=SIZE, statement_timeout=10) as pool:
         with ExitStack() as stack:
             for _ in range(SIZE):
                 stack.enter_context(pool.connection())

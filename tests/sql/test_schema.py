@@ -12,8 +12,8 @@ from psycopg.rows import TupleRow
 
 import sql
 from app.errors import NotMigrated
-from app.store.db import connect
 from app.store.migrations import migrate, pending_migrations, require_migrated
+from app.store.postgres import connect
 from tests.conftest import Addresses, database_url
 
 CATALOG = """

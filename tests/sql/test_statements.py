@@ -16,12 +16,12 @@ from psycopg.pq import ExecStatus
 from psycopg.rows import TupleRow
 
 import sql
-from app.graph import decay, deltas, ranges, users, withdrawal
-from app.ledger import events, fleet, idempotency, ledger, periods, retention, status
+from app.graph import decay, decay_ranges, deltas, users, withdrawal
+from app.ledger import entries, events, fleet, idempotency, ledger, periods, retention
 from app.proofs import audit, rebuild
 from app.reads import graph, networks, rankings
 from app.reads.exports.selection import Selection
-from app.summaries import days, summaries, user_totals
+from app.summaries import days, summarizing, user_totals
 
 ROOT = Path(sql.__file__).parent.parent
 
@@ -33,11 +33,11 @@ READERS: dict[str, type[msgspec.Struct]] = {
     "batches/claim": ledger.Claim,
     "batches/expire": ledger._BatchOfUpload,
     "batches/failed": ledger.FailedBatch,
-    "batches/of_upload": status.Batch,
+    "batches/of_upload": entries.Batch,
     "batches/replay": ledger._BatchOfUpload,
     "batches/ring_due": ledger.Ring,
     "decay/archive": decay._Key,
-    "decay/heap": ranges._Heap,
+    "decay/heap": decay_ranges._Heap,
     "decay/look": decay._Stretch,
     "decay/preview": decay.Preview,
     "decay/totals": decay.Totals,
@@ -63,12 +63,12 @@ READERS: dict[str, type[msgspec.Struct]] = {
     "rebuild/moved_deltas": rebuild._Moved,
     "rebuild/payload": rebuild._Payload,
     "retention/preview": retention.Purged,
-    "summaries/payloads": summaries._Payload,
-    "summaries/state": summaries.State,
-    "summaries/take": summaries._Taken,
+    "summaries/payloads": summarizing._Payload,
+    "summaries/state": summarizing.State,
+    "summaries/take": summarizing._Taken,
     "top_users/held": user_totals._Held,
     "day_runs/full_level": days._Full,
-    "uploads/format": status._Format,
+    "uploads/format": entries._Format,
     "batches/rejected_so_far": withdrawal._SoFar,
     "deltas/take": deltas._DeltaRow,
     "deltas/withdraw": withdrawal._Delta,
@@ -88,8 +88,8 @@ READERS: dict[str, type[msgspec.Struct]] = {
     "edges/mentioning": networks._Step,
     "graph/parameters": ledger.GraphParameters,
     "ledger/audit": audit.Audit,
-    "rejects/of_upload": status.Reject,
-    "uploads/entries": status.Entry,
+    "rejects/of_upload": entries.Reject,
+    "uploads/entries": entries.Entry,
     "users/get": graph.User,
     "users/by_prefix": graph.User,
     "users/not_ours": users._NotOurs,

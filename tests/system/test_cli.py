@@ -30,7 +30,7 @@ from app.errors import MentiongraphError, Problem, ServerFailed
 from app.ledger import ledger
 from app.settings import Settings
 from app.store.broker import redis_client
-from app.store.db import Connection
+from app.store.postgres import Connection
 from ops.cli import COMMANDS, EXIT_CODES, main
 from ops.cli.client import Entry
 from ops.cli.console import PIPED_WIDTH

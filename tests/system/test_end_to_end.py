@@ -19,11 +19,11 @@ import psycopg
 import pytest
 import redis
 
-from app.graph import ranges
+from app.graph import decay_ranges
 from app.posts.shards import MAX_SHARDS, shard_lock_key
 from app.proofs.audit import audit
 from app.settings import Settings
-from app.store import db
+from app.store import postgres
 from ops import processes
 from ops.bench.generate import generate
 from ops.bench.oracle import account
@@ -128,7 +128,7 @@ def expected(*contents: bytes) -> dict[tuple[str, str], int]:
 def assert_exact(service: Service, *contents: bytes) -> None:
     """The graph equals the oracle's edge by edge, and the audit holds."""
     assert service.exported() == expected(*contents)
-    with db.connect(service.settings.database_url, role="test") as conn:
+    with postgres.connect(service.settings.database_url, role="test") as conn:
         found = audit(conn)
     assert found.exact, found
 
@@ -282,23 +282,23 @@ def test_uploads_go_on_while_redis_is_away(settings: Settings, tmp_path: Path, c
 def test_the_scheduler_triggers_decay_of_stale_edges(service: Service) -> None:
     """The day's decay, asked for the way periodiq does it, in a real worker."""
     long_ago = datetime.now(UTC) - timedelta(days=60)
-    with db.connect(service.settings.database_url, role="test") as conn:
+    with postgres.connect(service.settings.database_url, role="test") as conn:
         conn.execute("INSERT INTO users VALUES (1, 'ada', 'ada'), (2, 'bob', 'bob')")
         conn.execute(
             "INSERT INTO edges VALUES (1, 2, 1, 1.0, %s, %s, %s), (2, 1, 90000, 90000.0, %s, %s, %s)", [long_ago] * 6
         )
-        ranges.forget(conn)  # no merge brought them
+        decay_ranges.forget(conn)  # no merge brought them
         service.start_worker()
         answer = service.start("ask", Command(*_ask_for_decay(service.settings)))
         answer.wait(30)
         until(
-            lambda: db.scalars(conn, "SELECT count(*) FROM decay_runs WHERE finished_at IS NOT NULL") == [1],
+            lambda: postgres.scalars(conn, "SELECT count(*) FROM decay_runs WHERE finished_at IS NOT NULL") == [1],
             within=PATIENCE,
             what="the day's decay is finished",
         )
 
-        assert db.scalars(conn, "SELECT source_id FROM edges_archive") == [1]
-        assert db.scalars(conn, "SELECT source_id FROM edges WHERE weighed_at > now() - interval '1 hour'") == [2]
+        assert postgres.scalars(conn, "SELECT source_id FROM edges_archive") == [1]
+        assert postgres.scalars(conn, "SELECT source_id FROM edges WHERE weighed_at > now() - interval '1 hour'") == [2]
 
 
 def _ask_for_decay(settings: Settings) -> tuple[list[str], dict[str, str]]:

@@ -17,11 +17,11 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from app.errors import Problem
 from app.graph import deltas
 from app.graph.users import UserIds
-from app.ledger import ledger, uploads
+from app.ledger import ledger, receiving
 from app.ledger.ledger import Options
-from app.ledger.uploads import Received
+from app.ledger.receiving import Received
 from app.settings import Settings
-from app.store import db
+from app.store import postgres
 from ops.chaos.links import Links
 from ops.embedded.children import free_ports
 from tests.graphs import apply_all, edges
@@ -66,8 +66,8 @@ def send(settings: Settings, content: bytes, now: datetime) -> Received:
             yield content[start : start + 200]
 
     async def receive() -> Received:
-        async with db.async_pool(settings.database_url, role="test", size=3, statement_timeout=30) as pool:
-            return await uploads.receive(
+        async with postgres.async_pool(settings.database_url, role="test", size=3, statement_timeout=30) as pool:
+            return await receiving.receive(
                 pool,
                 body(),
                 options=Options(),
@@ -122,24 +122,24 @@ def test_a_count_and_a_merge_that_were_committed_unheard_are_not_done_twice(
     [batch] = rows(conn, "SELECT id FROM batches")
     user_ids = UserIds(bits=64, memory=100)
 
-    with db.connect(line.settings.database_url, role="test") as there:
+    with postgres.connect(line.settings.database_url, role="test") as there:
         parameters = ledger.parameters(there)
         claim = ledger.claim(there, batch, settings=settings, now=now)
         assert claim is not None
         # Before it, two commits bring the two users in.
         with line.losing_commit(3), pytest.raises(psycopg.OperationalError):
             deltas.count_batch(there, claim, parameters, user_ids, now=now)
-    with db.connect(settings.database_url, role="test") as here:
+    with postgres.connect(settings.database_url, role="test") as here:
         given_up = ledger.fail(here, claim, PROBLEM, settings=settings, now=now, its_own_fault=False)
         again = deltas.count_batch(here, claim, parameters, user_ids, now=now)
         [shard] = rows(conn, "SELECT shard FROM deltas")
     with (
-        db.connect(line.settings.database_url, role="test") as there,
+        postgres.connect(line.settings.database_url, role="test") as there,
         line.losing_commit(1),
         pytest.raises(psycopg.OperationalError),
     ):
         deltas.merge_shard(there, shard, parameters, most_edges=1, now=now)
-    with db.connect(settings.database_url, role="test") as here:
+    with postgres.connect(settings.database_url, role="test") as here:
         merged_again = deltas.merge_shard(here, shard, parameters, most_edges=1, now=now)
 
     assert (given_up, again, merged_again) == (False, None, 0)

@@ -22,7 +22,7 @@ from psycopg.rows import dict_row
 from app.errors import Problem
 from app.ledger import ledger
 from app.settings import Settings
-from app.store import db
+from app.store import postgres
 from ops.bench.generate import generate
 from ops.bench.oracle import account
 from ops.embedded.children import Child, free_ports
@@ -135,11 +135,11 @@ def fail_a_batch(settings: Settings, upload: str) -> None:
     """Its one attempt fails, as a worker would have it."""
     strict = msgspec.structs.replace(settings, max_attempts=1)
     problem = Problem(type="urn:test", title="It failed", status=500, detail="for the test")
-    with db.connect(settings.database_url, role="test") as conn:
-        (batch, *_) = db.scalars(conn, "SELECT id FROM batches WHERE upload_id = %(id)s", {"id": upload})
-        claim = ledger.claim(conn, batch, settings=strict, now=db.clock())
+    with postgres.connect(settings.database_url, role="test") as conn:
+        (batch, *_) = postgres.scalars(conn, "SELECT id FROM batches WHERE upload_id = %(id)s", {"id": upload})
+        claim = ledger.claim(conn, batch, settings=strict, now=postgres.clock())
         assert claim is not None
-        assert ledger.fail(conn, claim, problem, settings=strict, now=db.clock())
+        assert ledger.fail(conn, claim, problem, settings=strict, now=postgres.clock())
 
 
 def command(service: Service, *words: str) -> subprocess.CompletedProcess[str]:
@@ -182,10 +182,10 @@ def assert_shared(service: Service, pgbouncer: PgBouncer) -> None:
     clients = [row for row in pgbouncer.show("CLIENTS") if row["database"] == pgbouncer.database]
     servers = [row for row in pgbouncer.show("SERVERS") if row["database"] == pgbouncer.database]
     assert len(servers) <= SERVERS < len(clients)
-    with db.connect(service.settings.database_url, role="test") as conn:
-        until(lambda: not db.scalars(conn, LEFT_LOCKED), within=PATIENCE, what="only work under way holds locks")
+    with postgres.connect(service.settings.database_url, role="test") as conn:
+        until(lambda: not postgres.scalars(conn, LEFT_LOCKED), within=PATIENCE, what="only work under way holds locks")
         for role, statement in WRITERS.items():
-            writers = set(db.scalars(conn, statement))
+            writers = set(postgres.scalars(conn, statement))
             assert writers
             assert all(writer.startswith(f"mentiongraph {role}@") for writer in writers)
 
@@ -244,7 +244,7 @@ def test_a_standby_behind_it_is_promoted(server_directory: Path) -> None:
         standby.promote()
 
         with (
-            db.pool(pooler.url(), role="test", size=1, statement_timeout=5, pgbouncer=True) as pool,
+            postgres.pool(pooler.url(), role="test", size=1, statement_timeout=5, pgbouncer=True) as pool,
             pool.connection() as conn,
         ):
             conn.execute("CREATE TABLE written (at timestamptz)")

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from app.settings import Settings
-from app.store import db
+from app.store import postgres
 from ops import processes
 from ops.bench.generate import generate
 from ops.embedded.access import APP, Access
@@ -88,9 +88,9 @@ class Stream:
         """Until an upload that is sent after now is."""
         mark = len(self.contents)
         self.wait_for(5)
-        with db.connect(service.settings.database_url, role="test") as conn:
+        with postgres.connect(service.settings.database_url, role="test") as conn:
             applied = "SELECT count(*) FROM uploads WHERE state = 'applied'"
-            until(lambda: db.scalars(conn, applied) > [mark], within=PATIENCE, what="uploads are applied again")
+            until(lambda: postgres.scalars(conn, applied) > [mark], within=PATIENCE, what="uploads are applied again")
 
     def send(self, url: str) -> None:
         with httpx.Client(base_url=url, timeout=PATIENCE) as client:
@@ -120,9 +120,9 @@ def streaming(service: Service) -> Generator[Stream]:
         for sender in senders:
             sender.join()
     assert set(stream.answers) == {202}
-    with db.connect(service.settings.database_url, role="test") as conn:
+    with postgres.connect(service.settings.database_url, role="test") as conn:
         left = "SELECT count(*) FROM uploads WHERE state <> 'applied'"
-        until(lambda: db.scalars(conn, left) == [0], within=PATIENCE, what="every upload is applied")
+        until(lambda: postgres.scalars(conn, left) == [0], within=PATIENCE, what="every upload is applied")
     assert_exact(service, *stream.contents)
 
 

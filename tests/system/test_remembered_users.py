@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from app.graph.users import UserIds
-from app.store import db
 from app.store.migrations import migrate
+from app.store.postgres import connect, scalars
 from ops.embedded.postgres import Postgres
 
 pytestmark = pytest.mark.system
@@ -33,13 +33,13 @@ def primary(server_directory: Path) -> Generator[Postgres]:
 
 
 def ids_of(user_ids: UserIds, postgres: Postgres) -> list[int]:
-    with db.connect(postgres.dsn(), role="test") as conn:
+    with connect(postgres.dsn(), role="test") as conn:
         return user_ids.of(conn, USERS).tolist()
 
 
 def handles(postgres: Postgres) -> list[str]:
-    with db.connect(postgres.dsn(), role="test") as conn:
-        return db.scalars(conn, "select handle from users order by handle")
+    with connect(postgres.dsn(), role="test") as conn:
+        return scalars(conn, "select handle from users order by handle")
 
 
 def test_a_crash_takes_back_no_user_that_is_remembered(primary: Postgres) -> None:

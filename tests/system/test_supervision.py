@@ -13,9 +13,9 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from app.ledger import dispatch
+from app.ledger import bells
 from app.settings import Settings
-from app.store import db
+from app.store import postgres
 from ops import checkup, processes
 from ops.bench.generate import generate
 from ops.embedded.children import Child, free_ports
@@ -88,7 +88,7 @@ def crew(settings: Settings, tmp_path: Path) -> Generator[Crew]:
 
 
 def pids(conn: Connection) -> list[int]:
-    return db.scalars(conn, "select pid from processes order by pid")
+    return postgres.scalars(conn, "select pid from processes order by pid")
 
 
 def test_a_worker_that_is_stopped_is_not_healthy(crew: Crew, conn: Connection) -> None:
@@ -149,7 +149,7 @@ def test_two_schedulers_and_what_they_ask_for_is_done_once(crew: Crew, conn: Con
 
     until(
         lambda: (
-            set(db.scalars(conn, "select actor from periods where finished_at is not null")) == {*dispatch.PERIODIC}
+            set(postgres.scalars(conn, "select actor from periods where finished_at is not null")) == {*bells.PERIODIC}
         ),
         within=PATIENCE,
         what="all of it has been worked",
@@ -162,7 +162,7 @@ def test_two_schedulers_and_what_they_ask_for_is_done_once(crew: Crew, conn: Con
     )
     asked = [child.log.read_text().count("Scheduling Actor(decay") for child in schedulers]
     assert min(asked) >= 1
-    assert db.scalars(conn, "select count(*) from decay_runs") == [1]
+    assert postgres.scalars(conn, "select count(*) from decay_runs") == [1]
 
 
 # The whole stack ------------------------------------------------------------------------------------------------------

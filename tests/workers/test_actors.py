@@ -12,10 +12,10 @@ import psycopg
 import pytest
 import redis
 
-from app.ledger import dispatch
+from app.ledger import bells
 from app.ledger.ledger import Priority
 from app.settings import Settings
-from app.store import db
+from app.store import postgres
 from app.store.broker import FailOverRedisBroker
 from ops.embedded.children import free_ports
 from tests.uploading import posts_csv, upload
@@ -25,28 +25,28 @@ from workers.scheduler import Scheduler
 
 
 @pytest.mark.parametrize("priority", list(Priority))
-@pytest.mark.parametrize("verb", [dispatch.COUNT, dispatch.MERGE])
+@pytest.mark.parametrize("verb", [bells.COUNT, bells.MERGE])
 def test_work_is_sent_to_an_actor_that_is_there(verb: str, priority: Priority) -> None:
-    actor = process.broker.get_actor(dispatch.actor_name(verb, priority))
+    actor = process.broker.get_actor(bells.actor_name(verb, priority))
 
-    assert actor.queue_name == dispatch.QUEUES[priority]
+    assert actor.queue_name == bells.QUEUES[priority]
     assert len(inspect.signature(actor.fn).parameters) == 1
 
 
-@pytest.mark.parametrize("verb", [dispatch.SWEEP, dispatch.DECAY, dispatch.PURGE, dispatch.SUMMARIZE])
+@pytest.mark.parametrize("verb", [bells.SWEEP, bells.DECAY, bells.PURGE, bells.SUMMARIZE])
 def test_maintenance_is_sent_to_a_periodic_actor(verb: str) -> None:
     actor = process.broker.get_actor(verb)
 
-    assert actor.queue_name == dispatch.MAINTENANCE_QUEUE
+    assert actor.queue_name == bells.MAINTENANCE_QUEUE
     assert "periodic" in actor.options
     assert not inspect.signature(actor.fn).parameters
 
 
 def test_summaries_wait_behind_all_other_work() -> None:
-    actor = process.broker.get_actor(dispatch.SUMMARIZE_SOON)
+    actor = process.broker.get_actor(bells.SUMMARIZE_SOON)
 
-    assert actor.queue_name == dispatch.MAINTENANCE_QUEUE
-    assert actor.priority > max(dispatch.RANKS.values())
+    assert actor.queue_name == bells.MAINTENANCE_QUEUE
+    assert actor.priority > max(bells.RANKS.values())
     assert not inspect.signature(actor.fn).parameters
 
 
@@ -62,13 +62,13 @@ def test_a_sweep_does_what_it_can_while_redis_is_away(settings: Settings, conn: 
     alone.sweep()
 
     alone.close()
-    assert db.scalars(conn, "SELECT state FROM uploads") == ["aborted"]
+    assert postgres.scalars(conn, "SELECT state FROM uploads") == ["aborted"]
 
 
 def test_every_actor_is_known_to_dispatch() -> None:
-    known = {dispatch.actor_name(verb, priority) for verb in (dispatch.COUNT, dispatch.MERGE) for priority in Priority}
+    known = {bells.actor_name(verb, priority) for verb in (bells.COUNT, bells.MERGE) for priority in Priority}
 
-    upkeep = {dispatch.SWEEP, dispatch.DECAY, dispatch.PURGE, dispatch.SUMMARIZE, dispatch.SUMMARIZE_SOON}
+    upkeep = {bells.SWEEP, bells.DECAY, bells.PURGE, bells.SUMMARIZE, bells.SUMMARIZE_SOON}
     assert set(process.broker.actors) == known | upkeep
     assert set(main.__all__) == set(process.broker.actors)
 

@@ -14,10 +14,10 @@ from hypothesis import settings as hypothesis_settings
 from app.graph import decay, withdrawal
 from app.ledger import ledger
 from app.ledger.ledger import Options
-from app.posts.reading import Clock
+from app.posts.options import Clock
 from app.proofs.audit import Audit, audit, audit_with_weights
 from app.settings import Settings
-from app.store import db
+from app.store import postgres
 from tests.graphs import apply_all
 from tests.uploading import posts_csv, upload
 
@@ -122,7 +122,7 @@ def test_every_number_counts(conn: Connection) -> None:
 def test_weights_are_what_the_deltas_say_whatever_happened(
     settings: Settings, now: datetime, steps: list[tuple[str, str, str, int]]
 ) -> None:
-    with db.connect(settings.database_url, role="test") as conn:
+    with postgres.connect(settings.database_url, role="test") as conn:
         conn.execute(
             "TRUNCATE uploads, users, edges, edges_archive, top_edges, top_edge_floors, user_totals, top_users, "
             "decay_runs CASCADE"

@@ -18,7 +18,7 @@ from dramatiq.errors import ConnectionClosed
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from app.ledger import dispatch, events
+from app.ledger import bells, events
 from app.store import broker as broker_module
 from app.store import errands, redis_client
 from app.store.broker import Refused
@@ -140,7 +140,7 @@ def test_whatever_is_wrong_is_a_connection_error(what: str, server: Valkey, admi
             with pytest.raises(redis.ConnectionError) as raised:
                 broker.enqueue(message())
             assert isinstance(raised.value, Refused) == (what in LASTING)
-            assert not dispatch.ring_counts(broker, rings(3))
+            assert not bells.ring_counts(broker, rings(3))
             assert not events.announce(broker, [uuid4()])
             with pytest.raises(ConnectionClosed):
                 consumer.ack(held)
@@ -149,7 +149,7 @@ def test_whatever_is_wrong_is_a_connection_error(what: str, server: Valkey, admi
             with pytest.raises(ConnectionClosed):
                 next(broker.consume("bulk"))
 
-        until(lambda: dispatch.ring_counts(broker, rings(1)), within=10, what="it is rung again")
+        until(lambda: bells.ring_counts(broker, rings(1)), within=10, what="it is rung again")
         consumer.ack(held)
         assert events.announce(broker, [uuid4()])
 
@@ -159,8 +159,8 @@ def test_the_length_of_a_queue_is_no_other_error(server: Valkey, admin: redis.Re
     with broker_of(server.url, namespace) as broker:
         for what in ("NOPERM", "gone"):
             with _broken(what, server, admin), pytest.raises(redis.ConnectionError):
-                dispatch.queues_empty(broker)
-        assert dispatch.queues_empty(broker)
+                bells.queues_empty(broker)
+        assert bells.queues_empty(broker)
 
 
 def test_a_failure_closes_the_idle_connections(server: Valkey, admin: redis.Redis, namespace: str) -> None:
@@ -231,7 +231,7 @@ def test_a_server_that_forgot_the_scripts_is_told_them_again(
 def test_an_enqueue_is_tried_until_a_server_is_back(server: Valkey, namespace: str) -> None:
     with broker_of(server.url, namespace, timeout=60) as broker, ThreadPoolExecutor(1) as pool:
         server.kill()
-        rung = pool.submit(dispatch.ring_counts, broker, rings(3))
+        rung = pool.submit(bells.ring_counts, broker, rings(3))
         server.start()
         assert rung.result()
         assert broker.queue_length("bulk") == 3
@@ -239,7 +239,7 @@ def test_an_enqueue_is_tried_until_a_server_is_back(server: Valkey, namespace: s
 
 def test_what_is_refused_is_not_insisted_on(server: Valkey, admin: redis.Redis, namespace: str) -> None:
     with broker_of(server.url, namespace, timeout=3600) as broker, _broken("OOM", server, admin):
-        assert not dispatch.ring_counts(broker, rings(100))
+        assert not bells.ring_counts(broker, rings(100))
 
 
 def test_the_patience_is_for_all_messages_together(relay: Relay, namespace: str) -> None:
@@ -254,7 +254,7 @@ def test_the_patience_is_for_all_messages_together(relay: Relay, namespace: str)
 
     relay.lose = every_other
     with broker_of(relay.url, namespace, timeout=0.5) as broker:
-        assert not dispatch.ring_counts(broker, rings(1000))
+        assert not bells.ring_counts(broker, rings(1000))
         assert 0 < broker.queue_length("bulk") < 1000
 
 
@@ -262,14 +262,14 @@ def test_the_patience_is_for_all_messages_together(relay: Relay, namespace: str)
 def test_what_has_just_failed_is_not_waited_for(relay: Relay, namespace: str) -> None:
     with broker_of(relay.url, namespace) as broker:
         relay.mute = True
-        assert not dispatch.ring_counts(broker, rings(1))
+        assert not bells.ring_counts(broker, rings(1))
         tried = relay.accepted
-        assert not dispatch.ring_counts(broker, rings(1))
+        assert not bells.ring_counts(broker, rings(1))
         assert not events.announce(broker, [uuid4()])
         assert relay.accepted == tried
         relay.mute = False
         broker.enqueue(message())  # it answers
-        assert dispatch.ring_counts(broker, rings(1))
+        assert bells.ring_counts(broker, rings(1))
 
 
 # In the background ----------------------------------------------------------------------------------------------------
@@ -280,7 +280,7 @@ def test_in_the_background_nobody_waits(relay: Relay, namespace: str) -> None:
     with broker_of(relay.url, namespace, timeout=3600, background=True) as broker:
         relay.mute = True
         for _ in range(100):
-            assert dispatch.ring_counts(broker, rings(1))
+            assert bells.ring_counts(broker, rings(1))
             assert events.announce(broker, [uuid4()])
         until(lambda: relay.accepted > 1, within=10, what="it is tried again")
         relay.mute = False
@@ -292,7 +292,7 @@ def test_in_the_background_what_is_late_is_left_to_the_sweeper(relay: Relay, nam
     with broker_of(relay.url, namespace, timeout=0.1, background=True) as broker:
         relay.mute = True
         for _ in range(1000):
-            dispatch.ring_counts(broker, rings(1))
+            bells.ring_counts(broker, rings(1))
         broker.close(10)
         assert 0 < relay.accepted < 10
 

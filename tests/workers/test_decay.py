@@ -14,14 +14,14 @@ import pytest
 from hypothesis import HealthCheck, given, strategies
 from hypothesis import settings as hypothesis_settings
 
-from app.graph import decay, ranges
+from app.graph import decay, decay_ranges
 from app.graph.users import UserIds
 from app.ledger import ledger
 from app.ledger.ledger import Clock, Options
 from app.proofs import rebuild
 from app.proofs.audit import audit
 from app.settings import Settings
-from app.store import db
+from app.store import postgres
 from app.store.migrations import migrate
 from ops.embedded.postgres import Postgres
 from tests import summing
@@ -61,7 +61,7 @@ def held(conn: Connection) -> set[tuple[str, str]]:
 
 
 def stale(conn: Connection, before: datetime) -> int:
-    return db.scalars(conn, "SELECT count(*) FROM edges WHERE weighed_at < %(before)s", {"before": before})[0]
+    return postgres.scalars(conn, "SELECT count(*) FROM edges WHERE weighed_at < %(before)s", {"before": before})[0]
 
 
 def many(settings: Settings, count: int, at: datetime, *, author: str = "author") -> None:
@@ -70,18 +70,18 @@ def many(settings: Settings, count: int, at: datetime, *, author: str = "author"
 
 
 def pages(conn: Connection) -> int:
-    return db.scalars(conn, "SELECT pg_relation_size('edges') / current_setting('block_size')::bigint")[0]
+    return postgres.scalars(conn, "SELECT pg_relation_size('edges') / current_setting('block_size')::bigint")[0]
 
 
 def tuples_read(conn: Connection) -> int:
     """Of the edges, by scans of the table or a part of it, by this session."""
     conn.execute("SELECT pg_stat_force_next_flush()")
-    return db.scalars(conn, "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'edges'")[0]
+    return postgres.scalars(conn, "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'edges'")[0]
 
 
 @pytest.fixture
 def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranges, "BLOCKS", 1)
+    monkeypatch.setattr(decay_ranges, "BLOCKS", 1)
 
 
 def test_fresh_edges_are_left_alone(conn: Connection, settings: Settings, now: datetime) -> None:
@@ -175,7 +175,7 @@ def test_a_run_that_another_works_on_is_left_to_it(conn: Connection, settings: S
     assert started is not None
     parameters = ledger.parameters(conn)
 
-    with db.connect(settings.database_url, role="test") as other, other.transaction():
+    with postgres.connect(settings.database_url, role="test") as other, other.transaction():
         other.execute("SELECT pg_advisory_xact_lock(%s, %s)", [decay.LOCK_CLASS, started.id])
         assert not decay.work(conn, started, parameters, clock=lambda: now)
 
@@ -235,7 +235,7 @@ def own_server(settings: Settings, server_directory: Path) -> Generator[Settings
 
 def test_writing_everything_down_stays_hot_and_on_its_pages(own_server: Settings, now: datetime) -> None:
     many(own_server, 3000, now)
-    with db.connect(own_server.database_url, role="test") as conn:
+    with postgres.connect(own_server.database_url, role="test") as conn:
         before = pages(conn)
 
         assert run(conn, own_server, now + 2 * WEEK).written_down == 3000
@@ -291,7 +291,7 @@ def test_edges_that_a_rebuild_has_put_elsewhere_are_found(conn: Connection, sett
     run(conn, settings, at)
     parameters = ledger.parameters(conn)
     user_ids = UserIds(bits=parameters.handle_bits, memory=1000)
-    with db.connect(settings.database_url, role="test") as guard, rebuild.alone(guard, conn):
+    with postgres.connect(settings.database_url, role="test") as guard, rebuild.alone(guard, conn):
         rebuild.swap(conn, rebuild.count_anew(conn, parameters, user_ids), parameters, now=at)
 
     assert run(conn, settings, now + timedelta(days=8)).written_down == 300
@@ -335,7 +335,7 @@ def test_decay_changes_no_effective_weight(
     settings: Settings, now: datetime, mentions: list[tuple[str, str]], steps: list[int]
 ) -> None:
     """Mentions, and decay runs between them, at any distance: as if every mention decayed on its own."""
-    with db.connect(settings.database_url, role="test") as conn:
+    with postgres.connect(settings.database_url, role="test") as conn:
         conn.execute("TRUNCATE uploads, users, edges, edges_archive, top_edges, decay_runs CASCADE")
         summing.empty(conn)
         at = now

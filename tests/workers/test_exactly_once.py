@@ -21,11 +21,11 @@ from app.graph import decay, deltas, withdrawal
 from app.graph.users import UserIds
 from app.ledger import ledger
 from app.ledger.ledger import Claim, Options
-from app.posts.reading import Clock
+from app.posts.options import Clock
 from app.proofs.audit import audit
 from app.settings import Settings
-from app.store import db
-from app.summaries import summaries
+from app.store import postgres
+from app.summaries import summarizing
 from tests import summing
 from tests.conftest import until
 from tests.crashing import Crash, CrashingCursor
@@ -124,7 +124,7 @@ class Graph:
             self.parameters = ledger.parameters(conn)
 
     def connect(self) -> psycopg.Connection[TupleRow]:
-        conn = db.connect(self.settings.database_url, role="test")
+        conn = postgres.connect(self.settings.database_url, role="test")
         conn.cursor_factory = CrashingCursor
         return conn
 
@@ -142,7 +142,7 @@ class Graph:
 
     def batches(self) -> list[int]:
         with self.connect() as conn:
-            return db.scalars(conn, "SELECT id FROM batches ORDER BY id")
+            return postgres.scalars(conn, "SELECT id FROM batches ORDER BY id")
 
     def send(self, sent: Sent, *, again: bool) -> None:
         """Upload; sent once more, the ledger may know it already."""
@@ -223,7 +223,7 @@ class Graph:
         return decay.work(conn, run, self.parameters, clock=lambda: self.now) and run.as_of == self.now
 
     def summarize(self, conn: psycopg.Connection[TupleRow]) -> int | None:
-        return summaries.summarize(conn, self.parameters, days_kept=self.settings.days_kept, now=self.now)
+        return summarizing.summarize(conn, self.parameters, days_kept=self.settings.days_kept, now=self.now)
 
     def drain(self) -> None:
         """What an operator, the sweeper, and living workers do in the end."""
@@ -351,7 +351,9 @@ def test_the_graph_is_a_function_of_the_uploads(
         while not graph.decay(conn):
             pass
         stale = graph.now - timedelta(days=quick.stale_after_days)
-        assert db.scalars(conn, "SELECT count(*) FROM edges WHERE weighed_at < %(stale)s", {"stale": stale}) == [0]
+        assert postgres.scalars(conn, "SELECT count(*) FROM edges WHERE weighed_at < %(stale)s", {"stale": stale}) == [
+            0
+        ]
 
 
 # The moments of one batch's life at which its worker may die: every statement of count and of merge, before and after.
@@ -378,7 +380,7 @@ def test_a_worker_dies_at_each_statement(quick: Settings, statement: int, *, aft
     assert counts == {("ada", "bob"): 2, ("ada", "cy"): 1, ("bob", "ada"): 1}
     with graph.connect() as conn:
         assert audit(conn).exact
-        assert db.scalars(conn, "SELECT state FROM uploads") == ["applied"]
+        assert postgres.scalars(conn, "SELECT state FROM uploads") == ["applied"]
 
 
 def test_merges_add_up_whatever_comes_first(quick: Settings) -> None:
@@ -403,7 +405,7 @@ def test_merges_that_meet_flip_their_batch_once(quick: Settings, now: datetime) 
     upload(graph.settings, posts_csv(posts), received_at=START)
     with graph.connect() as conn:
         graph.count(conn, graph.batches()[0])
-        shards = db.scalars(conn, "SELECT shard FROM deltas ORDER BY shard")
+        shards = postgres.scalars(conn, "SELECT shard FROM deltas ORDER BY shard")
     assert len(shards) > 1
 
     def merge(shard: int) -> int | None:
@@ -415,9 +417,9 @@ def test_merges_that_meet_flip_their_batch_once(quick: Settings, now: datetime) 
 
     assert merged == [1] * len(shards)
     with graph.connect() as conn:
-        assert db.scalars(conn, "SELECT state FROM batches") == ["applied"]
-        assert db.scalars(conn, "SELECT state FROM uploads") == ["applied"]
-        events = db.scalars(conn, "SELECT to_state FROM ledger_events WHERE batch_id IS NOT NULL ORDER BY id")
+        assert postgres.scalars(conn, "SELECT state FROM batches") == ["applied"]
+        assert postgres.scalars(conn, "SELECT state FROM uploads") == ["applied"]
+        events = postgres.scalars(conn, "SELECT to_state FROM ledger_events WHERE batch_id IS NOT NULL ORDER BY id")
     assert events == ["staged", "counted", "applied"]
 
 
@@ -438,8 +440,8 @@ def test_batches_of_bad_rows_only_do_not_stand_in_each_others_way(quick: Setting
         list(threads.map(count, batches))
 
     with graph.connect() as conn:
-        assert db.scalars(conn, "SELECT state FROM uploads") == ["applied"]
-        assert db.scalars(conn, "SELECT count(*) FROM rejects") == [600]
+        assert postgres.scalars(conn, "SELECT state FROM uploads") == ["applied"]
+        assert postgres.scalars(conn, "SELECT count(*) FROM rejects") == [600]
 
 
 def test_a_replay_meets_the_merge_that_finishes_its_upload(quick: Settings, now: datetime) -> None:
@@ -454,7 +456,7 @@ def test_a_replay_meets_the_merge_that_finishes_its_upload(quick: Settings, now:
         claim = ledger.claim(conn, failed, settings=last, now=graph.now)
         assert claim is not None
         assert ledger.fail(conn, claim, PROBLEM, settings=last, now=graph.now)
-        shards = db.scalars(conn, "SELECT DISTINCT shard FROM deltas ORDER BY shard")
+        shards = postgres.scalars(conn, "SELECT DISTINCT shard FROM deltas ORDER BY shard")
 
     def merge_all() -> None:
         with graph.connect() as conn:
@@ -472,8 +474,8 @@ def test_a_replay_meets_the_merge_that_finishes_its_upload(quick: Settings, now:
                     what="the merge waits for the replay",
                 )
         merging.result()
-        assert db.scalars(conn, "SELECT state FROM uploads") == ["applying"]
+        assert postgres.scalars(conn, "SELECT state FROM uploads") == ["applying"]
     graph.drain()
     with graph.connect() as conn:
-        assert db.scalars(conn, "SELECT state FROM uploads") == ["applied"]
+        assert postgres.scalars(conn, "SELECT state FROM uploads") == ["applied"]
         assert audit(conn).exact

@@ -15,13 +15,13 @@ import pytest
 
 import sql
 from app.errors import UploadRefused
-from app.ledger import status
+from app.ledger import entries
 from app.ledger.ledger import InputFormat, Options
 from app.posts import repair
+from app.posts.options import ColumnNames, Format
 from app.posts.posts import RAW_BYTES
-from app.posts.reading import ColumnNames, Format
 from app.settings import Settings
-from app.store import db
+from app.store import postgres
 from tests.graphs import apply_all
 from tests.uploading import upload
 
@@ -42,7 +42,7 @@ def mentions(conn: Connection) -> set[tuple[str, str, int]]:
         SELECT s.handle || ' ' || t.handle || ' ' || e.mention_count
         FROM edges AS e JOIN users AS s ON s.id = e.source_id JOIN users AS t ON t.id = e.target_id
     """
-    found = [row.split() for row in db.scalars(conn, statement)]
+    found = [row.split() for row in postgres.scalars(conn, statement)]
     return {(source, target, int(count)) for source, target, count in found}
 
 
@@ -52,7 +52,7 @@ def rejects(conn: Connection, upload_id: UUID) -> list[tuple[Any, ...]]:
 
 
 def entry(conn: Connection, upload_id: UUID, column: str) -> Any:
-    return db.scalars(conn, f"SELECT {column} FROM uploads WHERE id = %(id)s", {"id": upload_id})[0]  # noqa: S608  # pyright: ignore[reportArgumentType]
+    return postgres.scalars(conn, f"SELECT {column} FROM uploads WHERE id = %(id)s", {"id": upload_id})[0]  # noqa: S608  # pyright: ignore[reportArgumentType]
 
 
 def table(delimiter: str, rows: int = 40) -> str:
@@ -166,8 +166,8 @@ def test_json_lines_without_a_row_are_refused(settings: Settings, now: datetime,
 
 
 def test_a_line_that_never_ends_is_refused(settings: Settings, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.ledger.uploads.LONGEST_ROW_SEARCH", 1000)
-    monkeypatch.setattr("app.ledger.uploads.SCAN_AGAIN_BYTES", 100)
+    monkeypatch.setattr("app.ledger.receiving.LONGEST_ROW_SEARCH", 1000)
+    monkeypatch.setattr("app.ledger.receiving.SCAN_AGAIN_BYTES", 100)
     small = msgspec.structs.replace(settings, batch_bytes=100)
     with pytest.raises(UploadRefused, match="begins on line 1 does not end") as refused:
         upload(small, b'{"data":"' + b"x" * 5000, options=JSONL, received_at=now)
@@ -200,7 +200,9 @@ def test_retweets(conn: Connection, settings: Settings, now: datetime, *, retwee
     upload_id = applied(settings, body, Options(retweets=retweets), now)
     left = {("x", "c", 1), ("x", "d", 1)}
     assert mentions(conn) == (left | {("x", "a", 1), ("x", "b", 1)} if retweets else left)
-    assert db.scalars(conn, "SELECT rows_accepted FROM batches WHERE upload_id = %(id)s", {"id": upload_id}) == [2]
+    assert postgres.scalars(conn, "SELECT rows_accepted FROM batches WHERE upload_id = %(id)s", {"id": upload_id}) == [
+        2
+    ]
 
 
 def test_rejects_come_back_repaired(conn: Connection, settings: Settings, now: datetime) -> None:
@@ -209,7 +211,7 @@ def test_rejects_come_back_repaired(conn: Connection, settings: Settings, now: d
     first = applied(settings, body, options, now)
     form = msgspec.convert(entry(conn, first, "format"), Format)
     statement = sql.query("rejects/of_upload")
-    kept = db.rows(conn, status.Reject, statement, {"upload_id": first, "after": 0, "limit": 10})
+    kept = postgres.rows(conn, entries.Reject, statement, {"upload_id": first, "after": 0, "limit": 10})
     file = b"".join(repair.csv_of(kept, form)).replace(b";soon;", b";1714566600;").replace(b";;2;", b";ann;2;")
 
     second = applied(settings, file, Options(columns=NAMES, delimiter="auto"), now)
@@ -232,4 +234,4 @@ def test_values_and_rows_are_kept_up_to_a_limit(conn: Connection, settings: Sett
     body = b"data,timestamp,username\n" + b"@a," + b"9" * 10_000 + b",x\n"
     upload_id = applied(settings, body, Options(), now)
     assert rejects(conn, upload_id) == [(2, "timestamp", b"9" * 200, "unreadable_timestamp")]
-    assert db.scalars(conn, "SELECT length(raw) FROM rejects") == [RAW_BYTES]
+    assert postgres.scalars(conn, "SELECT length(raw) FROM rejects") == [RAW_BYTES]

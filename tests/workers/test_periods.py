@@ -13,18 +13,18 @@ from typing import Any
 import psycopg
 import pytest
 
-from app.ledger import dispatch, periods
+from app.ledger import bells, periods
 from app.ledger.periods import Period
 from app.ledger.retention import Purged
 from app.settings import Settings
-from app.store import db
+from app.store import postgres
 from workers import main
 from workers.process import Process
 from workers.process import process as unused
 
 Connection = psycopg.Connection[Any]
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-PERIODIC = [dispatch.SWEEP, dispatch.DECAY, dispatch.PURGE, dispatch.SUMMARIZE]
+PERIODIC = [bells.SWEEP, bells.DECAY, bells.PURGE, bells.SUMMARIZE]
 
 
 def begin(conn: Connection, settings: Settings, now: datetime) -> Period | None:
@@ -59,7 +59,7 @@ def test_of_many_who_ask_at_one_instant_one_works(settings: Settings, now: datet
 
     def ask(_: int) -> list[Period]:
         taken = list[Period]()
-        with db.connect(settings.database_url, role="test") as conn:
+        with postgres.connect(settings.database_url, role="test") as conn:
             for hour in range(20):
                 barrier.wait()
                 period = begin(conn, settings, now + hour * HOUR)
@@ -176,7 +176,7 @@ def test_however_many_ask_at_once_a_day_has_one_decay(conn: Connection) -> None:
         list(threads.map(ask, range(12)))
 
     main.decay.fn()
-    assert db.scalars(conn, "select count(*) from decay_runs") == [1]
+    assert postgres.scalars(conn, "select count(*) from decay_runs") == [1]
 
 
 @pytest.mark.usefixtures("process")
@@ -191,12 +191,12 @@ def test_work_that_failed_is_done_by_the_next_who_asks(conn: Connection, monkeyp
         broken.setattr("app.ledger.retention.purge", die)
         with pytest.raises(Killed):
             main.purge.fn()
-    assert db.scalars(conn, "select finished_at from periods") == [None]
+    assert postgres.scalars(conn, "select finished_at from periods") == [None]
     expire(conn)
 
     main.purge.fn()
 
-    assert db.scalars(conn, "select finished_at is not null from periods") == [True]
+    assert postgres.scalars(conn, "select finished_at is not null from periods") == [True]
 
 
 def test_work_that_is_long_keeps_its_period(
@@ -220,7 +220,7 @@ def test_work_that_is_long_keeps_its_period(
 
 @pytest.mark.usefixtures("process")
 def test_a_decay_killed_before_midnight_is_not_that_of_the_day_after(conn: Connection) -> None:
-    yesterday = db.clock() - DAY
+    yesterday = postgres.clock() - DAY
     conn.execute(
         "insert into decay_runs (as_of, stale_before, archive_below, started_at) values (%s, %s, 0, %s)",
         [yesterday, yesterday, yesterday],
@@ -230,4 +230,4 @@ def test_a_decay_killed_before_midnight_is_not_that_of_the_day_after(conn: Conne
     expire(conn)
     main.decay.fn()
 
-    assert db.scalars(conn, "select count(*) from decay_runs where finished_at is not null") == [2]
+    assert postgres.scalars(conn, "select count(*) from decay_runs where finished_at is not null") == [2]

@@ -15,7 +15,7 @@ from dramatiq import Worker
 from dramatiq.errors import ConnectionClosed
 
 from app.settings import Settings
-from app.store.db import Connection, scalars
+from app.store.postgres import Connection, scalars
 from ops.embedded.children import free_ports
 from tests.conftest import until
 from workers.process import Process

@@ -17,12 +17,12 @@ from app.graph import decay, deltas, withdrawal
 from app.graph.users import UserIds
 from app.ledger import ledger, retention
 from app.ledger.ledger import Options
-from app.posts.reading import Clock
+from app.posts.options import Clock
 from app.proofs import rebuild
 from app.proofs.audit import audit, audit_with_weights
 from app.proofs.rebuild import Comparison, Difference
 from app.settings import Settings
-from app.store import db
+from app.store import postgres
 from tests.graphs import apply_all, edges
 from tests.uploading import posts_csv, upload
 
@@ -33,7 +33,7 @@ PAIRS = [("ada", "bob"), ("ada", "cy"), ("dee", "ada"), ("ada", "bob"), ("bob", 
 
 @contextmanager
 def alone(settings: Settings, conn: Connection) -> Generator[None]:
-    with db.connect(settings.database_url, role="test") as guard, rebuild.alone(guard, conn):
+    with postgres.connect(settings.database_url, role="test") as guard, rebuild.alone(guard, conn):
         yield
 
 
@@ -90,7 +90,7 @@ def test_the_ledger_makes_the_same_graph_again(
     assert (found.edges, found.rebuilt, different) == (5, 5, [])
     assert found.largest_deviation < 1e-12
     assert seen[-1][0] == seen[-1][1]
-    assert db.scalars(conn, "SELECT count(*) FROM edges_shadow") == [0]
+    assert postgres.scalars(conn, "SELECT count(*) FROM edges_shadow") == [0]
 
 
 def test_each_difference_is_counted_and_shown(conn: Connection, settings: Settings, now: datetime) -> None:
@@ -129,7 +129,7 @@ def test_work_in_progress_is_no_difference(
     apply_all(settings, now=now)
     withdrawal.retract(conn, leaving, parameters, now=now)
     coming = send(settings, ("bob", "ada"), *((f"author{number}", "cy") for number in range(20)), at=now)
-    for batch in db.scalars(conn, "SELECT id FROM batches WHERE upload_id = %(id)s", {"id": coming}):
+    for batch in postgres.scalars(conn, "SELECT id FROM batches WHERE upload_id = %(id)s", {"id": coming}):
         claim = ledger.claim(conn, batch, settings=settings, now=now)
         assert claim is not None
         deltas.count_batch(conn, claim, parameters, user_ids, now=now)
@@ -217,7 +217,7 @@ def test_one_rebuild_at_a_time_and_a_killed_one_is_forgotten(
 ) -> None:
     send(settings, ("ada", "bob"), at=now)
     apply_all(settings, now=now)
-    with db.connect(settings.database_url, role="test") as other, alone(settings, other):
+    with postgres.connect(settings.database_url, role="test") as other, alone(settings, other):
         filled(other)
         with pytest.raises(BadState, match="another rebuild"), alone(settings, conn):
             pass

@@ -18,7 +18,7 @@ from app.ledger.ledger import Options, RejectLimit
 from app.ledger.retention import Purged
 from app.proofs.audit import audit, audit_with_weights
 from app.settings import Settings
-from app.store import db
+from app.store import postgres
 from tests.graphs import apply_all, edges
 from tests.uploading import posts_csv, upload
 
@@ -36,17 +36,17 @@ def send(settings: Settings, count: int, *, at: datetime, options: Options | Non
 
 def left(conn: Connection) -> tuple[int, int, int]:
     """Payloads, deltas and rejects that are there."""
-    payloads = db.scalars(conn, "SELECT count(*) FROM batches WHERE payload IS NOT NULL")[0]
+    payloads = postgres.scalars(conn, "SELECT count(*) FROM batches WHERE payload IS NOT NULL")[0]
     return (
         payloads,
-        db.scalars(conn, "SELECT count(*) FROM deltas")[0],
-        db.scalars(conn, "SELECT count(*) FROM rejects")[0],
+        postgres.scalars(conn, "SELECT count(*) FROM deltas")[0],
+        postgres.scalars(conn, "SELECT count(*) FROM rejects")[0],
     )
 
 
 def fail_a_batch(conn: Connection, settings: Settings, upload_id: UUID, now: datetime) -> int:
     once = msgspec.structs.replace(settings, max_attempts=1)
-    batch: int = db.scalars(conn, "SELECT min(id) FROM batches WHERE upload_id = %(id)s", {"id": upload_id})[0]
+    batch: int = postgres.scalars(conn, "SELECT min(id) FROM batches WHERE upload_id = %(id)s", {"id": upload_id})[0]
     claim = ledger.claim(conn, batch, settings=once, now=now)
     assert claim is not None
     problem = Problem(type="urn:test", title="It broke", status=500, detail="on purpose")
@@ -68,7 +68,7 @@ def test_what_is_old_goes_and_the_graph_stays(conn: Connection, settings: Settin
     assert retention.purge(conn, settings=settings, now=later) == Purged()
     assert left(conn) == (0, 0, 0)
     assert edges(conn, now) == before
-    assert db.scalars(conn, "SELECT purged_at FROM uploads") == [later]
+    assert postgres.scalars(conn, "SELECT purged_at FROM uploads") == [later]
     found = audit_with_weights(conn, sample=50, now=later)
     assert found.exact
     assert found.weights is not None
@@ -135,7 +135,7 @@ def test_a_failed_upload_keeps_its_payloads_until_it_is_replayed_or_retracted(
 
     assert ledger.replay(conn, [batch], now=now + LATER) == [batch]
     apply_all(settings, now=now + LATER)
-    assert db.scalars(conn, "SELECT state FROM uploads") == ["applied"]
+    assert postgres.scalars(conn, "SELECT state FROM uploads") == ["applied"]
     assert audit(conn).exact
 
 
@@ -143,12 +143,12 @@ def test_pending_deltas_are_never_purged(conn: Connection, settings: Settings, n
     """Those of an upload that failed with some of its batches counted, and held because of its limit of rejects."""
     sent = send(settings, 20, at=now, options=Options(max_rejects=RejectLimit(rows=5)))
     parameters, user_ids = ledger.parameters(conn), UserIds(bits=64, memory=100)
-    for batch in db.scalars(conn, "SELECT id FROM batches ORDER BY id OFFSET 1"):
+    for batch in postgres.scalars(conn, "SELECT id FROM batches ORDER BY id OFFSET 1"):
         claim = ledger.claim(conn, batch, settings=settings, now=now)
         assert claim is not None
         deltas.count_batch(conn, claim, parameters, user_ids, now=now)
     fail_a_batch(conn, settings, sent, now)
-    assert db.scalars(conn, "SELECT state FROM uploads") == ["failed"]
+    assert postgres.scalars(conn, "SELECT state FROM uploads") == ["failed"]
     held = left(conn)[1]
     assert held > 0
     assert audit(conn).exact
@@ -178,9 +178,9 @@ def test_rejects_go_later_and_their_numbers_stay(
     assert retention.preview(conn, settings=settings, now=at).rejects == 2
     assert retention.purge(conn, settings=settings, now=at).rejects == 2
 
-    assert db.scalars(conn, "SELECT DISTINCT upload_id FROM rejects") == [fresh]
-    assert db.scalars(conn, "SELECT rows_rejected FROM batches") == [2, 2]
-    assert db.scalars(conn, "SELECT rejects_purged_at FROM uploads ORDER BY received_at") == [at, None]
+    assert postgres.scalars(conn, "SELECT DISTINCT upload_id FROM rejects") == [fresh]
+    assert postgres.scalars(conn, "SELECT rows_rejected FROM batches") == [2, 2]
+    assert postgres.scalars(conn, "SELECT rejects_purged_at FROM uploads ORDER BY received_at") == [at, None]
     assert audit(conn).exact
 
 
@@ -191,4 +191,4 @@ def test_uploads_that_came_to_nothing_are_passed_by(conn: Connection, settings: 
 
     retention.purge(conn, settings=settings, now=now + LATER)
 
-    assert db.scalars(conn, "SELECT count(*) FROM uploads WHERE purged_at IS NULL") == [0]
+    assert postgres.scalars(conn, "SELECT count(*) FROM uploads WHERE purged_at IS NULL") == [0]

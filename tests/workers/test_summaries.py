@@ -24,12 +24,12 @@ from app.graph.users import UserIds
 from app.ledger import ledger, retention
 from app.ledger.ledger import Options
 from app.ledger.retention import Purged
-from app.posts.reading import Clock
+from app.posts.options import Clock
 from app.proofs import rebuild
 from app.proofs.audit import audit, audit_with_weights
 from app.settings import Settings
-from app.store import db
-from app.summaries import days, summaries, trends, user_totals
+from app.store import postgres
+from app.summaries import days, summarizing, trends, user_totals
 from tests import summing
 from tests.crashing import Crash, CrashingCursor
 from tests.summing import Mention
@@ -93,7 +93,7 @@ class Graph:
             self.parameters = ledger.parameters(conn)
 
     def connect(self) -> Connection:
-        return db.connect(self.settings.database_url, role="test")
+        return postgres.connect(self.settings.database_url, role="test")
 
     def upload(self, posts: list[Post], *, clock: Clock = Clock.ARRIVAL, merged: bool = True) -> UUID:
         made = [(post.author, post.mentioned, self.now - timedelta(hours=post.age)) for post in posts]
@@ -104,7 +104,7 @@ class Graph:
             for author, mentioned, at in made
         ]
         with self.connect() as conn:
-            for batch in db.scalars(conn, "SELECT id FROM batches WHERE state = 'staged' ORDER BY id"):
+            for batch in postgres.scalars(conn, "SELECT id FROM batches WHERE state = 'staged' ORDER BY id"):
                 claim = ledger.claim(conn, batch, settings=self.settings, now=self.now)
                 assert claim is not None
                 user_ids = UserIds(bits=64, memory=100)
@@ -122,7 +122,7 @@ class Graph:
     def retract(self, conn: Connection, number: int, *, merged: bool = True) -> None:
         if self.sent:
             chosen = list(self.sent)[number % len(self.sent)]
-            [state] = db.scalars(conn, "SELECT state FROM uploads WHERE id = %(id)s", {"id": chosen})
+            [state] = postgres.scalars(conn, "SELECT state FROM uploads WHERE id = %(id)s", {"id": chosen})
             take_out = withdrawal.retract if state == "applied" else withdrawal.cancel
             take_out(conn, chosen, self.parameters, now=self.now)
             del self.sent[chosen]
@@ -130,10 +130,10 @@ class Graph:
                 self.merge(conn)
 
     def summarize(self, conn: Connection) -> int | None:
-        return summaries.summarize(conn, self.parameters, days_kept=self.settings.days_kept, now=self.now)
+        return summarizing.summarize(conn, self.parameters, days_kept=self.settings.days_kept, now=self.now)
 
     def tidy(self, conn: Connection) -> None:
-        summaries.tidy(conn, self.parameters, days_kept=self.settings.days_kept, now=self.now)
+        summarizing.tidy(conn, self.parameters, days_kept=self.settings.days_kept, now=self.now)
 
     @property
     def mentions(self) -> list[Mention]:
@@ -167,9 +167,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks, runs, chunks and lists of a few entries."""
     monkeypatch.setattr(days, "BLOCK_ENTRIES", 2)
     monkeypatch.setattr(days, "FAN_IN", 2)
-    monkeypatch.setattr(summaries, "EDGES_AT_ONCE", 5)
-    monkeypatch.setattr(summaries, "EDGES_IN_MEMORY", 3)
-    monkeypatch.setattr(summaries, "GATHERED", 2)
+    monkeypatch.setattr(summarizing, "EDGES_AT_ONCE", 5)
+    monkeypatch.setattr(summarizing, "EDGES_IN_MEMORY", 3)
+    monkeypatch.setattr(summarizing, "GATHERED", 2)
     monkeypatch.setattr(user_totals, "FEWEST", 1)
     monkeypatch.setattr(user_totals, "KEPT", 2)
     monkeypatch.setattr(user_totals, "MOST", 3)
@@ -177,7 +177,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def overtaken(graph: Graph, conn: Connection, step: Step, monkeypatch: pytest.MonkeyPatch) -> None:
     """While summaries are made, an upload of theirs is withdrawn, and that merged or not."""
-    mark: Callable[..., None] = summaries._mark
+    mark: Callable[..., None] = summarizing._mark
 
     def late(*args: Any, **kwargs: Any) -> None:
         with graph.connect() as other:
@@ -185,7 +185,7 @@ def overtaken(graph: Graph, conn: Connection, step: Step, monkeypatch: pytest.Mo
         mark(*args, **kwargs)
 
     with monkeypatch.context() as patched:
-        patched.setattr(summaries, "_mark", late)
+        patched.setattr(summarizing, "_mark", late)
         graph.summarize(conn)
 
 
@@ -236,7 +236,7 @@ def take(graph: Graph, conn: Connection, step: Step, monkeypatch: pytest.MonkeyP
 def test_summaries_are_what_the_mentions_add_up_to(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, steps: list[Step], days_kept: int
 ) -> None:
-    with db.connect(settings.database_url, role="test") as conn:
+    with postgres.connect(settings.database_url, role="test") as conn:
         conn.execute("TRUNCATE uploads, users, edges, edges_archive, decay_runs CASCADE")
         summing.empty(conn)
         graph = Graph(msgspec.structs.replace(settings, days_kept=days_kept))
@@ -379,7 +379,7 @@ def test_days_are_kept_for_as_long_as_is_said(graph: Graph, conn: Connection) ->
     graph.now += 35 * DAY
     graph.tidy(conn)
 
-    assert db.scalars(conn, "SELECT count(*) FROM day_runs") == [0]
+    assert postgres.scalars(conn, "SELECT count(*) FROM day_runs") == [0]
 
 
 @pytest.mark.usefixtures("small")
@@ -394,7 +394,7 @@ def test_nothing_is_left_of_what_was_taken_out(graph: Graph, conn: Connection) -
     graph.tidy(conn)
 
     for table in ("user_totals", "top_users", "day_runs", "day_blocks"):
-        assert db.scalars(conn, f"SELECT count(*) FROM {table}") == [0], table  # noqa: S608
+        assert postgres.scalars(conn, f"SELECT count(*) FROM {table}") == [0], table  # noqa: S608
 
 
 def test_days_are_switched_off_and_on(graph: Graph, conn: Connection) -> None:
@@ -405,8 +405,8 @@ def test_days_are_switched_off_and_on(graph: Graph, conn: Connection) -> None:
     graph.settings = msgspec.structs.replace(on, days_kept=0)
     unseen = graph.upload([Post("ada", "bob", 1), Post("ada", "bob", 30)])
     graph.summarize(conn)
-    assert db.scalars(conn, "SELECT count(*) FROM day_runs") == [0]
-    assert db.scalars(conn, "SELECT count(*) FROM deltas WHERE days IS NOT NULL") == [1]
+    assert postgres.scalars(conn, "SELECT count(*) FROM day_runs") == [0]
+    assert postgres.scalars(conn, "SELECT count(*) FROM deltas WHERE days IS NOT NULL") == [1]
 
     graph.settings = on
     graph.tidy(conn)
@@ -418,7 +418,7 @@ def test_days_are_switched_off_and_on(graph: Graph, conn: Connection) -> None:
     graph.summarize(conn)
 
     assert summing.held_edge_days(conn, date.min) == {("cy", "bob", graph.now.date()): 1}
-    assert summaries.state(conn).days_from == switched.date() + DAY
+    assert summarizing.state(conn).days_from == switched.date() + DAY
     assert audit(conn).exact
 
 
@@ -433,7 +433,7 @@ def test_more_days_are_kept_as_they_come(graph: Graph, conn: Connection) -> None
     graph.upload([Post("ada", "bob", 1), Post("ada", "bob", 24 * 10)])
     graph.summarize(conn)
 
-    assert summaries.state(conn).days_from == began
+    assert summarizing.state(conn).days_from == began
     assert sum(summing.held_edge_days(conn, date.min).values()) == 2
 
 
@@ -458,7 +458,7 @@ def test_who_is_trending_is_worked_out_of_the_days(graph: Graph, conn: Connectio
     assert listed(7) == [("ada", 200, 100, 210 / 110), ("bob", 3, 1, 13 / 11)]
     assert listed(1) == [("ada", 200, 0, 21.0), ("cy", 20, 0, 3.0)]
     assert listed(14) == []
-    assert summaries.state(conn).trends_until == graph.now.date()
+    assert summarizing.state(conn).trends_until == graph.now.date()
 
     graph.settings = msgspec.structs.replace(graph.settings, days_kept=0)
     graph.now += timedelta(hours=1)
@@ -493,12 +493,12 @@ def test_what_is_trending_is_worked_out_anew_each_day_and_no_oftener_than_it_is_
 
 
 def work(graph: Graph, conn: Connection) -> int:
-    return summaries.work(conn, graph.parameters, days_kept=graph.settings.days_kept, clock=lambda: graph.now)
+    return summarizing.work(conn, graph.parameters, days_kept=graph.settings.days_kept, clock=lambda: graph.now)
 
 
 @pytest.fixture
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(summaries, "EDGES_AT_ONCE", 1)
+    monkeypatch.setattr(summarizing, "EDGES_AT_ONCE", 1)
 
 
 @pytest.mark.usefixtures("small_steps")
@@ -506,14 +506,14 @@ def test_two_at_once_add_everything_once(graph: Graph, conn: Connection) -> None
     graph.upload(many(40))
     graph.upload(many(20))
     graph.retract(conn, 1)
-    waiting = summaries.state(conn).waiting
+    waiting = summarizing.state(conn).waiting
     barrier = Barrier(3)
 
     def help_out(_: int) -> int:
         with graph.connect() as own:
             barrier.wait()
             done = work(graph, own)
-            while summaries.state(own).waiting:
+            while summarizing.state(own).waiting:
                 done += work(graph, own)
             return done
 
@@ -527,7 +527,7 @@ def test_two_at_once_add_everything_once(graph: Graph, conn: Connection) -> None
 def test_while_somebody_is_at_it_nobody_else_is(graph: Graph, conn: Connection) -> None:
     graph.upload(many(3))
     with graph.connect() as other, other.transaction():
-        other.execute("SELECT pg_advisory_xact_lock(%s)", [summaries.LOCK])
+        other.execute("SELECT pg_advisory_xact_lock(%s)", [summarizing.LOCK])
 
         assert graph.summarize(conn) is None
         assert work(graph, conn) == 0
@@ -571,18 +571,18 @@ def test_what_is_merged_while_they_are_made_is_not_left(
     """Whoever merged it was told that somebody is at it."""
     graph.upload(many(3))
     steps = iter([lambda: graph.upload(many(5))])
-    tidy: Callable[..., None] = summaries.tidy
+    tidy: Callable[..., None] = summarizing.tidy
 
     def late(*args: Any, **kwargs: Any) -> None:
         tidy(*args, **kwargs)
         for step in steps:
             step()
 
-    monkeypatch.setattr(summaries, "tidy", late)
+    monkeypatch.setattr(summarizing, "tidy", late)
 
     work(graph, conn)
 
-    assert summaries.state(conn).waiting == 0
+    assert summarizing.state(conn).waiting == 0
     graph.check(conn)
 
 

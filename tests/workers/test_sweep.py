@@ -14,9 +14,9 @@ from app.graph import deltas
 from app.graph.users import UserIds
 from app.ledger import ledger
 from app.ledger.ledger import Options, Priority, Ring
-from app.posts.reading import Clock
+from app.posts.options import Clock
 from app.settings import Settings
-from app.store import db
+from app.store import postgres
 from tests.graphs import apply_all
 from tests.uploading import posts_csv, upload
 
@@ -28,7 +28,7 @@ PROBLEM = Problem(type="urn:test", title="It failed", status=500, detail="on pur
 def batch(settings: Settings, conn: Connection, now: datetime) -> int:
     """The one batch of a sealed upload."""
     upload(settings, posts_csv([("@bob", now, "ada")]), received_at=now)
-    return db.scalars(conn, "SELECT id FROM batches")[0]
+    return postgres.scalars(conn, "SELECT id FROM batches")[0]
 
 
 def state(conn: Connection) -> tuple[str, str]:
@@ -153,8 +153,8 @@ def test_an_upload_whose_receiver_is_gone_is_aborted(conn: Connection, settings:
 
     assert sweep(conn, settings, silent).aborted_uploads == 0
     assert sweep(conn, settings, silent + timedelta(seconds=1)).aborted_uploads == 1
-    assert db.scalars(conn, "SELECT state FROM uploads") == ["aborted"]
-    assert db.scalars(conn, "SELECT count(*) FROM batches") == [0]
+    assert postgres.scalars(conn, "SELECT state FROM uploads") == ["aborted"]
+    assert postgres.scalars(conn, "SELECT count(*) FROM batches") == [0]
 
 
 def test_urgent_work_is_rung_as_urgent(conn: Connection, settings: Settings, now: datetime) -> None:
@@ -176,20 +176,20 @@ def test_urgent_work_is_rung_and_merged_first(conn: Connection, settings: Settin
         upload(settings, posts_csv([(f"@bulk{number}", now, "ada")]), received_at=now)
     urgent = Options(priority=Priority.URGENT)
     upload(settings, posts_csv([("@urgent", now, "ada")]), received_at=now, options=urgent)
-    last = db.scalars(conn, "SELECT max(id) FROM batches")[0]
+    last = postgres.scalars(conn, "SELECT max(id) FROM batches")[0]
 
     due = ledger.sweep(conn, settings=settings, now=now, queues_empty=True, limit=1)
     assert due is not None
     assert due.batches == [Ring(last, Priority.URGENT)]
 
     parameters, user_ids = ledger.parameters(conn), UserIds(bits=64, memory=10)
-    for batch in db.scalars(conn, "SELECT id FROM batches ORDER BY id"):
+    for batch in postgres.scalars(conn, "SELECT id FROM batches ORDER BY id"):
         claim = ledger.claim(conn, batch, settings=settings, now=now)
         assert claim is not None
         assert deltas.count_batch(conn, claim, parameters, user_ids, now=now)
-    [shard] = db.scalars(conn, "SELECT DISTINCT shard FROM deltas")
+    [shard] = postgres.scalars(conn, "SELECT DISTINCT shard FROM deltas")
     assert deltas.merge_shard(conn, shard, parameters, most_edges=1, now=now) == 1
-    assert db.scalars(conn, "SELECT handle FROM edges JOIN users ON id = target_id") == ["urgent"]
+    assert postgres.scalars(conn, "SELECT handle FROM edges JOIN users ON id = target_id") == ["urgent"]
 
 
 def test_an_attempt_that_the_database_spoilt_is_given_back(
@@ -222,17 +222,17 @@ def test_the_same_bytes_are_known_however_they_came(conn: Connection, settings: 
 
     assert upload(settings, content, received_at=now) == first
     assert upload(settings, content, received_at=now, again=True) != first
-    assert db.scalars(conn, "SELECT count(*) FROM batches") == [2]
+    assert postgres.scalars(conn, "SELECT count(*) FROM batches") == [2]
 
 
 def test_very_short_lines_make_more_batches(conn: Connection, settings: Settings, now: datetime) -> None:
     upload(settings, b"data,timestamp,username\n" + b"x\n" * 600_000, received_at=now)
 
-    sizes = db.scalars(conn, "SELECT size_bytes FROM batches ORDER BY ordinal")
+    sizes = postgres.scalars(conn, "SELECT size_bytes FROM batches ORDER BY ordinal")
     assert len(sizes) >= 3
     assert sum(sizes) == 1_200_000
     apply_all(settings, now=now)
-    assert db.scalars(conn, "SELECT max(line) FROM rejects") == [600_001]
+    assert postgres.scalars(conn, "SELECT max(line) FROM rejects") == [600_001]
 
 
 def test_the_same_bytes_with_other_options_are_no_duplicate(
@@ -244,4 +244,4 @@ def test_the_same_bytes_with_other_options_are_no_duplicate(
     with pytest.raises(UploadRefused, match=str(first)):
         upload(settings, content, received_at=now, options=Options(clock=Clock.EVENT))
     assert upload(settings, content, received_at=now, options=Options(priority=Priority.URGENT)) == first
-    assert sorted(db.scalars(conn, "SELECT state FROM uploads")) == ["aborted", "duplicate", "staged"]
+    assert sorted(postgres.scalars(conn, "SELECT state FROM uploads")) == ["aborted", "duplicate", "staged"]

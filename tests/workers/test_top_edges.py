@@ -15,7 +15,7 @@ from app.graph import top_edges
 from app.graph.deltas import DELTA_SCHEMA, fold
 from app.graph.edges import add_edges, subtract_edges
 from app.ledger import ledger
-from app.store.db import Connection
+from app.store.postgres import Connection
 
 WEEK = timedelta(days=7)
 THEN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -18,7 +18,7 @@ from app.ledger import ledger
 from app.ledger.ledger import Options, RejectLimit
 from app.proofs.audit import audit
 from app.settings import Settings
-from app.store import db
+from app.store import postgres
 from tests.graphs import Held, apply_all, edges
 from tests.uploading import posts_csv, upload
 
@@ -34,11 +34,11 @@ def send(settings: Settings, *pairs: tuple[str, str], at: datetime, options: Opt
 
 
 def state(conn: Connection, upload_id: UUID) -> str:
-    return db.scalars(conn, "SELECT state FROM uploads WHERE id = %(id)s", {"id": upload_id})[0]
+    return postgres.scalars(conn, "SELECT state FROM uploads WHERE id = %(id)s", {"id": upload_id})[0]
 
 
 def batch_states(conn: Connection, upload_id: UUID) -> set[str]:
-    return set(db.scalars(conn, "SELECT state FROM batches WHERE upload_id = %(id)s", {"id": upload_id}))
+    return set(postgres.scalars(conn, "SELECT state FROM batches WHERE upload_id = %(id)s", {"id": upload_id}))
 
 
 def many(count: int, target: str = "bob") -> list[tuple[str, str]]:
@@ -145,7 +145,7 @@ def test_an_upload_is_cancelled_in_the_middle(
     before = edges(conn, now)
     sent = send(settings, *many(40), at=now)
     parameters, user_ids = ledger.parameters(conn), UserIds(bits=64, memory=100)
-    batches = db.scalars(conn, "SELECT id FROM batches WHERE state = 'staged' ORDER BY id")
+    batches = postgres.scalars(conn, "SELECT id FROM batches WHERE state = 'staged' ORDER BY id")
     claims = [ledger.claim(conn, batch, settings=settings, now=now) for batch in batches[:-1]]
     for claim in claims[:-1]:
         assert claim is not None
@@ -189,7 +189,7 @@ def test_a_dry_run_counts_everything_and_applies_nothing(conn: Connection, setti
 
     assert state(conn, sent) == "checked"
     assert batch_states(conn, sent) == {"checked"}
-    assert db.scalars(conn, "SELECT sum(mentions)::int FROM batches") == [30]
+    assert postgres.scalars(conn, "SELECT sum(mentions)::int FROM batches") == [30]
     assert edges(conn, now) == {}
     assert audit(conn).exact
 
@@ -215,7 +215,7 @@ def test_a_limit_of_rejects_is_decided_before_anything_is_applied(
     sent = upload(small, LIMITED_CSV, received_at=now, options=Options(max_rejects=limit))
     parameters, user_ids = ledger.parameters(conn), UserIds(bits=64, memory=100)
 
-    for batch in db.scalars(conn, "SELECT id FROM batches ORDER BY id"):
+    for batch in postgres.scalars(conn, "SELECT id FROM batches ORDER BY id"):
         claim = ledger.claim(conn, batch, settings=settings, now=now)
         if claim is None:
             continue  # refused already
@@ -249,7 +249,7 @@ def test_a_failed_batch_keeps_the_others_held_until_it_is_replayed(
 ) -> None:
     sent = send(settings, *many(30), at=now, options=Options(max_rejects=RejectLimit(rows=0)))
     parameters, user_ids = ledger.parameters(conn), UserIds(bits=64, memory=100)
-    failed, *others = db.scalars(conn, "SELECT id FROM batches ORDER BY id")
+    failed, *others = postgres.scalars(conn, "SELECT id FROM batches ORDER BY id")
     last = msgspec.structs.replace(settings, max_attempts=1)
     claim = ledger.claim(conn, failed, settings=last, now=now)
     assert claim is not None
@@ -311,7 +311,7 @@ def test_too_many_rejects_beside_a_failed_batch(
     sent = upload(small, LIMITED_CSV, received_at=now, options=strict)
     parameters, user_ids = ledger.parameters(conn), UserIds(bits=64, memory=100)
     problem = Problem(type="urn:test", title="It failed", status=500, detail="on purpose")
-    batches = db.scalars(conn, "SELECT id FROM batches ORDER BY id")
+    batches = postgres.scalars(conn, "SELECT id FROM batches ORDER BY id")
     for batch in batches if rejects_first else reversed(batches):
         claim = ledger.claim(conn, batch, settings=small, now=now)
         if claim is None:
@@ -323,7 +323,7 @@ def test_too_many_rejects_beside_a_failed_batch(
         withdrawal.decide(conn, sent, now=now)
 
     assert state(conn, sent) == "failed"
-    assert db.scalars(conn, "SELECT error ->> 'type' FROM uploads")[0].endswith("too-many-rejects")
+    assert postgres.scalars(conn, "SELECT error ->> 'type' FROM uploads")[0].endswith("too-many-rejects")
     assert edges(conn, now) == {}
     assert audit(conn).exact
 
@@ -333,7 +333,7 @@ def test_a_dry_run_leaves_no_user(conn: Connection, settings: Settings, now: dat
 
     apply_all(settings, now=now)
 
-    assert db.scalars(conn, "SELECT count(*) FROM users") == [0]
+    assert postgres.scalars(conn, "SELECT count(*) FROM users") == [0]
 
 
 def test_a_delta_that_cannot_be_merged_is_set_aside(conn: Connection, settings: Settings, now: datetime) -> None:
@@ -341,12 +341,12 @@ def test_a_delta_that_cannot_be_merged_is_set_aside(conn: Connection, settings: 
     bad = send(settings, ("ada", "bob"), at=now)
     good = send(settings, ("ada", "cy"), at=now)
     parameters, user_ids = ledger.parameters(conn), UserIds(bits=64, memory=100)
-    for batch in db.scalars(conn, "SELECT id FROM batches ORDER BY id"):
+    for batch in postgres.scalars(conn, "SELECT id FROM batches ORDER BY id"):
         claim = ledger.claim(conn, batch, settings=settings, now=now)
         assert claim is not None
         deltas.count_batch(conn, claim, parameters, user_ids, now=now)
     conn.execute("UPDATE deltas SET payload = 'rubbish' WHERE batch_id = (SELECT min(id) FROM batches)")
-    [shard] = db.scalars(conn, "SELECT DISTINCT shard FROM deltas")
+    [shard] = postgres.scalars(conn, "SELECT DISTINCT shard FROM deltas")
     with pytest.raises(ComputeError) as failure:
         deltas.merge_shard(conn, shard, parameters, most_edges=1, now=now)
 
@@ -354,7 +354,7 @@ def test_a_delta_that_cannot_be_merged_is_set_aside(conn: Connection, settings: 
 
     apply_all(settings, now=now)
     assert (state(conn, bad), state(conn, good)) == ("applying", "applied")
-    assert "shard" in db.scalars(conn, "SELECT error ->> 'detail' FROM batches WHERE error IS NOT NULL")[0]
+    assert "shard" in postgres.scalars(conn, "SELECT error ->> 'detail' FROM batches WHERE error IS NOT NULL")[0]
     withdrawal.cancel(conn, bad, parameters, now=now)
     assert state(conn, bad) == "cancelled"
     assert edges(conn, now) == {("ada", "cy"): Held(1, 1.0)}

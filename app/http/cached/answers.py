@@ -26,9 +26,9 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 import sql
 from app.graph import versions
 from app.http.cached.cache import Cache, Counters, Together
-from app.http.paging import minute
+from app.http.parameters import minute
 from app.settings import Settings
-from app.store.db import AsyncConnection, async_pool, require_primary, server_failed
+from app.store.postgres import AsyncConnection, async_pool, require_primary, server_failed
 
 NAME = "mentiongraph"
 """In Cache-Status (RFC 9211)."""
@@ -254,7 +254,7 @@ def _matches(if_none_match: str, tag: str) -> bool:
 def release() -> bytes:
     """A digest of the code: another release may answer the same question otherwise."""
     digest = hashlib.blake2b(digest_size=_TAG_BYTES)
-    for root, pattern in ((Path(__file__).parents[1], "**/*.py"), (sql.ROOT, "**/*.sql")):
+    for root, pattern in ((Path(__file__).parents[2], "**/*.py"), (sql.ROOT, "**/*.sql")):
         for file in sorted(root.glob(pattern)):
             digest.update(file.read_bytes())
     return digest.digest()

@@ -18,12 +18,12 @@ from app.graph import withdrawal
 from app.http import problems
 from app.http.openapi import examples
 from app.http.openapi.examples import answering
-from app.http.paging import MAX_NUMBER
+from app.http.parameters import MAX_NUMBER
 from app.http.routes.uploads import NOT_FOUND, Upload, UploadId, path_of
 from app.http.services import Injected, Services
-from app.ledger import dispatch, events, ledger, status
+from app.ledger import bells, entries, events, ledger
 from app.ledger.ledger import GraphParameters, Ring
-from app.store.db import Connection
+from app.store.postgres import Connection
 
 _LOCATION = [ResponseHeader("Location", documentation_only=True, description="Path of the upload's entry.")]
 _TAKEN = "It is under way; `Location` is the upload's entry."
@@ -98,7 +98,7 @@ async def retract_upload(services: Injected, upload_id: UploadId) -> Response[Up
 async def replay_upload(services: Injected, upload_id: UploadId) -> Response[Upload]:
     """Gives every failed batch of the upload fresh attempts. What of it was applied already is not touched."""
     async with services.pool.connection() as conn:
-        entry = await status.upload(conn, upload_id)
+        entry = await entries.upload(conn, upload_id)
     nothing = f"upload {upload_id} is {entry.state} and has no failed batch."
     return await _replay(services, upload_id, None, nothing)
 
@@ -127,7 +127,7 @@ async def replay_batch(
 ) -> Response[Upload]:
     """Gives one failed batch fresh attempts; answers its upload."""
     async with services.pool.connection() as conn:
-        upload_id = await status.upload_of_batch(conn, batch_id)
+        upload_id = await entries.upload_of_batch(conn, batch_id)
     return await _replay(services, upload_id, batch_id, f"batch {batch_id} has not failed.")
 
 
@@ -137,7 +137,7 @@ async def _withdraw(services: Services, upload_id: uuid.UUID, withdraw: _Withdra
             return withdraw(conn, upload_id, ledger.parameters(conn), now=services.clock())
 
     shards = await asyncio.to_thread(work)
-    return await _answer(services, upload_id, dispatch.ring_merges, shards)
+    return await _answer(services, upload_id, bells.ring_merges, shards)
 
 
 async def _replay(services: Services, upload_id: uuid.UUID, batch_id: int | None, nothing: str) -> Response[Upload]:
@@ -152,7 +152,7 @@ async def _replay(services: Services, upload_id: uuid.UUID, batch_id: int | None
             return ledger.replay(conn, replayable, now=services.clock())
 
     batches = await asyncio.to_thread(work)
-    return await _answer(services, upload_id, dispatch.ring_counts, batches)
+    return await _answer(services, upload_id, bells.ring_counts, batches)
 
 
 async def _answer(
@@ -160,7 +160,7 @@ async def _answer(
 ) -> Response[Upload]:
     """The upload's entry; the bells are rung after it is sent."""
     async with services.pool.connection() as conn:
-        entry = await status.upload(conn, upload_id)
+        entry = await entries.upload(conn, upload_id)
 
     async def wake() -> None:
         await asyncio.to_thread(ring, services.broker, [Ring(each, entry.options.priority) for each in ids])

@@ -22,12 +22,12 @@ from app.errors import TooManyListeners
 from app.http import problems
 from app.http.download import disconnected
 from app.http.openapi import examples
-from app.http.paging import MAX_NUMBER
+from app.http.parameters import MAX_NUMBER
 from app.http.routes.uploads import NOT_FOUND, BatchesByState, Progress, Upload, UploadId
 from app.http.services import Injected, Services
-from app.ledger import events, status
+from app.ledger import entries, events
+from app.ledger.entries import Entry
 from app.ledger.ledger import UNFINISHED, UploadState
-from app.ledger.status import Entry
 
 log = structlog.get_logger(__name__)
 
@@ -148,7 +148,7 @@ async def stream_events(
     finished; this is its entry. A stream that ends without it was broken off: come back with `Last-Event-ID`.
     """
     async with services.pool.connection() as conn:
-        await status.upload(conn, upload_id)
+        await entries.upload(conn, upload_id)
     services.hub.check_room(upload_id)
     return EventStream(_tell(services, upload_id, last_event_id), stalled_after=services.settings.receive_timeout)
 
@@ -162,7 +162,7 @@ async def _tell(services: Services, upload_id: uuid.UUID, last: int) -> AsyncGen
         while not services.hub.closed:
             # The entry first: what it says has its events in the ledger by now.
             async with services.pool.connection() as conn:
-                entry = await status.upload(conn, upload_id)
+                entry = await entries.upload(conn, upload_id)
             async with aclosing(events.after(services.pool, upload_id, last)) as changes:
                 async for change in changes:
                     last, spoken = change.id, now()

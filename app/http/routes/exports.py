@@ -25,9 +25,9 @@ from litestar.types import Receive
 from app.errors import BadRequest, TooManyExports
 from app.http import problems
 from app.http.download import Download
-from app.http.options import WANTED
-from app.http.paging import Archived, AsOf, SelfMentions, instant, moment
+from app.http.parameters import Archived, AsOf, SelfMentions, instant, moment
 from app.http.services import Injected, Services
+from app.http.upload_options import WANTED
 from app.reads import graph
 from app.reads.exports.formats import FORMS, Export, Request
 from app.reads.exports.selection import Selection

@@ -10,14 +10,14 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import PathParameter, QueryParameter
 
 from app.http import problems, segments
-from app.http.cached.caching import get_cached
+from app.http.cached.handlers import get_cached
 from app.http.openapi import graph_examples as examples
 from app.http.openapi.examples import answering
-from app.http.paging import Archived, AsOf, Cursor, Limit, SelfMentions, cursor_of, instant, next_page, place_of
+from app.http.parameters import Archived, AsOf, Cursor, Limit, SelfMentions, cursor_of, instant, next_page, place_of
 from app.http.services import Injected, Services
 from app.reads import graph
 from app.reads.graph import MAX_HANDLE_CHARACTERS, Direction, Mention, Page, Place, Tie, User, View
-from app.store.db import AsyncConnection
+from app.store.postgres import AsyncConnection
 
 NO_USER = {
     400: "'@' is no handle: nothing is left of it without '@' and white space.",

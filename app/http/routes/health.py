@@ -18,8 +18,8 @@ from app.http.openapi.examples import answering
 from app.http.probe import Probe
 from app.http.services import Injected, Services
 from app.ledger import fleet, periods
-from app.store.db import where
 from app.store.migrations import pending_migrations
+from app.store.postgres import where
 
 log = structlog.get_logger(__name__)
 

@@ -11,7 +11,7 @@ from litestar.params import PathParameter, QueryParameter
 from app.http import problems, segments
 from app.http.openapi import examples
 from app.http.openapi.examples import answering
-from app.http.paging import MAX_NUMBER, Limit, next_page
+from app.http.parameters import MAX_NUMBER, Limit, next_page
 from app.http.routes.graph import NO_USER, named
 from app.http.services import Injected
 from app.reads import graph

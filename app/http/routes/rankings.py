@@ -10,10 +10,10 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 
 from app.http import problems
-from app.http.cached.caching import get_cached
+from app.http.cached.handlers import get_cached
 from app.http.openapi import rankings_examples as examples
 from app.http.openapi.examples import answering
-from app.http.paging import AsOf, instant
+from app.http.parameters import AsOf, instant
 from app.http.routes.graph import NO_USER, Handle, Source, Target, named
 from app.http.services import Injected
 from app.reads import rankings

@@ -19,16 +19,16 @@ from litestar.params import HeaderParameter, QueryParameter, SkipValidation
 from app.errors import BadRequest, KeyInUse, KeyReused, UploadRefused
 from app.http import bodies, problems
 from app.http.openapi import examples
-from app.http.options import CHARSETS, CSV_TYPES, JSONL_TYPES, QUERY, Encoding, read_options
 from app.http.routes.uploads import Upload, path_of
 from app.http.services import Injected, Services
-from app.ledger import idempotency, status
-from app.ledger import uploads as domain
+from app.http.upload_options import CHARSETS, CSV_TYPES, JSONL_TYPES, QUERY, Encoding, read_options
+from app.ledger import entries, idempotency
+from app.ledger import receiving as domain
+from app.ledger.entries import Entry
 from app.ledger.ledger import UNFINISHED, InputFormat, Options
-from app.ledger.status import Entry
 from app.posts import compression
 from app.settings import Settings
-from app.store.db import AsyncConnection, process_name, steadily
+from app.store.postgres import AsyncConnection, process_name, steadily
 
 _FILENAME_LENGTH = 255
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -173,7 +173,7 @@ async def receive_upload(  # noqa: PLR0917 (what a request has)
     )
 
     async def answer(conn: AsyncConnection) -> tuple[Entry, Upload]:
-        entry = await status.upload(conn, received.upload_id)
+        entry = await entries.upload(conn, received.upload_id)
         upload = Upload.of(entry)
         if keyed is not None:
             await idempotency.set_answer(conn, keyed.key, msgspec.json.encode(upload))
@@ -211,7 +211,7 @@ async def _answer_again(
             "done. A new request needs a new key."
         )
     async with services.pool.connection() as conn:
-        entry = await status.upload(conn, kept.duplicate_of or kept.upload_id)
+        entry = await entries.upload(conn, kept.duplicate_of or kept.upload_id)
     return _answer(services, entry, kept.answer or Upload.of(entry), kept.answer_status)
 
 

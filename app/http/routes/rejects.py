@@ -20,12 +20,12 @@ from app.http import problems
 from app.http.download import Download
 from app.http.openapi import examples
 from app.http.openapi.examples import answering
-from app.http.paging import MAX_NUMBER, Limit, next_page
+from app.http.parameters import MAX_NUMBER, Limit, next_page
 from app.http.routes.uploads import NOT_FOUND, UploadId, path_of
 from app.http.services import Injected, Services
-from app.ledger import status
+from app.ledger import entries
 from app.posts import repair
-from app.posts.reading import Format
+from app.posts.options import Format
 
 
 class Reject(msgspec.Struct, frozen=True):
@@ -43,7 +43,7 @@ class Reject(msgspec.Struct, frozen=True):
     """The row's own bytes, where they are not UTF-8; `raw` has U+FFFD for those that are not."""
 
     @classmethod
-    def of(cls, reject: status.Reject) -> Reject:
+    def of(cls, reject: entries.Reject) -> Reject:
         """The reject, as it is answered."""
         text = reject.raw.decode(errors="replace")
         return cls(
@@ -81,7 +81,7 @@ async def list_rejects(
 ) -> Rejects:
     """The rows that could not be read, in file order: line, column, why, and the row as it was sent."""
     async with services.pool.connection() as conn:
-        found = await status.rejects(conn, upload_id, after=after, limit=limit + 1)
+        found = await entries.rejects(conn, upload_id, after=after, limit=limit + 1)
     page = [Reject.of(reject) for reject in found[:limit]]
     path = f"{path_of(upload_id)}/rejects"
     return Rejects(page, next_page(path, after=page[-1].line, limit=limit) if len(found) > limit else None)
@@ -109,7 +109,7 @@ async def download_rejects(request: Request[Any, Any, Any], services: Injected, 
     """The rows that could not be read, sent as they are read from the ledger, to be repaired in a spreadsheet and
     uploaded again as they are: in the columns of the file they come from, with what is wrong beside them."""
     async with services.pool.connection() as conn:
-        form = await status.format_of(conn, upload_id)
+        form = await entries.format_of(conn, upload_id)
     return await Download.begin(
         _lines(services, upload_id, form),
         request.receive,
@@ -121,11 +121,11 @@ async def download_rejects(request: Request[Any, Any, Any], services: Injected, 
 
 async def _lines(services: Services, upload_id: uuid.UUID, form: Format) -> AsyncGenerator[bytes]:
     yield repair.header_line(form)
-    async with aclosing(status.reject_pages(services.pool, upload_id)) as pages:
+    async with aclosing(entries.reject_pages(services.pool, upload_id)) as pages:
         async for page in pages:
             # In a thread: each row is scanned anew.
             yield await asyncio.to_thread(_repair_lines, form, page)
 
 
-def _repair_lines(form: Format, page: list[status.Reject]) -> bytes:
+def _repair_lines(form: Format, page: list[entries.Reject]) -> bytes:
     return b"".join(repair.repair_line(form, reject) for reject in page)

@@ -14,11 +14,11 @@ from app.errors import BadRequest, Problem
 from app.http import problems
 from app.http.openapi import examples
 from app.http.openapi.examples import answering
-from app.http.paging import Limit, next_page
+from app.http.parameters import Limit, next_page
 from app.http.services import Injected
-from app.ledger import status
+from app.ledger import entries
+from app.ledger.entries import Batch, Entry
 from app.ledger.ledger import Options, UploadState
-from app.ledger.status import Batch, Entry
 
 NOT_FOUND = {
     400: "path parameter 'upload_id' has to be a UUID.",
@@ -223,7 +223,7 @@ async def list_uploads(
         raise BadRequest(f"there is no state {in_state!r}; there are: {', '.join(UploadState)}.")
     state = UploadState(in_state) if in_state else None
     async with services.pool.connection() as conn:
-        found = await status.uploads(conn, state=state, before=before, limit=limit + 1)
+        found = await entries.uploads(conn, state=state, before=before, limit=limit + 1)
     page = found[:limit]
     following = next_page("/uploads", state=state, limit=limit, before=page[-1].id) if len(found) > limit else None
     return Uploads([Upload.of(entry) for entry in page], following)
@@ -245,7 +245,7 @@ async def get_upload(services: Injected, upload_id: UploadId) -> Upload:
     taken out again.
     """
     async with services.pool.connection() as conn:
-        return Upload.of(await status.upload(conn, upload_id))
+        return Upload.of(await entries.upload(conn, upload_id))
 
 
 @get(
@@ -265,7 +265,7 @@ async def list_batches(
 ) -> Batches:
     """The slices it is worked on in, in file order, each with its state, attempts and counts."""
     async with services.pool.connection() as conn:
-        found = await status.batches(conn, upload_id, after=after, limit=limit + 1)
+        found = await entries.batches(conn, upload_id, after=after, limit=limit + 1)
     page = found[:limit]
     path = f"{path_of(upload_id)}/batches"
     return Batches(page, next_page(path, after=page[-1].ordinal, limit=limit) if len(found) > limit else None)

@@ -12,7 +12,7 @@ from psycopg_pool import ConnectionPool
 from app.reads.exports import parquet, tables, xml
 from app.reads.exports.selection import Selection
 from app.reads.exports.snapshot import Snapshot, snapshot
-from app.store.db import Connection
+from app.store.postgres import Connection
 
 BLOCK_BYTES = 64 << 10
 """What is sent on at least, but for the end."""

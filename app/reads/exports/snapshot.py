@@ -16,7 +16,7 @@ from psycopg.abc import Buffer
 
 import sql
 from app.reads.exports.selection import Selection
-from app.store.db import Connection, execute
+from app.store.postgres import Connection, execute
 
 _EDGES = sql.query("exports/edges")
 _TIES = sql.query("exports/ties")

@@ -11,7 +11,7 @@ import msgspec
 from litestar.params import QueryParameter
 
 from app.errors import BadRequest
-from app.http.options import WANTED
+from app.http.upload_options import WANTED
 from app.reads.graph import FIRST, Place
 
 MAX_LIMIT = 500

@@ -25,15 +25,15 @@ from psycopg_pool import AsyncConnectionPool
 
 import sql
 from app.errors import BacklogFull, KeyInUse, MentiongraphError, Problem, UploadCutOff, UploadRefused
-from app.ledger import dispatch, events, idempotency
+from app.ledger import bells, events, idempotency
 from app.ledger.ledger import Options, Priority, Ring
 from app.posts.compression import compress, decoder
 from app.posts.encodings import transcoder
-from app.posts.formats import READERS, Reader
-from app.posts.reading import Format
+from app.posts.options import Format
+from app.posts.readers import READERS, Reader
 from app.settings import Settings
 from app.store.broker import FailOverRedisBroker
-from app.store.db import AsyncConnection, async_one, async_scalars, steadily
+from app.store.postgres import AsyncConnection, async_one, async_scalars, steadily
 
 log = structlog.get_logger(__name__)
 
@@ -411,5 +411,5 @@ async def ring(pool: Pool, broker: FailOverRedisBroker, upload_id: uuid.UUID, pr
     except psycopg.Error as error:
         log.warning("could not ring; the sweeper will", upload=str(upload_id), error=str(error))
         return
-    await asyncio.to_thread(dispatch.ring_counts, broker, [Ring(batch, priority) for batch in batches])
+    await asyncio.to_thread(bells.ring_counts, broker, [Ring(batch, priority) for batch in batches])
     await asyncio.to_thread(events.announce, broker, [upload_id])

@@ -12,8 +12,8 @@ from psycopg_pool import AsyncConnectionPool
 import sql
 from app.errors import BadState, NotFound, Problem
 from app.ledger.ledger import Options, UploadState
-from app.posts.reading import Format
-from app.store.db import AsyncConnection, async_one, async_rows, async_scalars
+from app.posts.options import Format
+from app.store.postgres import AsyncConnection, async_one, async_rows, async_scalars
 
 _ENTRIES = sql.query("uploads/entries")
 _BATCHES = sql.query("batches/of_upload")

@@ -39,10 +39,10 @@ POOL_TIMEOUT = 3.0
 """Seconds to wait for a connection before PostgreSQL counts as away."""
 
 _ARRAYS = {
-    "app.store.arrays.Int8Array": 1016,
-    "app.store.arrays.Float8Array": 1022,
-    "app.store.arrays.TimestamptzArray": 1185,
-    "app.store.arrays.TextArray": 1009,
+    "app.store.params.Int8Array": 1016,
+    "app.store.params.Float8Array": 1022,
+    "app.store.params.TimestamptzArray": 1185,
+    "app.store.params.TextArray": 1009,
 }
 """Their types in PostgreSQL. By name: most commands need a connection, and neither numpy nor polars."""
 

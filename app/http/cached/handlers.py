@@ -22,7 +22,7 @@ from litestar.params import HeaderParameter
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from app.http.cached.answers import Answer, Answers, Key, Question, Work
-from app.http.paging import moment
+from app.http.parameters import moment
 from app.posts.shards import fold
 
 _HANDLES = frozenset({"handle", "source", "target"})

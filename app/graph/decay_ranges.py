@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 import sql
-from app.store.db import Connection, execute, one, scalars
+from app.store.postgres import Connection, execute, one, scalars
 
 if TYPE_CHECKING:
-    from app.store.arrays import Int8Array
+    from app.store.params import Int8Array
 
 _HEAP = sql.query("decay/heap")
 _CLEAR = sql.query("decay/clear")

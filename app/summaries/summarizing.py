@@ -21,7 +21,7 @@ import sql
 from app.graph import versions
 from app.graph.deltas import unpack
 from app.ledger.ledger import GraphParameters
-from app.store.db import Connection, execute, one, rows, scalars
+from app.store.postgres import Connection, execute, one, rows, scalars
 from app.summaries import days, trends, user_totals
 
 _TRY_LOCK = sql.query("summaries/try_lock")
