@@ -20,13 +20,13 @@ from app.graph import decay_ranges, versions
 from app.graph.edges import add_edges, key_arrays, subtract_edges
 from app.graph.groups import Groups
 from app.graph.mentions import PROFILES, Counted, count
+from app.graph.shards import Ints, shard_lock_key, shard_of, shard_range
 from app.graph.users import UserIds
 from app.ledger import ledger
 from app.ledger.ledger import Claim, GraphParameters
 from app.posts.compression import decompress
 from app.posts.posts import Posts
 from app.posts.readers import READERS
-from app.posts.shards import Ints, shard_lock_key, shard_of, shard_range
 from app.store.params import Int8Array
 from app.store.postgres import Connection, execute, rows, scalars
 from app.summaries import days

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from app.graph.groups import Groups, Numbers
-from app.posts import shards
+from app.posts.handles import folded
 from app.posts.options import Clock
 from app.posts.posts import MAX_AUTHOR_CHARACTERS
 
@@ -137,7 +137,7 @@ def count(
     found = find(frame["text"], profile)
     mentioning = frame[found["row"]]
     # Authors before targets: the first spelling of a handle is then its own, if it wrote a post with a mention.
-    handles = pl.concat([mentioning["author"], found.select(shards.folded(pl.col("handle"))).to_series()])
+    handles = pl.concat([mentioning["author"], found.select(folded(pl.col("handle"))).to_series()])
     spellings = pl.concat([mentioning["author_spelling"], found["handle"]])
     numbers, firsts = number(handles)
     users = pl.DataFrame({"handle": handles.gather(firsts), "spelling": spellings.gather(firsts)})

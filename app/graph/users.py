@@ -19,7 +19,7 @@ import numpy.typing as npt
 import polars as pl
 
 import sql
-from app.posts.shards import NOBODY, Ints, handle_ids, shard_of
+from app.graph.shards import NOBODY, Ints, handle_ids, shard_of
 from app.store.params import Int8Array, TextArray, copy_users
 from app.store.postgres import Connection, execute, one, scalars
 

@@ -14,8 +14,8 @@ import msgspec
 
 import sql
 from app.errors import BadState, NotFound, Problem
+from app.graph.shards import shard_lock_key
 from app.ledger.ledger import GraphParameters, Options, UploadState, finish_batches, finish_uploads
-from app.posts.shards import shard_lock_key
 from app.store.postgres import Connection, execute, one, rows, scalars
 
 _LOCK_SHARD = sql.query("edges/lock_shard")

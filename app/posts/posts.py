@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from app.posts import shards
+from app.posts import handles
 from app.posts.csvscan import (
     MAX_ROW_BYTES,
     QUOTE,
@@ -194,19 +194,19 @@ def screen(sieve: Sieve, *, may_have_nul: bool) -> pl.DataFrame:
     return sieve.frame.select(
         "text",
         at,
-        shards.folded(pl.col("author")).alias("author"),
+        handles.folded(pl.col("author")).alias("author"),
         pl.col("author").alias("author_spelling"),
     )
 
 
 def _spell_authors(sieve: Sieve) -> None:
     if not _are_plain(sieve.octets, sieve.places.get("author")):
-        sieve.frame = sieve.frame.with_columns(shards.spelled(pl.col("author")))
+        sieve.frame = sieve.frame.with_columns(handles.spelled(pl.col("author")))
     sieve.drop((sieve.frame["author"].str.len_bytes() == 0).to_numpy(), Reason.EMPTY_AUTHOR, "author")
     too_long = (sieve.frame["author"].str.len_chars() > MAX_AUTHOR_CHARACTERS).to_numpy()
     sieve.drop(too_long, Reason.AUTHOR_TOO_LONG, "author")
     # A second mention sign: a handle must fold to itself, or it could be stored and never be found.
-    invalid = sieve.frame["author"].str.contains(f"^[{shards.MENTION_SIGNS}]|{_CONTROLS}").to_numpy()
+    invalid = sieve.frame["author"].str.contains(f"^[{handles.MENTION_SIGNS}]|{_CONTROLS}").to_numpy()
     sieve.drop(invalid, Reason.AUTHOR_INVALID, "author")
 
 

@@ -18,7 +18,7 @@ import polars as pl
 
 import sql
 from app.graph.groups import Groups
-from app.posts.shards import MAX_SHARDS, Ints, shard_of
+from app.graph.shards import MAX_SHARDS, Ints, shard_of
 from app.store.postgres import Connection, execute, one, scalars
 
 _INSERT = sql.query("day_runs/insert")

@@ -21,12 +21,12 @@ import sql
 from app import settings as app_settings
 from app.graph.deltas import by_id, count_batch, fold, merge_shard, pack, unpack
 from app.graph.mentions import PROFILES, Counted, count
+from app.graph.shards import handle_ids
 from app.graph.users import UserIds
 from app.ledger import ledger, receiving
 from app.ledger.ledger import Claim, GraphParameters, Options
 from app.posts.compression import compress, decompress
 from app.posts.readers import READERS
-from app.posts.shards import handle_ids
 from app.proofs.audit import audit
 from app.settings import Settings
 from app.store import postgres

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.graph.mentions import PROFILES, Clock, Counted, count, find
-from app.posts import shards
+from app.posts.handles import fold
 from tests.domain.mention_facts import (
     BLUESKY,
     CONFORMANCE,
@@ -36,7 +36,7 @@ def frame_of(posts: list[Post]) -> pl.DataFrame:
         {
             "text": [text for text, _, _ in posts],
             "at": [at for _, at, _ in posts],
-            "author": [shards.fold(author) for _, _, author in posts],
+            "author": [fold(author) for _, _, author in posts],
             "author_spelling": [author for _, _, author in posts],
         },
         schema={

@@ -8,17 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.posts.shards import (
-    MAX_SHARDS,
-    fold,
-    folded,
-    handle_ids,
-    shard_lock_key,
-    shard_of,
-    shard_range,
-    spell,
-    spelled,
-)
+from app.graph.shards import MAX_SHARDS, handle_ids, shard_lock_key, shard_of, shard_range
+from app.posts.handles import fold, folded, spell, spelled
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 IDS = st.integers(-(2**63), 2**63 - 1)

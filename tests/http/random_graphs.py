@@ -7,7 +7,7 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from app.posts.shards import handle_ids
+from app.graph.shards import handle_ids
 from app.store.postgres import Connection
 
 HALF_LIFE = timedelta(days=7)

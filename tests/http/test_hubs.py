@@ -18,8 +18,8 @@ import sql
 from app.graph import top_edges
 from app.graph.deltas import DELTA_SCHEMA, fold
 from app.graph.edges import add_edges, subtract_edges
+from app.graph.shards import shard_range
 from app.ledger import ledger
-from app.posts.shards import shard_range
 from app.reads import graph
 from app.reads.graph import FIRST, Direction, Mention, Page, Place, User, View
 from app.store.postgres import Connection, async_rows, rows

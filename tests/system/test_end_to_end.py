@@ -20,7 +20,7 @@ import pytest
 import redis
 
 from app.graph import decay_ranges
-from app.posts.shards import MAX_SHARDS, shard_lock_key
+from app.graph.shards import MAX_SHARDS, shard_lock_key
 from app.proofs.audit import audit
 from app.settings import Settings
 from app.store import postgres

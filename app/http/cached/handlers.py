@@ -23,7 +23,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from app.http.cached.answers import Answer, Answers, Key, Question, Work
 from app.http.parameters import moment
-from app.posts.shards import fold
+from app.posts.handles import fold
 
 _HANDLES = frozenset({"handle", "source", "target"})
 """Parameters that hold a handle: its spelling makes no difference to an answer."""
