@@ -9,8 +9,9 @@ import psycopg
 from psycopg import sql
 
 from app.graph import deltas
+from app.graph.parameters import read_parameters
 from app.graph.users import UserIds
-from app.ledger import ledger
+from app.ledger import sweeping, transitions
 from app.settings import Settings
 from app.store import postgres
 from app.summaries import summarizing
@@ -28,14 +29,14 @@ class Held(NamedTuple):
 def apply_all(settings: Settings, *, now: datetime) -> None:
     """Count every due batch and merge every shard, until the sweep finds nothing; then make summaries."""
     with postgres.connect(settings.database_url, role="test") as conn:
-        parameters = ledger.parameters(conn)
+        parameters = read_parameters(conn)
         user_ids = UserIds(bits=parameters.handle_bits, memory=1000)
         while True:
             now += timedelta(seconds=settings.ring_again_seconds + 1)
-            found = ledger.sweep(conn, settings=settings, now=now, queues_empty=True)
+            found = sweeping.sweep(conn, settings=settings, now=now, queues_empty=True)
             assert found is not None
             for ring in found.batches:
-                claim = ledger.claim(conn, ring.id, settings=settings, now=now)
+                claim = transitions.claim(conn, ring.id, settings=settings, now=now)
                 if claim is not None:
                     deltas.count_batch(conn, claim, parameters, user_ids, now=now, days_kept=settings.days_kept)
             for ring in found.shards:
@@ -48,7 +49,7 @@ def apply_all(settings: Settings, *, now: datetime) -> None:
 
 def edges(conn: psycopg.Connection[Any], at: datetime, *, table: str = "edges") -> dict[Edge, Held]:
     """The edges of the graph, or of its archive, as they weigh at an instant."""
-    half_life = ledger.parameters(conn).half_life.total_seconds()
+    half_life = read_parameters(conn).half_life.total_seconds()
     statement = sql.SQL(
         """
         SELECT s.handle, t.handle, mention_count, effective_weight(weight, weighed_at, %s, %s)

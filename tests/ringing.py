@@ -12,7 +12,8 @@ from typing import Any
 from dramatiq import Message
 
 from app.ledger import bells
-from app.ledger.ledger import Priority, Ring
+from app.ledger.states import Ring
+from app.posts.options import Priority
 from app.store import redis_client
 from app.store.broker import FailOverRedisBroker
 

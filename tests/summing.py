@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import psycopg
 import pytest
 
-from app.ledger import ledger
+from app.graph.parameters import read_parameters
 from app.summaries import days
 
 EdgeDay = tuple[str, str, date]
@@ -79,7 +79,7 @@ def user_days(mentions: Iterable[Mention], first: date) -> dict[tuple[str, int, 
 
 
 def held_totals(conn: psycopg.Connection[Any], at: datetime) -> dict[str, Totals]:
-    half_life = ledger.parameters(conn).half_life.total_seconds()
+    half_life = read_parameters(conn).half_life.total_seconds()
     rows = conn.execute(
         """
         SELECT handle, mentions_made, mentions_received, self_mentions,
@@ -110,14 +110,14 @@ def _entries(conn: psycopg.Connection[Any], first: date, parts: Iterable[int]) -
 
 
 def held_edge_days(conn: psycopg.Connection[Any], first: date) -> dict[EdgeDay, int]:
-    shards = ledger.parameters(conn).shards
+    shards = read_parameters(conn).shards
     handles = dict(conn.execute("SELECT id, handle FROM users").fetchall())
     entries = _entries(conn, first, range(shards))
     return {(handles[source], handles[target], day): n for (source, target, day), n in entries.items() if n}
 
 
 def held_user_days(conn: psycopg.Connection[Any], first: date) -> dict[tuple[str, int, date], int]:
-    shards = ledger.parameters(conn).shards
+    shards = read_parameters(conn).shards
     handles = dict(conn.execute("SELECT id, handle FROM users").fetchall())
     entries = _entries(conn, first, map(days.part_of_users, range(shards)))
     return {(handles[user], side, day): n for (user, side, day), n in entries.items() if n}

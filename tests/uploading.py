@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from app.ledger import receiving
-from app.ledger.ledger import Options
+from app.posts.options import Options
 from app.settings import Settings
 from app.store import postgres
 

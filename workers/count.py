@@ -7,8 +7,10 @@ import structlog
 
 from app.errors import Problem
 from app.graph import deltas, withdrawal
-from app.ledger import bells, events, ledger
-from app.ledger.ledger import Claim, Priority, Ring
+from app.ledger import bells, events, transitions
+from app.ledger.states import Ring
+from app.ledger.transitions import Claim
+from app.posts.options import Priority
 from app.store import postgres
 from workers.process import process
 
@@ -17,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 def _count(batch_id: int) -> None:
     with process.connection() as conn:
-        claim = ledger.claim(conn, batch_id, settings=process.settings, now=postgres.clock())
+        claim = transitions.claim(conn, batch_id, settings=process.settings, now=postgres.clock())
         if claim is None:
             return
         with structlog.contextvars.bound_contextvars(upload=str(claim.upload_id), batch=batch_id):
@@ -47,7 +49,7 @@ def _count(batch_id: int) -> None:
 def _fail(claim: Claim, error: Exception, *, its_own_fault: bool) -> None:
     # On another connection: the one that was counted on may be the reason.
     with process.connection() as conn:
-        ledger.fail(
+        transitions.fail(
             conn,
             claim,
             _problem(claim, error),

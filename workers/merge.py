@@ -8,7 +8,7 @@ from psycopg.errors import QueryCanceled
 
 from app.graph import deltas
 from app.ledger import bells, events
-from app.ledger.ledger import Priority
+from app.posts.options import Priority
 from app.store import postgres
 from app.store.postgres import Connection
 from workers.process import process

@@ -23,10 +23,12 @@ from periodiq import PeriodiqMiddleware
 from app import log
 from app import settings as environment
 from app.graph import withdrawal
+from app.graph.parameters import GraphParameters, read_parameters
 from app.graph.users import UserIds
-from app.ledger import bells, events, fleet, ledger, periods
-from app.ledger.ledger import Claim, GraphParameters, Sweep
+from app.ledger import bells, events, fleet, periods, sweeping, transitions
 from app.ledger.periods import Period
+from app.ledger.sweeping import Sweep
+from app.ledger.transitions import Claim
 from app.settings import Settings
 from app.store import postgres
 from app.store.broker import redis_client
@@ -115,7 +117,7 @@ class Process(Middleware):
     def graph(self, conn: Connection) -> Graph:
         """The graph's parameters and what is known of its users; read once, since they are fixed."""
         if self._graph is None:
-            parameters = ledger.parameters(conn)
+            parameters = read_parameters(conn)
             self._graph = Graph(parameters, UserIds(bits=parameters.handle_bits, memory=self.settings.known_handles))
         return self._graph
 
@@ -129,7 +131,7 @@ class Process(Middleware):
             undecided = withdrawal.undecided(conn)
             for upload in undecided:
                 withdrawal.decide(conn, upload, now=postgres.clock())
-            found = ledger.sweep(conn, settings=self.settings, now=postgres.clock(), queues_empty=empty)
+            found = sweeping.sweep(conn, settings=self.settings, now=postgres.clock(), queues_empty=empty)
         if undecided:
             events.announce(self.broker, undecided)
         if found is None:
@@ -198,7 +200,7 @@ class Process(Middleware):
         tokens = [token for token, until in list(self._claims.items()) if now < until]
         if tokens:
             with self.connection() as conn:
-                ledger.renew(conn, tokens, settings=self.settings, now=postgres.clock())
+                transitions.renew(conn, tokens, settings=self.settings, now=postgres.clock())
                 periods.renew(conn, tokens, settings=self.settings, now=postgres.clock())
 
 

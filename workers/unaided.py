@@ -5,7 +5,7 @@ Slower, since a sweep is made every few seconds only and by one thread of each p
 
 from __future__ import annotations
 
-from app.ledger.ledger import Sweep
+from app.ledger.sweeping import Sweep
 from workers import summarize
 from workers.count import count
 from workers.merge import merge

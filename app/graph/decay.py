@@ -18,8 +18,8 @@ import numpy as np
 
 import sql
 from app.graph import decay_ranges, top_edges, versions
+from app.graph.parameters import GraphParameters
 from app.graph.shards import MAX_SHARDS, shard_lock_key
-from app.ledger.ledger import GraphParameters
 from app.settings import Settings
 from app.store.postgres import Connection, execute, one, rows, scalars
 

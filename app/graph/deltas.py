@@ -20,10 +20,11 @@ from app.graph import decay_ranges, versions
 from app.graph.edges import add_edges, key_arrays, subtract_edges
 from app.graph.groups import Groups
 from app.graph.mentions import PROFILES, Counted, count
+from app.graph.parameters import GraphParameters
 from app.graph.shards import Ints, shard_lock_key, shard_of, shard_range
 from app.graph.users import UserIds
-from app.ledger import ledger
-from app.ledger.ledger import Claim, GraphParameters
+from app.ledger import transitions
+from app.ledger.transitions import Claim
 from app.posts.compression import decompress
 from app.posts.posts import Posts
 from app.posts.readers import READERS
@@ -153,9 +154,9 @@ def count_batch(
             )
         _insert_rejects(conn, claim, posts.rejects)
         if claim.options.dry_run:
-            ledger.finish_uploads(conn, [claim.upload_id], now=now)
+            transitions.finish_uploads(conn, [claim.upload_id], now=now)
         elif not by_shard and claim.options.max_rejects is None:
-            ledger.finish_batches(conn, [claim.batch_id], now=now)
+            transitions.finish_batches(conn, [claim.batch_id], now=now)
     return outcome
 
 
@@ -261,7 +262,7 @@ def merge_shard(
         versions.advance(conn, [shard])
         batch_ids = [delta.batch_id for delta in taken]
         execute(conn, _SET_MERGED, {"shard": shard, "batch_ids": batch_ids, "now": now})
-        ledger.finish_batches(conn, batch_ids, now=now)
+        transitions.finish_batches(conn, batch_ids, now=now)
     return len(taken)
 
 

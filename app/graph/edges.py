@@ -17,7 +17,7 @@ import polars as pl
 import sql
 from app.graph import top_edges
 from app.graph.groups import Numbers
-from app.ledger.ledger import GraphParameters
+from app.graph.parameters import GraphParameters
 from app.store.params import Float8Array, Int8Array, TimestamptzArray, copy_rows
 from app.store.postgres import Connection, execute, one
 

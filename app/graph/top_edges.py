@@ -15,8 +15,8 @@ import numpy as np
 
 import sql
 from app.graph.groups import Numbers
+from app.graph.parameters import GraphParameters
 from app.graph.shards import shard_range
-from app.ledger.ledger import GraphParameters
 from app.store.params import Float8Array, Int8Array
 from app.store.postgres import Connection, execute, one, rows, scalars
 

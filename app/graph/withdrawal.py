@@ -14,8 +14,11 @@ import msgspec
 
 import sql
 from app.errors import BadState, NotFound, Problem
+from app.graph.parameters import GraphParameters
 from app.graph.shards import shard_lock_key
-from app.ledger.ledger import GraphParameters, Options, UploadState, finish_batches, finish_uploads
+from app.ledger.states import UploadState
+from app.ledger.transitions import finish_batches, finish_uploads
+from app.posts.options import Options
 from app.store.postgres import Connection, execute, one, rows, scalars
 
 _LOCK_SHARD = sql.query("edges/lock_shard")

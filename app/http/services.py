@@ -17,10 +17,10 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
+from app.graph.parameters import GraphParameters
 from app.http.cached.answers import Answers
 from app.http.probe import Probe
 from app.ledger.events import Hub
-from app.ledger.ledger import GraphParameters
 from app.reads import graph
 from app.settings import Settings
 from app.store.broker import FailOverRedisBroker, redis_client

@@ -11,8 +11,7 @@ from litestar.params import QueryParameter
 
 from app.errors import BadRequest
 from app.graph.mentions import PROFILES
-from app.ledger.ledger import InputFormat, Options, Priority, RejectLimit
-from app.posts.options import Clock, ColumnNames
+from app.posts.options import Clock, ColumnNames, InputFormat, Options, Priority, RejectLimit
 
 QUERY = frozenset(
     {

@@ -14,7 +14,8 @@ import redis
 import structlog
 from dramatiq import Message
 
-from app.ledger.ledger import Priority, Ring
+from app.ledger.states import Ring
+from app.posts.options import Priority
 from app.store.broker import FailOverRedisBroker
 
 log = structlog.get_logger(__name__)

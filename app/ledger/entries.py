@@ -11,8 +11,8 @@ from psycopg_pool import AsyncConnectionPool
 
 import sql
 from app.errors import BadState, NotFound, Problem
-from app.ledger.ledger import Options, UploadState
-from app.posts.options import Format
+from app.ledger.states import UploadState
+from app.posts.options import Format, Options
 from app.store.postgres import AsyncConnection, async_one, async_rows, async_scalars
 
 _ENTRIES = sql.query("uploads/entries")

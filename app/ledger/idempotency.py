@@ -18,7 +18,7 @@ import msgspec
 
 import sql
 from app.errors import BadRequest
-from app.ledger.ledger import UploadState
+from app.ledger.states import UploadState
 from app.store.postgres import AsyncConnection, async_one, async_scalars
 
 _CLAIM = sql.query("idempotency/claim")

@@ -26,10 +26,10 @@ from psycopg_pool import AsyncConnectionPool
 import sql
 from app.errors import BacklogFull, KeyInUse, MentiongraphError, Problem, UploadCutOff, UploadRefused
 from app.ledger import bells, events, idempotency
-from app.ledger.ledger import Options, Priority, Ring
+from app.ledger.states import Ring
 from app.posts.compression import compress, decoder
 from app.posts.encodings import transcoder
-from app.posts.options import Format
+from app.posts.options import Format, Options, Priority
 from app.posts.readers import READERS, Reader
 from app.settings import Settings
 from app.store.broker import FailOverRedisBroker

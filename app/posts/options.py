@@ -36,3 +36,55 @@ class Clock(StrEnum):
     """When its upload was received."""
     EVENT = "event"
     """When its post says; a post from the future counts as made on arrival."""
+
+
+class Priority(StrEnum):
+    """Which queue an upload's work waits in."""
+
+    URGENT = "urgent"
+    BULK = "bulk"
+
+
+class InputFormat(StrEnum):
+    """What a body is."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
+class RejectLimit(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How many rows of an upload may be rejected: a number, or a share of its rows (0 to 1)."""
+
+    rows: int | None = None
+    share: float | None = None
+
+    def exceeded(self, *, rejected: int, received: int) -> bool:
+        """Whether it is, once every row was looked at."""
+        too_many = self.rows is not None and rejected > self.rows
+        return too_many or (self.share is not None and rejected > self.share * received)
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How an upload is to be read and counted; kept with it."""
+
+    columns: ColumnNames = ColumnNames()
+    """Names of columns (CSV) or of keys (JSON Lines)."""
+    format: InputFormat = InputFormat.CSV
+    encoding: str = "utf-8"
+    """Of the decoded body: utf-8, utf-16 (by its byte order mark), latin-1."""
+    delimiter: str = ","
+    profile: str = "twitter"
+    retweets: bool = True
+    """Whether mentions in retweets (posts that begin with `RT @…`) count."""
+    clock: Clock = Clock.ARRIVAL
+    priority: Priority = Priority.BULK
+    dry_run: bool = False
+    """Read and count everything, and leave the graph as it is."""
+    max_rejects: RejectLimit | None = None
+    """Beyond it the upload fails before anything of it is applied."""
+
+    def counts_like(self, other: Options) -> bool:
+        """Whether the same bytes come to the same edges with either."""
+        return self == msgspec.structs.replace(
+            other, priority=self.priority, max_rejects=self.max_rejects, dry_run=self.dry_run
+        )

@@ -17,8 +17,8 @@ from psycopg import IsolationLevel
 
 import sql
 from app.graph.deltas import DELTA_SCHEMA, fold, unpack
+from app.graph.parameters import GraphParameters, parameters
 from app.graph.shards import shard_of
-from app.ledger.ledger import GraphParameters, parameters
 from app.store.postgres import Connection, one, rows, scalars
 
 _AUDIT = sql.query("ledger/audit")

@@ -20,11 +20,11 @@ from app.graph import decay_ranges, top_edges, versions
 from app.graph.deltas import by_id, fold, unpack
 from app.graph.edges import merge_arrays
 from app.graph.mentions import PROFILES, count
+from app.graph.parameters import GraphParameters
 from app.graph.shards import shard_lock_key
 from app.graph.users import UserIds
-from app.ledger.ledger import GraphParameters, Options
 from app.posts.compression import decompress
-from app.posts.options import Format
+from app.posts.options import Format, Options
 from app.posts.readers import READERS
 from app.proofs.audit import LARGEST_DEVIATION, LIGHT, snapshot
 from app.store.postgres import Connection, execute, one, rows, scalars

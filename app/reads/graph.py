@@ -18,9 +18,9 @@ from psycopg_pool import AsyncConnectionPool
 import sql
 from app.errors import BadRequest, NotFound, NotMigrated
 from app.graph.deltas import unpack
+from app.graph.parameters import GraphParameters
 from app.graph.shards import handle_ids, shard_of
 from app.graph.users import MAX_PROBES
-from app.ledger.ledger import GraphParameters
 from app.posts.handles import fold
 from app.posts.posts import MAX_AUTHOR_CHARACTERS
 from app.store.params import Int8Array

@@ -14,7 +14,7 @@ import numpy as np
 from psycopg import IsolationLevel
 
 import sql
-from app.ledger.ledger import GraphParameters
+from app.graph.parameters import GraphParameters
 from app.reads.graph import Direction, User, View, seen
 from app.store.params import Int8Array
 from app.store.postgres import AsyncConnection, async_one, async_rows, async_scalars

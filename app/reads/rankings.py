@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 
 import sql
+from app.graph.parameters import GraphParameters
 from app.graph.shards import shard_of
-from app.ledger.ledger import GraphParameters
 from app.reads.graph import User
 from app.store.postgres import AsyncConnection, async_one, async_rows, async_scalars
 from app.summaries import days

@@ -20,7 +20,7 @@ from psycopg.errors import LockNotAvailable
 import sql
 from app.graph import versions
 from app.graph.deltas import unpack
-from app.ledger.ledger import GraphParameters
+from app.graph.parameters import GraphParameters
 from app.store.postgres import Connection, execute, one, rows, scalars
 from app.summaries import days, trends, user_totals
 

@@ -19,7 +19,7 @@ import msgspec
 
 from app import settings as app_settings
 from app.graph import decay
-from app.ledger.ledger import parameters
+from app.graph.parameters import parameters
 from app.store import postgres
 from app.store.postgres import Connection
 from ops import processes

@@ -9,7 +9,7 @@ import time
 
 from app.graph.deltas import fold, unpack
 from app.graph.edges import merge_arrays
-from app.ledger.ledger import parameters
+from app.graph.parameters import parameters
 from app.store.postgres import Connection, execute, rows, scalars
 from ops.bench import database
 

@@ -21,8 +21,8 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 
 from app import settings as app_settings
+from app.graph.parameters import parameters
 from app.graph.shards import handle_ids
-from app.ledger.ledger import parameters
 from app.proofs.audit import Audit, audit_with_weights
 from app.settings import Settings
 from app.store import postgres

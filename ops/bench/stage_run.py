@@ -21,11 +21,13 @@ import sql
 from app import settings as app_settings
 from app.graph.deltas import by_id, count_batch, fold, merge_shard, pack, unpack
 from app.graph.mentions import PROFILES, Counted, count
+from app.graph.parameters import GraphParameters, read_parameters
 from app.graph.shards import handle_ids
 from app.graph.users import UserIds
-from app.ledger import ledger, receiving
-from app.ledger.ledger import Claim, GraphParameters, Options
+from app.ledger import receiving, transitions
+from app.ledger.transitions import Claim
 from app.posts.compression import compress, decompress
+from app.posts.options import Options
 from app.posts.readers import READERS
 from app.proofs.audit import audit
 from app.settings import Settings
@@ -57,7 +59,7 @@ def main(arguments: list[str]) -> int:
     settings = msgspec.structs.replace(app_settings.load(), database_url=url)
     timed = Timed({})
     with postgres.connect(url, role="bench") as conn:
-        graph = ledger.parameters(conn)
+        graph = read_parameters(conn)
         through = _Through(conn, settings, graph, timed)
         for run in range(runs):
             # Other handles in each run, or nobody were new after the first.
@@ -195,7 +197,7 @@ async def _take_in(settings: Settings, content: bytes) -> uuid.UUID:
 
 def _claims(conn: Connection, settings: Settings, upload: uuid.UUID) -> list[Claim]:
     batches = [row["id"] for row in database.rows_of(conn, "batches_of", id=upload)]
-    claims = [ledger.claim(conn, batch, settings=settings, now=postgres.clock()) for batch in batches]
+    claims = [transitions.claim(conn, batch, settings=settings, now=postgres.clock()) for batch in batches]
     return [claim for claim in claims if claim is not None]
 
 

@@ -11,9 +11,8 @@ import polars as pl
 
 from app.errors import BadRequest, UploadRefused
 from app.graph.mentions import PROFILES, count
-from app.ledger.ledger import InputFormat, Options, RejectLimit
 from app.posts.encodings import transcoder
-from app.posts.options import ColumnNames, Format
+from app.posts.options import ColumnNames, Format, InputFormat, Options, RejectLimit
 from app.posts.readers import READERS
 
 LINES_SHOWN = 5

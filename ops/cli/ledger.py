@@ -12,8 +12,9 @@ from rich.text import Text
 
 import sql
 from app.errors import BadRequest, NotFound
-from app.ledger import bells, ledger
-from app.ledger.ledger import FailedBatch, Ring
+from app.ledger import bells, transitions
+from app.ledger.states import Ring
+from app.ledger.transitions import FailedBatch
 from app.settings import Settings
 from app.store import migrations as domain_migrations
 from app.store import postgres
@@ -174,7 +175,7 @@ def replay(
         raise BadRequest("say which batches: exactly one of --upload ID, --batch N, --failed.")
     settings = options.migrated(data)
     with postgres.available(settings.database_url), postgres.connect(settings.database_url, role="replay") as conn:
-        found = ledger.failed_batches(conn, upload_id=upload, batch_id=batch)
+        found = transitions.failed_batches(conn, upload_id=upload, batch_id=batch)
         if not found:
             _require_known(conn, upload, batch)
         if not json:
@@ -184,7 +185,7 @@ def replay(
         if ids and not dry_run:
             if failed and not yes:
                 click.confirm(f"Try {len(ids)} batches again?", abort=True, err=True)
-            moved = ledger.replay(conn, ids, now=postgres.clock())
+            moved = transitions.replay(conn, ids, now=postgres.clock())
     rung = _ring(settings, [each for each in found if each.id in moved]) if moved else None
     if json:
         print_json({"failed": found, "replayed": moved, "rung": rung, "dry_run": dry_run})

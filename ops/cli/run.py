@@ -11,7 +11,7 @@ import msgspec
 
 from app.errors import BadSetting, DatabaseUnavailable
 from app.ledger import bells
-from app.ledger.ledger import Priority
+from app.posts.options import Priority
 from app.settings import Settings
 from app.store.broker import redis_client
 from app.store.migrations import require_migrated

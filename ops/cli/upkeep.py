@@ -14,9 +14,9 @@ from rich.text import Text
 
 from app.errors import BadRequest, BadState
 from app.graph import decay as domain_decay
+from app.graph.parameters import GraphParameters, read_parameters
 from app.graph.users import UserIds
-from app.ledger import ledger, retention
-from app.ledger.ledger import GraphParameters
+from app.ledger import retention
 from app.ledger.retention import Purged
 from app.proofs import rebuild as domain_rebuild
 from app.proofs.rebuild import Comparison, Difference
@@ -52,7 +52,7 @@ def decay(data: Path | None, *, dry_run: bool, json: bool) -> None:
 
 
 def _preview(conn: Connection, settings: Settings, *, json: bool) -> None:
-    found = domain_decay.preview(conn, ledger.parameters(conn), settings=settings, now=postgres.clock())
+    found = domain_decay.preview(conn, read_parameters(conn), settings=settings, now=postgres.clock())
     if json:
         print_json(found)
         return
@@ -65,7 +65,7 @@ def _preview(conn: Connection, settings: Settings, *, json: bool) -> None:
 
 
 def _decay(conn: Connection, settings: Settings, *, json: bool) -> None:
-    parameters = ledger.parameters(conn)
+    parameters = read_parameters(conn)
     run = domain_decay.begin(conn, settings=settings, now=postgres.clock())
     if run is None:
         raise LookupError("a decay run was begun and is not there")
@@ -169,7 +169,7 @@ def rebuild(data: Path | None, *, compare: bool, swap: bool, yes: bool, json: bo
 
 
 def _rebuild(conn: Connection, settings: Settings, *, swap: bool) -> _Rebuilt:
-    parameters = ledger.parameters(conn)
+    parameters = read_parameters(conn)
     with postgres.connect(settings.database_url, role="rebuild") as guard, domain_rebuild.alone(guard, conn):
         batch_ids = _count_anew(conn, parameters, settings)
         if swap:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 import sql
 from app.errors import MentiongraphError
-from app.ledger import ledger
+from app.graph.parameters import read_parameters
 from app.store import postgres
 from ops import processes
 from ops.cli.client import Client, Entry
@@ -87,7 +87,7 @@ def _upload(client: Client) -> Entry:
 
 def _strongest(stack: Stack) -> list[_Strong]:
     with postgres.connect(stack.settings.database_url, role="demo") as conn:
-        half_life = ledger.parameters(conn).half_life.total_seconds()
+        half_life = read_parameters(conn).half_life.total_seconds()
         params = {"now": postgres.clock(), "half_life_seconds": half_life, "limit": STRONGEST}
         return postgres.rows(conn, _Strong, _STRONGEST, params)
 

@@ -15,10 +15,11 @@ import uvicorn
 from litestar import Litestar
 
 from app.graph import deltas
+from app.graph.parameters import read_parameters
 from app.graph.users import UserIds
 from app.http.asgi import create_app
 from app.http.services import Services
-from app.ledger import ledger
+from app.ledger import transitions
 from app.settings import Settings
 from app.store import postgres
 from app.store.postgres import Connection
@@ -96,11 +97,11 @@ def apply(domain: Connection, settings: Settings, now: datetime) -> Callable[[],
     """Counts and merges everything that is due, as workers would."""
 
     def count_and_merge() -> None:
-        parameters = ledger.parameters(domain)
+        parameters = read_parameters(domain)
         user_ids = UserIds(bits=parameters.handle_bits, memory=1000)
         batch_ids: list[Any] = [row[0] for row in domain.execute("select id from batches order by id")]
         for batch_id in batch_ids:
-            claim = ledger.claim(domain, batch_id, settings=settings, now=now)
+            claim = transitions.claim(domain, batch_id, settings=settings, now=now)
             if claim is not None:
                 assert deltas.count_batch(domain, claim, parameters, user_ids, now=now, days_kept=settings.days_kept)
         for shard in range(parameters.shards):

@@ -18,8 +18,8 @@ import sql
 from app.graph import top_edges
 from app.graph.deltas import DELTA_SCHEMA, fold
 from app.graph.edges import add_edges, subtract_edges
+from app.graph.parameters import read_parameters
 from app.graph.shards import shard_range
-from app.ledger import ledger
 from app.reads import graph
 from app.reads.graph import FIRST, Direction, Mention, Page, Place, User, View
 from app.store.postgres import Connection, async_rows, rows
@@ -81,7 +81,7 @@ def random_graph(conn: Connection, choose: random.Random) -> None:
         lowest, highest = shard_range(4, 8)
         taken = [edge for edge in edges if lowest <= edge[0] <= highest][::3]
         with conn.transaction():
-            subtract_edges(conn, 4, frame(taken), ledger.parameters(conn))
+            subtract_edges(conn, 4, frame(taken), read_parameters(conn))
 
 
 def ask(
@@ -115,7 +115,7 @@ def ask(
 
 def whole(conn: Connection, user_id: int, direction: Direction, view: View, *, self_mentions: bool) -> list[Mention]:
     """All of the list, by the statement that looks at every edge of the user."""
-    parameters = ledger.parameters(conn)
+    parameters = read_parameters(conn)
     params = {
         "user_id": user_id,
         "self_mentions": self_mentions,

@@ -12,9 +12,8 @@ import httpx
 import pytest
 
 from app.graph import withdrawal
-from app.ledger import ledger
-from app.ledger.ledger import Options
-from app.posts.options import Clock
+from app.graph.parameters import read_parameters
+from app.posts.options import Clock, Options
 from app.settings import Settings
 from app.store.postgres import Connection
 from app.summaries import summarizing
@@ -77,11 +76,11 @@ def known(settings: Settings, domain: Connection, now: datetime) -> Known:
         apply_all(settings, now=received)
         if number == 2:
             [newest] = domain.execute("SELECT id FROM uploads ORDER BY id DESC LIMIT 1").fetchall()
-            withdrawal.retract(domain, newest[0], ledger.parameters(domain), now=received)
+            withdrawal.retract(domain, newest[0], read_parameters(domain), now=received)
         else:
             kept += sent
     apply_all(settings, now=now)
-    summarizing.tidy(domain, ledger.parameters(domain), days_kept=settings.days_kept, now=now)
+    summarizing.tidy(domain, read_parameters(domain), days_kept=settings.days_kept, now=now)
     return Known(kept)
 
 
@@ -229,7 +228,7 @@ def test_what_is_merged_and_not_summarized_makes_them_stale(
     assert get(api, "/rankings/mentioned")["users"] == []
     assert [edge["target"] for edge in get(api, "/rankings/edges")["edges"]] == ["bob"]
 
-    parameters = ledger.parameters(domain)
+    parameters = read_parameters(domain)
     summarizing.summarize(domain, parameters, days_kept=settings.days_kept, now=now)
     mentioned, mentioning, trending, *by_day = stale()
     assert (mentioned, mentioning, by_day) == (None, None, [None, None])
@@ -259,7 +258,7 @@ def test_where_days_are_not_told_apart_there_are_none(api: Api, settings: Settin
     domain.execute("UPDATE summaries SET ended_at = now()")
     off = Settings(database_url=settings.database_url, days_kept=0)
     apply_all(off, now=now)
-    summarizing.tidy(domain, ledger.parameters(domain), days_kept=0, now=now)
+    summarizing.tidy(domain, read_parameters(domain), days_kept=0, now=now)
 
     found = get(api, "/users/ada/days")
 

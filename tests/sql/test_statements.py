@@ -17,7 +17,8 @@ from psycopg.rows import TupleRow
 
 import sql
 from app.graph import decay, decay_ranges, deltas, users, withdrawal
-from app.ledger import entries, events, fleet, idempotency, ledger, periods, retention
+from app.graph.parameters import GraphParameters
+from app.ledger import entries, events, fleet, idempotency, periods, retention, states, transitions
 from app.proofs import audit, rebuild
 from app.reads import graph, networks, rankings
 from app.reads.exports.selection import Selection
@@ -30,19 +31,19 @@ COPIES = {"exports/edges", "exports/ties", "exports/users"}
 
 READERS: dict[str, type[msgspec.Struct]] = {
     "archive/take_back": deltas._EdgeRow,
-    "batches/claim": ledger.Claim,
-    "batches/expire": ledger._BatchOfUpload,
-    "batches/failed": ledger.FailedBatch,
+    "batches/claim": transitions.Claim,
+    "batches/expire": transitions._BatchOfUpload,
+    "batches/failed": transitions.FailedBatch,
     "batches/of_upload": entries.Batch,
-    "batches/replay": ledger._BatchOfUpload,
-    "batches/ring_due": ledger.Ring,
+    "batches/replay": transitions._BatchOfUpload,
+    "batches/ring_due": states.Ring,
     "decay/archive": decay._Key,
     "decay/heap": decay_ranges._Heap,
     "decay/look": decay._Stretch,
     "decay/preview": decay.Preview,
     "decay/totals": decay.Totals,
     "decay/unfinished": decay.Run,
-    "deltas/pending_shards": ledger.Ring,
+    "deltas/pending_shards": states.Ring,
     "deltas/history": graph._Delta,
     "idempotency/get": idempotency.Kept,
     "ledger/audit_deltas": audit._Delta,
@@ -86,7 +87,7 @@ READERS: dict[str, type[msgspec.Struct]] = {
     "edges/at_ends": networks._AtEnds,
     "edges/mentioned_by": networks._Step,
     "edges/mentioning": networks._Step,
-    "graph/parameters": ledger.GraphParameters,
+    "graph/parameters": GraphParameters,
     "ledger/audit": audit.Audit,
     "rejects/of_upload": entries.Reject,
     "uploads/entries": entries.Entry,

@@ -27,7 +27,7 @@ from rich.console import Console
 from app import errors
 from app import settings as app_settings
 from app.errors import MentiongraphError, Problem, ServerFailed
-from app.ledger import ledger
+from app.ledger import transitions
 from app.settings import Settings
 from app.store.broker import redis_client
 from app.store.postgres import Connection
@@ -193,10 +193,10 @@ def failed_batch(settings: Settings, conn: Connection, now: datetime) -> tuple[s
     row = conn.execute("select id from batches where upload_id = %s", [upload_id]).fetchone()
     assert row is not None
     once = msgspec.structs.replace(settings, max_attempts=1)
-    claim = ledger.claim(conn, row[0], settings=once, now=now)
+    claim = transitions.claim(conn, row[0], settings=once, now=now)
     assert claim is not None
     problem = Problem(type="urn:test", title="It broke", status=500, detail="a \x1b[31mred\x1b[0m herring")
-    assert ledger.fail(conn, claim, problem, settings=once, now=now)
+    assert transitions.fail(conn, claim, problem, settings=once, now=now)
     return str(upload_id), row[0]
 
 

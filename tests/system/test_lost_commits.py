@@ -16,10 +16,11 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from app.errors import Problem
 from app.graph import deltas
+from app.graph.parameters import read_parameters
 from app.graph.users import UserIds
-from app.ledger import ledger, receiving
-from app.ledger.ledger import Options
+from app.ledger import receiving, transitions
 from app.ledger.receiving import Received
+from app.posts.options import Options
 from app.settings import Settings
 from app.store import postgres
 from ops.chaos.links import Links
@@ -123,14 +124,14 @@ def test_a_count_and_a_merge_that_were_committed_unheard_are_not_done_twice(
     user_ids = UserIds(bits=64, memory=100)
 
     with postgres.connect(line.settings.database_url, role="test") as there:
-        parameters = ledger.parameters(there)
-        claim = ledger.claim(there, batch, settings=settings, now=now)
+        parameters = read_parameters(there)
+        claim = transitions.claim(there, batch, settings=settings, now=now)
         assert claim is not None
         # Before it, two commits bring the two users in.
         with line.losing_commit(3), pytest.raises(psycopg.OperationalError):
             deltas.count_batch(there, claim, parameters, user_ids, now=now)
     with postgres.connect(settings.database_url, role="test") as here:
-        given_up = ledger.fail(here, claim, PROBLEM, settings=settings, now=now, its_own_fault=False)
+        given_up = transitions.fail(here, claim, PROBLEM, settings=settings, now=now, its_own_fault=False)
         again = deltas.count_batch(here, claim, parameters, user_ids, now=now)
         [shard] = rows(conn, "SELECT shard FROM deltas")
     with (

@@ -20,7 +20,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from app.errors import Problem
-from app.ledger import ledger
+from app.ledger import transitions
 from app.settings import Settings
 from app.store import postgres
 from ops.bench.generate import generate
@@ -137,9 +137,9 @@ def fail_a_batch(settings: Settings, upload: str) -> None:
     problem = Problem(type="urn:test", title="It failed", status=500, detail="for the test")
     with postgres.connect(settings.database_url, role="test") as conn:
         (batch, *_) = postgres.scalars(conn, "SELECT id FROM batches WHERE upload_id = %(id)s", {"id": upload})
-        claim = ledger.claim(conn, batch, settings=strict, now=postgres.clock())
+        claim = transitions.claim(conn, batch, settings=strict, now=postgres.clock())
         assert claim is not None
-        assert ledger.fail(conn, claim, problem, settings=strict, now=postgres.clock())
+        assert transitions.fail(conn, claim, problem, settings=strict, now=postgres.clock())
 
 
 def command(service: Service, *words: str) -> subprocess.CompletedProcess[str]:

@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from app.ledger import bells
-from app.ledger.ledger import Priority
+from app.posts.options import Priority
 from app.settings import Settings
 from app.store import postgres
 from app.store.broker import FailOverRedisBroker

@@ -12,9 +12,8 @@ from hypothesis import HealthCheck, given, strategies
 from hypothesis import settings as hypothesis_settings
 
 from app.graph import decay, withdrawal
-from app.ledger import ledger
-from app.ledger.ledger import Options
-from app.posts.options import Clock
+from app.graph.parameters import read_parameters
+from app.posts.options import Clock, Options
 from app.proofs.audit import Audit, audit, audit_with_weights
 from app.settings import Settings
 from app.store import postgres
@@ -127,7 +126,7 @@ def test_weights_are_what_the_deltas_say_whatever_happened(
             "TRUNCATE uploads, users, edges, edges_archive, top_edges, top_edge_floors, user_totals, top_users, "
             "decay_runs CASCADE"
         )
-        parameters = ledger.parameters(conn)
+        parameters = read_parameters(conn)
         at, sent = now, list[Any]()
         for step, source, target, days in steps:
             at += timedelta(days=days)

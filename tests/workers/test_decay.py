@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, strategies
 from hypothesis import settings as hypothesis_settings
 
 from app.graph import decay, decay_ranges
+from app.graph.parameters import read_parameters
 from app.graph.users import UserIds
-from app.ledger import ledger
-from app.ledger.ledger import Clock, Options
+from app.posts.options import Clock, Options
 from app.proofs import rebuild
 from app.proofs.audit import audit
 from app.settings import Settings
@@ -48,7 +48,7 @@ def run(conn: Connection, settings: Settings, now: datetime) -> decay.Totals:
 def run_unchecked(conn: Connection, settings: Settings, now: datetime) -> decay.Totals:
     started = decay.begin(conn, settings=settings, now=now)
     assert started is not None
-    assert decay.work(conn, started, ledger.parameters(conn), clock=lambda: now)
+    assert decay.work(conn, started, read_parameters(conn), clock=lambda: now)
     return decay.totals(conn, started)
 
 
@@ -157,7 +157,7 @@ def test_a_killed_run_is_gone_on_with_where_it_was(conn: Connection, settings: S
 
     started = decay.begin(conn, settings=settings, now=later)
     assert started is not None
-    parameters = ledger.parameters(conn)
+    parameters = read_parameters(conn)
     with pytest.raises(Killed):
         decay.work(conn, started, parameters, clock=lambda: later, progress=die)
     assert stale(conn, started.stale_before) > 0
@@ -173,7 +173,7 @@ def test_a_run_that_another_works_on_is_left_to_it(conn: Connection, settings: S
     mention(settings, ("ada", "bob"), at=now)
     started = decay.begin(conn, settings=settings, now=now + 2 * WEEK)
     assert started is not None
-    parameters = ledger.parameters(conn)
+    parameters = read_parameters(conn)
 
     with postgres.connect(settings.database_url, role="test") as other, other.transaction():
         other.execute("SELECT pg_advisory_xact_lock(%s, %s)", [decay.LOCK_CLASS, started.id])
@@ -289,7 +289,7 @@ def test_edges_that_a_rebuild_has_put_elsewhere_are_found(conn: Connection, sett
     many(settings, 300, now)
     at = now + timedelta(days=6.5)
     run(conn, settings, at)
-    parameters = ledger.parameters(conn)
+    parameters = read_parameters(conn)
     user_ids = UserIds(bits=parameters.handle_bits, memory=1000)
     with postgres.connect(settings.database_url, role="test") as guard, rebuild.alone(guard, conn):
         rebuild.swap(conn, rebuild.count_anew(conn, parameters, user_ids), parameters, now=at)
@@ -303,7 +303,7 @@ def test_a_run_rests_while_an_upload_is_in_hand(conn: Connection, settings: Sett
     def work(at: datetime) -> None:
         started = decay.begin(conn, settings=settings, now=at)
         assert started is not None
-        decay.work(conn, started, ledger.parameters(conn), clock=lambda: at, rest=rests.append)
+        decay.work(conn, started, read_parameters(conn), clock=lambda: at, rest=rests.append)
 
     mention(settings, ("ada", "bob"), at=now)
     work(now + 2 * WEEK)
@@ -318,7 +318,7 @@ def test_a_preview_says_what_a_run_would_do(conn: Connection, settings: Settings
     mention(settings, ("dee", "cy"), at=now + 4 * WEEK)
     at = now + 4.5 * WEEK
 
-    preview = decay.preview(conn, ledger.parameters(conn), settings=settings, now=at)
+    preview = decay.preview(conn, read_parameters(conn), settings=settings, now=at)
 
     assert preview == decay.Preview(edges=3, stale=2, to_archive=1)
     assert len(edges(conn, at)) == 3

@@ -18,10 +18,11 @@ from psycopg.rows import TupleRow
 
 from app.errors import BadState, Problem, UploadRefused
 from app.graph import decay, deltas, withdrawal
+from app.graph.parameters import read_parameters
 from app.graph.users import UserIds
-from app.ledger import ledger
-from app.ledger.ledger import Claim, Options
-from app.posts.options import Clock
+from app.ledger import sweeping, transitions
+from app.ledger.transitions import Claim
+from app.posts.options import Clock, Options
 from app.proofs.audit import audit
 from app.settings import Settings
 from app.store import postgres
@@ -121,7 +122,7 @@ class Graph:
             conn.execute("TRUNCATE uploads, ledger_events, users, edges, edges_archive, decay_runs CASCADE")
             summing.empty(conn)
             conn.execute("UPDATE graph_parameters SET handle_bits = %s", [bits])
-            self.parameters = ledger.parameters(conn)
+            self.parameters = read_parameters(conn)
 
     def connect(self) -> psycopg.Connection[TupleRow]:
         conn = postgres.connect(self.settings.database_url, role="test")
@@ -192,7 +193,7 @@ class Graph:
                 self.working(self.sweep, delivery.crash, after=delivery.after)
 
     def count(self, conn: psycopg.Connection[TupleRow], batch: int) -> None:
-        claim = ledger.claim(conn, batch, settings=self.settings, now=self.now)
+        claim = transitions.claim(conn, batch, settings=self.settings, now=self.now)
         if claim is not None:
             self.zombies.append(claim)
             self.finish(conn, claim)
@@ -204,17 +205,17 @@ class Graph:
     def merge(self, conn: psycopg.Connection[TupleRow], shard: int, most_edges: int) -> int | None:
         return deltas.merge_shard(conn, shard, self.parameters, most_edges=most_edges, now=self.now)
 
-    def sweep(self, conn: psycopg.Connection[TupleRow]) -> ledger.Sweep | None:
-        return ledger.sweep(conn, settings=self.settings, now=self.now, queues_empty=True)
+    def sweep(self, conn: psycopg.Connection[TupleRow]) -> sweeping.Sweep | None:
+        return sweeping.sweep(conn, settings=self.settings, now=self.now, queues_empty=True)
 
     def fail(self, conn: psycopg.Connection[TupleRow], batch: int) -> None:
         last = msgspec.structs.replace(self.settings, max_attempts=1)
-        claim = ledger.claim(conn, batch, settings=last, now=self.now)
+        claim = transitions.claim(conn, batch, settings=last, now=self.now)
         if claim is not None:
-            ledger.fail(conn, claim, PROBLEM, settings=last, now=self.now)
+            transitions.fail(conn, claim, PROBLEM, settings=last, now=self.now)
 
     def replay(self, conn: psycopg.Connection[TupleRow]) -> None:
-        ledger.replay(conn, [batch.id for batch in ledger.failed_batches(conn)], now=self.now)
+        transitions.replay(conn, [batch.id for batch in transitions.failed_batches(conn)], now=self.now)
 
     def decay(self, conn: psycopg.Connection[TupleRow]) -> bool:
         """Whether the run was a new one, and not one that had been killed."""
@@ -453,9 +454,9 @@ def test_a_replay_meets_the_merge_that_finishes_its_upload(quick: Settings, now:
         for batch in others:
             graph.count(conn, batch)
         last = msgspec.structs.replace(graph.settings, max_attempts=1)
-        claim = ledger.claim(conn, failed, settings=last, now=graph.now)
+        claim = transitions.claim(conn, failed, settings=last, now=graph.now)
         assert claim is not None
-        assert ledger.fail(conn, claim, PROBLEM, settings=last, now=graph.now)
+        assert transitions.fail(conn, claim, PROBLEM, settings=last, now=graph.now)
         shards = postgres.scalars(conn, "SELECT DISTINCT shard FROM deltas ORDER BY shard")
 
     def merge_all() -> None:
@@ -465,7 +466,7 @@ def test_a_replay_meets_the_merge_that_finishes_its_upload(quick: Settings, now:
 
     with graph.connect() as conn, ThreadPoolExecutor(1) as threads:
         with conn.transaction():
-            assert ledger.replay(conn, [failed], now=now) == [failed]
+            assert transitions.replay(conn, [failed], now=now) == [failed]
             merging = threads.submit(merge_all)
             with psycopg.connect(graph.settings.database_url, autocommit=True) as other:
                 until(

@@ -16,9 +16,8 @@ import pytest
 import sql
 from app.errors import UploadRefused
 from app.ledger import entries
-from app.ledger.ledger import InputFormat, Options
 from app.posts import repair
-from app.posts.options import ColumnNames, Format
+from app.posts.options import ColumnNames, Format, InputFormat, Options
 from app.posts.posts import RAW_BYTES
 from app.settings import Settings
 from app.store import postgres

@@ -14,10 +14,10 @@ import pytest
 
 from app.errors import BadState
 from app.graph import decay, deltas, withdrawal
+from app.graph.parameters import read_parameters
 from app.graph.users import UserIds
-from app.ledger import ledger, retention
-from app.ledger.ledger import Options
-from app.posts.options import Clock
+from app.ledger import retention, transitions
+from app.posts.options import Clock, Options
 from app.proofs import rebuild
 from app.proofs.audit import audit, audit_with_weights
 from app.proofs.rebuild import Comparison, Difference
@@ -44,17 +44,17 @@ def send(settings: Settings, *pairs: tuple[str, str], at: datetime, clock: Clock
 
 
 def filled(conn: Connection) -> list[int]:
-    return rebuild.count_anew(conn, ledger.parameters(conn), UserIds(bits=64, memory=100))
+    return rebuild.count_anew(conn, read_parameters(conn), UserIds(bits=64, memory=100))
 
 
 def compared(conn: Connection, batch_ids: list[int], now: datetime) -> Comparison:
-    return rebuild.compare(conn, batch_ids, ledger.parameters(conn), now=now)[0]
+    return rebuild.compare(conn, batch_ids, read_parameters(conn), now=now)[0]
 
 
 def decayed(conn: Connection, settings: Settings, now: datetime) -> None:
     run = decay.begin(conn, settings=settings, now=now)
     assert run is not None
-    decay.work(conn, run, ledger.parameters(conn), clock=lambda: now)
+    decay.work(conn, run, read_parameters(conn), clock=lambda: now)
 
 
 def lived(conn: Connection, settings: Settings, now: datetime) -> datetime:
@@ -67,7 +67,7 @@ def lived(conn: Connection, settings: Settings, now: datetime) -> datetime:
     wrong = send(settings, ("ada", "bob"), ("eve", "bob"), at=now + 7 * WEEK)
     send(settings, ("dee", "cy"), at=now + 7 * WEEK)
     apply_all(settings, now=now + 7 * WEEK)
-    withdrawal.retract(conn, wrong, ledger.parameters(conn), now=now + 8 * WEEK)
+    withdrawal.retract(conn, wrong, read_parameters(conn), now=now + 8 * WEEK)
     apply_all(settings, now=now + 8 * WEEK)
     return now + 9 * WEEK
 
@@ -83,8 +83,8 @@ def test_the_ledger_makes_the_same_graph_again(
         seen.append((done, total))
 
     with alone(settings, conn):
-        batch_ids = rebuild.count_anew(conn, ledger.parameters(conn), UserIds(bits=64, memory=0), progress=see)
-        found, different = rebuild.compare(conn, batch_ids, ledger.parameters(conn), now=at)
+        batch_ids = rebuild.count_anew(conn, read_parameters(conn), UserIds(bits=64, memory=0), progress=see)
+        found, different = rebuild.compare(conn, batch_ids, read_parameters(conn), now=at)
 
     assert found.same
     assert (found.edges, found.rebuilt, different) == (5, 5, [])
@@ -101,7 +101,7 @@ def test_each_difference_is_counted_and_shown(conn: Connection, settings: Settin
     conn.execute("UPDATE edges SET weight = 1.1 WHERE source_id = %(dee)s AND target_id = %(cy)s", ids)
     conn.execute("UPDATE edges SET target_id = source_id WHERE source_id = %(dee)s AND target_id = %(bob)s", ids)
 
-    found, different = rebuild.compare(conn, filled(conn), ledger.parameters(conn), now=now)
+    found, different = rebuild.compare(conn, filled(conn), read_parameters(conn), now=now)
 
     assert found == Comparison(4, 4, 1, 1, 2, 1, found.largest_deviation)
     assert found.largest_deviation == pytest.approx(0.1 / 1.1)
@@ -122,7 +122,7 @@ def test_work_in_progress_is_no_difference(
     send(settings, *PAIRS, at=now)
     leaving = send(settings, *PAIRS, *((f"author{number}", "bob") for number in range(20)), at=now)
     apply_all(settings, now=now)
-    parameters, user_ids = ledger.parameters(conn), UserIds(bits=64, memory=100)
+    parameters, user_ids = read_parameters(conn), UserIds(bits=64, memory=100)
     batch_ids = filled(conn)
 
     send(settings, ("ada", "eve"), ("ada", "bob"), at=now)
@@ -130,7 +130,7 @@ def test_work_in_progress_is_no_difference(
     withdrawal.retract(conn, leaving, parameters, now=now)
     coming = send(settings, ("bob", "ada"), *((f"author{number}", "cy") for number in range(20)), at=now)
     for batch in postgres.scalars(conn, "SELECT id FROM batches WHERE upload_id = %(id)s", {"id": coming}):
-        claim = ledger.claim(conn, batch, settings=settings, now=now)
+        claim = transitions.claim(conn, batch, settings=settings, now=now)
         assert claim is not None
         deltas.count_batch(conn, claim, parameters, user_ids, now=now)
     for shard in range(merged_shards):
@@ -150,7 +150,7 @@ def test_a_swap_puts_a_damaged_graph_right(conn: Connection, settings: Settings,
     assert not audit(conn).exact
 
     with alone(settings, conn):
-        swapped = rebuild.swap(conn, filled(conn), ledger.parameters(conn), now=now)
+        swapped = rebuild.swap(conn, filled(conn), read_parameters(conn), now=now)
 
     assert swapped == len(whole)
     found = edges(conn, at)
@@ -168,10 +168,10 @@ def test_after_a_swap_instants_are_those_of_what_is_left(conn: Connection, setti
     send(settings, ("ada", "bob"), at=now)
     wrong = send(settings, ("ada", "bob"), at=now + WEEK)
     apply_all(settings, now=now + WEEK)
-    withdrawal.retract(conn, wrong, ledger.parameters(conn), now=now + WEEK)
+    withdrawal.retract(conn, wrong, read_parameters(conn), now=now + WEEK)
     apply_all(settings, now=now + WEEK)
 
-    rebuild.swap(conn, filled(conn), ledger.parameters(conn), now=now)
+    rebuild.swap(conn, filled(conn), read_parameters(conn), now=now)
 
     assert conn.execute("SELECT first_seen, last_seen FROM edges").fetchall() == [(now, now)]
 
@@ -182,12 +182,12 @@ def test_a_swap_is_refused_when_the_ledger_went_on(conn: Connection, settings: S
     batch_ids = filled(conn)
     send(settings, ("ada", "cy"), at=now)
     with pytest.raises(BadState, match="once they are finished"):
-        rebuild.swap(conn, batch_ids, ledger.parameters(conn), now=now)
+        rebuild.swap(conn, batch_ids, read_parameters(conn), now=now)
     apply_all(settings, now=now)
     before = edges(conn, now)
 
     with pytest.raises(BadState, match="start it again"):
-        rebuild.swap(conn, batch_ids, ledger.parameters(conn), now=now)
+        rebuild.swap(conn, batch_ids, read_parameters(conn), now=now)
 
     assert edges(conn, now) == before
 

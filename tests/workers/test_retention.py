@@ -12,10 +12,11 @@ import pytest
 
 from app.errors import BadState, Problem
 from app.graph import deltas, withdrawal
+from app.graph.parameters import read_parameters
 from app.graph.users import UserIds
-from app.ledger import ledger, retention
-from app.ledger.ledger import Options, RejectLimit
+from app.ledger import retention, transitions
 from app.ledger.retention import Purged
+from app.posts.options import Options, RejectLimit
 from app.proofs.audit import audit, audit_with_weights
 from app.settings import Settings
 from app.store import postgres
@@ -47,10 +48,10 @@ def left(conn: Connection) -> tuple[int, int, int]:
 def fail_a_batch(conn: Connection, settings: Settings, upload_id: UUID, now: datetime) -> int:
     once = msgspec.structs.replace(settings, max_attempts=1)
     batch: int = postgres.scalars(conn, "SELECT min(id) FROM batches WHERE upload_id = %(id)s", {"id": upload_id})[0]
-    claim = ledger.claim(conn, batch, settings=once, now=now)
+    claim = transitions.claim(conn, batch, settings=once, now=now)
     assert claim is not None
     problem = Problem(type="urn:test", title="It broke", status=500, detail="on purpose")
-    assert ledger.fail(conn, claim, problem, settings=once, now=now)
+    assert transitions.fail(conn, claim, problem, settings=once, now=now)
     return batch
 
 
@@ -81,7 +82,7 @@ def test_what_was_purged_cannot_be_retracted(conn: Connection, settings: Setting
     retention.purge(conn, settings=settings, now=now + LATER)
 
     with pytest.raises(BadState, match="purged"):
-        withdrawal.retract(conn, sent, ledger.parameters(conn), now=now)
+        withdrawal.retract(conn, sent, read_parameters(conn), now=now)
 
     assert audit(conn).exact
 
@@ -106,7 +107,7 @@ def test_what_was_purged_in_part_cannot_be_retracted(
     assert 0 < left(conn)[0] < whole[0]
 
     with pytest.raises(BadState, match="purged"):
-        withdrawal.retract(conn, sent, ledger.parameters(conn), now=now)
+        withdrawal.retract(conn, sent, read_parameters(conn), now=now)
     assert audit_with_weights(conn, sample=50, now=now).exact
     retention.purge(conn, settings=settings, now=now + LATER)
     assert left(conn) == (0, 0, 0)
@@ -131,9 +132,9 @@ def test_a_failed_upload_keeps_its_payloads_until_it_is_replayed_or_retracted(
     apply_all(settings, now=now)
 
     retention.purge(conn, settings=settings, now=now + LATER)
-    assert [each.replayable for each in ledger.failed_batches(conn)] == [True]
+    assert [each.replayable for each in transitions.failed_batches(conn)] == [True]
 
-    assert ledger.replay(conn, [batch], now=now + LATER) == [batch]
+    assert transitions.replay(conn, [batch], now=now + LATER) == [batch]
     apply_all(settings, now=now + LATER)
     assert postgres.scalars(conn, "SELECT state FROM uploads") == ["applied"]
     assert audit(conn).exact
@@ -142,9 +143,9 @@ def test_a_failed_upload_keeps_its_payloads_until_it_is_replayed_or_retracted(
 def test_pending_deltas_are_never_purged(conn: Connection, settings: Settings, now: datetime) -> None:
     """Those of an upload that failed with some of its batches counted, and held because of its limit of rejects."""
     sent = send(settings, 20, at=now, options=Options(max_rejects=RejectLimit(rows=5)))
-    parameters, user_ids = ledger.parameters(conn), UserIds(bits=64, memory=100)
+    parameters, user_ids = read_parameters(conn), UserIds(bits=64, memory=100)
     for batch in postgres.scalars(conn, "SELECT id FROM batches ORDER BY id OFFSET 1"):
-        claim = ledger.claim(conn, batch, settings=settings, now=now)
+        claim = transitions.claim(conn, batch, settings=settings, now=now)
         assert claim is not None
         deltas.count_batch(conn, claim, parameters, user_ids, now=now)
     fail_a_batch(conn, settings, sent, now)

@@ -20,11 +20,11 @@ from hypothesis import settings as hypothesis_settings
 from psycopg import sql
 
 from app.graph import decay, deltas, withdrawal
+from app.graph.parameters import read_parameters
 from app.graph.users import UserIds
-from app.ledger import ledger, retention
-from app.ledger.ledger import Options
+from app.ledger import retention, transitions
 from app.ledger.retention import Purged
-from app.posts.options import Clock
+from app.posts.options import Clock, Options
 from app.proofs import rebuild
 from app.proofs.audit import audit, audit_with_weights
 from app.settings import Settings
@@ -90,7 +90,7 @@ class Graph:
         self.now = START + 20.5 * DAY
         self.sent: dict[UUID, list[Mention]] = {}
         with self.connect() as conn:
-            self.parameters = ledger.parameters(conn)
+            self.parameters = read_parameters(conn)
 
     def connect(self) -> Connection:
         return postgres.connect(self.settings.database_url, role="test")
@@ -105,7 +105,7 @@ class Graph:
         ]
         with self.connect() as conn:
             for batch in postgres.scalars(conn, "SELECT id FROM batches WHERE state = 'staged' ORDER BY id"):
-                claim = ledger.claim(conn, batch, settings=self.settings, now=self.now)
+                claim = transitions.claim(conn, batch, settings=self.settings, now=self.now)
                 assert claim is not None
                 user_ids = UserIds(bits=64, memory=100)
                 kept = self.settings.days_kept

@@ -11,10 +11,12 @@ import pytest
 
 from app.errors import Problem, UploadRefused
 from app.graph import deltas
+from app.graph.parameters import read_parameters
 from app.graph.users import UserIds
-from app.ledger import ledger
-from app.ledger.ledger import Options, Priority, Ring
-from app.posts.options import Clock
+from app.ledger import sweeping, transitions
+from app.ledger.states import Ring
+from app.ledger.sweeping import Sweep
+from app.posts.options import Clock, Options, Priority
 from app.settings import Settings
 from app.store import postgres
 from tests.graphs import apply_all
@@ -38,8 +40,8 @@ def state(conn: Connection) -> tuple[str, str]:
     return row[0], row[1]
 
 
-def sweep(conn: Connection, settings: Settings, now: datetime, *, queues_empty: bool = True) -> ledger.Sweep:
-    found = ledger.sweep(conn, settings=settings, now=now, queues_empty=queues_empty)
+def sweep(conn: Connection, settings: Settings, now: datetime, *, queues_empty: bool = True) -> Sweep:
+    found = sweeping.sweep(conn, settings=settings, now=now, queues_empty=queues_empty)
     assert found is not None
     return found
 
@@ -61,7 +63,7 @@ def test_a_bell_still_in_the_queue_is_not_rung_again_at_once(
 def test_a_claimed_batch_is_rung_when_its_claim_expires(
     conn: Connection, settings: Settings, now: datetime, batch: int
 ) -> None:
-    assert ledger.claim(conn, batch, settings=settings, now=now)
+    assert transitions.claim(conn, batch, settings=settings, now=now)
 
     assert sweep(conn, settings, now + timedelta(seconds=settings.claim_seconds - 1)).batches == []
     assert sweep(conn, settings, now + timedelta(seconds=settings.claim_seconds + 1)).batches == [
@@ -73,12 +75,12 @@ def test_a_failed_attempt_waits_for_its_back_off(
     conn: Connection, settings: Settings, now: datetime, batch: int
 ) -> None:
     for attempt in range(1, 4):
-        claim = ledger.claim(conn, batch, settings=settings, now=now)
+        claim = transitions.claim(conn, batch, settings=settings, now=now)
         assert claim is not None
         assert claim.attempts == attempt
-        assert not ledger.fail(conn, claim, PROBLEM, settings=settings, now=now)
+        assert not transitions.fail(conn, claim, PROBLEM, settings=settings, now=now)
         wait = timedelta(seconds=settings.backoff_seconds * 2 ** (attempt - 1))
-        assert ledger.claim(conn, batch, settings=settings, now=now + wait - timedelta(milliseconds=1)) is None
+        assert transitions.claim(conn, batch, settings=settings, now=now + wait - timedelta(milliseconds=1)) is None
         now += wait
     assert sweep(conn, settings, now).batches == [Ring(batch, Priority.BULK)]
 
@@ -87,13 +89,13 @@ def test_the_last_failed_attempt_fails_the_batch_and_its_upload(
     conn: Connection, settings: Settings, now: datetime, batch: int
 ) -> None:
     last = msgspec.structs.replace(settings, max_attempts=1)
-    claim = ledger.claim(conn, batch, settings=last, now=now)
+    claim = transitions.claim(conn, batch, settings=last, now=now)
     assert claim is not None
 
-    assert ledger.fail(conn, claim, PROBLEM, settings=last, now=now)
+    assert transitions.fail(conn, claim, PROBLEM, settings=last, now=now)
 
     assert state(conn) == ("failed", "failed")
-    [failed] = ledger.failed_batches(conn)
+    [failed] = transitions.failed_batches(conn)
     assert failed.error == PROBLEM
     assert failed.replayable
 
@@ -102,36 +104,36 @@ def test_a_poison_batch_runs_out_of_attempts_by_claims(
     conn: Connection, settings: Settings, now: datetime, batch: int
 ) -> None:
     for _ in range(settings.max_attempts):
-        assert ledger.claim(conn, batch, settings=settings, now=now)
+        assert transitions.claim(conn, batch, settings=settings, now=now)
         now += timedelta(seconds=settings.claim_seconds + 1)
 
-    assert ledger.claim(conn, batch, settings=settings, now=now) is None
+    assert transitions.claim(conn, batch, settings=settings, now=now) is None
     assert sweep(conn, settings, now).failed_batches == 1
     assert state(conn) == ("failed", "failed")
-    assert "worker" in ledger.failed_batches(conn)[0].error.title
+    assert "worker" in transitions.failed_batches(conn)[0].error.title
 
 
 def test_a_replayed_batch_is_applied(conn: Connection, settings: Settings, now: datetime, batch: int) -> None:
     test_the_last_failed_attempt_fails_the_batch_and_its_upload(conn, settings, now, batch)
 
-    assert ledger.replay(conn, [batch], now=now) == [batch]
+    assert transitions.replay(conn, [batch], now=now) == [batch]
 
     assert state(conn) == ("applying", "staged")
     apply_all(settings, now=now)
     assert state(conn) == ("applied", "applied")
-    assert ledger.replay(conn, [batch], now=now) == []
+    assert transitions.replay(conn, [batch], now=now) == []
 
 
 def test_a_superseded_claim_changes_nothing(conn: Connection, settings: Settings, now: datetime, batch: int) -> None:
-    zombie = ledger.claim(conn, batch, settings=settings, now=now)
+    zombie = transitions.claim(conn, batch, settings=settings, now=now)
     later = now + timedelta(seconds=settings.claim_seconds + 1)
-    claim = ledger.claim(conn, batch, settings=settings, now=later)
+    claim = transitions.claim(conn, batch, settings=settings, now=later)
     assert zombie is not None
     assert claim is not None
-    parameters, user_ids = ledger.parameters(conn), UserIds(bits=64, memory=10)
+    parameters, user_ids = read_parameters(conn), UserIds(bits=64, memory=10)
 
     assert deltas.count_batch(conn, zombie, parameters, user_ids, now=later) is None
-    assert not ledger.fail(conn, zombie, PROBLEM, settings=settings, now=later)
+    assert not transitions.fail(conn, zombie, PROBLEM, settings=settings, now=later)
     assert state(conn) == ("applying", "staged")
 
     assert deltas.count_batch(conn, claim, parameters, user_ids, now=later)
@@ -143,7 +145,7 @@ def test_an_unsealed_upload_is_not_worked_on(conn: Connection, settings: Setting
     conn.execute("UPDATE uploads SET state = 'receiving'")
 
     assert sweep(conn, settings, now).batches == []
-    assert ledger.claim(conn, batch, settings=settings, now=now) is None
+    assert transitions.claim(conn, batch, settings=settings, now=now) is None
 
 
 @pytest.mark.usefixtures("batch")
@@ -166,9 +168,9 @@ def test_urgent_work_is_rung_as_urgent(conn: Connection, settings: Settings, now
 
 def test_one_sweep_at_a_time(conn: Connection, settings: Settings, now: datetime) -> None:
     with psycopg.connect(settings.database_url) as other:
-        other.execute("SELECT pg_advisory_xact_lock(%s)", [ledger.SWEEP_LOCK])
+        other.execute("SELECT pg_advisory_xact_lock(%s)", [sweep.SWEEP_LOCK])
 
-        assert ledger.sweep(conn, settings=settings, now=now, queues_empty=True) is None
+        assert sweep.sweep(conn, settings=settings, now=now, queues_empty=True) is None
 
 
 def test_urgent_work_is_rung_and_merged_first(conn: Connection, settings: Settings, now: datetime) -> None:
@@ -178,13 +180,13 @@ def test_urgent_work_is_rung_and_merged_first(conn: Connection, settings: Settin
     upload(settings, posts_csv([("@urgent", now, "ada")]), received_at=now, options=urgent)
     last = postgres.scalars(conn, "SELECT max(id) FROM batches")[0]
 
-    due = ledger.sweep(conn, settings=settings, now=now, queues_empty=True, limit=1)
+    due = sweep.sweep(conn, settings=settings, now=now, queues_empty=True, limit=1)
     assert due is not None
     assert due.batches == [Ring(last, Priority.URGENT)]
 
-    parameters, user_ids = ledger.parameters(conn), UserIds(bits=64, memory=10)
+    parameters, user_ids = read_parameters(conn), UserIds(bits=64, memory=10)
     for batch in postgres.scalars(conn, "SELECT id FROM batches ORDER BY id"):
-        claim = ledger.claim(conn, batch, settings=settings, now=now)
+        claim = transitions.claim(conn, batch, settings=settings, now=now)
         assert claim is not None
         assert deltas.count_batch(conn, claim, parameters, user_ids, now=now)
     [shard] = postgres.scalars(conn, "SELECT DISTINCT shard FROM deltas")
@@ -196,24 +198,24 @@ def test_an_attempt_that_the_database_spoilt_is_given_back(
     conn: Connection, settings: Settings, now: datetime, batch: int
 ) -> None:
     last = msgspec.structs.replace(settings, max_attempts=1)
-    claim = ledger.claim(conn, batch, settings=last, now=now)
+    claim = transitions.claim(conn, batch, settings=last, now=now)
     assert claim is not None
 
-    assert not ledger.fail(conn, claim, PROBLEM, settings=last, now=now, its_own_fault=False)
+    assert not transitions.fail(conn, claim, PROBLEM, settings=last, now=now, its_own_fault=False)
 
     assert state(conn) == ("applying", "staged")
-    assert ledger.claim(conn, batch, settings=last, now=now + timedelta(seconds=60))
+    assert transitions.claim(conn, batch, settings=last, now=now + timedelta(seconds=60))
 
 
 def test_a_renewed_claim_does_not_expire(conn: Connection, settings: Settings, now: datetime, batch: int) -> None:
-    claim = ledger.claim(conn, batch, settings=settings, now=now)
+    claim = transitions.claim(conn, batch, settings=settings, now=now)
     assert claim is not None
     soon = now + timedelta(seconds=settings.claim_seconds - 1)
 
-    ledger.renew(conn, [claim.token], settings=settings, now=soon)
+    transitions.renew(conn, [claim.token], settings=settings, now=soon)
 
     later = now + timedelta(seconds=settings.claim_seconds + 1)
-    assert ledger.claim(conn, batch, settings=settings, now=later) is None
+    assert transitions.claim(conn, batch, settings=settings, now=later) is None
 
 
 def test_the_same_bytes_are_known_however_they_came(conn: Connection, settings: Settings, now: datetime) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from app.graph import top_edges
 from app.graph.deltas import DELTA_SCHEMA, fold
 from app.graph.edges import add_edges, subtract_edges
-from app.ledger import ledger
+from app.graph.parameters import read_parameters
 from app.store.postgres import Connection
 
 WEEK = timedelta(days=7)
@@ -82,7 +82,7 @@ def test_all_edges_above_the_floor_are_held(
     for name, size in (("LEAST", 2), ("KEEP", 4), ("MOST", 8)):
         monkeypatch.setattr(top_edges, name, size)
     conn.execute("TRUNCATE edges, top_edges, top_edge_floors")
-    parameters = ledger.parameters(conn)
+    parameters = read_parameters(conn)
     for edges, retracted in steps:
         added = frame(edges)
         with conn.transaction():

@@ -13,9 +13,10 @@ from polars.exceptions import ComputeError
 
 from app.errors import BadState, NotFound, Problem
 from app.graph import decay, deltas, withdrawal
+from app.graph.parameters import read_parameters
 from app.graph.users import UserIds
-from app.ledger import ledger
-from app.ledger.ledger import Options, RejectLimit
+from app.ledger import transitions
+from app.posts.options import Options, RejectLimit
 from app.proofs.audit import audit
 from app.settings import Settings
 from app.store import postgres
@@ -46,7 +47,7 @@ def many(count: int, target: str = "bob") -> list[tuple[str, str]]:
 
 
 def retract(conn: Connection, settings: Settings, upload_id: UUID, now: datetime) -> None:
-    withdrawal.retract(conn, upload_id, ledger.parameters(conn), now=now)
+    withdrawal.retract(conn, upload_id, read_parameters(conn), now=now)
     apply_all(settings, now=now)
 
 
@@ -97,7 +98,7 @@ def test_retracting_reaches_into_the_archive(conn: Connection, settings: Setting
     long_after = now + 10 * WEEK
     run = decay.begin(conn, settings=settings, now=long_after)
     assert run is not None
-    decay.work(conn, run, ledger.parameters(conn), clock=lambda: long_after)
+    decay.work(conn, run, read_parameters(conn), clock=lambda: long_after)
     assert edges(conn, now) == {}
 
     retract(conn, settings, second, long_after)
@@ -127,7 +128,7 @@ def test_a_staged_upload_is_cancelled_before_anything_happens(
 ) -> None:
     sent = send(settings, *many(30), at=now)
 
-    assert withdrawal.cancel(conn, sent, ledger.parameters(conn), now=now) == []
+    assert withdrawal.cancel(conn, sent, read_parameters(conn), now=now) == []
 
     apply_all(settings, now=now)
     assert state(conn, sent) == "cancelled"
@@ -144,9 +145,9 @@ def test_an_upload_is_cancelled_in_the_middle(
     apply_all(settings, now=now)
     before = edges(conn, now)
     sent = send(settings, *many(40), at=now)
-    parameters, user_ids = ledger.parameters(conn), UserIds(bits=64, memory=100)
+    parameters, user_ids = read_parameters(conn), UserIds(bits=64, memory=100)
     batches = postgres.scalars(conn, "SELECT id FROM batches WHERE state = 'staged' ORDER BY id")
-    claims = [ledger.claim(conn, batch, settings=settings, now=now) for batch in batches[:-1]]
+    claims = [transitions.claim(conn, batch, settings=settings, now=now) for batch in batches[:-1]]
     for claim in claims[:-1]:
         assert claim is not None
         deltas.count_batch(conn, claim, parameters, user_ids, now=now)
@@ -169,7 +170,7 @@ def test_only_what_is_under_way_is_cancelled_and_only_what_is_applied_retracted(
     conn: Connection, settings: Settings, now: datetime
 ) -> None:
     sent = send(settings, ("ada", "bob"), at=now)
-    parameters = ledger.parameters(conn)
+    parameters = read_parameters(conn)
     with pytest.raises(BadState, match="staged"):
         withdrawal.retract(conn, sent, parameters, now=now)
     apply_all(settings, now=now)
@@ -213,10 +214,10 @@ def test_a_limit_of_rejects_is_decided_before_anything_is_applied(
 ) -> None:
     small = msgspec.structs.replace(settings, batch_bytes=200)
     sent = upload(small, LIMITED_CSV, received_at=now, options=Options(max_rejects=limit))
-    parameters, user_ids = ledger.parameters(conn), UserIds(bits=64, memory=100)
+    parameters, user_ids = read_parameters(conn), UserIds(bits=64, memory=100)
 
     for batch in postgres.scalars(conn, "SELECT id FROM batches ORDER BY id"):
-        claim = ledger.claim(conn, batch, settings=settings, now=now)
+        claim = transitions.claim(conn, batch, settings=settings, now=now)
         if claim is None:
             continue  # refused already
         deltas.count_batch(conn, claim, parameters, user_ids, now=now)
@@ -248,22 +249,22 @@ def test_a_failed_batch_keeps_the_others_held_until_it_is_replayed(
     conn: Connection, settings: Settings, now: datetime
 ) -> None:
     sent = send(settings, *many(30), at=now, options=Options(max_rejects=RejectLimit(rows=0)))
-    parameters, user_ids = ledger.parameters(conn), UserIds(bits=64, memory=100)
+    parameters, user_ids = read_parameters(conn), UserIds(bits=64, memory=100)
     failed, *others = postgres.scalars(conn, "SELECT id FROM batches ORDER BY id")
     last = msgspec.structs.replace(settings, max_attempts=1)
-    claim = ledger.claim(conn, failed, settings=last, now=now)
+    claim = transitions.claim(conn, failed, settings=last, now=now)
     assert claim is not None
     problem = Problem(type="urn:test", title="It failed", status=500, detail="on purpose")
-    ledger.fail(conn, claim, problem, settings=last, now=now)
+    transitions.fail(conn, claim, problem, settings=last, now=now)
     for batch in others:
-        claim = ledger.claim(conn, batch, settings=settings, now=now)
+        claim = transitions.claim(conn, batch, settings=settings, now=now)
         assert claim is not None
         deltas.count_batch(conn, claim, parameters, user_ids, now=now)
         withdrawal.decide(conn, sent, now=now)
     assert state(conn, sent) == "failed"
     assert edges(conn, now) == {}
 
-    ledger.replay(conn, [failed], now=now)
+    transitions.replay(conn, [failed], now=now)
     apply_all(settings, now=now)
     withdrawal.decide(conn, sent, now=now)
     apply_all(settings, now=now)
@@ -309,15 +310,15 @@ def test_too_many_rejects_beside_a_failed_batch(
     small = msgspec.structs.replace(settings, batch_bytes=200, max_attempts=1)
     strict = Options(max_rejects=RejectLimit(rows=0))
     sent = upload(small, LIMITED_CSV, received_at=now, options=strict)
-    parameters, user_ids = ledger.parameters(conn), UserIds(bits=64, memory=100)
+    parameters, user_ids = read_parameters(conn), UserIds(bits=64, memory=100)
     problem = Problem(type="urn:test", title="It failed", status=500, detail="on purpose")
     batches = postgres.scalars(conn, "SELECT id FROM batches ORDER BY id")
     for batch in batches if rejects_first else reversed(batches):
-        claim = ledger.claim(conn, batch, settings=small, now=now)
+        claim = transitions.claim(conn, batch, settings=small, now=now)
         if claim is None:
             continue  # refused already
         if batch == batches[-1]:
-            ledger.fail(conn, claim, problem, settings=small, now=now)
+            transitions.fail(conn, claim, problem, settings=small, now=now)
         else:
             deltas.count_batch(conn, claim, parameters, user_ids, now=now)
         withdrawal.decide(conn, sent, now=now)
@@ -340,9 +341,9 @@ def test_a_delta_that_cannot_be_merged_is_set_aside(conn: Connection, settings: 
     """The others of its shard go on; its own upload is cancelled, exactly."""
     bad = send(settings, ("ada", "bob"), at=now)
     good = send(settings, ("ada", "cy"), at=now)
-    parameters, user_ids = ledger.parameters(conn), UserIds(bits=64, memory=100)
+    parameters, user_ids = read_parameters(conn), UserIds(bits=64, memory=100)
     for batch in postgres.scalars(conn, "SELECT id FROM batches ORDER BY id"):
-        claim = ledger.claim(conn, batch, settings=settings, now=now)
+        claim = transitions.claim(conn, batch, settings=settings, now=now)
         assert claim is not None
         deltas.count_batch(conn, claim, parameters, user_ids, now=now)
     conn.execute("UPDATE deltas SET payload = 'rubbish' WHERE batch_id = (SELECT min(id) FROM batches)")

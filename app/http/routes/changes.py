@@ -15,14 +15,15 @@ from litestar.params import PathParameter
 
 from app.errors import BadState
 from app.graph import withdrawal
+from app.graph.parameters import GraphParameters, read_parameters
 from app.http import problems
 from app.http.openapi import examples
 from app.http.openapi.examples import answering
 from app.http.parameters import MAX_NUMBER
 from app.http.routes.uploads import NOT_FOUND, Upload, UploadId, path_of
 from app.http.services import Injected, Services
-from app.ledger import bells, entries, events, ledger
-from app.ledger.ledger import GraphParameters, Ring
+from app.ledger import bells, entries, events, transitions
+from app.ledger.states import Ring
 from app.store.postgres import Connection
 
 _LOCATION = [ResponseHeader("Location", documentation_only=True, description="Path of the upload's entry.")]
@@ -134,7 +135,7 @@ async def replay_batch(
 async def _withdraw(services: Services, upload_id: uuid.UUID, withdraw: _Withdraw) -> Response[Upload]:
     def work() -> list[int]:
         with services.sync_pool.connection() as conn:
-            return withdraw(conn, upload_id, ledger.parameters(conn), now=services.clock())
+            return withdraw(conn, upload_id, read_parameters(conn), now=services.clock())
 
     shards = await asyncio.to_thread(work)
     return await _answer(services, upload_id, bells.ring_merges, shards)
@@ -143,13 +144,13 @@ async def _withdraw(services: Services, upload_id: uuid.UUID, withdraw: _Withdra
 async def _replay(services: Services, upload_id: uuid.UUID, batch_id: int | None, nothing: str) -> Response[Upload]:
     def work() -> list[int]:
         with services.sync_pool.connection() as conn:
-            failed = ledger.failed_batches(conn, upload_id=upload_id, batch_id=batch_id)
+            failed = transitions.failed_batches(conn, upload_id=upload_id, batch_id=batch_id)
             if not failed:
                 raise BadState(nothing)
             replayable = [each.id for each in failed if each.replayable]
             if not replayable:
                 raise BadState("what failed was purged after its retention time: send the file again.")
-            return ledger.replay(conn, replayable, now=services.clock())
+            return transitions.replay(conn, replayable, now=services.clock())
 
     batches = await asyncio.to_thread(work)
     return await _answer(services, upload_id, bells.ring_counts, batches)

@@ -27,7 +27,7 @@ from app.http.routes.uploads import NOT_FOUND, BatchesByState, Progress, Upload,
 from app.http.services import Injected, Services
 from app.ledger import entries, events
 from app.ledger.entries import Entry
-from app.ledger.ledger import UNFINISHED, UploadState
+from app.ledger.states import UNFINISHED, UploadState
 
 log = structlog.get_logger(__name__)
 

@@ -25,8 +25,9 @@ from app.http.upload_options import CHARSETS, CSV_TYPES, JSONL_TYPES, QUERY, Enc
 from app.ledger import entries, idempotency
 from app.ledger import receiving as domain
 from app.ledger.entries import Entry
-from app.ledger.ledger import UNFINISHED, InputFormat, Options
+from app.ledger.states import UNFINISHED
 from app.posts import compression
+from app.posts.options import InputFormat, Options
 from app.settings import Settings
 from app.store.postgres import AsyncConnection, process_name, steadily
 

@@ -18,7 +18,8 @@ from app.http.parameters import Limit, next_page
 from app.http.services import Injected
 from app.ledger import entries
 from app.ledger.entries import Batch, Entry
-from app.ledger.ledger import Options, UploadState
+from app.ledger.states import UploadState
+from app.posts.options import Options
 
 NOT_FOUND = {
     400: "path parameter 'upload_id' has to be a UUID.",

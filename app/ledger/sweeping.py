@@ -1,0 +1,102 @@
+"""One look over the ledger for what nobody will do by itself: lost bells, lost workers, lost receivers."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+import sql
+from app.errors import Problem
+from app.ledger.states import Ring
+from app.ledger.transitions import DELETE_BATCHES, BatchOfUpload, finish_uploads
+from app.settings import Settings
+from app.store.postgres import Connection, execute, rows, scalars
+
+SWEEP_LOCK = 0x6D67_0000_0001
+"""Key of the advisory lock of the one sweep at a time."""
+
+_EXPIRE = sql.query("batches/expire")
+
+_RING_DUE = sql.query("batches/ring_due")
+
+_ABORT_SILENT = sql.query("uploads/abort_silent")
+
+_LOCK_SWEEP = sql.query("ledger/lock_sweep")
+
+_PENDING_SHARDS = sql.query("deltas/pending_shards")
+
+
+class Sweep(msgspec.Struct, frozen=True):
+    """What a sweep found to do."""
+
+    batches: list[Ring]
+    shards: list[Ring]
+    failed_batches: int
+    aborted_uploads: int
+
+
+def sweep(conn: Connection, *, settings: Settings, now: datetime, queues_empty: bool, limit: int = 500) -> Sweep | None:
+    """One look over the ledger for what nobody will do by itself; None while another sweep is at it.
+
+    Due batches are answered to be rung again: at once where the queues are empty (then their bells are lost), otherwise
+    when the last ring is `ring_again_seconds` old. Batches out of attempts fail; uploads whose receiver is gone abort.
+    """
+    patience = 0.0 if queues_empty else settings.ring_again_seconds
+    with conn.transaction():
+        if scalars(conn, _LOCK_SWEEP, {"key": SWEEP_LOCK}) != [True]:
+            return None
+        aborted = _abort_silent(conn, settings=settings, now=now)
+        failed = _expire(conn, settings=settings, now=now)
+        due = rows(
+            conn, Ring, _RING_DUE, {"now": now, "rung_before": now - timedelta(seconds=patience), "limit": limit}
+        )
+        shards = rows(conn, Ring, _PENDING_SHARDS)
+    return Sweep(
+        batches=sorted(due, key=lambda ring: ring.id),
+        shards=shards,
+        failed_batches=failed,
+        aborted_uploads=aborted,
+    )
+
+
+def _abort_silent(conn: Connection, *, settings: Settings, now: datetime) -> int:
+    # Somebody who waits for PostgreSQL is silent, and goes on.
+    silence = timedelta(seconds=2 * settings.heartbeat_seconds + settings.database_patience)
+    problem = Problem(
+        type="urn:mentiongraph:problem:upload-cut-off",
+        title="The process that received the upload is gone",
+        status=400,
+        detail=f"Nothing was heard of it for {silence.total_seconds():g} s. Send the file again.",
+    )
+    ids = scalars(
+        conn,
+        _ABORT_SILENT,
+        {
+            "silent_since": now - silence,
+            "error": msgspec.json.encode(problem).decode(),
+            "now": now,
+        },
+    )
+    if ids:
+        execute(conn, DELETE_BATCHES, {"upload_ids": ids})
+    return len(ids)
+
+
+def _expire(conn: Connection, *, settings: Settings, now: datetime) -> int:
+    problem = Problem(
+        type="urn:mentiongraph:problem:worker-lost",
+        title="Every worker that took this batch was lost",
+        status=500,
+        detail=f"{settings.max_attempts} workers claimed it and none came back: it may kill them (memory?). "
+        "Look at the workers' logs; then `mentiongraph replay --batch`.",
+    )
+    expired = rows(
+        conn,
+        BatchOfUpload,
+        _EXPIRE,
+        {"max_attempts": settings.max_attempts, "error": msgspec.json.encode(problem).decode(), "now": now},
+    )
+    if expired:
+        finish_uploads(conn, [row.upload_id for row in expired], now=now)
+    return len(expired)

@@ -1,0 +1,166 @@
+"""The ways to move a batch or an upload on: claimed, failed, finished, replayed.
+
+Every transition is a guarded UPDATE; that it touched no row is an answer, not an error: somebody else was first.
+Row locks are taken on batches before uploads, each in the order of id.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+import sql
+from app.errors import Problem
+from app.posts.options import Format, Options, Priority
+from app.settings import Settings
+from app.store.postgres import Connection, execute, one, rows, scalars
+
+_CLAIM = sql.query("batches/claim")
+
+_RENEW = sql.query("batches/renew")
+
+_FAIL = sql.query("batches/fail")
+
+_LOCK_BATCHES = sql.query("batches/lock")
+
+_FINISH_BATCHES = sql.query("batches/finish")
+
+_FAILED = sql.query("batches/failed")
+
+_REPLAY = sql.query("batches/replay")
+
+DELETE_BATCHES = sql.query("batches/delete")
+
+_BEGIN = sql.query("uploads/begin")
+
+_LOCK_UPLOADS = sql.query("uploads/lock")
+
+_FINISH_UPLOADS = sql.query("uploads/finish")
+
+_REOPEN = sql.query("uploads/reopen")
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """A batch in this attempt's hands. Only the holder of `token` can finish it."""
+
+    batch_id: int
+    upload_id: uuid.UUID
+    token: uuid.UUID
+    attempts: int
+    first_line: int
+    payload: bytes
+    """CSV, compressed with Zstandard."""
+    options: Options
+    format: Format
+    received_at: datetime
+    first: bool
+    """Whether it is the first of its upload."""
+
+
+class FailedBatch(msgspec.Struct, frozen=True):
+    """A batch that failed for good. Not `replayable` once its payload was purged."""
+
+    id: int
+    upload_id: uuid.UUID
+    ordinal: int
+    priority: Priority
+    attempts: int
+    replayable: bool
+    error: Problem
+
+
+def claim(conn: Connection, batch_id: int, *, settings: Settings, now: datetime) -> Claim | None:
+    """Take a batch for one attempt, in a transaction of its own; None if it is not due, done, or in other hands."""
+    with conn.transaction():
+        taken = one(
+            conn,
+            Claim,
+            _CLAIM,
+            {
+                "batch_id": batch_id,
+                "token": uuid.uuid4(),
+                "claimed_until": now + timedelta(seconds=settings.claim_seconds),
+                "max_attempts": settings.max_attempts,
+                "now": now,
+            },
+        )
+        if taken is not None and taken.first:
+            execute(conn, _BEGIN, {"id": taken.upload_id})
+    return taken
+
+
+def renew(conn: Connection, tokens: Sequence[uuid.UUID], *, settings: Settings, now: datetime) -> None:
+    """Keep claims alive that are being worked on."""
+    claimed_until = now + timedelta(seconds=settings.claim_seconds)
+    execute(conn, _RENEW, {"tokens": list(tokens), "claimed_until": claimed_until})
+
+
+def fail(
+    conn: Connection, claim: Claim, problem: Problem, *, settings: Settings, now: datetime, its_own_fault: bool = True
+) -> bool:
+    """An attempt failed: back off, or fail the batch once its attempts are used up. True if it failed for good.
+
+    Where it was not the batch's own fault (the database was in trouble), the attempt is given back.
+    """
+    with conn.transaction():
+        state = scalars(
+            conn,
+            _FAIL,
+            {
+                "batch_id": claim.batch_id,
+                "claim": claim.token,
+                "error": msgspec.json.encode(problem).decode(),
+                "its_own_fault": its_own_fault,
+                "max_attempts": settings.max_attempts,
+                "backoff_seconds": settings.backoff_seconds,
+                "backoff_limit": settings.backoff_limit,
+                "now": now,
+            },
+        )
+        failed = state == ["failed"]
+        if failed:
+            finish_uploads(conn, [claim.upload_id], now=now)
+    return failed
+
+
+def finish_batches(conn: Connection, batch_ids: Sequence[int], *, now: datetime) -> None:
+    """counted -> applied for those whose last delta is merged, and so on to their uploads. Last in a transaction: it
+    locks rows that other shards' merges want too."""
+    execute(conn, _LOCK_BATCHES, {"ids": list(batch_ids)})
+    upload_ids = scalars(conn, _FINISH_BATCHES, {"ids": list(batch_ids), "now": now})
+    if upload_ids:
+        finish_uploads(conn, upload_ids, now=now)
+
+
+def finish_uploads(conn: Connection, upload_ids: Sequence[uuid.UUID], *, now: datetime) -> None:
+    """applying -> applied or failed, for those with no batch left to do. Inside the caller's transaction."""
+    ids = sorted(set(upload_ids))
+    execute(conn, _LOCK_UPLOADS, {"ids": ids})
+    execute(conn, _FINISH_UPLOADS, {"ids": ids, "now": now})
+
+
+class BatchOfUpload(msgspec.Struct):
+    id: int
+    upload_id: uuid.UUID
+
+
+def failed_batches(
+    conn: Connection, *, upload_id: uuid.UUID | None = None, batch_id: int | None = None
+) -> list[FailedBatch]:
+    """Batches that failed for good: all, an upload's, or one."""
+    return rows(conn, FailedBatch, _FAILED, {"upload_id": upload_id, "batch_id": batch_id})
+
+
+def replay(conn: Connection, batch_ids: Sequence[int], *, now: datetime) -> list[int]:
+    """failed -> staged, with fresh attempts; the ids that moved. Their bells are the caller's to ring, after."""
+    with conn.transaction():
+        execute(conn, _LOCK_BATCHES, {"ids": list(batch_ids)})
+        moved = rows(conn, BatchOfUpload, _REPLAY, {"ids": list(batch_ids), "now": now})
+        uploads = sorted({row.upload_id for row in moved})
+        # A merge may be finishing the upload at this moment: one of the two waits, and sees what the other did.
+        execute(conn, _LOCK_UPLOADS, {"ids": uploads})
+        execute(conn, _REOPEN, {"ids": uploads})
+    return sorted(row.id for row in moved)
