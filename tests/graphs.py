@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg import sql
 
-from app.graph import deltas
+from app.graph import counting, merging
 from app.graph.parameters import read_parameters
 from app.graph.users import UserIds
 from app.ledger import sweeping, transitions
@@ -38,9 +38,9 @@ def apply_all(settings: Settings, *, now: datetime) -> None:
             for ring in found.batches:
                 claim = transitions.claim(conn, ring.id, settings=settings, now=now)
                 if claim is not None:
-                    deltas.count_batch(conn, claim, parameters, user_ids, now=now, days_kept=settings.days_kept)
+                    counting.count_batch(conn, claim, parameters, user_ids, now=now, days_kept=settings.days_kept)
             for ring in found.shards:
-                deltas.merge_shard(conn, ring.id, parameters, most_edges=10_000, now=now)
+                merging.merge_shard(conn, ring.id, parameters, most_edges=10_000, now=now)
             if not found.batches and not found.shards:
                 break
         while summarizing.summarize(conn, parameters, days_kept=settings.days_kept, now=now):

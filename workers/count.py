@@ -6,8 +6,8 @@ import dramatiq
 import structlog
 
 from app.errors import Problem
-from app.graph import deltas, withdrawal
-from app.ledger import bells, events, transitions
+from app.graph import counting
+from app.ledger import bells, events, limits, transitions
 from app.ledger.states import Ring
 from app.ledger.transitions import Claim
 from app.posts.options import Priority
@@ -26,7 +26,7 @@ def _count(batch_id: int) -> None:
             try:
                 parameters, user_ids = process.graph(conn)
                 with process.holding(claim):
-                    outcome = deltas.count_batch(
+                    outcome = counting.count_batch(
                         conn, claim, parameters, user_ids, now=postgres.clock(), days_kept=process.settings.days_kept
                     )
             except Exception as error:
@@ -41,7 +41,7 @@ def _count(batch_id: int) -> None:
             log.info("counted", rows=outcome.rows_received, rejected=outcome.rows_rejected, edges=outcome.edges)
             shards = outcome.shards
             if claim.options.max_rejects is not None:
-                shards = withdrawal.decide(conn, claim.upload_id, now=postgres.clock())
+                shards = limits.decide(conn, claim.upload_id, now=postgres.clock())
     bells.ring_merges(process.broker, [Ring(shard, claim.options.priority) for shard in shards])
     events.announce(process.broker, [claim.upload_id])
 

@@ -6,7 +6,7 @@ import dramatiq
 import structlog
 from psycopg.errors import QueryCanceled
 
-from app.graph import deltas
+from app.graph import merging
 from app.ledger import bells, events
 from app.posts.options import Priority
 from app.store import postgres
@@ -29,11 +29,11 @@ def _merge(shard: int) -> None:
                     raise  # the database is in trouble: the sweeper rings again
                 log.exception("merge failed", shard=shard, most_edges=most_edges)
                 if most_edges == 1:
-                    deltas.set_aside(conn, shard, error)
+                    merging.set_aside(conn, shard, error)
                 most_edges = 1  # one delta at a time: those before the bad one, then the bad one, then those after
                 continue
             merged_any = merged_any or bool(merged)
-            if merged is None or (merged == 0 and not deltas.has_pending(conn, shard)):
+            if merged is None or (merged == 0 and not merging.has_pending(conn, shard)):
                 break
     if merged_any:
         bells.ring_summaries(process.broker)
@@ -42,7 +42,7 @@ def _merge(shard: int) -> None:
 def _once(conn: Connection, shard: int, most_edges: int) -> int | None:
     waiting = events.waiting(conn, shard, limit=MOST_ANNOUNCED)
     parameters = process.graph(conn).parameters
-    merged = deltas.merge_shard(conn, shard, parameters, most_edges=most_edges, now=postgres.clock())
+    merged = merging.merge_shard(conn, shard, parameters, most_edges=most_edges, now=postgres.clock())
     if merged:
         events.announce(process.broker, waiting)
     return merged

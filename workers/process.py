@@ -22,10 +22,9 @@ from periodiq import PeriodiqMiddleware
 
 from app import log
 from app import settings as environment
-from app.graph import withdrawal
 from app.graph.parameters import GraphParameters, read_parameters
 from app.graph.users import UserIds
-from app.ledger import bells, events, fleet, periods, sweeping, transitions
+from app.ledger import bells, events, fleet, limits, periods, sweeping, transitions
 from app.ledger.periods import Period
 from app.ledger.sweeping import Sweep
 from app.ledger.transitions import Claim
@@ -128,9 +127,9 @@ class Process(Middleware):
         except redis.RedisError:
             empty = True  # what bells there are, nobody hears
         with self.connection() as conn:
-            undecided = withdrawal.undecided(conn)
+            undecided = limits.undecided(conn)
             for upload in undecided:
-                withdrawal.decide(conn, upload, now=postgres.clock())
+                limits.decide(conn, upload, now=postgres.clock())
             found = sweeping.sweep(conn, settings=self.settings, now=postgres.clock(), queues_empty=empty)
         if undecided:
             events.announce(self.broker, undecided)

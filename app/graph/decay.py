@@ -2,8 +2,8 @@
 
 Writing down changes weight and instant together, so it changes no effective weight: a run may be late, repeated,
 concurrent with merges, or killed anywhere, and nothing decays twice. A run looks at those ranges of the table's blocks
-in which something may be stale (see app.ranges), in short transactions under a shard's lock each. A range that is done
-is due no more, so a killed run is gone on with at the next one.
+in which something may be stale (see decay_ranges.py), in short transactions under a shard's lock each. A range that is
+done is due no more, so a killed run is gone on with at the next one.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ import numpy as np
 import sql
 from app.graph import decay_ranges, top_edges, versions
 from app.graph.parameters import GraphParameters
-from app.graph.shards import MAX_SHARDS, shard_lock_key
+from app.graph.shards import MAX_SHARDS
 from app.settings import Settings
-from app.store.postgres import Connection, execute, one, rows, scalars
+from app.store import locks
+from app.store.locks import Part
+from app.store.postgres import Connection, commit_later, execute, one, rows, scalars
 
 _START = sql.query("decay/start")
 _UNFINISHED = sql.query("decay/unfinished")
@@ -33,11 +35,7 @@ _FINISH = sql.query("decay/finish")
 _TOTALS = sql.query("decay/totals")
 _PREVIEW = sql.query("decay/preview")
 _BUSY = sql.query("decay/busy")
-_LOCK_SHARD = sql.query("edges/lock_shard")
-_TRY_LOCK = sql.query("decay/try_lock")
 
-LOCK_CLASS = 0x6D68
-"""First half of the two-part advisory lock keys of which a run's one worker holds one; the second is the run."""
 REST = 3.0
 """While uploads are in hand, a run rests so many times as long as it worked: it takes a quarter of one processor."""
 
@@ -130,8 +128,8 @@ def work(
 
 def _alone(conn: Connection, run: Run) -> bool:
     """Whether nobody else works on this run until the end of the transaction."""
-    [(locked, _)] = conn.execute(_TRY_LOCK, {"decay_class": LOCK_CLASS, "run": run.id % 2**31}).fetchall()
-    return bool(locked)
+    commit_later(conn)  # what a crash takes back changed no effective weight, and is done again
+    return locks.try_take_part(conn, Part.DECAY, run.id % 2**31)
 
 
 def _range(conn: Connection, run: Run, parameters: GraphParameters, first_block: int) -> bool:
@@ -175,7 +173,7 @@ def _half(
     with conn.transaction():
         if not _alone(conn, run):
             return False
-        execute(conn, _LOCK_SHARD, {"key": shard_lock_key(shard)})
+        locks.take_shard(conn, shard)
         archived = rows(conn, _Key, _ARCHIVE, what) if archive else []
         if archived:
             _left(conn, shard, archived, parameters)

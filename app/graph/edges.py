@@ -16,6 +16,7 @@ import polars as pl
 
 import sql
 from app.graph import top_edges
+from app.graph.deltas import KEYS
 from app.graph.groups import Numbers
 from app.graph.parameters import GraphParameters
 from app.store.params import Float8Array, Int8Array, TimestamptzArray, copy_rows
@@ -27,7 +28,6 @@ _SUBTRACT = sql.query("edges/subtract")
 _DELETE_EMPTY = sql.query("edges/delete_empty")
 _COPY = sql.query("edges/copy")
 
-KEYS = ("source_id", "target_id")
 INSTANTS = ("weighed_at", "first_seen", "last_seen")
 COLUMNS = (*KEYS, "mention_count", "weight", *INSTANTS)
 

@@ -16,7 +16,7 @@ import polars as pl
 from app.graph.groups import Groups, Numbers
 from app.posts.handles import folded
 from app.posts.options import Clock
-from app.posts.posts import MAX_AUTHOR_CHARACTERS
+from app.posts.screening import MAX_AUTHOR_CHARACTERS
 
 
 class Profile(msgspec.Struct, frozen=True):

@@ -7,7 +7,8 @@ from datetime import timedelta
 import msgspec
 
 import sql
-from app.store.postgres import Connection, one
+from app.errors import NotMigrated
+from app.store.postgres import AsyncConnection, Connection, async_one, one
 
 _PARAMETERS = sql.query("graph/parameters")
 
@@ -21,8 +22,16 @@ class GraphParameters(msgspec.Struct, frozen=True):
 
 
 def read_parameters(conn: Connection) -> GraphParameters:
-    """The parameters of this database's graph."""
-    found = one(conn, GraphParameters, _PARAMETERS)
+    """The parameters of this database's graph. Raises NotMigrated."""
+    return _checked(one(conn, GraphParameters, _PARAMETERS))
+
+
+async def async_read_parameters(conn: AsyncConnection) -> GraphParameters:
+    """`read_parameters` for request handlers."""
+    return _checked(await async_one(conn, GraphParameters, _PARAMETERS))
+
+
+def _checked(found: GraphParameters | None) -> GraphParameters:
     if found is None:
-        raise LookupError("graph_parameters holds no row")
+        raise NotMigrated("the table graph_parameters holds no row: run `mentiongraph migrate`.")
     return found

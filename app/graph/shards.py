@@ -1,4 +1,4 @@
-"""Folded handle → 64-bit id → shard → lock key. Pure; the same answer in every process and for ever."""
+"""Folded handle → 64-bit id → shard. Pure; the same answer in every process and for ever."""
 
 from __future__ import annotations
 
@@ -13,12 +13,10 @@ import xxhash
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 
-MAX_SHARDS = 64
 
+MAX_SHARDS = 64
 NOBODY = -(2**63)
 """The lowest bigint is nobody's id: a walk over the edges begins after it."""
-
-_LOCK_NAMESPACE = int.from_bytes(b"mgsh") << 32
 
 
 def handle_ids(handles: pl.Series | Sequence[str], *, probe: int, bits: int) -> Ints:
@@ -49,6 +47,11 @@ def shard_of(ids: Ints, shards: int) -> npt.NDArray[np.int16]:
     return ((ids >> np.int64(64 - width)) + shards // 2).astype(np.int16)
 
 
+def shard_of_id(user_id: int, shards: int) -> int:
+    """The shard of one id."""
+    return int(shard_of(np.array([user_id], np.int64), shards)[0])
+
+
 def shard_range(shard: int, shards: int) -> tuple[int, int]:
     """Lowest and highest id of a shard, both of them in it."""
     size = 1 << (64 - _width(shards))
@@ -56,13 +59,6 @@ def shard_range(shard: int, shards: int) -> tuple[int, int]:
         raise ValueError(f"there is no shard {shard} among {shards}")
     lowest = shard * size - 2**63
     return lowest, lowest + size - 1
-
-
-def shard_lock_key(shard: int) -> int:
-    """Key of the shard's advisory lock, in a namespace of its own."""
-    if not 0 <= shard < MAX_SHARDS:
-        raise ValueError(f"shards are numbered from 0 to {MAX_SHARDS - 1}, there is no {shard}")
-    return _LOCK_NAMESPACE | shard
 
 
 def _width(shards: int) -> int:

@@ -20,11 +20,12 @@ import polars as pl
 
 import sql
 from app.graph.shards import NOBODY, Ints, handle_ids, shard_of
+from app.store import locks
+from app.store.locks import Part
 from app.store.params import Int8Array, TextArray, copy_users
-from app.store.postgres import Connection, execute, one, scalars
+from app.store.postgres import Connection, one, scalars
 
 _NOT_OURS = sql.query("users/not_ours")
-_LOCK = sql.query("users/lock")
 _COPY = sql.query("users/copy")
 _TIMELINE = sql.query("users/timeline")
 
@@ -34,8 +35,6 @@ MAX_PROBES = 64
 
 STRETCHES = 8
 """Stretches of ids, each with a lock of its own for those who add users."""
-LOCK_CLASS = 0x6D69
-"""First half of the two-part keys of these locks; the second is the stretch."""
 
 
 class _NotOurs(msgspec.Struct, frozen=True):
@@ -137,7 +136,7 @@ def _taken_in(conn: Connection, stretch: int, users: pl.DataFrame, ids: Ints) ->
     """`_taken`, for ids of one stretch, sorted."""
     taken = np.zeros(len(ids), np.bool_)
     with conn.transaction():
-        execute(conn, _LOCK, {"users_class": LOCK_CLASS, "stretch": stretch})
+        locks.take_part(conn, Part.USERS, stretch)
         params = {"ids": Int8Array(ids), "handles": TextArray(users["handle"])}
         look = one(conn, _NotOurs, _NOT_OURS, params) or _NotOurs([], [])
         taken[look.taken] = True

@@ -12,7 +12,7 @@ from litestar.params import QueryParameter
 
 from app.errors import BadRequest
 from app.http.upload_options import WANTED
-from app.reads.graph import FIRST, Place
+from app.reads.view import FIRST, Place
 
 MAX_LIMIT = 500
 

@@ -17,11 +17,10 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
-from app.graph.parameters import GraphParameters
+from app.graph.parameters import GraphParameters, async_read_parameters
 from app.http.cached.answers import Answers
 from app.http.probe import Probe
 from app.ledger.events import Hub
-from app.reads import graph
 from app.settings import Settings
 from app.store.broker import FailOverRedisBroker, redis_client
 from app.store.postgres import AsyncConnection, Connection, async_pool, pool
@@ -91,7 +90,7 @@ class Services:
     async def parameters(self, conn: AsyncConnection) -> GraphParameters:
         """The graph's parameters, read once: they are fixed."""
         if self._parameters is None:
-            self._parameters = await graph.parameters(conn)
+            self._parameters = await async_read_parameters(conn)
         return self._parameters
 
     async def open(self) -> None:

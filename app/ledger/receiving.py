@@ -27,13 +27,15 @@ import sql
 from app.errors import BacklogFull, KeyInUse, MentiongraphError, Problem, UploadCutOff, UploadRefused
 from app.ledger import bells, events, idempotency
 from app.ledger.states import Ring
+from app.ledger.transitions import DELETE_BATCHES
 from app.posts.compression import compress, decoder
 from app.posts.encodings import transcoder
 from app.posts.options import Format, Options, Priority
 from app.posts.readers import READERS, Reader
 from app.settings import Settings
+from app.store import locks
 from app.store.broker import FailOverRedisBroker
-from app.store.postgres import AsyncConnection, async_one, async_scalars, steadily
+from app.store.postgres import AsyncConnection, async_commit_later, async_one, async_scalars, steadily
 
 log = structlog.get_logger(__name__)
 
@@ -48,12 +50,9 @@ _INSERT = sql.query("uploads/insert")
 _HEARTBEAT = sql.query("uploads/heartbeat")
 _SEAL = sql.query("uploads/seal")
 _SEALED = sql.query("uploads/sealed")
-_LOCK_BYTES = sql.query("uploads/lock_bytes")
 _EARLIER = sql.query("uploads/earlier")
 _SET_DUPLICATE = sql.query("uploads/set_duplicate")
 _ABORT = sql.query("uploads/abort")
-_DELETE_BATCHES = sql.query("batches/delete")
-_COMMIT_LATER = sql.query("session/commit_later")
 _INSERT_BATCH = sql.query("batches/insert")
 _RING_UPLOAD = sql.query("batches/ring_upload")
 _BACKLOG = sql.query("batches/backlog")
@@ -229,7 +228,7 @@ class _Upload:
 
         async def enter(conn: AsyncConnection) -> None:
             # The next commit that waits for the disk keeps this one, too; where a crash takes both, no batch goes in.
-            await conn.execute(_COMMIT_LATER)
+            await async_commit_later(conn)
             await conn.execute(_INSERT, params)
             if self._keyed and not await idempotency.claim(conn, self._keyed.key, self.id, now=now):
                 raise KeyInUse("another request with this Idempotency-Key has just begun; send it again later.")
@@ -270,7 +269,7 @@ class _Upload:
             "batch_count": self._batches,
             "now": self._clock(),
         }
-        await conn.execute(_LOCK_BYTES, {"key": int.from_bytes(self._sha256.digest()[:8], signed=True)})
+        await locks.async_take(conn, locks.body_key(self._sha256.digest()))
         before = await async_one(conn, _Sealed, _SEALED, {"id": self.id})
         if before is not None:
             return Received(before.duplicate_of or self.id, earlier=before.duplicate_of is not None)
@@ -280,7 +279,7 @@ class _Upload:
                 raise _other_options(earlier.id)
             if not await async_scalars(conn, _SET_DUPLICATE, {**sealed, "duplicate_of": earlier.id}):
                 raise UploadCutOff("the upload was cancelled while it arrived; nothing was applied.")
-            await conn.execute(_DELETE_BATCHES, {"upload_ids": [self.id]})
+            await conn.execute(DELETE_BATCHES, {"upload_ids": [self.id]})
             if self._keyed:
                 await idempotency.settle(conn, self._keyed, self.id, status=200)
             return Received(earlier.id, earlier=True)
@@ -303,7 +302,7 @@ class _Upload:
             async with self._pool.connection() as conn, conn.transaction():
                 params = {"id": self.id, "error": msgspec.json.encode(problem).decode(), "now": self._clock()}
                 if await async_scalars(conn, _ABORT, params):
-                    await conn.execute(_DELETE_BATCHES, {"upload_ids": [self.id]})
+                    await conn.execute(DELETE_BATCHES, {"upload_ids": [self.id]})
         except psycopg.Error as lost:
             log.warning("could not abort; the sweeper will", upload=str(self.id), error=str(lost))
 

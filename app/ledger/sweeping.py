@@ -9,21 +9,14 @@ import msgspec
 import sql
 from app.errors import Problem
 from app.ledger.states import Ring
-from app.ledger.transitions import DELETE_BATCHES, BatchOfUpload, finish_uploads
+from app.ledger.transitions import BatchOfUpload, delete_batches, finish_uploads
 from app.settings import Settings
-from app.store.postgres import Connection, execute, rows, scalars
-
-SWEEP_LOCK = 0x6D67_0000_0001
-"""Key of the advisory lock of the one sweep at a time."""
+from app.store import locks
+from app.store.postgres import Connection, rows, scalars
 
 _EXPIRE = sql.query("batches/expire")
-
 _RING_DUE = sql.query("batches/ring_due")
-
 _ABORT_SILENT = sql.query("uploads/abort_silent")
-
-_LOCK_SWEEP = sql.query("ledger/lock_sweep")
-
 _PENDING_SHARDS = sql.query("deltas/pending_shards")
 
 
@@ -44,7 +37,7 @@ def sweep(conn: Connection, *, settings: Settings, now: datetime, queues_empty: 
     """
     patience = 0.0 if queues_empty else settings.ring_again_seconds
     with conn.transaction():
-        if scalars(conn, _LOCK_SWEEP, {"key": SWEEP_LOCK}) != [True]:
+        if not locks.try_take(conn, locks.SWEEP):
             return None
         aborted = _abort_silent(conn, settings=settings, now=now)
         failed = _expire(conn, settings=settings, now=now)
@@ -79,7 +72,7 @@ def _abort_silent(conn: Connection, *, settings: Settings, now: datetime) -> int
         },
     )
     if ids:
-        execute(conn, DELETE_BATCHES, {"upload_ids": ids})
+        delete_batches(conn, ids)
     return len(ids)
 
 

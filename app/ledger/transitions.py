@@ -13,34 +13,30 @@ from datetime import datetime, timedelta
 import msgspec
 
 import sql
-from app.errors import Problem
+from app.errors import NotFound, Problem
+from app.ledger.states import UploadState
 from app.posts.options import Format, Options, Priority
 from app.settings import Settings
 from app.store.postgres import Connection, execute, one, rows, scalars
 
 _CLAIM = sql.query("batches/claim")
-
 _RENEW = sql.query("batches/renew")
-
 _FAIL = sql.query("batches/fail")
-
 _LOCK_BATCHES = sql.query("batches/lock")
-
 _FINISH_BATCHES = sql.query("batches/finish")
-
 _FAILED = sql.query("batches/failed")
-
 _REPLAY = sql.query("batches/replay")
 
 DELETE_BATCHES = sql.query("batches/delete")
 
 _BEGIN = sql.query("uploads/begin")
-
 _LOCK_UPLOADS = sql.query("uploads/lock")
-
 _FINISH_UPLOADS = sql.query("uploads/finish")
-
 _REOPEN = sql.query("uploads/reopen")
+_LOCK_BATCHES_OF = sql.query("batches/lock_upload")
+_LOCK_UPLOAD = sql.query("uploads/state")
+_WITHDRAW_BATCHES = sql.query("batches/withdraw")
+_DROP_PENDING_DELTAS = sql.query("deltas/drop_pending")
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -164,3 +160,38 @@ def replay(conn: Connection, batch_ids: Sequence[int], *, now: datetime) -> list
         execute(conn, _LOCK_UPLOADS, {"ids": uploads})
         execute(conn, _REOPEN, {"ids": uploads})
     return sorted(row.id for row in moved)
+
+
+class LockedUpload(msgspec.Struct, frozen=True):
+    """An upload whose row is locked until the end of the transaction."""
+
+    state: UploadState
+    options: Options
+
+
+def lock_batches_of(conn: Connection, upload_id: uuid.UUID) -> list[int]:
+    """Lock an upload's batches, in the order of id, until the end of the transaction; their ids."""
+    return scalars(conn, _LOCK_BATCHES_OF, {"upload_id": upload_id})
+
+
+def lock_upload(conn: Connection, upload_id: uuid.UUID) -> LockedUpload:
+    """Lock an upload, after its batches, until the end of the transaction. Raises NotFound."""
+    found = one(conn, LockedUpload, _LOCK_UPLOAD, {"id": upload_id})
+    if found is None:
+        raise NotFound(f"the ledger has no upload {upload_id}.")
+    return found
+
+
+def drop_pending_deltas(conn: Connection, upload_id: uuid.UUID) -> None:
+    """Delete an upload's deltas that were never merged. No merge is at them: shards are locked, or deltas are held."""
+    execute(conn, _DROP_PENDING_DELTAS, {"upload_id": upload_id})
+
+
+def withdraw_batches(conn: Connection, upload_id: uuid.UUID) -> None:
+    """An upload's batches become `cancelled`, or `retracting` where deltas are to be taken out again."""
+    execute(conn, _WITHDRAW_BATCHES, {"upload_id": upload_id})
+
+
+def delete_batches(conn: Connection, upload_ids: Sequence[uuid.UUID]) -> None:
+    """Delete the batches of uploads that came to nothing before they were sealed."""
+    execute(conn, DELETE_BATCHES, {"upload_ids": list(upload_ids)})

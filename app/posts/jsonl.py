@@ -19,7 +19,7 @@ import polars as pl
 from app.errors import UploadRefused
 from app.posts.csvscan import MAX_ROW_BYTES
 from app.posts.header import ColumnNames, Format, Header, show
-from app.posts.posts import (
+from app.posts.screening import (
     ROLES,
     Drop,
     Found,

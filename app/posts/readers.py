@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from app.posts import jsonl, posts
-from app.posts.posts import ColumnNames, Format, Header, Posts
+from app.posts import csv, jsonl
+from app.posts.header import Header
+from app.posts.options import ColumnNames, Format
+from app.posts.screening import Posts
 
 
 class Reader(Protocol):
-    """What posts.py does for CSV and jsonl.py for JSON Lines."""
+    """What csv.py does for CSV and jsonl.py for JSON Lines."""
 
     def read_header(self, head: bytes, *, final: bool, names: ColumnNames, delimiter: str) -> Header | None: ...
 
@@ -22,4 +24,4 @@ class Reader(Protocol):
     def read(self, payload: bytes, form: Format, *, first_line: int) -> Posts: ...
 
 
-READERS: dict[str, Reader] = {"csv": posts, "jsonl": jsonl}
+READERS: dict[str, Reader] = {"csv": csv, "jsonl": jsonl}

@@ -18,7 +18,7 @@ from typing import Protocol
 from app.posts.csvscan import Flaw, scan
 from app.posts.jsonl import object_of, value_of
 from app.posts.options import Format
-from app.posts.posts import RAW_BYTES, ROLES, Reason
+from app.posts.screening import RAW_BYTES, ROLES, Reason
 
 REJECT_COLUMNS = ("reject_line", "reject_column", "reject_code", "reject_message")
 UNREPAIRED = "unrepaired "

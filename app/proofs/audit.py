@@ -16,8 +16,8 @@ import polars as pl
 from psycopg import IsolationLevel
 
 import sql
-from app.graph.deltas import DELTA_SCHEMA, fold, unpack
-from app.graph.parameters import GraphParameters, parameters
+from app.graph.deltas import DELTA_SCHEMA, sum_by_edge, unpack
+from app.graph.parameters import GraphParameters, read_parameters
 from app.graph.shards import shard_of
 from app.store.postgres import Connection, one, rows, scalars
 
@@ -159,7 +159,7 @@ def audit_with_weights(conn: Connection, *, sample: int, now: datetime) -> Audit
     """As `audit`, and recount the weights of `sample` edges, and the totals of as many users, as they are at `now`.
     Reads every edge and delta."""
     with snapshot(conn):
-        return msgspec.structs.replace(_compared(conn), weights=_weights(conn, parameters(conn), sample, now))
+        return msgspec.structs.replace(_compared(conn), weights=_weights(conn, read_parameters(conn), sample, now))
 
 
 def _compared(conn: Connection) -> Audit:
@@ -211,7 +211,7 @@ def _recount(conn: Connection, edges: pl.DataFrame, graph: GraphParameters) -> p
         while page := rows(conn, _Delta, _DELTAS, {"shard": shard, "after": after, "limit": DELTAS_AT_ONCE}):
             parts.extend(unpack(delta.payload).join(keys, on=_KEYS, how="semi") for delta in page)
             after = page[-1].batch_id
-    return fold(parts, half_life=graph.half_life)
+    return sum_by_edge(parts, half_life=graph.half_life)
 
 
 def effective_weight(weight: pl.Series, weighed_at: pl.Series, now: datetime, half_life: timedelta) -> np.ndarray:

@@ -17,20 +17,19 @@ import polars as pl
 import sql
 from app.errors import BadState
 from app.graph import decay_ranges, top_edges, versions
-from app.graph.deltas import by_id, fold, unpack
+from app.graph.deltas import by_id, sum_by_edge, unpack
 from app.graph.edges import merge_arrays
 from app.graph.mentions import PROFILES, count
 from app.graph.parameters import GraphParameters
-from app.graph.shards import shard_lock_key
 from app.graph.users import UserIds
 from app.posts.compression import decompress
 from app.posts.options import Format, Options
 from app.posts.readers import READERS
 from app.proofs.audit import LARGEST_DEVIATION, LIGHT, snapshot
+from app.store import locks
 from app.store.postgres import Connection, execute, one, rows, scalars
 from app.summaries import summarizing
 
-_LOCK = sql.query("rebuild/lock")
 _CLEAR = sql.query("rebuild/clear")
 _BATCHES = sql.query("rebuild/batches")
 _PAYLOAD = sql.query("rebuild/payload")
@@ -42,10 +41,7 @@ _IN_FLIGHT = sql.query("rebuild/in_flight")
 _EMPTY_EDGES = sql.query("rebuild/empty_edges")
 _EMPTY_ARCHIVE = sql.query("rebuild/empty_archive")
 _SWAP_IN = sql.query("rebuild/swap_in")
-_LOCK_SHARD = sql.query("edges/lock_shard")
 
-REBUILD_LOCK = 0x6D67_0000_0002
-"""Key of the advisory lock of the one rebuild at a time."""
 EDGES_AT_ONCE = 500_000
 """Edges gathered before they are folded and added to the shadow: about 100 MB."""
 DELTAS_AT_ONCE = 64
@@ -116,7 +112,7 @@ def alone(guard: Connection, conn: Connection) -> Generator[None]:
     The lock is held by a transaction on `guard`, a connection of its own, which does nothing else meanwhile.
     """
     with guard.transaction():
-        if scalars(guard, _LOCK, {"key": REBUILD_LOCK}) != [True]:
+        if not locks.try_take(guard, locks.REBUILD):
             raise BadState("another rebuild is running; wait for it to end.")
         execute(conn, _CLEAR)
         try:
@@ -151,12 +147,12 @@ def count_anew(
         gathered.append(edges)
         size += len(edges)
         if size >= EDGES_AT_ONCE:
-            _add(conn, fold(gathered, half_life=parameters.half_life), parameters)
+            _add(conn, sum_by_edge(gathered, half_life=parameters.half_life), parameters)
             gathered, size = [], 0
         done += batch.size_bytes
         if progress is not None:
             progress(done, total)
-    _add(conn, fold(gathered, half_life=parameters.half_life), parameters)
+    _add(conn, sum_by_edge(gathered, half_life=parameters.half_life), parameters)
     return [batch.id for batch in batches]
 
 
@@ -192,7 +188,7 @@ def swap(conn: Connection, batch_ids: list[int], parameters: GraphParameters, *,
     with conn.transaction():
         # As whoever withdraws does: no merge, decay or withdrawal is at the edges, and none is half done.
         for shard in range(parameters.shards):
-            execute(conn, _LOCK_SHARD, {"key": shard_lock_key(shard)})
+            locks.take_shard(conn, shard)
         in_flight = scalars(conn, _IN_FLIGHT)[0]
         if in_flight:
             raise BadState(f"{in_flight} uploads are being applied or taken out: swap once they are finished.")
@@ -245,7 +241,7 @@ def _follow(conn: Connection, batch_ids: list[int], parameters: GraphParameters)
         changes = [
             unpack(moved.payload).with_columns(pl.col("mention_count", "weight") * moved.effect) for moved in page
         ]
-        _add(conn, fold(changes, half_life=parameters.half_life), parameters)
+        _add(conn, sum_by_edge(changes, half_life=parameters.half_life), parameters)
         after = {"after_batch": page[-1].batch_id, "after_shard": page[-1].shard}
 
 

@@ -15,11 +15,11 @@ from psycopg import IsolationLevel
 
 import sql
 from app.graph.parameters import GraphParameters
-from app.reads.graph import Direction, User, View, seen
+from app.reads.users import User, users_by_id
+from app.reads.view import Direction, View, seen
 from app.store.params import Int8Array
 from app.store.postgres import AsyncConnection, async_one, async_rows, async_scalars
 
-_USERS = sql.query("users/get")
 _AROUND = sql.query("edges/around")
 _COUNT_AROUND = sql.query("edges/count_around")
 _NEIGHBOURS = sql.query("edges/neighbours")
@@ -312,5 +312,5 @@ async def _step(conn: AsyncConnection, side: _Side, view: View, most: int) -> _S
 
 
 async def _named(conn: AsyncConnection, ids: list[int]) -> list[User]:
-    by_id = {user.id: user for user in await async_rows(conn, User, _USERS, {"ids": ids})}
+    by_id = {user.id: user for user in await users_by_id(conn, Int8Array(np.array(ids, np.int64)))}
     return [by_id[user_id] for user_id in ids]

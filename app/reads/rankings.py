@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 import msgspec
-import numpy as np
 import polars as pl
 
 import sql
+from app.graph import delta_days
 from app.graph.parameters import GraphParameters
-from app.graph.shards import shard_of
-from app.reads.graph import User
+from app.graph.shards import shard_of_id
+from app.reads.users import User
 from app.store.postgres import AsyncConnection, async_one, async_rows, async_scalars
 from app.summaries import days
 
@@ -91,7 +91,7 @@ def calendar(until: date, count: int, days_from: date | None) -> list[date]:
     """The last so many days, of those that are kept."""
     if days_from is None:
         return []
-    first = max(days_from, days.first_day(until, count))
+    first = max(days_from, delta_days.first_day(until, count))
     return [first + timedelta(days=number) for number in range((until - first).days + 1)]
 
 
@@ -132,7 +132,7 @@ async def edge_days(
     conn: AsyncConnection, source: User, target: User, parameters: GraphParameters, calendar: list[date]
 ) -> list[Day]:
     """How often one user mentions another on each of these days, which are in order."""
-    part = _shard(source.id, parameters)
+    part = shard_of_id(source.id, parameters.shards)
     found = await _days(conn, part, source.id, [target.id], calendar)
     return [Day(*each) for each in zip(calendar, found[target.id], strict=True)]
 
@@ -141,13 +141,9 @@ async def user_days(
     conn: AsyncConnection, user: User, parameters: GraphParameters, calendar: list[date]
 ) -> list[UserDay]:
     """How often a user mentions others, and is mentioned by others, on each of these days, which are in order."""
-    part = days.part_of_users(_shard(user.id, parameters))
+    part = days.part_of_users(shard_of_id(user.id, parameters.shards))
     found = await _days(conn, part, user.id, [days.MADE, days.RECEIVED], calendar)
     return [UserDay(*each) for each in zip(calendar, found[days.MADE], found[days.RECEIVED], strict=True)]
-
-
-def _shard(user_id: int, parameters: GraphParameters) -> int:
-    return int(shard_of(np.array([user_id], np.int64), parameters.shards)[0])
 
 
 async def _days(
@@ -164,8 +160,10 @@ async def _days(
 def _add_up(
     payloads: Sequence[bytes], source_id: int, target_ids: list[int], calendar: list[date]
 ) -> dict[int, list[int]]:
-    blocks = [days.unpack(payload).filter(pl.col("source_id") == source_id) for payload in payloads]
-    together = pl.concat([pl.DataFrame(schema=days.SCHEMA), *blocks]).filter(pl.col("target_id").is_in(target_ids))
+    blocks = [delta_days.unpack(payload).filter(pl.col("source_id") == source_id) for payload in payloads]
+    together = pl.concat([pl.DataFrame(schema=delta_days.SCHEMA), *blocks]).filter(
+        pl.col("target_id").is_in(target_ids)
+    )
     mentions = dict.fromkeys(((target, day) for target in target_ids for day in calendar), 0)
     for _, target, day, number in together.iter_rows():
         if (target, day) in mentions:

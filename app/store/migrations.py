@@ -13,13 +13,10 @@ from yoyo.connections import DatabaseURI
 
 import sql
 from app.errors import NotMigrated
-from app.store.postgres import Connection, connect, execute, process_name, scalars, where
-
-LOCK_KEY = 0x6D67_0000_0000
-"""Key of the advisory lock under which migrations run; the shards' keys lie elsewhere (app.posts.shards)."""
+from app.store import locks
+from app.store.postgres import Connection, connect, process_name, scalars, where
 
 _TABLE = "_yoyo_migration"
-_LOCK = sql.query("schema/lock_migrations")
 _SET_LOCK_TIMEOUT = sql.query("schema/set_lock_timeout")
 _APPLIED = sql.query("schema/applied_migrations")
 _HAS_ANY = sql.query("schema/has_migrations")
@@ -52,7 +49,7 @@ def migrate(database_url: str) -> list[str]:
     """
     uri = DatabaseURI("postgresql", None, None, None, None, None, {"conninfo": database_url})
     with connect(database_url, role="migrate") as guard, guard.transaction():
-        execute(guard, _LOCK, {"key": LOCK_KEY})
+        locks.take(guard, locks.MIGRATIONS)
         backend = _Backend(uri, _TABLE)
         try:
             pending = backend.to_apply(read_migrations(str(sql.MIGRATIONS)))

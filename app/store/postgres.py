@@ -22,6 +22,7 @@ from psycopg.pq import Format
 from psycopg.rows import scalar_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
+import sql
 from app.errors import DatabaseUnavailable
 
 Row = TypeVar("Row")
@@ -45,6 +46,8 @@ _ARRAYS = {
     "app.store.params.TextArray": 1009,
 }
 """Their types in PostgreSQL. By name: most commands need a connection, and neither numpy nor polars."""
+
+_COMMIT_LATER = sql.query("session/commit_later")
 
 _LEARNING = threading.Lock()
 
@@ -249,6 +252,16 @@ def _record(row: type[Row]) -> Any:  # noqa: ANN401 (psycopg's row factory proto
         return lambda values: msgspec.convert(dict(zip(names, values, strict=True)), row)
 
     return factory
+
+
+def commit_later(conn: Connection) -> None:
+    """The commit of this transaction does not wait for the disk; a crash may take it back."""
+    conn.execute(_COMMIT_LATER)
+
+
+async def async_commit_later(conn: AsyncConnection) -> None:
+    """`commit_later` for request handlers."""
+    await conn.execute(_COMMIT_LATER)
 
 
 def execute(conn: Connection, statement: LiteralString, params: Params | None = None) -> int:

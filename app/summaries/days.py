@@ -8,17 +8,18 @@ an entry is written a few times.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 
 import msgspec
 import numpy as np
 import polars as pl
 
 import sql
+from app.graph.delta_days import SCHEMA, pack, unpack
+from app.graph.deltas import KEYS
 from app.graph.groups import Groups
-from app.graph.shards import MAX_SHARDS, Ints, shard_of
+from app.graph.shards import MAX_SHARDS, shard_of
 from app.store.postgres import Connection, execute, one, scalars
 
 _INSERT = sql.query("day_runs/insert")
@@ -32,18 +33,18 @@ _SINCE = sql.query("day_runs/since")
 
 BLOCK_ENTRIES = 2048
 """Entries of a block, about 20 kB; one is read in some 60 µs."""
+
 FAN_IN = 8
+
 MOST_ENTRIES = 8_000_000
 """Entries that are merged at once, about 28 bytes each; bigger runs stay as they are, and reading looks into more."""
 
 MADE, RECEIVED = 0, 1
 """The target ids of a user's entries."""
 
-KEY = ["source_id", "target_id"]
-_ENTRY = [*KEY, "day"]
+_ENTRY = [*KEYS, "day"]
+
 _DAYS_BEFORE_1970 = 1 - date.min.toordinal() + date(1970, 1, 1).toordinal()
-SCHEMA = pl.Schema({"source_id": pl.Int64, "target_id": pl.Int64, "day": pl.Date, "mentions": pl.Int32})
-"""An entry's columns."""
 
 
 class _Full(msgspec.Struct, frozen=True):
@@ -57,53 +58,10 @@ def part_of_users(shard: int) -> int:
     return MAX_SHARDS + shard
 
 
-def day_of(instant: datetime) -> date:
-    """The UTC day that it lies in."""
-    return instant.astimezone(UTC).date()
-
-
-def first_day(today: date, days_kept: int) -> date:
-    """The first of so many days, of which `today` is the last, or of all that there are."""
-    return date.fromordinal(max(1, today.toordinal() - days_kept + 1))
-
-
-def pack(entries: pl.DataFrame) -> bytes:
-    """An Arrow IPC stream, compressed with Zstandard."""
-    out = io.BytesIO()
-    entries.write_ipc_stream(out, compression="zstd")
-    return out.getvalue()
-
-
-def unpack(payload: bytes) -> pl.DataFrame:
-    """The entries of a payload."""
-    return pl.read_ipc_stream(io.BytesIO(payload))
-
-
-def by_shard(counted: pl.DataFrame | None, ids: Ints, shards: int) -> dict[int, bytes]:
-    """What a batch's deltas say of edges mentioned on several days: source and target are rows of `ids`."""
-    if counted is None or counted.is_empty():
-        return {}
-    ends = {key: ids[counted[end].to_numpy()] for key, end in zip(KEY, ("source", "target"), strict=True)}
-    entries = pl.DataFrame(ends).hstack(counted.select("day", "mentions")).sort(_ENTRY)
-    numbers = shard_of(entries["source_id"].to_numpy(), shards)
-    return {shard: pack(entries.filter(pl.Series(numbers == shard))) for shard in np.unique(numbers).tolist()}
-
-
-def of_delta(edges: pl.DataFrame, on_several: bytes, *, first: date, last: date) -> pl.DataFrame:
-    """What a delta's edges, and its entries of those mentioned on several days, say of these days."""
-    seen, until = pl.col("first_seen").dt.date(), pl.col("last_seen").dt.date()
-    found = edges.filter(seen == until, seen >= first, seen <= last).select(
-        *KEY, day=seen, mentions=pl.col("mention_count").cast(pl.Int32)
-    )
-    if not on_several:
-        return found
-    return pl.concat([found, unpack(on_several).filter(pl.col("day").is_between(first, last))])
-
-
 def of_users(entries: pl.DataFrame) -> pl.DataFrame:
     """What entries of edges add up to by user; mentions of oneself are left out."""
     others = entries.filter(pl.col("source_id") != pl.col("target_id"))
-    user_ids, users = np.unique(np.concatenate([others[key].to_numpy() for key in KEY]), return_inverse=True)
+    user_ids, users = np.unique(np.concatenate([others[key].to_numpy() for key in KEYS]), return_inverse=True)
     made_on, made = (others[name].to_physical().to_numpy() for name in ("day", "mentions"))
     sides = np.repeat([MADE, RECEIVED], len(others))
     # User, side and day as one number: far fewer than 2^63.

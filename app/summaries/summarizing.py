@@ -18,14 +18,13 @@ import polars as pl
 from psycopg.errors import LockNotAvailable
 
 import sql
-from app.graph import versions
+from app.graph import delta_days, versions
 from app.graph.deltas import unpack
 from app.graph.parameters import GraphParameters
-from app.store.postgres import Connection, execute, one, rows, scalars
+from app.store import locks
+from app.store.postgres import Connection, execute, one, rows
 from app.summaries import days, trends, user_totals
 
-_TRY_LOCK = sql.query("summaries/try_lock")
-_LOCK = sql.query("summaries/lock")
 _STATE = sql.query("summaries/state")
 _TAKE = sql.query("summaries/take")
 _PAYLOADS = sql.query("summaries/payloads")
@@ -37,8 +36,6 @@ _SET_DAYS_KEPT = sql.query("summaries/set_days_kept")
 _LOCK_DELTAS = sql.query("summaries/lock_deltas")
 _SET_TRENDS_ENDED = sql.query("summaries/set_trends_ended")
 
-LOCK = 0x6D67_0000_0003
-"""Key of the advisory lock of the one who makes summaries."""
 EDGES_AT_ONCE = 8_000_000
 """Edges of the deltas of one transaction. The more, the fewer rows a mention costs."""
 EDGES_IN_MEMORY = 500_000
@@ -146,7 +143,7 @@ def summarize(conn: Connection, parameters: GraphParameters, *, days_kept: int, 
     many. None: somebody else is at it."""
     try:
         with conn.transaction():
-            if scalars(conn, _TRY_LOCK, {"key": LOCK}) != [True]:
+            if not locks.try_take(conn, locks.SUMMARIES):
                 return None
             return _summarize(conn, parameters, days_kept=days_kept, now=now)
     except LockNotAvailable:
@@ -171,7 +168,7 @@ def _summarize(conn: Connection, parameters: GraphParameters, *, days_kept: int,
 def _keep_days(conn: Connection, days_kept: int, now: datetime) -> State:
     """Keep so many days, of which the present one is the last, and forget those before."""
     found = state(conn)
-    days_from = _days_from(found, days_kept, days.day_of(now))
+    days_from = _days_from(found, days_kept, delta_days.day_of(now))
     if (found.days_kept, found.days_from) == (days_kept, days_from):
         return found
     if days_from is None:
@@ -189,7 +186,7 @@ def _days_from(found: State, days_kept: int, today: date) -> date | None:
     """The first day that is kept whole."""
     if not days_kept:
         return None
-    first = days.first_day(today, days_kept)
+    first = delta_days.first_day(today, days_kept)
     if found.days_from is not None:
         return max(first, found.days_from)  # more are kept than before: in time
     # Of what was summarized while days were not told apart they know nothing: they begin with the next one.
@@ -254,8 +251,8 @@ def _entries(delta: _Read, found: State) -> pl.DataFrame:
         added = taken.summarized_at is not None and since is not None and taken.summarized_at >= since
         begin = max(begin, taken.days_from) if begin and taken.days_from and added else None
     if begin is None or delta.days is None:
-        return pl.DataFrame(schema=days.SCHEMA)
-    entries = days.of_delta(delta.edges, delta.days, first=begin, last=taken.received_day)
+        return pl.DataFrame(schema=delta_days.SCHEMA)
+    entries = delta_days.of_delta(delta.edges, delta.days, first=begin, last=taken.received_day)
     return entries.with_columns(pl.col("mentions") * pl.lit(taken.sign, pl.Int32))
 
 
@@ -284,7 +281,7 @@ def tidy(
     while more and not stopping():
         began = time.monotonic()
         with conn.transaction():
-            if scalars(conn, _TRY_LOCK, {"key": LOCK}) != [True]:
+            if not locks.try_take(conn, locks.SUMMARIES):
                 return
             days_from = _keep_days(conn, days_kept, now).days_from
             more = days_from is not None and days.merge_runs(conn, first=days_from)
@@ -293,26 +290,26 @@ def tidy(
                 execute(conn, _ADD_SECONDS, {"now": now + timedelta(seconds=seconds), "seconds": seconds})
     began = time.monotonic()
     with conn.transaction():
-        if stopping() or scalars(conn, _TRY_LOCK, {"key": LOCK}) != [True]:
+        if stopping() or not locks.try_take(conn, locks.SUMMARIES):
             return
         found = state(conn)
         if not _trends_due(found, now):
             return
-        trends.list_anew(conn, shards=parameters.shards, today=days.day_of(now), days_from=found.days_from)
+        trends.list_anew(conn, shards=parameters.shards, today=delta_days.day_of(now), days_from=found.days_from)
         versions.advance(conn, [versions.SUMMARIES])
         seconds = time.monotonic() - began
-        execute(conn, _SET_TRENDS_ENDED, {"now": now, "seconds": seconds, "until": days.day_of(now)})
+        execute(conn, _SET_TRENDS_ENDED, {"now": now, "seconds": seconds, "until": delta_days.day_of(now)})
 
 
 def _trends_due(found: State, now: datetime) -> bool:
-    changed = found.trends_until != days.day_of(now) or found.trends_stale_since is not None
+    changed = found.trends_until != delta_days.day_of(now) or found.trends_stale_since is not None
     return changed and _rested(found.trends_ended_at, found.trends_seconds, now)
 
 
 def recount(conn: Connection, parameters: GraphParameters, *, now: datetime) -> None:
     """Make users' totals anew of all edges, which were replaced. In their transaction; every shard is locked, and
     nothing is on its way into the graph or out of it."""
-    execute(conn, _LOCK, {"key": LOCK})
+    locks.take(conn, locks.SUMMARIES)
     found = state(conn)
     if found.ended_at is None:
         return  # all waits still

@@ -15,6 +15,7 @@ from datetime import date, timedelta
 import polars as pl
 
 import sql
+from app.graph import delta_days
 from app.store.params import Float8Array, Int8Array
 from app.store.postgres import Connection, execute
 from app.summaries import days
@@ -30,10 +31,10 @@ PRIOR = 10
 
 def list_anew(conn: Connection, *, shards: int, today: date, days_from: date | None) -> None:
     """Make the lists for periods that end today. In a transaction; the summaries' lock is held."""
-    periods = [period for period in PERIODS if days_from and days.first_day(today, 2 * period) >= days_from]
+    periods = [period for period in PERIODS if days_from and delta_days.first_day(today, 2 * period) >= days_from]
     found: dict[int, list[pl.DataFrame]] = {period: [] for period in periods}
     for shard in range(shards) if periods else ():
-        first = days.first_day(today, 2 * periods[-1])
+        first = delta_days.first_day(today, 2 * periods[-1])
         # Added up block by block: the days of all users would take much memory.
         blocks = [_sums(entries, periods, today) for entries in days.since(conn, days.part_of_users(shard), first)]
         if blocks:
@@ -49,7 +50,7 @@ def list_anew(conn: Connection, *, shards: int, today: date, days_from: date | N
 def _sums(entries: pl.DataFrame, periods: Sequence[int], today: date) -> pl.DataFrame:
     """How often each user was mentioned in each period, and in the one before."""
     day, mentions = pl.col("day"), pl.col("mentions").cast(pl.Int64)
-    begins = {period: days.first_day(today, period) for period in periods}
+    begins = {period: delta_days.first_day(today, period) for period in periods}
     recent = {f"in {period}": day >= begin for period, begin in begins.items()}
     before = {
         f"before {period}": day.is_between(begin - timedelta(days=period), begin, closed="left")

@@ -19,7 +19,7 @@ import msgspec
 
 from app import settings as app_settings
 from app.graph import decay
-from app.graph.parameters import parameters
+from app.graph.parameters import read_parameters
 from app.store import postgres
 from app.store.postgres import Connection
 from ops import processes
@@ -48,7 +48,7 @@ def run(conn: Connection, now: datetime) -> Ran:
     while True:
         began = time.perf_counter()
         started = decay.begin(conn, settings=settings, now=now)
-        if started is not None and decay.work(conn, started, parameters(conn), clock=postgres.clock):
+        if started is not None and decay.work(conn, started, read_parameters(conn), clock=postgres.clock):
             totals = decay.totals(conn, started)
             if started.as_of == now:
                 return Ran(time.perf_counter() - began, totals.written_down, totals.archived)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import time
 
-from app.graph.deltas import fold, unpack
+from app.graph.deltas import sum_by_edge, unpack
 from app.graph.edges import merge_arrays
-from app.graph.parameters import parameters
+from app.graph.parameters import read_parameters
 from app.store.postgres import Connection, execute, rows, scalars
 from ops.bench import database
 
@@ -24,7 +24,7 @@ class Limit:
     def __init__(self, conn: Connection) -> None:
         """A copy of what the graph holds now."""
         self._conn = conn
-        self._half_life = parameters(conn).half_life
+        self._half_life = read_parameters(conn).half_life
         database.run(conn, "limit_begin")
         for part in range(PARTS):
             execute(conn, database.query("limit_hold"), {"parts": PARTS, "part": part})
@@ -32,7 +32,7 @@ class Limit:
     def apply(self, upload: str) -> tuple[int, float]:
         """Merge an applied upload's edges: how many, and seconds."""
         payloads = rows(self._conn, dict[str, bytes], database.query("upload_deltas"), {"id": upload})
-        edges = fold([unpack(row["payload"]) for row in payloads], half_life=self._half_life)
+        edges = sum_by_edge([unpack(row["payload"]) for row in payloads], half_life=self._half_life)
         for start in range(0, len(edges), AT_ONCE):
             given = merge_arrays(edges.slice(start, AT_ONCE), self._half_life)
             execute(self._conn, database.query("limit_source"), given)

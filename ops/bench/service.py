@@ -21,7 +21,7 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 
 from app import settings as app_settings
-from app.graph.parameters import parameters
+from app.graph.parameters import read_parameters
 from app.graph.shards import handle_ids
 from app.proofs.audit import Audit, audit_with_weights
 from app.settings import Settings
@@ -238,7 +238,7 @@ class Service:
 
     def _stored(self) -> dict[Key, tuple[int, int, int]]:
         authors = sorted(self._authors)
-        ids = handle_ids(authors, probe=0, bits=parameters(self.conn).handle_bits).tolist() if authors else []
+        ids = handle_ids(authors, probe=0, bits=read_parameters(self.conn).handle_bits).tolist() if authors else []
         return {
             (row["source"], row["target"]): (row["mention_count"], row["first_seen"], row["last_seen"])
             for row in database.rows_of(self.conn, "sample", ids=ids, handles=authors)

@@ -19,8 +19,10 @@ import msgspec
 
 import sql
 from app import settings as app_settings
-from app.graph.deltas import by_id, count_batch, fold, merge_shard, pack, unpack
+from app.graph.counting import count_batch
+from app.graph.deltas import by_id, pack, sum_by_edge, unpack
 from app.graph.mentions import PROFILES, Counted, count
+from app.graph.merging import merge_shard
 from app.graph.parameters import GraphParameters, read_parameters
 from app.graph.shards import handle_ids
 from app.graph.users import UserIds
@@ -108,7 +110,7 @@ def _pure(content: bytes, settings: Settings, graph: GraphParameters, timed: Tim
     with timed.stage("pack deltas"):
         payloads = [pack(delta) for delta in deltas]
     with timed.stage("unpack and fold deltas"):
-        fold([unpack(payload) for payload in payloads], half_life=graph.half_life)
+        sum_by_edge([unpack(payload) for payload in payloads], half_life=graph.half_life)
     return counted
 
 

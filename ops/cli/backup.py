@@ -144,8 +144,8 @@ def _restore(file: Path, settings: Settings) -> None:
         (relations,) = postgres.scalars(conn, _RELATIONS)
         if relations:
             raise BadState(
-                f"{postgres.where(settings.database_url)} holds {relations} tables and the like; a backup is restored into "
-                "an empty database or, with --data, a new directory."
+                f"{postgres.where(settings.database_url)} holds {relations} tables and the like; a backup is restored "
+                "into an empty database or, with --data, a new directory."
             )
         program = _program("pg_restore", conn)
         restoring = ("--single-transaction", "--exit-on-error", "--no-owner", "--no-acl")

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from app.errors import UploadRefused
 from app.posts import jsonl
+from app.posts.csv import read as read_csv
 from app.posts.header import Header
 from app.posts.jsonl import boundary, count_lines, is_blank, read, read_header
-from app.posts.posts import ColumnNames, Format, Posts, Reason
-from app.posts.posts import read as read_csv
+from app.posts.options import ColumnNames, Format
+from app.posts.screening import Posts, Reason
 
 NAMES = ("data", "timestamp", "username")
 FORM = Format("", 3, 0, 1, 2, NAMES)

@@ -15,17 +15,11 @@ from hypothesis import strategies as st
 
 from app.errors import UploadRefused
 from app.posts import csvscan
-from app.posts.posts import (
-    ColumnNames,
-    Format,
-    Header,
-    Posts,
-    Reason,
-    boundary,
-    count_lines,
-    read,
-    read_header,
-)
+from app.posts.csv import read
+from app.posts.csvscan import boundary, count_lines
+from app.posts.header import Header, read_header
+from app.posts.options import ColumnNames, Format
+from app.posts.screening import Posts, Reason
 from tests.domain.post_facts import FACTS, Fact
 from tests.domain.slow_csv import slow_rows
 

@@ -10,8 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.posts import jsonl
-from app.posts.posts import ColumnNames, Format, Header, Posts, Reason, read, read_header
+from app.posts.csv import read
+from app.posts.header import Header, read_header
+from app.posts.options import ColumnNames, Format
 from app.posts.repair import REJECT_COLUMNS, UNREPAIRED, csv_of, header_line
+from app.posts.screening import Posts, Reason
 from tests.domain.post_facts import FACTS, Fact
 from tests.domain.test_jsonl import FACTS as LINE_FACTS
 from tests.domain.test_jsonl import FILES as LINE_FILES

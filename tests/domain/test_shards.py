@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.graph.shards import MAX_SHARDS, handle_ids, shard_lock_key, shard_of, shard_range
+from app.graph.shards import MAX_SHARDS, handle_ids, shard_of, shard_range
 from app.posts.handles import fold, folded, spell, spelled
+from app.store.locks import shard_key
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 IDS = st.integers(-(2**63), 2**63 - 1)
@@ -122,10 +123,10 @@ def test_a_shard_that_is_not_there_is_refused() -> None:
     with pytest.raises(ValueError, match="no shard 8 among 8"):
         shard_range(8, 8)
     with pytest.raises(ValueError, match="there is no 64"):
-        shard_lock_key(64)
+        shard_key(-1)
 
 
 def test_lock_keys_are_distinct_bigints() -> None:
-    keys = [shard_lock_key(shard) for shard in range(MAX_SHARDS)]
+    keys = [shard_key(shard) for shard in range(MAX_SHARDS)]
     assert len(set(keys)) == MAX_SHARDS
     assert all(0 < key < 2**63 for key in keys)

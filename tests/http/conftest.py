@@ -14,7 +14,7 @@ import pytest
 import uvicorn
 from litestar import Litestar
 
-from app.graph import deltas
+from app.graph import counting, merging
 from app.graph.parameters import read_parameters
 from app.graph.users import UserIds
 from app.http.asgi import create_app
@@ -103,9 +103,9 @@ def apply(domain: Connection, settings: Settings, now: datetime) -> Callable[[],
         for batch_id in batch_ids:
             claim = transitions.claim(domain, batch_id, settings=settings, now=now)
             if claim is not None:
-                assert deltas.count_batch(domain, claim, parameters, user_ids, now=now, days_kept=settings.days_kept)
+                assert counting.count_batch(domain, claim, parameters, user_ids, now=now, days_kept=settings.days_kept)
         for shard in range(parameters.shards):
-            while deltas.merge_shard(domain, shard, parameters, most_edges=10_000, now=now):
+            while merging.merge_shard(domain, shard, parameters, most_edges=10_000, now=now):
                 pass
 
     return count_and_merge

@@ -10,7 +10,7 @@ import httpx
 import msgspec
 import pytest
 
-from app.graph import withdrawal
+from app.ledger import limits
 from app.settings import Settings
 from app.store.postgres import Connection
 from tests.conftest import until
@@ -213,7 +213,7 @@ def test_a_limit_of_rejects(  # noqa: PLR0917 (fixtures)
 def decide(conn: Connection, now: datetime) -> None:
     """What the worker does after counting a batch of an upload with a limit."""
     for (upload_id,) in conn.execute("select id from uploads where state = 'applying'").fetchall():
-        withdrawal.decide(conn, upload_id, now=now)
+        limits.decide(conn, upload_id, now=now)
 
 
 def test_rejects_are_repaired_and_uploaded_again(api: Api, domain: Connection, apply: Callable[[], None]) -> None:

@@ -85,8 +85,8 @@ def test_history_is_followed_by_page(api: Api, apply: Callable[[], None]) -> Non
 def test_a_page_looks_into_a_bounded_number_of_batches(
     serve: Serve, settings: Settings, apply: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.reads.graph.DELTAS_AT_ONCE", 2)
-    monkeypatch.setattr("app.reads.graph.DELTAS_A_PAGE", 4)
+    monkeypatch.setattr("app.reads.history.DELTAS_AT_ONCE", 2)
+    monkeypatch.setattr("app.reads.history.DELTAS_A_PAGE", 4)
     api = serve(msgspec.structs.replace(settings, batch_bytes=2000))
     filling = b"".join(b"@bob%d,2026-01-03T11:00:00Z,ada\n" % number for number in range(100_000))
     api.upload(day(1) + filling)

@@ -16,12 +16,14 @@ import pytest
 
 import sql
 from app.graph import top_edges
-from app.graph.deltas import DELTA_SCHEMA, fold
+from app.graph.deltas import DELTA_SCHEMA, sum_by_edge
 from app.graph.edges import add_edges, subtract_edges
-from app.graph.parameters import read_parameters
+from app.graph.parameters import async_read_parameters, read_parameters
 from app.graph.shards import shard_range
-from app.reads import graph
-from app.reads.graph import FIRST, Direction, Mention, Page, Place, User, View
+from app.reads import edges
+from app.reads.edges import Mention
+from app.reads.users import User
+from app.reads.view import FIRST, Direction, Page, Place, View, seen
 from app.store.postgres import Connection, async_rows, rows
 
 WEEK = timedelta(days=7)
@@ -61,7 +63,7 @@ def users(domain: Connection) -> None:
 
 def frame(edges: Sequence[Edge]) -> pl.DataFrame:
     made = [(source, target, 1, float(weight), at, THEN, THEN) for source, target, weight, at in edges]
-    return fold([pl.DataFrame(made, schema=DELTA_SCHEMA, orient="row")], half_life=WEEK)
+    return sum_by_edge([pl.DataFrame(made, schema=DELTA_SCHEMA, orient="row")], half_life=WEEK)
 
 
 def add(conn: Connection, edges: Sequence[Edge]) -> None:
@@ -87,7 +89,7 @@ def random_graph(conn: Connection, choose: random.Random) -> None:
 def ask(
     dsn: str, monkeypatch: pytest.MonkeyPatch, questions: Sequence[tuple[int, Direction, View, Page, bool]]
 ) -> list[Asked]:
-    """What `graph.mentions` says to each."""
+    """What `edges.mentions` says to each."""
     names = {sql.query(name): name for name in sql.names() if name.startswith("edges/")}
     ran: list[str] = []
 
@@ -98,18 +100,18 @@ def ask(
     async def each() -> list[Asked]:
         said: list[Asked] = []
         async with await psycopg.AsyncConnection[Any].connect(dsn, autocommit=True) as conn:
-            parameters = await graph.parameters(conn)
+            parameters = await async_read_parameters(conn)
             for user_id, direction, view, page, self_mentions in questions:
                 ran.clear()
                 user = User(user_id, "", "")
-                found = await graph.mentions(
+                found = await edges.mentions(
                     conn, user, parameters, view, page, direction=direction, self_mentions=self_mentions
                 )
                 said.append(Asked(found, [*ran]))
         return said
 
     with monkeypatch.context() as patch:
-        patch.setattr(graph, "async_rows", noting)
+        patch.setattr(edges, "async_rows", noting)
         return asyncio.run(each())
 
 
@@ -119,7 +121,7 @@ def whole(conn: Connection, user_id: int, direction: Direction, view: View, *, s
     params = {
         "user_id": user_id,
         "self_mentions": self_mentions,
-        **graph.seen(view, parameters),
+        **seen(view, parameters),
         "limit": 1000,
         "after_weight": FIRST.weight,
         "after_id": FIRST.user_id,
@@ -132,8 +134,8 @@ def whole(conn: Connection, user_id: int, direction: Direction, view: View, *, s
 def test_every_page_is_that_of_all_edges(
     domain: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    monkeypatch.setattr(graph, "HELD_AT_FIRST", 1 + seed % 3)
-    monkeypatch.setattr(graph, "HELD_BEHIND", 1 + 3 * (seed % 4))
+    monkeypatch.setattr(edges, "HELD_AT_FIRST", 1 + seed % 3)
+    monkeypatch.setattr(edges, "HELD_BEHIND", 1 + 3 * (seed % 4))
     random_graph(domain, random.Random(seed))
     assert domain.execute("select count(*) from top_edge_floors").fetchone() == (len(SHARDS),)
 

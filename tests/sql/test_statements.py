@@ -16,11 +16,12 @@ from psycopg.pq import ExecStatus
 from psycopg.rows import TupleRow
 
 import sql
-from app.graph import decay, decay_ranges, deltas, users, withdrawal
+from app.graph import decay, decay_ranges, merging, withdrawal
+from app.graph import users as user_ids
 from app.graph.parameters import GraphParameters
-from app.ledger import entries, events, fleet, idempotency, periods, retention, states, transitions
+from app.ledger import entries, events, fleet, idempotency, limits, periods, retention, states, transitions
 from app.proofs import audit, rebuild
-from app.reads import graph, networks, rankings
+from app.reads import edges, history, networks, rankings, users
 from app.reads.exports.selection import Selection
 from app.summaries import days, summarizing, user_totals
 
@@ -30,12 +31,12 @@ ROOT = Path(sql.__file__).parent.parent
 COPIES = {"exports/edges", "exports/ties", "exports/users"}
 
 READERS: dict[str, type[msgspec.Struct]] = {
-    "archive/take_back": deltas._EdgeRow,
+    "archive/take_back": merging._EdgeRow,
     "batches/claim": transitions.Claim,
-    "batches/expire": transitions._BatchOfUpload,
+    "batches/expire": transitions.BatchOfUpload,
     "batches/failed": transitions.FailedBatch,
     "batches/of_upload": entries.Batch,
-    "batches/replay": transitions._BatchOfUpload,
+    "batches/replay": transitions.BatchOfUpload,
     "batches/ring_due": states.Ring,
     "decay/archive": decay._Key,
     "decay/heap": decay_ranges._Heap,
@@ -44,7 +45,7 @@ READERS: dict[str, type[msgspec.Struct]] = {
     "decay/totals": decay.Totals,
     "decay/unfinished": decay.Run,
     "deltas/pending_shards": states.Ring,
-    "deltas/history": graph._Delta,
+    "deltas/history": history._Delta,
     "idempotency/get": idempotency.Kept,
     "ledger/audit_deltas": audit._Delta,
     "ledger/audit_sample": audit._Edge,
@@ -70,16 +71,16 @@ READERS: dict[str, type[msgspec.Struct]] = {
     "top_users/held": user_totals._Held,
     "day_runs/full_level": days._Full,
     "uploads/format": entries._Format,
-    "batches/rejected_so_far": withdrawal._SoFar,
-    "deltas/take": deltas._DeltaRow,
+    "batches/rejected_so_far": limits._SoFar,
+    "deltas/take": merging._DeltaRow,
     "deltas/withdraw": withdrawal._Delta,
-    "uploads/state": withdrawal._State,
-    "edges/get": graph.Edge,
-    "edges/held_incoming": graph.Mention,
-    "edges/held_outgoing": graph.Mention,
-    "edges/incoming": graph.Mention,
-    "edges/outgoing": graph.Mention,
-    "edges/reciprocal": graph.Tie,
+    "uploads/state": transitions.LockedUpload,
+    "edges/get": edges.Edge,
+    "edges/held_incoming": edges.Mention,
+    "edges/held_outgoing": edges.Mention,
+    "edges/incoming": edges.Mention,
+    "edges/outgoing": edges.Mention,
+    "edges/reciprocal": edges.Tie,
     "edges/around": networks._Neighbour,
     "edges/neighbours": networks._Beyond,
     "edges/among": networks._Among,
@@ -91,10 +92,10 @@ READERS: dict[str, type[msgspec.Struct]] = {
     "ledger/audit": audit.Audit,
     "rejects/of_upload": entries.Reject,
     "uploads/entries": entries.Entry,
-    "users/get": graph.User,
-    "users/by_prefix": graph.User,
-    "users/not_ours": users._NotOurs,
-    "users/totals": graph.Totals,
+    "users/get": users.User,
+    "users/by_prefix": users.User,
+    "users/not_ours": user_ids._NotOurs,
+    "users/totals": users.Totals,
 }
 
 

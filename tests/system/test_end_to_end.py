@@ -20,10 +20,11 @@ import pytest
 import redis
 
 from app.graph import decay_ranges
-from app.graph.shards import MAX_SHARDS, shard_lock_key
+from app.graph.shards import MAX_SHARDS
 from app.proofs.audit import audit
 from app.settings import Settings
 from app.store import postgres
+from app.store.locks import shard_key
 from ops import processes
 from ops.bench.generate import generate
 from ops.bench.oracle import account
@@ -209,7 +210,7 @@ def test_a_worker_killed_in_the_middle_of_merging(service: Service, content: byt
 
 def test_a_worker_killed_while_it_waits_for_a_shard(service: Service, content: bytes) -> None:
     worker = service.start_worker()
-    keys = [shard_lock_key(shard) for shard in range(MAX_SHARDS)]
+    keys = [shard_key(shard) for shard in range(MAX_SHARDS)]
     with holding(service, "SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key", keys):
         upload = service.upload(content)
         wait_until_a_worker_is_stuck(service, "pg_advisory_xact_lock")

@@ -15,7 +15,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from app.errors import Problem
-from app.graph import deltas
+from app.graph import counting, merging
 from app.graph.parameters import read_parameters
 from app.graph.users import UserIds
 from app.ledger import receiving, transitions
@@ -129,19 +129,19 @@ def test_a_count_and_a_merge_that_were_committed_unheard_are_not_done_twice(
         assert claim is not None
         # Before it, two commits bring the two users in.
         with line.losing_commit(3), pytest.raises(psycopg.OperationalError):
-            deltas.count_batch(there, claim, parameters, user_ids, now=now)
+            counting.count_batch(there, claim, parameters, user_ids, now=now)
     with postgres.connect(settings.database_url, role="test") as here:
         given_up = transitions.fail(here, claim, PROBLEM, settings=settings, now=now, its_own_fault=False)
-        again = deltas.count_batch(here, claim, parameters, user_ids, now=now)
+        again = counting.count_batch(here, claim, parameters, user_ids, now=now)
         [shard] = rows(conn, "SELECT shard FROM deltas")
     with (
         postgres.connect(line.settings.database_url, role="test") as there,
         line.losing_commit(1),
         pytest.raises(psycopg.OperationalError),
     ):
-        deltas.merge_shard(there, shard, parameters, most_edges=1, now=now)
+        merging.merge_shard(there, shard, parameters, most_edges=1, now=now)
     with postgres.connect(settings.database_url, role="test") as here:
-        merged_again = deltas.merge_shard(here, shard, parameters, most_edges=1, now=now)
+        merged_again = merging.merge_shard(here, shard, parameters, most_edges=1, now=now)
 
     assert (given_up, again, merged_again) == (False, None, 0)
     assert rows(conn, "SELECT state FROM batches") == ["applied"]

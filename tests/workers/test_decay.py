@@ -21,7 +21,7 @@ from app.posts.options import Clock, Options
 from app.proofs import rebuild
 from app.proofs.audit import audit
 from app.settings import Settings
-from app.store import postgres
+from app.store import locks, postgres
 from app.store.migrations import migrate
 from ops.embedded.postgres import Postgres
 from tests import summing
@@ -176,7 +176,7 @@ def test_a_run_that_another_works_on_is_left_to_it(conn: Connection, settings: S
     parameters = read_parameters(conn)
 
     with postgres.connect(settings.database_url, role="test") as other, other.transaction():
-        other.execute("SELECT pg_advisory_xact_lock(%s, %s)", [decay.LOCK_CLASS, started.id])
+        other.execute("SELECT pg_advisory_xact_lock(%s, %s)", [locks.Part.DECAY, started.id])
         assert not decay.work(conn, started, parameters, clock=lambda: now)
 
     assert decay.totals(conn, started).written_down == 0

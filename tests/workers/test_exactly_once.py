@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings, strategies
 from psycopg.rows import TupleRow
 
 from app.errors import BadState, Problem, UploadRefused
-from app.graph import decay, deltas, withdrawal
+from app.graph import counting, decay, merging, withdrawal
 from app.graph.parameters import read_parameters
 from app.graph.users import UserIds
 from app.ledger import sweeping, transitions
@@ -200,10 +200,10 @@ class Graph:
 
     def finish(self, conn: psycopg.Connection[TupleRow], claim: Claim) -> None:
         user_ids = UserIds(bits=self.bits, memory=100)
-        deltas.count_batch(conn, claim, self.parameters, user_ids, now=self.now, days_kept=self.settings.days_kept)
+        counting.count_batch(conn, claim, self.parameters, user_ids, now=self.now, days_kept=self.settings.days_kept)
 
     def merge(self, conn: psycopg.Connection[TupleRow], shard: int, most_edges: int) -> int | None:
-        return deltas.merge_shard(conn, shard, self.parameters, most_edges=most_edges, now=self.now)
+        return merging.merge_shard(conn, shard, self.parameters, most_edges=most_edges, now=self.now)
 
     def sweep(self, conn: psycopg.Connection[TupleRow]) -> sweeping.Sweep | None:
         return sweeping.sweep(conn, settings=self.settings, now=self.now, queues_empty=True)
@@ -411,7 +411,7 @@ def test_merges_that_meet_flip_their_batch_once(quick: Settings, now: datetime) 
 
     def merge(shard: int) -> int | None:
         with graph.connect() as conn:
-            return deltas.merge_shard(conn, shard, graph.parameters, most_edges=1000, now=now)
+            return merging.merge_shard(conn, shard, graph.parameters, most_edges=1000, now=now)
 
     with ThreadPoolExecutor(len(shards)) as threads:
         merged = list(threads.map(merge, shards))

@@ -18,7 +18,7 @@ from app.errors import UploadRefused
 from app.ledger import entries
 from app.posts import repair
 from app.posts.options import ColumnNames, Format, InputFormat, Options
-from app.posts.posts import RAW_BYTES
+from app.posts.screening import RAW_BYTES
 from app.settings import Settings
 from app.store import postgres
 from tests.graphs import apply_all

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from app.errors import BadState
-from app.graph import decay, deltas, withdrawal
+from app.graph import counting, decay, merging, withdrawal
 from app.graph.parameters import read_parameters
 from app.graph.users import UserIds
 from app.ledger import retention, transitions
@@ -132,9 +132,9 @@ def test_work_in_progress_is_no_difference(
     for batch in postgres.scalars(conn, "SELECT id FROM batches WHERE upload_id = %(id)s", {"id": coming}):
         claim = transitions.claim(conn, batch, settings=settings, now=now)
         assert claim is not None
-        deltas.count_batch(conn, claim, parameters, user_ids, now=now)
+        counting.count_batch(conn, claim, parameters, user_ids, now=now)
     for shard in range(merged_shards):
-        while deltas.merge_shard(conn, shard, parameters, most_edges=50, now=now):
+        while merging.merge_shard(conn, shard, parameters, most_edges=50, now=now):
             pass
 
     assert compared(conn, batch_ids, now).same

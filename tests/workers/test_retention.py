@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from app.errors import BadState, Problem
-from app.graph import deltas, withdrawal
+from app.graph import counting, withdrawal
 from app.graph.parameters import read_parameters
 from app.graph.users import UserIds
 from app.ledger import retention, transitions
@@ -147,7 +147,7 @@ def test_pending_deltas_are_never_purged(conn: Connection, settings: Settings, n
     for batch in postgres.scalars(conn, "SELECT id FROM batches ORDER BY id OFFSET 1"):
         claim = transitions.claim(conn, batch, settings=settings, now=now)
         assert claim is not None
-        deltas.count_batch(conn, claim, parameters, user_ids, now=now)
+        counting.count_batch(conn, claim, parameters, user_ids, now=now)
     fail_a_batch(conn, settings, sent, now)
     assert postgres.scalars(conn, "SELECT state FROM uploads") == ["failed"]
     held = left(conn)[1]

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, strategies
 from hypothesis import settings as hypothesis_settings
 from psycopg import sql
 
-from app.graph import decay, deltas, withdrawal
+from app.graph import counting, decay, delta_days, merging, withdrawal
 from app.graph.parameters import read_parameters
 from app.graph.users import UserIds
 from app.ledger import retention, transitions
@@ -28,7 +28,7 @@ from app.posts.options import Clock, Options
 from app.proofs import rebuild
 from app.proofs.audit import audit, audit_with_weights
 from app.settings import Settings
-from app.store import postgres
+from app.store import locks, postgres
 from app.summaries import days, summarizing, trends, user_totals
 from tests import summing
 from tests.crashing import Crash, CrashingCursor
@@ -109,14 +109,14 @@ class Graph:
                 assert claim is not None
                 user_ids = UserIds(bits=64, memory=100)
                 kept = self.settings.days_kept
-                deltas.count_batch(conn, claim, self.parameters, user_ids, now=self.now, days_kept=kept)
+                counting.count_batch(conn, claim, self.parameters, user_ids, now=self.now, days_kept=kept)
             if merged:
                 self.merge(conn)
         return sent
 
     def merge(self, conn: Connection) -> None:
         for shard in range(self.parameters.shards):
-            while deltas.merge_shard(conn, shard, self.parameters, most_edges=1000, now=self.now):
+            while merging.merge_shard(conn, shard, self.parameters, most_edges=1000, now=self.now):
                 pass
 
     def retract(self, conn: Connection, number: int, *, merged: bool = True) -> None:
@@ -141,7 +141,7 @@ class Graph:
 
     @property
     def first(self) -> date:
-        return days.first_day(self.now.date(), self.settings.days_kept)
+        return delta_days.first_day(self.now.date(), self.settings.days_kept)
 
     def check(self, conn: Connection) -> None:
         """Nothing waits: all is as it is counted one by one."""
@@ -527,7 +527,7 @@ def test_two_at_once_add_everything_once(graph: Graph, conn: Connection) -> None
 def test_while_somebody_is_at_it_nobody_else_is(graph: Graph, conn: Connection) -> None:
     graph.upload(many(3))
     with graph.connect() as other, other.transaction():
-        other.execute("SELECT pg_advisory_xact_lock(%s)", [summarizing.LOCK])
+        other.execute("SELECT pg_advisory_xact_lock(%s)", [locks.SUMMARIES])
 
         assert graph.summarize(conn) is None
         assert work(graph, conn) == 0

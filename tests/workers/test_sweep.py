@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from app.errors import Problem, UploadRefused
-from app.graph import deltas
+from app.graph import counting, merging
 from app.graph.parameters import read_parameters
 from app.graph.users import UserIds
 from app.ledger import sweeping, transitions
@@ -18,7 +18,7 @@ from app.ledger.states import Ring
 from app.ledger.sweeping import Sweep
 from app.posts.options import Clock, Options, Priority
 from app.settings import Settings
-from app.store import postgres
+from app.store import locks, postgres
 from tests.graphs import apply_all
 from tests.uploading import posts_csv, upload
 
@@ -132,12 +132,12 @@ def test_a_superseded_claim_changes_nothing(conn: Connection, settings: Settings
     assert claim is not None
     parameters, user_ids = read_parameters(conn), UserIds(bits=64, memory=10)
 
-    assert deltas.count_batch(conn, zombie, parameters, user_ids, now=later) is None
+    assert counting.count_batch(conn, zombie, parameters, user_ids, now=later) is None
     assert not transitions.fail(conn, zombie, PROBLEM, settings=settings, now=later)
     assert state(conn) == ("applying", "staged")
 
-    assert deltas.count_batch(conn, claim, parameters, user_ids, now=later)
-    assert deltas.count_batch(conn, claim, parameters, user_ids, now=later) is None
+    assert counting.count_batch(conn, claim, parameters, user_ids, now=later)
+    assert counting.count_batch(conn, claim, parameters, user_ids, now=later) is None
     assert state(conn) == ("applying", "counted")
 
 
@@ -168,9 +168,9 @@ def test_urgent_work_is_rung_as_urgent(conn: Connection, settings: Settings, now
 
 def test_one_sweep_at_a_time(conn: Connection, settings: Settings, now: datetime) -> None:
     with psycopg.connect(settings.database_url) as other:
-        other.execute("SELECT pg_advisory_xact_lock(%s)", [sweep.SWEEP_LOCK])
+        other.execute("SELECT pg_advisory_xact_lock(%s)", [locks.SWEEP])
 
-        assert sweep.sweep(conn, settings=settings, now=now, queues_empty=True) is None
+        assert sweeping.sweep(conn, settings=settings, now=now, queues_empty=True) is None
 
 
 def test_urgent_work_is_rung_and_merged_first(conn: Connection, settings: Settings, now: datetime) -> None:
@@ -180,7 +180,7 @@ def test_urgent_work_is_rung_and_merged_first(conn: Connection, settings: Settin
     upload(settings, posts_csv([("@urgent", now, "ada")]), received_at=now, options=urgent)
     last = postgres.scalars(conn, "SELECT max(id) FROM batches")[0]
 
-    due = sweep.sweep(conn, settings=settings, now=now, queues_empty=True, limit=1)
+    due = sweeping.sweep(conn, settings=settings, now=now, queues_empty=True, limit=1)
     assert due is not None
     assert due.batches == [Ring(last, Priority.URGENT)]
 
@@ -188,9 +188,9 @@ def test_urgent_work_is_rung_and_merged_first(conn: Connection, settings: Settin
     for batch in postgres.scalars(conn, "SELECT id FROM batches ORDER BY id"):
         claim = transitions.claim(conn, batch, settings=settings, now=now)
         assert claim is not None
-        assert deltas.count_batch(conn, claim, parameters, user_ids, now=now)
+        assert counting.count_batch(conn, claim, parameters, user_ids, now=now)
     [shard] = postgres.scalars(conn, "SELECT DISTINCT shard FROM deltas")
-    assert deltas.merge_shard(conn, shard, parameters, most_edges=1, now=now) == 1
+    assert merging.merge_shard(conn, shard, parameters, most_edges=1, now=now) == 1
     assert postgres.scalars(conn, "SELECT handle FROM edges JOIN users ON id = target_id") == ["urgent"]
 
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.graph import top_edges
-from app.graph.deltas import DELTA_SCHEMA, fold
+from app.graph.deltas import DELTA_SCHEMA, sum_by_edge
 from app.graph.edges import add_edges, subtract_edges
 from app.graph.parameters import read_parameters
 from app.store.postgres import Connection
@@ -36,7 +36,7 @@ def frame(edges: Sequence[tuple[int, int, int, int]]) -> pl.DataFrame:
         (source, target, weight, float(weight), THEN + timedelta(days=later), THEN, THEN)
         for source, target, weight, later in edges
     ]
-    return fold([pl.DataFrame(rows, schema=DELTA_SCHEMA, orient="row")], half_life=WEEK)
+    return sum_by_edge([pl.DataFrame(rows, schema=DELTA_SCHEMA, orient="row")], half_life=WEEK)
 
 
 def held(conn: Connection) -> dict[tuple[int, int], float]:

@@ -12,10 +12,10 @@ import pytest
 from polars.exceptions import ComputeError
 
 from app.errors import BadState, NotFound, Problem
-from app.graph import decay, deltas, withdrawal
+from app.graph import counting, decay, merging, withdrawal
 from app.graph.parameters import read_parameters
 from app.graph.users import UserIds
-from app.ledger import transitions
+from app.ledger import limits, transitions
 from app.posts.options import Options, RejectLimit
 from app.proofs.audit import audit
 from app.settings import Settings
@@ -150,14 +150,14 @@ def test_an_upload_is_cancelled_in_the_middle(
     claims = [transitions.claim(conn, batch, settings=settings, now=now) for batch in batches[:-1]]
     for claim in claims[:-1]:
         assert claim is not None
-        deltas.count_batch(conn, claim, parameters, user_ids, now=now)
+        counting.count_batch(conn, claim, parameters, user_ids, now=now)
     for shard in range(merged_shards):
-        deltas.merge_shard(conn, shard, parameters, most_edges=20, now=now)
+        merging.merge_shard(conn, shard, parameters, most_edges=20, now=now)
 
     withdrawal.cancel(conn, sent, parameters, now=now)
 
     assert claims[-1] is not None
-    assert deltas.count_batch(conn, claims[-1], parameters, user_ids, now=now) is None
+    assert counting.count_batch(conn, claims[-1], parameters, user_ids, now=now) is None
     assert audit(conn).difference == 0
     apply_all(settings, now=now)
     assert state(conn, sent) == "cancelled"
@@ -220,10 +220,10 @@ def test_a_limit_of_rejects_is_decided_before_anything_is_applied(
         claim = transitions.claim(conn, batch, settings=settings, now=now)
         if claim is None:
             continue  # refused already
-        deltas.count_batch(conn, claim, parameters, user_ids, now=now)
+        counting.count_batch(conn, claim, parameters, user_ids, now=now)
         for shard in range(parameters.shards):
-            deltas.merge_shard(conn, shard, parameters, most_edges=10_000, now=now)
-        if not withdrawal.decide(conn, sent, now=now):
+            merging.merge_shard(conn, shard, parameters, most_edges=10_000, now=now)
+        if not limits.decide(conn, sent, now=now):
             assert edges(conn, now) == {}
     apply_all(settings, now=now)
 
@@ -236,12 +236,12 @@ def test_an_undecided_upload_is_found_by_the_sweeper(conn: Connection, settings:
     sent = send(settings, ("ada", "bob"), at=now, options=Options(max_rejects=RejectLimit(rows=0)))
 
     apply_all(settings, now=now)
-    assert withdrawal.undecided(conn) == [sent]
+    assert limits.undecided(conn) == [sent]
     assert edges(conn, now) == {}
 
-    withdrawal.decide(conn, sent, now=now)
+    limits.decide(conn, sent, now=now)
     apply_all(settings, now=now)
-    assert withdrawal.undecided(conn) == []
+    assert limits.undecided(conn) == []
     assert state(conn, sent) == "applied"
 
 
@@ -259,14 +259,14 @@ def test_a_failed_batch_keeps_the_others_held_until_it_is_replayed(
     for batch in others:
         claim = transitions.claim(conn, batch, settings=settings, now=now)
         assert claim is not None
-        deltas.count_batch(conn, claim, parameters, user_ids, now=now)
-        withdrawal.decide(conn, sent, now=now)
+        counting.count_batch(conn, claim, parameters, user_ids, now=now)
+        limits.decide(conn, sent, now=now)
     assert state(conn, sent) == "failed"
     assert edges(conn, now) == {}
 
     transitions.replay(conn, [failed], now=now)
     apply_all(settings, now=now)
-    withdrawal.decide(conn, sent, now=now)
+    limits.decide(conn, sent, now=now)
     apply_all(settings, now=now)
 
     assert state(conn, sent) == "applied"
@@ -278,7 +278,7 @@ def test_a_refused_upload_may_come_again(conn: Connection, settings: Settings, n
     strict = Options(max_rejects=RejectLimit(rows=0))
     refused = upload(settings, content, received_at=now, options=strict)
     apply_all(settings, now=now)
-    assert withdrawal.decide(conn, refused, now=now) == []
+    assert limits.decide(conn, refused, now=now) == []
     assert state(conn, refused) == "failed"
 
     second = upload(settings, content, received_at=now)
@@ -293,10 +293,10 @@ def test_rejects_count_in_an_upload_without_a_mention(conn: Connection, settings
     for limit, wanted in [(RejectLimit(rows=9), "failed"), (RejectLimit(rows=10), "applied")]:
         sent = upload(settings, content, received_at=now, again=True, options=Options(max_rejects=limit))
         apply_all(settings, now=now)
-        assert withdrawal.undecided(conn) == [sent]
+        assert limits.undecided(conn) == [sent]
         assert audit(conn).exact
 
-        withdrawal.decide(conn, sent, now=now)
+        limits.decide(conn, sent, now=now)
 
         assert state(conn, sent) == wanted
         assert audit(conn).exact
@@ -320,8 +320,8 @@ def test_too_many_rejects_beside_a_failed_batch(
         if batch == batches[-1]:
             transitions.fail(conn, claim, problem, settings=small, now=now)
         else:
-            deltas.count_batch(conn, claim, parameters, user_ids, now=now)
-        withdrawal.decide(conn, sent, now=now)
+            counting.count_batch(conn, claim, parameters, user_ids, now=now)
+        limits.decide(conn, sent, now=now)
 
     assert state(conn, sent) == "failed"
     assert postgres.scalars(conn, "SELECT error ->> 'type' FROM uploads")[0].endswith("too-many-rejects")
@@ -345,13 +345,13 @@ def test_a_delta_that_cannot_be_merged_is_set_aside(conn: Connection, settings: 
     for batch in postgres.scalars(conn, "SELECT id FROM batches ORDER BY id"):
         claim = transitions.claim(conn, batch, settings=settings, now=now)
         assert claim is not None
-        deltas.count_batch(conn, claim, parameters, user_ids, now=now)
+        counting.count_batch(conn, claim, parameters, user_ids, now=now)
     conn.execute("UPDATE deltas SET payload = 'rubbish' WHERE batch_id = (SELECT min(id) FROM batches)")
     [shard] = postgres.scalars(conn, "SELECT DISTINCT shard FROM deltas")
     with pytest.raises(ComputeError) as failure:
-        deltas.merge_shard(conn, shard, parameters, most_edges=1, now=now)
+        merging.merge_shard(conn, shard, parameters, most_edges=1, now=now)
 
-    assert deltas.set_aside(conn, shard, failure.value)
+    assert merging.set_aside(conn, shard, failure.value)
 
     apply_all(settings, now=now)
     assert (state(conn, bad), state(conn, good)) == ("applying", "applied")

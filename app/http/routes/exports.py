@@ -28,7 +28,7 @@ from app.http.download import Download
 from app.http.parameters import Archived, AsOf, SelfMentions, instant, moment
 from app.http.services import Injected, Services
 from app.http.upload_options import WANTED
-from app.reads import graph
+from app.reads import users
 from app.reads.exports.formats import FORMS, Export, Request
 from app.reads.exports.selection import Selection
 
@@ -174,7 +174,7 @@ def _since(text: str) -> datetime:
 async def _ids_of(services: Services, handles: list[str]) -> tuple[int, ...]:
     async with services.pool.connection() as conn:
         parameters = await services.parameters(conn)
-        return tuple(user.id for user in await graph.find_users(conn, handles, parameters))
+        return tuple(user.id for user in await users.find_users(conn, handles, parameters))
 
 
 Selected: TypeAlias = NamedDependency[SkipValidation[Selection]]

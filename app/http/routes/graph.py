@@ -15,8 +15,10 @@ from app.http.openapi import graph_examples as examples
 from app.http.openapi.examples import answering
 from app.http.parameters import Archived, AsOf, Cursor, Limit, SelfMentions, cursor_of, instant, next_page, place_of
 from app.http.services import Injected, Services
-from app.reads import graph
-from app.reads.graph import MAX_HANDLE_CHARACTERS, Direction, Mention, Page, Place, Tie, User, View
+from app.reads import edges, users
+from app.reads.edges import Mention, Tie
+from app.reads.users import MAX_HANDLE_CHARACTERS, User
+from app.reads.view import Direction, Page, Place, View
 from app.store.postgres import AsyncConnection
 
 NO_USER = {
@@ -156,7 +158,7 @@ def path_of(user: User) -> str:
 
 async def named(services: Services, conn: AsyncConnection, *handles: str) -> list[User]:
     """The users that a request names. Raises BadRequest, NotFound."""
-    return await graph.find_users(conn, [segments.text(handle) for handle in handles], await services.parameters(conn))
+    return await users.find_users(conn, [segments.text(handle) for handle in handles], await services.parameters(conn))
 
 
 @get_cached(
@@ -171,7 +173,7 @@ async def get_edge(services: Injected, source: Source, target: Target, as_of: As
     view = View(instant(as_of, services.clock()))
     async with services.pool.connection() as conn:
         from_user, to_user = await named(services, conn, source, target)
-        found = await graph.edge(conn, from_user, to_user, await services.parameters(conn), view)
+        found = await edges.edge(conn, from_user, to_user, await services.parameters(conn), view)
     return EdgeAnswer(
         source=from_user.spelling,
         target=to_user.spelling,
@@ -213,7 +215,7 @@ async def list_users(
     """In the order of their handles' code points: for completing what somebody types. Whoever has an edge is among
     them."""
     async with services.pool.connection() as conn:
-        found = await graph.users(conn, prefix, after=after, limit=limit + 1)
+        found = await users.users(conn, prefix, after=after, limit=limit + 1)
     page = [UserFound(user.handle, user.spelling, path_of(user)) for user in found[:limit]]
     following = next_page("/users", prefix=prefix or None, limit=limit, after=page[-1].handle) if page else None
     return UsersAnswer(page, following if len(found) > limit else None)
@@ -232,7 +234,7 @@ async def get_user(services: Injected, handle: Handle, as_of: AsOf = None, archi
     view = View(instant(as_of, services.clock()), archived)
     async with services.pool.connection() as conn:
         (user,) = await named(services, conn, handle)
-        totals = await graph.totals(conn, user, await services.parameters(conn), view)
+        totals = await users.totals(conn, user, await services.parameters(conn), view)
     path = path_of(user)
     return UserAnswer(
         handle=user.handle,
@@ -266,7 +268,7 @@ def _mentions_handler(direction: Direction, summary: str) -> HTTPRouteHandler:
         async with services.pool.connection() as conn:
             (user,) = await named(services, conn, handle)
             parameters = await services.parameters(conn)
-            found = await graph.mentions(
+            found = await edges.mentions(
                 conn, user, parameters, view, page, direction=direction, self_mentions=self_mentions
             )
         following = _following(f"{path_of(user)}/{direction}", found, limit, view, self_mentions=self_mentions)
@@ -303,7 +305,7 @@ async def list_reciprocal(  # noqa: PLR0917 (each is a parameter of the request)
     page = Page(limit + 1, place_of(cursor))
     async with services.pool.connection() as conn:
         (user,) = await named(services, conn, handle)
-        found = await graph.reciprocal(conn, user, await services.parameters(conn), view, page)
+        found = await edges.reciprocal(conn, user, await services.parameters(conn), view, page)
     following = _following(f"{path_of(user)}/reciprocal", found, limit, view)
     return Ties(user.spelling, view.as_of, [_tie(each) for each in found[:limit]], following)
 

@@ -14,8 +14,8 @@ from app.http.openapi.examples import answering
 from app.http.parameters import MAX_NUMBER, Limit, next_page
 from app.http.routes.graph import NO_USER, named
 from app.http.services import Injected
-from app.reads import graph
-from app.reads.graph import Contribution
+from app.reads import history
+from app.reads.history import Contribution
 
 
 class HistoryAnswer(msgspec.Struct, frozen=True):
@@ -50,7 +50,7 @@ async def get_history(
     async with services.pool.connection() as conn:
         parameters = await services.parameters(conn)
         from_user, to_user = await named(services, conn, source, target)
-    found = await graph.history(services.pool, from_user, to_user, parameters, before=before, limit=limit)
+    found = await history.history(services.pool, from_user, to_user, parameters, before=before, limit=limit)
     path = f"/edges/{segments.segment(from_user.handle)}/{segments.segment(to_user.handle)}/history"
     following = next_page(path, before=found.before, limit=limit) if found.before is not None else None
     return HistoryAnswer(from_user.spelling, to_user.spelling, found.contributions, found.purged, following)

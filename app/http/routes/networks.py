@@ -17,8 +17,9 @@ from app.http.parameters import Archived, AsOf, instant
 from app.http.routes.graph import NO_USER, Handle, Source, Target, named
 from app.http.services import Injected
 from app.reads import networks
-from app.reads.graph import User, View
 from app.reads.networks import MAX_STEPS, MOST_VISITED, Between, Limits, Network, Outcome, Path
+from app.reads.users import User
+from app.reads.view import View
 
 
 class MemberAnswer(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ import msgspec
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 
+from app.graph.delta_days import day_of
 from app.http import problems
 from app.http.cached.handlers import get_cached
 from app.http.openapi import rankings_examples as examples
@@ -18,7 +19,6 @@ from app.http.routes.graph import NO_USER, Handle, Source, Target, named
 from app.http.services import Injected
 from app.reads import rankings
 from app.reads.rankings import Day, RankedEdge, RankedUser, TrendingUser, UserDay
-from app.summaries.days import day_of
 
 MOST = 1_000
 MOST_DAYS = 366

@@ -1,7 +1,7 @@
-"""CSV bytes → posts and rejects: columns, bytes to text, timestamps, physical line numbers. Pure.
+"""What is wanted of a post, whatever the input: handles, instants, no NUL; and why a row is rejected. Pure.
 
 A row that cannot be read becomes one reject, with the first reason that applies in the order of `Reason`; its
-neighbours are read. What is wanted of a post is the same whatever the input: `Sieve` and `screen` serve jsonl.py too.
+neighbours are read. `Sieve` and `screen` serve csv.py and jsonl.py.
 """
 
 from __future__ import annotations
@@ -17,25 +17,18 @@ import polars as pl
 from app.posts import handles
 from app.posts.csvscan import (
     MAX_ROW_BYTES,
-    QUOTE,
-    QUOTE_WINDOW,
     Bools,
-    Flaw,
     Ints,
     Octets,
-    Rows,
-    boundary,
-    count_lines,
-    scan,
 )
-from app.posts.header import ColumnNames, Format, Header, read_header, show
+from app.posts.header import show
 from app.posts.instants import read_instants
 
-__all__ = ["ColumnNames", "Format", "Header", "Posts", "Reason", "boundary", "count_lines", "read", "read_header"]
-
 MAX_AUTHOR_CHARACTERS = 320
+
 RAW_BYTES = 4096
 """How much of a rejected row is kept."""
+
 VALUE_CHARACTERS = 200
 """How much of the value that a row is rejected for is kept on its own."""
 
@@ -115,73 +108,12 @@ class Sieve:
             self.frame = self.frame.filter(pl.Series(~bad))
 
 
-_FLAWS = {
-    Flaw.MALFORMED_QUOTE: Reason.MALFORMED_QUOTE,
-    Flaw.UNCLOSED_QUOTE: Reason.UNCLOSED_QUOTE,
-    Flaw.TOO_LONG: Reason.ROW_TOO_LONG,
-}
-
-
-def read(payload: bytes, form: Format, *, first_line: int) -> Posts:
-    """The posts in `payload`: whole rows without the header, the first of them on the physical line `first_line`."""
-    rows = scan(payload, form.delimiter)
-    sieve = Sieve(rows.data, rows.start.size)
-    for flaw, reason in _FLAWS.items():
-        sieve.drop(rows.flaw[sieve.alive] == flaw, reason)
-    sieve.drop(rows.fields[sieve.alive] < form.fields, Reason.TOO_FEW_FIELDS)
-    sieve.drop(rows.fields[sieve.alive] > form.fields, Reason.TOO_MANY_FIELDS)
-    sieve.places = {role: _locate(rows, getattr(form, role), sieve.alive) for role in ROLES}
-    # A series of one value: a plain value would be copied for each column.
-    whole = pl.Series([payload], dtype=pl.Binary)
-    sieve.frame = pl.DataFrame(
-        {f"{role}_{part}": getattr(place, part) for role, place in sieve.places.items() for part in ("begin", "length")}
-    ).select(pl.lit(whole).bin.slice(f"{role}_begin", f"{role}_length").alias(role) for role in ROLES)
-    _decode(sieve, payload)
-    if b'""' in payload:
-        _undouble(sieve)
-    frame = screen(sieve, may_have_nul=b"\0" in payload)
-    return Posts(rows.start.size, frame, _rejects(sieve.dropped, rows, payload, form, first_line))
-
-
-def _locate(rows: Rows, index: int, alive: Ints) -> Place:
-    begin, length = rows.field(index, alive)
-    # Offsets of empty fields may lie behind the data.
-    quoted = (length > 0) & (rows.data[np.minimum(begin, rows.data.size - 1)] == QUOTE)
-    return Place(begin + quoted, length - 2 * quoted, quoted)
-
-
-def _decode(sieve: Sieve, payload: bytes) -> None:
-    try:
-        sieve.frame = sieve.frame.cast(pl.String)
-    except pl.exceptions.ComputeError:
-        for role in ROLES:
-            begin, length, _ = sieve.places[role]
-            stretches = zip(begin.tolist(), (begin + length).tolist(), strict=True)
-            bad = np.array([not is_utf8(payload[begin:end]) for begin, end in stretches], np.bool_)
-            sieve.drop(bad, Reason.INVALID_UTF8, role)
-        sieve.frame = sieve.frame.cast(pl.String)
-
-
 def is_utf8(data: bytes) -> bool:
     try:
         data.decode()
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _undouble(sieve: Sieve) -> None:
-    for role in ("text", "author"):
-        quoted = np.flatnonzero(sieve.places[role].quoted)
-        texts = sieve.frame[role].gather(quoted)
-        doubled = texts.str.contains('""', literal=True)
-        if doubled.any():
-            undoubled = texts.filter(doubled).str.replace_all('""', '"', literal=True)
-            rows = quoted[doubled.to_numpy()]
-            sieve.frame = sieve.frame.with_columns(sieve.frame[role].scatter(rows, undoubled))
-
-
-# What is wanted of a post ---------------------------------------------------------------------------------------------
 
 
 def screen(sieve: Sieve, *, may_have_nul: bool) -> pl.DataFrame:
@@ -236,8 +168,6 @@ def _read_instants(sieve: Sieve) -> pl.Series:
     return pl.Series("at", micros[readable]).cast(pl.Datetime("us", "UTC"))
 
 
-# Rejects --------------------------------------------------------------------------------------------------------------
-
 _REJECTS = pl.Schema(
     {
         "line": pl.Int64,
@@ -284,62 +214,6 @@ def cut(value: bytes) -> bytes:
     return text[:VALUE_CHARACTERS].encode(errors="surrogateescape")
 
 
-def _rejects(dropped: list[Drop], rows: Rows, payload: bytes, form: Format, first_line: int) -> pl.DataFrame:
-    found: list[Found] = []
-    for drop in dropped:
-        start, end = rows.start[drop.rows], rows.end[drop.rows]
-        values: list[bytes] | None = None
-        column: str | None = None
-        if drop.role is None:
-            messages = _row_messages(drop, rows, form)
-        else:
-            index: int = getattr(form, drop.role)
-            column = form.names[index] if form.names else drop.role
-            values = _values(rows, index, drop.rows, payload)
-            what = f"column {show(column.encode())} (field {index + 1})"
-            messages = [field_message(drop.reason, what, value) for value in values]
-        raws = [
-            payload[at:to] for at, to in zip(start.tolist(), np.minimum(end, start + RAW_BYTES).tolist(), strict=True)
-        ]
-        found.append(Found(drop, column, rows.line[drop.rows] + first_line, values, messages, raws))
-    return rejects_of(found)
-
-
-def _values(rows: Rows, index: int, numbers: Ints, payload: bytes) -> list[bytes]:
-    """What stands in the field, with its quotes undone."""
-    begin, length, quoted = _locate(rows, index, numbers)
-    return [
-        payload[at:to].replace(b'""', b'"') if is_quoted else payload[at:to]
-        for at, to, is_quoted in zip(begin.tolist(), (begin + length).tolist(), quoted.tolist(), strict=True)
-    ]
-
-
-def _row_messages(drop: Drop, rows: Rows, form: Format) -> list[str]:
-    sizes = (rows.end - rows.start)[drop.rows].tolist()
-    fields = rows.fields[drop.rows].tolist()
-    return [_row_message(drop.reason, size, count, form) for size, count in zip(sizes, fields, strict=True)]
-
-
-def _row_message(reason: Reason, size: int, fields: int, form: Format) -> str:
-    """What was found and what is wanted."""
-    match reason:
-        case Reason.MALFORMED_QUOTE:
-            return (
-                "A quoted field goes on behind its closing quote, which must be followed by "
-                f'{form.delimiter!r} or the end of the line; write a quote inside a quoted field as "".'
-            )
-        case Reason.UNCLOSED_QUOTE:
-            return (
-                f"A quoted field starts on this line and is not closed properly within {QUOTE_WINDOW:,} bytes. "
-                'Close it, and write a quote inside it as ""; only this line was skipped.'
-            )
-        case Reason.ROW_TOO_LONG:
-            return too_long_message(size)
-        case _:
-            what = "an unquoted line end or a missing" if fields < form.fields else "an unquoted"
-            return f"The row has {fields} fields, the header has {form.fields}; look for {what} {form.delimiter!r}."
-
-
 def too_long_message(size: int) -> str:
     return f"The row has {size:,} bytes; up to {MAX_ROW_BYTES:,} are read."
 
@@ -363,8 +237,3 @@ def field_message(reason: Reason, what: str, found: bytes) -> str:
                 f"The {what} is {show(found)}; wanted ISO 8601 such as 2024-05-01T12:30:00Z, "
                 "or seconds (9-10 digits, maybe with a fraction) or milliseconds (13 digits) since 1970."
             )
-
-
-def is_blank(data: bytes) -> bool:
-    """Whether there is no row in it."""
-    return not data.strip(b"\r\n")

@@ -1,0 +1,58 @@
+"""Mentions by UTC day as a delta holds them: of edges mentioned on several days within one batch. Pure."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, date, datetime
+
+import numpy as np
+import polars as pl
+
+from app.graph.deltas import KEYS
+from app.graph.shards import Ints, shard_of
+
+SCHEMA = pl.Schema({"source_id": pl.Int64, "target_id": pl.Int64, "day": pl.Date, "mentions": pl.Int32})
+"""An entry's columns."""
+
+
+def day_of(instant: datetime) -> date:
+    """The UTC day that it lies in."""
+    return instant.astimezone(UTC).date()
+
+
+def first_day(today: date, days_kept: int) -> date:
+    """The first of so many days, of which `today` is the last, or of all that there are."""
+    return date.fromordinal(max(1, today.toordinal() - days_kept + 1))
+
+
+def pack(entries: pl.DataFrame) -> bytes:
+    """An Arrow IPC stream, compressed with Zstandard."""
+    out = io.BytesIO()
+    entries.write_ipc_stream(out, compression="zstd")
+    return out.getvalue()
+
+
+def unpack(payload: bytes) -> pl.DataFrame:
+    """The entries of a payload."""
+    return pl.read_ipc_stream(io.BytesIO(payload))
+
+
+def by_shard(counted: pl.DataFrame | None, ids: Ints, shards: int) -> dict[int, bytes]:
+    """What a batch's deltas say of edges mentioned on several days: source and target are rows of `ids`."""
+    if counted is None or counted.is_empty():
+        return {}
+    ends = {key: ids[counted[end].to_numpy()] for key, end in zip(KEYS, ("source", "target"), strict=True)}
+    entries = pl.DataFrame(ends).hstack(counted.select("day", "mentions")).sort([*KEYS, "day"])
+    numbers = shard_of(entries["source_id"].to_numpy(), shards)
+    return {shard: pack(entries.filter(pl.Series(numbers == shard))) for shard in np.unique(numbers).tolist()}
+
+
+def of_delta(edges: pl.DataFrame, on_several: bytes, *, first: date, last: date) -> pl.DataFrame:
+    """What a delta's edges, and its entries of those mentioned on several days, say of these days."""
+    seen, until = pl.col("first_seen").dt.date(), pl.col("last_seen").dt.date()
+    found = edges.filter(seen == until, seen >= first, seen <= last).select(
+        *KEYS, day=seen, mentions=pl.col("mention_count").cast(pl.Int32)
+    )
+    if not on_several:
+        return found
+    return pl.concat([found, unpack(on_several).filter(pl.col("day").is_between(first, last))])

@@ -1,0 +1,128 @@
+"""Merge a shard: its pending deltas become edges, in the transaction that says so in the ledger.
+
+Two merges never touch the same edge: each works under its shard's advisory lock. A backlog makes merges bigger, and
+cheaper per edge.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+import polars as pl
+
+import sql
+from app.errors import Problem
+from app.graph import decay_ranges, versions
+from app.graph.deltas import DELTA_SCHEMA, KEYS, sum_by_edge, unpack
+from app.graph.edges import add_edges, key_arrays, subtract_edges
+from app.graph.parameters import GraphParameters
+from app.graph.shards import shard_range
+from app.ledger import transitions
+from app.store import locks
+from app.store.locks import Part
+from app.store.postgres import Connection, execute, rows, scalars
+
+_TAKE = sql.query("deltas/take")
+_SET_MERGED = sql.query("deltas/set_merged")
+_SET_ASIDE = sql.query("deltas/set_aside")
+_NOTE_ERROR = sql.query("batches/note_error")
+_PENDING = sql.query("deltas/pending")
+_ARCHIVE_HOLDS = sql.query("archive/holds")
+_TAKE_BACK = sql.query("archive/take_back")
+
+
+class _DeltaRow(msgspec.Struct):
+    batch_id: int
+    sign: int
+    payload: bytes
+
+
+class _EdgeRow(msgspec.Struct):
+    source_id: int
+    target_id: int
+    mention_count: int
+    weight: float
+    weighed_at: datetime
+    first_seen: datetime
+    last_seen: datetime
+
+
+def merge_shard(
+    conn: Connection, shard: int, parameters: GraphParameters, *, most_edges: int, now: datetime
+) -> int | None:
+    """Merge a shard's pending deltas, up to `most_edges` together but at least one; how many. None: another is at it.
+
+    That one goes on until `has_pending`, asked after its lock is released, says no: a delta committed by a worker that
+    found the shard's merge running is never left behind.
+    """
+    with conn.transaction():
+        if not locks.try_take_part(conn, Part.MERGE, shard):
+            return None
+        locks.take_shard(conn, shard)
+        taken = rows(conn, _DeltaRow, _TAKE, {"shard": shard, "most_edges": most_edges})
+        if not taken:
+            return 0
+        half_life = parameters.half_life
+        added = sum_by_edge([unpack(delta.payload) for delta in taken if delta.sign > 0], half_life=half_life)
+        removed = sum_by_edge([unpack(delta.payload) for delta in taken if delta.sign < 0], half_life=half_life)
+        keys = pl.concat([added.select(KEYS), removed.select(KEYS)])
+        merged = _with_archived(conn, shard, added, keys, parameters)
+        add_edges(conn, shard, merged, half_life)
+        subtract_edges(conn, shard, removed, parameters)
+        _note_old(conn, merged, removed, now=now)
+        versions.advance(conn, [shard])
+        batch_ids = [delta.batch_id for delta in taken]
+        execute(conn, _SET_MERGED, {"shard": shard, "batch_ids": batch_ids, "now": now})
+        transitions.finish_batches(conn, batch_ids, now=now)
+    return len(taken)
+
+
+def _note_old(conn: Connection, merged: pl.DataFrame, removed: pl.DataFrame, *, now: datetime) -> None:
+    """For decay: what came in long after it was weighed, and what taking out may have moved, as old as it is."""
+    old = pl.concat([merged.filter(pl.col("weighed_at") < now - decay_ranges.LATE).select(KEYS), removed.select(KEYS)])
+    if not old.is_empty():
+        decay_ranges.note(conn, **key_arrays(old), now=now)
+
+
+def set_aside(conn: Connection, shard: int, error: Exception) -> int | None:
+    """The shard's next delta cannot be merged: hold it, and say why at its batch. None: another merge is at it.
+
+    Its upload can then be cancelled or retracted, and sent again; the other uploads go on.
+    """
+    with conn.transaction():
+        if not locks.try_take_part(conn, Part.MERGE, shard):
+            return None
+        locks.take_shard(conn, shard)
+        taken = rows(conn, _DeltaRow, _TAKE, {"shard": shard, "most_edges": 1})
+        if not taken:
+            return None
+        batch_id = taken[0].batch_id
+        problem = Problem(
+            type="urn:mentiongraph:problem:merge-failed",
+            title="What the batch adds to a shard cannot be merged",
+            status=500,
+            detail=f"shard {shard}: {type(error).__name__}: {error}. Cancel or retract the upload, and send it again.",
+        )
+        execute(conn, _SET_ASIDE, {"shard": shard, "batch_id": batch_id})
+        execute(conn, _NOTE_ERROR, {"batch_id": batch_id, "error": msgspec.json.encode(problem).decode()})
+    return batch_id
+
+
+def has_pending(conn: Connection, shard: int) -> bool:
+    """Whether the shard has deltas."""
+    return scalars(conn, _PENDING, {"shard": shard}) == [True]
+
+
+def _with_archived(
+    conn: Connection, shard: int, edges: pl.DataFrame, keys: pl.DataFrame, parameters: GraphParameters
+) -> pl.DataFrame:
+    """The edges, with what the archive held of these keys, taken out of it."""
+    lowest, highest = shard_range(shard, parameters.shards)
+    if scalars(conn, _ARCHIVE_HOLDS, {"lowest_id": lowest, "highest_id": highest}) != [True]:
+        return edges
+    archived = rows(conn, _EdgeRow, _TAKE_BACK, key_arrays(keys))
+    if not archived:
+        return edges
+    back = pl.DataFrame([msgspec.structs.asdict(row) for row in archived], schema=DELTA_SCHEMA)
+    return sum_by_edge([edges, back], half_life=parameters.half_life)

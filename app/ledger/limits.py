@@ -1,0 +1,70 @@
+"""Hold an upload to its limit of rejects: release its deltas, or refuse it before anything of it is applied."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+import msgspec
+
+import sql
+from app.errors import Problem
+from app.ledger import transitions
+from app.ledger.states import UploadState
+from app.store.postgres import Connection, execute, one, scalars
+
+_REJECTED_SO_FAR = sql.query("batches/rejected_so_far")
+_RELEASE = sql.query("deltas/release")
+_REFUSE = sql.query("uploads/refuse")
+_HOLDING = sql.query("uploads/holding")
+
+
+class _SoFar(msgspec.Struct, frozen=True):
+    staged: int
+    uncounted: int
+    rows_received: int
+    rows_rejected: int
+
+
+def decide(conn: Connection, upload_id: uuid.UUID, *, now: datetime) -> list[int]:
+    """Hold an upload to its limit of rejects, if it has one: release its deltas once every batch is counted and the
+    limit is kept, or fail it as soon as it cannot be kept. The shards to ring."""
+    with conn.transaction():
+        batches = transitions.lock_batches_of(conn, upload_id)
+        found = transitions.lock_upload(conn, upload_id)
+        limit = found.options.max_rejects
+        so_far = one(conn, _SoFar, _REJECTED_SO_FAR, {"upload_id": upload_id})
+        if limit is None or so_far is None or found.state is not UploadState.APPLYING:
+            return []
+        rejected, received = so_far.rows_rejected, so_far.rows_received
+        counted = not so_far.uncounted
+        if (limit.rows is not None and rejected > limit.rows) or (
+            counted and limit.exceeded(rejected=rejected, received=received)
+        ):
+            _refuse(conn, upload_id, rejected, received, now=now)
+            return []
+        shards = set[int](scalars(conn, _RELEASE, {"upload_id": upload_id})) if counted else set[int]()
+        if counted:
+            transitions.finish_batches(conn, batches, now=now)  # those without a mention have nothing to wait for
+        elif not so_far.staged:
+            # A batch that failed keeps the others held: the upload has failed, until the batch is replayed.
+            transitions.finish_uploads(conn, [upload_id], now=now)
+    return sorted(shards)
+
+
+def undecided(conn: Connection) -> list[uuid.UUID]:
+    """Uploads that wait for `decide`: whoever counted their last batch died before it asked."""
+    return scalars(conn, _HOLDING)
+
+
+def _refuse(conn: Connection, upload_id: uuid.UUID, rejected: int, received: int, *, now: datetime) -> None:
+    problem = Problem(
+        type="urn:mentiongraph:problem:too-many-rejects",
+        title="More rows were rejected than the upload allows",
+        status=422,
+        detail=f"{rejected} of the {received} rows looked at were rejected; nothing was applied. Repair them "
+        f"(GET /uploads/{upload_id}/rejects.csv), or allow more with max_rejects.",
+    )
+    transitions.drop_pending_deltas(conn, upload_id)
+    transitions.withdraw_batches(conn, upload_id)
+    execute(conn, _REFUSE, {"id": upload_id, "error": msgspec.json.encode(problem).decode(), "now": now})

@@ -1,0 +1,122 @@
+"""Where an edge comes from: which batches of which uploads made it."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from datetime import datetime
+
+import msgspec
+import polars as pl
+from psycopg_pool import AsyncConnectionPool
+
+import sql
+from app.graph.deltas import unpack
+from app.graph.parameters import GraphParameters
+from app.graph.shards import shard_of_id
+from app.reads.users import User
+from app.store.postgres import AsyncConnection, async_rows, async_scalars
+
+_HISTORY = sql.query("deltas/history")
+_ANY_PURGED = sql.query("uploads/any_purged")
+
+DELTAS_AT_ONCE = 8
+"""Deltas in memory at once while an edge's history is looked for; one may have some hundred kB."""
+
+DELTAS_A_PAGE = 128
+"""Deltas that one page of history looks into at most."""
+
+
+class Contribution(msgspec.Struct, frozen=True):
+    """What one batch added to an edge."""
+
+    upload_id: uuid.UUID
+    filename: str | None
+    batch_id: int
+    ordinal: int
+    """Which of its upload's batches it is, from 0 on."""
+    first_line: int
+    """Physical line in the file on which the batch begins."""
+    mention_count: int
+    first_seen: datetime
+    last_seen: datetime
+    applied_at: datetime | None
+    profile: str
+    profile_version: int
+    retracted: bool
+    """Whether it was, or is just being, taken out again."""
+
+
+class History(msgspec.Struct, frozen=True):
+    """A page of an edge's history, the newest batch first."""
+
+    contributions: list[Contribution]
+    before: int | None
+    """Where the next page begins; None: this is the last one."""
+    purged: bool
+    """Whether uploads whose deltas were purged are in the graph: what they added is in the edge, but not in here."""
+
+
+class _Delta(msgspec.Struct, frozen=True):
+    batch_id: int
+    sign: int
+    payload: bytes
+    upload_id: uuid.UUID
+    filename: str | None
+    ordinal: int
+    first_line: int
+    applied_at: datetime | None
+    profile: str
+    profile_version: int
+
+
+async def history(
+    pool: AsyncConnectionPool[AsyncConnection],
+    source: User,
+    target: User,
+    parameters: GraphParameters,
+    *,
+    before: int,
+    limit: int,
+) -> History:
+    """Which batches made an edge: up to `limit` of those before the batch `before`, among DELTAS_A_PAGE deltas."""
+    shard = shard_of_id(source.id, parameters.shards)
+    found: list[Contribution] = []
+    async with pool.connection() as conn:
+        purged = await async_scalars(conn, _ANY_PURGED) == [True]
+    for _ in range(DELTAS_A_PAGE // DELTAS_AT_ONCE):
+        async with pool.connection() as conn:
+            params = {"shard": shard, "before": before, "limit": DELTAS_AT_ONCE}
+            deltas = await async_rows(conn, _Delta, _HISTORY, params)
+        for contribution in await asyncio.to_thread(_look_into, deltas, source.id, target.id):
+            found.append(contribution)
+            if len(found) == limit:
+                return History(found, contribution.batch_id, purged)
+        if len(deltas) < DELTAS_AT_ONCE:
+            return History(found, None, purged)
+        before = deltas[-1].batch_id
+    return History(found, before, purged)
+
+
+def _look_into(deltas: list[_Delta], source_id: int, target_id: int) -> list[Contribution]:
+    found: list[Contribution] = []
+    for delta in deltas:
+        rows = unpack(delta.payload).filter(pl.col("source_id") == source_id, pl.col("target_id") == target_id)
+        found += (
+            Contribution(
+                upload_id=delta.upload_id,
+                filename=delta.filename,
+                batch_id=delta.batch_id,
+                ordinal=delta.ordinal,
+                first_line=delta.first_line,
+                mention_count=row["mention_count"],
+                first_seen=row["first_seen"],
+                last_seen=row["last_seen"],
+                applied_at=delta.applied_at,
+                profile=delta.profile,
+                profile_version=delta.profile_version,
+                retracted=delta.sign < 0,
+            )
+            for row in rows.iter_rows(named=True)
+        )
+    return found

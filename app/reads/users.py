@@ -1,0 +1,135 @@
+"""Reading users: found by handle or by prefix, and what a user's mentions add up to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+import sql
+from app.errors import BadRequest, NotFound
+from app.graph.parameters import GraphParameters
+from app.graph.shards import handle_ids
+from app.graph.users import MAX_PROBES
+from app.posts.handles import fold
+from app.posts.screening import MAX_AUTHOR_CHARACTERS
+from app.reads.view import View, seen
+from app.store.params import Int8Array
+from app.store.postgres import AsyncConnection, async_one, async_rows
+
+_USERS = sql.query("users/get")
+_TOTALS = sql.query("users/totals")
+_BY_PREFIX = sql.query("users/by_prefix")
+
+PROBES_AT_ONCE = 4
+"""Hashes of a handle looked up in one query. A second hash is needed once in some 10^9 users, a fifth never."""
+
+MAX_HANDLE_CHARACTERS = 2 * MAX_AUTHOR_CHARACTERS
+"""Nobody's handle is longer: folding makes two characters of some."""
+
+_HIGHEST = chr(0x10FFFF)
+
+_LAST_SIGMA = re.compile(r"ς(?=\W*$)")
+
+
+class User(msgspec.Struct, frozen=True):
+    """A user by id; `handle` is folded, `spelling` is the first one seen."""
+
+    id: int
+    handle: str
+    spelling: str
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """A user's mentions in both directions, self-mentions told apart."""
+
+    mentioned_users: int
+    mentions_made: int
+    weight_made: float
+    mentioning_users: int
+    mentions_received: int
+    weight_received: float
+    self_mentions: int
+
+
+async def find_users(conn: AsyncConnection, handles: Sequence[str], parameters: GraphParameters) -> list[User]:
+    """The users whose handles these are, however they are spelt. Raises BadRequest for an empty handle, NotFound."""
+    wanted = [_folded(handle) for handle in handles]
+    found: dict[str, User] = {}
+    for first in range(0, MAX_PROBES, PROBES_AT_ONCE):
+        left = [handle for handle in wanted if handle not in found]
+        if not left:
+            break
+        probes = range(first, first + PROBES_AT_ONCE)
+        candidates = np.array([handle_ids(left, probe=probe, bits=parameters.handle_bits) for probe in probes]).T
+        asked = Int8Array(candidates.ravel())
+        takers = {user.id: user for user in await users_by_id(conn, asked)}
+        for handle, ids in zip(left, candidates.tolist(), strict=True):
+            user = _taker(handle, [takers.get(user_id) for user_id in ids])
+            if user is not None:
+                found[handle] = user
+    if missing := next((handle for handle in wanted if handle not in found), None):
+        raise _unknown(missing)
+    return [found[handle] for handle in wanted]
+
+
+async def users_by_id(conn: AsyncConnection, ids: Int8Array) -> list[User]:
+    """The users who have one of these ids, in no order."""
+    return await async_rows(conn, User, _USERS, {"ids": ids})
+
+
+def _folded(handle: str) -> str:
+    folded = fold(handle)
+    if not folded:
+        raise BadRequest(f"{handle!r} is no handle: nothing is left of it without '@' and white space.")
+    return folded
+
+
+def _taker(handle: str, takers: Sequence[User | None]) -> User | None:
+    """Of those who have the handle's ids, in the order of probing, the one whose handle it is. None: all are taken by
+    others. Raises NotFound where one is free."""
+    for user in takers:
+        if user is None:
+            raise _unknown(handle)
+        if user.handle == handle:
+            return user
+    return None
+
+
+def _unknown(handle: str) -> NotFound:
+    return NotFound(f"nobody called {handle!r} mentions anybody or is mentioned in a post that was counted.")
+
+
+async def users(conn: AsyncConnection, prefix: str, *, after: str, limit: int) -> list[User]:
+    """Users whose handle begins so, however the prefix is spelt, in the order of handles, from behind one."""
+    found: list[User] = []
+    for begin in _beginnings(fold(prefix)):
+        params = {"prefix": begin, "before": _behind(begin), "after": after, "limit": limit}
+        found += await async_rows(conn, User, _BY_PREFIX, params)
+    return sorted(found, key=lambda user: user.handle)[:limit]
+
+
+def _beginnings(folded: str) -> list[str]:
+    """How handles with a folded prefix may begin: the sigma that ends a word is another one within it, and a word goes
+    on behind a full stop."""
+    word, end = _LAST_SIGMA.subn("σ", folded)
+    return [folded, word] if end else [folded]
+
+
+def _behind(prefix: str) -> str:
+    """The lowest text that follows every text with this prefix, by code points; surrogates are none."""
+    bare = prefix.rstrip(_HIGHEST)
+    if not bare:
+        return _HIGHEST * (MAX_HANDLE_CHARACTERS + 1)
+    last = ord(bare[-1]) + 1
+    return bare[:-1] + chr(0xE000 if last == 0xD800 else last)  # noqa: PLR2004
+
+
+async def totals(conn: AsyncConnection, user: User, parameters: GraphParameters, view: View) -> Totals:
+    """What the user's edges add up to."""
+    found = await async_one(conn, Totals, _TOTALS, {"user_id": user.id, **seen(view, parameters)})
+    if found is None:
+        raise LookupError("users/totals answered no row")
+    return found
