@@ -23,9 +23,9 @@ from app.posts.screening import Posts
 from app.store.params import Int8Array
 from app.store.postgres import Connection, commit_later, execute
 
-_SET_COUNTED = sql.query("batches/set_counted")
-_INSERT_REJECTS = sql.query("rejects/insert")
-_INSERT_DELTA = sql.query("deltas/insert")
+_SET_COUNTED = sql.query("graph/counting/set_counted")
+_INSERT_REJECTS = sql.query("graph/counting/insert_rejects")
+_INSERT_DELTA = sql.query("graph/counting/insert_delta")
 
 
 class Outcome(msgspec.Struct, frozen=True):

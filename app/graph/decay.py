@@ -25,16 +25,16 @@ from app.store import locks
 from app.store.locks import Part
 from app.store.postgres import Connection, commit_later, execute, one, rows, scalars
 
-_START = sql.query("decay/start")
-_UNFINISHED = sql.query("decay/unfinished")
-_LOOK = sql.query("decay/look")
-_ARCHIVE = sql.query("decay/archive")
-_WRITE_DOWN = sql.query("decay/write_down")
-_ADVANCE = sql.query("decay/advance")
-_FINISH = sql.query("decay/finish")
-_TOTALS = sql.query("decay/totals")
-_PREVIEW = sql.query("decay/preview")
-_BUSY = sql.query("decay/busy")
+_START = sql.query("graph/decay/start")
+_UNFINISHED = sql.query("graph/decay/unfinished")
+_LOOK = sql.query("graph/decay/look")
+_ARCHIVE = sql.query("graph/decay/archive")
+_WRITE_DOWN = sql.query("graph/decay/write_down")
+_ADVANCE = sql.query("graph/decay/advance")
+_FINISH = sql.query("graph/decay/finish")
+_TOTALS = sql.query("graph/decay/totals")
+_PREVIEW = sql.query("graph/decay/preview")
+_BUSY = sql.query("graph/decay/busy")
 
 REST = 3.0
 """While uploads are in hand, a run rests so many times as long as it worked: it takes a quarter of one processor."""

@@ -21,15 +21,15 @@ from app.store.postgres import Connection, execute, one, scalars
 if TYPE_CHECKING:
     from app.store.params import Int8Array
 
-_HEAP = sql.query("decay/heap")
-_CLEAR = sql.query("decay/clear")
-_REGISTER = sql.query("decay/register")
-_TAKE_NOTES = sql.query("decay/take_notes")
-_KEEP_HEAP = sql.query("decay/keep_heap")
-_FORGET = sql.query("decay/forget")
-_NOTE = sql.query("decay/note")
-_DUE = sql.query("decay/due")
-_LOOKED_AT = sql.query("decay/looked_at")
+_HEAP = sql.query("graph/decay_ranges/heap")
+_CLEAR = sql.query("graph/decay_ranges/clear")
+_REGISTER = sql.query("graph/decay_ranges/register")
+_TAKE_NOTES = sql.query("graph/decay_ranges/take_notes")
+_KEEP_HEAP = sql.query("graph/decay_ranges/keep_heap")
+_FORGET = sql.query("graph/decay_ranges/forget")
+_NOTE = sql.query("graph/decay_ranges/note")
+_DUE = sql.query("graph/decay_ranges/due")
+_LOOKED_AT = sql.query("graph/decay_ranges/looked_at")
 
 BLOCKS = 256
 """Of a range: 2 MiB, some 15,000 edges."""

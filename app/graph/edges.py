@@ -22,11 +22,11 @@ from app.graph.parameters import GraphParameters
 from app.store.params import Float8Array, Int8Array, TimestamptzArray, copy_rows
 from app.store.postgres import Connection, execute, one
 
-_NESTED_LOOPS = sql.query("session/nested_loops")
-_MERGE = sql.query("edges/merge")
-_SUBTRACT = sql.query("edges/subtract")
-_DELETE_EMPTY = sql.query("edges/delete_empty")
-_COPY = sql.query("edges/copy")
+_NESTED_LOOPS = sql.query("graph/edges/nested_loops")
+_MERGE = sql.query("graph/edges/merge")
+_SUBTRACT = sql.query("graph/edges/subtract")
+_DELETE_EMPTY = sql.query("graph/edges/delete_empty")
+_COPY = sql.query("graph/edges/copy")
 
 INSTANTS = ("weighed_at", "first_seen", "last_seen")
 COLUMNS = (*KEYS, "mention_count", "weight", *INSTANTS)
@@ -58,7 +58,7 @@ def add_edges(conn: Connection, shard: int, edges: pl.DataFrame, half_life: time
         {**_merge_arrays(columns, half_life), "light": floor.light(latest, half_life) * (1 - 1e-9), "latest": latest},
     )
     if found is None:
-        raise LookupError("edges/merge answered no row")
+        raise LookupError("graph/edges/merge answered no row")
     scores = top_edges.score(columns["weight"], columns["weighed_at"], half_life)
     new = np.ones(len(edges), np.bool_)
     new[found.merged] = False
@@ -92,7 +92,7 @@ def subtract_edges(conn: Connection, shard: int, edges: pl.DataFrame, parameters
 
 
 def merge_arrays(edges: pl.DataFrame, half_life: timedelta) -> dict[str, Any]:
-    """What edges/merge, and rebuild/add after its model, take: a delta's columns, and the half-life."""
+    """What graph/edges/merge, and proofs/rebuild/add after its model, take: a delta's columns, and the half-life."""
     return _merge_arrays(_columns(edges), half_life)
 
 

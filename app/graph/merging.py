@@ -23,13 +23,13 @@ from app.store import locks
 from app.store.locks import Part
 from app.store.postgres import Connection, execute, rows, scalars
 
-_TAKE = sql.query("deltas/take")
-_SET_MERGED = sql.query("deltas/set_merged")
-_SET_ASIDE = sql.query("deltas/set_aside")
-_NOTE_ERROR = sql.query("batches/note_error")
-_PENDING = sql.query("deltas/pending")
-_ARCHIVE_HOLDS = sql.query("archive/holds")
-_TAKE_BACK = sql.query("archive/take_back")
+_TAKE = sql.query("graph/merging/take")
+_SET_MERGED = sql.query("graph/merging/set_merged")
+_SET_ASIDE = sql.query("graph/merging/set_aside")
+_NOTE_ERROR = sql.query("graph/merging/note_error")
+_PENDING = sql.query("graph/merging/pending")
+_ARCHIVE_HOLDS = sql.query("graph/merging/archived")
+_TAKE_BACK = sql.query("graph/merging/take_back")
 
 
 class _DeltaRow(msgspec.Struct):

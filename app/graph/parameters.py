@@ -10,7 +10,7 @@ import sql
 from app.errors import NotMigrated
 from app.store.postgres import AsyncConnection, Connection, async_one, one
 
-_PARAMETERS = sql.query("graph/parameters")
+_PARAMETERS = sql.query("graph/parameters/get")
 
 
 class GraphParameters(msgspec.Struct, frozen=True):

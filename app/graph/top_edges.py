@@ -20,16 +20,16 @@ from app.graph.shards import shard_range
 from app.store.params import Float8Array, Int8Array
 from app.store.postgres import Connection, execute, one, rows, scalars
 
-_FLOOR = sql.query("top_edges/floor")
-_RAISE_FLOOR = sql.query("top_edges/raise_floor")
-_HOLD = sql.query("top_edges/hold")
-_HELD = sql.query("top_edges/held")
-_TRIM = sql.query("top_edges/trim")
-_DROP_OTHERS = sql.query("top_edges/drop_others")
-_FORGET = sql.query("top_edges/forget")
-_WEIGHTS = sql.query("top_edges/weights")
-_EMPTY = sql.query("top_edges/empty")
-_REFILL = sql.query("top_edges/refill")
+_FLOOR = sql.query("graph/top_edges/floor")
+_RAISE_FLOOR = sql.query("graph/top_edges/raise_floor")
+_HOLD = sql.query("graph/top_edges/hold")
+_HELD = sql.query("graph/top_edges/held")
+_TRIM = sql.query("graph/top_edges/trim")
+_DROP_OTHERS = sql.query("graph/top_edges/drop_others")
+_FORGET = sql.query("graph/top_edges/forget")
+_WEIGHTS = sql.query("graph/top_edges/weights")
+_EMPTY = sql.query("graph/top_edges/empty")
+_REFILL = sql.query("graph/top_edges/refill")
 
 LEAST = 1000
 """Edges that each shard holds, if it has so many: as long as a ranking can be."""

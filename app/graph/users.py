@@ -25,9 +25,9 @@ from app.store.locks import Part
 from app.store.params import Int8Array, TextArray, copy_users
 from app.store.postgres import Connection, one, scalars
 
-_NOT_OURS = sql.query("users/not_ours")
-_COPY = sql.query("users/copy")
-_TIMELINE = sql.query("users/timeline")
+_NOT_OURS = sql.query("graph/users/not_ours")
+_COPY = sql.query("graph/users/copy")
+_TIMELINE = sql.query("graph/users/timeline")
 
 MAX_PROBES = 64
 """Hashes tried for one handle. With 64 bits, two of 10^9 handles share their first hash with a probability of 3 %."""

@@ -10,8 +10,8 @@ from app.store.postgres import AsyncConnection, Connection, async_scalars, execu
 SUMMARIES = -1
 """The part that is no shard: what is added up from merged deltas."""
 
-_ADVANCE = sql.query("graph_versions/advance")
-_ALL = sql.query("graph_versions/all")
+_ADVANCE = sql.query("graph/versions/advance")
+_ALL = sql.query("graph/versions/vector")
 
 
 def advance(conn: Connection, parts: Iterable[int]) -> None:

@@ -20,10 +20,10 @@ from app.ledger.states import UploadState
 from app.store import locks
 from app.store.postgres import Connection, rows, scalars
 
-_WITHDRAW_UPLOAD = sql.query("uploads/withdraw")
-_CANCEL_RECEIVING = sql.query("uploads/cancel_receiving")
-_WITHDRAW_DELTAS = sql.query("deltas/withdraw")
-_PURGED = sql.query("deltas/purged")
+_WITHDRAW_UPLOAD = sql.query("graph/withdrawal/withdraw_upload")
+_CANCEL_RECEIVING = sql.query("graph/withdrawal/cancel_receiving")
+_WITHDRAW_DELTAS = sql.query("graph/withdrawal/withdraw_deltas")
+_PURGED = sql.query("graph/withdrawal/purged")
 
 _WITHDRAWABLE = {
     UploadState.CANCELLING: {UploadState.STAGED, UploadState.APPLYING, UploadState.CHECKING},

@@ -15,11 +15,11 @@ from app.ledger.states import UploadState
 from app.posts.options import Format, Options
 from app.store.postgres import AsyncConnection, async_one, async_rows, async_scalars
 
-_ENTRIES = sql.query("uploads/entries")
-_BATCHES = sql.query("batches/of_upload")
-_REJECTS = sql.query("rejects/of_upload")
-_FORMAT = sql.query("uploads/format")
-_OWNER = sql.query("batches/owner")
+_ENTRIES = sql.query("ledger/entries/entries")
+_BATCHES = sql.query("ledger/entries/batches")
+_REJECTS = sql.query("ledger/entries/rejects")
+_FORMAT = sql.query("ledger/entries/format")
+_OWNER = sql.query("ledger/entries/upload_of_batch")
 
 
 REJECTS_AT_ONCE = 500

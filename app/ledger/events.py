@@ -37,9 +37,9 @@ WRITERS_PAUSE = 0.05
 WRITERS_SECONDS = 2.0
 PAGE = 500
 
-_HORIZON = sql.query("ledger_events/horizon")
-_BETWEEN = sql.query("ledger_events/between")
-_WAITING = sql.query("deltas/waiting_uploads")
+_HORIZON = sql.query("ledger/events/horizon")
+_BETWEEN = sql.query("ledger/events/between")
+_WAITING = sql.query("ledger/events/waiting_uploads")
 
 Pool = AsyncConnectionPool[AsyncConnection]
 
@@ -234,5 +234,5 @@ async def after(pool: Pool, upload_id: uuid.UUID, last: int) -> AsyncGenerator[E
 async def _horizon(conn: AsyncConnection, upload_id: uuid.UUID) -> _Horizon:
     found = await async_one(conn, _Horizon, _HORIZON, {"upload_id": upload_id})
     if found is None:
-        raise LookupError("ledger_events/horizon answered no row")
+        raise LookupError("ledger/events/horizon answered no row")
     return found

@@ -21,10 +21,10 @@ import sql
 from app.settings import Settings
 from app.store.postgres import Connection, execute, rows
 
-_BEAT = sql.query("processes/beat")
-_LEAVE = sql.query("processes/leave")
-_FORGET = sql.query("processes/forget")
-_SEEN = sql.query("processes/seen")
+_BEAT = sql.query("ledger/fleet/beat")
+_LEAVE = sql.query("ledger/fleet/leave")
+_FORGET = sql.query("ledger/fleet/forget")
+_SEEN = sql.query("ledger/fleet/seen")
 
 TICK = 60.0
 """Seconds between two ticks of a scheduler."""

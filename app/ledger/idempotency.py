@@ -21,10 +21,10 @@ from app.errors import BadRequest
 from app.ledger.states import UploadState
 from app.store.postgres import AsyncConnection, async_one, async_scalars
 
-_CLAIM = sql.query("idempotency/claim")
-_GET = sql.query("idempotency/get")
-_SETTLE = sql.query("idempotency/settle")
-_SET_ANSWER = sql.query("idempotency/set_answer")
+_CLAIM = sql.query("ledger/idempotency/claim")
+_GET = sql.query("ledger/idempotency/get")
+_SETTLE = sql.query("ledger/idempotency/settle")
+_SET_ANSWER = sql.query("ledger/idempotency/set_answer")
 
 # RFC 8941, 3.3.3: a string in quotes. Many clients send the bare characters; both spellings name one key.
 PATTERN = r'^("([ !#-\[\]-~]|\\["\\]){1,255}"|[!#-~]([ -~]{0,253}[!-~])?)$'

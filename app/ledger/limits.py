@@ -13,10 +13,10 @@ from app.ledger import transitions
 from app.ledger.states import UploadState
 from app.store.postgres import Connection, execute, one, scalars
 
-_REJECTED_SO_FAR = sql.query("batches/rejected_so_far")
-_RELEASE = sql.query("deltas/release")
-_REFUSE = sql.query("uploads/refuse")
-_HOLDING = sql.query("uploads/holding")
+_REJECTED_SO_FAR = sql.query("ledger/limits/rejected_so_far")
+_RELEASE = sql.query("ledger/limits/release_deltas")
+_REFUSE = sql.query("ledger/limits/refuse_upload")
+_HOLDING = sql.query("ledger/limits/undecided")
 
 
 class _SoFar(msgspec.Struct, frozen=True):

@@ -17,10 +17,10 @@ import sql
 from app.settings import Settings
 from app.store.postgres import Connection, execute, one, rows
 
-_BEGIN = sql.query("periods/begin")
-_FINISH = sql.query("periods/finish")
-_RENEW = sql.query("periods/renew")
-_LATEST = sql.query("periods/latest")
+_BEGIN = sql.query("ledger/periods/begin")
+_FINISH = sql.query("ledger/periods/finish")
+_RENEW = sql.query("ledger/periods/renew")
+_LATEST = sql.query("ledger/periods/latest")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

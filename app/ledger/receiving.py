@@ -46,16 +46,16 @@ MOST_LINES = 250_000
 LONGEST_ROW_SEARCH = 16 << 20
 """Bytes beyond a full batch in which a row must end; a file without would not fit in memory."""
 
-_INSERT = sql.query("uploads/insert")
-_HEARTBEAT = sql.query("uploads/heartbeat")
-_SEAL = sql.query("uploads/seal")
-_SEALED = sql.query("uploads/sealed")
-_EARLIER = sql.query("uploads/earlier")
-_SET_DUPLICATE = sql.query("uploads/set_duplicate")
-_ABORT = sql.query("uploads/abort")
-_INSERT_BATCH = sql.query("batches/insert")
-_RING_UPLOAD = sql.query("batches/ring_upload")
-_BACKLOG = sql.query("batches/backlog")
+_INSERT = sql.query("ledger/receiving/insert_upload")
+_HEARTBEAT = sql.query("ledger/receiving/heartbeat")
+_SEAL = sql.query("ledger/receiving/seal")
+_SEALED = sql.query("ledger/receiving/sealed")
+_EARLIER = sql.query("ledger/receiving/earlier_upload")
+_SET_DUPLICATE = sql.query("ledger/receiving/set_duplicate")
+_ABORT = sql.query("ledger/receiving/abort")
+_INSERT_BATCH = sql.query("ledger/receiving/insert_batch")
+_RING_UPLOAD = sql.query("ledger/receiving/ring_batches")
+_BACKLOG = sql.query("ledger/receiving/backlog")
 
 Result = TypeVar("Result")
 Pool = AsyncConnectionPool[AsyncConnection]

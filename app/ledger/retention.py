@@ -16,16 +16,16 @@ import sql
 from app.settings import Settings
 from app.store.postgres import Connection, execute, one, scalars
 
-_UPLOADS_DUE = sql.query("retention/uploads_due")
-_LOCK_BATCHES = sql.query("retention/lock_batches")
-_LOCK_UPLOAD = sql.query("retention/lock_upload")
-_DROP_PAYLOADS = sql.query("retention/drop_payloads")
-_DROP_DELTAS = sql.query("retention/drop_deltas")
-_SET_PURGED = sql.query("retention/set_purged")
-_REJECTS_DUE = sql.query("retention/rejects_due")
-_MARK_REJECTS = sql.query("retention/mark_rejects")
-_DROP_REJECTS = sql.query("retention/drop_rejects")
-_PREVIEW = sql.query("retention/preview")
+_UPLOADS_DUE = sql.query("ledger/retention/uploads_due")
+_LOCK_BATCHES = sql.query("ledger/retention/lock_batches")
+_LOCK_UPLOAD = sql.query("ledger/retention/lock_upload")
+_DROP_PAYLOADS = sql.query("ledger/retention/drop_payloads")
+_DROP_DELTAS = sql.query("ledger/retention/drop_deltas")
+_SET_PURGED = sql.query("ledger/retention/set_purged")
+_REJECTS_DUE = sql.query("ledger/retention/rejects_due")
+_MARK_REJECTS = sql.query("ledger/retention/mark_rejects")
+_DROP_REJECTS = sql.query("ledger/retention/drop_rejects")
+_PREVIEW = sql.query("ledger/retention/preview")
 
 BATCHES_AT_ONCE = 20
 REJECTS_AT_ONCE = 10_000

@@ -14,10 +14,10 @@ from app.settings import Settings
 from app.store import locks
 from app.store.postgres import Connection, rows, scalars
 
-_EXPIRE = sql.query("batches/expire")
-_RING_DUE = sql.query("batches/ring_due")
-_ABORT_SILENT = sql.query("uploads/abort_silent")
-_PENDING_SHARDS = sql.query("deltas/pending_shards")
+_EXPIRE = sql.query("ledger/sweeping/expire_batches")
+_RING_DUE = sql.query("ledger/sweeping/ring_due")
+_ABORT_SILENT = sql.query("ledger/sweeping/abort_silent")
+_PENDING_SHARDS = sql.query("ledger/sweeping/pending_shards")
 
 
 class Sweep(msgspec.Struct, frozen=True):

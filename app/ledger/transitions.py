@@ -19,24 +19,24 @@ from app.posts.options import Format, Options, Priority
 from app.settings import Settings
 from app.store.postgres import Connection, execute, one, rows, scalars
 
-_CLAIM = sql.query("batches/claim")
-_RENEW = sql.query("batches/renew")
-_FAIL = sql.query("batches/fail")
-_LOCK_BATCHES = sql.query("batches/lock")
-_FINISH_BATCHES = sql.query("batches/finish")
-_FAILED = sql.query("batches/failed")
-_REPLAY = sql.query("batches/replay")
+_CLAIM = sql.query("ledger/transitions/claim")
+_RENEW = sql.query("ledger/transitions/renew")
+_FAIL = sql.query("ledger/transitions/fail")
+_LOCK_BATCHES = sql.query("ledger/transitions/lock_batches")
+_FINISH_BATCHES = sql.query("ledger/transitions/finish_batches")
+_FAILED = sql.query("ledger/transitions/failed_batches")
+_REPLAY = sql.query("ledger/transitions/replay")
 
-DELETE_BATCHES = sql.query("batches/delete")
+DELETE_BATCHES = sql.query("ledger/transitions/delete_batches")
 
-_BEGIN = sql.query("uploads/begin")
-_LOCK_UPLOADS = sql.query("uploads/lock")
-_FINISH_UPLOADS = sql.query("uploads/finish")
-_REOPEN = sql.query("uploads/reopen")
-_LOCK_BATCHES_OF = sql.query("batches/lock_upload")
-_LOCK_UPLOAD = sql.query("uploads/state")
-_WITHDRAW_BATCHES = sql.query("batches/withdraw")
-_DROP_PENDING_DELTAS = sql.query("deltas/drop_pending")
+_BEGIN = sql.query("ledger/transitions/begin_upload")
+_LOCK_UPLOADS = sql.query("ledger/transitions/lock_uploads")
+_FINISH_UPLOADS = sql.query("ledger/transitions/finish_uploads")
+_REOPEN = sql.query("ledger/transitions/reopen_uploads")
+_LOCK_BATCHES_OF = sql.query("ledger/transitions/lock_batches_of")
+_LOCK_UPLOAD = sql.query("ledger/transitions/lock_upload")
+_WITHDRAW_BATCHES = sql.query("ledger/transitions/withdraw_batches")
+_DROP_PENDING_DELTAS = sql.query("ledger/transitions/drop_pending_deltas")
 
 
 class Claim(msgspec.Struct, frozen=True):

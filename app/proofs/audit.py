@@ -21,11 +21,11 @@ from app.graph.parameters import GraphParameters, read_parameters
 from app.graph.shards import shard_of
 from app.store.postgres import Connection, one, rows, scalars
 
-_AUDIT = sql.query("ledger/audit")
-_SAMPLE = sql.query("ledger/audit_sample")
-_DELTAS = sql.query("ledger/audit_deltas")
-_PURGED = sql.query("ledger/audit_purged")
-_USERS = sql.query("ledger/audit_users")
+_AUDIT = sql.query("proofs/audit/audit")
+_SAMPLE = sql.query("proofs/audit/sample")
+_DELTAS = sql.query("proofs/audit/deltas")
+_PURGED = sql.query("proofs/audit/purged")
+_USERS = sql.query("proofs/audit/users")
 
 DELTAS_AT_ONCE = 32
 LARGEST_DEVIATION = 1e-6

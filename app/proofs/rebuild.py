@@ -30,17 +30,17 @@ from app.store import locks
 from app.store.postgres import Connection, execute, one, rows, scalars
 from app.summaries import summarizing
 
-_CLEAR = sql.query("rebuild/clear")
-_BATCHES = sql.query("rebuild/batches")
-_PAYLOAD = sql.query("rebuild/payload")
-_ADD = sql.query("rebuild/add")
-_MOVED = sql.query("rebuild/moved_deltas")
-_COMPARE = sql.query("rebuild/compare")
-_DIFFERENCES = sql.query("rebuild/differences")
-_IN_FLIGHT = sql.query("rebuild/in_flight")
-_EMPTY_EDGES = sql.query("rebuild/empty_edges")
-_EMPTY_ARCHIVE = sql.query("rebuild/empty_archive")
-_SWAP_IN = sql.query("rebuild/swap_in")
+_CLEAR = sql.query("proofs/rebuild/clear")
+_BATCHES = sql.query("proofs/rebuild/batches")
+_PAYLOAD = sql.query("proofs/rebuild/payload")
+_ADD = sql.query("proofs/rebuild/add")
+_MOVED = sql.query("proofs/rebuild/moved_deltas")
+_COMPARE = sql.query("proofs/rebuild/compare")
+_DIFFERENCES = sql.query("proofs/rebuild/differences")
+_IN_FLIGHT = sql.query("proofs/rebuild/in_flight")
+_EMPTY_EDGES = sql.query("proofs/rebuild/empty_edges")
+_EMPTY_ARCHIVE = sql.query("proofs/rebuild/empty_archive")
+_SWAP_IN = sql.query("proofs/rebuild/swap_in")
 
 EDGES_AT_ONCE = 500_000
 """Edges gathered before they are folded and added to the shadow: about 100 MB."""

@@ -16,8 +16,8 @@ from app.reads.users import User
 from app.reads.view import FIRST, Direction, Page, View, paged, seen
 from app.store.postgres import AsyncConnection, async_one, async_rows
 
-_EDGE = sql.query("edges/get")
-_RECIPROCAL = sql.query("edges/reciprocal")
+_EDGE = sql.query("reads/edges/get")
+_RECIPROCAL = sql.query("reads/edges/reciprocal")
 
 
 HELD_AT_FIRST, HELD_BEHIND = 50, 1000
@@ -66,13 +66,13 @@ class Tie(msgspec.Struct, frozen=True):
 
 
 _MENTIONS: Mapping[Direction, LiteralString] = {
-    Direction.OUTGOING: sql.query("edges/outgoing"),
-    Direction.INCOMING: sql.query("edges/incoming"),
+    Direction.OUTGOING: sql.query("reads/edges/outgoing"),
+    Direction.INCOMING: sql.query("reads/edges/incoming"),
 }
 
 _HELD_MENTIONS: Mapping[Direction, LiteralString] = {
-    Direction.OUTGOING: sql.query("edges/held_outgoing"),
-    Direction.INCOMING: sql.query("edges/held_incoming"),
+    Direction.OUTGOING: sql.query("reads/edges/held_outgoing"),
+    Direction.INCOMING: sql.query("reads/edges/held_incoming"),
 }
 
 

@@ -17,8 +17,8 @@ from app.graph.shards import shard_of_id
 from app.reads.users import User
 from app.store.postgres import AsyncConnection, async_rows, async_scalars
 
-_HISTORY = sql.query("deltas/history")
-_ANY_PURGED = sql.query("uploads/any_purged")
+_HISTORY = sql.query("reads/history/deltas")
+_ANY_PURGED = sql.query("reads/history/any_purged")
 
 DELTAS_AT_ONCE = 8
 """Deltas in memory at once while an edge's history is looked for; one may have some hundred kB."""

@@ -20,15 +20,15 @@ from app.reads.view import Direction, View, seen
 from app.store.params import Int8Array
 from app.store.postgres import AsyncConnection, async_one, async_rows, async_scalars
 
-_AROUND = sql.query("edges/around")
-_COUNT_AROUND = sql.query("edges/count_around")
-_NEIGHBOURS = sql.query("edges/neighbours")
-_AMONG = sql.query("edges/among")
-_CROWDED = sql.query("edges/crowded")
-_AT_ENDS = sql.query("edges/at_ends")
+_AROUND = sql.query("reads/networks/around")
+_COUNT_AROUND = sql.query("reads/networks/count_around")
+_NEIGHBOURS = sql.query("reads/networks/neighbours")
+_AMONG = sql.query("reads/networks/among")
+_CROWDED = sql.query("reads/networks/crowded")
+_AT_ENDS = sql.query("reads/networks/at_ends")
 _STEP: Mapping[Direction, LiteralString] = {
-    Direction.OUTGOING: sql.query("edges/mentioned_by"),
-    Direction.INCOMING: sql.query("edges/mentioning"),
+    Direction.OUTGOING: sql.query("reads/networks/mentioned_by"),
+    Direction.INCOMING: sql.query("reads/networks/mentioning"),
 }
 
 MOST_FOLLOWED = 1_000
@@ -299,7 +299,7 @@ async def _count(conn: AsyncConnection, ahead: _Side, back: _Side, view: View, m
     params = {"sources": sources, "targets": targets, "archived": view.archived, "most": most}
     found = await async_one(conn, _AtEnds, _AT_ENDS, params)
     if found is None:
-        raise LookupError("edges/at_ends answered no row")
+        raise LookupError("reads/networks/at_ends answered no row")
     ahead.edges, back.edges = found.made, found.received
 
 

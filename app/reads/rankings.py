@@ -17,11 +17,11 @@ from app.reads.users import User
 from app.store.postgres import AsyncConnection, async_one, async_rows, async_scalars
 from app.summaries import days
 
-_EDGES = sql.query("rankings/edges")
-_USERS = sql.query("rankings/users")
-_TRENDING = sql.query("rankings/trending")
-_STALENESS = sql.query("rankings/staleness")
-_PROBE = sql.query("day_runs/probe")
+_EDGES = sql.query("reads/rankings/edges")
+_USERS = sql.query("reads/rankings/users")
+_TRENDING = sql.query("reads/rankings/trending")
+_STALENESS = sql.query("reads/rankings/staleness")
+_PROBE = sql.query("reads/rankings/probe_days")
 
 WEEK = 7
 

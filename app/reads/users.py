@@ -19,9 +19,9 @@ from app.reads.view import View, seen
 from app.store.params import Int8Array
 from app.store.postgres import AsyncConnection, async_one, async_rows
 
-_USERS = sql.query("users/get")
-_TOTALS = sql.query("users/totals")
-_BY_PREFIX = sql.query("users/by_prefix")
+_USERS = sql.query("reads/users/get")
+_TOTALS = sql.query("reads/users/totals")
+_BY_PREFIX = sql.query("reads/users/by_prefix")
 
 PROBES_AT_ONCE = 4
 """Hashes of a handle looked up in one query. A second hash is needed once in some 10^9 users, a fifth never."""
@@ -131,5 +131,5 @@ async def totals(conn: AsyncConnection, user: User, parameters: GraphParameters,
     """What the user's edges add up to."""
     found = await async_one(conn, Totals, _TOTALS, {"user_id": user.id, **seen(view, parameters)})
     if found is None:
-        raise LookupError("users/totals answered no row")
+        raise LookupError("reads/users/totals answered no row")
     return found

@@ -17,9 +17,9 @@ from app.store import locks
 from app.store.postgres import Connection, connect, process_name, scalars, where
 
 _TABLE = "_yoyo_migration"
-_SET_LOCK_TIMEOUT = sql.query("schema/set_lock_timeout")
-_APPLIED = sql.query("schema/applied_migrations")
-_HAS_ANY = sql.query("schema/has_migrations")
+_SET_LOCK_TIMEOUT = sql.query("store/migrations/set_lock_timeout")
+_APPLIED = sql.query("store/migrations/applied_migrations")
+_HAS_ANY = sql.query("store/migrations/has_migrations")
 
 
 class _Backend(PostgresqlPsycopgBackend):

@@ -47,7 +47,7 @@ _ARRAYS = {
 }
 """Their types in PostgreSQL. By name: most commands need a connection, and neither numpy nor polars."""
 
-_COMMIT_LATER = sql.query("session/commit_later")
+_COMMIT_LATER = sql.query("store/postgres/commit_later")
 
 _LEARNING = threading.Lock()
 

@@ -22,14 +22,14 @@ from app.graph.groups import Groups
 from app.graph.shards import MAX_SHARDS, shard_of
 from app.store.postgres import Connection, execute, one, scalars
 
-_INSERT = sql.query("day_runs/insert")
-_INSERT_BLOCK = sql.query("day_runs/insert_block")
-_FULL_LEVEL = sql.query("day_runs/full_level")
-_BLOCKS = sql.query("day_runs/blocks")
-_DELETE = sql.query("day_runs/delete")
-_EXPIRE = sql.query("day_runs/expire")
-_CLEAR = sql.query("day_runs/clear")
-_SINCE = sql.query("day_runs/since")
+_INSERT = sql.query("summaries/days/insert")
+_INSERT_BLOCK = sql.query("summaries/days/insert_block")
+_FULL_LEVEL = sql.query("summaries/days/full_level")
+_BLOCKS = sql.query("summaries/days/blocks")
+_DELETE = sql.query("summaries/days/delete")
+_EXPIRE = sql.query("summaries/days/expire")
+_CLEAR = sql.query("summaries/days/clear")
+_SINCE = sql.query("summaries/days/since")
 
 BLOCK_ENTRIES = 2048
 """Entries of a block, about 20 kB; one is read in some 60 µs."""

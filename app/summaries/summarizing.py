@@ -25,16 +25,16 @@ from app.store import locks
 from app.store.postgres import Connection, execute, one, rows
 from app.summaries import days, trends, user_totals
 
-_STATE = sql.query("summaries/state")
-_TAKE = sql.query("summaries/take")
-_PAYLOADS = sql.query("summaries/payloads")
-_SET_ADDED = sql.query("summaries/set_added")
-_SET_REMOVED = sql.query("summaries/set_removed")
-_SET_ENDED = sql.query("summaries/set_ended")
-_ADD_SECONDS = sql.query("summaries/add_seconds")
-_SET_DAYS_KEPT = sql.query("summaries/set_days_kept")
-_LOCK_DELTAS = sql.query("summaries/lock_deltas")
-_SET_TRENDS_ENDED = sql.query("summaries/set_trends_ended")
+_STATE = sql.query("summaries/summarizing/state")
+_TAKE = sql.query("summaries/summarizing/take")
+_PAYLOADS = sql.query("summaries/summarizing/payloads")
+_SET_ADDED = sql.query("summaries/summarizing/set_added")
+_SET_REMOVED = sql.query("summaries/summarizing/set_removed")
+_SET_ENDED = sql.query("summaries/summarizing/set_ended")
+_ADD_SECONDS = sql.query("summaries/summarizing/add_seconds")
+_SET_DAYS_KEPT = sql.query("summaries/summarizing/set_days_kept")
+_LOCK_DELTAS = sql.query("summaries/summarizing/lock_deltas")
+_SET_TRENDS_ENDED = sql.query("summaries/summarizing/set_trends_ended")
 
 EDGES_AT_ONCE = 8_000_000
 """Edges of the deltas of one transaction. The more, the fewer rows a mention costs."""

@@ -20,8 +20,8 @@ from app.store.params import Float8Array, Int8Array
 from app.store.postgres import Connection, execute
 from app.summaries import days
 
-_CLEAR = sql.query("trending_users/clear")
-_INSERT = sql.query("trending_users/insert")
+_CLEAR = sql.query("summaries/trends/clear")
+_INSERT = sql.query("summaries/trends/insert")
 
 PERIODS = (1, 7, 14)
 """Days that may be asked for, where as many before are kept as well."""

@@ -20,17 +20,17 @@ from app.graph.groups import Numbers
 from app.store.params import Float8Array, Int8Array, TimestamptzArray
 from app.store.postgres import Connection, execute, rows
 
-_ADD = sql.query("user_totals/add")
-_SUBTRACT = sql.query("user_totals/subtract")
-_DELETE_EMPTY = sql.query("user_totals/delete_empty")
-_CLEAR = sql.query("user_totals/clear")
-_RECOUNT = sql.query("user_totals/recount")
-_RESCORE = sql.query("top_users/rescore")
-_DROP_FALLEN = sql.query("top_users/drop_fallen")
-_HELD = sql.query("top_users/held")
-_TRIM = sql.query("top_users/trim")
-_CLEAR_TOP = sql.query("top_users/clear")
-_REFILL = sql.query("top_users/refill")
+_ADD = sql.query("summaries/user_totals/add")
+_SUBTRACT = sql.query("summaries/user_totals/subtract")
+_DELETE_EMPTY = sql.query("summaries/user_totals/delete_empty")
+_CLEAR = sql.query("summaries/user_totals/clear")
+_RECOUNT = sql.query("summaries/user_totals/recount")
+_RESCORE = sql.query("summaries/user_totals/rescore")
+_DROP_FALLEN = sql.query("summaries/user_totals/drop_fallen")
+_HELD = sql.query("summaries/user_totals/held")
+_TRIM = sql.query("summaries/user_totals/trim")
+_CLEAR_TOP = sql.query("summaries/user_totals/clear_top")
+_REFILL = sql.query("summaries/user_totals/refill")
 
 FEWEST, KEPT, MOST = 1_000, 2_000, 4_000
 """Users held of a direction: beyond MOST they are cut to KEPT, and below FEWEST, which may be asked for, looked for."""

@@ -168,13 +168,13 @@ def _stage(conn: Connection, claims: list[Claim], timed: Timed) -> None:
     """The INSERT alone, of another upload, which is given up."""
     upload, now = uuid.uuid4(), postgres.clock()
     named = {"filename": None, "options": "{}", "again": False, "received_by": "bench", "received_at": now}
-    execute(conn, sql.query("uploads/insert"), {"id": upload, **named})
+    execute(conn, sql.query("ledger/receiving/insert_upload"), {"id": upload, **named})
     with timed.stage("stage (INSERT)"):
         for ordinal, claim in enumerate(claims):
             batch = {"ordinal": ordinal, "first_line": 2, "size_bytes": len(claim.payload), "payload": claim.payload}
-            execute(conn, sql.query("batches/insert"), {"upload_id": upload, "now": now, **batch})
-    execute(conn, sql.query("uploads/abort"), {"id": upload, "error": "{}", "now": now})
-    execute(conn, sql.query("batches/delete"), {"upload_ids": [upload]})
+            execute(conn, sql.query("ledger/receiving/insert_batch"), {"upload_id": upload, "now": now, **batch})
+    execute(conn, sql.query("ledger/receiving/abort"), {"id": upload, "error": "{}", "now": now})
+    execute(conn, sql.query("ledger/transitions/delete_batches"), {"upload_ids": [upload]})
 
 
 async def _take_in(settings: Settings, content: bytes) -> uuid.UUID:

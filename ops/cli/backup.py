@@ -29,8 +29,8 @@ from ops.cli.console import err, size
 from ops.embedded.children import EmbeddedServerError
 from ops.embedded.placement import SYSTEM_STATE, programs
 
-_RELATIONS = sql.query("schema/relations")
-_ANALYZE = sql.query("schema/analyze")
+_RELATIONS = sql.query("ops/backup/relations")
+_ANALYZE = sql.query("ops/backup/analyze")
 
 PIECE = 1 << 20
 LOOK_SECONDS = 0.2

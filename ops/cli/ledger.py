@@ -26,7 +26,7 @@ from ops.cli.console import number, out, plain, print_json, table
 if TYPE_CHECKING:
     from app.proofs.audit import Audit, Weights
 
-_KNOWN = sql.query("uploads/format")
+_KNOWN = sql.query("ledger/entries/format")
 
 RINGS_NEED_SECONDS = 2.0
 """How long a person waits for a Redis that is away."""

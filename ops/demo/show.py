@@ -26,7 +26,7 @@ OTHER_COLUMNS = 6 + 22 + 10
 LONGEST_ROW = 60
 """Characters of a rejected row that are shown."""
 
-_STRONGEST = sql.query("edges/strongest")
+_STRONGEST = sql.query("ops/demo/strongest")
 
 
 class DemoFailed(MentiongraphError):

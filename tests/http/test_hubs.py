@@ -204,7 +204,7 @@ def test_all_edges_are_looked_at_where_others_may_be_heavier(
 def test_archived_edges_are_not_held(dsn: str, monkeypatch: pytest.MonkeyPatch, hub: int) -> None:
     (said,) = ask(dsn, monkeypatch, [(hub, Direction.INCOMING, View(LATER.as_of, archived=True), PAGE, False)])
 
-    assert said.statements == ["edges/incoming"]
+    assert said.statements == ["reads/edges/incoming"]
 
 
 @pytest.mark.usefixtures("users")

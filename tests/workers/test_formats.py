@@ -209,7 +209,7 @@ def test_rejects_come_back_repaired(conn: Connection, settings: Settings, now: d
     options = Options(columns=NAMES, delimiter="auto", encoding="cp1252")
     first = applied(settings, body, options, now)
     form = msgspec.convert(entry(conn, first, "format"), Format)
-    statement = sql.query("rejects/of_upload")
+    statement = sql.query("ledger/entries/rejects")
     kept = postgres.rows(conn, entries.Reject, statement, {"upload_id": first, "after": 0, "limit": 10})
     file = b"".join(repair.csv_of(kept, form)).replace(b";soon;", b";1714566600;").replace(b";;2;", b";ann;2;")
 

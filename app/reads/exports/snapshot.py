@@ -18,12 +18,12 @@ import sql
 from app.reads.exports.selection import Selection
 from app.store.postgres import Connection, execute
 
-_EDGES = sql.query("exports/edges")
-_TIES = sql.query("exports/ties")
-_USERS = sql.query("exports/users")
-_COUNT_EDGES = sql.query("exports/count_edges")
-_COUNT_USERS = sql.query("exports/count_users")
-_NO_STATEMENT_TIMEOUT = sql.query("session/no_statement_timeout")
+_EDGES = sql.query("reads/exports/snapshot/edges")
+_TIES = sql.query("reads/exports/snapshot/ties")
+_USERS = sql.query("reads/exports/snapshot/users")
+_COUNT_EDGES = sql.query("reads/exports/snapshot/count_edges")
+_COUNT_USERS = sql.query("reads/exports/snapshot/count_users")
+_NO_STATEMENT_TIMEOUT = sql.query("reads/exports/snapshot/no_statement_timeout")
 
 Blocks = Generator[pl.DataFrame]
 

@@ -1,5 +1,5 @@
 -- Add to those of these edges that the graph holds, and say which they are, by position from 0; the others are copied
--- in after (edges/copy). Rows are unique by (source_id, target_id) and sorted by it; their shard's lock is held, so
+-- in after (graph/edges/copy). Rows are unique by (source_id, target_id) and sorted by it; their shard's lock is held, so
 -- nobody else is at them. Weights meet at the later of the two instants (see effective_weight). `heavy` are those that
 -- may be among the heaviest: above `light`, or weighed after `latest`. The rows are compared as wholes, which only the
 -- primary key can be searched by. One row.

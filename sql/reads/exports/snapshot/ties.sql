@@ -1,4 +1,4 @@
--- The selected edges by the ids of the users at their ends; as exports/edges otherwise.
+-- The selected edges by the ids of the users at their ends; as reads/exports/snapshot/edges otherwise.
 COPY (
   SELECT
     e.mention_count, e.weight,

@@ -1,6 +1,6 @@
 -- A user's outgoing mentions, the heaviest first, from behind a place: as many of a page as the held edges prove, those
--- heavier than any other can be (as in edges/held_incoming, but only the floor of the user's shard counts). They are
--- the first of edges/outgoing, to the bit. Costs `most` edges, and a look at all that are held of the user's: those are
+-- heavier than any other can be (as in reads/edges/held_incoming, but only the floor of the user's shard counts). They are
+-- the first of reads/edges/outgoing, to the bit. Costs `most` edges, and a look at all that are held of the user's: those are
 -- found by source, where PostgreSQL might look for them in everybody's, by score. No locks.
 WITH own AS MATERIALIZED (
   SELECT source_id, target_id, score FROM top_edges WHERE source_id = %(user_id)s::bigint

@@ -1,4 +1,4 @@
--- The users at the ends of the selected edges, with what these add up to; as exports/edges otherwise. A mention of
+-- The users at the ends of the selected edges, with what these add up to; as reads/exports/snapshot/edges otherwise. A mention of
 -- oneself is both made and received.
 COPY (
   SELECT sums.id, sums.made, sums.received, u.handle, u.spelling

@@ -1,5 +1,5 @@
 -- A user's incoming mentions, the heaviest first, from behind a place: as many of a page as the held edges prove, those
--- heavier than any other can be. They are the first of edges/incoming, to the bit. What is not looked at has no higher
+-- heavier than any other can be. They are the first of reads/edges/incoming, to the bit. What is not looked at has no higher
 -- score than the highest floor, or than the last of the `most` held edges that are; and an edge never weighs more than
 -- 2 ^ (score - instant / half-life). A relative 1e-9 and more allows for how scores are rounded. Costs `most` edges. No
 -- locks.
