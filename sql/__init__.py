@@ -1,4 +1,6 @@
-"""Hand-written SQL, one named statement a file: `query("ledger/claim")` is the text of sql/ledger/claim.sql.
+"""Hand-written SQL, one named statement a file: `query("ledger/transitions/claim")` is that file's text.
+
+The path of a statement is that of its owner: sql/ledger/transitions/ belongs to app/ledger/transitions.py alone.
 
 Bind at import, so that a wrong name fails there. Parameters are psycopg's `%(name)s`, with casts.
 """
@@ -25,7 +27,7 @@ def query(name: str) -> LiteralString:
 
 
 def names() -> list[str]:
-    """Every statement there is, as `table/verb`; migrations and the schema file are not statements."""
+    """Every statement there is, as `owner/verb`; migrations and the schema file are not statements."""
     return sorted(
-        str(path.relative_to(ROOT).with_suffix("")) for path in ROOT.glob("*/*.sql") if path.parent != MIGRATIONS
+        str(path.relative_to(ROOT).with_suffix("")) for path in ROOT.glob("*/**/*.sql") if path.parent != MIGRATIONS
     )

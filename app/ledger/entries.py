@@ -13,7 +13,7 @@ import sql
 from app.errors import BadState, NotFound, Problem
 from app.ledger.states import UploadState
 from app.posts.options import Format, Options
-from app.store.postgres import AsyncConnection, async_one, async_rows, async_scalars
+from app.store.postgres import AsyncConnection, Connection, async_one, async_rows, async_scalars, scalars
 
 _ENTRIES = sql.query("ledger/entries/entries")
 _BATCHES = sql.query("ledger/entries/batches")
@@ -147,6 +147,11 @@ async def format_of(conn: AsyncConnection, upload_id: uuid.UUID) -> Format:
     if found is None or found.format is None:
         raise BadState(f"the header of upload {upload_id} was not read, so it has no rows and no rejects.")
     return found.format
+
+
+def exists(conn: Connection, upload_id: uuid.UUID) -> bool:
+    """Whether the ledger has the upload, whatever its state."""
+    return bool(scalars(conn, _FORMAT, {"id": upload_id}))
 
 
 async def upload_of_batch(conn: AsyncConnection, batch_id: int) -> uuid.UUID:

@@ -1,0 +1,1 @@
+"""Questions about the graph, and exports of it. Nothing here changes anything."""

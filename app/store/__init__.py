@@ -1,0 +1,1 @@
+"""PostgreSQL and Redis: connections, locks, migrations, the broker. Nothing here knows a row, an upload or an edge."""

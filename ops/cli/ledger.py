@@ -10,9 +10,8 @@ import click
 import msgspec
 from rich.text import Text
 
-import sql
 from app.errors import BadRequest, NotFound
-from app.ledger import bells, transitions
+from app.ledger import bells, entries, transitions
 from app.ledger.states import Ring
 from app.ledger.transitions import FailedBatch
 from app.settings import Settings
@@ -25,8 +24,6 @@ from ops.cli.console import number, out, plain, print_json, table
 
 if TYPE_CHECKING:
     from app.proofs.audit import Audit, Weights
-
-_KNOWN = sql.query("ledger/entries/format")
 
 RINGS_NEED_SECONDS = 2.0
 """How long a person waits for a Redis that is away."""
@@ -197,7 +194,7 @@ def _require_known(conn: Connection, upload: uuid.UUID | None, batch: int | None
     """Raises NotFound for an upload that is not there, and for a batch that is not there or has not failed."""
     if batch is not None:
         raise NotFound(f"no failed batch {batch}. `mentiongraph status` shows the states of uploads.")
-    if upload is not None and not postgres.scalars(conn, _KNOWN, {"id": upload}):
+    if upload is not None and not entries.exists(conn, upload):
         raise NotFound(f"the ledger has no upload {upload}. `mentiongraph status` lists the latest.")
 
 

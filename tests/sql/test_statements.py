@@ -151,6 +151,28 @@ def test_every_statement_is_used() -> None:
     assert set(sql.names()) - used == set()
 
 
+OWNERS = {"ops/cli/backup": "ops/backup", "ops/demo/show": "ops/demo"}
+"""Modules outside of app/ that own statements. Benchmarks may time the statements of others."""
+
+
+def test_a_folder_of_statements_has_one_owner() -> None:
+    strangers = [
+        f"{source.relative_to(ROOT)} runs {name}"
+        for folder in ("app", "workers", "ops")
+        for source in ROOT.glob(f"{folder}/**/*.py")
+        if "bench" not in source.parts
+        for name in re.findall(r'\bsql\.query\(\s*"([\w/]+)"', source.read_text(encoding="utf-8"))
+        if str(Path(name).parent) != _folder_of(source)
+    ]
+
+    assert strangers == []
+
+
+def _folder_of(source: Path) -> str:
+    module = str(source.relative_to(ROOT).with_suffix(""))
+    return OWNERS.get(module, module.removeprefix("app/"))
+
+
 def test_no_sql_in_python() -> None:
     suspicious = re.compile(r'"\s*(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM|CREATE TABLE|ALTER TABLE)\b')
     found = [

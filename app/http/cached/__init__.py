@@ -1,0 +1,1 @@
+"""Answers about the graph, kept until the graph changes."""

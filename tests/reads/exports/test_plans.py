@@ -27,7 +27,9 @@ def graph(conn: psycopg.Connection[TupleRow]) -> psycopg.Connection[TupleRow]:
 
 
 def plan(conn: psycopg.Connection[TupleRow], selection: Selection) -> str:
-    statement = "explain (analyze, costs off, timing off, buffers off) " + sql.query("reads/exports/snapshot/count_edges")
+    statement = "explain (analyze, costs off, timing off, buffers off) " + sql.query(
+        "reads/exports/snapshot/count_edges"
+    )
     with ClientCursor[TupleRow](conn) as cursor:
         rows = cursor.execute(statement, selection.parameters(604_800)).fetchall()
     return "\n".join(row[0] for row in rows if "never executed" not in row[0])

@@ -20,8 +20,8 @@ from app.posts.csvscan import boundary, count_lines
 from app.posts.header import Header, read_header
 from app.posts.options import ColumnNames, Format
 from app.posts.screening import Posts, Reason
-from tests.domain.post_facts import FACTS, Fact
-from tests.domain.slow_csv import slow_rows
+from tests.posts.post_facts import FACTS, Fact
+from tests.posts.slow_csv import slow_rows
 
 FORM = Format(",", 3, 0, 1, 2)
 

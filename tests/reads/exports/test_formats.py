@@ -30,9 +30,9 @@ from app.reads.exports.formats import FORMS, Export, Request
 from app.reads.exports.selection import Selection
 from app.store import postgres
 from app.store.postgres import Connection
-from tests.exports.graphs import HALF_LIFE, Edge, Graph, User, graphs, selected, selections, store
+from tests.reads.exports.graphs import HALF_LIFE, Edge, Graph, User, graphs, selected, selections, store
 
-GEXF_SCHEMA = Path(__file__).parents[1] / "data" / "gexf-1.3" / "gexf.xsd"
+GEXF_SCHEMA = Path(__file__).parents[2] / "data" / "gexf-1.3" / "gexf.xsd"
 RUN_AS_FORMULAS = tuple("=+-@\t\r\n＝＋－＠")
 
 

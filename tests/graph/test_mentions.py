@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from app.graph.mentions import PROFILES, Clock, Counted, count, find
 from app.posts.handles import fold
-from tests.domain.mention_facts import (
+from tests.graph.mention_facts import (
     BLUESKY,
     CONFORMANCE,
     FURTHER,

@@ -15,12 +15,12 @@ from app.posts.header import Header, read_header
 from app.posts.options import ColumnNames, Format
 from app.posts.repair import REJECT_COLUMNS, UNREPAIRED, csv_of, header_line
 from app.posts.screening import Posts, Reason
-from tests.domain.post_facts import FACTS, Fact
-from tests.domain.test_jsonl import FACTS as LINE_FACTS
-from tests.domain.test_jsonl import FILES as LINE_FILES
-from tests.domain.test_jsonl import FORM as LINE_FORM
-from tests.domain.test_jsonl import Fact as LineFact
-from tests.domain.test_posts import FILES
+from tests.posts.post_facts import FACTS, Fact
+from tests.posts.test_csv import FILES
+from tests.posts.test_jsonl import FACTS as LINE_FACTS
+from tests.posts.test_jsonl import FILES as LINE_FILES
+from tests.posts.test_jsonl import FORM as LINE_FORM
+from tests.posts.test_jsonl import Fact as LineFact
 
 NAMES = ColumnNames()
 FORM = Format(",", 3, 0, 1, 2, ("data", "timestamp", "username"))
