@@ -33,7 +33,7 @@ from app.store import postgres
 from app.store.broker import redis_client
 from app.store.postgres import Connection
 from workers.polls import PolledBroker
-from workers.pulse import Routine, Watchdog
+from workers.routines import Routine, Watchdog
 
 logger = structlog.get_logger(__name__)
 
@@ -71,7 +71,7 @@ class Process(Middleware):
         self._pool = postgres.pool(
             settings.database_url,
             role="worker",
-            # A connection for each thread, one for the sweep, and two for what must not wait: claims and pulse.
+            # A connection for each thread, one for the sweep, and two for what must not wait: claims and heartbeats.
             size=settings.worker_threads + 3,
             statement_timeout=settings.statement_timeout,
             pgbouncer=settings.pgbouncer,
@@ -158,7 +158,7 @@ class Process(Middleware):
             # The scheduler's finest period is a minute; lost work should not wait that long, nor for the scheduler.
             Routine("sweep", self.sweep, seconds=settings.sweep_seconds, stopping=self._stopping),
             Routine("claims", self._renew_claims, seconds=settings.claim_seconds / 6, stopping=self._stopping),
-            Routine("pulse", self.beat, seconds=settings.heartbeat_seconds, stopping=self._stopping),
+            Routine("heartbeat", self.heartbeat, seconds=settings.heartbeat_seconds, stopping=self._stopping),
             Routine("watchdog", watchdog.look, seconds=settings.heartbeat_seconds, stopping=self._stopping),
         ]
         for routine in self._routines:
@@ -175,10 +175,10 @@ class Process(Middleware):
             logger.info("this process stays listed for a day", error=str(error))
         self.close()
 
-    def beat(self) -> None:
-        """Leave a sign of life."""
+    def heartbeat(self) -> None:
+        """Leave a heartbeat."""
         with self.connection() as conn:
-            self._me.beat(conn, idle=max(self._polls().values(), default=0.0))
+            self._me.heartbeat(conn, idle=max(self._polls().values(), default=0.0))
 
     def _polls(self) -> dict[str, float]:
         """For how many seconds each queue was not asked for messages."""

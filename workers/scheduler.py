@@ -27,7 +27,7 @@ from app import settings as environment
 from app.ledger import bells, fleet
 from app.store import postgres
 from app.store.broker import FailOverRedisBroker, redis_client
-from workers.pulse import Routine, Watchdog
+from workers.routines import Routine, Watchdog
 
 logger = structlog.get_logger(__name__)
 
@@ -88,9 +88,9 @@ def main() -> None:
     def idle() -> float:
         return time.monotonic() - scheduler.ticked
 
-    def beat() -> None:
+    def heartbeat() -> None:
         with pool.connection() as conn:
-            me.beat(conn, idle=idle())
+            me.heartbeat(conn, idle=idle())
 
     limit = fleet.TICK + 2 * settings.silence_seconds
     watchdog = Watchdog(lambda: {"the tick": idle()}, limit=limit, stopping=stopping)
@@ -98,7 +98,7 @@ def main() -> None:
         signal.signal(number, _end)
     pool.open()
     seconds = settings.heartbeat_seconds
-    Routine("pulse", beat, seconds=seconds, stopping=stopping).start()
+    Routine("heartbeat", heartbeat, seconds=seconds, stopping=stopping).start()
     Routine("watchdog", watchdog.look, seconds=seconds, stopping=stopping).start()
     try:
         scheduler.schedule()

@@ -20,7 +20,7 @@ from app.graph.deltas import KEYS
 from app.graph.groups import Numbers
 from app.graph.parameters import GraphParameters
 from app.store.params import Float8Array, Int8Array, TimestamptzArray, copy_rows
-from app.store.postgres import Connection, execute, one
+from app.store.postgres import Connection, exactly_one, execute
 
 _NESTED_LOOPS = sql.query("graph/edges/nested_loops")
 _MERGE = sql.query("graph/edges/merge")
@@ -51,14 +51,12 @@ def add_edges(conn: Connection, shard: int, edges: pl.DataFrame, half_life: time
     floor = top_edges.floor(conn, shard)
     latest = datetime.fromtimestamp(int(columns["weighed_at"].max()) / 1e6, UTC)
     execute(conn, _NESTED_LOOPS)
-    found = one(
+    found = exactly_one(
         conn,
         _Merged,
         _MERGE,
         {**_merge_arrays(columns, half_life), "light": floor.light(latest, half_life) * (1 - 1e-9), "latest": latest},
     )
-    if found is None:
-        raise LookupError("graph/edges/merge answered no row")
     scores = top_edges.score(columns["weight"], columns["weighed_at"], half_life)
     new = np.ones(len(edges), np.bool_)
     new[found.merged] = False

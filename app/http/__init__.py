@@ -1,1 +1,1 @@
-"""The HTTP API. One module of routes/ a noun; cached/ keeps answers until the graph changes; openapi/ documents both."""
+"""The HTTP API: a module of routes/ a noun; cached/ keeps answers until the graph changes; openapi/ documents it."""

@@ -25,12 +25,12 @@ from app.http.routes import (
     rejects,
     uploads,
 )
-from app.http.services import Clock, lifespan, provide_services
+from app.http.services import lifespan, provide_services
 from app.settings import Settings
 from app.store import postgres
 
 
-def create_app(settings: Settings, *, clock: Clock = postgres.clock) -> Litestar:
+def create_app(settings: Settings, *, clock: postgres.Now = postgres.clock) -> Litestar:
     """An app that works on the servers `settings` name; it connects to them when it is started and they answer."""
     app = Litestar(
         [

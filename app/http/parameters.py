@@ -12,14 +12,14 @@ from litestar.params import QueryParameter
 
 from app.errors import BadRequest
 from app.http.upload_options import WANTED
-from app.reads.view import FIRST, Place
+from app.reads.view import FIRST, Position
 
 MAX_LIMIT = 500
 
 MAX_NUMBER = 2**53 - 1
 """The highest number that every reader of JSON takes exactly; no line, batch or event will have it."""
 
-_PLACE = struct.Struct(">dq")
+_POSITION = struct.Struct(">dq")
 
 Limit: TypeAlias = Annotated[int, QueryParameter(description="How many at most.", ge=1, le=MAX_LIMIT)]
 Cursor: TypeAlias = Annotated[
@@ -77,11 +77,11 @@ def _written(value: object) -> str:
     return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)
 
 
-def cursor_of(place: Place) -> str:
-    """A place in a list as the text that `place_of` reads."""
-    return _PLACE.pack(*place).hex()
+def cursor_of(position: Position) -> str:
+    """A position in a list as the text that `position_of` reads."""
+    return _POSITION.pack(*position).hex()
 
 
-def place_of(cursor: Cursor) -> Place:
-    """Where a page begins. Every text that the parameter's pattern lets through is a place."""
-    return Place(*_PLACE.unpack(bytes.fromhex(cursor))) if cursor else FIRST
+def position_of(cursor: Cursor) -> Position:
+    """Where a page begins. Every text that the parameter's pattern lets through is a position."""
+    return Position(*_POSITION.unpack(bytes.fromhex(cursor))) if cursor else FIRST

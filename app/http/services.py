@@ -7,7 +7,6 @@ import signal
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from datetime import datetime
 from types import FrameType
 from typing import TypeAlias
 
@@ -23,9 +22,7 @@ from app.http.probe import Probe
 from app.ledger.events import Hub
 from app.settings import Settings
 from app.store.broker import FailOverRedisBroker, redis_client
-from app.store.postgres import AsyncConnection, Connection, async_pool, pool
-
-Clock: TypeAlias = Callable[[], datetime]
+from app.store.postgres import AsyncConnection, Connection, Now, async_pool, pool
 
 EXPORTS = 2
 """Exports at once. They have connections of their own: a slow download takes none from the other requests."""
@@ -38,7 +35,7 @@ CLOSE_SECONDS = 1.0
 class Services:
     """Nothing in here is connected until it is used: PostgreSQL and Redis may be away when the app starts."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Now) -> None:
         self.settings = settings
         self.clock = clock
         self.pool = async_pool(
@@ -122,7 +119,7 @@ def provide_services(state: State) -> Services:
     return state["services"]
 
 
-def lifespan(settings: Settings, clock: Clock) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+def lifespan(settings: Settings, clock: Now) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
     """Opens the services with the app and closes them with it."""
 
     @asynccontextmanager

@@ -22,7 +22,7 @@ from psycopg_pool import AsyncConnectionPool
 import sql
 from app.errors import Problem, TooManyListeners
 from app.store.broker import FailOverRedisBroker
-from app.store.postgres import AsyncConnection, Connection, async_one, async_rows, scalars
+from app.store.postgres import AsyncConnection, Connection, async_exactly_one, async_rows, scalars
 
 log = structlog.get_logger(__name__)
 
@@ -232,7 +232,4 @@ async def after(pool: Pool, upload_id: uuid.UUID, last: int) -> AsyncGenerator[E
 
 
 async def _horizon(conn: AsyncConnection, upload_id: uuid.UUID) -> _Horizon:
-    found = await async_one(conn, _Horizon, _HORIZON, {"upload_id": upload_id})
-    if found is None:
-        raise LookupError("ledger/events/horizon answered no row")
-    return found
+    return await async_exactly_one(conn, _Horizon, _HORIZON, {"upload_id": upload_id})

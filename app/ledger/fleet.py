@@ -1,8 +1,8 @@
 """The fleet: which workers and schedulers there are, and whether each goes on with what it is there for.
 
-Each of them leaves a sign of life in PostgreSQL every few seconds, which says how long ago it last did what it must
+Each of them leaves a heartbeat in PostgreSQL every few seconds, which says how long ago it last did what it must
 keep doing: a worker asks each of its queues for messages, a scheduler wakes up each minute. A process that hangs leaves
-no sign; one of which a part hangs leaves signs that say so.
+none; a process of which a part hangs leaves heartbeats that say so.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import sql
 from app.settings import Settings
 from app.store.postgres import Connection, execute, rows
 
-_BEAT = sql.query("ledger/fleet/beat")
+_HEARTBEAT = sql.query("ledger/fleet/heartbeat")
 _LEAVE = sql.query("ledger/fleet/leave")
 _FORGET = sql.query("ledger/fleet/forget")
 _SEEN = sql.query("ledger/fleet/seen")
@@ -41,7 +41,7 @@ class Role(StrEnum):
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """A process as its last sign of life has it; `silent` and `idle` in seconds."""
+    """A process as its last heartbeat has it; `silent` and `idle` in seconds."""
 
     role: Role
     host: str
@@ -50,7 +50,7 @@ class Seen(msgspec.Struct, frozen=True):
     started_at: datetime
     seen_at: datetime
     silent: float
-    """Since its last sign of life."""
+    """Since its last heartbeat."""
     idle: float
     """Since it last asked the queue that it asked the longest ago, or ticked."""
 
@@ -93,10 +93,10 @@ class Me:
         self._role = role
         self._started = time.monotonic()
 
-    def beat(self, conn: Connection, *, idle: float) -> None:
-        """Leave a sign of life; `idle` as in `Seen`."""
+    def heartbeat(self, conn: Connection, *, idle: float) -> None:
+        """Leave a heartbeat; `idle` as in `Seen`."""
         age = time.monotonic() - self._started
-        execute(conn, _BEAT, {**self._key, "role": self._role, "age": age, "idle": idle})
+        execute(conn, _HEARTBEAT, {**self._key, "role": self._role, "age": age, "idle": idle})
 
     def leave(self, conn: Connection) -> None:
         """We end as we should: nobody need miss us."""
@@ -104,7 +104,7 @@ class Me:
 
 
 def seen(conn: Connection) -> list[Seen]:
-    """Every process that has left a sign of life and did not end properly since."""
+    """Every process that has left a heartbeat and did not end properly since."""
     return rows(conn, Seen, _SEEN)
 
 

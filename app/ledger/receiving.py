@@ -14,7 +14,6 @@ import asyncio
 import hashlib
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import datetime
 from typing import TypeVar
 
 import msgspec
@@ -35,7 +34,7 @@ from app.posts.readers import READERS, Reader
 from app.settings import Settings
 from app.store import locks
 from app.store.broker import FailOverRedisBroker
-from app.store.postgres import AsyncConnection, async_commit_later, async_one, async_scalars, steadily
+from app.store.postgres import AsyncConnection, Now, async_commit_later, async_one, async_scalars, steadily
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +58,6 @@ _BACKLOG = sql.query("ledger/receiving/backlog")
 
 Result = TypeVar("Result")
 Pool = AsyncConnectionPool[AsyncConnection]
-Clock = Callable[[], datetime]
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -79,7 +77,7 @@ async def receive(
     again: bool,
     settings: Settings,
     received_by: str,
-    clock: Clock,
+    clock: Now,
     keyed: idempotency.Request | None = None,
 ) -> Received:
     """Take a body in and seal it; with a key, if that is free.
@@ -189,7 +187,7 @@ class _Upload:
         upload_id: uuid.UUID,
         options: Options,
         settings: Settings,
-        clock: Clock,
+        clock: Now,
         keyed: idempotency.Request | None,
     ) -> None:
         self.id = upload_id
@@ -399,7 +397,7 @@ def _batch(data: bytes, form: Format, reader: Reader) -> tuple[bytes, int, bytes
     return data, lines, compress(data)
 
 
-async def ring(pool: Pool, broker: FailOverRedisBroker, upload_id: uuid.UUID, priority: Priority, clock: Clock) -> None:
+async def ring(pool: Pool, broker: FailOverRedisBroker, upload_id: uuid.UUID, priority: Priority, clock: Now) -> None:
     """Wake workers for every batch of a sealed upload that is to be counted, and those who listen to it.
 
     Never raises: there is the sweeper.

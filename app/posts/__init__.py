@@ -1,1 +1,1 @@
-"""Bytes become posts and rejects: formats, encodings, columns, timestamps, handles. Pure: no server, no file, no clock."""
+"""Bytes become posts and rejects: formats, encodings, columns, handles. Pure: no server, no file, no clock."""

@@ -19,7 +19,7 @@ import sql
 from app.graph.deltas import DELTA_SCHEMA, sum_by_edge, unpack
 from app.graph.parameters import GraphParameters, read_parameters
 from app.graph.shards import shard_of
-from app.store.postgres import Connection, one, rows, scalars
+from app.store.postgres import Connection, exactly_one, rows, scalars
 
 _AUDIT = sql.query("proofs/audit/audit")
 _SAMPLE = sql.query("proofs/audit/sample")
@@ -163,10 +163,7 @@ def audit_with_weights(conn: Connection, *, sample: int, now: datetime) -> Audit
 
 
 def _compared(conn: Connection) -> Audit:
-    found = one(conn, Audit, _AUDIT)
-    if found is None:
-        raise LookupError("the audit answered no row")
-    return found
+    return exactly_one(conn, Audit, _AUDIT)
 
 
 def _weights(conn: Connection, graph: GraphParameters, sample: int, now: datetime) -> Weights:

@@ -27,7 +27,7 @@ from app.posts.options import Format, Options
 from app.posts.readers import READERS
 from app.proofs.audit import LARGEST_DEVIATION, LIGHT, snapshot
 from app.store import locks
-from app.store.postgres import Connection, execute, one, rows, scalars
+from app.store.postgres import Connection, exactly_one, execute, one, rows, scalars
 from app.summaries import summarizing
 
 _CLEAR = sql.query("proofs/rebuild/clear")
@@ -172,9 +172,7 @@ def compare(
     }
     with snapshot(conn):
         _follow(conn, batch_ids, parameters)
-        found = one(conn, Comparison, _COMPARE, weighing)
-        if found is None:
-            raise LookupError("the comparison answered no row")
+        found = exactly_one(conn, Comparison, _COMPARE, weighing)
         different = [] if found.same else rows(conn, Difference, _DIFFERENCES, {**weighing, "limit": examples})
     return found, different
 

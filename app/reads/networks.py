@@ -18,7 +18,7 @@ from app.graph.parameters import GraphParameters
 from app.reads.users import User, users_by_id
 from app.reads.view import Direction, View, seen
 from app.store.params import Int8Array
-from app.store.postgres import AsyncConnection, async_one, async_rows, async_scalars
+from app.store.postgres import AsyncConnection, async_exactly_one, async_rows, async_scalars
 
 _AROUND = sql.query("reads/networks/around")
 _COUNT_AROUND = sql.query("reads/networks/count_around")
@@ -297,18 +297,13 @@ def _met(frontier: Iterable[int], others: Collection[int]) -> list[int]:
 async def _count(conn: AsyncConnection, ahead: _Side, back: _Side, view: View, most: int) -> None:
     sources, targets = (Int8Array(np.array(side.frontier, np.int64)) for side in (ahead, back))
     params = {"sources": sources, "targets": targets, "archived": view.archived, "most": most}
-    found = await async_one(conn, _AtEnds, _AT_ENDS, params)
-    if found is None:
-        raise LookupError("reads/networks/at_ends answered no row")
+    found = await async_exactly_one(conn, _AtEnds, _AT_ENDS, params)
     ahead.edges, back.edges = found.made, found.received
 
 
 async def _step(conn: AsyncConnection, side: _Side, view: View, most: int) -> _Step:
     params = {"ids": Int8Array(np.array(side.frontier, np.int64)), "archived": view.archived, "most": most}
-    found = await async_one(conn, _Step, _STEP[side.direction], params)
-    if found is None:
-        raise LookupError("a step of a search answered no row")
-    return found
+    return await async_exactly_one(conn, _Step, _STEP[side.direction], params)
 
 
 async def _named(conn: AsyncConnection, ids: list[int]) -> list[User]:

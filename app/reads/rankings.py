@@ -14,7 +14,7 @@ from app.graph import delta_days
 from app.graph.parameters import GraphParameters
 from app.graph.shards import shard_of_id
 from app.reads.users import User
-from app.store.postgres import AsyncConnection, async_one, async_rows, async_scalars
+from app.store.postgres import AsyncConnection, async_exactly_one, async_rows, async_scalars
 from app.summaries import days
 
 _EDGES = sql.query("reads/rankings/edges")
@@ -103,10 +103,7 @@ def weeks(mentions: Sequence[int]) -> tuple[int | None, int | None]:
 
 async def staleness(conn: AsyncConnection) -> Staleness:
     """To be asked before what it is about: then that is no staler."""
-    found = await async_one(conn, Staleness, _STALENESS)
-    if found is None:
-        raise LookupError("the table summaries holds no row")
-    return found
+    return await async_exactly_one(conn, Staleness, _STALENESS)
 
 
 async def edges(conn: AsyncConnection, parameters: GraphParameters, *, as_of: datetime, limit: int) -> list[RankedEdge]:

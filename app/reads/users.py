@@ -17,7 +17,7 @@ from app.posts.handles import fold
 from app.posts.screening import MAX_AUTHOR_CHARACTERS
 from app.reads.view import View, seen
 from app.store.params import Int8Array
-from app.store.postgres import AsyncConnection, async_one, async_rows
+from app.store.postgres import AsyncConnection, async_exactly_one, async_rows
 
 _USERS = sql.query("reads/users/get")
 _TOTALS = sql.query("reads/users/totals")
@@ -129,7 +129,4 @@ def _behind(prefix: str) -> str:
 
 async def totals(conn: AsyncConnection, user: User, parameters: GraphParameters, view: View) -> Totals:
     """What the user's edges add up to."""
-    found = await async_one(conn, Totals, _TOTALS, {"user_id": user.id, **seen(view, parameters)})
-    if found is None:
-        raise LookupError("reads/users/totals answered no row")
-    return found
+    return await async_exactly_one(conn, Totals, _TOTALS, {"user_id": user.id, **seen(view, parameters)})

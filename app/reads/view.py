@@ -25,22 +25,22 @@ class View(msgspec.Struct, frozen=True):
     archived: bool = False
 
 
-class Place(NamedTuple):
-    """A place in a list ordered by weight, and where weights are equal by id: behind this user."""
+class Position(NamedTuple):
+    """A position in a list ordered by weight, and where weights are equal by id: behind this user."""
 
     weight: float
     user_id: int
 
 
-FIRST = Place(float("inf"), -(2**63))
+FIRST = Position(float("inf"), -(2**63))
 """Before everybody."""
 
 
 class Page(msgspec.Struct, frozen=True):
-    """At most `limit` of a list, from behind a place."""
+    """At most `limit` of a list, from behind a position."""
 
     limit: int
-    after: Place = FIRST
+    after: Position = FIRST
 
 
 def seen(view: View, parameters: GraphParameters) -> dict[str, object]:

@@ -58,6 +58,10 @@ RECONNECT_TIMEOUT = 5.0
 """Seconds of vain attempts after which the pool starts over with short pauses; else a long outage ends late."""
 
 
+Now = Callable[[], datetime]
+"""What a process asks for the current instant, UTC."""
+
+
 def clock() -> datetime:
     """The current instant, UTC. The one clock that processes hand to domain functions."""
     return datetime.now(UTC)
@@ -281,6 +285,11 @@ def one(conn: Connection, row: type[Row], statement: LiteralString, params: Para
         return cursor.execute(statement, params).fetchone()
 
 
+def exactly_one(conn: Connection, row: type[Row], statement: LiteralString, params: Params | None = None) -> Row:
+    """The one row of a statement that always has one, as a `row`. Raises LookupError: the database is damaged."""
+    return _there(one(conn, row, statement, params), statement)
+
+
 def scalars(conn: Connection, statement: LiteralString, params: Params | None = None) -> list[Any]:
     """The first column of all rows."""
     with conn.cursor(row_factory=scalar_row) as cursor:
@@ -301,6 +310,19 @@ async def async_one(
     """`one` for request handlers."""
     async with conn.cursor(row_factory=_record(row)) as cursor:
         return await (await cursor.execute(statement, params)).fetchone()
+
+
+async def async_exactly_one(
+    conn: AsyncConnection, row: type[Row], statement: LiteralString, params: Params | None = None
+) -> Row:
+    """`exactly_one` for request handlers."""
+    return _there(await async_one(conn, row, statement, params), statement)
+
+
+def _there(found: Row | None, statement: LiteralString) -> Row:
+    if found is None:
+        raise LookupError(f"a statement that always answers a row answered none: {statement}")
+    return found
 
 
 async def async_scalars(conn: AsyncConnection, statement: LiteralString, params: Params | None = None) -> list[Any]:

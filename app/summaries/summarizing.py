@@ -22,7 +22,7 @@ from app.graph import delta_days, versions
 from app.graph.deltas import unpack
 from app.graph.parameters import GraphParameters
 from app.store import locks
-from app.store.postgres import Connection, execute, one, rows
+from app.store.postgres import Connection, exactly_one, execute, rows
 from app.summaries import days, trends, user_totals
 
 _STATE = sql.query("summaries/summarizing/state")
@@ -96,10 +96,7 @@ class _Read(msgspec.Struct, frozen=True):
 
 def state(conn: Connection) -> State:
     """How things stand."""
-    found = one(conn, State, _STATE)
-    if found is None:
-        raise LookupError("the table summaries holds no row")
-    return found
+    return exactly_one(conn, State, _STATE)
 
 
 def work(

@@ -63,14 +63,14 @@ def test_the_fleet_is_listed_with_what_is_wrong(api: Api, settings: Settings, co
     worker, scheduler = fleet.Me(fleet.Role.WORKER), fleet.Me(fleet.Role.SCHEDULER)
     late = settings.silence_seconds + 1
 
-    worker.beat(conn, idle=1)
+    worker.heartbeat(conn, idle=1)
     assert members(api) == {"worker": None}
-    worker.beat(conn, idle=late)
+    worker.heartbeat(conn, idle=late)
     assert "not asked one of its queues for 31 s" in (members(api)["worker"] or "")
     worker.leave(conn)
-    scheduler.beat(conn, idle=late)
+    scheduler.heartbeat(conn, idle=late)
     assert members(api) == {"scheduler": None}, "a minute lies between two ticks"
-    scheduler.beat(conn, idle=60 + late)
+    scheduler.heartbeat(conn, idle=60 + late)
     assert "last tick was 91 s ago" in (members(api)["scheduler"] or "")
     conn.execute("update processes set seen_at = seen_at - interval '1 hour'")
     assert "not been heard of for 3600 s" in (members(api)["scheduler"] or "")

@@ -23,7 +23,7 @@ from app.graph.shards import shard_range
 from app.reads import edges
 from app.reads.edges import Mention
 from app.reads.users import User
-from app.reads.view import FIRST, Direction, Page, Place, View, seen
+from app.reads.view import FIRST, Direction, Page, Position, View, seen
 from app.store.postgres import Connection, async_rows, rows
 
 WEEK = timedelta(days=7)
@@ -144,7 +144,7 @@ def test_every_page_is_that_of_all_edges(
     for user_id, direction, at, self_mentions in product(HUBS, Direction, VIEWS, [False, True]):
         view = View(at)
         every = whole(domain, user_id, direction, view, self_mentions=self_mentions)
-        places = [FIRST, *(Place(each.weight, each.id) for each in every)]
+        places = [FIRST, *(Position(each.weight, each.id) for each in every)]
         for (behind, place), limit in product(enumerate(places), [1, 2, 4]):
             questions.append((user_id, direction, view, Page(limit, place), self_mentions))
             expected.append(every[behind : behind + limit])
@@ -173,7 +173,7 @@ def test_held_edges_fill_a_hubs_page(
     domain: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch, hub: int, direction: Direction
 ) -> None:
     every = whole(domain, hub, direction, LATER, self_mentions=False)
-    second = Page(2, Place(every[1].weight, every[1].id))
+    second = Page(2, Position(every[1].weight, every[1].id))
 
     said = ask(
         dsn, monkeypatch, [(hub, direction, LATER, page, self) for page in (PAGE, second) for self in (False, True)]
@@ -190,7 +190,7 @@ def test_all_edges_are_looked_at_where_others_may_be_heavier(
     light = User(USERS[-1], "", "").id
     questions = {
         "more than are held": (hub, direction, LATER, Page(20), False),
-        "a place below the floor": (hub, direction, LATER, Page(1, Place(5.0, 0)), False),
+        "a place below the floor": (hub, direction, LATER, Page(1, Position(5.0, 0)), False),
         "as heavy as they ever get": (hub, direction, View(THEN - 400 * WEEK), PAGE, False),
         "of no weight any more": (hub, direction, View(THEN + 800 * WEEK), PAGE, False),
         "not a page": (light, direction, LATER, PAGE, False),

@@ -13,12 +13,12 @@ from app.http import problems, segments
 from app.http.cached.handlers import get_cached
 from app.http.openapi import graph_examples as examples
 from app.http.openapi.examples import answering
-from app.http.parameters import Archived, AsOf, Cursor, Limit, SelfMentions, cursor_of, instant, next_page, place_of
+from app.http.parameters import Archived, AsOf, Cursor, Limit, SelfMentions, cursor_of, instant, next_page, position_of
 from app.http.services import Injected, Services
 from app.reads import edges, users
 from app.reads.edges import Mention, Tie
 from app.reads.users import MAX_HANDLE_CHARACTERS, User
-from app.reads.view import Direction, Page, Place, View
+from app.reads.view import Direction, Page, Position, View
 from app.store.postgres import AsyncConnection
 
 NO_USER = {
@@ -264,7 +264,7 @@ def _mentions_handler(direction: Direction, summary: str) -> HTTPRouteHandler:
     ) -> Mentions:
         """By effective weight, the heaviest first."""
         view = View(instant(as_of, services.clock()), archived)
-        page = Page(limit + 1, place_of(cursor))
+        page = Page(limit + 1, position_of(cursor))
         async with services.pool.connection() as conn:
             (user,) = await named(services, conn, handle)
             parameters = await services.parameters(conn)
@@ -302,7 +302,7 @@ async def list_reciprocal(  # noqa: PLR0917 (each is a parameter of the request)
     networks*, 2013); the strongest come first. `made` is from the user to the other, `received` the other way.
     """
     view = View(instant(as_of, services.clock()), archived)
-    page = Page(limit + 1, place_of(cursor))
+    page = Page(limit + 1, position_of(cursor))
     async with services.pool.connection() as conn:
         (user,) = await named(services, conn, handle)
         found = await edges.reciprocal(conn, user, await services.parameters(conn), view, page)
@@ -320,7 +320,7 @@ def _following(
     return next_page(
         path,
         limit=limit,
-        cursor=cursor_of(Place(last.weight, last.id)),
+        cursor=cursor_of(Position(last.weight, last.id)),
         as_of=view.as_of,
         archived=view.archived,
         self_mentions=self_mentions,

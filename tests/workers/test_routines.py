@@ -19,7 +19,7 @@ from app.store.postgres import Connection, scalars
 from ops.embedded.children import free_ports
 from tests.conftest import until
 from workers.process import Process
-from workers.pulse import HUNG, Watchdog
+from workers.routines import HUNG, Watchdog
 
 QUEUE = "bulk"
 FETCH = "app.store.broker._Consumer.__next__"

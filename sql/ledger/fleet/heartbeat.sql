@@ -1,4 +1,4 @@
--- A sign of life. Ages come in, and instants are the server's, so that the clocks of hosts need not agree.
+-- A heartbeat. Ages come in, and instants are the server's, so that the clocks of hosts need not agree.
 INSERT INTO processes (host, pid, born, role, started_at, seen_at, acted_at)
 VALUES (
   %(host)s::text, %(pid)s::integer, %(born)s::bigint, %(role)s::text,
