@@ -1,6 +1,6 @@
 """numpy arrays as PostgreSQL binary array parameters, without a Python object a value.
 
-Each is one-dimensional and without NULLs. app.db teaches its connections to send them.
+Each is one-dimensional and without NULLs. app.store.postgres teaches its connections to send them.
 """
 
 from __future__ import annotations

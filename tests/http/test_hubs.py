@@ -90,7 +90,7 @@ def ask(
     dsn: str, monkeypatch: pytest.MonkeyPatch, questions: Sequence[tuple[int, Direction, View, Page, bool]]
 ) -> list[Asked]:
     """What `edges.mentions` says to each."""
-    names = {sql.query(name): name for name in sql.names() if name.startswith("edges/")}
+    names = {sql.query(name): name for name in sql.names() if name.startswith("reads/edges/")}
     ran: list[str] = []
 
     async def noting(conn: Any, row: Any, statement: Any, params: Any = None) -> Any:
@@ -126,7 +126,7 @@ def whole(conn: Connection, user_id: int, direction: Direction, view: View, *, s
         "after_weight": FIRST.weight,
         "after_id": FIRST.user_id,
     }
-    return rows(conn, Mention, sql.query(f"edges/{direction}"), params)
+    return rows(conn, Mention, sql.query(f"reads/edges/{direction}"), params)
 
 
 @pytest.mark.usefixtures("users")
@@ -179,14 +179,14 @@ def test_held_edges_fill_a_hubs_page(
         dsn, monkeypatch, [(hub, direction, LATER, page, self) for page in (PAGE, second) for self in (False, True)]
     )
 
-    assert [each.statements for each in said] == [[f"edges/held_{direction}"]] * 4
+    assert [each.statements for each in said] == [[f"reads/edges/held_{direction}"]] * 4
 
 
 @pytest.mark.parametrize("direction", Direction)
 def test_all_edges_are_looked_at_where_others_may_be_heavier(
     dsn: str, monkeypatch: pytest.MonkeyPatch, hub: int, direction: Direction
 ) -> None:
-    both = [f"edges/held_{direction}", f"edges/{direction}"]
+    both = [f"reads/edges/held_{direction}", f"reads/edges/{direction}"]
     light = User(USERS[-1], "", "").id
     questions = {
         "more than are held": (hub, direction, LATER, Page(20), False),
