@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import httpx
 import msgspec
@@ -90,11 +91,11 @@ class Past:
         if decided:
             apply_all(self.settings, now=self.now)
 
-    def _applied(self, name: str, body: bytes, **params: str) -> str:
+    def _applied(self, name: str, body: bytes, **params: str) -> UUID:
         answer = self.send(name, body, **params)
         assert answer.status_code == httpx.codes.ACCEPTED, answer.text
         self.apply_all()
-        return answer.json()["id"]
+        return UUID(answer.json()["id"])
 
     def _be_old(self, conn: Connection) -> None:
         """An upload whose edges were archived and whose payloads were purged."""

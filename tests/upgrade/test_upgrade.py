@@ -6,7 +6,7 @@ import gzip
 from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
 import msgspec
@@ -40,6 +40,22 @@ FINISHED = {
     "receiving": "aborted",
 }
 """What becomes of an upload that was under way."""
+
+HELD: dict[str, LiteralString] = {
+    "archived edges": "SELECT count(*) FROM edges_archive",
+    "rejects": "SELECT count(*) FROM rejects",
+    "failed batches": "SELECT count(*) FROM batches WHERE state = 'failed'",
+    "purged uploads": "SELECT count(*) FROM uploads WHERE purged_at IS NOT NULL",
+    "pending deltas": "SELECT count(*) FROM deltas WHERE merged_at IS NULL AND NOT held AND sign = 1",
+    "deltas to take out": "SELECT count(*) FROM deltas WHERE merged_at IS NULL AND sign = -1",
+    "held deltas": "SELECT count(*) FROM deltas WHERE held",
+    "users' totals": "SELECT count(*) FROM user_totals",
+    "days": "SELECT count(*) FROM day_blocks",
+    "keys": "SELECT count(*) FROM idempotency_keys",
+    "unfinished decay runs": "SELECT count(*) FROM decay_runs WHERE finished_at IS NULL",
+    "events": "SELECT count(*) FROM ledger_events",
+}
+"""How many a dump holds of what an upgrade may meet."""
 
 
 def expected(name: str) -> Expected:
@@ -104,23 +120,7 @@ def test_a_dump_holds_what_an_upgrade_may_meet(name: str, restored: Settings) ->
     """A dump in which something is missing would test nothing of it."""
     with postgres.connect(restored.database_url, role="test") as conn:
         found = states(conn)
-        rows = {
-            what: postgres.scalars(conn, statement)[0]
-            for what, statement in {
-                "archived edges": "SELECT count(*) FROM edges_archive",
-                "rejects": "SELECT count(*) FROM rejects",
-                "failed batches": "SELECT count(*) FROM batches WHERE state = 'failed'",
-                "purged uploads": "SELECT count(*) FROM uploads WHERE purged_at IS NOT NULL",
-                "pending deltas": "SELECT count(*) FROM deltas WHERE merged_at IS NULL AND NOT held AND sign = 1",
-                "deltas to take out": "SELECT count(*) FROM deltas WHERE merged_at IS NULL AND sign = -1",
-                "held deltas": "SELECT count(*) FROM deltas WHERE held",
-                "users' totals": "SELECT count(*) FROM user_totals",
-                "days": "SELECT count(*) FROM day_blocks",
-                "keys": "SELECT count(*) FROM idempotency_keys",
-                "unfinished decay runs": "SELECT count(*) FROM decay_runs WHERE finished_at IS NULL",
-                "events": "SELECT count(*) FROM ledger_events",
-            }.items()
-        }
+        rows = {what: postgres.scalars(conn, count)[0] for what, count in HELD.items()}
 
     assert found == expected(name).states
     # A dry run is finished in the step that begins it.
