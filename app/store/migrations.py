@@ -36,7 +36,7 @@ _OLDEST_RELEASES = sql.query("store/migrations/oldest_releases")
 FIRST_WITH_COMPATIBILITY = "0003_schema_compatibility"
 """The migration that made the table in which each later one says its oldest release."""
 
-_HEAD = re.compile(r"(?:^--.*\n)+")
+_HEAD = re.compile(r"(?:--.*\n)+")
 _FACT = re.compile(r"^-- (?P<name>[a-z-]+):(?P<value>.*)$")
 
 
