@@ -149,7 +149,6 @@ def test_the_command_shows_the_plan(empty_database: str, settings: Settings) -> 
     assert len(pending_migrations(empty_database)) == len(FILES)
     done = run("migrate", "--json", settings=empty)
     assert msgspec.json.decode(done.stdout)["applied"] == [file.stem for file in FILES]
-    assert run("migrate", "--plan", settings=empty).stdout == ""
 
 
 def test_a_migration_and_its_mark_are_one_transaction(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,8 +198,8 @@ def test_every_process_refuses_a_schema_that_is_too_new(settings: Settings, futu
         answer = api.http.get("/health/ready")
     assert answer.status_code == 503
     assert FUTURE in answer.json()["postgresql"]
-    for command in (["serve", "--port", "0"], ["worker"], ["scheduler"], ["audit"], ["migrate"], ["migrate", "--plan"]):
-        done = run(*command, settings=settings)
+    for command in ("serve", "worker", "scheduler", "audit", "migrate"):
+        done = run(command, settings=settings)
         assert done.returncode == 5, command
         assert FUTURE in done.stderr
         assert "Install release 10 or newer" in done.stderr
