@@ -31,22 +31,16 @@ from app.store.migrations import (
     plan,
     require_migrated,
 )
+from ops.release.check import sums
 from tests.conftest import Addresses, database_url
 from tests.http.conftest import serving
 from tests.system.test_cli import run
 
 FILES = sorted(sql.MIGRATIONS.glob("*.sql"))
-RELEASED = sql.MIGRATIONS / "released.sha256"
 FUTURE = "9999_future"
 
 Connection = psycopg.Connection[Any]
 Migrate = Callable[[str], None]
-
-
-def released() -> dict[str, str]:
-    """SHA-256 of each file that a release holds, as sha256sum writes it."""
-    lines = [line for line in RELEASED.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
-    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
 
 @pytest.fixture
@@ -77,9 +71,9 @@ def future(settings: Settings, tmp_path: Path) -> Migrate:
     return apply
 
 
-def test_a_released_migration_is_as_it_was_released() -> None:
+def test_a_released_migration_is_as_it_was_sums() -> None:
     """Databases have it already. What must change is for a new migration to change."""
-    for name, digest in released().items():
+    for name, digest in sums().items():
         file = sql.MIGRATIONS / name
         assert file.exists(), f"{name} is released: put it back, and undo in a new migration what it does."
         assert hashlib.sha256(file.read_bytes()).hexdigest() == digest, (
@@ -90,9 +84,10 @@ def test_a_released_migration_is_as_it_was_released() -> None:
 
 def test_migrations_are_only_added_at_the_end() -> None:
     """A migration between released ones would never come to a database that has the later ones."""
-    unreleased = [file.name for file in FILES if file.name not in released()]
+    released = sums()
+    unreleased = [file.name for file in FILES if file.name not in released]
 
-    assert [file.name for file in FILES] == sorted(released()) + unreleased
+    assert [file.name for file in FILES] == sorted(released) + unreleased
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

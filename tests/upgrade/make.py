@@ -33,6 +33,8 @@ SUFFIX = ".dump.gz"
 class Expected(msgspec.Struct, frozen=True):
     """What a dump holds."""
 
+    migrations: list[str]
+    """Names of those that its schema is made of."""
     states: dict[str, str]
     """State of each upload, by the name of its file."""
     contents: dict[str, str]
@@ -61,7 +63,7 @@ def make(name: str) -> None:
         database.start()
         redis.start()
         try:
-            migrate(database.dsn())
+            migrations = migrate(database.dsn())
             past = Past(Settings(database_url=database.dsn(), redis_url=redis.url, namespace="past"))
             with (
                 serving(past.settings, past.clock) as api,
@@ -73,7 +75,7 @@ def make(name: str) -> None:
                     done = run("backup", archive, settings=past.settings)
                     assert done.returncode == 0, done.stderr
                     contents = {file: body.decode() for file, body in past.contents.items()}
-                    found = Expected(states(conn), contents, weights(conn))
+                    found = Expected(migrations, states(conn), contents, weights(conn))
         finally:
             redis.stop()
             database.stop()
