@@ -108,7 +108,7 @@ def licence(name: str) -> str:
     lines = (metadata.get("License") or "").strip().splitlines()
     if lines and _EXPRESSION.fullmatch(lines[0]):
         return lines[0]
-    classifiers = cast("list[str]", metadata.get_all("Classifier") or [])
+    classifiers = metadata.get_all("Classifier") or []
     found = [each.removeprefix(_CLASSIFIER) for each in classifiers if each.startswith(_CLASSIFIER)] or lines[:1]
     return ", ".join(_SPDX.get(each, each) for each in found) or "unknown: see its .dist-info directory"
 
