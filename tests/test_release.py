@@ -80,3 +80,19 @@ def test_a_migration_that_changed_or_has_no_sum_is_refused(tmp_path: Path, monke
     (tmp_path / "0001_first.sql").write_text("SELECT 3;\n")
     with pytest.raises(Refused, match=r"0001_first\.sql is not as it was released"):
         check.check_migrations()
+
+
+@pytest.mark.parametrize(("oldest_release", "good"), [("0.1", True), ("0.2.0", True), ("0.2.1", False), ("0.3", False)])
+def test_a_migration_must_not_stop_the_release_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, oldest_release: str, good: bool
+) -> None:
+    monkeypatch.setattr(check, "ROOT", tmp_path)
+    monkeypatch.setattr(check, "MIGRATIONS", tmp_path)
+    (tmp_path / "CHANGELOG.md").write_text("## [0.3.0] - 2027-01-01\n\n## [0.2.0] - 2026-12-01\n")
+    (tmp_path / "0004_next.sql").write_text(f"-- Something.\n-- oldest-release: {oldest_release}\nSELECT 1;\n")
+
+    if good:
+        check.check_compatibility("0.3.0")
+    else:
+        with pytest.raises(Refused, match="expand in this release"):
+            check.check_compatibility("0.3.0")

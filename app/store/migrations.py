@@ -151,6 +151,15 @@ def described(file: Path) -> Migration:
     )
 
 
+def as_numbers(release: str) -> tuple[int, ...]:
+    """A release as numbers to compare: 0.2, 0.2.0 and 0.2.0.dev1 are equal."""
+    found = re.match(r"\d+(\.\d+)*", release)
+    numbers = [int(number) for number in found.group().split(".")] if found else [0]
+    while numbers and not numbers[-1]:
+        numbers.pop()
+    return tuple(numbers)
+
+
 def _names() -> list[str]:
     return sorted(path.stem for path in sql.MIGRATIONS.glob("*.sql"))
 
@@ -169,9 +178,9 @@ def _require_ours_or_compatible(conn: Connection, applied: set[str], database_ur
     if FIRST_WITH_COMPATIBILITY in applied:
         found = rows(conn, _OldestRelease, _OLDEST_RELEASES, {"migrations": unknown})
         needed = {each.migration: each.oldest_release for each in found}
-    refused = [name for name in unknown if name not in needed or _numbers(needed[name]) > _numbers(ours)]
+    refused = [name for name in unknown if name not in needed or as_numbers(needed[name]) > as_numbers(ours)]
     if refused:
-        wanted = max((needed[name] for name in refused if name in needed), key=_numbers, default=None)
+        wanted = max((needed[name] for name in refused if name in needed), key=as_numbers, default=None)
         newer = f"release {wanted} or newer" if wanted else "the release that applied it, or a newer one"
         raise SchemaTooNew(
             f"{where(database_url)} has {', '.join(refused)}. This process is of release {ours}, which does not know "
@@ -184,12 +193,3 @@ def _release() -> str:
         return version("mentiongraph")
     except PackageNotFoundError:  # a checkout that nobody installed
         return "0"
-
-
-def _numbers(release: str) -> tuple[int, ...]:
-    """A release as numbers to compare: 0.2, 0.2.0 and 0.2.0.dev1 are equal."""
-    found = re.match(r"\d+(\.\d+)*", release)
-    numbers = [int(number) for number in found.group().split(".")] if found else [0]
-    while numbers and not numbers[-1]:
-        numbers.pop()
-    return tuple(numbers)

@@ -27,6 +27,7 @@ from pathlib import Path
 import msgspec
 from packaging.utils import canonicalize_name
 
+from app.store.migrations import as_numbers, described
 from ops.release import licences
 
 ROOT = Path(__file__).parents[2]
@@ -60,6 +61,7 @@ def main() -> None:
             version = check_version()
         with _step("released migrations"):
             check_migrations()
+            check_compatibility(version)
         with _step("dump to upgrade from"):
             check_dump(version)
         with _step("NOTICE"):
@@ -119,6 +121,19 @@ def check_migrations() -> None:
     new = [f"{digest}  {name}" for name, digest in found.items() if name not in known]
     if new:
         raise Refused(f"add to {RELEASED.relative_to(ROOT)}, under the number of this release:\n" + "\n".join(new))
+
+
+def check_compatibility(version: str) -> None:
+    """Release N runs on the schema of this release, N+1: no migration of this release asks for more than N."""
+    known = _HEADING.findall((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
+    before = known[1][0] if len(known) > 1 else version
+    for migration in map(described, sorted(MIGRATIONS.glob("*.sql"))):
+        asked = migration.oldest_release
+        if asked is not None and as_numbers(asked) > as_numbers(before):
+            raise Refused(
+                f"{migration.name} works with release {asked} or newer, and processes of {before} must go on after it: "
+                "expand in this release, and contract in the next (docs/explanation/upgrading.md)."
+            )
 
 
 def check_dump(version: str) -> None:

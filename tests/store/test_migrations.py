@@ -15,9 +15,11 @@ from uuid import uuid4
 import msgspec
 import psycopg
 import pytest
+from click.testing import CliRunner
 from psycopg import sql as compose
 
 import sql
+from app import settings as app_settings
 from app.errors import SchemaTooNew
 from app.http.routes import health
 from app.settings import Settings
@@ -31,6 +33,7 @@ from app.store.migrations import (
     plan,
     require_migrated,
 )
+from ops.cli import main
 from ops.release.check import sums
 from tests.conftest import Addresses, database_url
 from tests.http.conftest import serving
@@ -200,6 +203,26 @@ def test_every_process_refuses_a_schema_that_is_too_new(settings: Settings, futu
         assert "Install release 10 or newer" in done.stderr
 
 
+@pytest.mark.system
+def test_a_backup_of_a_newer_release_is_restored_and_the_release_named(
+    settings: Settings, future: Migrate, empty_database: str, tmp_path: Path
+) -> None:
+    future("10")
+    archive = tmp_path / "newer.dump"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sql, "MIGRATIONS", tmp_path / "migrations")
+        made = CliRunner().invoke(main, ["backup", str(archive)], env=app_settings.environment(settings))
+        assert made.exit_code == 0, made.output
+
+    refused = run("backup", tmp_path / "another.dump", settings=settings)
+    restored = run("restore", archive, settings=msgspec.structs.replace(settings, database_url=empty_database))
+
+    assert refused.returncode == 5
+    assert restored.returncode == 0
+    assert "newer release" in restored.stderr
+    assert "Install release 10 or newer" in restored.stderr
+
+
 def test_an_api_that_runs_notices_what_a_newer_release_did(
     settings: Settings, future: Migrate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,4 +251,4 @@ def test_a_schema_from_before_releases_were_told_apart_is_refused_if_it_is_newer
     [("0.1", (0, 1)), ("0.1.0", (0, 1)), ("1.0.0", (1,)), ("0.12.3.dev4", (0, 12, 3)), ("x", ())],
 )
 def test_releases_are_compared_as_numbers(release: str, numbers: tuple[int, ...]) -> None:
-    assert migrations._numbers(release) == numbers
+    assert migrations.as_numbers(release) == numbers
