@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 .PHONY: help demo test lint format types imports sql-lint check bench chaos lock clean
 
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.run: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, this is %d.%d: make … PYTHON=python3.12" % sys.version_info[:2])'
@@ -58,3 +58,10 @@ lock: ## Pin the dependencies with hashes (needs uv).
 
 clean: ## Remove the environment and what the demo left.
 	rm -rf $(VENV) .mentiongraph .pytest_cache .ruff_cache .hypothesis build dist
+
+.PHONY: notice release-check
+notice: $(VENV)/.dev ## Write NOTICE anew, from what is installed.
+	$(BIN)/python -m ops.release.licences
+
+release-check: $(VENV)/.dev ## Build sdist and wheel, and run the demo from the wheel in an empty environment.
+	$(BIN)/python -m ops.release.check

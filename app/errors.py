@@ -180,6 +180,14 @@ class NotMigrated(MentiongraphError):
     exit_code = 5
 
 
+class SchemaTooNew(MentiongraphError):
+    """The database's schema is newer than this version can work with."""
+
+    code = "schema-too-new"
+    status: int = 503
+    exit_code = 5
+
+
 class BadSetting(MentiongraphError):
     """A setting has a value that cannot be used."""
 

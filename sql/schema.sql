@@ -592,3 +592,13 @@ COMMENT ON COLUMN processes.born IS
 'When the host says that it started, in clock ticks since boot: ids of processes come again.';
 COMMENT ON COLUMN processes.acted_at IS
 'Worker: when it last asked for messages, of the queue asked the longest ago. Scheduler: its last tick.';
+
+-- Migrations ---------------------------------------------------------------------------------------------------------
+
+CREATE TABLE schema_compatibility (
+  migration text PRIMARY KEY,
+  oldest_release text NOT NULL CHECK (oldest_release ~ '^[0-9]+(\.[0-9]+)*$')
+);
+COMMENT ON TABLE schema_compatibility IS
+'The oldest release whose processes run on the schema after a migration. Each migration from this one on adds its row.';
+INSERT INTO schema_compatibility (migration, oldest_release) VALUES ('0003_schema_compatibility', '0.1');

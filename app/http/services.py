@@ -80,8 +80,8 @@ class Services:
         )
         self.hub = Hub(self.broker)
         self.answers = Answers(settings, clock)
-        self.migrated = False
-        """Whether the schema was found complete; it does not become less so."""
+        self.schema_is_good_until = 0.0
+        """Until which `time.monotonic` the schema need not be looked at again."""
         self._parameters: GraphParameters | None = None
 
     async def parameters(self, conn: AsyncConnection) -> GraphParameters:

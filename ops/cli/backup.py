@@ -19,7 +19,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 import sql
-from app.errors import BadRequest, BadState, MentiongraphError
+from app.errors import BadRequest, BadState, MentiongraphError, SchemaTooNew
 from app.settings import Settings
 from app.store import postgres
 from app.store.migrations import pending_migrations
@@ -157,7 +157,12 @@ def _restore(file: Path, settings: Settings) -> None:
             _feed(process, archive, show)
         postgres.execute(conn, _ANALYZE)
     click.echo(f"restored into {postgres.where(settings.database_url)}.")
-    if missing := pending_migrations(settings.database_url):
+    try:
+        missing = pending_migrations(settings.database_url)
+    except SchemaTooNew as error:
+        click.echo(f"The backup is of a newer release. {error.detail}", err=True)
+        return
+    if missing:
         click.echo(f"It is of an older version, without {', '.join(missing)}: run `mentiongraph migrate`.")
 
 

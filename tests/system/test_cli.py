@@ -461,6 +461,20 @@ def test_up_keeps_data_and_leaves_no_process(server_directory: Path) -> None:
 
 
 @pytest.mark.system
+def test_up_says_what_to_do_with_data_of_another_postgresql(server_directory: Path) -> None:
+    """As root, too, where the data may be elsewhere."""
+    data = server_directory / "data"
+    (data / "postgres").mkdir(parents=True)
+    (data / "postgres" / "PG_VERSION").write_text("17\n")
+
+    done = run("up", "--data", data)
+
+    assert done.returncode == 6
+    assert f"mentiongraph backup mentions.dump --data {data}" in done.stderr
+    assert f"mentiongraph restore mentions.dump --data {data}-new" in done.stderr
+
+
+@pytest.mark.system
 def test_demo(server_directory: Path) -> None:
     done = run("demo", "--exit", "--data", server_directory / "demo", more={"COLUMNS": "100"})
     assert done.returncode == 0, done.stderr

@@ -173,6 +173,26 @@ def test_files_that_are_no_cluster_are_left_alone(postgres: Postgres, server_dir
     assert (server_directory / "postgres" / "thesis.txt").exists()
 
 
+def test_a_cluster_of_another_major_version_is_left_alone(postgres: Postgres, server_directory: Path) -> None:
+    postgres.start()
+    assert visits(postgres.dsn()) == 1
+    postgres.stop()
+    file = server_directory / "postgres" / "PG_VERSION"
+    ours = file.read_text()
+    file.write_text("17\n")
+
+    with pytest.raises(
+        EmbeddedServerError, match=r"PostgreSQL 17, and this .* PostgreSQL 18.*backup.*restore"
+    ) as raised:
+        postgres.start()
+
+    assert str(server_directory / "postgres") in str(raised.value)
+    assert file.read_text() == "17\n"
+    file.write_text(ours)
+    postgres.start()
+    assert visits(postgres.dsn()) == 2
+
+
 def test_a_half_made_cluster_is_made_anew(postgres: Postgres, server_directory: Path) -> None:
     half = server_directory / "postgres.new-killed"
     half.mkdir()

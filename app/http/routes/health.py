@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from functools import partial
 
 import msgspec
@@ -11,7 +12,7 @@ import redis
 import structlog
 from litestar import Response, get
 
-from app.errors import DatabaseUnavailable
+from app.errors import DatabaseUnavailable, SchemaTooNew
 from app.http.cached.cache import Counters
 from app.http.openapi import examples
 from app.http.openapi.examples import answering
@@ -25,6 +26,9 @@ log = structlog.get_logger(__name__)
 
 PATIENCE = 3.0
 """Seconds a server may take to answer."""
+
+SCHEMA_SECONDS = 60.0
+"""Seconds for which a schema that was found good is not looked at again. A newer release may migrate meanwhile."""
 
 SILENCE = "does not answer"
 NOT_STORED = {"Cache-Control": "no-store"}
@@ -76,9 +80,9 @@ def live() -> Live:
     tags=["health"],
     summary="Can it do its work?",
     operation_class=answering(examples.READY),
-    description="200 if PostgreSQL answers and is migrated, 503 otherwise. Redis is reported, and not needed: "
-    "while it is away workers find the work by sweeping, more slowly. It is answered within a few seconds, whatever "
-    "hangs.",
+    description="200 if PostgreSQL answers and has a schema that this release works with, 503 otherwise. Redis is "
+    "reported, and not needed: while it is away workers find the work by sweeping, more slowly. It is answered within "
+    "a few seconds, whatever hangs.",
 )
 async def ready(services: Injected) -> Response[Ready]:
     postgresql, bell = await asyncio.gather(
@@ -136,11 +140,13 @@ async def _postgresql(services: Services) -> str:
         # The pool asks the server whether a connection still works before it hands it out.
         async with services.health.connection(timeout=PATIENCE):
             pass
-        if not services.migrated:
+        if time.monotonic() > services.schema_is_good_until:
             missing = await asyncio.to_thread(pending_migrations, services.settings.database_url)
             if missing:
                 return f"lacks {', '.join(missing)}: run `mentiongraph migrate`"
-            services.migrated = True
+            services.schema_is_good_until = time.monotonic() + SCHEMA_SECONDS
+    except SchemaTooNew as error:
+        return error.detail
     except (psycopg.OperationalError, DatabaseUnavailable):
         return SILENCE
     return "ready"
