@@ -25,7 +25,7 @@ from app.store import postgres
 from app.store.postgres import Connection
 from tests.conftest import until
 from tests.graphs import apply_all
-from tests.uploading import posts_csv
+from tests.uploading import posts_csv, upload
 
 BEGAN = datetime(2026, 9, 14, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -74,6 +74,11 @@ class Past:
         headers = {"Content-Type": "text/csv"} | ({"Idempotency-Key": key} if key else {})
         return self._http.post("/uploads", content=body, headers=headers, params={"filename": name, **params})
 
+    def _send_in_batches(self, name: str, body: bytes) -> UUID:
+        """Upload a file so that it becomes several batches. Over HTTP a small file arrives at once and becomes one."""
+        self.contents[name] = body
+        return upload(self.settings, body, received_at=self.now, filename=name)
+
     def live(self) -> None:
         """Live through eleven weeks."""
         with postgres.connect(self.settings.database_url, role="past") as conn:
@@ -86,8 +91,8 @@ class Past:
         apply_all(self.settings, now=self.now)
         with postgres.connect(self.settings.database_url, role="past") as conn:
             decided = limits.undecided(conn)
-            for upload in decided:
-                limits.decide(conn, upload, now=self.now)
+            for each in decided:
+                limits.decide(conn, each, now=self.now)
         if decided:
             apply_all(self.settings, now=self.now)
 
@@ -110,7 +115,8 @@ class Past:
         parameters = read_parameters(conn)
         self.now = BEGAN + 57 * DAY
         first = content("first", self.now, rows=40)
-        self._applied("first.csv", first)
+        self._send_in_batches("first.csv", first)
+        self.apply_all()
         self.send("duplicate.csv", first)
         self._applied("returning.csv", content("oldest", self.now, rows=5))
         self._applied("rejects.csv", content("rejects", self.now) + _BAD_ROWS)
@@ -125,7 +131,7 @@ class Past:
         withdrawal.retract(conn, retracted, parameters, now=self.now)
         self.apply_all()
         self.now = BEGAN + 59 * DAY
-        failed = self.send("failed.csv", content("failed", self.now)).json()["id"]
+        failed = self._send_in_batches("failed.csv", content("failed", self.now))
         self._fail_a_batch(conn, failed)
         self.apply_all()
         self.send("keyed.csv", content("keyed", self.now), key=KEY)
@@ -186,11 +192,9 @@ class Past:
         assert run is not None
         assert decay.work(conn, run, read_parameters(conn), clock=self.clock)
 
-    def _fail_a_batch(self, conn: Connection, upload_id: str) -> None:
+    def _fail_a_batch(self, conn: Connection, upload_id: UUID) -> None:
         once = msgspec.structs.replace(self.settings, max_attempts=1)
-        [batch] = postgres.scalars(
-            conn, "SELECT max(id) FROM batches WHERE upload_id = %(id)s::uuid", {"id": upload_id}
-        )
+        [batch] = postgres.scalars(conn, "SELECT max(id) FROM batches WHERE upload_id = %(id)s", {"id": upload_id})
         claim = transitions.claim(conn, batch, settings=once, now=self.now)
         assert claim is not None
         problem = Problem(

@@ -44,7 +44,8 @@ FINISHED = {
 HELD: dict[str, LiteralString] = {
     "archived edges": "SELECT count(*) FROM edges_archive",
     "rejects": "SELECT count(*) FROM rejects",
-    "failed batches": "SELECT count(*) FROM batches WHERE state = 'failed'",
+    "failed batches beside applied ones": "SELECT count(*) FROM batches f JOIN batches a USING (upload_id) "
+    "WHERE f.state = 'failed' AND a.state = 'applied'",
     "purged uploads": "SELECT count(*) FROM uploads WHERE purged_at IS NOT NULL",
     "pending deltas": "SELECT count(*) FROM deltas WHERE merged_at IS NULL AND NOT held AND sign = 1",
     "deltas to take out": "SELECT count(*) FROM deltas WHERE merged_at IS NULL AND sign = -1",
