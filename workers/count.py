@@ -1,4 +1,4 @@
-"""Count a batch: claimed -> counted, its deltas written; then wake the merges of its shards."""
+"""Count a batch: claimed -> counted, its deltas written; then ring the merges of its shards."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import structlog
 
 from app.errors import Problem
 from app.graph import counting
-from app.ledger import bells, events, limits, transitions
+from app.ledger import bells, limits, transitions
 from app.ledger.states import Ring
 from app.ledger.transitions import Claim
 from app.posts.options import Priority
@@ -33,7 +33,7 @@ def _count(batch_id: int) -> None:
                 # Whatever it is, the ledger keeps it, and the batch is tried again.
                 log.exception("count failed", attempt=claim.attempts)
                 _fail(claim, error, its_own_fault=not postgres.server_failed(error))
-                events.announce(process.broker, [claim.upload_id])
+                bells.ring(process.broker, uploads=[claim.upload_id])
                 return
             if outcome is None:
                 log.warning("claim superseded: somebody else counts this batch")
@@ -42,8 +42,8 @@ def _count(batch_id: int) -> None:
             shards = outcome.shards
             if claim.options.max_rejects is not None:
                 shards = limits.decide(conn, claim.upload_id, now=postgres.clock())
-    bells.ring_merges(process.broker, [Ring(shard, claim.options.priority) for shard in shards])
-    events.announce(process.broker, [claim.upload_id])
+    merges = [Ring(shard, claim.options.priority) for shard in shards]
+    bells.ring(process.broker, shards=merges, uploads=[claim.upload_id])
 
 
 def _fail(claim: Claim, error: Exception, *, its_own_fault: bool) -> None:

@@ -15,7 +15,7 @@ from workers.process import process
 
 log = structlog.get_logger(__name__)
 
-MOST_ANNOUNCED = 1000
+MOST_RUNG = 1000
 
 
 def _merge(shard: int) -> None:
@@ -40,11 +40,11 @@ def _merge(shard: int) -> None:
 
 
 def _once(conn: Connection, shard: int, most_edges: int) -> int | None:
-    waiting = events.waiting(conn, shard, limit=MOST_ANNOUNCED)
+    waiting = events.waiting(conn, shard, limit=MOST_RUNG)
     parameters = process.graph(conn).parameters
     merged = merging.merge_shard(conn, shard, parameters, most_edges=most_edges, now=postgres.clock())
     if merged:
-        events.announce(process.broker, waiting)
+        bells.ring(process.broker, uploads=waiting)
     return merged
 
 

@@ -24,7 +24,7 @@ from app import log
 from app import settings as environment
 from app.graph.parameters import GraphParameters, read_parameters
 from app.graph.users import UserIds
-from app.ledger import bells, events, fleet, limits, periods, sweeping, transitions
+from app.ledger import bells, fleet, limits, periods, sweeping, transitions
 from app.ledger.periods import Period
 from app.ledger.sweeping import Sweep
 from app.ledger.transitions import Claim
@@ -132,14 +132,14 @@ class Process(Middleware):
                 limits.decide(conn, upload, now=postgres.clock())
             found = sweeping.sweep(conn, settings=self.settings, now=postgres.clock(), queues_empty=empty)
         if undecided:
-            events.announce(self.broker, undecided)
+            bells.ring(self.broker, uploads=undecided)
         if found is None:
             return
         if found.failed_batches or found.aborted_uploads:
             logger.warning("sweep", failed_batches=found.failed_batches, aborted_uploads=found.aborted_uploads)
         if found.batches:
             logger.info("sweep rings batches that are due", batches=len(found.batches), queues_empty=empty)
-        rung = bells.ring_counts(self.broker, found.batches) and bells.ring_merges(self.broker, found.shards)
+        rung = bells.ring(self.broker, batches=found.batches, shards=found.shards)
         if not rung and self.unaided is not None:
             self.unaided(found)
 

@@ -24,16 +24,14 @@ from psycopg_pool import AsyncConnectionPool
 
 import sql
 from app.errors import BacklogFull, KeyInUse, MentiongraphError, Problem, UploadCutOff, UploadRefused
-from app.ledger import bells, events, idempotency
-from app.ledger.states import Ring
+from app.ledger import idempotency
 from app.ledger.transitions import DELETE_BATCHES
 from app.posts.compression import compress, decoder
 from app.posts.encodings import transcoder
-from app.posts.options import Format, Options, Priority
+from app.posts.options import Format, Options
 from app.posts.readers import READERS, Reader
 from app.settings import Settings
 from app.store import locks
-from app.store.broker import FailOverRedisBroker
 from app.store.postgres import AsyncConnection, Now, async_commit_later, async_one, async_scalars, steadily
 
 log = structlog.get_logger(__name__)
@@ -53,7 +51,6 @@ _EARLIER = sql.query("ledger/receiving/earlier_upload")
 _SET_DUPLICATE = sql.query("ledger/receiving/set_duplicate")
 _ABORT = sql.query("ledger/receiving/abort")
 _INSERT_BATCH = sql.query("ledger/receiving/insert_batch")
-_RING_UPLOAD = sql.query("ledger/receiving/ring_batches")
 _BACKLOG = sql.query("ledger/receiving/backlog")
 
 Result = TypeVar("Result")
@@ -395,18 +392,3 @@ def _batch(data: bytes, form: Format, reader: Reader) -> tuple[bytes, int, bytes
         data = data[:end]
         lines = reader.count_lines(data)
     return data, lines, compress(data)
-
-
-async def ring(pool: Pool, broker: FailOverRedisBroker, upload_id: uuid.UUID, priority: Priority, clock: Now) -> None:
-    """Wake workers for every batch of a sealed upload that is to be counted, and those who listen to it.
-
-    Never raises: there is the sweeper.
-    """
-    try:
-        async with pool.connection() as conn:
-            batches = await async_scalars(conn, _RING_UPLOAD, {"upload_id": upload_id, "now": clock()})
-    except psycopg.Error as error:
-        log.warning("could not ring; the sweeper will", upload=str(upload_id), error=str(error))
-        return
-    await asyncio.to_thread(bells.ring_counts, broker, [Ring(batch, priority) for batch in batches])
-    await asyncio.to_thread(events.announce, broker, [upload_id])

@@ -9,7 +9,7 @@ import sys
 _MANY_FIRST_USES = """
 import sys, threading
 import msgspec
-from app import db
+from app.store import postgres
 
 sys.setswitchinterval(1e-6)
 
@@ -23,7 +23,7 @@ for number in range(1500):
 
     def use():
         barrier.wait()
-        assert db._record(outer)(Cursor())([{"field1": 7}]).inner.field1 == 7
+        assert postgres._record(outer)(Cursor())([{"field1": 7}]).inner.field1 == 7
 
     threads = [threading.Thread(target=use) for _ in range(4)]
     for thread in threads:

@@ -22,7 +22,7 @@ from app.http.openapi import examples
 from app.http.routes.uploads import Upload, path_of
 from app.http.services import Injected, Services
 from app.http.upload_options import CHARSETS, CSV_TYPES, JSONL_TYPES, QUERY, Encoding, read_options
-from app.ledger import entries, idempotency
+from app.ledger import bells, entries, idempotency
 from app.ledger import receiving as domain
 from app.ledger.entries import Entry
 from app.ledger.states import UNFINISHED
@@ -185,8 +185,10 @@ async def receive_upload(  # noqa: PLR0917 (what a request has)
 
 
 def _answer(services: Services, entry: Entry, answer: Upload | dict[str, Any], code: int) -> Response[Any]:
-    """The answer; an upload that is not finished has its bell rung after it."""
-    bell = BackgroundTask(domain.ring, services.pool, services.broker, entry.id, entry.options.priority, services.clock)
+    """The answer. After it, workers are rung for an upload that is not finished."""
+    bell = BackgroundTask(
+        bells.ring_upload, services.pool, services.broker, entry.id, entry.options.priority, services.clock
+    )
     return Response(
         answer,
         status_code=code,
