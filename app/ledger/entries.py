@@ -47,9 +47,9 @@ class Entry(msgspec.Struct, frozen=True):
     purged_at: datetime | None
     rejects_purged_at: datetime | None
     size_bytes: int
-    """Decoded bytes; what is staged so far while it is `receiving`."""
+    """Decoded bytes of the upload; of its staged batches while the upload is `receiving`."""
     bytes_staged: int
-    """In its batches: without the header, and in UTF-8."""
+    """Bytes in the batches: without the header, and in UTF-8."""
     bytes_counted: int
     bytes_applied: int
     batches_staged: int
@@ -60,16 +60,22 @@ class Entry(msgspec.Struct, frozen=True):
     batches_cancelled: int
     batches_retracting: int
     batches_retracted: int
-    rows_received: int
-    rows_accepted: int
-    rows_rejected: int
+    rows_received: int | None
+    """Exact once the upload is sealed; None before."""
+    rows_accepted: int | None
+    """Exact once every batch is counted; None before. So are `rows_rejected` and `mentions`."""
+    rows_rejected: int | None
     rows_applied: int
-    mentions: int
+    mentions: int | None
     mentions_applied: int
+    rows_counted: int
+    """Rows in the batches that are counted so far."""
+    rejects_counted: int
+    mentions_counted: int
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """A slice of an upload; what was counted is None until it was."""
+    """A slice of an upload. What a worker counts is None until the batch is counted."""
 
     id: int
     ordinal: int

@@ -67,6 +67,11 @@ class Request(msgspec.Struct, frozen=True):
     key: str
     fingerprint: Fingerprint
 
+    @classmethod
+    def of(cls, key: str, query: Sequence[tuple[str, str]]) -> Request:
+        """A request whose body is still to come."""
+        return cls(key, Fingerprint(query))
+
 
 def read_key(header: str | None) -> str | None:
     """The key in the header's value, None without one. Raises BadRequest."""

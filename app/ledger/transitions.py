@@ -47,13 +47,15 @@ class Claim(msgspec.Struct, frozen=True):
     token: uuid.UUID
     attempts: int
     first_line: int
+    rows_staged: int | None
+    """The number of its rows, as the cutter counted them; None if the batch was staged by an earlier release."""
     payload: bytes
-    """CSV, compressed with Zstandard."""
+    """CSV or JSON Lines, compressed with Zstandard."""
     options: Options
     format: Format
     received_at: datetime
     first: bool
-    """Whether it is the first of its upload."""
+    """Whether the claim is the first of its upload."""
 
 
 class FailedBatch(msgspec.Struct, frozen=True):

@@ -45,11 +45,11 @@ class Counters(msgspec.Struct, frozen=True):
 
     state: UploadState
     progress: Progress
-    rows_received: int
-    rows_accepted: int
-    rows_rejected: int
+    rows_received: int | None
+    rows_accepted: int | None
+    rows_rejected: int | None
     rows_applied: int
-    mentions: int
+    mentions: int | None
     mentions_applied: int
     batches: BatchesByState
 
