@@ -370,7 +370,7 @@ def _cut_by_parity(octets: Octets, runs: _Runs, lines: _Lines, *, final: bool) -
     if int(stretches.max()) > QUOTE_WINDOW:
         return None
     rows = int(np.count_nonzero(ends_row & (lines.start < lines.end)))
-    return Cut(end, _line_ends(lines, end), rows)
+    return Cut(end, int(np.searchsorted(lines.end, end)), rows)
 
 
 def _cut_by_fate(octets: Octets, runs: _Runs, lines: _Lines, *, final: bool) -> Cut:
@@ -390,14 +390,9 @@ def _cut_by_fate(octets: Octets, runs: _Runs, lines: _Lines, *, final: bool) -> 
         stop, chain = int(chain[-1]), chain[:-1]
     end = int(begin[stop])
     rows = int(np.count_nonzero(lines.start[chain] < lines.end[chain]))
-    return Cut(end, _line_ends(lines, end), rows)
+    return Cut(end, int(np.searchsorted(lines.end, end)), rows)
 
 
 def _certain(octets: Octets, *, final: bool) -> int:
     """Offset from which a line end does not count: a CR as the last byte may be followed by an LF."""
     return octets.size + 1 if final else octets.size - int(octets[-1] == CR)
-
-
-def _line_ends(lines: _Lines, end: int) -> int:
-    """How many of the lines end before this offset."""
-    return int(np.searchsorted(lines.end, end))
