@@ -1,4 +1,4 @@
-"""Merge a shard's pending deltas into the edges until there are none."""
+"""Merge a shard's pending deltas into the edges until none is left."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _once(conn: Connection, shard: int, most_edges: int) -> int | None:
     return merged
 
 
-# A Dramatiq actor has one queue, so each priority has its own; within a process, the urgent one goes first.
+# A Dramatiq actor has one queue, so each priority has its own actor. Within a process, urgent work goes first.
 merge, merge_urgent = (
     dramatiq.actor(
         actor_name=bells.actor_name(bells.MERGE, priority),

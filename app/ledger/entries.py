@@ -105,7 +105,7 @@ class Reject(msgspec.Struct, frozen=True):
     batch_id: int
     column_name: str | None
     value: bytes | None
-    """What stands in the column, where it could be told."""
+    """The value of the column, if the row has that column."""
     code: str
     message: str
     raw: bytes
@@ -122,7 +122,7 @@ async def upload(conn: AsyncConnection, upload_id: uuid.UUID) -> Entry:
 async def uploads(
     conn: AsyncConnection, *, state: UploadState | None, before: uuid.UUID | None, limit: int
 ) -> list[Entry]:
-    """A page of entries, the newest first: those received before the upload `before`. Raises NotFound for that one."""
+    """A page of the entries received before the upload `before`, the newest first. Raises NotFound for `before`."""
     found = await async_rows(conn, Entry, _ENTRIES, {"id": None, "state": state, "before_id": before, "limit": limit})
     if not found and before is not None:
         await upload(conn, before)
@@ -130,7 +130,7 @@ async def uploads(
 
 
 async def batches(conn: AsyncConnection, upload_id: uuid.UUID, *, after: int, limit: int) -> list[Batch]:
-    """A page of an upload's batches, in file order, after an ordinal. Raises NotFound."""
+    """A page of an upload's batches in file order, after the ordinal `after`. Raises NotFound."""
     found = await async_rows(conn, Batch, _BATCHES, {"upload_id": upload_id, "after": after, "limit": limit})
     if not found:
         await upload(conn, upload_id)
@@ -138,7 +138,7 @@ async def batches(conn: AsyncConnection, upload_id: uuid.UUID, *, after: int, li
 
 
 async def rejects(conn: AsyncConnection, upload_id: uuid.UUID, *, after: int, limit: int) -> list[Reject]:
-    """A page of an upload's rejects, in file order, after a line. Raises NotFound."""
+    """A page of an upload's rejects in file order, after the line `after`. Raises NotFound."""
     found = await async_rows(conn, Reject, _REJECTS, {"upload_id": upload_id, "after": after, "limit": limit})
     if not found:
         await upload(conn, upload_id)
@@ -146,7 +146,7 @@ async def rejects(conn: AsyncConnection, upload_id: uuid.UUID, *, after: int, li
 
 
 async def format_of(conn: AsyncConnection, upload_id: uuid.UUID) -> Format:
-    """How the upload's body is laid out. Raises NotFound; BadState where it came to nothing before that was known."""
+    """How the upload's rows are laid out. Raises NotFound; BadState if the header was never read."""
     found = await async_one(conn, _Format, _FORMAT, {"id": upload_id})
     if found is None:
         await upload(conn, upload_id)
@@ -171,7 +171,7 @@ async def upload_of_batch(conn: AsyncConnection, batch_id: int) -> uuid.UUID:
 async def reject_pages(
     pool: AsyncConnectionPool[AsyncConnection], upload_id: uuid.UUID
 ) -> AsyncGenerator[list[Reject]]:
-    """All of an upload's rejects, in file order, page by page; no connection is held between two pages."""
+    """All of an upload's rejects in file order, page by page. No connection is held between two pages."""
     after = 0
     while True:
         async with pool.connection() as conn:
