@@ -156,16 +156,12 @@ class FailOverRedisBroker(RedisBroker):
         the background thread took the task; the thread drops a task that is late while Redis is away.
         """
         deadline = time.monotonic() + self.enqueue_timeout
-        if self._background is not None:
-            return self._background.run(partial(self._send_late, messages, signals, deadline))
-        # A caller who waits does not wait for what has just failed.
-        return not self.away and self._send(messages, signals, deadline)
-
-    def _send_late(self, messages: Sequence[Message[Any]], signals: Sequence[Signal], deadline: float) -> None:
-        if not (self.away and time.monotonic() > deadline):
-            self._send(messages, signals, deadline)
+        task = partial(self._send, messages, signals, deadline)
+        return task() if self._background is None else self._background.run(task)
 
     def _send(self, messages: Sequence[Message[Any]], signals: Sequence[Signal], deadline: float) -> bool:
+        if self.away and (self._background is None or time.monotonic() > deadline):
+            return False  # a caller who waits does not wait for what has just failed; and a late ring is the sweeper's
         unsent = len(messages)
         try:
             for message in messages:
@@ -174,7 +170,10 @@ class FailOverRedisBroker(RedisBroker):
             self._signal(signals)
         except redis.RedisError as error:
             self._away_until = time.monotonic() + AWAY_SECONDS
-            log.warning("redis away: left to the sweeper", unsent=unsent, signals=len(signals), error=str(error))
+            if unsent:
+                log.warning("redis away: left to the sweeper", unsent=unsent, error=str(error))
+            else:
+                log.debug("redis away: listeners look by themselves", signals=len(signals), error=str(error))
             return False
         return True
 
