@@ -77,6 +77,12 @@ class UploadCutOff(MentiongraphError):
     exit_code = 3
 
 
+class RowsDiffer(MentiongraphError):
+    """A worker received another number of rows than the API staged."""
+
+    code = "rows-differ"
+
+
 class ClientGone(MentiongraphError):
     """The client did not wait for the answer."""
 

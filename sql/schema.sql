@@ -79,6 +79,7 @@ CREATE TABLE batches (
   )),
   first_line bigint NOT NULL CHECK (first_line >= 1),
   size_bytes integer NOT NULL CHECK (size_bytes > 0),
+  rows_staged integer CHECK (rows_staged > 0),
   payload bytea,
   attempts smallint NOT NULL DEFAULT 0 CHECK (attempts >= 0),
   next_attempt_at timestamptz NOT NULL,
@@ -98,6 +99,7 @@ CREATE TABLE batches (
   applied_at timestamptz,
   UNIQUE (upload_id, ordinal),
   CONSTRAINT every_row_is_accounted_for CHECK (rows_received = rows_accepted + rows_rejected),
+  CONSTRAINT received_rows_are_those_staged CHECK (rows_received = rows_staged),
   CONSTRAINT counted_batches_say_what_was_counted CHECK (
     state NOT IN ('counted', 'applied', 'checked', 'retracting', 'retracted') OR (
       counted_at IS NOT NULL AND rows_received IS NOT NULL AND rows_accepted IS NOT NULL

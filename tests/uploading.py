@@ -8,6 +8,8 @@ from datetime import datetime
 from uuid import UUID
 
 from app.ledger import receiving
+from app.ledger.receiving import Arriving
+from app.posts.compression import decoder
 from app.posts.options import Options
 from app.settings import Settings
 from app.store import postgres
@@ -34,11 +36,7 @@ def upload(
         async with postgres.async_pool(settings.database_url, role="test", size=3, statement_timeout=30) as pool:
             received = await receiving.receive(
                 pool,
-                body(),
-                options=options or Options(),
-                filename=filename,
-                encoding=None,
-                again=again,
+                Arriving(body(), decoder(None), options or Options(), filename=filename, again=again),
                 settings=settings,
                 received_by="test",
                 clock=lambda: received_at,

@@ -1,4 +1,4 @@
-"""Count a batch: claimed -> counted, its deltas written; then wake the merges of its shards."""
+"""Count a batch: claimed -> counted, its deltas written; then ring the merges of its shards."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import structlog
 
 from app.errors import Problem
 from app.graph import counting
-from app.ledger import bells, events, limits, transitions
+from app.ledger import bells, limits, transitions
 from app.ledger.states import Ring
 from app.ledger.transitions import Claim
 from app.posts.options import Priority
@@ -30,24 +30,24 @@ def _count(batch_id: int) -> None:
                         conn, claim, parameters, user_ids, now=postgres.clock(), days_kept=process.settings.days_kept
                     )
             except Exception as error:
-                # Whatever it is, the ledger keeps it, and the batch is tried again.
+                # The ledger keeps every error, and the batch is tried again.
                 log.exception("count failed", attempt=claim.attempts)
                 _fail(claim, error, its_own_fault=not postgres.server_failed(error))
-                events.announce(process.broker, [claim.upload_id])
+                bells.ring(process.broker, uploads=[claim.upload_id])
                 return
             if outcome is None:
-                log.warning("claim superseded: somebody else counts this batch")
+                log.warning("claim superseded: another worker counts this batch")
                 return
             log.info("counted", rows=outcome.rows_received, rejected=outcome.rows_rejected, edges=outcome.edges)
             shards = outcome.shards
             if claim.options.max_rejects is not None:
                 shards = limits.decide(conn, claim.upload_id, now=postgres.clock())
-    bells.ring_merges(process.broker, [Ring(shard, claim.options.priority) for shard in shards])
-    events.announce(process.broker, [claim.upload_id])
+    merges = [Ring(shard, claim.options.priority) for shard in shards]
+    bells.ring(process.broker, shards=merges, uploads=[claim.upload_id])
 
 
 def _fail(claim: Claim, error: Exception, *, its_own_fault: bool) -> None:
-    # On another connection: the one that was counted on may be the reason.
+    # On another connection: the connection that the batch was counted on may be the reason.
     with process.connection() as conn:
         transitions.fail(
             conn,
@@ -68,7 +68,7 @@ def _problem(claim: Claim, error: Exception) -> Problem:
     )
 
 
-# A Dramatiq actor has one queue, so each priority has its own; within a process, the urgent one goes first.
+# A Dramatiq actor has one queue, so each priority has its own actor. Within a process, urgent work goes first.
 count, count_urgent = (
     dramatiq.actor(
         actor_name=bells.actor_name(bells.COUNT, priority),

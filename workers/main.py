@@ -1,4 +1,4 @@
-"""Every actor: what `dramatiq workers.main` and `periodiq workers.main` load."""
+"""Every actor: the module that `dramatiq workers.main` loads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Merge a shard's pending deltas into the edges until there are none."""
+"""Merge a shard's pending deltas into the edges until none is left."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from workers.process import process
 
 log = structlog.get_logger(__name__)
 
-MOST_ANNOUNCED = 1000
+MOST_RUNG = 1000
 
 
 def _merge(shard: int) -> None:
@@ -40,15 +40,15 @@ def _merge(shard: int) -> None:
 
 
 def _once(conn: Connection, shard: int, most_edges: int) -> int | None:
-    waiting = events.waiting(conn, shard, limit=MOST_ANNOUNCED)
+    waiting = events.waiting(conn, shard, limit=MOST_RUNG)
     parameters = process.graph(conn).parameters
     merged = merging.merge_shard(conn, shard, parameters, most_edges=most_edges, now=postgres.clock())
     if merged:
-        events.announce(process.broker, waiting)
+        bells.ring(process.broker, uploads=waiting)
     return merged
 
 
-# A Dramatiq actor has one queue, so each priority has its own; within a process, the urgent one goes first.
+# A Dramatiq actor has one queue, so each priority has its own actor. Within a process, urgent work goes first.
 merge, merge_urgent = (
     dramatiq.actor(
         actor_name=bells.actor_name(bells.MERGE, priority),

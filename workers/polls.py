@@ -1,4 +1,4 @@
-"""A broker that knows when each queue was last asked for messages."""
+"""A broker that knows when each queue was last polled."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from app.store.broker import FailOverRedisBroker
 
 
 class PolledBroker(FailOverRedisBroker):
-    """`polled`: of each queue, the `time.monotonic` at which a consumer last asked for its messages.
+    """`polled` has, for each queue, the `time.monotonic` at which a consumer last polled the queue.
 
-    That Redis is away counts as an answer: the consumer goes on asking, and a restart would not help. Any other error
-    does not, since a consumer that meets it each time does no work.
+    A poll counts although Redis is away: the consumer goes on polling, and a restart would not help. A poll with any
+    other error does not count, since a consumer that always meets an error does no work.
     """
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 (those of its base)
@@ -36,7 +36,7 @@ class PolledBroker(FailOverRedisBroker):
 
 
 class _Polled(Consumer):
-    """A consumer, and what is to be called each time that it has asked."""
+    """A consumer that calls `polled` after each poll."""
 
     def __init__(self, consumer: Consumer, polled: Callable[[], None]) -> None:
         self._consumer, self._polled = consumer, polled

@@ -1,7 +1,7 @@
-"""What the actors of one worker process share, and its coming and going.
+"""One worker process: what its actors share, how it starts and how it stops.
 
-Importing this sets Dramatiq's broker: actors are bound to it as they are defined. It opens no connection: the pool
-opens when a worker process boots, Redis is connected to at the first message.
+Importing this module sets Dramatiq's broker, since actors are bound to a broker as they are defined. The import opens
+no connection: the pool opens when the worker process boots, and the broker connects to Redis at the first message.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from app import log
 from app import settings as environment
 from app.graph.parameters import GraphParameters, read_parameters
 from app.graph.users import UserIds
-from app.ledger import bells, events, fleet, limits, periods, sweeping, transitions
+from app.ledger import bells, fleet, limits, periods, sweeping, transitions
 from app.ledger.periods import Period
 from app.ledger.sweeping import Sweep
 from app.ledger.transitions import Claim
@@ -39,25 +39,25 @@ logger = structlog.get_logger(__name__)
 
 
 LONGEST_COUNT_SECONDS = 600.0
-"""Beyond it a claim is not renewed any more: whoever holds it is stuck, and another shall try."""
+"""A claim is not renewed for longer than this: its holder is stuck, and another worker shall try."""
 
 SKIP_DELAY = 600
-"""Seconds after which a scheduler's question is not answered any more. Many, since the clocks of hosts may differ, and
-a late question does no harm; not for ever, or a long outage would end with a long queue of them."""
+"""Seconds after which a worker skips a scheduler's ring. They are many, since the clocks of hosts may differ and a late
+ring does no harm. They are not infinite, since a long outage would end with a long queue of rings."""
 
 
 class Graph(NamedTuple):
-    """What every message needs to know of the graph."""
+    """What every message needs of the graph."""
 
     parameters: GraphParameters
     user_ids: UserIds
 
 
 class Process(Middleware):
-    """Settings, broker and database pool of this process; opens the pool when it boots, closes it when it stops.
+    """Settings, broker and database pool of this process. The pool opens when the process boots, and closes at the end.
 
-    Dramatiq's own retries, age and time limits are left out: attempts and back-off are the ledger's, and native code
-    cannot be stopped by an exception. `statement_timeout` and the size of a batch bound the work.
+    Dramatiq's own retries, age and time limits are not used: the ledger has attempts and back-off, and an exception
+    cannot stop native code. `statement_timeout` and the size of a batch bound the work.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -84,16 +84,16 @@ class Process(Middleware):
         self._me = fleet.Me(fleet.Role.WORKER)
         self._routines: list[Routine] = []
         self.unaided: Callable[[Sweep], None] | None = None
-        """Does what a sweep found while Redis is away; see workers.unaided."""
+        """Does the work that a sweep found while Redis is away; see workers/unaided.py."""
 
     @property
     def stopping(self) -> bool:
-        """Whether this process was told to stop: long work ends at its next commit."""
+        """Whether this process was told to stop. Long work then ends at its next commit."""
         return self._stopping.is_set()
 
     @contextmanager
     def holding(self, claim: Claim | Period, *, seconds: float = LONGEST_COUNT_SECONDS) -> Generator[None]:
-        """Keep a claim alive while its batch, or its period, is worked on; see `_renew_claims`."""
+        """Renew a claim while its batch or period is worked on; see `_renew_claims`."""
         self._claims[claim.token] = time.monotonic() + seconds
         try:
             yield
@@ -114,32 +114,32 @@ class Process(Middleware):
             yield conn
 
     def graph(self, conn: Connection) -> Graph:
-        """The graph's parameters and what is known of its users; read once, since they are fixed."""
+        """The graph's parameters, and the ids of its users. The parameters are fixed, so they are read once."""
         if self._graph is None:
             parameters = read_parameters(conn)
             self._graph = Graph(parameters, UserIds(bits=parameters.handle_bits, memory=self.settings.known_handles))
         return self._graph
 
     def sweep(self) -> None:
-        """One sweep, and the bells it asks for; or, while Redis is away, the work itself."""
+        """Sweep once, and ring for what the sweep found; or, while Redis is away, do the work."""
         try:
             empty = bells.queues_empty(self.broker)
         except redis.RedisError:
-            empty = True  # what bells there are, nobody hears
+            empty = True  # nobody hears the rings that wait there
         with self.connection() as conn:
             undecided = limits.undecided(conn)
             for upload in undecided:
                 limits.decide(conn, upload, now=postgres.clock())
             found = sweeping.sweep(conn, settings=self.settings, now=postgres.clock(), queues_empty=empty)
         if undecided:
-            events.announce(self.broker, undecided)
+            bells.ring(self.broker, uploads=undecided)
         if found is None:
             return
         if found.failed_batches or found.aborted_uploads:
             logger.warning("sweep", failed_batches=found.failed_batches, aborted_uploads=found.aborted_uploads)
         if found.batches:
             logger.info("sweep rings batches that are due", batches=len(found.batches), queues_empty=empty)
-        rung = bells.ring_counts(self.broker, found.batches) and bells.ring_merges(self.broker, found.shards)
+        rung = bells.ring(self.broker, batches=found.batches, shards=found.shards)
         if not rung and self.unaided is not None:
             self.unaided(found)
 
@@ -152,10 +152,10 @@ class Process(Middleware):
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
         settings = self.settings
         self._worker, self._booted = worker, time.monotonic()
-        # Twice: after so long health says it, after twice as long the process is ended.
+        # After so long the process is unhealthy; after twice as long the watchdog ends the process.
         watchdog = Watchdog(self._ages, limit=2 * settings.silence_seconds, stopping=self._stopping)
         self._routines = [
-            # The scheduler's finest period is a minute; lost work should not wait that long, nor for the scheduler.
+            # Lost work should wait neither for the scheduler nor for a minute, which is its shortest period.
             Routine("sweep", self.sweep, seconds=settings.sweep_seconds, stopping=self._stopping),
             Routine("claims", self._renew_claims, seconds=settings.claim_seconds / 6, stopping=self._stopping),
             Routine("heartbeat", self.heartbeat, seconds=settings.heartbeat_seconds, stopping=self._stopping),
@@ -181,13 +181,13 @@ class Process(Middleware):
             self._me.heartbeat(conn, idle=max(self._polls().values(), default=0.0))
 
     def _polls(self) -> dict[str, float]:
-        """For how many seconds each queue was not asked for messages."""
+        """For how many seconds each queue was not polled."""
         now, polled = time.monotonic(), self.broker.polled
         queues = list(self._worker.consumers) if self._worker else []
         return {queue: now - polled.get(queue, self._booted) for queue in queues}
 
     def _ages(self) -> Mapping[str, float]:
-        """As the watchdog wants it. A thread that has ended will never go on."""
+        """For how many seconds each part made no progress, for the watchdog; for ever, if its thread has ended."""
         ages = {f"the consumer of queue {queue}": age for queue, age in self._polls().items()}
         threads: list[threading.Thread] = [*self._routines]
         if self._worker is not None:
@@ -204,6 +204,6 @@ class Process(Middleware):
 
 
 process = Process(environment.load())
-"""Of this process."""
+"""The one instance in this process."""
 
 set_broker(process.broker)

@@ -1,4 +1,4 @@
-"""What keeps a process honest: threads that go on whatever happens, and a watchdog that ends it when others do not."""
+"""Threads that go on whatever happens, and a watchdog that ends the process when another thread hangs."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import structlog
 logger = structlog.get_logger(__name__)
 
 HUNG = 70
-"""Exit code of a process that ended itself (EX_SOFTWARE)."""
+"""The exit code of a process that ended itself (EX_SOFTWARE)."""
 
 
 class Routine(threading.Thread):
-    """Does its work now and every few seconds, until `stopping` is set. Errors are logged: it outlives them."""
+    """A thread that does its work now and every few seconds, until `stopping` is set. It logs errors and goes on."""
 
     def __init__(self, name: str, work: Callable[[], object], *, seconds: float, stopping: threading.Event) -> None:
         super().__init__(name=name, daemon=True)
@@ -33,10 +33,10 @@ class Routine(threading.Thread):
 
 
 class Watchdog:
-    """Ends the process at once, for its supervisor to start another, when something that must go on has stopped.
+    """Ends the process at once when a part of the process hangs, so that its supervisor starts another process.
 
-    `ages` answers, by name, for how many seconds each such thing has not gone on. What the process had in hand is done
-    by others: a proper stop would wait for the very thread that hangs.
+    `ages` returns, by name, for how many seconds each part has made no progress. Other processes do the work that this
+    process had taken. A proper stop would wait for the very thread that hangs.
     """
 
     def __init__(
@@ -52,10 +52,10 @@ class Watchdog:
         self._looked = self._awake = clock()
 
     def look(self) -> None:
-        """To be called a few times in `limit` seconds."""
+        """Look at every part once. To be called a few times within `limit` seconds."""
         now = self._clock()
         if now - self._looked > self._limit / 2:
-            # The whole process stood still (it was stopped, or its machine suspended): everything is late.
+            # The whole process stood still, because it was stopped or its machine suspended: every part is late.
             self._awake = now
         self._looked = now
         for name, age in self._ages().items():

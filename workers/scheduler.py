@@ -1,8 +1,8 @@
-"""The scheduler: each minute it asks the workers to do what is done now and then. Start as many as you like.
+"""The scheduler: each minute it rings workers for periodic work. Start as many schedulers as you like.
 
-periodiq's own process ends when Redis is away at the instant of a tick. This one leaves that tick out, and leaves signs
-of life. What is asked twice, by two of them, is done once (see app.periods); what nobody asked is done after the next
-tick.
+periodiq's own process ends if Redis is away at the instant of a tick. This scheduler skips that tick, and leaves
+heartbeats. When two schedulers ring for the same period, a worker works the period once (see app/ledger/periods.py).
+A period that nobody rang for is worked after the next tick.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ logger = structlog.get_logger(__name__)
 
 
 class Scheduler(periodiq.Scheduler):
-    """periodiq's, that survives whatever Redis does. `ticked`: the `time.monotonic` of the last tick."""
+    """periodiq's scheduler, made to survive whatever Redis does. `ticked` is the `time.monotonic` of the last tick."""
 
     def __init__(self, broker: dramatiq.Broker) -> None:
-        # Under the actors' names, without what they do: their modules would double this process's memory.
+        # Actors with the right names and no work: the real actors' modules would double this process's memory.
         when = {"periodic": periodiq.cron(bells.ASKED_FOR)}
         actor = partial(dramatiq.actor, broker=broker, queue_name=bells.MAINTENANCE_QUEUE, **when)
         super().__init__([actor(_elsewhere, actor_name=name) for name in bells.PERIODIC])
         self.ticked = time.monotonic()
 
     def loop(self) -> None:
-        """Wakes up each second. A signal, and the alarm is one, may come to another thread (after a SIGSTOP, to the
-        first that runs): then it does not wake this one, which is to act on it."""
+        """Look each second for an alarm. An alarm is a signal, and the system may deliver a signal to another thread
+        (after a SIGSTOP, to the first that runs), which does not interrupt this thread."""
         while True:
             with suppress(Empty):
                 self.alarm_q.get(timeout=1)
@@ -55,14 +55,14 @@ class Scheduler(periodiq.Scheduler):
         for actor in actors:
             try:
                 super().send_actors([actor], now)
-            except Exception as error:  # noqa: BLE001 (asked again at the next tick)
+            except Exception as error:  # noqa: BLE001 (rung again at the next tick)
                 what = f"{type(error).__name__}: {error}"
-                logger.warning("could not be asked; asked again in a minute", actor=actor.actor_name, error=what)
+                logger.warning("could not ring; the next ring follows in a minute", actor=actor.actor_name, error=what)
         self.ticked = time.monotonic()
 
 
 def _elsewhere() -> None:
-    """What is asked for is done by workers."""
+    """Workers do the work."""
     raise NotImplementedError
 
 

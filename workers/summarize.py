@@ -1,4 +1,4 @@
-"""Make summaries of what was merged: each minute, and once there is nothing else to do."""
+"""Make summaries of merged deltas: each minute, and when a worker has nothing else to do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 
 def work() -> None:
-    """If it is time."""
+    """Summarize what waits, if it is time."""
     with process.connection() as conn:
         deltas = summarizing.work(
             conn,

@@ -1,4 +1,4 @@
-"""Ring again for work whose message was lost, and end what nobody will end."""
+"""Ring again for work whose ring was lost, and end batches and uploads whose process is gone."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Work without Redis: what a sweep finds, the process that swept does by itself, while nobody can be rung.
+"""Work without Redis: while nobody can be rung, the process that swept does the work that the sweep found.
 
-Slower, since a sweep is made every few seconds only and by one thread of each process; but nothing waits for Redis.
+This is slower, since each process sweeps every few seconds only, on one thread; but nothing waits for Redis.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from workers.process import process
 
 
 def work(found: Sweep) -> None:
-    """Count the batches, merge the shards, make summaries. What others have in hand is passed over."""
+    """Count the batches, merge the shards, make summaries. Skips what another process has taken."""
     for actor, rings in ((count, found.batches), (merge, found.shards)):
         for ring in rings:
             if process.stopping:

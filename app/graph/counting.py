@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 import sql
+from app.errors import RowsDiffer
 from app.graph import delta_days
 from app.graph.deltas import by_id, pack
 from app.graph.mentions import PROFILES, Counted, count
@@ -50,10 +51,15 @@ def count_batch(
     """Count a claimed batch and flip it to `counted` with its deltas and rejects. None if the claim was superseded.
     The days of mentions are told apart as far back as `days_kept`; 0: they are not.
 
-    Its users are added first, in transactions of their own: they are the same whoever adds them.
+    Its users are added first, in transactions of their own: they are the same whoever adds them. Raises RowsDiffer.
     """
     reader = READERS[claim.options.format]
     posts = reader.read(decompress(claim.payload), claim.format, first_line=claim.first_line)
+    if claim.rows_staged not in {None, posts.rows}:
+        raise RowsDiffer(
+            f"batch {claim.batch_id} has {posts.rows} rows, and {claim.rows_staged} when it was staged. Nothing of it "
+            "was counted: do the API and the workers run the same release?"
+        )
     counted = count(
         posts.frame,
         profile=PROFILES[claim.options.profile],

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, NamedTuple
 
-from litestar import Request
+import msgspec
 from litestar.params import QueryParameter
 
 from app.errors import BadRequest
@@ -66,8 +66,23 @@ WANTED: dict[str, str] = {
 """What some parameters have to be, for people: by the name of the argument that has it."""
 
 
+class GivenOptions(NamedTuple):
+    """The options that a query gives. What the query leaves open, the Content-Type of the file decides."""
+
+    options: Options
+    format: InputFormat | None
+    encoding: Encoding | None
+
+    def for_file(self, media_type: str | None, charset: str) -> Options:
+        """The options of a file of this Content-Type."""
+        by_type = InputFormat.JSONL if media_type in JSONL_TYPES else InputFormat.CSV
+        by_charset = CHARSETS.get(charset.lower(), Encoding.UTF_8)
+        return msgspec.structs.replace(
+            self.options, format=self.format or by_type, encoding=self.encoding or by_charset
+        )
+
+
 def read_options(  # noqa: PLR0917 (each is a query parameter)
-    request: Request[Any, Any, Any],
     text: Annotated[
         str, QueryParameter(description="Column, or key, of the text.", pattern=_COLUMN, max_length=200)
     ] = "data",
@@ -122,7 +137,7 @@ def read_options(  # noqa: PLR0917 (each is a query parameter)
             pattern=r"^([0-9]{1,12}|(100|[0-9]{1,2}(\.[0-9]{1,6})?)%)$",
         ),
     ] = None,
-) -> Options:
+) -> GivenOptions:
     """The query as options. Raises BadRequest."""
     if profile not in PROFILES:
         raise BadRequest(f"there is no mention profile {profile!r}; known: {', '.join(PROFILES)}.")
@@ -130,12 +145,8 @@ def read_options(  # noqa: PLR0917 (each is a query parameter)
         raise BadRequest(
             f"the columns of text, timestamp and author are three; asked for: {text!r}, {timestamp!r}, {author!r}."
         )
-    media_type, parameters = request.content_type
-    charset = CHARSETS.get(parameters.get("charset", "").lower(), Encoding.UTF_8)
-    return Options(
+    options = Options(
         columns=ColumnNames(text=text, timestamp=timestamp, author=author),
-        format=format or (InputFormat.JSONL if media_type in JSONL_TYPES else InputFormat.CSV),
-        encoding=encoding or charset,
         delimiter=delimiter,
         profile=profile,
         retweets=retweets,
@@ -144,6 +155,7 @@ def read_options(  # noqa: PLR0917 (each is a query parameter)
         dry_run=dry_run,
         max_rejects=_limit(max_rejects),
     )
+    return GivenOptions(options, format, encoding)
 
 
 def _limit(given: str | None) -> RejectLimit | None:

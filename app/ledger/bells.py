@@ -1,22 +1,29 @@
-"""Ringing the bell: the only place that enqueues, and the names by which the actors are known.
+"""Ringing: the only module that enqueues, and the names by which the actors are known.
 
-Messages are sent by name, so that the API need not import the actors; a test checks the names, queues and arguments
-against the registered ones. A bell that cannot be rung is logged and left to the sweeper: the ledger knows what is due.
-No error of Redis gets out of here. A broker in the background (the API's) rings by and by, and answers True at once.
+Whoever has changed the ledger calls `ring`: routes, actors, the sweep, the CLI. The way of a ring is `ring` →
+`broker.send` → `broker.enqueue` → Dramatiq. A broker in the background (the API's) has its own thread do the last two.
+
+Messages are sent by name, so that the API need not import the actors. A test checks the names, queues and arguments
+against the registered actors. A ring may be lost: the sweeper finds in the ledger what is due, and listeners look by
+themselves now and then. No error of Redis leaves this module, save from `queues_empty`.
 """
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable
-from functools import partial
 
+import psycopg
 import redis
 import structlog
 from dramatiq import Message
+from psycopg_pool import AsyncConnectionPool
 
+import sql
 from app.ledger.states import Ring
 from app.posts.options import Priority
-from app.store.broker import FailOverRedisBroker
+from app.store.broker import FailOverRedisBroker, Signal
+from app.store.postgres import AsyncConnection, Now, async_scalars
 
 log = structlog.get_logger(__name__)
 
@@ -29,19 +36,26 @@ SUMMARIZE = "summarize"
 SUMMARIZE_SOON = "summarize_soon"
 
 PERIODIC = (SWEEP, SUMMARIZE, DECAY, PURGE)
-"""What schedulers ask for."""
+"""The actors that schedulers ring for."""
 ASKED_FOR = "* * * * *"
-"""When they do (cron): every minute, so that a missed period or a killed run is soon caught up."""
+"""When schedulers ring (cron): every minute, so that a worker soon catches up on a missed period or a killed run."""
 
 URGENT_SUFFIX = "_urgent"
 
 QUEUES = {Priority.URGENT: "urgent", Priority.BULK: "bulk"}
 RANKS = {Priority.URGENT: 0, Priority.BULK: 10}
-"""Dramatiq's priorities, within what one process has fetched: the lower, the sooner."""
+"""Dramatiq's priorities among the messages that one process has fetched: the lower, the sooner."""
 
 MAINTENANCE_QUEUE = "maintenance"
 IDLE_RANK = 20
-"""Of what is done when there is nothing else to do."""
+"""The priority of work for an idle process."""
+
+LISTENED = "events"
+"""The stream that listeners read: `<namespace>:events`. Each entry names one upload and nothing else."""
+KEPT = 10_000
+"""About how many entries the stream keeps. A listener that was away for longer looks at every upload anyway."""
+
+_RING_BATCHES = sql.query("ledger/bells/ring_batches")
 
 
 def actor_name(verb: str, priority: Priority) -> str:
@@ -49,45 +63,58 @@ def actor_name(verb: str, priority: Priority) -> str:
     return verb + URGENT_SUFFIX if priority is Priority.URGENT else verb
 
 
-def ring_counts(broker: FailOverRedisBroker, batches: Iterable[Ring]) -> bool:
-    """Wake a worker for each batch. False if Redis is away."""
-    return _send(broker, [_message(COUNT, ring) for ring in batches])
+def ring(
+    broker: FailOverRedisBroker,
+    *,
+    batches: Iterable[Ring] = (),
+    shards: Iterable[Ring] = (),
+    uploads: Iterable[uuid.UUID] = (),
+) -> bool:
+    """Ring a worker for each batch to count and each shard to merge, and then whoever listens to the uploads.
+
+    To be called after the commit. Returns False if Redis is away; a broker in the background returns True at once.
+    """
+    messages = [_message(COUNT, each) for each in batches] + [_message(MERGE, each) for each in shards]
+    signals = [Signal(stream(broker), "upload", str(upload), KEPT) for upload in uploads]
+    return broker.send(messages, signals=signals) if messages or signals else True
 
 
-def ring_merges(broker: FailOverRedisBroker, shards: Iterable[Ring]) -> bool:
-    """Wake a worker for each shard. False if Redis is away."""
-    return _send(broker, [_message(MERGE, ring) for ring in shards])
+async def ring_upload(
+    pool: AsyncConnectionPool[AsyncConnection],
+    broker: FailOverRedisBroker,
+    upload_id: uuid.UUID,
+    priority: Priority,
+    clock: Now,
+) -> None:
+    """Ring for every batch of a sealed upload that is to be counted. Never raises. The broker is in the background."""
+    try:
+        async with pool.connection() as conn:
+            batches = await async_scalars(conn, _RING_BATCHES, {"upload_id": upload_id, "now": clock()})
+    except psycopg.Error as error:
+        log.warning("could not ring; the sweeper will", upload=str(upload_id), error=str(error))
+        return
+    ring(broker, batches=[Ring(batch, priority) for batch in batches], uploads=[upload_id])
 
 
 def ring_summaries(broker: FailOverRedisBroker) -> bool:
-    """Have summaries made when there is nothing else to do. False if Redis is away; they are made within a minute."""
+    """Ring an idle worker for summaries. Returns False if Redis is away: then a scheduler rings within a minute."""
     try:
         if broker.queue_length(MAINTENANCE_QUEUE):
-            return True  # most likely it is this bell; and a minute later nobody needs it
+            return True  # most likely this very ring; and a minute later nobody needs it
     except redis.RedisError:
         return False
-    return _send(broker, [Message(MAINTENANCE_QUEUE, SUMMARIZE_SOON, (), {}, {})])
+    return broker.send([Message(MAINTENANCE_QUEUE, SUMMARIZE_SOON, (), {}, {})])
 
 
 def queues_empty(broker: FailOverRedisBroker) -> bool:
-    """Whether no batch's or shard's bell is waiting. Raises redis.ConnectionError."""
+    """Whether no ring for a batch or a shard is waiting. Raises redis.ConnectionError."""
     return all(broker.queue_length(queue) == 0 for queue in QUEUES.values())
+
+
+def stream(broker: FailOverRedisBroker) -> str:
+    """The key of the stream that listeners read."""
+    return f"{broker.namespace}:{LISTENED}"
 
 
 def _message(verb: str, ring: Ring) -> Message[None]:
     return Message(QUEUES[ring.priority], actor_name(verb, ring.priority), (ring.id,), {}, {})
-
-
-def _send(broker: FailOverRedisBroker, messages: list[Message[None]]) -> bool:
-    return broker.errand(partial(_enqueue, broker, messages))
-
-
-def _enqueue(broker: FailOverRedisBroker, messages: list[Message[None]], deadline: float) -> bool:
-    with broker.until(deadline):
-        for sent, message in enumerate(messages):
-            try:
-                broker.enqueue(message)
-            except redis.RedisError as error:
-                log.warning("redis away: left to the sweeper", unsent=len(messages) - sent, error=str(error))
-                return False
-    return True

@@ -47,9 +47,9 @@ class Entry(msgspec.Struct, frozen=True):
     purged_at: datetime | None
     rejects_purged_at: datetime | None
     size_bytes: int
-    """Decoded bytes; what is staged so far while it is `receiving`."""
+    """Decoded bytes of the upload; of its staged batches while the upload is `receiving`."""
     bytes_staged: int
-    """In its batches: without the header, and in UTF-8."""
+    """Bytes in the batches: without the header, and in UTF-8."""
     bytes_counted: int
     bytes_applied: int
     batches_staged: int
@@ -60,16 +60,22 @@ class Entry(msgspec.Struct, frozen=True):
     batches_cancelled: int
     batches_retracting: int
     batches_retracted: int
-    rows_received: int
-    rows_accepted: int
-    rows_rejected: int
+    rows_received: int | None
+    """Exact once the upload is sealed; None before."""
+    rows_accepted: int | None
+    """Exact once every batch is counted; None before. So are `rows_rejected` and `mentions`."""
+    rows_rejected: int | None
     rows_applied: int
-    mentions: int
+    mentions: int | None
     mentions_applied: int
+    rows_counted: int
+    """Rows in the batches that are counted so far."""
+    rejects_counted: int
+    mentions_counted: int
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """A slice of an upload; what was counted is None until it was."""
+    """A slice of an upload. What a worker counts is None until the batch is counted."""
 
     id: int
     ordinal: int
@@ -99,7 +105,7 @@ class Reject(msgspec.Struct, frozen=True):
     batch_id: int
     column_name: str | None
     value: bytes | None
-    """What stands in the column, where it could be told."""
+    """The value of the column, if the row has that column."""
     code: str
     message: str
     raw: bytes
@@ -116,7 +122,7 @@ async def upload(conn: AsyncConnection, upload_id: uuid.UUID) -> Entry:
 async def uploads(
     conn: AsyncConnection, *, state: UploadState | None, before: uuid.UUID | None, limit: int
 ) -> list[Entry]:
-    """A page of entries, the newest first: those received before the upload `before`. Raises NotFound for that one."""
+    """A page of the entries received before the upload `before`, the newest first. Raises NotFound for `before`."""
     found = await async_rows(conn, Entry, _ENTRIES, {"id": None, "state": state, "before_id": before, "limit": limit})
     if not found and before is not None:
         await upload(conn, before)
@@ -124,7 +130,7 @@ async def uploads(
 
 
 async def batches(conn: AsyncConnection, upload_id: uuid.UUID, *, after: int, limit: int) -> list[Batch]:
-    """A page of an upload's batches, in file order, after an ordinal. Raises NotFound."""
+    """A page of an upload's batches in file order, after the ordinal `after`. Raises NotFound."""
     found = await async_rows(conn, Batch, _BATCHES, {"upload_id": upload_id, "after": after, "limit": limit})
     if not found:
         await upload(conn, upload_id)
@@ -132,7 +138,7 @@ async def batches(conn: AsyncConnection, upload_id: uuid.UUID, *, after: int, li
 
 
 async def rejects(conn: AsyncConnection, upload_id: uuid.UUID, *, after: int, limit: int) -> list[Reject]:
-    """A page of an upload's rejects, in file order, after a line. Raises NotFound."""
+    """A page of an upload's rejects in file order, after the line `after`. Raises NotFound."""
     found = await async_rows(conn, Reject, _REJECTS, {"upload_id": upload_id, "after": after, "limit": limit})
     if not found:
         await upload(conn, upload_id)
@@ -140,7 +146,7 @@ async def rejects(conn: AsyncConnection, upload_id: uuid.UUID, *, after: int, li
 
 
 async def format_of(conn: AsyncConnection, upload_id: uuid.UUID) -> Format:
-    """How the upload's body is laid out. Raises NotFound; BadState where it came to nothing before that was known."""
+    """How the upload's rows are laid out. Raises NotFound; BadState if the header was never read."""
     found = await async_one(conn, _Format, _FORMAT, {"id": upload_id})
     if found is None:
         await upload(conn, upload_id)
@@ -165,7 +171,7 @@ async def upload_of_batch(conn: AsyncConnection, batch_id: int) -> uuid.UUID:
 async def reject_pages(
     pool: AsyncConnectionPool[AsyncConnection], upload_id: uuid.UUID
 ) -> AsyncGenerator[list[Reject]]:
-    """All of an upload's rejects, in file order, page by page; no connection is held between two pages."""
+    """All of an upload's rejects in file order, page by page. No connection is held between two pages."""
     after = 0
     while True:
         async with pool.connection() as conn:

@@ -1,37 +1,34 @@
-"""What happens to an upload, told as it happens: the ledger's events, and the wake-up calls of those who listen.
+"""What happens to an upload, told as it happens: the events of the ledger, and the listeners that wait for them.
 
-Whoever changes an upload announces it after its commit: an entry of the Redis stream `<namespace>:events` that names
-the upload and nothing else. Listeners then read the ledger. An announcement may be lost: they look by themselves as
-well, now and then, and often while Redis is away.
+Whoever changes an upload rings its listeners after the commit (`app.ledger.bells.ring`). A ring is an entry of a Redis
+stream that names the upload and nothing else. Listeners then read the ledger. A ring may be lost, so listeners also
+look by themselves: now and then, and often while Redis is away.
 """
 
 from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, Generator, Iterable
+from collections.abc import AsyncGenerator, Generator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any, cast
 
 import msgspec
-import redis
 import structlog
 from psycopg_pool import AsyncConnectionPool
 
 import sql
 from app.errors import Problem, TooManyListeners
+from app.ledger import bells
 from app.store.broker import FailOverRedisBroker
 from app.store.postgres import AsyncConnection, Connection, async_exactly_one, async_rows, scalars
 
 log = structlog.get_logger(__name__)
 
-KEPT = 10_000
-"""Announcements that the stream keeps, about: a reader that was away for longer wakes everybody anyway."""
-
 MAX_LISTENERS = 200
 READ_MILLISECONDS = 1000
-"""How long one read waits for an announcement: less than the client's time-out."""
+"""How long one read waits for a ring: less than the client's time-out."""
 RETRY_SECONDS = 1.0
 WRITERS_PAUSE = 0.05
 WRITERS_SECONDS = 2.0
@@ -62,41 +59,13 @@ class _Horizon(msgspec.Struct, frozen=True):
     writers: list[str]
 
 
-# Announcing -----------------------------------------------------------------------------------------------------------
-
-
-def announce(broker: FailOverRedisBroker, upload_ids: Iterable[uuid.UUID]) -> bool:
-    """Wake those who listen to these uploads. False if Redis is away: they look by themselves."""
-    announced = list(upload_ids)
-
-    def tell(_deadline: float) -> bool:
-        try:
-            pipeline = broker.client.pipeline(transaction=False)
-            for upload_id in announced:
-                pipeline.xadd(_stream(broker), {"upload": str(upload_id)}, maxlen=KEPT, approximate=True)
-            pipeline.execute()
-        except redis.RedisError as error:
-            log.debug("not announced", error=str(broker.lost(error)))
-            return False
-        return True
-
-    return broker.errand(tell)
-
-
 def waiting(conn: Connection, shard: int, *, limit: int) -> list[uuid.UUID]:
-    """The uploads that the shard's next merge will touch, to be announced after it."""
+    """The uploads that the shard's next merge will touch, for their listeners to be rung after the merge."""
     return scalars(conn, _WAITING, {"shard": shard, "limit": limit})
 
 
-def _stream(broker: FailOverRedisBroker) -> str:
-    return f"{broker.namespace}:events"
-
-
-# Listening ------------------------------------------------------------------------------------------------------------
-
-
 class Bell:
-    """One listener's: rung when its upload is announced, and when nobody knows."""
+    """The bell of one listener. The hub rings it when its upload changed, or may have changed."""
 
     def __init__(self) -> None:
         self._rung = asyncio.Event()
@@ -105,7 +74,7 @@ class Bell:
         self._rung.set()
 
     async def wait(self, seconds: float) -> None:
-        """Until it is rung, or for so long."""
+        """Wait for a ring, up to so many seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._rung.wait()
@@ -113,19 +82,19 @@ class Bell:
 
 
 class Hub:
-    """The listeners of this process, and the one task that reads the stream for them, while there are any."""
+    """The listeners of this process, and one task that reads the stream for them while there are listeners."""
 
     def __init__(self, broker: FailOverRedisBroker) -> None:
         self._broker = broker
         self._bells: dict[uuid.UUID, set[Bell]] = {}
         self._reader: asyncio.Task[None] | None = None
         self.connected = False
-        """Whether announcements are heard."""
+        """Whether the stream is being read."""
         self.closed = False
 
     @property
     def listeners(self) -> int:
-        return sum(len(bells) for bells in self._bells.values())
+        return sum(len(each) for each in self._bells.values())
 
     def check_room(self, upload_id: uuid.UUID) -> None:
         """Raises TooManyListeners."""
@@ -136,7 +105,7 @@ class Hub:
 
     @contextmanager
     def listen(self, upload_id: uuid.UUID) -> Generator[Bell]:
-        """A bell that is rung whenever the upload is announced. Raises TooManyListeners."""
+        """A bell that rings whenever the upload changes. Raises TooManyListeners."""
         self.check_room(upload_id)
         bell = Bell()
         self._bells.setdefault(upload_id, set()).add(bell)
@@ -154,7 +123,7 @@ class Hub:
                 self.connected = False
 
     def close(self) -> None:
-        """Let every listener go: the process stops."""
+        """Let every listener go, because the process stops."""
         self.closed = True
         self._ring_all()
 
@@ -168,7 +137,7 @@ class Hub:
                     last = await self._hear(last)
             except Exception as error:  # noqa: BLE001 (this task outlives whatever a server answers; listeners poll)
                 if self.connected:
-                    log.warning("announcements are not heard; listeners poll", error=str(error))
+                    log.warning("rings are not heard; listeners poll", error=str(error))
                 self.connected = False
                 self._ring_all()
             await asyncio.sleep(RETRY_SECONDS)
@@ -181,20 +150,21 @@ class Hub:
         return last
 
     def _newest(self) -> str:
-        entries = cast("list[tuple[bytes, Any]]", self._broker.client.xrevrange(_stream(self._broker), count=1))
+        found = self._broker.client.xrevrange(bells.stream(self._broker), count=1)
+        entries = cast("list[tuple[bytes, Any]]", found)
         return entries[0][0].decode() if entries else "0-0"
 
     def _after(self, last: str) -> list[tuple[str, uuid.UUID]]:
-        stream = _stream(self._broker)
+        stream = bells.stream(self._broker)
         found: Any = self._broker.client.xread({stream: last}, block=READ_MILLISECONDS)
-        # By redis-py's version and protocol: a mapping or pairs, entries once or twice in a list.
+        # redis-py answers, by version and protocol, a mapping or pairs, with entries once or twice in a list.
         lists = [entries for _, entries in (found.items() if isinstance(found, dict) else found or [])]
         flat = [entry for entries in lists for entry in (entries[0] if _nested(entries) else entries)]
         return [(entry.decode(), uuid.UUID(fields[b"upload"].decode())) for entry, fields in flat]
 
     def _ring_all(self) -> None:
-        for bells in self._bells.values():
-            for bell in bells:
+        for rung in self._bells.values():
+            for bell in rung:
                 bell.ring()
 
 
@@ -205,10 +175,11 @@ def _nested(entries: list[Any]) -> bool:
 
 
 async def after(pool: Pool, upload_id: uuid.UUID, last: int) -> AsyncGenerator[Event]:
-    """The upload's events after one, in order, up to the present; none is ever passed over.
+    """The upload's events after the event `last`, in order, up to the present. No event is ever passed over.
 
-    Numbers are given before they are committed, so a lower one may appear later: whoever was writing events when we
-    looked is waited for. They write them at their transactions' ends, so this takes milliseconds.
+    An event gets its number before its transaction commits, so a lower number may appear later. This function therefore
+    waits for every transaction that was writing events when it looked. Transactions write events at their end, so the
+    wait takes milliseconds.
     """
     async with pool.connection() as conn:
         horizon = await _horizon(conn, upload_id)
@@ -216,7 +187,7 @@ async def after(pool: Pool, upload_id: uuid.UUID, last: int) -> AsyncGenerator[E
     deadline = asyncio.get_running_loop().time() + WRITERS_SECONDS
     while writing:
         if asyncio.get_running_loop().time() > deadline:
-            return  # somebody's transaction stands still: the caller asks again, after a heartbeat
+            return  # a transaction stands still: the caller asks again, after a heartbeat
         await asyncio.sleep(WRITERS_PAUSE)
         async with pool.connection() as conn:
             writing &= set((await _horizon(conn, upload_id)).writers)

@@ -1,8 +1,8 @@
-"""The fleet: which workers and schedulers there are, and whether each goes on with what it is there for.
+"""The fleet: which workers and schedulers there are, and whether each of them is healthy.
 
-Each of them leaves a heartbeat in PostgreSQL every few seconds, which says how long ago it last did what it must
-keep doing: a worker asks each of its queues for messages, a scheduler wakes up each minute. A process that hangs leaves
-none; a process of which a part hangs leaves heartbeats that say so.
+Every process leaves a heartbeat in PostgreSQL every few seconds. A heartbeat says how long ago the process last did
+its regular work: a worker polls each of its queues, a scheduler ticks each minute. A process that hangs leaves no
+heartbeat. If only a part of a process hangs, its heartbeats say so.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ TICK = 60.0
 """Seconds between two ticks of a scheduler."""
 
 REMEMBERED = 24 * 3600.0
-"""Seconds for which a process that was killed is still listed."""
+"""Seconds for which a killed process is still listed."""
 
 
 class Role(StrEnum):
-    """What a process is there for."""
+    """The kind of a process."""
 
     WORKER = "worker"
     SCHEDULER = "scheduler"
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """A process as its last heartbeat has it; `silent` and `idle` in seconds."""
+    """A process as its last heartbeat describes the process; `silent` and `idle` are seconds."""
 
     role: Role
     host: str
@@ -50,17 +50,17 @@ class Seen(msgspec.Struct, frozen=True):
     started_at: datetime
     seen_at: datetime
     silent: float
-    """Since its last heartbeat."""
+    """Seconds since the last heartbeat."""
     idle: float
-    """Since it last asked the queue that it asked the longest ago, or ticked."""
+    """Seconds since the worker polled the queue that waited longest, or since the scheduler ticked."""
 
     @property
     def here(self) -> bool:
-        """Whether it runs on this host, and we see it: a container does not see its neighbours' processes."""
+        """Whether we see the process on this host; a container does not see its neighbours' processes."""
         return self.host == socket.gethostname() and self.born == born(self.pid)
 
     def ailment(self, settings: Settings) -> str | None:
-        """What is wrong with it; None if nothing is."""
+        """What is wrong with the process; None if nothing is."""
         if self.silent > settings.silence_seconds:
             return f"it has not been heard of for {self.silent:.0f} s"
         if self.role is Role.WORKER and self.idle > settings.silence_seconds:
@@ -71,7 +71,7 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 class FleetMember(msgspec.Struct, frozen=True):
-    """A worker process or a scheduler, as it is shown. `ailment`: what is wrong with it, null: nothing."""
+    """A worker or scheduler, as it is shown. `ailment` says what is wrong with the process; null: nothing."""
 
     role: Role
     host: str
@@ -86,7 +86,7 @@ class FleetMember(msgspec.Struct, frozen=True):
 
 
 class Me:
-    """This process, as it is entered."""
+    """This process, as the fleet knows it."""
 
     def __init__(self, role: Role) -> None:
         self._key = {"host": socket.gethostname(), "pid": os.getpid(), "born": born(os.getpid()) or 0}
@@ -94,27 +94,27 @@ class Me:
         self._started = time.monotonic()
 
     def heartbeat(self, conn: Connection, *, idle: float) -> None:
-        """Leave a heartbeat; `idle` as in `Seen`."""
+        """Leave a heartbeat. `idle` is that of `Seen`."""
         age = time.monotonic() - self._started
         execute(conn, _HEARTBEAT, {**self._key, "role": self._role, "age": age, "idle": idle})
 
     def leave(self, conn: Connection) -> None:
-        """We end as we should: nobody need miss us."""
+        """Take this process off the list, because it ends as it should."""
         execute(conn, _LEAVE, self._key)
 
 
 def seen(conn: Connection) -> list[Seen]:
-    """Every process that has left a heartbeat and did not end properly since."""
+    """Every process that has left a heartbeat and has not left the list since."""
     return rows(conn, Seen, _SEEN)
 
 
 def forget(conn: Connection) -> int:
-    """Forget those that were killed long ago; how many."""
+    """Forget the processes that were killed long ago. Returns their number."""
     return execute(conn, _FORGET, {"seconds": REMEMBERED})
 
 
 def ailment(processes: Iterable[Seen], settings: Settings) -> str | None:
-    """What is wrong with these, which must be some; None if nothing is."""
+    """What is wrong with these processes, of which there must be at least one. None if nothing is wrong."""
     processes = list(processes)
     if not processes:
         return "none has been heard of"
@@ -125,7 +125,7 @@ def ailment(processes: Iterable[Seen], settings: Settings) -> str | None:
 
 
 def born(pid: int) -> int | None:
-    """When a process of this host started, in clock ticks since boot; None if there is none of that number."""
+    """When a process of this host started, in clock ticks since boot. None if no process has that number."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:

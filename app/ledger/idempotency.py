@@ -1,8 +1,8 @@
-"""Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): a request that is sent again is answered again.
+"""Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): a repeated request gets the first request's answer.
 
-A key belongs to the upload that its first request began, and is kept for as long. What was answered is answered to each
-repeat of the same body and query; the draft's fingerprint is the SHA-256 of both. Where the draft would have a failure
-repeated, we differ: an upload that came to nothing has changed nothing, so its key is free, and the repeat is received.
+A key belongs to the upload that its first request began, and is kept as long as that upload. Each repeat of the same
+body and query gets the first answer; the draft's fingerprint is the SHA-256 of both. The draft would repeat a failure,
+and we differ: an upload that came to nothing has changed nothing, so its key is free and the repeat is received.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ _SET_ANSWER = sql.query("ledger/idempotency/set_answer")
 
 # RFC 8941, 3.3.3: a string in quotes. Many clients send the bare characters; both spellings name one key.
 PATTERN = r'^("([ !#-\[\]-~]|\\["\\]){1,255}"|[!#-~]([ -~]{0,253}[!-~])?)$'
-"""What the header may be."""
+"""The values that the header may have."""
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """What is kept under a key."""
+    """What the ledger keeps under a key."""
 
     upload_id: uuid.UUID
     fingerprint: bytes | None
     answer_status: int | None
-    """None: its first request is not answered yet."""
+    """None while the first request has no answer yet."""
     answer: dict[str, Any] | None
     state: UploadState
     duplicate_of: uuid.UUID | None
 
     @property
     def free(self) -> bool:
-        """Whether its upload came to nothing before it was answered."""
+        """Whether the key's upload came to nothing before the first request was answered."""
         return self.answer_status is None and self.state in {UploadState.ABORTED, UploadState.CANCELLED}
 
 
 class Fingerprint:
-    """Of a request: the query, then the decoded body as it comes."""
+    """The fingerprint of a request: its query, then its decoded body as it comes."""
 
     def __init__(self, query: Sequence[tuple[str, str]]) -> None:
         self._sha256 = hashlib.sha256(msgspec.json.encode(sorted(query)) + b"\n")
@@ -67,9 +67,14 @@ class Request(msgspec.Struct, frozen=True):
     key: str
     fingerprint: Fingerprint
 
+    @classmethod
+    def of(cls, key: str, query: Sequence[tuple[str, str]]) -> Request:
+        """A request whose body is still to come."""
+        return cls(key, Fingerprint(query))
+
 
 def read_key(header: str | None) -> str | None:
-    """The key in the header's value, None without one. Raises BadRequest."""
+    """The key in the header's value; None without a header. Raises BadRequest."""
     if header is None:
         return None
     value = header.strip()
@@ -79,17 +84,17 @@ def read_key(header: str | None) -> str | None:
 
 
 async def get(conn: AsyncConnection, key: str) -> Kept | None:
-    """What is kept under the key."""
+    """What the ledger keeps under the key."""
     return await async_one(conn, Kept, _GET, {"key": key})
 
 
 async def claim(conn: AsyncConnection, key: str, upload_id: uuid.UUID, *, now: datetime) -> bool:
-    """Take the key for an upload, in the transaction that enters it into the ledger. False: it is taken."""
+    """Take the key for an upload, in the transaction that enters the upload. Returns False if the key is taken."""
     return bool(await async_scalars(conn, _CLAIM, {"key": key, "upload_id": upload_id, "now": now}))
 
 
 async def settle(conn: AsyncConnection, request: Request, upload_id: uuid.UUID, *, status: int) -> None:
-    """The body is whole and will be answered with `status`; in the transaction that seals it."""
+    """Enter that the body is whole and that its answer has `status`, in the transaction that seals the upload."""
     params = {
         "key": request.key,
         "upload_id": upload_id,
@@ -100,5 +105,5 @@ async def settle(conn: AsyncConnection, request: Request, upload_id: uuid.UUID, 
 
 
 async def set_answer(conn: AsyncConnection, key: str, answer: bytes) -> None:
-    """Keep the body of the first answer, JSON, before it is sent."""
+    """Keep the body of the first answer, which is JSON, before the answer is sent."""
     await async_scalars(conn, _SET_ANSWER, {"key": key, "answer": answer.decode()})

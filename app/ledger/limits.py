@@ -27,8 +27,11 @@ class _SoFar(msgspec.Struct, frozen=True):
 
 
 def decide(conn: Connection, upload_id: uuid.UUID, *, now: datetime) -> list[int]:
-    """Hold an upload to its limit of rejects, if it has one: release its deltas once every batch is counted and the
-    limit is kept, or fail it as soon as it cannot be kept. The shards to ring."""
+    """Hold an upload to its limit of rejects, if it has a limit. Returns the shards to ring.
+
+    Its deltas are released once every batch is counted and the limit is kept. The upload fails as soon as it is certain
+    to exceed the limit.
+    """
     with conn.transaction():
         batches = transitions.lock_batches_of(conn, upload_id)
         found = transitions.lock_upload(conn, upload_id)
@@ -45,7 +48,7 @@ def decide(conn: Connection, upload_id: uuid.UUID, *, now: datetime) -> list[int
             return []
         shards = set[int](scalars(conn, _RELEASE, {"upload_id": upload_id})) if counted else set[int]()
         if counted:
-            transitions.finish_batches(conn, batches, now=now)  # those without a mention have nothing to wait for
+            transitions.finish_batches(conn, batches, now=now)  # a batch without a mention has nothing to wait for
         elif not so_far.staged:
             # A batch that failed keeps the others held: the upload has failed, until the batch is replayed.
             transitions.finish_uploads(conn, [upload_id], now=now)
@@ -53,7 +56,7 @@ def decide(conn: Connection, upload_id: uuid.UUID, *, now: datetime) -> list[int
 
 
 def undecided(conn: Connection) -> list[uuid.UUID]:
-    """Uploads that wait for `decide`: whoever counted their last batch died before it asked."""
+    """The uploads that wait for `decide`, because the worker that counted their last batch died before it asked."""
     return scalars(conn, _HOLDING)
 
 

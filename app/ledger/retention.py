@@ -1,7 +1,8 @@
-"""Retention: what a finished upload no longer needs is purged, and can no longer be done: replay, retract, rejects.
+"""Retention: payloads, merged deltas and rejects of finished uploads are purged after their time.
 
-Small transactions, each whole in itself: a purge may be killed anywhere, repeated, and run beside every other work. A
-batch loses its payload and all its merged deltas at once; a batch that is not finished, and a pending delta, nothing.
+A purged upload cannot be replayed or retracted any more. A purge is a series of small transactions, each whole in
+itself, so a purge may be killed anywhere, repeated, and run beside all other work. A batch loses its payload and all of
+its merged deltas at once. An unfinished batch and a pending delta lose nothing.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ UPLOADS_AT_ONCE = 500
 
 
 class Purged(msgspec.Struct):
-    """How much was purged, or would be."""
+    """How much was purged, or would be purged."""
 
     payloads: int = 0
     deltas: int = 0
@@ -43,7 +44,7 @@ class Purged(msgspec.Struct):
 def purge(
     conn: Connection, *, settings: Settings, now: datetime, progress: Callable[[Purged], None] | None = None
 ) -> Purged:
-    """Purge everything whose retention time is over, step by step."""
+    """Purge everything whose retention time is over, step by step. Returns how much was purged."""
     done = Purged()
     for purged in _steps(conn, settings, now):
         done.payloads += purged.payloads
@@ -55,7 +56,7 @@ def purge(
 
 
 def preview(conn: Connection, *, settings: Settings, now: datetime) -> Purged:
-    """What a purge would take now; changes nothing."""
+    """How much a purge would take now. Changes nothing."""
     before = {
         "finished_before": now - timedelta(days=settings.retention_days),
         "rejects_finished_before": now - timedelta(days=settings.reject_retention_days),
@@ -64,7 +65,7 @@ def preview(conn: Connection, *, settings: Settings, now: datetime) -> Purged:
 
 
 def _steps(conn: Connection, settings: Settings, now: datetime) -> Iterator[Purged]:
-    """One transaction after the other; what each took."""
+    """Run one transaction after the other, and yield how much each took."""
     before = now - timedelta(days=settings.retention_days)
     while due := scalars(conn, _UPLOADS_DUE, {"finished_before": before, "limit": UPLOADS_AT_ONCE}):
         ended = False
@@ -73,7 +74,7 @@ def _steps(conn: Connection, settings: Settings, now: datetime) -> Iterator[Purg
                 ended = True
                 yield step
         if not ended:
-            break  # each of them is being worked on again: the next purge looks at them once more
+            break  # each of these uploads is being worked on again: the next purge looks at them once more
     before = now - timedelta(days=settings.reject_retention_days)
     for upload_id in scalars(conn, _REJECTS_DUE, {"finished_before": before}):
         while rejects := _rejects(conn, upload_id, before, now=now):
@@ -81,7 +82,7 @@ def _steps(conn: Connection, settings: Settings, now: datetime) -> Iterator[Purg
 
 
 def _batches(conn: Connection, upload_id: uuid.UUID, before: datetime, *, now: datetime) -> Purged | None:
-    """A few batches of an upload. None: it is done, or no longer due."""
+    """Purge a few batches of an upload. None if the upload is done, or no longer due."""
     with conn.transaction():
         batch_ids = scalars(conn, _LOCK_BATCHES, {"upload_id": upload_id, "limit": BATCHES_AT_ONCE})
         if not scalars(conn, _LOCK_UPLOAD, {"upload_id": upload_id, "finished_before": before}):
@@ -93,7 +94,7 @@ def _batches(conn: Connection, upload_id: uuid.UUID, before: datetime, *, now: d
 
 
 def _rejects(conn: Connection, upload_id: uuid.UUID, before: datetime, *, now: datetime) -> int:
-    """A few rejects of an upload; how many. 0: there is none left, or it is no longer due."""
+    """Purge a few rejects of an upload. Returns their number: 0 if none is left, or the upload is no longer due."""
     with conn.transaction():
         if not scalars(conn, _MARK_REJECTS, {"upload_id": upload_id, "finished_before": before, "now": now}):
             return 0

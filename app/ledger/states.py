@@ -48,7 +48,7 @@ UNFINISHED = frozenset(
 
 
 class Ring(msgspec.Struct, frozen=True):
-    """A bell to ring: a batch to count, or a shard to merge."""
+    """What to ring a worker for: a batch to count, or a shard to merge."""
 
     id: int
     priority: Priority

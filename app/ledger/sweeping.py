@@ -1,4 +1,4 @@
-"""One look over the ledger for what nobody will do by itself: lost bells, lost workers, lost receivers."""
+"""The sweep: one look over the ledger for lost rings, lost workers and lost receivers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PENDING_SHARDS = sql.query("ledger/sweeping/pending_shards")
 
 
 class Sweep(msgspec.Struct, frozen=True):
-    """What a sweep found to do."""
+    """What a sweep found: the rings to send, and how much it ended."""
 
     batches: list[Ring]
     shards: list[Ring]
@@ -30,10 +30,11 @@ class Sweep(msgspec.Struct, frozen=True):
 
 
 def sweep(conn: Connection, *, settings: Settings, now: datetime, queues_empty: bool, limit: int = 500) -> Sweep | None:
-    """One look over the ledger for what nobody will do by itself; None while another sweep is at it.
+    """Look over the ledger once. Returns None while another sweep is running.
 
-    Due batches are answered to be rung again: at once where the queues are empty (then their bells are lost), otherwise
-    when the last ring is `ring_again_seconds` old. Batches out of attempts fail; uploads whose receiver is gone abort.
+    The sweep returns due batches to ring again: at once if the queues are empty (their rings are lost then), and
+    otherwise when the last ring is `ring_again_seconds` old. Batches without attempts left fail. Uploads whose receiver
+    is gone are aborted.
     """
     patience = 0.0 if queues_empty else settings.ring_again_seconds
     with conn.transaction():
@@ -54,7 +55,7 @@ def sweep(conn: Connection, *, settings: Settings, now: datetime, queues_empty: 
 
 
 def _abort_silent(conn: Connection, *, settings: Settings, now: datetime) -> int:
-    # Somebody who waits for PostgreSQL is silent, and goes on.
+    # A receiver that waits for PostgreSQL leaves no heartbeat, and goes on afterwards.
     silence = timedelta(seconds=2 * settings.heartbeat_seconds + settings.database_patience)
     problem = Problem(
         type="urn:mentiongraph:problem:upload-cut-off",

@@ -1,7 +1,7 @@
 """The ways to move a batch or an upload on: claimed, failed, finished, replayed.
 
-Every transition is a guarded UPDATE; that it touched no row is an answer, not an error: somebody else was first.
-Row locks are taken on batches before uploads, each in the order of id.
+Every transition is a guarded UPDATE. To touch no row is an answer and no error: somebody else was first. Row
+locks are taken on batches before uploads, and on each in the order of id.
 """
 
 from __future__ import annotations
@@ -40,24 +40,26 @@ _DROP_PENDING_DELTAS = sql.query("ledger/transitions/drop_pending_deltas")
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """A batch in this attempt's hands. Only the holder of `token` can finish it."""
+    """A batch that one attempt works on. Only the holder of `token` can finish the batch."""
 
     batch_id: int
     upload_id: uuid.UUID
     token: uuid.UUID
     attempts: int
     first_line: int
+    rows_staged: int | None
+    """The number of its rows, as the cutter counted them; None if the batch was staged by an earlier release."""
     payload: bytes
-    """CSV, compressed with Zstandard."""
+    """CSV or JSON Lines, compressed with Zstandard."""
     options: Options
     format: Format
     received_at: datetime
     first: bool
-    """Whether it is the first of its upload."""
+    """Whether the claim is the first of its upload."""
 
 
 class FailedBatch(msgspec.Struct, frozen=True):
-    """A batch that failed for good. Not `replayable` once its payload was purged."""
+    """A batch that failed for good. It is not `replayable` once its payload was purged."""
 
     id: int
     upload_id: uuid.UUID
@@ -69,7 +71,7 @@ class FailedBatch(msgspec.Struct, frozen=True):
 
 
 def claim(conn: Connection, batch_id: int, *, settings: Settings, now: datetime) -> Claim | None:
-    """Take a batch for one attempt, in a transaction of its own; None if it is not due, done, or in other hands."""
+    """Take a batch for one attempt, in a transaction of its own. None if the batch is not due, done, or taken."""
     with conn.transaction():
         taken = one(
             conn,
@@ -89,7 +91,7 @@ def claim(conn: Connection, batch_id: int, *, settings: Settings, now: datetime)
 
 
 def renew(conn: Connection, tokens: Sequence[uuid.UUID], *, settings: Settings, now: datetime) -> None:
-    """Keep claims alive that are being worked on."""
+    """Extend the claims of batches that are being worked on."""
     claimed_until = now + timedelta(seconds=settings.claim_seconds)
     execute(conn, _RENEW, {"tokens": list(tokens), "claimed_until": claimed_until})
 
@@ -97,9 +99,10 @@ def renew(conn: Connection, tokens: Sequence[uuid.UUID], *, settings: Settings, 
 def fail(
     conn: Connection, claim: Claim, problem: Problem, *, settings: Settings, now: datetime, its_own_fault: bool = True
 ) -> bool:
-    """An attempt failed: back off, or fail the batch once its attempts are used up. True if it failed for good.
+    """An attempt failed: the batch backs off, or fails once its attempts are used up.
 
-    Where it was not the batch's own fault (the database was in trouble), the attempt is given back.
+    Returns whether the batch failed for good. If the database was in trouble, the failure was not the batch's own
+    fault, and the attempt does not count.
     """
     with conn.transaction():
         state = scalars(
@@ -123,8 +126,10 @@ def fail(
 
 
 def finish_batches(conn: Connection, batch_ids: Sequence[int], *, now: datetime) -> None:
-    """counted -> applied for those whose last delta is merged, and so on to their uploads. Last in a transaction: it
-    locks rows that other shards' merges want too."""
+    """counted -> applied for the batches whose last delta is merged; then their uploads, too.
+
+    To be called last in a transaction, since other shards' merges want the same row locks.
+    """
     execute(conn, _LOCK_BATCHES, {"ids": list(batch_ids)})
     upload_ids = scalars(conn, _FINISH_BATCHES, {"ids": list(batch_ids), "now": now})
     if upload_ids:
@@ -132,7 +137,7 @@ def finish_batches(conn: Connection, batch_ids: Sequence[int], *, now: datetime)
 
 
 def finish_uploads(conn: Connection, upload_ids: Sequence[uuid.UUID], *, now: datetime) -> None:
-    """applying -> applied or failed, for those with no batch left to do. Inside the caller's transaction."""
+    """applying -> applied or failed, for the uploads with no batch left to do. Inside the caller's transaction."""
     ids = sorted(set(upload_ids))
     execute(conn, _LOCK_UPLOADS, {"ids": ids})
     execute(conn, _FINISH_UPLOADS, {"ids": ids, "now": now})
@@ -146,17 +151,17 @@ class BatchOfUpload(msgspec.Struct):
 def failed_batches(
     conn: Connection, *, upload_id: uuid.UUID | None = None, batch_id: int | None = None
 ) -> list[FailedBatch]:
-    """Batches that failed for good: all, an upload's, or one."""
+    """The batches that failed for good: all of them, those of one upload, or one batch."""
     return rows(conn, FailedBatch, _FAILED, {"upload_id": upload_id, "batch_id": batch_id})
 
 
 def replay(conn: Connection, batch_ids: Sequence[int], *, now: datetime) -> list[int]:
-    """failed -> staged, with fresh attempts; the ids that moved. Their bells are the caller's to ring, after."""
+    """failed -> staged, with fresh attempts. Returns the ids that moved, for the caller to ring after the commit."""
     with conn.transaction():
         execute(conn, _LOCK_BATCHES, {"ids": list(batch_ids)})
         moved = rows(conn, BatchOfUpload, _REPLAY, {"ids": list(batch_ids), "now": now})
         uploads = sorted({row.upload_id for row in moved})
-        # A merge may be finishing the upload at this moment: one of the two waits, and sees what the other did.
+        # A merge may be finishing the upload at this moment. One of the two waits, and then sees what the other did.
         execute(conn, _LOCK_UPLOADS, {"ids": uploads})
         execute(conn, _REOPEN, {"ids": uploads})
     return sorted(row.id for row in moved)
@@ -170,7 +175,7 @@ class LockedUpload(msgspec.Struct, frozen=True):
 
 
 def lock_batches_of(conn: Connection, upload_id: uuid.UUID) -> list[int]:
-    """Lock an upload's batches, in the order of id, until the end of the transaction; their ids."""
+    """Lock an upload's batches, in the order of id, until the end of the transaction. Returns their ids."""
     return scalars(conn, _LOCK_BATCHES_OF, {"upload_id": upload_id})
 
 
@@ -183,7 +188,7 @@ def lock_upload(conn: Connection, upload_id: uuid.UUID) -> LockedUpload:
 
 
 def drop_pending_deltas(conn: Connection, upload_id: uuid.UUID) -> None:
-    """Delete an upload's deltas that were never merged. No merge is at them: shards are locked, or deltas are held."""
+    """Delete an upload's deltas that were never merged. The caller has locked every shard, or the deltas are held."""
     execute(conn, _DROP_PENDING_DELTAS, {"upload_id": upload_id})
 
 

@@ -11,8 +11,7 @@ from app.posts.csvscan import (
     Flaw,
     Ints,
     Rows,
-    boundary,
-    count_lines,
+    cut,
     scan,
 )
 from app.posts.header import read_header, show
@@ -33,7 +32,7 @@ from app.posts.screening import (
     too_long_message,
 )
 
-__all__ = ["boundary", "count_lines", "is_blank", "read", "read_header"]
+__all__ = ["cut", "read", "read_header"]
 
 _FLAWS = {
     Flaw.MALFORMED_QUOTE: Reason.MALFORMED_QUOTE,
@@ -147,8 +146,3 @@ def _row_message(reason: Reason, size: int, fields: int, form: Format) -> str:
         case _:
             what = "an unquoted line end or a missing" if fields < form.fields else "an unquoted"
             return f"The row has {fields} fields, the header has {form.fields}; look for {what} {form.delimiter!r}."
-
-
-def is_blank(data: bytes) -> bool:
-    """Whether there is no row in it."""
-    return not data.strip(b"\r\n")

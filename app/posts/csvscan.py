@@ -9,7 +9,8 @@
   neighbours are not lost.
 
 What is said of a row depends on the bytes from its start to its end only (for a broken one: to the end of its physical
-line), never on where a batch was cut. So any cut at a `boundary` gives the same rows with the same flaws.
+line), never on where a batch was cut. So any `cut` gives the same rows with the same flaws, and the number of rows that
+the cutter tells is the number that `scan` finds.
 
 Two ways lead to one result. If every quote stands where the grammar wants it (sane quoting), but for literals in
 unquoted fields, the parity of the quotes tells what is inside, and all is done in a few passes of numpy. Otherwise
@@ -35,8 +36,8 @@ QUOTE_WINDOW = 4 << 20
 """A row that does not end within so many bytes is broken: a stray quote must not swallow the rest of a file."""
 MAX_ROW_BYTES = 1 << 20
 
+_STEP = 1 << 20
 QUOTE, LF, CR = b'"'[0], b"\n"[0], b"\r"[0]
-_TRIES = 64
 
 
 class Flaw(IntEnum):
@@ -101,7 +102,8 @@ def scan(data: Bytes, delimiter: str) -> Rows:
     """All rows of `data`, which starts at the start of a row and ends at the end of one."""
     octets = np.frombuffer(data, np.uint8)
     mark = _delimiter(delimiter)
-    positions, kinds = _specials(octets, mark, lines=True)
+    positions = _find(octets, mark, LF, CR, QUOTE)
+    kinds = octets[positions]
     runs = _runs(octets, positions[kinds == QUOTE], mark)
     lines = _lines(octets, positions, kinds)
     told = _tell(runs, whole=True)
@@ -117,23 +119,32 @@ def scan(data: Bytes, delimiter: str) -> Rows:
     return _rows_by_fate(octets, positions[kinds == mark], runs, lines)
 
 
-def boundary(data: Bytes, *, delimiter: str, final: bool) -> int:
-    """Offset behind the last row that is certainly complete; 0 if there is none. `data` starts at the start of a row.
+class Cut(NamedTuple):
+    """Where a batch may end, and how much it then holds."""
 
-    Final data is complete as it is. Otherwise the answer is the start of the first row whose end depends on bytes still
-    to come. A line without an end is complete only when its end comes: the caller bounds how long it waits for that.
+    end: int
+    """Offset behind the last row that is certainly complete; 0 if there is none."""
+    lines: int
+    """Line ends in the batch, inside and outside quotes: what it adds to the number of its first physical line."""
+    rows: int
+    """Rows in the batch, broken ones among them, as the reader of the batch will find them."""
+
+
+def cut(data: Bytes, *, delimiter: str, final: bool) -> Cut:
+    """The longest batch at the start of `data`, which starts at the start of a row.
+
+    Final data is complete as it is. Otherwise the batch ends before the first row whose end depends on bytes still to
+    come. A line without an end is complete only when its end comes: the caller bounds how long it waits for that.
     """
-    if final or not data:
-        return len(data)
+    if not data:
+        return Cut(0, 0, 0)
     octets = np.frombuffer(data, np.uint8)
-    mark = _delimiter(delimiter)
-    runs = _runs(octets, np.flatnonzero(octets == QUOTE), mark)
-    told = _tell(runs, whole=False)
-    if told is not None:
-        telling = _only(runs, told)
-        if telling.start.size == 0 or _has_short_rows(octets, telling):
-            return _last_row_end(octets, telling)
-    return _boundary_by_fate(octets, mark, runs)
+    runs = _runs(octets, _find(octets, QUOTE), _delimiter(delimiter))
+    positions = _find(octets, LF, CR)
+    lines = _lines(octets, positions, octets[positions])
+    told = _tell(runs, whole=final)
+    found = None if told is None else _cut_by_parity(octets, _only(runs, told), lines, final=final)
+    return found or _cut_by_fate(octets, runs, lines, final=final)
 
 
 def _delimiter(delimiter: str) -> int:
@@ -142,12 +153,16 @@ def _delimiter(delimiter: str) -> int:
     return ord(delimiter)
 
 
-def _specials(octets: Octets, mark: int, *, lines: bool) -> tuple[Ints, Octets]:
-    """Positions and values of the line ends, and with `lines` of the delimiters and quotes too."""
-    found = (octets == mark) | (octets == LF) | (octets == QUOTE) if lines else octets == LF
-    found |= octets == CR
-    positions = np.flatnonzero(found)
-    return positions, octets[positions]
+def _find(octets: Octets, *wanted: int) -> Ints:
+    """Where these bytes stand, in order. In steps, since an array as large as `octets` is slow to allocate."""
+    found: list[Ints] = []
+    for at in range(0, octets.size, _STEP):
+        part = octets[at : at + _STEP]
+        matches = part == wanted[0]
+        for byte in wanted[1:]:
+            matches |= part == byte
+        found.append(np.flatnonzero(matches) + at)
+    return np.concatenate(found) if found else np.zeros(0, np.int64)
 
 
 def _runs(octets: Octets, quotes: Ints, mark: int) -> _Runs:
@@ -344,76 +359,40 @@ def _within(positions: Ints, start: Ints, end: Ints) -> Ints:
     return positions[(stretch >= 0) & (positions < np.append(end, 0)[stretch])]
 
 
-def _boundary_by_fate(octets: Octets, mark: int, runs: _Runs) -> int:
-    positions, kinds = _specials(octets, mark, lines=False)
-    lines = _lines(octets, positions, kinds)
-    begin = lines.start
-    certain = octets.size - int(octets[-1] == CR)
-    if lines.end.size and int(lines.end[-1]) >= certain:
+def _cut_by_parity(octets: Octets, runs: _Runs, lines: _Lines, *, final: bool) -> Cut | None:
+    """The cut, if quoting is sane. None if a row may exceed the window."""
+    certain = _certain(octets, final=final)
+    inside = np.append((runs.before + runs.length) & 1, 0).astype(np.bool_)  # behind each run; the last one: before all
+    ends_row = ~inside[np.searchsorted(runs.start, lines.end) - 1] & (lines.end < certain)
+    last = np.flatnonzero(ends_row)
+    end = 0 if last.size == 0 else int(np.append(lines.start, octets.size)[last[-1] + 1])
+    stretches = np.diff(lines.end[last], prepend=-1, append=end if final else octets.size)
+    if int(stretches.max()) > QUOTE_WINDOW:
+        return None
+    rows = int(np.count_nonzero(ends_row & (lines.start < lines.end)))
+    return Cut(end, int(np.searchsorted(lines.end, end)), rows)
+
+
+def _cut_by_fate(octets: Octets, runs: _Runs, lines: _Lines, *, final: bool) -> Cut:
+    certain = _certain(octets, final=final)
+    begin = np.append(lines.start, octets.size)
+    if int(lines.end[-1]) >= certain:
         # The last line is not known to be over: it has no end yet, or a CR that an LF may follow.
-        lines = _Lines(lines.start[:-1], lines.end[:-1])
-    else:
-        begin = np.append(begin, octets.size)
-    fates, _ = _fates(octets, runs, lines, _moves(runs), final=False)
-    sound = _ends_in_time(lines, fates)
-    undecided = (fates == _UNDECIDED) & (certain - lines.start <= QUOTE_WINDOW)
-    following = np.where(sound, fates, np.arange(fates.size)) + 1
+        begin, lines = lines.start, _Lines(lines.start[:-1], lines.end[:-1])
+    fates, _ = _fates(octets, runs, lines, _moves(runs), final=final)
+    following = np.where(_ends_in_time(lines, fates), fates, np.arange(fates.size)) + 1
+    undecided = (fates == _UNDECIDED) & (certain - lines.start <= QUOTE_WINDOW) & (not final)
     chain = _chain(np.where(undecided, fates.size, following))
     if chain.size == 0:
-        return 0
-    final_line = int(chain[-1])
-    return int(begin[final_line if undecided[final_line] else fates.size])
+        return Cut(0, 0, 0)
+    stop = fates.size
+    if undecided[chain[-1]]:
+        stop, chain = int(chain[-1]), chain[:-1]
+    end = int(begin[stop])
+    rows = int(np.count_nonzero(lines.start[chain] < lines.end[chain]))
+    return Cut(end, int(np.searchsorted(lines.end, end)), rows)
 
 
-def _has_short_rows(octets: Octets, runs: _Runs) -> bool:
-    """Whether, quoting being sane, no row exceeds the window: one that does would have no end in some half of it."""
-    half = QUOTE_WINDOW // 2
-    return all(_has_row_end(octets[at : at + half], at, runs) for at in range(0, octets.size - half + 1, half))
-
-
-def _has_row_end(part: Octets, offset: int, runs: _Runs) -> bool:
-    """Whether a row ends in `part`, as far as a few tries show."""
-    at = 0
-    for _ in range(_TRIES):
-        chunk = part[at : at + 4096].tobytes()
-        found = max(chunk.find(b"\n"), chunk.find(b"\r"))
-        if found >= 0:
-            run = int(np.searchsorted(runs.start, offset + at + found)) - 1
-            if run < 0 or not int(runs.before[run] + runs.length[run]) & 1:
-                return True
-            at += found + 1
-        else:
-            at += len(chunk)
-    return False
-
-
-def _last_row_end(octets: Octets, runs: _Runs) -> int:
-    """Offset behind the last line end outside quotes, if quoting is sane."""
-    behind = runs.start + runs.length
-    outside = (runs.before + runs.length) & 1 == 0
-    stop = octets.size
-    for run in range(runs.start.size - 1, -1, -1):
-        end = _last_line_end(octets, int(behind[run]), stop) if outside[run] else 0
-        if end:
-            return end
-        stop = int(runs.start[run])
-    return _last_line_end(octets, 0, stop)
-
-
-def _last_line_end(octets: Octets, begin: int, stop: int) -> int:
-    """Offset behind the last line end in a stretch, 0 if there is none. A CR as the last byte of all is not certain."""
-    step = 1 << 16
-    certain = min(stop, octets.size - 1) if octets[-1] == CR else stop
-    for at in range(certain, begin, -step):
-        chunk = octets[max(begin, at - step) : at].tobytes()
-        found = max(chunk.rfind(b"\n"), chunk.rfind(b"\r"))
-        if found >= 0:
-            return max(begin, at - step) + found + 1
-    return 0
-
-
-def count_lines(data: bytes) -> int:
-    """Line ends in `data`, inside and outside quotes: what a batch adds to the number of its first physical line."""
-    lines = data.count(b"\n")
-    # Looking for one byte is fast, for two it is not; and most files have no CR.
-    return lines + data.count(b"\r") - data.count(b"\r\n") if b"\r" in data else lines
+def _certain(octets: Octets, *, final: bool) -> int:
+    """Offset from which a line end does not count: a CR as the last byte may be followed by an LF."""
+    return octets.size + 1 if final else octets.size - int(octets[-1] == CR)

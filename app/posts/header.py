@@ -7,7 +7,7 @@ from itertools import pairwise
 import msgspec
 
 from app.errors import UploadRefused
-from app.posts.csvscan import LF, Flaw, Rows, count_lines, scan
+from app.posts.csvscan import LF, Flaw, Rows, scan
 from app.posts.options import ColumnNames, Format
 
 MAX_HEADER_BYTES = 64 << 10
@@ -155,3 +155,8 @@ def show(found: bytes) -> str:
     """What was found, for a message: quoted, and cut if it is long."""
     text = found[: 4 * _SHOWN_CHARACTERS].decode(errors="replace")
     return repr(text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…")
+
+
+def count_lines(data: bytes) -> int:
+    """Line ends in `data`, inside and outside quotes."""
+    return data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n")

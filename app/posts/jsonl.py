@@ -1,4 +1,4 @@
-"""JSON Lines → posts and rejects: one JSON object a line (jsonlines.org). Pure; serves as posts.py does.
+"""JSON Lines → posts and rejects: one JSON object a line (jsonlines.org). Pure; one of `READERS`.
 
 - A line ends with LF or CR LF. Lines with nothing but white space are no rows.
 - The keys are taken exactly as they are named; other keys are ignored. Of a key that comes twice, the last counts.
@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from app.errors import UploadRefused
-from app.posts.csvscan import MAX_ROW_BYTES
+from app.posts.csvscan import MAX_ROW_BYTES, Cut, Ints, Octets
 from app.posts.header import ColumnNames, Format, Header, show
 from app.posts.screening import (
     ROLES,
@@ -34,10 +34,12 @@ from app.posts.screening import (
     too_long_message,
 )
 
-__all__ = ["boundary", "count_lines", "is_blank", "read", "read_header"]
+__all__ = ["cut", "read", "read_header"]
 
 _BOM = b"\xef\xbb\xbf"
 _BLANK = b" \t\r\n"
+_IS_SPACE = np.isin(np.arange(256), list(_BLANK))
+_LF, _CR = b"\n"[0], b"\r"[0]
 _QUOTE, _BACKSLASH = b'"', b"\\"
 _NUMBERS = frozenset(b"-0123456789")
 _UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -72,19 +74,27 @@ def read_header(head: bytes, *, final: bool, names: ColumnNames, delimiter: str 
     return Header(Format("", 3, 0, 1, 2, (names.text, names.timestamp, names.author)), skipped, 1)
 
 
-def boundary(data: bytes | bytearray | memoryview, *, delimiter: str = "", final: bool) -> int:  # noqa: ARG001
-    """Offset behind the last complete line; 0 if there is none. Final data is complete as it is."""
-    return len(data) if final else bytes(data).rfind(b"\n") + 1
+def cut(data: bytes | bytearray | memoryview, *, delimiter: str = "", final: bool) -> Cut:  # noqa: ARG001
+    """The longest batch of complete lines at the start of `data`. Final data is complete as it is."""
+    octets = np.frombuffer(data, np.uint8)
+    ends = np.flatnonzero(octets == _LF)
+    lines = ends.size
+    end = octets.size if final else int(ends[-1]) + 1 if lines else 0
+    if not end:
+        return Cut(0, 0, 0)
+    if not lines or int(ends[-1]) + 1 < end:
+        ends = np.append(ends, end)
+    return Cut(end, lines, ends.size - _count_blank(octets[:end], ends))
 
 
-def count_lines(data: bytes) -> int:
-    """Line ends in `data`."""
-    return data.count(b"\n")
-
-
-def is_blank(data: bytes) -> bool:
-    """Whether there is no row in it."""
-    return not data.strip(_BLANK)
+def _count_blank(octets: Octets, ends: Ints) -> int:
+    """How many of the lines that end there are no rows: those of white space, if they are not too long to be read."""
+    start = np.concatenate([np.zeros(1, np.int64), ends[:-1] + 1])
+    bare = ends - ((octets[ends - 1] == _CR) & (start < ends))
+    if not ((bare == start) | _IS_SPACE[octets[bare - 1]]).any():
+        return 0  # the plain way: something else than white space ends each line
+    is_full = np.logical_or.reduceat(~_IS_SPACE[octets], start)
+    return int(np.count_nonzero(~is_full & (bare - start <= MAX_ROW_BYTES)))
 
 
 def read(payload: bytes, form: Format, *, first_line: int) -> Posts:
@@ -156,7 +166,7 @@ def _examine(line: bytes, names: tuple[str, ...]) -> _Line | _Fault | None:
         return _Fault(Reason.ROW_TOO_LONG)
     if not is_utf8(line):
         return _Fault(Reason.INVALID_UTF8)
-    if is_blank(line):
+    if not line.strip(_BLANK):
         return None
     try:
         msgspec.json.decode(line, type=msgspec.Raw)

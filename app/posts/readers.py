@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from app.posts import csv, jsonl
+from app.posts.csvscan import Cut
 from app.posts.header import Header
 from app.posts.options import ColumnNames, Format
 from app.posts.screening import Posts
@@ -15,11 +16,7 @@ class Reader(Protocol):
 
     def read_header(self, head: bytes, *, final: bool, names: ColumnNames, delimiter: str) -> Header | None: ...
 
-    def boundary(self, data: bytes, *, delimiter: str, final: bool) -> int: ...
-
-    def count_lines(self, data: bytes) -> int: ...
-
-    def is_blank(self, data: bytes) -> bool: ...
+    def cut(self, data: bytes, *, delimiter: str, final: bool) -> Cut: ...
 
     def read(self, payload: bytes, form: Format, *, first_line: int) -> Posts: ...
 

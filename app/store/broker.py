@@ -1,15 +1,19 @@
 """A Dramatiq broker over Redis, plain or behind Sentinel, that survives a fail-over.
 
-Redis carries wake-up calls only, so the broker may lose or repeat a message, but it must neither hang nor park one:
+Redis carries rings only, so the broker may lose or repeat a message, but the broker must neither hang nor park one:
 
-- Short time-outs, and no retries inside redis-py: an EVALSHA that enqueues or fetches is not idempotent. An enqueue is
-  repeated here, for a while that is bounded however many messages there are; see `until`.
-- Whatever goes wrong (a time-out, READONLY, LOADING, OOM, …) becomes a ConnectionError: after that Dramatiq throws its
-  consumer away and makes a new one, and acknowledges again. Any other error at an acknowledgement would leave the
-  message with this process for good. The idle connections go too, and another Sentinel is asked.
-- After a failure Redis is taken to be `away` for a moment, so that what follows need not find out for itself.
-- A new consumer first takes back what Redis believes this process holds, but it does not: Dramatiq only does so for
-  processes that are dead, and a reply lost on the way leaves messages with a live one.
+- Time-outs are short, and redis-py retries nothing: an EVALSHA that enqueues or fetches is not idempotent. `enqueue`
+  tries again here, until a deadline. `send` has one deadline for all of its messages.
+- Every failure (a time-out, READONLY, LOADING, OOM, …) becomes a ConnectionError. After that Dramatiq makes a new
+  consumer and acknowledges again. After any other error at an acknowledgement the message would stay with this process
+  for good. The broker also closes idle connections and asks another Sentinel.
+- After a failure `send` takes Redis to be `away` for a moment, so that the next calls need not find out for themselves.
+- A new consumer first takes back the messages that Redis believes this process holds, but that this process does not
+  hold. Dramatiq takes back only what dead processes held, and a lost reply leaves messages with a live process.
+
+The way of a ring: `app.ledger.bells.ring` → `send` (→ the background thread, in the API) → `enqueue` → Dramatiq.
+
+This module leans on private names of Dramatiq and on its keys in Redis; tests/store/test_dramatiq.py lists them.
 """
 
 from __future__ import annotations
@@ -18,20 +22,23 @@ import re
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterable
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 import redis
-from dramatiq import Middleware
+import structlog
+from dramatiq import Message, Middleware
 from dramatiq.brokers.redis import RedisBroker, _RedisConsumer  # pyright: ignore[reportPrivateUsage]
 from dramatiq.errors import ConnectionClosed
 from redis.exceptions import AuthorizationError
 
-from app.store.errands import Errands
+from app.store.background import Background
 from app.store.redis_client import forget_master, redis_client
 
-__all__ = ["FailOverRedisBroker", "Refused", "redis_client"]
+__all__ = ["FailOverRedisBroker", "Refused", "Signal", "redis_client"]
+
+log = structlog.get_logger(__name__)
 
 AWAY_SECONDS = 1.0
 FIRST_PAUSE = 0.05
@@ -42,8 +49,19 @@ _PASSING = re.compile(r"\b(READONLY|NOREPLICAS|MASTERDOWN|LOADING|UNBLOCKED|CLUS
 
 
 class Refused(redis.ConnectionError):
-    """The server answers, but will have none of it: no memory, no disk, no permission, a wrong password. To Dramatiq it
-    is away; to insist would not help."""
+    """The server answers, and refuses: it has no memory, no disk or no permission for us, or the password is wrong.
+
+    Dramatiq treats the server as away. Trying again would not help.
+    """
+
+
+class Signal(NamedTuple):
+    """An entry of a stream with one field. The stream keeps about `kept` entries."""
+
+    stream: str
+    field: str
+    value: str
+    kept: int
 
 
 # KEYS: set of ids this process is believed to hold, the queue's list, the queue's messages. ARGV: ids it does hold.
@@ -65,7 +83,7 @@ return taken
 
 
 class _Consumer(_RedisConsumer):
-    """Keeps account of the messages this process holds, for the broker to take back the others."""
+    """Tells the broker which messages this process holds, so that the broker can take back the others."""
 
     broker: FailOverRedisBroker
 
@@ -98,10 +116,10 @@ class _Consumer(_RedisConsumer):
 
 
 class FailOverRedisBroker(RedisBroker):
-    """Dramatiq's RedisBroker with the rules above. `enqueue_timeout` in seconds: how long an enqueue is tried.
+    """Dramatiq's RedisBroker with the rules above. `enqueue_timeout` is the seconds for which an enqueue is tried.
 
-    A repeated enqueue may leave the message twice; the actors do not mind. With `background`, errands (see `errand`)
-    are run on a thread of their own. Errors are redis.ConnectionError, whatever they were.
+    A repeated enqueue may leave the message twice; the actors do not mind. With `background`, a thread of the broker's
+    own does what `send` is asked for. Every error is a redis.ConnectionError.
     """
 
     def __init__(
@@ -118,34 +136,98 @@ class FailOverRedisBroker(RedisBroker):
         self._held: defaultdict[str, set[str]] = defaultdict(set)
         self._held_lock = threading.Lock()
         self._take_back = client.register_script(_TAKE_BACK)
-        self._errands = Errands() if background else None
+        self._background = Background() if background else None
         self._closing = threading.Event()
         self._away_until = 0.0
-        self._patience = threading.local()
 
     def close(self, patience: float = 1.0) -> None:
-        """Wait up to so many seconds for the errands, then hang up."""
-        if self._errands is not None:
-            self._errands.close(patience)
+        """Wait up to `patience` seconds for what was sent in the background, then hang up."""
+        if self._background is not None:
+            self._background.close(patience)
         self._closing.set()
         self.client.close()
+
+    # Sending
+
+    def send(self, messages: Sequence[Message[Any]], *, signals: Sequence[Signal] = ()) -> bool:
+        """Enqueue messages and then add signals to their streams, within `enqueue_timeout` seconds for all of them.
+
+        Returns whether all were sent. In the background the caller does not wait for Redis, and the answer is whether
+        the background thread took the task; the thread drops a task that is late while Redis is away.
+        """
+        deadline = time.monotonic() + self.enqueue_timeout
+        task = partial(self._send, messages, signals, deadline)
+        return task() if self._background is None else self._background.run(task)
+
+    def _send(self, messages: Sequence[Message[Any]], signals: Sequence[Signal], deadline: float) -> bool:
+        if self.away and (self._background is None or time.monotonic() > deadline):
+            return False  # a caller who waits does not wait for what has just failed; and a late ring is the sweeper's
+        unsent = len(messages)
+        try:
+            for message in messages:
+                self.enqueue(message, deadline=deadline)
+                unsent -= 1
+            self._signal(signals)
+        except redis.RedisError as error:
+            self._away_until = time.monotonic() + AWAY_SECONDS
+            if unsent:
+                log.warning("redis away: left to the sweeper", unsent=unsent, error=str(error))
+            else:
+                log.debug("redis away: listeners look by themselves", signals=len(signals), error=str(error))
+            return False
+        return True
+
+    def enqueue(
+        self, message: Message[Any], *, delay: int | None = None, deadline: float | None = None
+    ) -> Message[Any]:
+        """Enqueue a message, and try again until the deadline (of `time.monotonic`) while Redis is away.
+
+        Without a deadline, `enqueue_timeout` seconds. The broker tries once in any case, and stops when Redis refuses.
+        """
+        deadline = time.monotonic() + self.enqueue_timeout if deadline is None else deadline
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                return super().enqueue(message, delay=delay)
+            except Refused:
+                raise
+            except redis.ConnectionError:
+                if time.monotonic() + pause > deadline or self._closing.wait(pause):
+                    raise
+                pause = min(LONGEST_PAUSE, 2 * pause)
+
+    def _signal(self, signals: Sequence[Signal]) -> None:
+        if not signals:
+            return
+        try:
+            pipeline = self.client.pipeline(transaction=False)
+            for signal in signals:
+                pipeline.xadd(signal.stream, {signal.field: signal.value}, maxlen=signal.kept, approximate=True)
+            pipeline.execute()
+        except redis.RedisError as error:
+            raise self.lost(error) from error
+
+    # Receiving
 
     @property
     def consumer_class(self) -> type[_Consumer]:
         return _Consumer
 
     def hold(self, queue_name: str, message_id: str) -> None:
-        """This process has the message in its hands."""
+        """This process holds the message."""
         with self._held_lock:
             self._held[queue_name].add(message_id)
 
     def let_go(self, queue_name: str, messages: Iterable[Any]) -> None:
-        """This process has them no longer, and Redis knows."""
+        """This process holds these messages no longer, and Redis knows."""
         with self._held_lock:
             self._held[queue_name].difference_update(message.options["redis_message_id"] for message in messages)
 
     def take_back(self, queue_name: str) -> int:
-        """Put back on the queue what Redis believes this process holds, but it does not; how many."""
+        """Put back on the queue what Redis believes this process holds, and this process does not hold.
+
+        Returns the number of messages that were put back. Raises ConnectionClosed.
+        """
         with self._held_lock:
             if queue_name.endswith(".DQ"):
                 # Dramatiq's worker forgets its delayed messages after a connection error.
@@ -166,7 +248,7 @@ class FailOverRedisBroker(RedisBroker):
         return taken
 
     def queue_length(self, queue_name: str) -> int:
-        """Messages waiting in the queue. Raises redis.ConnectionError."""
+        """The number of messages that wait in the queue. Raises redis.ConnectionError."""
         try:
             return int(self.client.llen(f"{self.namespace}:{queue_name}"))
         except redis.RedisError as error:
@@ -177,53 +259,25 @@ class FailOverRedisBroker(RedisBroker):
 
     @property
     def away(self) -> bool:
-        """Whether an errand came to nothing a moment ago, and Redis has not answered since."""
+        """Whether a command failed a moment ago, and Redis has not answered since."""
         return time.monotonic() < self._away_until
 
     def lost(self, error: redis.RedisError) -> redis.ConnectionError:
-        """The failure as a ConnectionError, for the caller to raise. The next command goes to another connection."""
+        """The failure as a ConnectionError, for the caller to raise. The next command uses another connection."""
         forget_master(self.client)
         return _as_connection_error(error)
-
-    @contextmanager
-    def until(self, deadline: float) -> Generator[None]:
-        """This thread's enqueues within the block are repeated until then (`time.monotonic`), all of them together;
-        each is tried once at least."""
-        self._patience.deadline = deadline
-        try:
-            yield
-        finally:
-            del self._patience.deadline
-
-    def errand(self, run: Callable[[float], bool]) -> bool:
-        """Have something done with Redis that is given up at a deadline, `enqueue_timeout` from now: its argument.
-
-        Done at once, and answers whether it was done; or by and by in the background, so that nobody waits for Redis:
-        then True, or False if too many wait.
-        """
-        deadline = time.monotonic() + self.enqueue_timeout
-        if self._errands is not None:
-            return self._errands.send(lambda: (self.away and time.monotonic() > deadline) or self._try(run, deadline))
-        # The caller waits: not for what has just failed.
-        return not self.away and self._try(run, deadline)
-
-    def _try(self, run: Callable[[float], bool], deadline: float) -> bool:
-        done = run(deadline)
-        if not done:
-            self._away_until = time.monotonic() + AWAY_SECONDS
-        return done
 
     # Dramatiq's private parts
 
     def _max_unpack_size(self) -> int:
-        # Dramatiq asks the server, with a lock held: while Redis is away its threads would wait in a row. No server's
-        # stack is smaller than this.
+        # Dramatiq asks the server, and holds a lock meanwhile: while Redis is away its threads would wait in a row. The
+        # stack of every server has room for this many.
         return 1000
 
     def _dispatch(self, command: str) -> Callable[..., Any]:
         run = super()._dispatch(command)
 
-        def once(queue_name: str, *args: Any) -> Any:  # noqa: ANN401
+        def once(queue_name: str, *args: Any) -> Any:  # noqa: ANN401 (untyped in Dramatiq)
             try:
                 answer = run(queue_name, *args)
             except redis.RedisError as error:
@@ -231,23 +285,7 @@ class FailOverRedisBroker(RedisBroker):
             self._away_until = 0.0
             return answer
 
-        return self._insist(once) if command == "enqueue" else once
-
-    def _insist(self, once: Callable[..., Any]) -> Callable[..., Any]:
-        def insist(queue_name: str, *args: Any) -> Any:  # noqa: ANN401
-            deadline: float = getattr(self._patience, "deadline", time.monotonic() + self.enqueue_timeout)
-            pause = FIRST_PAUSE
-            while True:
-                try:
-                    return once(queue_name, *args)
-                except Refused:
-                    raise
-                except redis.ConnectionError:
-                    if time.monotonic() + pause > deadline or self._closing.wait(pause):
-                        raise
-                    pause = min(LONGEST_PAUSE, 2 * pause)
-
-        return insist
+        return once
 
 
 def _as_connection_error(error: redis.RedisError) -> redis.ConnectionError:

@@ -1,7 +1,7 @@
 """From a URL to a client of Redis: of one server, or of the master that Sentinels name.
 
-Time-outs are short, and nothing is tried twice in here: not every command of ours may be. Who calls knows what a
-failure means. Where redis-py's own does not hold up in a fail-over it is replaced; see `Sentinels`.
+Time-outs are short, and this module retries nothing, because not every command of ours may be sent twice. The caller
+knows what a failure means. `Sentinels` replaces the part of redis-py that does not survive a fail-over.
 """
 
 from __future__ import annotations
@@ -66,14 +66,14 @@ class Address(NamedTuple):
 
 
 class _Server(NamedTuple):
-    """One server, and what a connection to it is given."""
+    """One server, and the options of a connection to that server."""
 
     scheme: str
     options: dict[str, Any]
 
 
 class _Watched(NamedTuple):
-    """The master of a service, and what a connection to it is given."""
+    """The master of a service, and the options of a connection to the master."""
 
     service: str
     sentinels: Sentinels
@@ -83,7 +83,7 @@ class _Watched(NamedTuple):
 class _Url(NamedTuple):
     scheme: str
     user: str
-    """With the password, both as they are in the URL."""
+    """User and password, as they stand in the URL."""
     hosts: str
     path: str
     query: str
@@ -110,7 +110,7 @@ def redis_client(url: str) -> redis.Redis:
 
 
 def async_redis_client(url: str, *, timeout: float) -> asyncio_redis.Redis:
-    """`redis_client` for an event loop, with a time-out of its own in seconds. Connects to nothing yet."""
+    """The client for an event loop, with a time-out in seconds. Connects to nothing yet. See `redis_client`."""
     place = _place(url, timeout, CONNECT_TIMEOUT, asyncio_retry.Retry(NoBackoff(), 0))
     if isinstance(place, _Watched):
         sentinels: Any = _AsyncSentinels(place.sentinels)
@@ -121,7 +121,7 @@ def async_redis_client(url: str, *, timeout: float) -> asyncio_redis.Redis:
 
 
 def forget_master(client: redis.Redis) -> None:
-    """After a failure: close what connections are idle, for they lead to the same server, and ask another Sentinel."""
+    """After a failure: close the idle connections, which lead to the same server, and ask another Sentinel next."""
     pool = client.connection_pool
     with suppress(redis.RedisError):
         pool.disconnect(inuse_connections=False)
@@ -130,7 +130,7 @@ def forget_master(client: redis.Redis) -> None:
 
 
 async def async_forget_master(client: asyncio_redis.Redis) -> None:
-    """`forget_master` for an event loop; what is under way on a connection fails."""
+    """`forget_master` for an event loop. Commands under way on these connections fail."""
     pool = client.connection_pool
     with suppress(Exception):  # of any kind, where a connection is in use
         await pool.disconnect()
@@ -139,10 +139,10 @@ async def async_forget_master(client: asyncio_redis.Redis) -> None:
 
 
 class Sentinels:
-    """Where the master is, as the Sentinels say: the one that answered last is asked first, the others where it fails.
+    """Asks the Sentinels where the master is: first the Sentinel that answered last, then the others.
 
-    In place of redis-py's own, in which two threads that look for a new master at the same time may lose a Sentinel for
-    good (it swaps them in a list without a lock), an error reply of one ends the search, and connections stay open.
+    This replaces redis-py's own class. There two threads that look for a new master at once may lose a Sentinel for
+    good, because the list of Sentinels has no lock. One error reply ends the search, and connections stay open.
     """
 
     def __init__(self, addresses: Sequence[Address], options: dict[str, Any]) -> None:
@@ -152,7 +152,7 @@ class Sentinels:
 
     @property
     def order(self) -> list[Address]:
-        """In which they are asked."""
+        """The order in which the Sentinels are asked."""
         with self._lock:
             return list(self._order)
 
@@ -173,12 +173,12 @@ class Sentinels:
         raise MasterNotFoundError(f"no Sentinel names a master of {service_name!r}: {'; '.join(answers)}")
 
     def distrust(self) -> None:
-        """Ask another one first: what this one named is no master, or nobody answers there."""
+        """Ask another Sentinel first, because the server that this one named is no master or does not answer."""
         with self._lock:
             self._order.append(self._order.pop(0))
 
     def _ask(self, sentinel: Address, service_name: str) -> Address | None:
-        # A connection for each question: there are few, and one that was kept may lead to a Sentinel that is gone.
+        # A new connection for each question: questions are few, and an old connection may lead to a dead Sentinel.
         with redis.Redis(sentinel.host, sentinel.port, **self._options) as connection:
             state: Any = connection.sentinel_master(service_name)
         if not state["is_master"] or state["is_sdown"] or state["is_odown"]:
@@ -192,7 +192,7 @@ class Sentinels:
 
 
 class _AsyncSentinels:
-    """Asks in a thread: it is done once a connection."""
+    """Asks in a thread, once for each connection."""
 
     def __init__(self, sentinels: Sentinels) -> None:
         self._sentinels = sentinels
@@ -206,7 +206,7 @@ class _AsyncSentinels:
 
 
 def _place(url: str, timeout: float, connect_timeout: float, retry: AbstractRetry[Any]) -> _Server | _Watched:
-    """What a client's connections are given."""
+    """Where a client's connections lead, and their options."""
     parts = _split(url)
     parameters = _parameters(parts)
     tls = {name: parameters.pop(name) for name in _OF_TLS if name in parameters}
@@ -237,7 +237,7 @@ def _try_once(timeout: float, connect_timeout: float, retry: AbstractRetry[Any])
         "socket_timeout": timeout,
         "socket_connect_timeout": connect_timeout,
         "retry": retry,
-        # They would make the time-outs longer.
+        # Maintenance notifications would make the time-outs longer.
         "maint_notifications_config": MaintNotificationsConfig(enabled=False),
     }
 
@@ -247,13 +247,13 @@ def _bad(what: str) -> NoReturn:
 
 
 def _split(url: str) -> _Url:
-    # Not urlsplit: it knows one host only, and its errors quote what may be a password.
+    # urlsplit knows one host only, and its errors quote what may be a password.
     found = re.fullmatch(r"([a-z]+)://([^/?#]*)([^?#]*)(?:\?([^#]*))?(#.*)?", url, re.DOTALL)
     if found is None or found[1] not in _PARAMETERS:
         _bad(f"it is no Redis URL: it begins with {_SCHEMES}.")
     scheme, authority, path, query, fragment = found.groups("")
     user, _, hosts = authority.rpartition("@")
-    # What may be a piece of a password is not shown, wherever the unescaped character moved it to.
+    # The message shows no part of the URL: an unescaped character may have moved a piece of the password anywhere.
     if fragment or "@" in user + path + query:
         _bad("characters such as @ / ? # in a user name or a password are written %40 %2F %3F %23.")
     return _Url(scheme, user, hosts, path, query)
@@ -339,7 +339,7 @@ _READ: dict[str, Callable[[str], Any]] = {
 
 
 def _check_tls(given: dict[str, Any]) -> None:
-    """Read the files now: a process that starts with them wrong would only say that Redis is away."""
+    """Read the files now. A process that started with wrong files would only say that Redis is away."""
     if not given:
         return
     context = ssl.create_default_context()

@@ -27,8 +27,9 @@ from app.graph.parameters import GraphParameters, read_parameters
 from app.graph.shards import handle_ids
 from app.graph.users import UserIds
 from app.ledger import receiving, transitions
+from app.ledger.receiving import Arriving
 from app.ledger.transitions import Claim
-from app.posts.compression import compress, decompress
+from app.posts.compression import compress, decoder, decompress
 from app.posts.options import Options
 from app.posts.readers import READERS
 from app.proofs.audit import audit
@@ -119,7 +120,7 @@ def _cut(data: bytes, size: int) -> Iterator[bytes]:
     reader = READERS["csv"]
     while data:
         final = len(data) <= size
-        end = reader.boundary(data[: size + CHUNK], delimiter=",", final=final)
+        end = reader.cut(data[: size + CHUNK], delimiter=",", final=final).end
         yield data[:end]
         data = data[end:]
 
@@ -172,7 +173,8 @@ def _stage(conn: Connection, claims: list[Claim], timed: Timed) -> None:
     with timed.stage("stage (INSERT)"):
         for ordinal, claim in enumerate(claims):
             batch = {"ordinal": ordinal, "first_line": 2, "size_bytes": len(claim.payload), "payload": claim.payload}
-            execute(conn, sql.query("ledger/receiving/insert_batch"), {"upload_id": upload, "now": now, **batch})
+            named = {"upload_id": upload, "now": now, "rows_staged": claim.rows_staged}
+            execute(conn, sql.query("ledger/staging/insert_batch"), {**named, **batch})
     execute(conn, sql.query("ledger/receiving/abort"), {"id": upload, "error": "{}", "now": now})
     execute(conn, sql.query("ledger/transitions/delete_batches"), {"upload_ids": [upload]})
 
@@ -185,11 +187,7 @@ async def _take_in(settings: Settings, content: bytes) -> uuid.UUID:
     async with postgres.async_pool(settings.database_url, role="bench", size=3, statement_timeout=300) as pool:
         received = await receiving.receive(
             pool,
-            body(),
-            options=Options(),
-            filename=None,
-            encoding=None,
-            again=True,
+            Arriving(body(), decoder(None), Options(), again=True),
             settings=settings,
             received_by="bench",
             clock=postgres.clock,

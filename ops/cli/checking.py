@@ -162,20 +162,20 @@ class _File:
     def _cut(self, form: Format, *, final: bool) -> None:
         """Count what is complete; the rest waits for more."""
         data = bytes(self._buffer)
-        end = self._reader.boundary(data, delimiter=form.delimiter, final=final)
-        if end == 0 and not final and len(data) > self._batch_bytes + LONGEST_ROW_SEARCH:
+        found = self._reader.cut(data, delimiter=form.delimiter, final=final)
+        if found.end == 0 and not final and len(data) > self._batch_bytes + LONGEST_ROW_SEARCH:
             raise UploadRefused(
                 "row-too-long",
                 f"the row that begins on line {self._line} does not end within {len(data)} bytes: this is not the "
                 f"{self._options.format} it is said to be.",
             )
-        if end:
-            del self._buffer[:end]
-            self._count(data[:end], form)
+        if found.end:
+            del self._buffer[: found.end]
+            self._count(data[: found.end], form)
+            self._line += found.lines
 
     def _count(self, data: bytes, form: Format) -> None:
         posts = self._reader.read(data, form, first_line=self._line)
-        self._line += self._reader.count_lines(data)
         options, report = self._options, self._report
         counted = count(
             posts.frame,

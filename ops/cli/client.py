@@ -52,11 +52,14 @@ class ApiAway(MentiongraphError):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far an upload is; `share` goes from 0 to 1."""
+    """How far an upload is: what is counted so far; `share` goes from 0 to 1."""
 
     bytes_total: int
     bytes_counted: int
     share: float
+    rows_counted: int
+    rejects_counted: int
+    mentions_counted: int
 
 
 class Batches(msgspec.Struct, frozen=True):
@@ -83,11 +86,13 @@ class Entry(msgspec.Struct, frozen=True):
     filename: str | None
     progress: Progress
     batches: Batches
-    rows_received: int
-    rows_accepted: int
-    rows_rejected: int
+    rows_received: int | None
+    """None until the body is complete."""
+    rows_accepted: int | None
+    """None until every batch is counted, as are `rows_rejected` and `mentions`."""
+    rows_rejected: int | None
     rows_applied: int
-    mentions: int
+    mentions: int | None
     mentions_applied: int
     size_bytes: int
     received_at: datetime
@@ -108,13 +113,12 @@ class Step(msgspec.Struct, frozen=True):
 
     state: str
     progress: Progress
-    rows_accepted: int
     rows_applied: int
 
     @classmethod
     def of(cls, entry: Entry) -> Step:
-        """The entry's."""
-        return cls(entry.state, entry.progress, entry.rows_accepted, entry.rows_applied)
+        """The step that the entry is at."""
+        return cls(entry.state, entry.progress, entry.rows_applied)
 
 
 class Sent(msgspec.Struct, frozen=True):

@@ -74,8 +74,9 @@ def size(count: float) -> str:
     raise AssertionError
 
 
-def number(count: int) -> str:
-    return f"{count:,}"
+def number(count: int | None) -> str:
+    """A count as it is shown; a dash if it is not known yet."""
+    return "-" if count is None else f"{count:,}"
 
 
 def when(instant: datetime | None) -> str:

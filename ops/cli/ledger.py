@@ -224,14 +224,18 @@ def _require_known(conn: Connection, upload: uuid.UUID | None, batch: int | None
 
 
 def _ring(settings: Settings, batches: list[FailedBatch]) -> bool:
-    """Wake workers; False if Redis is away."""
+    """Ring workers, and whoever listens to the uploads. Returns False if Redis is away."""
     broker = FailOverRedisBroker(
         client=redis_client(settings.redis_url),
         namespace=settings.namespace,
         enqueue_timeout=min(RINGS_NEED_SECONDS, settings.enqueue_timeout),
         middleware=[],
     )
-    return bells.ring_counts(broker, [Ring(batch.id, batch.priority) for batch in batches])
+    return bells.ring(
+        broker,
+        batches=[Ring(batch.id, batch.priority) for batch in batches],
+        uploads={batch.upload_id for batch in batches},
+    )
 
 
 def _print_failed(found: list[FailedBatch]) -> None:

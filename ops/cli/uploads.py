@@ -180,7 +180,7 @@ class Sending:
 def _in_words(step: Step) -> str:
     """What of it is done: it is counted first and merged then, which are half of the way each."""
     counted, total = step.progress.bytes_counted, step.progress.bytes_total
-    said = f"counted {number(step.rows_accepted)} rows"
+    said = f"counted {number(step.progress.rows_counted)} rows"
     if step.state in {"staged", "applying", "checking"} and counted < total:
         return f"{said}, {int(100 * counted / total)} %"
     if step.state == "applying":
@@ -284,8 +284,8 @@ def _cells(entry: Entry) -> dict[str, str | Text]:
         "state": state(entry.state, done if entry.state in _ON_THE_WAY else None),
         "received": when(entry.received_at),
         "rows": number(entry.rows_received),
-        "rejected": number(entry.rows_rejected),
-        "mentions": number(entry.mentions),
+        "rejected": number(entry.progress.rejects_counted),
+        "mentions": number(entry.progress.mentions_counted),
     }
 
 
@@ -304,7 +304,7 @@ def show_entry(client: Client, entry: Entry, *, json: bool) -> None:
                 "same bytes as": str(entry.duplicate_of or ""),
                 "size": size(entry.size_bytes),
                 "rows": _rows(client, entry),
-                "mentions": number(entry.mentions),
+                "mentions": _mentions(entry),
                 "batches": ", ".join(f"{number(count)} {name}" for name, count in batches.items() if count),
                 "received": when(entry.received_at),
                 "finished": when(entry.finished_at),
@@ -317,15 +317,30 @@ def show_entry(client: Client, entry: Entry, *, json: bool) -> None:
 
 
 def _rows(client: Client, entry: Entry) -> str:
-    """What became of the rows: received = accepted + rejected."""
-    accepted, rejected = number(entry.rows_accepted), number(entry.rows_rejected)
-    said = f"{number(entry.rows_applied)} applied" if entry.rows_applied else f"{accepted} accepted, none applied"
-    if entry.rows_applied not in {0, entry.rows_accepted}:
-        said += f" of {accepted} accepted"
-    if not entry.rows_rejected:
+    """What became of the rows: received = accepted + rejected, once all are counted."""
+    if entry.rows_accepted is None:
+        said = _rows_so_far(entry)
+    else:
+        accepted = number(entry.rows_accepted)
+        said = f"{number(entry.rows_applied)} applied" if entry.rows_applied else f"{accepted} accepted, none applied"
+        if entry.rows_applied not in {0, entry.rows_accepted}:
+            said += f" of {accepted} accepted"
+    if not entry.progress.rejects_counted:
         return said
     where = "purged" if entry.rejects_purged_at else f"to repair: {client.url}/uploads/{entry.id}/rejects.csv"
-    return f"{said}, {rejected} rejected ({where})"
+    return f"{said}, {number(entry.progress.rejects_counted)} rejected ({where})"
+
+
+def _rows_so_far(entry: Entry) -> str:
+    known = {"received": entry.rows_received, "counted": entry.progress.rows_counted, "applied": entry.rows_applied}
+    return ", ".join(f"{number(count)} {what}" for what, count in known.items() if count)
+
+
+def _mentions(entry: Entry) -> str:
+    if entry.mentions is not None:
+        return number(entry.mentions)
+    counted = entry.progress.mentions_counted
+    return f"{number(counted)} in the rows that are counted" if counted else ""
 
 
 def _advice(entry: Entry) -> str:

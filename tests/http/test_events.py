@@ -15,8 +15,9 @@ import httpx
 import msgspec
 import psycopg
 import pytest
+import redis
 
-from app.ledger import events
+from app.ledger import bells
 from app.settings import Settings
 from app.store.postgres import Connection
 from ops import processes
@@ -121,7 +122,7 @@ def test_events_are_told_as_they_happen(
         until(lambda: api.services.hub.connected == (redis_is == "there"), within=10, what="the hub knows")
 
         apply()
-        events.announce(api.services.broker, [row[0] for row in domain.execute("select id from uploads")])
+        bells.ring(api.services.broker, uploads=[row[0] for row in domain.execute("select id from uploads")])
 
         told += stream
     assert changes(told) == APPLIED
@@ -141,7 +142,7 @@ def test_an_announcement_wakes_its_listeners(
         until(lambda: api.services.hub.connected, within=10, what="the hub hears")
         apply()
 
-        assert events.announce(api.services.broker, [upload])
+        assert bells.ring(api.services.broker, uploads=[upload])
 
         told += stream
     assert told[-1].name == "end"
@@ -157,7 +158,7 @@ def test_redis_going_away_leaves_nobody_waiting(
         monkeypatch.setattr("app.http.routes.events.POLL_SECONDS", 3600.0)
 
         def away(*_: object, **__: object) -> None:
-            raise events.redis.ConnectionError("away")
+            raise redis.ConnectionError("away")
 
         monkeypatch.setattr(api.services.broker.client, "xread", away)
         monkeypatch.setattr(api.services.broker.client, "xrevrange", away)

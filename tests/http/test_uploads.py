@@ -41,8 +41,24 @@ def test_an_upload_on_its_way(api: Api, apply: Callable[[], None]) -> None:
     assert (staged["state"], staged["progress"]["share"], staged["finished_at"]) == ("staged", 0, None)
     assert (applied["state"], applied["progress"]["share"]) == ("applied", 1)
     body = len(CSV + b"hi,yesterday,ada\n") - len(HEADER)
-    assert staged["progress"] == {"bytes_total": body, "bytes_counted": 0, "bytes_applied": 0, "share": 0}
-    assert applied["progress"] == {"bytes_total": body, "bytes_counted": body, "bytes_applied": body, "share": 1}
+    assert staged["progress"] == {
+        "bytes_total": body,
+        "bytes_counted": 0,
+        "bytes_applied": 0,
+        "share": 0,
+        "rows_counted": 0,
+        "rejects_counted": 0,
+        "mentions_counted": 0,
+    }
+    assert applied["progress"] == {
+        "bytes_total": body,
+        "bytes_counted": body,
+        "bytes_applied": body,
+        "share": 1,
+        "rows_counted": 3,
+        "rejects_counted": 1,
+        "mentions_counted": 2,
+    }
     assert applied["finished_at"] == "2026-01-15T12:00:00Z"
     counted = [applied[f"rows_{what}"] for what in ("received", "accepted", "rejected", "applied")]
     assert counted == [3, 2, 1, 2]

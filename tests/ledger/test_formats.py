@@ -165,8 +165,8 @@ def test_json_lines_without_a_row_are_refused(settings: Settings, now: datetime,
 
 
 def test_a_line_that_never_ends_is_refused(settings: Settings, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.ledger.receiving.LONGEST_ROW_SEARCH", 1000)
-    monkeypatch.setattr("app.ledger.receiving.SCAN_AGAIN_BYTES", 100)
+    monkeypatch.setattr("app.ledger.staging.LONGEST_ROW_SEARCH", 1000)
+    monkeypatch.setattr("app.ledger.staging.SCAN_AGAIN_BYTES", 100)
     small = msgspec.structs.replace(settings, batch_bytes=100)
     with pytest.raises(UploadRefused, match="begins on line 1 does not end") as refused:
         upload(small, b'{"data":"' + b"x" * 5000, options=JSONL, received_at=now)

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from app.errors import UploadRefused
 from app.posts import csvscan
 from app.posts.csv import read
-from app.posts.csvscan import boundary, count_lines
-from app.posts.header import Header, read_header
+from app.posts.csvscan import Cut
+from app.posts.header import Header, count_lines, read_header
 from app.posts.options import ColumnNames, Format
 from app.posts.screening import Posts, Reason
 from tests.posts.post_facts import FACTS, Fact
@@ -227,23 +227,25 @@ def test_rows_do_not_depend_on_where_a_stream_is_cut(data: bytes, window: int, l
     with limits(window=window, longest=longest):
         found: SlowForm = []
         held, line = bytearray(), 0
-        for batch in cut(data, steps, held):
-            found += [(number + line, flaw, fields, raw) for number, flaw, fields, raw in scanned(batch)]
-            line += count_lines(batch)
+        for batch, counted in batches(data, steps, held):
+            rows = scanned(batch)
+            assert counted == Cut(len(batch), count_lines(batch), len(rows))
+            found += [(number + line, flaw, fields, raw) for number, flaw, fields, raw in rows]
+            line += counted.lines
         assert found == scanned(data)
 
 
-def cut(data: bytes, steps: list[int], held: bytearray) -> Iterator[bytes]:
-    """The batches of a stream that arrives in pieces of the given sizes."""
+def batches(data: bytes, steps: list[int], held: bytearray) -> Iterator[tuple[bytes, Cut]]:
+    """The batches of a stream that arrives in pieces of the given sizes, and what the cutter says of each."""
     at = 0
     while at < len(data):
         step = steps[at % len(steps)]
         held += data[at : at + step]
         at += step
-        end = boundary(held, delimiter=",", final=at >= len(data))
-        if end:
-            yield bytes(held[:end])
-            del held[:end]
+        found = csvscan.cut(held, delimiter=",", final=at >= len(data))
+        if found.end:
+            yield bytes(held[: found.end]), found
+            del held[: found.end]
 
 
 PIECES = st.sampled_from(
@@ -276,9 +278,10 @@ def test_any_bytes_are_read_alike_in_one_piece_and_in_batches(data: bytes, steps
     assert whole.rejects["line"].is_sorted()
     parts: list[Posts] = []
     line = 7
-    for batch in cut(data, steps, bytearray()):
+    for batch, counted in batches(data, steps, bytearray()):
         parts.append(read(batch, FORM, first_line=line))
-        line += count_lines(batch)
+        assert counted.rows == parts[-1].frame.height + parts[-1].rejects.height
+        line += counted.lines
     if parts:
         assert sum(part.rows for part in parts) == whole.rows
         assert pl.concat(part.frame for part in parts).equals(whole.frame)
@@ -286,9 +289,9 @@ def test_any_bytes_are_read_alike_in_one_piece_and_in_batches(data: bytes, steps
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
-def test_boundary(kind: type[bytes]) -> None:
+def test_cut(kind: type[bytes]) -> None:
     def cut_at(data: bytes, *, final: bool = False) -> int:
-        return boundary(kind(data), delimiter=",", final=final)
+        return csvscan.cut(kind(data), delimiter=",", final=final).end
 
     assert cut_at(b"") == cut_at(b"", final=True) == 0
     assert cut_at(b"a,b") == 0
@@ -303,10 +306,11 @@ def test_boundary(kind: type[bytes]) -> None:
     assert cut_at(b'5" x\nb\n"c\n') == 7
 
 
-def test_boundary_gives_up_a_quote_that_stays_open() -> None:
+def test_a_cut_gives_up_a_quote_that_stays_open() -> None:
     rows = b"b,2024-05-01,x\n" * 400_000
-    assert boundary(b'"a' + rows[: csvscan.QUOTE_WINDOW - 10], delimiter=",", final=False) == 0
-    assert boundary(b'"a\n' + rows + b"c", delimiter=",", final=False) == 3 + len(rows)
+    assert csvscan.cut(b'"a' + rows[: csvscan.QUOTE_WINDOW - 10], delimiter=",", final=False) == Cut(0, 0, 0)
+    found = csvscan.cut(b'"a\n' + rows + b"c", delimiter=",", final=False)
+    assert found == Cut(3 + len(rows), 400_001, 400_001)
 
 
 # The header

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from app.errors import UploadRefused
 from app.posts import jsonl
 from app.posts.csv import read as read_csv
+from app.posts.csvscan import Cut
 from app.posts.header import Header
-from app.posts.jsonl import boundary, count_lines, is_blank, read, read_header
+from app.posts.jsonl import cut, read, read_header
 from app.posts.options import ColumnNames, Format
 from app.posts.screening import Posts, Reason
 
@@ -222,15 +223,15 @@ LINES = st.one_of(
 FILES = st.lists(LINES, max_size=10).map(b"\n".join) | st.binary(max_size=60)
 
 
-def cut(data: bytes, steps: list[int]) -> Iterator[bytes]:
+def batches(data: bytes, steps: list[int]) -> Iterator[tuple[bytes, Cut]]:
     held = bytearray()
     at = count = 0
     while at < len(data):
         held += data[at : at + steps[count % len(steps)]]
         at, count = at + steps[count % len(steps)], count + 1
-        if end := boundary(bytes(held), final=at >= len(data)):
-            yield bytes(held[:end])
-            del held[:end]
+        if (found := cut(bytes(held), final=at >= len(data))).end:
+            yield bytes(held[: found.end]), found
+            del held[: found.end]
 
 
 @given(data=FILES, steps=st.lists(st.integers(1, 60), min_size=1, max_size=5))
@@ -243,10 +244,10 @@ def test_any_bytes_are_read_alike_in_one_piece_and_in_batches(data: bytes, steps
     assert whole.rejects["line"].is_sorted()
     parts: list[Posts] = []
     line = 7
-    for batch in cut(data, steps):
+    for batch, counted in batches(data, steps):
         parts.append(read(batch, FORM, first_line=line))
-        assert is_blank(batch) <= (parts[-1].rows == 0)
-        line += count_lines(batch)
+        assert counted.rows == parts[-1].frame.height + parts[-1].rejects.height
+        line += counted.lines
     if parts:
         assert sum(part.rows for part in parts) == whole.rows
         assert pl.concat(part.frame for part in parts).equals(whole.frame)
@@ -314,8 +315,16 @@ def test_a_file_with_no_line_is_refused(head: bytes) -> None:
     assert refused.value.code == "empty-file"
 
 
-def test_boundary() -> None:
-    assert boundary(b"", final=False) == boundary(b"", final=True) == boundary(b'{"a":1}', final=False) == 0
-    assert boundary(b"{}\n{", final=False) == 3
-    assert boundary(b"{}\r\n", final=False) == 4
-    assert boundary(b"{}\n{", final=True) == 4
+def test_cut() -> None:
+    assert cut(b"", final=False) == cut(b"", final=True) == cut(b'{"a":1}', final=False) == Cut(0, 0, 0)
+    assert cut(b"{}\n{", final=False) == Cut(3, 1, 1)
+    assert cut(b"{}\r\n", final=False) == Cut(4, 1, 1)
+    assert cut(b"{}\n{", final=True) == Cut(4, 1, 2)
+    assert cut(b"\n \t\r\n{} \n\r\n\r", final=True) == Cut(12, 4, 1)
+
+
+@given(data=st.lists(st.sampled_from([b" ", b"\t", b"\r", b"\n", b"\n", b"{}", b"\xff", b"  " * 5])).map(b"".join))
+def test_a_long_line_of_white_space_is_a_row_for_cutter_and_reader(data: bytes) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jsonl, "MAX_ROW_BYTES", 8)
+        assert cut(data, final=True).rows == read(data, FORM, first_line=1).rows

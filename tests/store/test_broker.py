@@ -18,9 +18,9 @@ from dramatiq.errors import ConnectionClosed
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from app.ledger import bells, events
+from app.ledger import bells
+from app.store import background, redis_client
 from app.store import broker as broker_module
-from app.store import errands, redis_client
 from app.store.broker import Refused
 from ops.embedded.valkey import SERVICE, Monitoring, Sentinel, Valkey
 from tests.conftest import until
@@ -140,8 +140,8 @@ def test_whatever_is_wrong_is_a_connection_error(what: str, server: Valkey, admi
             with pytest.raises(redis.ConnectionError) as raised:
                 broker.enqueue(message())
             assert isinstance(raised.value, Refused) == (what in LASTING)
-            assert not bells.ring_counts(broker, rings(3))
-            assert not events.announce(broker, [uuid4()])
+            assert not bells.ring(broker, batches=rings(3))
+            assert not bells.ring(broker, uploads=[uuid4()])
             with pytest.raises(ConnectionClosed):
                 consumer.ack(held)
             with pytest.raises(ConnectionClosed):
@@ -149,9 +149,9 @@ def test_whatever_is_wrong_is_a_connection_error(what: str, server: Valkey, admi
             with pytest.raises(ConnectionClosed):
                 next(broker.consume("bulk"))
 
-        until(lambda: bells.ring_counts(broker, rings(1)), within=10, what="it is rung again")
+        until(lambda: bells.ring(broker, batches=rings(1)), within=10, what="it is rung again")
         consumer.ack(held)
-        assert events.announce(broker, [uuid4()])
+        assert bells.ring(broker, uploads=[uuid4()])
 
 
 @pytest.mark.usefixtures("impatient", "forgetting")
@@ -231,7 +231,7 @@ def test_a_server_that_forgot_the_scripts_is_told_them_again(
 def test_an_enqueue_is_tried_until_a_server_is_back(server: Valkey, namespace: str) -> None:
     with broker_of(server.url, namespace, timeout=60) as broker, ThreadPoolExecutor(1) as pool:
         server.kill()
-        rung = pool.submit(bells.ring_counts, broker, rings(3))
+        rung = pool.submit(bells.ring, broker, batches=rings(3))
         server.start()
         assert rung.result()
         assert broker.queue_length("bulk") == 3
@@ -239,7 +239,7 @@ def test_an_enqueue_is_tried_until_a_server_is_back(server: Valkey, namespace: s
 
 def test_what_is_refused_is_not_insisted_on(server: Valkey, admin: redis.Redis, namespace: str) -> None:
     with broker_of(server.url, namespace, timeout=3600) as broker, _broken("OOM", server, admin):
-        assert not bells.ring_counts(broker, rings(100))
+        assert not bells.ring(broker, batches=rings(100))
 
 
 def test_the_patience_is_for_all_messages_together(relay: Relay, namespace: str) -> None:
@@ -254,7 +254,7 @@ def test_the_patience_is_for_all_messages_together(relay: Relay, namespace: str)
 
     relay.lose = every_other
     with broker_of(relay.url, namespace, timeout=0.5) as broker:
-        assert not bells.ring_counts(broker, rings(1000))
+        assert not bells.ring(broker, batches=rings(1000))
         assert 0 < broker.queue_length("bulk") < 1000
 
 
@@ -262,14 +262,14 @@ def test_the_patience_is_for_all_messages_together(relay: Relay, namespace: str)
 def test_what_has_just_failed_is_not_waited_for(relay: Relay, namespace: str) -> None:
     with broker_of(relay.url, namespace) as broker:
         relay.mute = True
-        assert not bells.ring_counts(broker, rings(1))
+        assert not bells.ring(broker, batches=rings(1))
         tried = relay.accepted
-        assert not bells.ring_counts(broker, rings(1))
-        assert not events.announce(broker, [uuid4()])
+        assert not bells.ring(broker, batches=rings(1))
+        assert not bells.ring(broker, uploads=[uuid4()])
         assert relay.accepted == tried
         relay.mute = False
         broker.enqueue(message())  # it answers
-        assert bells.ring_counts(broker, rings(1))
+        assert bells.ring(broker, batches=rings(1))
 
 
 # In the background ----------------------------------------------------------------------------------------------------
@@ -280,8 +280,8 @@ def test_in_the_background_nobody_waits(relay: Relay, namespace: str) -> None:
     with broker_of(relay.url, namespace, timeout=3600, background=True) as broker:
         relay.mute = True
         for _ in range(100):
-            assert bells.ring_counts(broker, rings(1))
-            assert events.announce(broker, [uuid4()])
+            assert bells.ring(broker, batches=rings(1))
+            assert bells.ring(broker, uploads=[uuid4()])
         until(lambda: relay.accepted > 1, within=10, what="it is tried again")
         relay.mute = False
         until(lambda: broker.queue_length("bulk") == 100, within=10, what="all are rung once Redis answers")
@@ -292,26 +292,26 @@ def test_in_the_background_what_is_late_is_left_to_the_sweeper(relay: Relay, nam
     with broker_of(relay.url, namespace, timeout=0.1, background=True) as broker:
         relay.mute = True
         for _ in range(1000):
-            bells.ring_counts(broker, rings(1))
+            bells.ring(broker, batches=rings(1))
         broker.close(10)
         assert 0 < relay.accepted < 10
 
 
-def test_too_many_errands_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(errands, "MOST_WAITING", 2)
-    waiting, blocked, go_on = errands.Errands(), threading.Event(), threading.Event()
+def test_too_many_tasks_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "MOST_WAITING", 2)
+    tasks, blocked, go_on = background.Background(), threading.Event(), threading.Event()
     done: list[int] = []
 
     def block() -> None:
         blocked.set()
         go_on.wait(10)
 
-    waiting.send(block)
+    tasks.run(block)
     assert blocked.wait(10)
-    assert [waiting.send(lambda number=number: done.append(number)) for number in range(3)] == [True, True, False]
+    assert [tasks.run(lambda number=number: done.append(number)) for number in range(3)] == [True, True, False]
     go_on.set()
     until(lambda: done == [0, 1], within=10, what="those kept are done in order")
-    waiting.send(lambda: 1 / 0)
-    assert waiting.send(lambda: done.append(3))  # an errand that fails does not end the others
-    waiting.close(10)
+    tasks.run(lambda: 1 / 0)
+    assert tasks.run(lambda: done.append(3))  # a task that fails does not end the others
+    tasks.close(10)
     assert done == [0, 1, 3]

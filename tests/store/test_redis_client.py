@@ -16,7 +16,7 @@ import redis
 import trustme
 
 from app.errors import BadSetting
-from app.ledger import bells, events
+from app.ledger import bells
 from app.store import redis_client
 from app.store.redis_client import Address, Sentinels
 from ops.embedded.children import free_ports
@@ -78,7 +78,7 @@ def test_after_a_failure_another_sentinel_is_asked(
             admin.config_set("min-replicas-to-write", 1)
         hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
         with broker_of(f"sentinel://{hosts}/{SERVICE}", namespace, timeout=60) as broker:
-            assert bells.ring_counts(broker, rings(2))
+            assert bells.ring(broker, batches=rings(2))
             with redis.Redis(port=right) as there:
                 assert there.llen(f"{namespace}:bulk") == 2
 
@@ -91,7 +91,7 @@ def test_no_sentinel_answers(relay: Relay, namespace: str) -> None:
         with pytest.raises(redis.ConnectionError, match=f"no Sentinel names a master of '{SERVICE}'") as raised:
             broker.enqueue(message())
         assert "secret" not in str(raised.value)
-        assert not bells.ring_counts(broker, rings(1))
+        assert not bells.ring(broker, batches=rings(1))
 
 
 # URLs -----------------------------------------------------------------------------------------------------------------
@@ -157,8 +157,8 @@ def test_every_kind_of_address(server_directory: Path, namespace: str, protocol:
         urls.append(f"unix://:p%40ss%2F1@{str(path).replace(' ', '%20')}?db=3&protocol={protocol}")
         for url in urls:
             with broker_of(url, namespace) as broker:
-                assert bells.ring_counts(broker, rings(1)), url
-                assert events.announce(broker, [uuid4()])
+                assert bells.ring(broker, batches=rings(1)), url
+                assert bells.ring(broker, uploads=[uuid4()])
         with redis_client.redis_client(urls[0]) as client:
             assert client.llen(f"{namespace}:bulk") == len(urls)
     finally:
@@ -209,7 +209,7 @@ def test_tls(server: Valkey, authority: trustme.CA, files: dict[str, str], names
     def works(relay: Relay, scheme: str = "rediss", **parameters: str) -> bool:
         url = f"{scheme}://127.0.0.1:{relay.port}?{query(**parameters)}"
         with broker_of(url, namespace) as broker:
-            return bells.ring_counts(broker, rings(1))
+            return bells.ring(broker, batches=rings(1))
 
     certificate = {name: files[name] for name in ("ssl_certfile", "ssl_keyfile")}
     try:
@@ -238,8 +238,8 @@ def test_tls_to_sentinels_and_servers(
         stack.callback(to_sentinel.close)
         where = f"127.0.0.1:{to_sentinel.port}/{SERVICE}"
         with broker_of(f"sentinels://{where}?{query(**files)}", namespace) as broker:
-            assert bells.ring_counts(broker, rings(1))
+            assert bells.ring(broker, batches=rings(1))
         assert (to_sentinel.encrypted, to_server.encrypted) == (1, 1)
         with broker_of(f"sentinel://{where}", namespace) as broker:
-            assert bells.ring_counts(broker, rings(1))
+            assert bells.ring(broker, batches=rings(1))
         assert (to_sentinel.encrypted, to_server.encrypted) == (1, 1)

@@ -390,8 +390,16 @@ def test_watching_follows_the_events_to_their_end(serving: Settings, tmp_path: P
 
 def test_a_list_of_uploads_fits_a_terminal_and_shows_ids_whole() -> None:
     entries = [
-        msgspec.convert({**ENTRY, "filename": name, "rows_received": rows, "rows_rejected": rows}, Entry)
-        for name, rows in [(None, 0), ("posts-of-a-year-and-more.csv", 12_345_678)]
+        msgspec.convert(
+            {
+                **ENTRY,
+                "filename": name,
+                "rows_received": rows,
+                "progress": {**ENTRY["progress"], "rejects_counted": rows or 0},
+            },
+            Entry,
+        )
+        for name, rows in [(None, None), ("posts-of-a-year-and-more.csv", 12_345_678)]
     ]
     for width in (80, 100, 120, PIPED_WIDTH):
         console = Console(width=width, file=io.StringIO())

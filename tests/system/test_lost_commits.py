@@ -19,7 +19,8 @@ from app.graph import counting, merging
 from app.graph.parameters import read_parameters
 from app.graph.users import UserIds
 from app.ledger import receiving, transitions
-from app.ledger.receiving import Received
+from app.ledger.receiving import Arriving, Received
+from app.posts.compression import decoder
 from app.posts.options import Options
 from app.settings import Settings
 from app.store import postgres
@@ -70,11 +71,7 @@ def send(settings: Settings, content: bytes, now: datetime) -> Received:
         async with postgres.async_pool(settings.database_url, role="test", size=3, statement_timeout=30) as pool:
             return await receiving.receive(
                 pool,
-                body(),
-                options=Options(),
-                filename=None,
-                encoding=None,
-                again=False,
+                Arriving(body(), decoder(None), Options()),
                 settings=settings,
                 received_by="test",
                 clock=lambda: now,

@@ -26,12 +26,20 @@ UPLOAD: dict[str, Any] = {
         "max_rejects": {"share": 0.05},
     },
     "again": False,
-    "progress": {"bytes_total": 25165824, "bytes_counted": 16777216, "bytes_applied": 8388608, "share": 0.5},
-    "rows_received": 134201,
-    "rows_accepted": 134190,
-    "rows_rejected": 11,
+    "progress": {
+        "bytes_total": 25165824,
+        "bytes_counted": 16777216,
+        "bytes_applied": 8388608,
+        "share": 0.5,
+        "rows_counted": 134201,
+        "rejects_counted": 11,
+        "mentions_counted": 100712,
+    },
+    "rows_received": 201304,
+    "rows_accepted": None,
+    "rows_rejected": None,
     "rows_applied": 67093,
-    "mentions": 100712,
+    "mentions": None,
     "mentions_applied": 50301,
     "batches": {
         "staged": 1,
@@ -119,7 +127,8 @@ data: {{"id":4711,"at":"2026-01-15T12:00:00.4Z","batch_id":42,"from_state":"stag
 
 event: progress
 data: {{"state":"applying","progress":{{"bytes_total":2516593,"bytes_counted":838860,"bytes_applied":0,\
-"share":0.1667}},"rows_received":67101,"rows_accepted":67093,"rows_rejected":8,"rows_applied":0,"mentions":50301,\
+"share":0.1667,"rows_counted":67101,"rejects_counted":8,"mentions_counted":50301}},"rows_received":201304,\
+"rows_accepted":null,"rows_rejected":null,"rows_applied":0,"mentions":null,\
 "mentions_applied":0,"batches":{{"staged":2,"counted":1,"applied":0,"failed":0,"checked":0,"cancelled":0,"retracting":0,"retracted":0}}}}
 
 event: end

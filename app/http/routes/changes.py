@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Protocol
 
@@ -22,7 +22,7 @@ from app.http.openapi.examples import answering
 from app.http.parameters import MAX_NUMBER
 from app.http.routes.uploads import NOT_FOUND, Upload, UploadId, path_of
 from app.http.services import Injected, Services
-from app.ledger import bells, entries, events, transitions
+from app.ledger import bells, entries, transitions
 from app.ledger.states import Ring
 from app.store.postgres import Connection
 
@@ -138,7 +138,7 @@ async def _withdraw(services: Services, upload_id: uuid.UUID, withdraw: _Withdra
             return withdraw(conn, upload_id, read_parameters(conn), now=services.clock())
 
     shards = await asyncio.to_thread(work)
-    return await _answer(services, upload_id, bells.ring_merges, shards)
+    return await _answer(services, upload_id, shards=shards)
 
 
 async def _replay(services: Services, upload_id: uuid.UUID, batch_id: int | None, nothing: str) -> Response[Upload]:
@@ -153,20 +153,24 @@ async def _replay(services: Services, upload_id: uuid.UUID, batch_id: int | None
             return transitions.replay(conn, replayable, now=services.clock())
 
     batches = await asyncio.to_thread(work)
-    return await _answer(services, upload_id, bells.ring_counts, batches)
+    return await _answer(services, upload_id, batches=batches)
 
 
 async def _answer(
-    services: Services, upload_id: uuid.UUID, ring: Callable[..., bool], ids: Sequence[int]
+    services: Services, upload_id: uuid.UUID, *, batches: Sequence[int] = (), shards: Sequence[int] = ()
 ) -> Response[Upload]:
-    """The upload's entry; the bells are rung after it is sent."""
+    """The upload's entry. After it, workers are rung for the batches and the shards."""
     async with services.pool.connection() as conn:
         entry = await entries.upload(conn, upload_id)
 
-    async def wake() -> None:
-        await asyncio.to_thread(ring, services.broker, [Ring(each, entry.options.priority) for each in ids])
-        await asyncio.to_thread(events.announce, services.broker, [upload_id])
+    async def ring() -> None:
+        bells.ring(
+            services.broker,
+            batches=[Ring(batch, entry.options.priority) for batch in batches],
+            shards=[Ring(shard, entry.options.priority) for shard in shards],
+            uploads=[upload_id],
+        )
 
     return Response(
-        Upload.of(entry), status_code=202, headers={"Location": path_of(upload_id)}, background=BackgroundTask(wake)
+        Upload.of(entry), status_code=202, headers={"Location": path_of(upload_id)}, background=BackgroundTask(ring)
     )

@@ -34,10 +34,10 @@ log = structlog.get_logger(__name__)
 HEARTBEAT_SECONDS = 15.0
 """Something is sent at least that often: proxies hang up on what is silent, and a client that is gone is noticed."""
 POLL_SECONDS = 5.0
-"""Where announcements are heard, one may still be lost with whoever should have sent it."""
+"""Where rings are heard, a ring may still be lost with the process that should have sent it."""
 UNHEARD_POLL_SECONDS = 1.0
 PACE_SECONDS = 0.2
-"""Between two looks at the ledger, however often it is announced."""
+"""Between two looks at the ledger, however often listeners are rung."""
 
 
 class Counters(msgspec.Struct, frozen=True):
@@ -45,11 +45,11 @@ class Counters(msgspec.Struct, frozen=True):
 
     state: UploadState
     progress: Progress
-    rows_received: int
-    rows_accepted: int
-    rows_rejected: int
+    rows_received: int | None
+    rows_accepted: int | None
+    rows_rejected: int | None
     rows_applied: int
-    mentions: int
+    mentions: int | None
     mentions_applied: int
     batches: BatchesByState
 
@@ -178,7 +178,7 @@ async def _tell(services: Services, upload_id: uuid.UUID, last: int) -> AsyncGen
                 spoken = now()
                 yield b": nothing new\n\n"
             await asyncio.sleep(PACE_SECONDS)
-            # Whoever receives a body announces nothing before its end.
+            # A receiver rings nobody before the body's end.
             heard = services.hub.connected and entry.state is not UploadState.RECEIVING
             await bell.wait(POLL_SECONDS if heard else UNHEARD_POLL_SECONDS)
 

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
 
-import msgspec
 from litestar import Request, Response, post
 from litestar.background_tasks import BackgroundTask
 from litestar.datastructures import ResponseHeader, State
@@ -16,20 +15,18 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example, OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 from litestar.params import HeaderParameter, QueryParameter, SkipValidation
 
-from app.errors import BadRequest, KeyInUse, KeyReused, UploadRefused
+from app.errors import BadRequest, UploadRefused
 from app.http import bodies, problems
 from app.http.openapi import examples
 from app.http.routes.uploads import Upload, path_of
 from app.http.services import Injected, Services
-from app.http.upload_options import CHARSETS, CSV_TYPES, JSONL_TYPES, QUERY, Encoding, read_options
-from app.ledger import entries, idempotency
-from app.ledger import receiving as domain
-from app.ledger.entries import Entry
+from app.http.upload_options import CHARSETS, CSV_TYPES, JSONL_TYPES, QUERY, Encoding, GivenOptions, read_options
+from app.ledger import bells, idempotency
+from app.ledger.receiving import Arriving, Receipt, take_in
 from app.ledger.states import UNFINISHED
-from app.posts import compression
-from app.posts.options import InputFormat, Options
+from app.posts.compression import Decoder, decoder
 from app.settings import Settings
-from app.store.postgres import AsyncConnection, process_name, steadily
+from app.store.postgres import process_name
 
 _FILENAME_LENGTH = 255
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -49,10 +46,10 @@ class _Body(NamedTuple):
     """What is sent, taken out of its wrapping."""
 
     content: AsyncIterator[bytes]
-    encoding: str | None
+    decoder: Decoder
     filename: str | None
-    is_jsonl: bool = False
-    """Whether its own Content-Type says so."""
+    media_type: str | None
+    charset: str = ""
 
 
 @dataclass
@@ -116,7 +113,7 @@ class _ReceiveOperation(Operation):
 async def receive_upload(  # noqa: PLR0917 (what a request has)
     request: Request[Any, Any, State],
     services: Injected,
-    options: NamedDependency[SkipValidation[Options]],
+    options: NamedDependency[SkipValidation[GivenOptions]],
     again: Annotated[
         bool, QueryParameter(description="Apply the file even if the same bytes were uploaded before.")
     ] = False,
@@ -148,72 +145,41 @@ async def receive_upload(  # noqa: PLR0917 (what a request has)
     if unknown := set(request.query_params) - QUERY:
         known = ", ".join(sorted(QUERY))
         raise BadRequest(f"there is no query parameter {sorted(unknown)[0]!r}; known: {known}.")
-    keyed: idempotency.Request | None = None
-    if key := idempotency.read_key(idempotency_key):
-        keyed = idempotency.Request(key, idempotency.Fingerprint(list(request.query_params.multi_items())))
-        async with services.pool.connection() as conn:
-            kept = await idempotency.get(conn, key)
-        if kept is not None and not kept.free:
-            return await _answer_again(request, services, kept, keyed)
-    await domain.check_backlog(services.pool, services.settings)
+    key = idempotency.read_key(idempotency_key)
     body = await _body(request, services.settings)
-    if body.is_jsonl and "format" not in request.query_params:
-        options = msgspec.structs.replace(options, format=InputFormat.JSONL)
-    received = await domain.receive(
-        services.pool,
+    chosen = options.for_file(body.media_type, body.charset)
+    arriving = Arriving(
         body.content,
-        options=options,
+        body.decoder,
+        chosen,
         filename=_clean(filename or body.filename),
-        encoding=body.encoding,
         # A dry run is neither answered with an earlier upload, nor does it stand in the way of a later one.
-        again=again or options.dry_run,
+        again=again or chosen.dry_run,
+        keyed=idempotency.Request.of(key, list(request.query_params.multi_items())) if key else None,
+    )
+    receipt = await take_in(
+        services.pool,
+        arriving,
+        answer=Upload.of,
         settings=services.settings,
         received_by=process_name("api"),
         clock=services.clock,
-        keyed=keyed,
     )
-
-    async def answer(conn: AsyncConnection) -> tuple[Entry, Upload]:
-        entry = await entries.upload(conn, received.upload_id)
-        upload = Upload.of(entry)
-        if keyed is not None:
-            await idempotency.set_answer(conn, keyed.key, msgspec.json.encode(upload))
-        return entry, upload
-
-    entry, upload = await steadily(services.pool, services.settings.database_patience, answer)
-    return _answer(services, entry, upload, 200 if received.earlier else 202)
+    return _answer(services, receipt)
 
 
-def _answer(services: Services, entry: Entry, answer: Upload | dict[str, Any], code: int) -> Response[Any]:
-    """The answer; an upload that is not finished has its bell rung after it."""
-    bell = BackgroundTask(domain.ring, services.pool, services.broker, entry.id, entry.options.priority, services.clock)
+def _answer(services: Services, receipt: Receipt) -> Response[Any]:
+    """The answer. After it, workers are rung for an upload that is not finished."""
+    entry = receipt.entry
+    ring = BackgroundTask(
+        bells.ring_upload, services.pool, services.broker, entry.id, entry.options.priority, services.clock
+    )
     return Response(
-        answer,
-        status_code=code,
+        receipt.answer,
+        status_code=receipt.status,
         headers={"Location": path_of(entry.id)},
-        background=bell if entry.state in UNFINISHED else None,
+        background=ring if entry.state in UNFINISHED else None,
     )
-
-
-async def _answer_again(
-    request: Request[Any, Any, State], services: Services, kept: idempotency.Kept, keyed: idempotency.Request
-) -> Response[Any]:
-    """The first answer to this key. Raises KeyInUse where there is none yet, KeyReused for another request."""
-    if kept.answer_status is None:
-        raise KeyInUse(
-            f"the first request with this Idempotency-Key is still being received, as upload {kept.upload_id}; "
-            "send it again later."
-        )
-    body = await _body(request, services.settings)
-    fingerprint = await domain.read_again(body.content, keyed, encoding=body.encoding, settings=services.settings)
-    if fingerprint != kept.fingerprint:
-        raise KeyReused(
-            f"this Idempotency-Key came with another body or query before, as upload {kept.upload_id}; nothing was "
-            "done. A new request needs a new key."
-        )
-    async with services.pool.connection() as conn:
-        entry = await entries.upload(conn, kept.duplicate_of or kept.upload_id)
-    return _answer(services, entry, kept.answer or Upload.of(entry), kept.answer_status)
 
 
 async def _body(request: Request[Any, Any, State], settings: Settings) -> _Body:
@@ -224,8 +190,7 @@ async def _body(request: Request[Any, Any, State], settings: Settings) -> _Body:
         if encoding:
             raise UploadRefused("unsupported-encoding", "a form cannot be compressed as a whole.", status=415)
         part = await bodies.file_part(request, timeout=settings.receive_timeout)
-        compression.decoder(part.encoding)
-        return _Body(part.content, part.encoding, part.filename, part.media_type in JSONL_TYPES)
+        return _Body(part.content, decoder(part.encoding), part.filename, part.media_type)
     is_empty = request.headers.get("Content-Length", "0") == "0" and "Transfer-Encoding" not in request.headers
     if media_type not in CSV_TYPES | JSONL_TYPES and not (is_empty and not media_type):
         what = f"Content-Type {media_type!r} cannot be read" if media_type else "the request has no Content-Type"
@@ -240,14 +205,14 @@ async def _body(request: Request[Any, Any, State], settings: Settings) -> _Body:
         raise UploadRefused(
             "unsupported-media-type", f"charset {charset!r} cannot be read; those that can: {known}.", status=415
         )
-    compression.decoder(encoding)
+    decode = decoder(encoding)
     if encoding is None and (request.content_length or 0) > settings.max_upload_bytes:
         raise UploadRefused(
             "upload-too-large",
             f"the body is larger than {settings.max_upload_bytes} bytes; split the file.",
             status=413,
         )
-    return _Body(bodies.raw(request), encoding, None)
+    return _Body(bodies.raw(request), decode, None, media_type, charset)
 
 
 def _clean(filename: str | None) -> str | None:

@@ -31,20 +31,32 @@ UploadId = Annotated[uuid.UUID, PathParameter(description="The upload's id: `Loc
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far the upload is, in bytes of its batches: its rows in UTF-8, without the header.
+    """How far the upload is. Bytes are those of its batches: the rows in UTF-8, without the header.
 
-    `share` goes from 0 to 1: counting a byte is half of the way, applying it the other.
+    `share` goes from 0 to 1: counting a byte is half of the way, applying the byte is the other half. `rows_counted`,
+    `rejects_counted` and `mentions_counted` are those of the batches that are counted so far.
     """
 
     bytes_total: int
     bytes_counted: int
     bytes_applied: int
     share: float
+    rows_counted: int
+    rejects_counted: int
+    mentions_counted: int
 
     @classmethod
     def of(cls, entry: Entry) -> Progress:
         """How far the entry is."""
-        return cls(entry.bytes_staged, entry.bytes_counted, entry.bytes_applied, _share(entry))
+        return cls(
+            bytes_total=entry.bytes_staged,
+            bytes_counted=entry.bytes_counted,
+            bytes_applied=entry.bytes_applied,
+            share=_share(entry),
+            rows_counted=entry.rows_counted,
+            rejects_counted=entry.rejects_counted,
+            mentions_counted=entry.mentions_counted,
+        )
 
 
 class BatchesByState(msgspec.Struct, frozen=True):
@@ -87,7 +99,12 @@ class UploadLinks(msgspec.Struct, frozen=True):
 
 
 class Upload(msgspec.Struct, frozen=True):
-    """An upload's entry in the ledger. Rows and mentions are those counted so far; `…_applied` are in the graph."""
+    """An upload's entry in the ledger.
+
+    `rows_received` is exact once the body is complete, and null before. `rows_accepted`, `rows_rejected` and `mentions`
+    are exact once every batch is counted, and null before: then `rows_received` is `rows_accepted` + `rows_rejected`.
+    What is counted so far is in `progress`; `rows_applied` and `mentions_applied` are in the graph now.
+    """
 
     id: uuid.UUID
     state: UploadState
@@ -95,11 +112,11 @@ class Upload(msgspec.Struct, frozen=True):
     options: Options
     again: bool
     progress: Progress
-    rows_received: int
-    rows_accepted: int
-    rows_rejected: int
+    rows_received: int | None
+    rows_accepted: int | None
+    rows_rejected: int | None
     rows_applied: int
-    mentions: int
+    mentions: int | None
     mentions_applied: int
     batches: BatchesByState
     size_bytes: int

@@ -1,4 +1,6 @@
 -- Ledger entries, the newest first: one upload by id, or a page before the key (received_at, id). No locks.
+-- `rows_received` is NULL until the upload is sealed, and where a batch of an earlier release was not counted yet.
+-- `rows_accepted`, `rows_rejected` and `mentions` are NULL until every batch is counted.
 SELECT
   u.id, u.state, u.filename, u.options, u.again, u.received_by, u.received_at, u.sealed_at, u.finished_at,
   encode(u.sha256, 'hex') AS sha256, u.duplicate_of, u.error,
@@ -7,7 +9,8 @@ SELECT
   b.bytes_staged, b.bytes_counted, b.bytes_applied,
   b.batches_staged, b.batches_counted, b.batches_applied, b.batches_failed, b.batches_checked, b.batches_cancelled,
   b.batches_retracting, b.batches_retracted,
-  b.rows_received, b.rows_accepted, b.rows_rejected, b.rows_applied, b.mentions, b.mentions_applied
+  b.rows_received, b.rows_accepted, b.rows_rejected, b.rows_applied, b.mentions, b.mentions_applied,
+  b.rows_counted, b.rejects_counted, b.mentions_counted
 FROM uploads AS u
 CROSS JOIN LATERAL (
   SELECT
@@ -23,11 +26,17 @@ CROSS JOIN LATERAL (
     count(*) FILTER (WHERE state = 'cancelled') AS batches_cancelled,
     count(*) FILTER (WHERE state = 'retracting') AS batches_retracting,
     count(*) FILTER (WHERE state = 'retracted') AS batches_retracted,
-    coalesce(sum(rows_received), 0)::bigint AS rows_received,
-    coalesce(sum(rows_accepted), 0)::bigint AS rows_accepted,
-    coalesce(sum(rows_rejected), 0)::bigint AS rows_rejected,
+    CASE WHEN u.sealed_at IS NOT NULL AND bool_and(coalesce(rows_received, rows_staged) IS NOT NULL)
+      THEN sum(coalesce(rows_received, rows_staged)) END::bigint AS rows_received,
+    CASE WHEN u.sealed_at IS NOT NULL AND bool_and(rows_accepted IS NOT NULL)
+      THEN sum(rows_accepted) END::bigint AS rows_accepted,
+    CASE WHEN u.sealed_at IS NOT NULL AND bool_and(rows_rejected IS NOT NULL)
+      THEN sum(rows_rejected) END::bigint AS rows_rejected,
+    CASE WHEN u.sealed_at IS NOT NULL AND bool_and(mentions IS NOT NULL) THEN sum(mentions) END::bigint AS mentions,
+    coalesce(sum(rows_received), 0)::bigint AS rows_counted,
+    coalesce(sum(rows_rejected), 0)::bigint AS rejects_counted,
+    coalesce(sum(mentions), 0)::bigint AS mentions_counted,
     coalesce(sum(rows_accepted) FILTER (WHERE state = 'applied'), 0)::bigint AS rows_applied,
-    coalesce(sum(mentions), 0)::bigint AS mentions,
     coalesce(sum(mentions) FILTER (WHERE state = 'applied'), 0)::bigint AS mentions_applied
   FROM batches WHERE batches.upload_id = u.id
 ) AS b

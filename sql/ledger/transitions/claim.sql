@@ -13,5 +13,6 @@ WHERE
   AND b.next_attempt_at <= %(now)s::timestamptz
   AND (b.claimed_until IS NULL OR b.claimed_until <= %(now)s::timestamptz)
 RETURNING
-  b.id AS batch_id, b.upload_id, b.claim AS token, b.attempts, b.first_line, b.payload, u.options, u.format,
+  b.id AS batch_id, b.upload_id, b.claim AS token, b.attempts, b.first_line, b.rows_staged,
+  b.payload, u.options, u.format,
   u.received_at, u.state = 'staged' AS first;

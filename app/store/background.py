@@ -1,7 +1,6 @@
-"""Errands on a thread of their own: who sends one does not wait for it.
+"""One thread that runs tasks one after the other, so that nobody who hands one in waits for it.
 
-For the API, whose requests share a few threads: each that waited for a Redis that is away would be missing where an
-upload is staged.
+The API needs this: its requests share a few threads, and a thread that waits for an absent Redis stages no upload.
 """
 
 from __future__ import annotations
@@ -19,29 +18,29 @@ log = structlog.get_logger(__name__)
 MOST_WAITING = 10_000
 
 
-class Errands:
-    """Run one after the other, in the order in which they were sent. The thread starts with the first."""
+class Background:
+    """Runs tasks in the order in which they were handed in. The first task starts the thread."""
 
     def __init__(self) -> None:
         self._waiting: queue.Queue[Callable[[], object] | None] = queue.Queue(MOST_WAITING)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def send(self, errand: Callable[[], object]) -> bool:
-        """False, and nothing is done, if too many wait."""
+    def run(self, task: Callable[[], object]) -> bool:
+        """Hand a task in. Returns False, and drops the task, if too many wait."""
         with self._lock:
             if self._thread is None:
-                # A daemon: a process that ends does not wait for it.
-                self._thread = threading.Thread(target=self._run, name="errands", daemon=True)
+                # A daemon: a process that ends does not wait for the thread.
+                self._thread = threading.Thread(target=self._run, name="background", daemon=True)
                 self._thread.start()
         try:
-            self._waiting.put_nowait(errand)
+            self._waiting.put_nowait(task)
         except queue.Full:
             return False
         return True
 
     def close(self, patience: float) -> None:
-        """Wait up to so many seconds for those that were sent; what is left then may be done or not."""
+        """Wait up to `patience` seconds for the tasks that were handed in. Later ones may run or not."""
         deadline = time.monotonic() + patience
         if self._thread is not None:
             with suppress(queue.Full):
@@ -49,8 +48,8 @@ class Errands:
             self._thread.join(max(0.0, deadline - time.monotonic()))
 
     def _run(self) -> None:
-        while (errand := self._waiting.get()) is not None:
+        while (task := self._waiting.get()) is not None:
             try:
-                errand()
+                task()
             except Exception:
-                log.exception("an errand failed; the next one follows")
+                log.exception("a background task failed; the next one follows")
