@@ -134,9 +134,9 @@ def _is_ours(entry: Path) -> bool:
     return entry.name in _OURS or entry.name == "postgres" or entry.name.startswith("postgres.")
 
 
-def running(path: Path) -> Settings:
-    """The settings of the stack that runs over a directory. Raises StackNotRunning."""
-    missing = StackNotRunning(f"{path}: start it with `mentiongraph up --data {path}`.")
+def published(path: Path) -> dict[str, str]:
+    """The MENTIONGRAPH_* of the stack that runs over a directory. Raises StackNotRunning."""
+    missing = StackNotRunning(f"nothing runs over {path}. Start it with `mentiongraph up --data {path}`.")
     try:
         with (path / "lock").open("rb") as lock, contextlib.suppress(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -144,7 +144,7 @@ def running(path: Path) -> Settings:
         text = (path / "settings.env").read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
         raise missing from None
-    return app_settings.load(dict(line.split("=", 1) for line in shlex.split(text)))
+    return dict(line.split("=", 1) for line in shlex.split(text))
 
 
 def port_is_free(host: str, port: int) -> bool:

@@ -119,9 +119,9 @@ def test_help_of_a_command_teaches(command: str) -> None:
 def test_settings_lists_every_variable_but_no_password() -> None:
     done = run("settings", more={"MENTIONGRAPH_DATABASE_URL": "postgresql://me:secret@db/graph", "COLUMNS": "200"})
     assert done.returncode == 0
-    for variable, _, meaning in app_settings.describe():
-        assert variable in done.stdout
-        assert meaning.split()[0] in done.stdout
+    for row in app_settings.describe():
+        assert row.variable in done.stdout
+        assert row.meaning.split()[0] in done.stdout
     assert "me:***@db" in done.stdout
     assert "secret" not in done.stdout
 
