@@ -75,7 +75,8 @@ def _decay(conn: Connection, settings: Settings, *, json: bool) -> None:
             done = f"{number(totals.written_down)} written down, {number(totals.archived)} archived"
             bar(completed=totals.looked_at, total=totals.looked_at + totals.to_look_at, done=done)
 
-        domain_decay.work(conn, run, parameters, clock=postgres.clock, progress=show)
+        batch_edges = settings.decay_batch_edges
+        domain_decay.work(conn, run, parameters, clock=postgres.clock, batch_edges=batch_edges, progress=show)
     totals = domain_decay.totals(conn, run)
     if json:
         print_json({"run": run.id, "written_down": totals.written_down, "archived": totals.archived})
