@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import io
 import sys
-from typing import NamedTuple, cast
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
 
 import click
 
@@ -18,6 +19,7 @@ EXIT_CODES: dict[int, str] = {
     4: "there is no such upload or batch, or its state does not allow this",
     5: "PostgreSQL or the API is away, or the database is not migrated",
     6: "a server or process that was to be started did not come up",
+    7: "another Python package has the name of one of this program's",
     130: "interrupted",
 }
 
@@ -67,6 +69,9 @@ COMMANDS: dict[str, _Entry] = {name: entry for section in SECTIONS.values() for 
 
 
 class _Commands(click.Group):
+    json = False
+    """Whether --json was given: failures are printed as JSON then, too."""
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
         return list(COMMANDS)
 
@@ -83,20 +88,37 @@ class _Commands(click.Group):
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
 
+    def main(self, args: Sequence[str] | None = None, *more: Any, **extra: Any) -> Any:  # noqa: ANN401 (click's signature)
+        given = list(sys.argv[1:] if args is None else args)
+        # Before click reads them: a command that is written wrongly fails in JSON, too.
+        self.json = "--json" in (given[: given.index("--")] if "--" in given else given)
+        return super().main(given, *more, **extra)
+
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+        except click.ClickException as error:
+            if self.json:
+                _print_problem(importlib.import_module("ops.cli.failure").of_usage(error))
+            raise
+        except (click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             raise click.exceptions.Exit(130) from None
         except Exception as error:
-            # Imported now: it knows the errors of libraries that most commands do without.
-            failure = importlib.import_module("ops.cli.failure").failure(error)
+            # Imported now: the module knows the errors of libraries that most commands do without.
+            failures = importlib.import_module("ops.cli.failure")
+            failure = failures.failure(error)
+            if self.json:
+                _print_problem(failures.of_a_fault(error) if failure is None else failure.problem)
             if failure is None:
                 raise
             raise failure from error
+
+
+def _print_problem(problem: object) -> None:
+    importlib.import_module("ops.cli.console").print_json(problem)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -128,7 +128,8 @@ def _new_directory(data: Path) -> Generator[Settings]:
     directory = DataDirectory(data)
     directory.take()
     try:
-        server = Postgres(directory.path / "postgres", directory.ports().postgres)
+        ports, _ = directory.server_ports()
+        server = Postgres(directory.path / "postgres", ports.postgres)
         server.start()
         try:
             yield Settings(database_url=server.dsn())

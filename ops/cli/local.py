@@ -17,7 +17,7 @@ import msgspec
 from rich.text import Text
 
 from app import settings as app_settings
-from app.settings import PREFIX, Settings
+from app.settings import FILE_SUFFIX, PREFIX, Settings
 from ops import processes
 from ops.cli import options
 from ops.cli.console import err, facts, out
@@ -26,8 +26,6 @@ from ops.stack import Stack
 
 CHECK_SECONDS = 0.2
 INTERRUPTED = 130
-PORT_PATIENCE = 5.0
-"""Seconds that the processes of a killed run have to let go of the API's port."""
 MOST_WORKERS = 4
 """By default: they share the machine with PostgreSQL, which is what they wait for."""
 
@@ -82,6 +80,8 @@ def _run(directory: DataDirectory, settings: Settings, then: Callable[[Stack], N
         cleaning.callback(_stop, stack)
         try:
             stack.start(_step)
+            for line in stack.moved:
+                err.print(line, style="yellow")
             then(stack)
         except AskedToStop:
             raise click.exceptions.Exit(INTERRUPTED) from None
@@ -108,16 +108,33 @@ def _serve_until_stopped(stack: Stack) -> None:
 def _wanted(directory: DataDirectory, port: int | None, workers: int | None) -> Settings:
     settings = options.settings(None)
     for name in ("DATABASE_URL", "REDIS_URL"):
-        if PREFIX + name in os.environ:
-            err.print(f"{PREFIX}{name} is set, and not used here: this starts its own servers.", style="yellow")
-    patience = PORT_PATIENCE if directory.was_killed else 0.0
-    chosen = choose_port(settings.host, port or settings.port, insist=port is not None, patience=patience)
-    if chosen != (port or settings.port):
-        err.print(f"Port {settings.port} is taken; the API listens on {chosen}.", style="yellow")
+        if _is_set(name):
+            err.print(f"{PREFIX}{name} has no effect here: this command starts its own servers.", style="yellow")
+    chosen = _port_of_api(directory, settings, port)
     default = settings.worker_processes
-    if f"{PREFIX}WORKER_PROCESSES" not in os.environ:
+    if not _is_set("WORKER_PROCESSES"):
         default = min(MOST_WORKERS, default)
     return msgspec.structs.replace(settings, port=chosen, worker_processes=workers or default)
+
+
+def _port_of_api(directory: DataDirectory, settings: Settings, asked: int | None) -> int:
+    """The port that was asked for, or else the one that this directory had, or else a free one near the default."""
+    kept = directory.kept_ports().api
+    if _is_set("PORT") or not kept:
+        wanted, whose = asked or settings.port, ""
+    else:
+        wanted, whose = asked or kept, ", which the API had in this directory"
+    chosen = choose_port(settings.host, wanted, insist=asked is not None, patience=directory.port_patience)
+    if wanted not in {0, chosen}:
+        moved = f"Another program listens on port {wanted}{whose}. The API now has port {chosen}."
+        err.print(moved, style="yellow")
+    directory.keep_ports(api=chosen)
+    return chosen
+
+
+def _is_set(name: str) -> bool:
+    """Whether the environment has this setting."""
+    return not {PREFIX + name, PREFIX + name + FILE_SUFFIX}.isdisjoint(os.environ)
 
 
 def _addresses(stack: Stack, data: Path) -> dict[str, str | Text]:

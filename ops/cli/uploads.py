@@ -99,6 +99,8 @@ def upload(
             except ApiProblem as problem:
                 if len(files) == 1:
                     raise
+                if json:
+                    print_json({"file": str(file), **msgspec.structs.asdict(problem.problem())})
                 click.echo(f"{file}: {problem.title}: {problem.detail}", err=True)
                 worst = worst or problem.exit_code
                 continue

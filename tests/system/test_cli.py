@@ -411,11 +411,14 @@ def test_what_goes_into_a_pipe_is_not_wrapped_and_has_no_blanks_behind_it() -> N
 
 
 @contextmanager
-def running_stack(directory: Path, port: int, more: dict[str, str] | None = None) -> Generator[subprocess.Popen[bytes]]:
+def running_stack(
+    directory: Path, port: int | None, more: dict[str, str] | None = None
+) -> Generator[subprocess.Popen[bytes]]:
     """`mentiongraph up`, once it says that everything runs; killed at the end if it still runs."""
     log = directory / "up.log"
     with log.open("wb") as output:
-        command = arguments("up", "--data", directory / "data", "--port", str(port), "--workers", "1")
+        at = ("--port", str(port)) if port is not None else ()
+        command = arguments("up", "--data", directory / "data", *at, "--workers", "1")
         process = subprocess.Popen(command, cwd=ROOT, env=environment() | (more or {}), stdout=output, stderr=output)
     try:
         until(
