@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options that several commands share, and the settings that they work with."""
 
 from __future__ import annotations
 
@@ -34,24 +34,30 @@ as_json = click.option(
 )
 
 _READING = (
-    click.option("--text", metavar="COLUMN", help="Column, or key, of the posts' texts; default: data."),
-    click.option("--timestamp", metavar="COLUMN", help="Column, or key, of their instants; default: timestamp."),
-    click.option("--author", metavar="COLUMN", help="Column, or key, of their authors; default: username."),
+    click.option("--text", metavar="COLUMN", help="Column or key that holds the posts' texts. Default: data."),
+    click.option(
+        "--timestamp", metavar="COLUMN", help="Column or key that holds the posts' instants. Default: timestamp."
+    ),
+    click.option("--author", metavar="COLUMN", help="Column or key that holds the posts' authors. Default: username."),
     click.option(
         "--format",
         type=click.Choice(["csv", "jsonl"]),
-        help="CSV, or JSON Lines; default: by the name, which ends in .jsonl or .ndjson for JSON Lines.",
+        help="Format of the file. Default: jsonl (JSON Lines) for names that end in .jsonl or .ndjson, else csv.",
     ),
-    click.option("--encoding", metavar="NAME", help="utf-8 (default), utf-16 or latin-1."),
+    click.option("--encoding", metavar="NAME", help="Encoding of the file: utf-8 (default), utf-16 or latin-1."),
     click.option(
-        "--delimiter", metavar="CHAR", help="What separates two fields of CSV: a comma (default), tab, …, or auto."
+        "--delimiter", metavar="CHAR", help="Character between two fields of CSV: a comma (default), tab, …, or auto."
     ),
-    click.option("--profile", metavar="NAME", help="What a mention is: twitter (default), mastodon, bluesky, word."),
-    click.option("--no-retweets", is_flag=True, help="Leave out mentions in posts that begin with `RT @…`."),
+    click.option(
+        "--profile",
+        metavar="NAME",
+        help="Rules that say what a mention is: twitter (default), mastodon, bluesky or word.",
+    ),
+    click.option("--no-retweets", is_flag=True, help="Count no mentions in posts that begin with `RT @…`."),
     click.option(
         "--max-rejects",
         metavar="N|P%",
-        help="How many rows may be rejected, a number or a share: beyond it nothing of the upload is applied.",
+        help="Apply nothing of the upload if more rows than this are rejected: a number or a share.",
     ),
 )
 ADDRESSES = ("DATABASE_URL", "REDIS_URL", "HOST", "PORT")
@@ -63,12 +69,12 @@ _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 
 
 def reading(command: Callable[..., Any]) -> Callable[..., Any]:
-    """How a file is to be read and counted: the options that `check` and `upload` share."""
+    """Add the options that say how a file is read and counted; `check` and `upload` share them."""
     return reduce(lambda made, option: option(made), reversed(_READING), command)
 
 
 def query(chosen: dict[str, str | bool | None]) -> dict[str, str]:
-    """What was chosen of them (and of other text options), as the API's query parameters."""
+    """The chosen options that are text, as the API's query parameters."""
     found = {name: value for name, value in chosen.items() if isinstance(value, str)}
     if found.get("delimiter") in {"tab", r"\t"}:
         found["delimiter"] = "\t"
@@ -76,12 +82,12 @@ def query(chosen: dict[str, str | bool | None]) -> dict[str, str]:
 
 
 def compression(file: Path) -> str | None:
-    """The Content-Encoding that a file's name tells."""
+    """The Content-Encoding that the name of a file tells."""
     return _COMPRESSIONS.get(file.suffix.lower())
 
 
 def format_of(file: Path) -> dict[str, str]:
-    """The parameter `format` where the file's name tells that it is no CSV."""
+    """The parameter `format`, if the name of the file tells JSON Lines."""
     bare = file.name.lower().removesuffix(file.suffix.lower() if compression(file) else "")
     return {"format": "jsonl"} if bare.endswith(_JSONL_ENDS) else {}
 
