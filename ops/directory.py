@@ -1,10 +1,10 @@
-"""The data directory of an embedded stack: one stack at a time, the ports it keeps, how other commands find it.
+"""The data directory of an embedded stack: one stack at a time, its ports, and how other commands find the stack.
 
-lock            held by the running stack; the lock, not the file, says that one runs
-settings.env    MENTIONGRAPH_* of the running stack, for a shell to read; mode 0600, it holds a password
-ports.json      the servers' ports, kept from one run to the next
-demo            there in a demo's directory, which is emptied at each start
-logs/           one file a process
+lock            held by the running stack; the lock, not the file, says that a stack runs
+settings.env    MENTIONGRAPH_* of the running stack, for a shell to read; mode 0600, since it holds a password
+ports.json      the ports of PostgreSQL, Valkey and the API, kept from one run to the next
+demo            marks a demo's directory, which is emptied at each start
+logs/           one file a process, and the three before it: api.log, api.log.1, …
 postgres…, valkey/
 """
 
@@ -28,10 +28,13 @@ from app.settings import Settings
 from ops.embedded.children import POLL, free_ports
 from ops.embedded.placement import SYSTEM_STATE
 
+PORT_PATIENCE = 5.0
+"""Seconds that the processes of a killed run have to let go of their ports."""
+
 DEFAULT = Path(".mentiongraph")
 DEMO = DEFAULT / "demo"
 
-_OURS = ("lock", "settings.env", "ports.json", "demo", "logs", "valkey")
+_OURS = ("lock", "settings.env", "ports.json", "ports.json.part", "demo", "logs", "valkey")
 
 
 class DirectoryInUse(MentiongraphError):
@@ -49,24 +52,25 @@ class StackNotRunning(MentiongraphError):
 
 
 class Ports(msgspec.Struct, frozen=True):
-    """Where the servers listened last time."""
+    """The ports at which each process listened last time; 0: at none yet."""
 
-    postgres: int
-    redis: int
+    postgres: int = 0
+    redis: int = 0
+    api: int = 0
 
 
 class DataDirectory:
-    """A directory taken by this process, until `release`."""
+    """A directory that this process has taken until `release`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         self.logs = self.path / "logs"
         self.was_killed = False
-        """Whether the last run could not tidy up; its processes may still be on their way out."""
+        """Whether the last run was killed: its processes may still be ending."""
         self._lock: IO[bytes] | None = None
 
     def take(self) -> None:
-        """Raises DirectoryInUse where another stack runs over it, or where it cannot be made."""
+        """Raises DirectoryInUse if another stack runs over the directory, or if the directory cannot be made."""
         try:
             self.logs.mkdir(parents=True, exist_ok=True)
             lock = (self.path / "lock").open("ab")
@@ -90,30 +94,59 @@ class DataDirectory:
             self._lock = None
 
     def publish(self, settings: Settings) -> None:
-        """Let other commands find the running stack: see `running`."""
+        """Let other commands find the running stack: see `published`, the function below."""
         file = self.path / "settings.env"
         file.unlink(missing_ok=True)
         file.touch(0o600)
         lines = [f"{name}={shlex.quote(value)}\n" for name, value in app_settings.environment(settings).items()]
         file.write_text("".join(lines), encoding="utf-8")
 
-    def ports(self) -> Ports:
-        """Those of the last run where nobody else has them now, and free ones otherwise."""
-        file = self.path / "ports.json"
-        kept: Ports | None = None
+    def server_ports(self) -> tuple[Ports, list[str]]:
+        """The ports of PostgreSQL and Valkey: those of the last run, or others where another program has them now.
+
+        Also returns a line for each port that had to change. The processes of a killed run have a few seconds to let go
+        of their ports.
+        """
+        kept, news = self.kept_ports(), list[str]()
+        chosen: dict[str, int] = {}
+        others = iter(free_ports(2))  # together, or the second may be the first again
+        for name, shown, port in (("postgres", "PostgreSQL", kept.postgres), ("redis", "Valkey", kept.redis)):
+            if port and becomes_free("127.0.0.1", port, patience=self.port_patience):
+                chosen[name] = port
+                continue
+            chosen[name] = next(others)
+            if port:
+                news.append(
+                    f"Another program listens on port {port}, which {shown} had in this directory. "
+                    f"{shown} now has port {chosen[name]}."
+                )
+        return self.keep_ports(**chosen), news
+
+    @property
+    def port_patience(self) -> float:
+        """Seconds that a port of this directory has to become free."""
+        return PORT_PATIENCE if self.was_killed else 0.0
+
+    def kept_ports(self) -> Ports:
+        """The ports of the last run."""
         with contextlib.suppress(FileNotFoundError, msgspec.MsgspecError):
-            kept = msgspec.json.decode(file.read_bytes(), type=Ports)
-        if kept is None or not all(port_is_free("127.0.0.1", port) for port in (kept.postgres, kept.redis)):
-            kept = Ports(*free_ports(2))
-            file.write_bytes(msgspec.json.encode(kept))
+            return msgspec.json.decode((self.path / "ports.json").read_bytes(), type=Ports)
+        return Ports()
+
+    def keep_ports(self, **ports: int) -> Ports:
+        """Keep these ports, and the others as they are, for the next run."""
+        kept = msgspec.structs.replace(self.kept_ports(), **ports)
+        part = self.path / "ports.json.part"
+        part.write_bytes(msgspec.json.encode(kept))
+        part.replace(self.path / "ports.json")
         return kept
 
     def make_fresh_demo(self) -> None:
-        """Empty it. Raises DirectoryInUse, and touches nothing, where it is not a demo's."""
+        """Empty the directory. Raises DirectoryInUse, and touches nothing, if the directory is not a demo's."""
         mark = self.path / "demo"
         if not mark.exists() and {entry.name for entry in self.path.iterdir()} - {"lock", "logs"}:
             raise DirectoryInUse(
-                f"{self.path} holds something else than a demo, and the demo begins by deleting what is there. "
+                f"{self.path} holds something else than a demo. A demo deletes everything in its directory first. "
                 "Name another directory with --data."
             )
         cluster = self.path / "postgres"
@@ -134,9 +167,9 @@ def _is_ours(entry: Path) -> bool:
     return entry.name in _OURS or entry.name == "postgres" or entry.name.startswith("postgres.")
 
 
-def running(path: Path) -> Settings:
-    """The settings of the stack that runs over a directory. Raises StackNotRunning."""
-    missing = StackNotRunning(f"{path}: start it with `mentiongraph up --data {path}`.")
+def published(path: Path) -> dict[str, str]:
+    """The MENTIONGRAPH_* of the stack that runs over a directory. Raises StackNotRunning."""
+    missing = StackNotRunning(f"nothing runs over {path}. Start it with `mentiongraph up --data {path}`.")
     try:
         with (path / "lock").open("rb") as lock, contextlib.suppress(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -144,7 +177,7 @@ def running(path: Path) -> Settings:
         text = (path / "settings.env").read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
         raise missing from None
-    return app_settings.load(dict(line.split("=", 1) for line in shlex.split(text)))
+    return dict(line.split("=", 1) for line in shlex.split(text))
 
 
 def port_is_free(host: str, port: int) -> bool:
@@ -157,25 +190,38 @@ def port_is_free(host: str, port: int) -> bool:
     return True
 
 
-def choose_port(host: str, wanted: int, *, insist: bool, patience: float) -> int:
-    """The port wanted; if it is taken, one of the next hundred, or any, or ServerFailed where we `insist` on it.
-
-    A port that is taken is given `patience` seconds to become free.
-    """
+def becomes_free(host: str, port: int, *, patience: float) -> bool:
+    """Whether a server could listen there, now or within `patience` seconds."""
     deadline = time.monotonic() + patience
-    while not port_is_free(host, wanted):
-        if time.monotonic() < deadline:
-            time.sleep(POLL)
-        elif insist:
-            raise ServerFailed(f"port {wanted} of {host} cannot be listened on: it is taken, or reserved.")
-        else:
-            return next(
-                (port for port in range(wanted + 1, wanted + 100) if port_is_free(host, port)), free_ports(1)[0]
-            )
-    return wanted or free_ports(1)[0]
+    while not port_is_free(host, port):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(POLL)
+    return True
+
+
+def choose_port(host: str, wanted: int, *, insist: bool, patience: float) -> int:
+    """The port wanted. If another program keeps the port, another one, or ServerFailed where we `insist`.
+
+    The port has `patience` seconds to become free. 0 stands for any port.
+    """
+    if becomes_free(host, wanted, patience=patience):
+        return wanted or free_ports(1)[0]
+    if insist:
+        raise ServerFailed(
+            f"nothing can listen on port {wanted} of {host}: another program does, or the port is reserved. "
+            "Name another port with --port."
+        )
+    return free_port_near(host, wanted)
+
+
+def free_port_near(host: str, port: int) -> int:
+    """One of the next hundred ports, or any other, at which a server could listen."""
+    near = range(port + 1, min(port + 100, 65536))
+    return next((each for each in near if port_is_free(host, each)), free_ports(1)[0])
 
 
 def link_log(link: Path, log: Path) -> None:
-    """Make a log that a server keeps elsewhere appear among the others."""
+    """Make the log of a server, which lies elsewhere, appear among the others."""
     link.unlink(missing_ok=True)
     link.symlink_to(os.path.relpath(log, link.parent))

@@ -23,24 +23,24 @@ from ops.embedded.valkey import Valkey
 from ops.processes import Command
 
 Step = Callable[[str, str], AbstractContextManager[None]]
-"""Wraps one step of starting: its name, and a detail to show."""
+"""Wraps one step of the start; gets its name and a detail to show."""
 
-# Together with the servers' own, a stop takes less than ten seconds whatever is under way. What is cut off by it is in
-# the ledger, and done at the next start.
+# Together with the servers' own patience, a stop takes less than ten seconds. Work that a stop cuts off is in the
+# ledger, and is done after the next start.
 API_PATIENCE = 2
 WORKER_PATIENCE = 3
 GRACE = 1.0
-"""Seconds beyond its patience after which a process is killed."""
+"""Seconds that a process has beyond its patience. Then it is killed."""
 RECOVERY_PATIENCE = 600.0
-"""Seconds that PostgreSQL has to come up. After a crash it reads the log since its last checkpoint, which takes as long
-as it takes; killed meanwhile, it would begin again."""
+"""Seconds that PostgreSQL has to come up. After a crash, PostgreSQL reads its log since the last checkpoint. A server
+that is killed meanwhile would begin again."""
 
 
 class Stack:
     """Started in order, stopped in reverse: API, workers, scheduler, Valkey, PostgreSQL.
 
-    `settings` as they are wanted: host, port and the numbers of processes are used, the servers' addresses replaced.
-    The directory must be taken already; it is the caller's to release, after `stop`.
+    `settings` say host, port, numbers of processes and everything else but the servers' addresses. The caller has taken
+    the directory, and releases it after `stop`.
     """
 
     def __init__(self, directory: DataDirectory, settings: Settings) -> None:
@@ -50,11 +50,14 @@ class Stack:
         self._supervisor = Supervisor()
         self._alive: dict[str, bool] = {}
         self._checkups: dict[str, Checkup] = {}
+        self.moved: list[str] = []
+        """Which servers have another port than in the last run, and why."""
 
     def start(self, step: Step) -> None:
-        """Raises EmbeddedServerError, and leaves nothing running, if something does not come up."""
-        data, ports = self._directory.path, self._directory.ports()
-        # The same ports after a restart of either: the others were told these.
+        """Start everything. Raises EmbeddedServerError, and leaves nothing running, if a process does not come up."""
+        data = self._directory.path
+        # Each server keeps its port when it is started again: the other processes were told these.
+        ports, self.moved = self._directory.server_ports()
         postgres = Postgres(
             data / "postgres", ports.postgres, timeout=RECOVERY_PATIENCE, shared_buffers=shared_buffers()
         )
@@ -67,7 +70,7 @@ class Stack:
         with step("Valkey", f"port {ports.redis}, speaks Redis's protocol"):
             self._supervisor.start("valkey", valkey)
         self.settings = msgspec.structs.replace(self.settings, database_url=postgres.dsn(), redis_url=valkey.url)
-        with step("Schema", "the migrations that are missing"):
+        with step("Schema", "migrations"):
             migrate(self.settings.database_url)
         self._start_our_own(step)
         self._directory.publish(self.settings)
@@ -76,7 +79,7 @@ class Stack:
 
     def _start_our_own(self, step: Step) -> None:
         settings, count = self.settings, self.settings.worker_processes
-        with step("Scheduler", "sweeps and decays now and then"):
+        with step("Scheduler", "asks workers for periodic work"):
             scheduler = self._start("scheduler", processes.scheduler(settings), patience=1)
         with step("Workers", f"{count} process{'es' if count > 1 else ''} of {settings.worker_threads} threads"):
             command = processes.worker(settings, patience=WORKER_PATIENCE)
@@ -115,20 +118,20 @@ class Stack:
         return self.logs / f"{name}.log"
 
     def check(self) -> list[str]:
-        """Restart what has ended and is due; what there is to say about it. To be called a few times a second."""
+        """Restart each process that ended, and return lines that say so. To be called a few times a second."""
         news = self._end_those_that_hang() + self._news()
         self._supervisor.check()
         return news + self._news()
 
     def _end_those_that_hang(self) -> list[str]:
-        """PostgreSQL is not among them: on suspicion it is not ended."""
+        """End each process of ours, and Valkey, that does not answer. A mere suspicion does not end PostgreSQL."""
         ended: list[str] = []
         for name, asked in self._checkups.items():
             if not self._alive[name]:
                 asked.begin()
             elif asked.failing >= self.settings.silence_seconds:
                 asked.begin()
-                ended.append(f"{name} hangs; ending it")
+                ended.append(f"{name} does not answer any more; `up` ends it")
                 self._supervisor.end(name)
         return ended
 
@@ -141,12 +144,12 @@ class Stack:
             if status.alive:
                 news.append(f"{status.name} runs again")
             else:
-                ended = f"{status.name} ended (exit code {status.exit_code})"
-                news.append(f"{ended}; starting it again. See {self.log_of(status.name)}")
+                ended = f"{status.name} ended with exit code {status.exit_code}"
+                news.append(f"{ended}; `up` starts it again. The reason is in {self.log_of(status.name)}")
         return news
 
     def stop(self) -> None:
-        """Stop everything. Does nothing where nothing runs."""
+        """Stop everything that runs."""
         for asked in self._checkups.values():
             asked.stop()
         self._checkups.clear()

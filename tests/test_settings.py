@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.errors import BadSetting
-from app.settings import environment, load
+from app.settings import Settings, describe, environment, load
+from app.settings.durations import duration, text_of
 from app.store.postgres import where
 
 SECRET = "p@ss/w:rd?"
@@ -97,3 +102,113 @@ def test_several_servers_are_named_together() -> None:
     url = "postgresql://ada:secret@db1:5433,db2:5434/graph?target_session_attrs=read-write"
 
     assert where(url) == "PostgreSQL at db1:5433 or db2:5434, database graph"
+
+
+# What a person who made a mistake is told -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("variable", "nearest"),
+    [
+        ("MENTIONGRAPH_DATABSE_URL", "MENTIONGRAPH_DATABASE_URL"),
+        ("MENTIONGRAPH_PORTS", "MENTIONGRAPH_PORT"),
+        ("mentiongraph_port", "MENTIONGRAPH_PORT"),
+        ("MENTIONGRAPH_ARCHIVE_UNDER", "MENTIONGRAPH_ARCHIVE_BELOW"),
+        ("MENTIONGRAPH_REDIS_PASSWROD_FILE", "MENTIONGRAPH_REDIS_PASSWORD_FILE"),
+        ("MENTIONGRAPH_PORT_FILE_FILE", "MENTIONGRAPH_PORT_FILE"),
+    ],
+)
+def test_a_misspelt_variable_is_refused_with_the_nearest_setting(variable: str, nearest: str) -> None:
+    with pytest.raises(BadSetting) as refused:
+        load({variable: "a secret"})
+
+    assert f"{variable} is no setting. Did you mean {nearest}?" in str(refused.value)
+    assert "a secret" not in str(refused.value)
+
+
+def test_a_variable_that_is_like_no_setting_is_refused_all_the_same() -> None:
+    with pytest.raises(BadSetting, match=r"MENTIONGRAPH_XYZZY is no setting\. Unset the variable"):
+        load({"MENTIONGRAPH_XYZZY": "1"})
+
+
+def test_variables_of_compose_and_of_kubernetes_are_left_alone() -> None:
+    environ = {
+        "MENTIONGRAPH_VERSION": "local",
+        "MENTIONGRAPH_REVISION": "unknown",
+        "MENTIONGRAPH_SERVICE_HOST": "10.0.0.7",
+        "MENTIONGRAPH_SERVICE_PORT_HTTP": "80",
+        "MENTIONGRAPH_PORT_80_TCP": "tcp://10.0.0.7:80",
+        "MENTIONGRAPH_PORT_80_TCP_ADDR": "10.0.0.7",
+        "MENTIONGRAPH_API_PORT": "tcp://10.0.0.7:80",
+        "MENTIONGRAPH_API_SERVICE_PORT": "80",
+    }
+
+    assert load(environ) == Settings()
+
+
+def test_an_address_that_kubernetes_sets_for_the_port_is_explained() -> None:
+    with pytest.raises(BadSetting, match="enableServiceLinks"):
+        load({"MENTIONGRAPH_PORT": "tcp://10.0.0.7:80"})
+
+
+def test_every_setting_and_every_file_of_one_is_known(tmp_path: Path) -> None:
+    for row in describe():
+        file = tmp_path / row.name
+        file.write_text(row.default)
+        assert load({row.variable + "_FILE": str(file)}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "wanted"),
+    [
+        ("PORT", "eighty", "a whole number from 0 to 65535"),
+        ("PORT", "65536", "a whole number from 0 to 65535"),
+        ("MAX_ATTEMPTS", "1.5", "a whole number from 1 to 1000"),
+        ("CLAIM_SECONDS", "0", "a number greater than 0"),
+        ("CLAIM_SECONDS", "nan", "a number greater than 0"),
+        ("CLAIM_SECONDS", "inf", "a number greater than 0"),
+        ("ARCHIVE_BELOW", "-1", "a number of 0 or more"),
+        ("CACHE", "maybe", "true or false"),
+        ("LOG_LEVEL", "loud", "debug, info, warning or error"),
+        ("NAMESPACE", "", "text of at least one character"),
+        ("DECAY_EVERY", "30s", "a duration from 1m to 366d, such as 1d, 12h, 90m or 1h30m"),
+        ("PURGE_EVERY", "3600", "a duration from 1m to 366d, such as 1d, 12h, 90m or 1h30m"),
+        ("PURGE_EVERY", "367d", "a duration from 1m to 366d, such as 1d, 12h, 90m or 1h30m"),
+        ("PURGE_EVERY", "", "a duration from 1m to 366d, such as 1d, 12h, 90m or 1h30m"),
+        ("DECAY_EVERY", "P1Y", "a duration from 1m to 366d, such as 1d, 12h, 90m or 1h30m"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_told_what_is_wanted(setting: str, value: str, wanted: str) -> None:
+    with pytest.raises(BadSetting) as refused:
+        load({f"MENTIONGRAPH_{setting}": value})
+
+    assert str(refused.value) == f"MENTIONGRAPH_{setting}={value!r}: the value must be {wanted}."
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("1d", timedelta(days=1)),
+        ("12h", timedelta(hours=12)),
+        ("90m", timedelta(minutes=90)),
+        ("1h30m", timedelta(minutes=90)),
+        ("1d2h3m4s", timedelta(days=1, hours=2, minutes=3, seconds=4)),
+        ("PT90M", timedelta(minutes=90)),
+        ("P1D", timedelta(days=1)),
+        ("60s", timedelta(minutes=1)),
+    ],
+)
+def test_a_duration(text: str, meant: timedelta) -> None:
+    assert load({"MENTIONGRAPH_DECAY_EVERY": text}).decay_every == meant
+
+
+@given(st.integers(60, 366 * 86400).map(lambda seconds: timedelta(seconds=seconds)))
+def test_a_duration_is_written_as_it_is_read(value: timedelta) -> None:
+    assert duration(text_of(value)) == value
+
+
+def test_every_row_has_a_meaning_of_short_sentences() -> None:
+    for row in describe():
+        sentences = [each for each in re.split(r"(?<=[.:]) ", row.meaning) if each]
+        assert row.meaning.endswith("."), row.variable
+        assert all(len(each.split()) <= 25 for each in sentences), row.variable

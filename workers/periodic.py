@@ -1,9 +1,8 @@
-"""Actors that are asked for every minute, and work once in each period."""
+"""Actors that schedulers ask for every minute, and that work once in each period (see app.ledger.periods)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 
 import dramatiq
 import structlog
@@ -17,20 +16,22 @@ from workers.process import process
 
 log = structlog.get_logger(__name__)
 
-MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-
 LONGEST_SECONDS = 6 * 3600.0
-"""Beyond it a period's claim is not renewed any more: whoever holds it is stuck, and another shall try."""
+"""A claim is not renewed for longer than this: its worker is stuck, and another one shall try."""
 
 Work = Callable[[Period], bool]
 
 
-def periodic(verb: str, *, every: timedelta) -> Callable[[Work], Actor[[], None]]:
-    """Make an actor of a function that does a period's work. It answers whether that is done; if not, or if it raises
-    or is killed, it is called again. Two at once are possible after a claim has expired, and must do no harm."""
+def periodic(verb: str) -> Callable[[Work], Actor[[], None]]:
+    """Make an actor of a function that does a period's work and returns whether the work is done.
+
+    The function is called again if the work is not done, if the function raises or if its process is killed. After a
+    claim has expired, two processes may call the function at once: that must do no harm.
+    """
 
     def register(work: Work) -> Actor[[], None]:
         def guarded() -> None:
+            every = periods.lengths(process.settings)[verb]
             with process.connection() as conn:
                 period = periods.begin(conn, verb, every=every, settings=process.settings, now=postgres.clock())
             if period is None:

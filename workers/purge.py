@@ -1,4 +1,4 @@
-"""Purge payloads, deltas and rejects whose retention time is over, once an hour."""
+"""Purge payloads, deltas and rejects whose retention time is over, once in each MENTIONGRAPH_PURGE_EVERY."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import structlog
 from app.ledger import bells, fleet, retention
 from app.ledger.periods import Period
 from app.store import postgres
-from workers.periodic import HOUR, periodic
+from workers.periodic import periodic
 from workers.process import process
 
 log = structlog.get_logger(__name__)
 
 
-@periodic(bells.PURGE, every=HOUR)
-def purge(period: Period) -> bool:  # noqa: ARG001 (whatever is due is due now)
+@periodic(bells.PURGE)
+def purge(period: Period) -> bool:  # noqa: ARG001 (each purge takes everything that is due)
     with process.connection() as conn:
         purged = retention.purge(conn, settings=process.settings, now=postgres.clock())
         fleet.forget(conn)

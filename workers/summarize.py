@@ -9,7 +9,7 @@ from app.ledger import bells
 from app.ledger.periods import Period
 from app.store import postgres
 from app.summaries import summarizing
-from workers.periodic import MINUTE, periodic
+from workers.periodic import periodic
 from workers.process import process
 
 log = structlog.get_logger(__name__)
@@ -29,7 +29,7 @@ def work() -> None:
         log.info("summarized", deltas=deltas)
 
 
-@periodic(bells.SUMMARIZE, every=MINUTE)
+@periodic(bells.SUMMARIZE)
 def summarize(period: Period) -> bool:  # noqa: ARG001 (whatever waits, waits now)
     work()
     return True

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from app.ledger import bells
 from app.ledger.periods import Period
-from workers.periodic import MINUTE, periodic
+from workers.periodic import periodic
 from workers.process import process
 
 
-@periodic(bells.SWEEP, every=MINUTE)
+@periodic(bells.SWEEP)
 def sweep(period: Period) -> bool:  # noqa: ARG001 (one sweep is like another)
     process.sweep()
     return True

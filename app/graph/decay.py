@@ -36,6 +36,9 @@ _TOTALS = sql.query("graph/decay/totals")
 _PREVIEW = sql.query("graph/decay/preview")
 _BUSY = sql.query("graph/decay/busy")
 
+EDGES_A_BLOCK = 58
+"""About: a block of 8 KiB, filled to 60 %."""
+
 REST = 3.0
 """While uploads are in hand, a run rests so many times as long as it worked: it takes a quarter of one processor."""
 
@@ -104,10 +107,14 @@ def work(
     parameters: GraphParameters,
     *,
     clock: Callable[[], datetime],
+    batch_edges: int = decay_ranges.BLOCKS * EDGES_A_BLOCK,
     progress: Callable[[Totals], None] | None = None,
     rest: Callable[[float], None] = time.sleep,
 ) -> bool:
-    """Work on a run, range by range, until it is finished. False: somebody else is at it, and goes on."""
+    """Work on a run, range by range, until it is finished. False: somebody else is at it, and goes on.
+
+    A transaction changes edges of one shard only, in blocks that hold about `batch_edges` edges of all shards.
+    """
     with conn.transaction():
         if not _alone(conn, run):
             return False
@@ -116,7 +123,7 @@ def work(
     while due := decay_ranges.due(conn, after=after, stale_before=run.stale_before):
         for after in due:
             began = time.perf_counter()
-            if not _range(conn, run, parameters, after):
+            if not _range(conn, run, parameters, after, max(1, batch_edges // EDGES_A_BLOCK)):
                 return False
             if progress is not None:
                 progress(totals(conn, run))
@@ -132,11 +139,28 @@ def _alone(conn: Connection, run: Run) -> bool:
     return locks.try_take_part(conn, Part.DECAY, run.id % 2**31)
 
 
-def _range(conn: Connection, run: Run, parameters: GraphParameters, first_block: int) -> bool:
-    """Look at a range of blocks and do what is stale in it. False: somebody else works on this run."""
+def _range(conn: Connection, run: Run, parameters: GraphParameters, first_block: int, batch_blocks: int) -> bool:
+    """Look at a range of blocks, batch by batch, and do what is stale in it. False: somebody else works on this run."""
+    stop = first_block + decay_ranges.BLOCKS
+    oldest = decay_ranges.youngest_bound(run.as_of)
+    for block in range(first_block, stop, batch_blocks):
+        held = _batch(conn, run, parameters, block, min(block + batch_blocks, stop))
+        if held is None:
+            return False
+        oldest = min([oldest, *(each.oldest for each in held if each.oldest is not None)])
+    with conn.transaction():
+        if not _alone(conn, run):
+            return False
+        decay_ranges.looked_at(conn, first_block, oldest=oldest)
+        execute(conn, _ADVANCE, {"run_id": run.id, "written_down": 0, "archived": 0, "ranges": 1})
+    return True
+
+
+def _batch(conn: Connection, run: Run, parameters: GraphParameters, start: int, stop: int) -> list[_Stretch] | None:
+    """Do what is stale in these blocks, and return what they held. None: somebody else works on this run."""
     what: dict[str, Any] = {
-        "start": f"({first_block},0)",
-        "stop": f"({first_block + decay_ranges.BLOCKS},0)",
+        "start": f"({start},0)",
+        "stop": f"({stop},0)",
         "stale_before": run.stale_before,
         "as_of": run.as_of,
         "half_life_seconds": parameters.half_life.total_seconds(),
@@ -146,16 +170,10 @@ def _range(conn: Connection, run: Run, parameters: GraphParameters, first_block:
     for shard in sorted({_shard(each.stretch, parameters) for each in held if each.stale}):
         light = sum(each.light for each in held if _shard(each.stretch, parameters) == shard)
         if not _half(conn, run, parameters, shard, {**what, "even": True}, archive=light > 0):
-            return False
+            return None
         if not _half(conn, run, parameters, shard, {**what, "even": False}, archive=False):
-            return False
-    bounds = [each.oldest for each in held if each.oldest is not None]
-    with conn.transaction():
-        if not _alone(conn, run):
-            return False
-        decay_ranges.looked_at(conn, first_block, oldest=min([*bounds, decay_ranges.youngest_bound(run.as_of)]))
-        execute(conn, _ADVANCE, {"run_id": run.id, "written_down": 0, "archived": 0, "ranges": 1})
-    return True
+            return None
+    return held
 
 
 def _shard(stretch: int, parameters: GraphParameters) -> int:

@@ -1,24 +1,26 @@
-"""The command line: `mentiongraph COMMAND`. A command's module is imported when it runs, so help comes at once."""
+"""The command line: `mentiongraph COMMAND`. A command's module is imported when the command runs."""
 
 from __future__ import annotations
 
 import importlib
 import io
 import sys
-from typing import NamedTuple, cast
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
 
 import click
 
 # Also in the documentation of every command. app.errors gives each failure its code.
 EXIT_CODES: dict[int, str] = {
     0: "done",
-    1: "failed: an upload, the audit, a comparison, a strict check, a health check, or this program",
-    2: "wrong usage, or a setting that cannot be used",
-    3: "the upload was refused, or would be; nothing of it was applied",
-    4: "there is no such upload or batch, or its state does not allow this",
-    5: "PostgreSQL or the API is away, or the database is not migrated",
-    6: "a server or process that was to be started did not come up",
-    130: "interrupted",
+    1: "something failed: an upload, the audit, a comparison, a strict check, a health check, or this program",
+    2: "the command was used wrongly, or a setting cannot be used",
+    3: "the upload was refused, or would be; nothing was applied",
+    4: "the upload or batch does not exist, or its state does not allow this",
+    5: "PostgreSQL, Redis or the API cannot be reached, or the database is not migrated",
+    6: "a server or process did not start",
+    7: "another Python package has the name of one of this program's",
+    130: "Ctrl-C interrupted the command",
 }
 
 
@@ -29,15 +31,15 @@ class _Entry(NamedTuple):
 
 SECTIONS: dict[str, dict[str, _Entry]] = {
     "Start here": {
-        "demo": _Entry("local", "Start everything, upload a sample, show its graph."),
-        "up": _Entry("local", "Run everything on this machine, over one directory."),
+        "demo": _Entry("local", "Start everything, upload a sample and show the graph."),
+        "up": _Entry("local", "Run everything on this machine, with the data in one directory."),
     },
     "Uploads": {
         "check": _Entry("check", "Read and count files here, without a server."),
         "upload": _Entry("uploads", "Send files of posts, and wait until they are applied."),
-        "status": _Entry("uploads", "What became of an upload, or of the latest ones."),
+        "status": _Entry("uploads", "Show the state of an upload, or of the latest uploads."),
         "cancel": _Entry("withdrawals", "Stop an upload that is not applied yet."),
-        "retract": _Entry("withdrawals", "Take an applied upload out of the graph again."),
+        "retract": _Entry("withdrawals", "Take an applied upload out of the graph."),
     },
     "Graph": {
         "export": _Entry("export", "Write the graph to a file for Gephi, networkx, Neo4j, …"),
@@ -45,28 +47,31 @@ SECTIONS: dict[str, dict[str, _Entry]] = {
     "Operation": {
         "audit": _Entry("ledger", "Prove that the graph is what the ledger says."),
         "replay": _Entry("ledger", "Try failed batches again."),
-        "decay": _Entry("upkeep", "Write stale edges down, archive the lightest."),
-        "purge": _Entry("upkeep", "Drop payloads, deltas and rejects that are too old."),
-        "rebuild": _Entry("upkeep", "Count the whole graph anew from the ledger."),
-        "backup": _Entry("backup", "Write ledger and graph to a file, while work goes on."),
+        "decay": _Entry("upkeep", "Store the present weight of stale edges, archive the lightest."),
+        "purge": _Entry("upkeep", "Delete payloads, deltas and rejects that are too old."),
+        "rebuild": _Entry("upkeep", "Count the whole graph again from the ledger."),
+        "backup": _Entry("backup", "Write ledger and graph to a file while work goes on."),
         "restore": _Entry("backup", "Restore a backup into an empty database."),
         "migrate": _Entry("ledger", "Bring the database's schema up to date."),
     },
     "Processes": {
         "serve": _Entry("run", "Run the API."),
-        "worker": _Entry("run", "Run workers, which count and merge."),
-        "scheduler": _Entry("run", "Run the scheduler."),
-        "processes": _Entry("health", "List workers and schedulers, and what is wrong with them."),
-        "health": _Entry("health", "Whether those of this machine are well; for health checks."),
-        "settings": _Entry("knobs", "List every setting, its value and its meaning."),
+        "worker": _Entry("run", "Run workers, which count uploads and merge the results."),
+        "scheduler": _Entry("run", "Run the scheduler, which asks for periodic work."),
+        "processes": _Entry("health", "List workers, schedulers and periodic work."),
+        "health": _Entry("health", "Check the processes of this machine, for health checks."),
+        "settings": _Entry("knobs", "List every setting with its value and meaning."),
     },
 }
-# Commands whose function has another name: `ops.processes` is a module.
+# The function of this command has another name, since `ops.processes` is a module.
 _NAMES = {"processes": "list_processes"}
 COMMANDS: dict[str, _Entry] = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
 
 
 class _Commands(click.Group):
+    json = False
+    """Whether --json was given: failures are printed as JSON then, too."""
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
         return list(COMMANDS)
 
@@ -83,30 +88,47 @@ class _Commands(click.Group):
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
 
+    def main(self, args: Sequence[str] | None = None, *more: Any, **extra: Any) -> Any:  # noqa: ANN401 (as click has it)
+        given = list(sys.argv[1:] if args is None else args)
+        # Before click reads them: a command that is written wrongly fails in JSON, too.
+        self.json = "--json" in (given[: given.index("--")] if "--" in given else given)
+        return super().main(given, *more, **extra)
+
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+        except click.ClickException as error:
+            if self.json:
+                _print_problem(importlib.import_module("ops.cli.failure").of_usage(error))
+            raise
+        except (click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             raise click.exceptions.Exit(130) from None
         except Exception as error:
-            # Imported now: it knows the errors of libraries that most commands do without.
-            failure = importlib.import_module("ops.cli.failure").failure(error)
+            # Imported now: the module knows the errors of libraries that most commands do without.
+            failures = importlib.import_module("ops.cli.failure")
+            failure = failures.failure(error)
+            if self.json:
+                _print_problem(failures.of_a_fault(error) if failure is None else failure.problem)
             if failure is None:
                 raise
             raise failure from error
 
 
+def _print_problem(problem: object) -> None:
+    importlib.import_module("ops.cli.console").print_json(problem)
+
+
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="mentiongraph")
 def main() -> None:
-    """Who mentions whom: CSV files of posts in, a weighted graph of mentions out, exactly once.
+    """Count who mentions whom: posts go in as CSV or JSON Lines, a weighted graph of mentions comes out.
 
     \b
     New here?
-      mentiongraph demo                     everything, with a sample, in one command
+      mentiongraph demo                     starts everything and uploads a sample
     Your own files:
       mentiongraph up                       in one terminal
       mentiongraph upload posts.csv         in another
@@ -114,5 +136,5 @@ def main() -> None:
     Settings are environment variables, MENTIONGRAPH_…: `mentiongraph settings` lists them.
     """
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show a character shows another in its place
+        if isinstance(stream, io.TextIOWrapper):  # where a terminal cannot show a character
             stream.reconfigure(errors="replace")

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ops.cli import main
+from mentiongraph import main
 
-main(prog_name="mentiongraph")
+main()

@@ -37,7 +37,7 @@ LOOK_SECONDS = 0.2
 
 
 class BackupFailed(MentiongraphError):
-    """It failed."""
+    """The backup or restore failed."""
 
     code = "backup-failed"
     exit_code = 1
@@ -47,12 +47,12 @@ class BackupFailed(MentiongraphError):
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
 @options.data
 def backup(file: Path, data: Path | None) -> None:
-    """Write everything there is, ledger and graph, to FILE (`-`: standard output), as it is at one instant.
+    """Write the whole ledger and graph to FILE (`-` is standard output), as they are at one instant.
 
-    Work goes on meanwhile, and needs no pause: ledger and graph agree at any instant. Redis holds nothing that needs a
-    backup. FILE is a custom-format archive of pg_dump, and has its name only once it is complete. It holds what was
-    uploaded: keep it as safe as the database. Uses MENTIONGRAPH_DATABASE_URL, which must lead to PostgreSQL itself
-    (a standby will do), not to PgBouncer.
+    Work goes on meanwhile: ledger and graph agree at any instant. Redis holds nothing that needs a backup. FILE is a
+    custom-format archive of pg_dump, and gets its name only once it is complete. The archive contains everything that
+    was uploaded: keep FILE as safe as the database. MENTIONGRAPH_DATABASE_URL must lead to PostgreSQL itself, or to a
+    standby, but not to PgBouncer.
 
     \b
     Examples:
@@ -61,9 +61,9 @@ def backup(file: Path, data: Path | None) -> None:
     """
     to_pipe = str(file) == "-"
     if to_pipe and sys.stdout.isatty():
-        raise BadRequest("an archive is nothing for a terminal: name a file, or send it through a pipe.")
+        raise BadRequest("a terminal cannot show an archive: name a file, or use a pipe.")
     if not to_pipe and file.exists():
-        raise BadRequest(f"{file} exists already; name another file.")
+        raise BadRequest(f"{file} exists already: name another file.")
     settings = options.migrated(data)
     _require_session(settings)
     with postgres.connect(settings.database_url, role="backup") as conn:
@@ -93,15 +93,15 @@ def backup(file: Path, data: Path | None) -> None:
     "--data",
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Restore into a new directory for `mentiongraph up`, not into what MENTIONGRAPH_DATABASE_URL says.",
+    help="Restore into a new directory for `mentiongraph up`. Default: into MENTIONGRAPH_DATABASE_URL.",
 )
 def restore(file: Path, data: Path | None) -> None:
-    """Restore a backup from FILE (`-`: standard input) into a database that holds nothing, not even our schema.
+    """Restore a backup from FILE (`-` is standard input) into a database that is empty, even of our schema.
 
-    All of it or, if it fails, nothing. Redis needs nothing restored: start workers, and what was in flight when the
-    backup was made is completed. Uploads that were being received then end as `aborted`. Whatever was uploaded after
-    it can be uploaded again, and so can anything else: bytes that the ledger holds are not applied twice. A backup of
-    an older version of this program needs `mentiongraph migrate`, which `up` does by itself. Needs no superuser.
+    The command restores everything or, if it fails, nothing. Redis needs no restore. Start workers, and they complete
+    what was under way at the time of the backup. Uploads that were still being received end as `aborted`. You may
+    upload any file again: bytes that the ledger holds are not applied twice. A backup of an older version of this
+    program needs `mentiongraph migrate` afterwards, which `up` does by itself. The command needs no superuser.
 
     \b
     Examples:
@@ -109,7 +109,7 @@ def restore(file: Path, data: Path | None) -> None:
       createdb mentions && MENTIONGRAPH_DATABASE_URL=postgresql:///mentions mentiongraph restore mentions.dump
     """
     if str(file) != "-" and not file.exists():
-        raise BadRequest(f"{file} is not there.")
+        raise BadRequest(f"{file} does not exist.")
     if data is None:
         _restore(file, options.settings(None))
         return
@@ -128,7 +128,8 @@ def _new_directory(data: Path) -> Generator[Settings]:
     directory = DataDirectory(data)
     directory.take()
     try:
-        server = Postgres(directory.path / "postgres", directory.ports().postgres)
+        ports, _ = directory.server_ports()
+        server = Postgres(directory.path / "postgres", ports.postgres)
         server.start()
         try:
             yield Settings(database_url=server.dsn())
@@ -144,8 +145,8 @@ def _restore(file: Path, settings: Settings) -> None:
         (relations,) = postgres.scalars(conn, _RELATIONS)
         if relations:
             raise BadState(
-                f"{postgres.where(settings.database_url)} holds {relations} tables and the like; a backup is restored "
-                "into an empty database or, with --data, a new directory."
+                f"{postgres.where(settings.database_url)} holds {relations} tables and the like. Restore into an empty "
+                "database or, with --data, into a new directory."
             )
         program = _program("pg_restore", conn)
         restoring = ("--single-transaction", "--exit-on-error", "--no-owner", "--no-acl")
@@ -168,7 +169,10 @@ def _restore(file: Path, settings: Settings) -> None:
 
 def _require_session(settings: Settings) -> None:
     if settings.pgbouncer:
-        raise BadRequest("MENTIONGRAPH_PGBOUNCER is set; this needs PostgreSQL itself: unset it, and name the server.")
+        raise BadRequest(
+            "this command needs PostgreSQL itself. Unset MENTIONGRAPH_PGBOUNCER, and name the server in "
+            "MENTIONGRAPH_DATABASE_URL."
+        )
 
 
 def _program(name: str, conn: Connection) -> Path:

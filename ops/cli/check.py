@@ -34,17 +34,18 @@ HAS_REJECTS = 1
     "kept",
     metavar="OUT",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-    help="Write the rejected rows there, to be repaired in a spreadsheet and uploaded. For one FILE.",
+    help="Write the rejected rows to OUT, so that you can repair and upload them. For one FILE.",
 )
 @options.as_json
 def check(files: Sequence[Path], kept: Path | None, *, strict: bool, json: bool, **chosen: str | bool | None) -> None:
-    """Read and count files here, as an upload of them would be: no server and no database is needed.
+    """Read and count files here, as an upload would. The command needs no server and no database.
 
-    Shows how many rows would be accepted and rejected, why and where, and what they would come to. Names that end in
-    .gz or .zst are compressed. FILE - is standard input. A server's own word on a file: mentiongraph upload --dry-run.
+    It shows how many rows an upload would accept and reject, where and why, and how many mentions, edges and users the
+    rows contain. Names that end in .gz or .zst are compressed. FILE - is standard input. To have a server read the
+    file, use `mentiongraph upload --dry-run`.
 
-    Exits with 0 if every file could be uploaded, 3 if one would be refused as a whole (also for --max-rejects), 1 if
-    --strict is given and a row would be rejected.
+    Exits with 0 if every file could be uploaded. Exits with 3 if a file would be refused as a whole, also because of
+    --max-rejects. Exits with 1 if --strict is given and a row would be rejected.
 
     \b
     Examples:
@@ -54,7 +55,7 @@ def check(files: Sequence[Path], kept: Path | None, *, strict: bool, json: bool,
       mentiongraph check --json posts.jsonl | jq .rejects
     """
     if kept is not None and len(files) > 1:
-        raise BadRequest("--rejects is the file for the rejects of one FILE.")
+        raise BadRequest("--rejects takes the rejected rows of one FILE: check the files one by one.")
     batch_bytes = options.settings(None).batch_bytes
     worst = 0
     for file in files:
@@ -96,7 +97,7 @@ def _decompressed(chunks: Iterator[bytes], encoding: str | None) -> Iterator[byt
 
 @contextlib.contextmanager
 def _keeping(kept: Path | None) -> Generator[Callable[[Format, list[Reject]], None]]:
-    """Writes rejects to a file as they come, where one is wanted."""
+    """Write rejects to a file as they come, if a file is named."""
     with contextlib.ExitStack() as stack:
         stream: IO[bytes] | None = None
         if kept is not None:

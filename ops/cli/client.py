@@ -37,11 +37,14 @@ class ApiProblem(MentiongraphError):
         super().__init__(problem.detail)
         self.code = problem.type.removeprefix(PROBLEM_TYPE_PREFIX)
         self.exit_code = exit_code  # pyright: ignore[reportAttributeAccessIssue] (each answer has its own)
-        self._title = problem.title
+        self._problem = problem
 
     @property
     def title(self) -> str:
-        return self._title
+        return self._problem.title
+
+    def problem(self) -> Problem:
+        return self._problem
 
 
 class ApiAway(MentiongraphError):

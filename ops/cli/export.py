@@ -105,31 +105,33 @@ class _Instant(click.ParamType[str]):
     "--format",
     "kind",
     type=click.Choice(list(KINDS)),
-    help="csv, gephi (edges for Gephi), nodes (users for Gephi), gexf, graphml, parquet, jsonl, or neo4j (a zip); "
-    "default: as the output's name ends, or csv.",
+    help="csv, gephi (edges for Gephi), nodes (users for Gephi), gexf, graphml, parquet, jsonl, or neo4j (a zip). "
+    "Default: as the name of the output ends, or csv.",
 )
 @click.option(
     "--output",
     "-o",
     metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-    help="Where to; `-`: standard output. Default: edges.csv, graph.gexf, … in the current directory.",
+    help="File to write; `-` is standard output. Default: edges.csv, graph.gexf, … in the current directory.",
 )
-@click.option("--force", is_flag=True, help="Replace a file that is there.")
-@click.option("--min-weight", type=click.FloatRange(min=0), help="Only edges of this effective weight or more.")
-@click.option("--since", type=_Instant(), help="Only edges with a mention since then.")
-@click.option("--user", metavar="HANDLE", multiple=True, help="Only the surroundings of this user; may be repeated.")
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
+@click.option("--min-weight", type=click.FloatRange(min=0), help="Export only edges of this effective weight or more.")
+@click.option("--since", type=_Instant(), help="Export only edges with a mention since then.")
+@click.option(
+    "--user", metavar="HANDLE", multiple=True, help="Export only the surroundings of this user. May be repeated."
+)
 @click.option(
     "--depth",
     type=click.IntRange(0, 2),
-    help="How far they go: 0, the users alone; 1, with whom they mention or who mentions them (default); 2, a step "
-    "further.",
+    help="Reach of the surroundings. 0: the users alone. 1 (default): also users that mention them or are mentioned. "
+    "2: one step further.",
 )
-@click.option("--touching", is_flag=True, help="With edges of which only one end is among them.")
-@click.option("--archived", is_flag=True, help="With archived edges.")
-@click.option("--self-mentions", is_flag=True, help="With mentions of oneself.")
-@click.option("--as-of", type=_Instant(), help="The instant that weights are effective at; default: this minute.")
-@click.option("--no-guard", is_flag=True, help="CSV: leave handles that look like formulas as they are.")
+@click.option("--touching", is_flag=True, help="Include edges with only one end in the surroundings.")
+@click.option("--archived", is_flag=True, help="Include archived edges.")
+@click.option("--self-mentions", is_flag=True, help="Include users' mentions of themselves.")
+@click.option("--as-of", type=_Instant(), help="Instant of the effective weights. Default: this minute.")
+@click.option("--no-guard", is_flag=True, help="CSV: write handles that look like formulas unchanged.")
 def export(
     api: str | None,
     data: Path | None,
@@ -143,8 +145,8 @@ def export(
 ) -> None:
     """Write the graph, or a part of it, to a file for another tool.
 
-    It is one snapshot, taken while work goes on. The file has its name only once it is complete, and what arrived is
-    checked against the number of records that the API announced. To list a user's edges on the screen, ask the API.
+    The file is one snapshot, taken while work goes on. It gets its name only once it is complete. The command compares
+    what arrived with the number of records that the API announced. To see a user's edges on the screen, ask the API.
 
     \b
     Examples:
@@ -157,12 +159,12 @@ def export(
     chosen = KINDS[kind or _ENDS.get(output.suffix.lower() if output else "", "csv")]
     if output is not None and str(output) == "-":
         if sys.stdout.isatty() and not chosen.records:
-            raise BadRequest("this format is nothing for a terminal: name a file, or send it through a pipe.")
+            raise BadRequest("a terminal cannot show this format: name a file with --output, or use a pipe.")
         target = None
     else:
         target = output or Path(chosen.name)
         if target.exists() and not force:
-            raise BadRequest(f"{target} exists already; name another file, or give --force.")
+            raise BadRequest(f"{target} exists already: name another file, or give --force.")
     params = [(name, _text(value)) for name, value in filters.items() if value is not None and value is not False]
     params += [("user", handle) for handle in user] + ([("guard", "false")] if no_guard else [])
     with (

@@ -1,4 +1,4 @@
-"""Commands that say whether our processes are well: health, processes."""
+"""Commands that check our processes: health, processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 import psycopg
 
 from app.errors import DatabaseUnavailable
-from app.ledger import fleet, periods
+from app.ledger import fleet
 from app.ledger.fleet import FleetMember, Role
 from app.settings import Settings
 from app.store import postgres
@@ -19,28 +19,30 @@ from ops.cli import options
 
 API = "api"
 PATIENCE = 5
-"""Seconds after which the answer is no, whatever hangs."""
+"""Seconds after which the answer is no, even if a server hangs."""
 _OK = 200
 
 
 class _TookTooLong(BaseException):
-    """No Exception, so that nothing on the way takes it for a failure of its own."""
+    """The check ran out of time. Not an Exception, so that no library takes it for a failure of its own."""
 
 
 @click.command()
 @click.argument("role", type=click.Choice([API, *(role.value for role in Role)]))
 @options.data
 def health(role: str, data: Path | None) -> None:
-    """Whether the API, the workers or the scheduler of this machine are well: the health check of their container.
+    """Check the API, the workers or the scheduler of this machine: the health check of their container.
 
     \b
-      api        it is ready: it answers, and so does PostgreSQL
-      worker     each process has left a sign of life lately and asks each of its queues for messages
-      scheduler  it has left a sign of life lately, and so was its last tick
+      api        The API answers, and so does PostgreSQL.
+      worker     Each worker process has sent a heartbeat lately and polls each of its queues.
+      scheduler  Each scheduler has sent a heartbeat lately and ticked within the last minute or so.
 
-    PostgreSQL must answer for all three; Redis may be away, since no restart would help. Exits with 0, or with 1 and a
-    line that says what is wrong, after 5 s at most. Looks at processes of this host (in a container: of this container)
-    only. Uses MENTIONGRAPH_DATABASE_URL, MENTIONGRAPH_HOST, MENTIONGRAPH_PORT, MENTIONGRAPH_SILENCE_SECONDS.
+    All three need PostgreSQL. None needs Redis, since no restart would bring Redis back. The command looks at processes
+    of this host only, and in a container at those of the container. It exits with 0 if all is well. Otherwise it prints
+    what is wrong and exits with 1, after 5 seconds at most.
+
+    Uses MENTIONGRAPH_DATABASE_URL, MENTIONGRAPH_HOST, MENTIONGRAPH_PORT and MENTIONGRAPH_SILENCE_SECONDS.
 
     \b
     Examples:
@@ -84,35 +86,44 @@ def _fleet(settings: Settings, role: Role) -> str | None:
 @options.data
 @options.as_json
 def list_processes(data: Path | None, *, json: bool) -> None:
-    """List the workers and schedulers that there are, on whatever machine, and what is wrong with them.
+    """List all workers and schedulers on all machines, and when periodic work runs.
 
-    Each leaves a sign of life in PostgreSQL every few seconds. One that was killed stays listed for a day as one that
-    is not heard of. Below, what is done now and then, by whoever the schedulers ask: when each period was worked.
-    Uses MENTIONGRAPH_DATABASE_URL, MENTIONGRAPH_SILENCE_SECONDS.
+    Each process sends a heartbeat to PostgreSQL every few seconds. A process that was killed stays listed for a day,
+    with the time since its last heartbeat. The second table shows the last and the next run of each kind of periodic
+    work. MENTIONGRAPH_DECAY_EVERY and MENTIONGRAPH_PURGE_EVERY set how often decay and purge run: set them for the
+    workers and for this command alike.
+
+    Uses MENTIONGRAPH_DATABASE_URL, MENTIONGRAPH_SILENCE_SECONDS, MENTIONGRAPH_DECAY_EVERY and MENTIONGRAPH_PURGE_EVERY.
 
     \b
     Examples:
       mentiongraph processes
       mentiongraph processes --json | jq '.processes[] | select(.ailment)'
+      mentiongraph processes --json | jq -r '.periods[] | .actor, .next_run'
     """
-    from rich.text import Text  # noqa: PLC0415 (`health` does without: it runs every few seconds)
+    from rich.text import Text  # noqa: PLC0415 (`health` runs every few seconds and does without)
 
+    from app.ledger import periods  # noqa: PLC0415 (as above)
     from ops.cli.console import out, print_json, table, when  # noqa: PLC0415 (as above)
 
     settings = options.migrated(data)
+    now = postgres.clock()
     with postgres.available(settings.database_url), postgres.connect(settings.database_url, role="processes") as conn:
-        seen, latest = fleet.seen(conn), periods.latest(conn)
+        seen, schedules = fleet.seen(conn), periods.schedules(conn, settings=settings, now=now)
     if json:
-        print_json({"processes": [FleetMember.of(each, settings) for each in seen], "periods": latest})
+        print_json({"processes": [FleetMember.of(each, settings) for each in seen], "periods": schedules})
         return
-    found = table("role", "host", "pid", "started", "last seen", "", right=("pid",))
+    found = table("role", "host", "pid", "started", "last heartbeat", "health", right=("pid",))
     for each in seen:
         wrong = each.ailment(settings)
         state = Text(wrong, style="bold red") if wrong else Text("well", style="green")
         found.add_row(each.role, each.host, str(each.pid), when(each.started_at), f"{each.silent:.0f} s ago", state)
-    out.print(found if seen else "None has been heard of.")
-    done = table("now and then", "latest period", "worked")
-    for period in latest:
-        done.add_row(period.actor, when(period.start), when(period.finished_at) or "in somebody's hands")
-    if latest:
-        out.print(done)
+    out.print(found if seen else "No worker or scheduler has sent a heartbeat yet.")
+    listed = table("periodic work", "every", "last run ended", "next run")
+    for schedule in schedules:
+        last = Text("running now", style="cyan") if schedule.running else when(schedule.finished_at) or "not yet"
+        # The scheduler asks once a minute.
+        due = "after this run" if schedule.running else "within a minute, if a scheduler runs"
+        following = when(schedule.next_run) if schedule.next_run > now else due
+        listed.add_row(schedule.actor, schedule.every, last, following)
+    out.print(listed)

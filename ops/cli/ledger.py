@@ -81,17 +81,18 @@ def _print_plan(place: str, migrations: list[Migration], *, json: bool) -> None:
     type=click.IntRange(min=0),
     default=200,
     show_default=True,
-    help="Recount the weights of N edges, at random, from every stored delta; 0: none.",
+    help="Recount the weights of N random edges from every stored delta. 0 recounts none.",
 )
 @options.data
 @options.as_json
 def audit(data: Path | None, *, sample: int, json: bool) -> None:
-    """Prove that the graph is what the ledger says: every mention of an applied batch is in it, once.
+    """Prove that the graph is what the ledger says: every mention of an applied batch is in the graph, once.
 
-    Compares all counts, looks for ledger rows and deltas that are out of step, and recounts the weights of a sample of
-    edges. Everything is read in one snapshot, so the answer is exact while uploads are being applied. It reads every
-    edge, seconds for a million, and for the sample every delta. Whose deltas were purged cannot be recounted: it is
-    told how many. Exits with 0 if all is exact, with 1 if not. Uses MENTIONGRAPH_DATABASE_URL.
+    The audit compares all counts, looks for ledger rows and deltas that are out of step, and recounts the weights of a
+    sample of edges. It reads everything in one snapshot, so the answer is exact even while uploads are being applied.
+    It reads every edge, which takes seconds for a million, and for the sample every delta. Edges whose deltas were
+    purged cannot be recounted: the audit shows their number. Exits with 0 if all is exact, and with 1 if not. Uses
+    MENTIONGRAPH_DATABASE_URL.
 
     \b
     Examples:
@@ -100,7 +101,7 @@ def audit(data: Path | None, *, sample: int, json: bool) -> None:
       mentiongraph audit --data .mentiongraph    # the stack that `mentiongraph up` runs
       mentiongraph audit --json | jq .difference
     """
-    from app.proofs import audit as domain_audit  # noqa: PLC0415 (brings polars along, which the other commands do without)
+    from app.proofs import audit as domain_audit  # noqa: PLC0415 (imports polars, which the other commands do without)
 
     settings = options.migrated(data)
     with postgres.available(settings.database_url), postgres.connect(settings.database_url, role="audit") as conn:
@@ -164,11 +165,11 @@ def _verdict(count: int) -> Text:
 
 
 @click.command()
-@click.option("--upload", "upload", metavar="ID", type=click.UUID, help="The failed batches of this upload.")
-@click.option("--batch", metavar="N", type=click.IntRange(min=1), help="This batch.")
-@click.option("--failed", is_flag=True, help="Every failed batch there is; asks first.")
-@click.option("--dry-run", is_flag=True, help="Only show what would be tried again.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--upload", "upload", metavar="ID", type=click.UUID, help="Replay the failed batches of this upload.")
+@click.option("--batch", metavar="N", type=click.IntRange(min=1), help="Replay this batch.")
+@click.option("--failed", is_flag=True, help="Replay every failed batch. The command asks first.")
+@click.option("--dry-run", is_flag=True, help="Only show the batches that would be tried again.")
+@click.option("--yes", is_flag=True, help="Replay without asking.")
 @options.data
 @options.as_json
 def replay(
@@ -181,20 +182,20 @@ def replay(
     yes: bool,
     json: bool,
 ) -> None:
-    """Try failed batches again, with fresh attempts. What of their upload was applied already is not touched.
+    """Try failed batches again, with fresh attempts. Batches of the same upload that are applied stay as they are.
 
-    A batch has failed when its attempts (MENTIONGRAPH_MAX_ATTEMPTS) are used up; its error says why. Remove the cause
-    first, then replay. Where Redis is away, the workers' sweeper finds the batches within a minute or so.
-    Uses MENTIONGRAPH_DATABASE_URL, MENTIONGRAPH_REDIS_URL, MENTIONGRAPH_NAMESPACE.
+    A batch has failed when its attempts (MENTIONGRAPH_MAX_ATTEMPTS) are used up; the error of the batch says why.
+    Remove the cause first, then replay. If Redis cannot be reached, the workers find the batches by their sweep, within
+    a minute or so. Uses MENTIONGRAPH_DATABASE_URL, MENTIONGRAPH_REDIS_URL and MENTIONGRAPH_NAMESPACE.
 
     \b
     Examples:
-      mentiongraph replay --failed --dry-run     # what has failed, and why
+      mentiongraph replay --failed --dry-run     # lists the failed batches with their errors
       mentiongraph replay --batch 17
       mentiongraph replay --failed --yes
     """
     if (upload is not None) + (batch is not None) + failed != 1:
-        raise BadRequest("say which batches: exactly one of --upload ID, --batch N, --failed.")
+        raise BadRequest("give exactly one of --upload ID, --batch N and --failed.")
     settings = options.migrated(data)
     with postgres.available(settings.database_url), postgres.connect(settings.database_url, role="replay") as conn:
         found = transitions.failed_batches(conn, upload_id=upload, batch_id=batch)

@@ -17,7 +17,7 @@ import msgspec
 from rich.text import Text
 
 from app import settings as app_settings
-from app.settings import PREFIX, Settings
+from app.settings import FILE_SUFFIX, PREFIX, Settings
 from ops import processes
 from ops.cli import options
 from ops.cli.console import err, facts, out
@@ -26,15 +26,15 @@ from ops.stack import Stack
 
 CHECK_SECONDS = 0.2
 INTERRUPTED = 130
-PORT_PATIENCE = 5.0
-"""Seconds that the processes of a killed run have to let go of the API's port."""
 MOST_WORKERS = 4
-"""By default: they share the machine with PostgreSQL, which is what they wait for."""
+"""By default. The workers share the machine with PostgreSQL, for which they wait most of the time."""
 
 _data = partial(click.option, "--data", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
-_data_help = "Where everything is kept. Default: {} in the current directory."
+_data_help = "Directory that holds all data. Default: {} in the current directory."
 _port = click.option(
-    "--port", type=click.IntRange(1, 65535), help="Port of the API. Default: MENTIONGRAPH_PORT, or a free one near it."
+    "--port",
+    type=click.IntRange(1, 65535),
+    help="Port of the API. Default: MENTIONGRAPH_PORT, else the port of the last run, else a free one from 8000.",
 )
 _workers = click.option("--workers", metavar="N", type=click.IntRange(1, 64), help="Number of worker processes.")
 
@@ -45,7 +45,7 @@ class AskedToStop(BaseException):
 
 @contextmanager
 def _stopped_by_signals() -> Generator[None]:
-    """The first signal raises AskedToStop where we are; later ones change nothing, since stopping is under way."""
+    """The first signal raises AskedToStop. Later ones change nothing, since the stop is under way."""
 
     def ask(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 (a signal handler's signature)
         for each in numbers:
@@ -65,7 +65,7 @@ def _stopped_by_signals() -> Generator[None]:
 
 @contextmanager
 def _step(name: str, detail: str) -> Generator[None]:
-    """One line a step: a spinner while it lasts, then how long it took."""
+    """Show a spinner during a step, then one line with the seconds that the step took."""
     began = time.monotonic()
     with err.status(Text(f"{name}  {detail}")) if err.is_terminal else contextlib.nullcontext():
         yield
@@ -74,7 +74,7 @@ def _step(name: str, detail: str) -> Generator[None]:
 
 
 def _run(directory: DataDirectory, settings: Settings, then: Callable[[Stack], None]) -> None:
-    """Start the stack, do `then`, stop and release the directory in any case. Raises Exit(130) if it is interrupted."""
+    """Start the stack and do `then`. Always stop and release the directory. Raises Exit(130) after an interrupt."""
     with ExitStack() as cleaning:
         cleaning.enter_context(_stopped_by_signals())
         cleaning.callback(directory.release)
@@ -82,6 +82,8 @@ def _run(directory: DataDirectory, settings: Settings, then: Callable[[Stack], N
         cleaning.callback(_stop, stack)
         try:
             stack.start(_step)
+            for line in stack.moved:
+                err.print(line, style="yellow")
             then(stack)
         except AskedToStop:
             raise click.exceptions.Exit(INTERRUPTED) from None
@@ -97,7 +99,7 @@ def _stop(stack: Stack) -> None:
 
 
 def _serve_until_stopped(stack: Stack) -> None:
-    """Keep everything running until a signal comes, which is how this is meant to end."""
+    """Keep everything running until a signal comes. That is the usual end."""
     with contextlib.suppress(AskedToStop):
         while True:
             for line in stack.check():
@@ -108,20 +110,37 @@ def _serve_until_stopped(stack: Stack) -> None:
 def _wanted(directory: DataDirectory, port: int | None, workers: int | None) -> Settings:
     settings = options.settings(None)
     for name in ("DATABASE_URL", "REDIS_URL"):
-        if PREFIX + name in os.environ:
-            err.print(f"{PREFIX}{name} is set, and not used here: this starts its own servers.", style="yellow")
-    patience = PORT_PATIENCE if directory.was_killed else 0.0
-    chosen = choose_port(settings.host, port or settings.port, insist=port is not None, patience=patience)
-    if chosen != (port or settings.port):
-        err.print(f"Port {settings.port} is taken; the API listens on {chosen}.", style="yellow")
+        if _is_set(name):
+            err.print(f"{PREFIX}{name} has no effect here: this command starts its own servers.", style="yellow")
+    chosen = _port_of_api(directory, settings, port)
     default = settings.worker_processes
-    if f"{PREFIX}WORKER_PROCESSES" not in os.environ:
+    if not _is_set("WORKER_PROCESSES"):
         default = min(MOST_WORKERS, default)
     return msgspec.structs.replace(settings, port=chosen, worker_processes=workers or default)
 
 
+def _port_of_api(directory: DataDirectory, settings: Settings, asked: int | None) -> int:
+    """The port that was asked for, or else the one that this directory had, or else a free one near the default."""
+    kept = directory.kept_ports().api
+    if _is_set("PORT") or not kept:
+        wanted, whose = asked or settings.port, ""
+    else:
+        wanted, whose = asked or kept, ", which the API had in this directory"
+    chosen = choose_port(settings.host, wanted, insist=asked is not None, patience=directory.port_patience)
+    if wanted not in {0, chosen}:
+        moved = f"Another program listens on port {wanted}{whose}. The API now has port {chosen}."
+        err.print(moved, style="yellow")
+    directory.keep_ports(api=chosen)
+    return chosen
+
+
+def _is_set(name: str) -> bool:
+    """Whether the environment has this setting."""
+    return not {PREFIX + name, PREFIX + name + FILE_SUFFIX}.isdisjoint(os.environ)
+
+
 def _addresses(stack: Stack, data: Path) -> dict[str, str | Text]:
-    """Where everything is, for people."""
+    """The addresses and files that a person wants to know."""
     url = processes.url_of_api(stack.settings)
     without_password = app_settings.environment(stack.settings)["MENTIONGRAPH_DATABASE_URL"]
     head, _, tail = without_password.partition("@")
@@ -131,7 +150,7 @@ def _addresses(stack: Stack, data: Path) -> dict[str, str | Text]:
         "database": f"{head.rpartition(':')[0]}@{tail}",
         "its password": f"in {_short(data / 'postgres.password')}",
         "logs": _short(stack.logs),
-        "settings": f"in {_short(data / 'settings.env')}; other commands take them with --data {_short(data)}",
+        "settings": f"in {_short(data / 'settings.env')}; other commands use them with --data {_short(data)}",
     }
 
 
@@ -147,12 +166,14 @@ def _short(path: Path) -> str:
 @_port
 @_workers
 def up(data: Path, port: int | None, workers: int | None) -> None:
-    """Run everything on this machine: PostgreSQL, a Redis-compatible server, API, workers, scheduler.
+    """Run everything on this machine: PostgreSQL, a Redis-compatible server, API, workers and scheduler.
 
-    Stays in the foreground until Ctrl-C or SIGTERM, then stops everything in order. What DIR holds survives; one DIR is
-    used by one `up` at a time. Whatever dies or hangs is started again. All settings but the servers' addresses apply.
+    The command runs until Ctrl-C or SIGTERM, and then stops everything in order. The data in DIR stays. DIR serves one
+    `up` at a time, and keeps the ports of its servers and its API from one run to the next. `up` restarts every process
+    that ends or stops answering. Logs are in DIR/logs, at most 64 MiB for each process. All settings apply but the
+    servers' addresses.
 
-    Exits with 0 when it was asked to stop, with 6 when something did not come up or DIR is in use.
+    Exits with 0 after Ctrl-C or SIGTERM, and with 6 if a process does not start or if DIR is in use.
 
     \b
     Examples:
@@ -174,7 +195,7 @@ def up(data: Path, port: int | None, workers: int | None) -> None:
         out.print()
         out.print(facts(_addresses(stack, data)))
         out.print()
-        err.print("Everything runs. Ctrl-C stops it; the data stays.", style="green")
+        err.print("Everything runs. Ctrl-C stops everything; the data stays.", style="green")
         _serve_until_stopped(stack)
 
     _run(directory, settings, then)
@@ -182,14 +203,14 @@ def up(data: Path, port: int | None, workers: int | None) -> None:
 
 @click.command()
 @_data(default=DEMO, help=_data_help.format(DEMO))
-@click.option("--exit", "leave", is_flag=True, help="Stop once everything was shown.")
+@click.option("--exit", "leave", is_flag=True, help="Stop as soon as the graph was shown.")
 @_port
 @_workers
 def demo(data: Path, port: int | None, workers: int | None, *, leave: bool) -> None:
-    """Start everything, upload a sample of a few thousand posts, and show the graph that comes out.
+    """Start everything, upload a sample of a few thousand posts, and show the resulting graph.
 
-    The same servers and processes as `mentiongraph up`, over a directory that is emptied each time. Goes on serving
-    until Ctrl-C, unless --exit is given. Exits with 1 if the sample could not be applied.
+    The command runs the same servers and processes as `mentiongraph up`. It empties DIR at each start. The stack runs
+    until Ctrl-C, or with --exit until the graph was shown. Exits with 1 if the sample could not be applied.
 
     \b
     Examples:
@@ -210,7 +231,7 @@ def demo(data: Path, port: int | None, workers: int | None, *, leave: bool) -> N
     def then(stack: Stack) -> None:
         show(stack, _addresses(stack, data), stays=not leave)
         if not leave:
-            err.print("\nEverything runs, for you to try. Ctrl-C stops it.", style="green")
+            err.print("\nEverything runs, for you to try. Ctrl-C stops everything.", style="green")
             _serve_until_stopped(stack)
 
     _run(directory, settings, then)

@@ -1,62 +1,80 @@
-"""Options that several commands have."""
+"""Options that several commands share, and the settings that they work with."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
-from functools import reduce
+from collections.abc import Callable, Mapping
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
-from app import log
 from app import settings as app_settings
-from app.settings import Settings
+from app.settings import FILE_SUFFIX, PREFIX, Settings
 
-api = click.option("--api", metavar="URL", help="The API. Default: http://MENTIONGRAPH_HOST:MENTIONGRAPH_PORT.")
-data = click.option(
-    "--data",
-    metavar="DIR",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Work with the stack that `mentiongraph up` (or demo) runs over DIR, not with what MENTIONGRAPH_… say. "
-    "Default: the one over .mentiongraph in the current directory, if it runs and no MENTIONGRAPH_… says otherwise.",
+api = click.option(
+    "--api", metavar="URL", help="Address of the API. Default: http://MENTIONGRAPH_HOST:MENTIONGRAPH_PORT."
 )
-as_json = click.option("--json", "json", is_flag=True, help="Print JSON, for scripts.")
+_data = partial(click.option, "--data", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
+data = _data(
+    help="Work with the stack that `mentiongraph up` or `demo` runs over DIR. Its servers, its API's address and its "
+    "settings are used. Other MENTIONGRAPH_… variables that are set here win over the stack's settings. Default: the "
+    "stack over .mentiongraph in the current directory, if it runs and none of MENTIONGRAPH_DATABASE_URL, _REDIS_URL, "
+    "_HOST and _PORT is set.",
+)
+stack = _data(help="List the settings that commands use with the stack over DIR.")
+as_json = click.option(
+    "--json",
+    "json",
+    is_flag=True,
+    help="Print JSON for scripts. A failure is printed as a problem document (RFC 9457).",
+)
 
 _READING = (
-    click.option("--text", metavar="COLUMN", help="Column, or key, of the posts' texts; default: data."),
-    click.option("--timestamp", metavar="COLUMN", help="Column, or key, of their instants; default: timestamp."),
-    click.option("--author", metavar="COLUMN", help="Column, or key, of their authors; default: username."),
+    click.option("--text", metavar="COLUMN", help="Column or key that holds the posts' texts. Default: data."),
+    click.option(
+        "--timestamp", metavar="COLUMN", help="Column or key that holds the posts' instants. Default: timestamp."
+    ),
+    click.option("--author", metavar="COLUMN", help="Column or key that holds the posts' authors. Default: username."),
     click.option(
         "--format",
         type=click.Choice(["csv", "jsonl"]),
-        help="CSV, or JSON Lines; default: by the name, which ends in .jsonl or .ndjson for JSON Lines.",
+        help="Format of the file. Default: jsonl (JSON Lines) for names that end in .jsonl or .ndjson, else csv.",
     ),
-    click.option("--encoding", metavar="NAME", help="utf-8 (default), utf-16 or latin-1."),
+    click.option("--encoding", metavar="NAME", help="Encoding of the file: utf-8 (default), utf-16 or latin-1."),
     click.option(
-        "--delimiter", metavar="CHAR", help="What separates two fields of CSV: a comma (default), tab, …, or auto."
+        "--delimiter", metavar="CHAR", help="Character between two fields of CSV: a comma (default), tab, …, or auto."
     ),
-    click.option("--profile", metavar="NAME", help="What a mention is: twitter (default), mastodon, bluesky, word."),
-    click.option("--no-retweets", is_flag=True, help="Leave out mentions in posts that begin with `RT @…`."),
+    click.option(
+        "--profile",
+        metavar="NAME",
+        help="Rules that say what a mention is: twitter (default), mastodon, bluesky or word.",
+    ),
+    click.option("--no-retweets", is_flag=True, help="Count no mentions in posts that begin with `RT @…`."),
     click.option(
         "--max-rejects",
         metavar="N|P%",
-        help="How many rows may be rejected, a number or a share: beyond it nothing of the upload is applied.",
+        help="Apply nothing of the upload if more rows than this are rejected: a number or a share.",
     ),
 )
+ADDRESSES = ("DATABASE_URL", "REDIS_URL", "HOST", "PORT")
+"""Where the environment sets one of these, no stack nearby is looked for."""
+SERVERS = (*ADDRESSES, "DATABASE_PASSWORD", "REDIS_PASSWORD", "SENTINEL_PASSWORD", "PGBOUNCER", "NAMESPACE")
+"""With a stack, these are the stack's, whatever the environment says."""
 _JSONL_ENDS = (".jsonl", ".ndjson")
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 
 
 def reading(command: Callable[..., Any]) -> Callable[..., Any]:
-    """How a file is to be read and counted: the options that `check` and `upload` share."""
+    """Add the options that say how a file is read and counted; `check` and `upload` share them."""
     return reduce(lambda made, option: option(made), reversed(_READING), command)
 
 
 def query(chosen: dict[str, str | bool | None]) -> dict[str, str]:
-    """What was chosen of them (and of other text options), as the API's query parameters."""
+    """The chosen options that are text, as the API's query parameters."""
     found = {name: value for name, value in chosen.items() if isinstance(value, str)}
     if found.get("delimiter") in {"tab", r"\t"}:
         found["delimiter"] = "\t"
@@ -64,27 +82,46 @@ def query(chosen: dict[str, str | bool | None]) -> dict[str, str]:
 
 
 def compression(file: Path) -> str | None:
-    """The Content-Encoding that a file's name tells."""
+    """The Content-Encoding that the name of a file tells."""
     return _COMPRESSIONS.get(file.suffix.lower())
 
 
 def format_of(file: Path) -> dict[str, str]:
-    """The parameter `format` where the file's name tells that it is no CSV."""
+    """The parameter `format`, if the name of the file tells JSON Lines."""
     bare = file.name.lower().removesuffix(file.suffix.lower() if compression(file) else "")
     return {"format": "jsonl"} if bare.endswith(_JSONL_ENDS) else {}
 
 
-ADDRESSES = ("DATABASE_URL", "REDIS_URL", "HOST", "PORT")
+def published(data: Path) -> dict[str, str]:
+    """The settings of the stack over a directory, as variables. Raises StackNotRunning."""
+    from ops import directory  # noqa: PLC0415 (brings the embedded servers along, which few commands need)
+
+    known = {row.variable for row in app_settings.describe()}
+    # A stack of another version may have settings that this version does not know.
+    return {name: value for name, value in directory.published(data).items() if name in known}
+
+
+def environ(published: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment, on top of what a stack published: see `data`."""
+    if not published:
+        return os.environ
+    given = {name: value for name, value in os.environ.items() if _bare(name) not in SERVERS}
+    named = {_bare(name) for name in given}
+    return {name: value for name, value in published.items() if _bare(name) not in named} | given
 
 
 def settings(data: Path | None, *, nearby: bool = False) -> Settings:
-    """The settings of a command, and logging as one wants it: errors, to standard error.
+    """The settings of a command. Its log shows errors only, on standard error.
 
-    `nearby`: without `data`, take the stack that runs over the current directory's data, unless the environment names
-    servers.
+    With `nearby` and without `data`, the command works with the stack over .mentiongraph in the current directory, if
+    that runs and the environment names no server.
     """
-    chosen = _named(data) if data is not None else (_nearby() if nearby else None) or app_settings.load()
-    log.configure(app_settings.load({"MENTIONGRAPH_LOG_LEVEL": "error"}))
+    from app import log  # noqa: PLC0415 (takes a while to import)
+
+    nobody: dict[str, str] = {}
+    base = published(data) if data is not None else (_nearby() if nearby else nobody)
+    chosen = app_settings.load(environ(base))
+    log.configure(msgspec.structs.replace(Settings(), log_level="error"))
     return chosen
 
 
@@ -97,17 +134,17 @@ def migrated(data: Path | None) -> Settings:
     return found
 
 
-def _named(data: Path) -> Settings:
-    from ops.directory import running  # noqa: PLC0415 (brings the embedded servers along, which few commands need)
-
-    return running(data)
-
-
-def _nearby() -> Settings | None:
-    if any(app_settings.PREFIX + name in os.environ for name in ADDRESSES) or not Path(".mentiongraph").is_dir():
-        return None
+def _nearby() -> dict[str, str]:
+    if any(_bare(name) in ADDRESSES for name in os.environ) or not Path(".mentiongraph").is_dir():
+        return {}
     from ops import directory  # noqa: PLC0415 (as above)
 
     with contextlib.suppress(directory.StackNotRunning):
-        return directory.running(directory.DEFAULT)
-    return None
+        return published(directory.DEFAULT)
+    return {}
+
+
+def _bare(variable: str) -> str:
+    """A variable's setting, as the tuples above name it; empty for a variable that is not ours."""
+    prefix, name = variable[: len(PREFIX)], variable[len(PREFIX) :]
+    return name.removesuffix(FILE_SUFFIX) if prefix == PREFIX else ""

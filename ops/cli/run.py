@@ -1,4 +1,4 @@
-"""Commands that become one of our processes: serve, worker, scheduler."""
+"""Commands that turn into one of our processes: serve, worker, scheduler."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from ops import processes
 from ops.cli import options
 
 DATABASE_PATIENCE = 30.0
-"""Seconds that a process waits for PostgreSQL at its start: machines boot in any order."""
+"""Seconds that a process waits for PostgreSQL at its start, since machines boot in any order."""
 PAUSE = 1.0
 QUEUES = (bells.QUEUES[Priority.URGENT], bells.QUEUES[Priority.BULK], bells.MAINTENANCE_QUEUE)
 
 
 def _checked(settings: Settings) -> Settings:
-    """The settings, if those that only turn out wrong later are right. Connects to nothing."""
+    """The settings, once the Redis URL was checked. Connects to nothing. Raises BadSetting."""
     try:
         redis_client(settings.redis_url)
     except ValueError as error:
@@ -54,14 +54,15 @@ def _wait_for_database(settings: Settings) -> None:
 
 
 @click.command()
-@click.option("--host", metavar="ADDRESS", help="Address to listen on, in place of MENTIONGRAPH_HOST.")
-@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on, in place of MENTIONGRAPH_PORT.")
+@click.option("--host", metavar="ADDRESS", help="Address to listen on. Default: MENTIONGRAPH_HOST.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on. Default: MENTIONGRAPH_PORT.")
 def serve(host: str | None, port: int | None) -> None:
-    """Run the API in the foreground: one process; start more of them behind a proxy.
+    """Run the API in the foreground, as one process. For more, start several behind a proxy.
 
-    Waits up to 30 s for PostgreSQL, and wants its schema migrated. Redis may be away: uploads are accepted, and
-    workers find them by sweeping, more slowly. On SIGTERM, requests under way have 30 s to end. Listens on loopback
-    unless told otherwise.
+    The command waits up to 30 seconds for PostgreSQL, and needs a migrated database. It does without Redis: workers
+    then find uploads by their sweep, more slowly. After SIGTERM, running requests have 30 seconds to end. The API
+    listens on 127.0.0.1 unless --host or MENTIONGRAPH_HOST says otherwise.
+
     Uses MENTIONGRAPH_HOST, MENTIONGRAPH_PORT, MENTIONGRAPH_DATABASE_URL, MENTIONGRAPH_REDIS_URL and more.
 
     \b
@@ -79,19 +80,31 @@ def serve(host: str | None, port: int | None) -> None:
 
 @click.command()
 @click.option(
-    "--processes", "count", metavar="N", type=click.IntRange(min=1), help="In place of MENTIONGRAPH_WORKER_PROCESSES."
+    "--processes",
+    "count",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Number of processes. Default: MENTIONGRAPH_WORKER_PROCESSES.",
 )
-@click.option("--threads", metavar="N", type=click.IntRange(min=1), help="In place of MENTIONGRAPH_WORKER_THREADS.")
 @click.option(
-    "--queues", multiple=True, type=click.Choice(QUEUES), help="Only this queue; may be repeated. All by default."
+    "--threads",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Threads of each process. Default: MENTIONGRAPH_WORKER_THREADS.",
+)
+@click.option(
+    "--queues",
+    multiple=True,
+    type=click.Choice(QUEUES),
+    help="Work on this queue only. May be repeated. Default: all queues.",
 )
 @options.data
 def worker(count: int | None, threads: int | None, queues: Sequence[str], data: Path | None) -> None:
-    """Run workers in the foreground, which count uploaded batches and merge them into the graph.
+    """Run workers in the foreground. They count uploaded batches and merge the results into the graph.
 
-    Start as many as you like, on as many machines. A worker may be killed at any time: what it had in hand is done by
-    another. If one of its processes is killed, or ends itself because a part of it hangs, all of them end: have it
-    restarted, by systemd or a container's restart policy. On SIGTERM, work under way has 30 s to end.
+    Start as many as you like, on as many machines. You may kill a worker at any time: another one does its work again.
+    If one process of a worker is killed or hangs, all processes of that worker end. Let systemd or a container's
+    restart policy start them again. After SIGTERM, running work has 30 seconds to end.
 
     \b
     Examples:
@@ -108,11 +121,11 @@ def worker(count: int | None, threads: int | None, queues: Sequence[str], data: 
 @click.command()
 @options.data
 def scheduler(data: Path | None) -> None:
-    """Run the scheduler in the foreground, which tells workers to sweep, to decay and to purge.
+    """Run the scheduler in the foreground. It asks workers to sweep, summarize, decay and purge.
 
-    Run two, on two machines, and none is missed: each asks every minute, and PostgreSQL knows what was done already.
-    None for a while does no harm: workers sweep by themselves, and what was missed is caught up. Redis and PostgreSQL
-    may come and go.
+    Run two schedulers on two machines, so that one may fail. Each asks every minute, and PostgreSQL knows what is done
+    already. Without any scheduler for a while, workers still sweep, and the next scheduler catches up on the rest. The
+    scheduler survives restarts of Redis and PostgreSQL.
 
     \b
     Examples:

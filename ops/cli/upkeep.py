@@ -28,15 +28,18 @@ from ops.cli.console import cut, err, number, out, print_json, size, table
 
 
 @click.command()
-@click.option("--dry-run", is_flag=True, help="Only count what would be done.")
+@click.option("--dry-run", is_flag=True, help="Only count the edges that a run would change.")
 @options.data
 @options.as_json
 def decay(data: Path | None, *, dry_run: bool, json: bool) -> None:
-    """Write edges that nobody has touched for a while down to the present, and archive the lightest.
+    """Store the present weight of stale edges, and archive the lightest of them.
 
-    The scheduler has a worker do it once a day; this does it now. It changes no effective weight, so it may run
-    at any time, twice, or be killed: it goes on where it was. A new mention brings an archived edge back.
-    Uses MENTIONGRAPH_DATABASE_URL, MENTIONGRAPH_STALE_AFTER_DAYS, MENTIONGRAPH_ARCHIVE_BELOW.
+    An edge is stale after MENTIONGRAPH_STALE_AFTER_DAYS without a mention. The scheduler asks a worker for a decay run
+    once in each MENTIONGRAPH_DECAY_EVERY; this command does one now. A run may come at any time, twice, or be killed:
+    the next run goes on. A new mention brings an archived edge back.
+
+    Uses MENTIONGRAPH_DATABASE_URL, MENTIONGRAPH_STALE_AFTER_DAYS, MENTIONGRAPH_ARCHIVE_BELOW and
+    MENTIONGRAPH_DECAY_BATCH_EDGES, also for a stack nearby.
 
     \b
     Examples:
@@ -58,7 +61,9 @@ def _preview(conn: Connection, settings: Settings, *, json: bool) -> None:
         return
     listed = table("of the graph's edges", number(found.edges), right=(number(found.edges),))
     listed.add_row(f"not touched for {settings.stale_after_days:g} days", number(found.stale))
-    listed.add_row(f"of these, lighter than {settings.archive_below:g}: would be archived", number(found.to_archive))
+    listed.add_row(
+        f"of these edges, lighter than {settings.archive_below:g}: would be archived", number(found.to_archive)
+    )
     listed.add_row("the others: would be written down", number(found.stale - found.to_archive))
     out.print(listed)
     click.echo("Nothing was changed.")
@@ -75,7 +80,8 @@ def _decay(conn: Connection, settings: Settings, *, json: bool) -> None:
             done = f"{number(totals.written_down)} written down, {number(totals.archived)} archived"
             bar(completed=totals.looked_at, total=totals.looked_at + totals.to_look_at, done=done)
 
-        domain_decay.work(conn, run, parameters, clock=postgres.clock, progress=show)
+        batch_edges = settings.decay_batch_edges
+        domain_decay.work(conn, run, parameters, clock=postgres.clock, batch_edges=batch_edges, progress=show)
     totals = domain_decay.totals(conn, run)
     if json:
         print_json({"run": run.id, "written_down": totals.written_down, "archived": totals.archived})
@@ -86,16 +92,18 @@ def _decay(conn: Connection, settings: Settings, *, json: bool) -> None:
 
 
 @click.command()
-@click.option("--dry-run", is_flag=True, help="Only count what would be purged.")
+@click.option("--dry-run", is_flag=True, help="Only count what a purge would delete.")
 @options.data
 @options.as_json
 def purge(data: Path | None, *, dry_run: bool, json: bool) -> None:
-    """Drop what finished uploads no longer need: payloads and merged deltas, and later their rejects.
+    """Delete what finished uploads no longer need: payloads and merged deltas, and later their rejects.
 
-    The scheduler has a worker do it every hour; this does it now. The graph stays as it is, and so do all numbers of
-    the ledger. An upload whose payloads are gone can no longer be replayed, retracted or rebuilt from, and says so.
-    Nothing is taken from uploads that are not finished, nor any pending delta. It may be killed at any time.
-    Uses MENTIONGRAPH_DATABASE_URL, MENTIONGRAPH_RETENTION_DAYS, MENTIONGRAPH_REJECT_RETENTION_DAYS.
+    The scheduler asks a worker for a purge once in each MENTIONGRAPH_PURGE_EVERY; this command does one now. The graph
+    and all numbers of the ledger stay as they are. An upload without its payloads can no longer be replayed, retracted
+    or rebuilt from. A purge touches no unfinished upload and no pending delta. It may be killed at any time.
+
+    Uses MENTIONGRAPH_DATABASE_URL, MENTIONGRAPH_RETENTION_DAYS and MENTIONGRAPH_REJECT_RETENTION_DAYS, also for a stack
+    nearby.
 
     \b
     Examples:
@@ -129,21 +137,23 @@ class _Rebuilt(NamedTuple):
 
 
 @click.command()
-@click.option("--compare", is_flag=True, help="Compare it with the graph; changes nothing.")
-@click.option("--swap", is_flag=True, help="Put it in the graph's place; asks first.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--compare", is_flag=True, help="Compare both graphs, and change nothing.")
+@click.option("--swap", is_flag=True, help="Replace the present graph. The command asks first.")
+@click.option("--yes", is_flag=True, help="Replace the graph without asking.")
 @options.data
 @options.as_json
 def rebuild(data: Path | None, *, compare: bool, swap: bool, yes: bool, json: bool) -> None:
-    """Count the whole graph anew, from the payloads of all applied batches, beside the graph that there is.
+    """Count the whole graph again from the payloads of all applied batches, beside the present graph.
 
-    Each batch is counted with its own mention profile, clock and instant of arrival, so this proves more than the audit
-    does. It takes about as long as one worker took for all uploads; they go on meanwhile, and are no false alarm.
+    Each batch is counted with its own mention profile, clock and instant of arrival. So a rebuild proves more than the
+    audit does. It takes about as long as one worker took for all uploads. Uploads go on meanwhile, and cause no false
+    alarm.
 
-    --compare exits with 0 if the graph is the same, with 1 if not: edges missing, surplus, with another count, or with
-    another weight (by more than 1e-6). --swap replaces all edges and empties the archive, in one transaction; it is
-    refused (4) while an upload is being applied or taken out. Users stay as they are. Both are refused (4) once a
-    payload was purged. Killed at any moment, it leaves the graph as it was. Uses MENTIONGRAPH_DATABASE_URL.
+    --compare exits with 0 if both graphs are the same, and with 1 if not: if edges are missing or surplus, or have
+    another count, or another weight (by more than 1e-6). --swap replaces all edges and empties the archive in one
+    transaction. The command refuses a swap (4) while an upload is being applied or taken out, and it refuses both (4)
+    once a payload was purged. Users stay as they are. You may kill the command at any time: the graph then stays as it
+    was. Uses MENTIONGRAPH_DATABASE_URL.
 
     \b
     Examples:
@@ -152,7 +162,7 @@ def rebuild(data: Path | None, *, compare: bool, swap: bool, yes: bool, json: bo
       mentiongraph rebuild --swap --yes
     """
     if compare == swap:
-        raise BadRequest("say what for: exactly one of --compare, --swap.")
+        raise BadRequest("give exactly one of --compare and --swap.")
     settings = options.migrated(data)
     with postgres.available(settings.database_url), postgres.connect(settings.database_url, role="rebuild") as conn:
         if swap and (busy := domain_rebuild.in_flight(conn)):
@@ -233,7 +243,7 @@ def _verdict(count: int) -> Text:
 
 @contextmanager
 def _progress(name: str, *columns: TextColumn) -> Generator[Callable[..., None]]:
-    """A bar on standard error while the block runs, where somebody looks; what is given updates it."""
+    """Show a bar on standard error during the block, if that is a terminal. The function given updates the bar."""
     shown = (TextColumn("{task.description}"), BarColumn(), *columns, TimeElapsedColumn())
     with Progress(*shown, console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task(name, total=None, done="")

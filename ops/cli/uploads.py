@@ -32,7 +32,7 @@ DONE = frozenset({"applied", "checked"})
 
 
 def client_of(api: str | None, data: Path | None) -> Client:
-    """A client of the API that is meant."""
+    """A client of the API that the options or the settings name."""
     settings = options.settings(data, nearby=True)
     return Client(api or processes.url_of_api(settings))
 
@@ -45,17 +45,23 @@ def client_of(api: str | None, data: Path | None) -> Client:
 @click.option(
     "--clock",
     type=click.Choice(["arrival", "event"]),
-    help="When a mention counts as made: when the file arrives (default), or when its post says.",
+    help="Instant at which a mention counts: the arrival of the file (default), or the post's own timestamp.",
 )
-@click.option("--priority", type=click.Choice(["urgent", "bulk"]), help="Whom it waits behind; default: bulk.")
-@click.option("--dry-run", is_flag=True, help="Read and count everything there, and leave the graph as it is.")
-@click.option("--again", is_flag=True, help="Apply it even if the same bytes were applied before.")
+@click.option(
+    "--priority",
+    type=click.Choice(["urgent", "bulk"]),
+    help="Urgent uploads are applied before bulk ones. Default: bulk.",
+)
+@click.option("--dry-run", is_flag=True, help="Have the server read and count the file, and leave the graph as it is.")
+@click.option("--again", is_flag=True, help="Apply the file even if the same bytes were applied before.")
 @click.option(
     "--idempotency-key",
     metavar="KEY",
-    help="Of your choice: a repeat of this command with it is given the first answer. For one FILE.",
+    help="Text of your choice. A second command with the same key gets the first answer. For one FILE.",
 )
-@click.option("--wait/--no-wait", default=True, help="Wait until it is applied (default), or only until it is staged.")
+@click.option(
+    "--wait/--no-wait", default=True, help="Wait until the file is applied (default), or only until it is staged."
+)
 @options.as_json
 def upload(
     files: Sequence[Path],
@@ -71,13 +77,13 @@ def upload(
 ) -> None:
     """Send files of posts, and wait until their mentions are in the graph.
 
-    A file is sent as it is, in constant memory; names that end in .gz or .zst are sent compressed. FILE - is standard
-    input. The first line of CSV names the columns. Rows that cannot be read are kept as rejects, their neighbours are
-    applied. The same bytes are applied once, however often they are sent: the earlier upload is shown, unless --again
-    is given. To look at a file without a server: mentiongraph check.
+    The command sends a file as it is, in constant memory. Files whose names end in .gz or .zst are sent compressed.
+    FILE - is standard input. The first line of CSV names the columns. Rows that cannot be read are kept as rejects; all
+    other rows are applied. The same bytes are applied once, however often you send them: the command then shows the
+    earlier upload, unless --again is given. To look at a file without a server, use `mentiongraph check`.
 
-    Exits with 0 if all were applied (--no-wait: staged; --dry-run: checked), 3 if one was refused, 1 if one failed, 5
-    if the API is away, or has too much to do.
+    Exits with 0 if all files were applied (with --no-wait: staged; with --dry-run: checked), 3 if a file was refused, 1
+    if an upload failed, and 5 if the API cannot be reached or has too much to do.
 
     \b
     Examples:
@@ -88,7 +94,7 @@ def upload(
       mentiongraph upload --no-wait --json *.csv | jq -r .id
     """
     if idempotency_key is not None and len(files) > 1:
-        raise BadRequest("--idempotency-key names one request: give it with one FILE.")
+        raise BadRequest("--idempotency-key names one request: send the files one by one.")
     params = options.query(chosen)
     params |= ({"again": "true"} if again else {}) | ({"dry_run": "true"} if dry_run else {})
     worst = 0
@@ -99,6 +105,8 @@ def upload(
             except ApiProblem as problem:
                 if len(files) == 1:
                     raise
+                if json:
+                    print_json({"file": str(file), **msgspec.structs.asdict(problem.problem())})
                 click.echo(f"{file}: {problem.title}: {problem.detail}", err=True)
                 worst = worst or problem.exit_code
                 continue
@@ -206,16 +214,17 @@ def sending(name: str, doing: str = "sending", then: str = "sealing") -> Generat
 @click.argument("upload", required=False, type=click.UUID)
 @options.api
 @options.data
-@click.option("--watch", is_flag=True, help="Go on showing it until everything is finished.")
-@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="How many uploads to list.")
+@click.option("--watch", is_flag=True, help="Follow the uploads until all are finished.")
+@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="Number of uploads to list.")
 @options.as_json
 def status(
     upload: uuid.UUID | None, api: str | None, data: Path | None, *, watch: bool, limit: int, json: bool
 ) -> None:
-    """Show what became of an upload, or of the latest ones.
+    """Show the state of an upload, or of the latest uploads.
 
-    With UPLOAD, an id: everything the ledger says of it; exits with 1 if it failed or was cut off. Without: a table.
-    --watch follows an upload live, through its events, and survives a restart of the API.
+    With UPLOAD, an id, the command shows everything that the ledger knows of the upload. It exits with 1 if the upload
+    failed or was cut off. Without UPLOAD, the command shows a table. With --watch, it follows the upload live, and
+    survives a restart of the API.
 
     \b
     Examples:

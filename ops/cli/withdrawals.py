@@ -1,4 +1,4 @@
-"""Commands that take uploads out again, over the HTTP API: cancel, retract."""
+"""Commands that take uploads out of the graph, over the HTTP API: cancel, retract."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from ops.cli.client import Client, Entry
 from ops.cli.console import number, plain, print_json
 from ops.cli.uploads import FAILED, client_of, sending, show_entry
 
-_wait = click.option("--wait/--no-wait", default=True, help="Wait until it is out (default), or only until it begins.")
+_wait = click.option(
+    "--wait/--no-wait",
+    default=True,
+    help="Wait until the upload is out of the graph (default), or only until the work begins.",
+)
 
 
 @click.command()
@@ -23,11 +27,12 @@ _wait = click.option("--wait/--no-wait", default=True, help="Wait until it is ou
 @options.data
 @options.as_json
 def cancel(upload: uuid.UUID, api: str | None, data: Path | None, *, wait: bool, json: bool) -> None:
-    """Stop an upload that is not applied yet, even while its body arrives; nothing of it stays in the graph.
+    """Stop an upload that is not applied yet, even while its body arrives. Nothing of the upload stays in the graph.
 
-    What of it was merged already is taken out again, exactly. The same file may be uploaded again afterwards.
+    Mentions that were merged already are taken out again, exactly. You may upload the same file again afterwards.
 
-    Exits with 0 once it is cancelled, 4 if there is none, or it is finished: then `mentiongraph retract` takes it out.
+    Exits with 0 once the upload is cancelled. Exits with 4 if the upload does not exist or is finished: then use
+    `mentiongraph retract`.
 
     \b
     Examples:
@@ -39,8 +44,8 @@ def cancel(upload: uuid.UUID, api: str | None, data: Path | None, *, wait: bool,
 
 @click.command()
 @click.argument("upload", type=click.UUID)
-@click.option("--dry-run", is_flag=True, help="Only show what would be taken out.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Only show what a retraction would take out.")
+@click.option("--yes", is_flag=True, help="Retract without asking.")
 @_wait
 @options.api
 @options.data
@@ -48,13 +53,14 @@ def cancel(upload: uuid.UUID, api: str | None, data: Path | None, *, wait: bool,
 def retract(
     upload: uuid.UUID, api: str | None, data: Path | None, *, dry_run: bool, yes: bool, wait: bool, json: bool
 ) -> None:
-    """Take an applied (or failed) upload out of the graph again; asks first.
+    """Take an applied or failed upload out of the graph. The command asks first.
 
-    Its counts go exactly, its weight as if it had never been there, and so do the edges that nothing else made. The
-    same file may be uploaded again afterwards. Not possible any more once what it added was purged, after
-    MENTIONGRAPH_RETENTION_DAYS.
+    The counts of the upload go exactly, and its weight goes as if it had never been there. Edges that nothing else made
+    go, too. You may upload the same file again afterwards. A retraction is no longer possible once the data of the
+    upload was purged, after MENTIONGRAPH_RETENTION_DAYS.
 
-    Exits with 0 once it is retracted, 4 if there is none, or its state does not allow it, 1 if you said no.
+    Exits with 0 once the upload is retracted, 4 if the upload does not exist or its state does not allow this, and 1 if
+    you said no.
 
     \b
     Examples:
@@ -83,11 +89,11 @@ def _withdraw(client: Client, upload: uuid.UUID, verb: str, *, wait: bool, json:
 
 
 def _refuse(entry: Entry) -> None:
-    """Raises BadState where the API would refuse it, too."""
+    """Raises BadState for an upload that the API would not retract."""
     if entry.state not in {"applied", "failed"}:
-        raise BadState(f"upload {entry.id} is {entry.state}: only an applied or failed one is retracted.")
+        raise BadState(f"upload {entry.id} is {entry.state}: only an applied or failed upload can be retracted.")
     if entry.purged_at is not None and entry.rows_applied:
-        raise BadState(f"upload {entry.id}: what it added was purged after its retention time; it stays.")
+        raise BadState(f"upload {entry.id} stays in the graph: its data was purged after the retention time.")
 
 
 def _preview(entry: Entry, *, json: bool) -> None:

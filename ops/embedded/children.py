@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import socket
@@ -12,14 +13,19 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from app.errors import MentiongraphError
 
 GUARD = Path(__file__).with_name("guard.py")
 POLL = 0.02
+WRITER = Path(__file__).with_name("logwriter.py")
 TAIL_BYTES = 2000
-LOG_LIMIT = 16 << 20
+LOG_LIMIT, LOGS_KEPT = 16 << 20, 3
+"""Bytes of a log, and how many older ones stay: a hundred thousand requests each, and a few hundred MB in all."""
+PIPE_BYTES = 256 << 10
+LAST_LINES = 5.0
+"""Seconds that the last lines have to get into the log once nobody can write any more."""
 
 
 class EmbeddedServerError(MentiongraphError):
@@ -76,6 +82,7 @@ class Child:
         self._log_start = 0
         self._guard: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
+        self._writer: subprocess.Popen[bytes] | None = None
 
     @property
     def alive(self) -> bool:
@@ -92,13 +99,12 @@ class Child:
             raise EmbeddedServerError(f"{self.name} is already running (pid {self.pid})")
         self._release()
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        if self.log.exists() and self.log.stat().st_size > LOG_LIMIT:
-            self.log.replace(self.log.with_name(self.log.name + ".old"))
-        self._log_start = self.log.stat().st_size if self.log.exists() else 0
+        self.log.touch()
+        self._log_start = self.log.stat().st_size
         ours, theirs = socket.socketpair()
         uid, gid = self._account or (-1, -1)
         numbers = (theirs.fileno(), os.getpid(), uid, gid, int(self._stop_signal), self._grace)
-        with theirs, self.log.open("ab") as log:
+        with theirs, self._written_log() as log:
             self._guard = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(GUARD), *map(str, numbers), *self._argv],
                 env=self._env,
@@ -117,6 +123,29 @@ class Child:
             self.kill()
             raise
 
+    def _written_log(self) -> BinaryIO:
+        """A pipe into the log; see logwriter.py."""
+        pipe, end = os.pipe()
+        if hasattr(fcntl, "F_SETPIPE_SZ"):  # not on macOS
+            with contextlib.suppress(OSError):
+                fcntl.fcntl(end, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        self._writer = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(WRITER), str(self.log.absolute()), str(LOG_LIMIT), str(LOGS_KEPT)],
+            cwd="/",
+            stdin=pipe,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        os.close(pipe)
+        return os.fdopen(end, "wb")
+
+    def _wait_for_last_lines(self) -> None:
+        """Once the whole tree is gone, the writer ends, too."""
+        if self._writer is not None and not self.alive:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._writer.wait(LAST_LINES)
+
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + self._timeout
         if not self.pid:
@@ -132,9 +161,11 @@ class Child:
 
     def tail(self) -> str:
         """The end of what this run wrote to its log, introduced by the log's path; for error messages."""
+        self._wait_for_last_lines()
         with self.log.open("rb") as log:
             end = log.seek(0, os.SEEK_END)
-            log.seek(max(self._log_start, end - TAIL_BYTES))
+            start = self._log_start if self._log_start <= end else 0  # else another file has begun since
+            log.seek(max(start, end - TAIL_BYTES))
             text = log.read().decode(errors="replace").strip()
         return f" The end of {self.log}:\n{text}" if text else f" It wrote nothing to {self.log}."
 
@@ -171,3 +202,4 @@ class Child:
         if self._control is not None:
             self._control.close()
             self._control = None
+        self._wait_for_last_lines()

@@ -127,6 +127,25 @@ def test_an_edge_under_the_floor_is_archived_with_its_history(
     assert audit(conn).exact
 
 
+@pytest.mark.parametrize("batch_edges", [1, 100, 15_000])
+def test_a_smaller_batch_makes_smaller_transactions_and_the_same_graph(
+    conn: Connection, settings: Settings, now: datetime, batch_edges: int
+) -> None:
+    many(settings, 2000, now)
+    later = now + 3 * WEEK
+    before, parameters = edges(conn, later), read_parameters(conn)
+    started = decay.begin(conn, settings=settings, now=now + 2 * WEEK)
+    assert started is not None
+
+    assert decay.work(conn, started, parameters, clock=lambda: now + 2 * WEEK, batch_edges=batch_edges)
+
+    assert edges(conn, later) == before
+    assert stale(conn, now + 2 * WEEK) == 0
+    # Each row's xmin is the transaction that wrote the row.
+    largest = max(count for (count,) in conn.execute("SELECT count(*) FROM edges GROUP BY xmin::text").fetchall())
+    assert (largest <= decay.EDGES_A_BLOCK) == (batch_edges < 15_000), largest
+
+
 def test_a_new_mention_brings_an_archived_edge_back(conn: Connection, settings: Settings, now: datetime) -> None:
     mention(settings, ("ada", "bob"), at=now)
     run(conn, settings, now + 6 * WEEK)

@@ -84,11 +84,17 @@ def test_the_periods_are_listed(api: Api, settings: Settings, conn: Connection, 
     assert period is not None
     periods.finish(conn, period, now=now)
 
-    assert api.http.get("/health/processes").json()["periods"] == [
-        {
-            "actor": "decay",
-            "start": "2026-01-15T00:00:00Z",
-            "claimed_until": None,
-            "finished_at": "2026-01-15T12:00:00Z",
-        }
-    ]
+    told = {each["actor"]: each for each in api.http.get("/health/processes").json()["periods"]}
+
+    assert told.keys() == {"sweep", "summarize", "decay", "purge"}
+    next_run = datetime.fromisoformat(told["decay"].pop("next_run"))
+    assert told["decay"] == {
+        "actor": "decay",
+        "every": "1d",
+        "start": "2026-01-15T00:00:00Z",
+        "claimed_until": None,
+        "finished_at": "2026-01-15T12:00:00Z",
+        "running": False,
+    }
+    assert next_run > now
+    assert (told["purge"]["start"], told["purge"]["every"]) == (None, "1h")

@@ -10,8 +10,12 @@ from datetime import datetime, timedelta
 from threading import Barrier
 from typing import Any
 
+import hypothesis
+import msgspec
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import strategies as st
 
 from app.ledger import bells, periods
 from app.ledger.periods import Period
@@ -127,6 +131,111 @@ def test_a_clock_that_is_slow_does_not_work_a_period_again(conn: Connection, set
     assert begin(conn, settings, now) is None
 
 
+# Another length -------------------------------------------------------------------------------------------------------
+
+
+def finished(conn: Connection, settings: Settings, now: datetime, every: timedelta) -> Period | None:
+    """The period that was begun and finished at this instant; None if there was nothing to do."""
+    period = periods.begin(conn, "purge", every=every, settings=settings, now=now)
+    if period is not None:
+        assert periods.finish(conn, period, now=now)
+    return period
+
+
+def test_shorter_periods_begin_with_the_present_one(conn: Connection, settings: Settings, now: datetime) -> None:
+    assert finished(conn, settings, now.replace(hour=0), DAY)
+
+    at_once = finished(conn, settings, now, HOUR)
+
+    assert at_once is not None
+    assert at_once.start == now
+    assert finished(conn, settings, now + timedelta(minutes=59), HOUR) is None
+    assert finished(conn, settings, now + HOUR, HOUR)
+
+
+def test_a_longer_period_repeats_nothing_and_the_next_one_is_on_time(
+    conn: Connection, settings: Settings, now: datetime
+) -> None:
+    assert finished(conn, settings, now, HOUR)
+
+    for hours in range(1, 12):
+        assert finished(conn, settings, now + hours * HOUR, DAY) is None
+    midnight = finished(conn, settings, now + 12 * HOUR, DAY)
+
+    assert midnight is not None
+    assert midnight.start == now + 12 * HOUR
+
+
+@pytest.mark.parametrize(("before", "after"), [(DAY, HOUR), (HOUR, DAY)])
+def test_a_period_in_work_is_finished_first_whatever_the_new_length(
+    conn: Connection, settings: Settings, now: datetime, before: timedelta, after: timedelta
+) -> None:
+    working = periods.begin(conn, "purge", every=before, settings=settings, now=now)
+    assert working is not None
+
+    assert finished(conn, settings, now + timedelta(seconds=settings.claim_seconds - 1), after) is None
+
+    killed = now + timedelta(seconds=settings.claim_seconds)
+    taken_over = finished(conn, settings, killed, after)
+    assert taken_over is not None
+    assert not periods.finish(conn, working, now=killed)
+    assert finished(conn, settings, killed + timedelta(seconds=1), after) is None
+
+
+LENGTHS = st.sampled_from([timedelta(minutes=1), timedelta(minutes=7), timedelta(minutes=90), HOUR, 5 * HOUR, DAY])
+STEPS = st.lists(
+    st.tuples(st.integers(0, 30 * 3600), LENGTHS, st.sampled_from(["finish", "die", "go on"])), min_size=1, max_size=25
+)
+
+
+@given(steps=STEPS)
+@hypothesis.settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_the_lengths_the_schedule_says_who_works_and_no_period_has_two_runs(
+    steps: list[tuple[int, timedelta, str]], conn: Connection, settings: Settings, now: datetime
+) -> None:
+    conn.execute("delete from periods")
+    last: Period | None = None
+    working: Period | None = None
+    for seconds, every, then in steps:
+        now += timedelta(seconds=seconds)
+        asked = msgspec.structs.replace(settings, purge_every=every)
+        told = next(each for each in periods.schedules(conn, settings=asked, now=now) if each.actor == "purge")
+
+        begun = periods.begin(conn, "purge", every=every, settings=asked, now=now)
+
+        assert (begun is not None) == (told.next_run == now and not told.running)
+        if begun is None:
+            assert told.running or (last is not None and periods.start_of(now, every) <= last.start)
+            continue
+        if last is not None and working is None:
+            assert periods.start_of(now, every) > last.start, "a period of the new length with two runs"
+        working = begun
+        if then == "finish":
+            assert periods.finish(conn, begun, now=now)
+            last, working = begun, None
+        elif then == "go on":
+            periods.renew(conn, [begun.token], settings=asked, now=now + HOUR)
+
+
+def test_a_schedule_tells_what_was_what_is_and_what_will_be(
+    conn: Connection, settings: Settings, now: datetime
+) -> None:
+    def told(at: datetime) -> periods.Schedule:
+        return next(each for each in periods.schedules(conn, settings=settings, now=at) if each.actor == "decay")
+
+    assert {each.actor for each in periods.schedules(conn, settings=settings, now=now)} == set(PERIODIC)
+    assert (told(now).start, told(now).running, told(now).next_run) == (None, False, now)
+    period = periods.begin(conn, "decay", every=DAY, settings=settings, now=now)
+    assert period is not None
+    tomorrow = now.replace(hour=0) + DAY
+    assert (told(now).running, told(now).next_run) == (True, tomorrow)
+    expired = now + timedelta(seconds=settings.claim_seconds)
+    assert (told(expired).running, told(expired).next_run) == (False, expired)
+    assert periods.finish(conn, period, now=now)
+    assert (told(expired).running, told(expired).finished_at, told(expired).next_run) == (False, now, tomorrow)
+    assert told(now + 3 * DAY).next_run == now + 3 * DAY, "due since midnight"
+
+
 # The actors -----------------------------------------------------------------------------------------------------------
 
 
@@ -177,6 +286,19 @@ def test_however_many_ask_at_once_a_day_has_one_decay(conn: Connection) -> None:
 
     main.decay.fn()
     assert postgres.scalars(conn, "select count(*) from decay_runs") == [1]
+
+
+def test_the_settings_say_how_often_decay_and_purge_work(process: Process, conn: Connection) -> None:
+    often = msgspec.structs.replace(process.settings, decay_every=timedelta(minutes=1), purge_every=7 * DAY)
+    process.settings = often
+    before = postgres.clock()
+
+    main.decay.fn()
+    main.purge.fn()
+
+    began = dict(conn.execute("select actor, period from periods").fetchall())
+    assert began["decay"] >= periods.start_of(before, timedelta(minutes=1))
+    assert began["purge"] == periods.start_of(before, 7 * DAY)
 
 
 @pytest.mark.usefixtures("process")

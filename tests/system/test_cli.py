@@ -119,9 +119,9 @@ def test_help_of_a_command_teaches(command: str) -> None:
 def test_settings_lists_every_variable_but_no_password() -> None:
     done = run("settings", more={"MENTIONGRAPH_DATABASE_URL": "postgresql://me:secret@db/graph", "COLUMNS": "200"})
     assert done.returncode == 0
-    for variable, _, meaning in app_settings.describe():
-        assert variable in done.stdout
-        assert meaning.split()[0] in done.stdout
+    for row in app_settings.describe():
+        assert row.variable in done.stdout
+        assert row.meaning.split()[0] in done.stdout
     assert "me:***@db" in done.stdout
     assert "secret" not in done.stdout
 
@@ -419,11 +419,14 @@ def test_what_goes_into_a_pipe_is_not_wrapped_and_has_no_blanks_behind_it() -> N
 
 
 @contextmanager
-def running_stack(directory: Path, port: int, more: dict[str, str] | None = None) -> Generator[subprocess.Popen[bytes]]:
+def running_stack(
+    directory: Path, port: int | None, more: dict[str, str] | None = None
+) -> Generator[subprocess.Popen[bytes]]:
     """`mentiongraph up`, once it says that everything runs; killed at the end if it still runs."""
     log = directory / "up.log"
     with log.open("wb") as output:
-        command = arguments("up", "--data", directory / "data", "--port", str(port), "--workers", "1")
+        at = ("--port", str(port)) if port is not None else ()
+        command = arguments("up", "--data", directory / "data", *at, "--workers", "1")
         process = subprocess.Popen(command, cwd=ROOT, env=environment() | (more or {}), stdout=output, stderr=output)
     try:
         until(

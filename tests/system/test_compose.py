@@ -155,7 +155,7 @@ def test_our_processes_understand_their_environment(services: dict[str, dict[str
             for name, value in service["environment"].items()
         }
         fields = {name.removesuffix(app_settings.FILE_SUFFIX) for name in environment}
-        assert fields <= {name for name, _, _ in app_settings.describe()}
+        assert fields <= {row.variable for row in app_settings.describe()}
         settings = app_settings.load(environment)
         assert f":{secrets['database_password']}@" in settings.database_url
         assert secrets["redis_password"] in settings.redis_url

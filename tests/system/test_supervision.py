@@ -231,4 +231,4 @@ def test_up_starts_again_whatever_dies_or_hangs(server_directory: Path) -> None:
         well = [each["role"] for each in listed["processes"] if each["ailment"] is None]
         assert (well, len(listed["periods"])) == (["scheduler", "worker"], 4)
         assert answer("audit", *data)["exact"] is True
-    assert "hangs; ending it" in (server_directory / "up.log").read_text()
+    assert "does not answer any more; `up` ends it" in (server_directory / "up.log").read_text()

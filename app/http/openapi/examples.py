@@ -185,9 +185,12 @@ FLEET = {
     "periods": [
         {
             "actor": "decay",
+            "every": "1d",
             "start": "2026-01-15T00:00:00Z",
             "claimed_until": None,
             "finished_at": "2026-01-15T00:00:41Z",
+            "running": False,
+            "next_run": "2026-01-16T00:00:00Z",
         }
     ],
 }

@@ -20,7 +20,7 @@ from app.http.probe import Probe
 from app.http.services import Injected, Services
 from app.ledger import fleet, periods
 from app.store.migrations import pending_migrations
-from app.store.postgres import where
+from app.store.postgres import clock, where
 
 log = structlog.get_logger(__name__)
 
@@ -49,10 +49,10 @@ class Ready(msgspec.Struct, frozen=True):
 
 
 class Fleet(msgspec.Struct, frozen=True):
-    """Every worker process and scheduler, and the latest period of what is done now and then."""
+    """Every worker process and scheduler, and when periodic work was done and will be done."""
 
     processes: list[fleet.FleetMember]
-    periods: list[periods.Latest]
+    periods: list[periods.Schedule]
 
 
 class CacheHealth(msgspec.Struct, frozen=True):
@@ -109,9 +109,10 @@ async def ready(services: Injected) -> Response[Ready]:
 )
 def list_processes(services: Injected) -> Response[Fleet]:
     with services.sync_pool.connection() as conn:
-        seen, latest = fleet.seen(conn), periods.latest(conn)
+        seen = fleet.seen(conn)
+        schedules = periods.schedules(conn, settings=services.settings, now=clock())
     members = [fleet.FleetMember.of(process, services.settings) for process in seen]
-    return Response(Fleet(members, latest), headers=NOT_STORED)
+    return Response(Fleet(members, schedules), headers=NOT_STORED)
 
 
 @get(

@@ -1,0 +1,335 @@
+"""The rows: each setting with its group, type, limits, unit, meaning and default."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from app.settings.durations import DAY, HOUR
+
+
+class Group(StrEnum):
+    """What a setting is about; `mentiongraph settings` lists one group after the other."""
+
+    SERVERS = "Servers"
+    API = "API"
+    UPLOADS = "Uploads"
+    WORKERS = "Workers"
+    HEALTH = "Health"
+    DECAY = "Decay"
+    RETENTION = "Retention"
+    LOGS = "Logs"
+
+
+def _about(group: Group, unit: str, meaning: str, **limits: Any) -> Meta:  # noqa: ANN401 (msgspec's limits)
+    return Meta(description=meaning, extra={"group": group, "unit": unit}, **limits)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of one process. `describe` lists them."""
+
+    database_url: Annotated[
+        str, _about(Group.SERVERS, "", "Address of PostgreSQL: a URL or connection string as libpq takes it.")
+    ] = "postgresql://localhost:5432/mentiongraph"
+    database_password: Annotated[
+        str, _about(Group.SERVERS, "", "Password for PostgreSQL, when MENTIONGRAPH_DATABASE_URL has none.")
+    ] = ""
+    pgbouncer: Annotated[
+        bool,
+        _about(
+            Group.SERVERS,
+            "",
+            "Whether MENTIONGRAPH_DATABASE_URL leads to PgBouncer in transaction mode. Connections then use no "
+            "prepared statements and no start-up options. Set the statement timeout in PgBouncer's connect_query.",
+        ),
+    ] = False
+    statement_timeout: Annotated[
+        float,
+        _about(
+            Group.SERVERS,
+            "seconds",
+            "PostgreSQL cancels an SQL statement that runs longer than this. Exports have no limit.",
+            gt=0,
+        ),
+    ] = 300.0
+    redis_url: Annotated[
+        str,
+        _about(
+            Group.SERVERS,
+            "",
+            "Address of Redis or Valkey: redis://host:port/db, or rediss://… with TLS. With Sentinel: "
+            "sentinel://host:port,host:port/service, or sentinels://… with TLS.",
+        ),
+    ] = "redis://localhost:6379/0"
+    redis_password: Annotated[
+        str, _about(Group.SERVERS, "", "Password for Redis, when MENTIONGRAPH_REDIS_URL has none.")
+    ] = ""
+    sentinel_password: Annotated[
+        str, _about(Group.SERVERS, "", "Password for the Sentinels that MENTIONGRAPH_REDIS_URL names.")
+    ] = ""
+    namespace: Annotated[
+        str,
+        _about(
+            Group.SERVERS,
+            "",
+            "Every key in Redis begins with this word, so that graphs can share a Redis.",
+            min_length=1,
+        ),
+    ] = "mentiongraph"
+    enqueue_timeout: Annotated[
+        float,
+        _about(
+            Group.SERVERS,
+            "seconds",
+            "A process tries this long to tell the workers of new work through Redis. After that, the workers find the "
+            "work by their next sweep.",
+            ge=0,
+        ),
+    ] = 5.0
+
+    host: Annotated[
+        str, _about(Group.API, "", "The API listens on this address. 127.0.0.1 serves this machine only.")
+    ] = "127.0.0.1"
+    port: Annotated[int, _about(Group.API, "", "The API listens on this port.", ge=0, le=65535)] = 8000
+    database_pool: Annotated[
+        int,
+        _about(
+            Group.API,
+            "connections",
+            "An API process opens at most this many connections to PostgreSQL for requests. Other work takes six more.",
+            ge=2,
+        ),
+    ] = 10
+    cache: Annotated[
+        bool,
+        _about(
+            Group.API,
+            "",
+            "Whether the API keeps answers about the graph in Redis and reuses them until the graph changes.",
+        ),
+    ] = True
+    cache_seconds: Annotated[
+        float,
+        _about(
+            Group.API,
+            "seconds",
+            "A cached answer expires after this time. An answer about the present moment expires within a minute.",
+            ge=1,
+        ),
+    ] = 60.0
+    cache_bytes: Annotated[
+        int,
+        _about(
+            Group.API,
+            "bytes",
+            "Cached answers of all API processes together take at most this much memory in Redis.",
+            ge=0,
+        ),
+    ] = 64 * 2**20
+
+    batch_bytes: Annotated[
+        int,
+        _about(Group.UPLOADS, "bytes", "The API splits a decompressed upload into batches of about this size.", ge=64),
+    ] = 8 * 2**20
+    max_upload_bytes: Annotated[
+        int, _about(Group.UPLOADS, "bytes", "The API refuses an upload that is larger once decompressed.", ge=1)
+    ] = 16 * 2**30
+    max_backlog_bytes: Annotated[
+        int,
+        _about(
+            Group.UPLOADS,
+            "bytes",
+            "The API puts new uploads off (429, with Retry-After) while more decompressed data than this waits to be "
+            "counted.",
+            ge=1,
+        ),
+    ] = 64 * 2**30
+    receive_timeout: Annotated[
+        float,
+        _about(Group.UPLOADS, "seconds", "The API aborts an upload when no byte arrives for this long.", gt=0),
+    ] = 60.0
+    database_patience: Annotated[
+        float,
+        _about(
+            Group.UPLOADS,
+            "seconds",
+            "A running upload waits this long while PostgreSQL restarts or fails over. Then the upload fails.",
+            ge=0,
+        ),
+    ] = 20.0
+
+    worker_processes: Annotated[
+        int, _about(Group.WORKERS, "processes", "`mentiongraph worker` starts this many processes.", ge=1)
+    ] = os.cpu_count() or 1
+    worker_threads: Annotated[
+        int, _about(Group.WORKERS, "threads", "Each worker process runs this many threads.", ge=1)
+    ] = 2
+    claim_seconds: Annotated[
+        float,
+        _about(
+            Group.WORKERS,
+            "seconds",
+            "A worker renews its claim on a batch while the work goes on. Without a renewal for this long, another "
+            "worker takes the batch.",
+            gt=0,
+        ),
+    ] = 15.0
+    max_attempts: Annotated[
+        int,
+        _about(
+            Group.WORKERS,
+            "attempts",
+            "A batch is `failed` after this many attempts. `mentiongraph replay` starts over.",
+            ge=1,
+            le=1000,
+        ),
+    ] = 8
+    backoff_seconds: Annotated[
+        float,
+        _about(
+            Group.WORKERS,
+            "seconds",
+            "Workers wait this long before the second attempt at a batch, and twice as long before each further one.",
+            gt=0,
+        ),
+    ] = 1.0
+    backoff_limit: Annotated[
+        float, _about(Group.WORKERS, "seconds", "The wait before another attempt never exceeds this time.", gt=0)
+    ] = 60.0
+    merge_edges: Annotated[
+        int,
+        _about(
+            Group.WORKERS,
+            "edges",
+            "One merge takes several deltas together, up to this many edges. Each edge takes some 200 bytes of memory.",
+            ge=1,
+        ),
+    ] = 250_000
+    known_handles: Annotated[
+        int,
+        _about(
+            Group.WORKERS,
+            "handles",
+            "Each worker process caches the ids of this many handles. Each handle takes some 150 bytes of memory.",
+            ge=0,
+        ),
+    ] = 1_000_000
+    sweep_seconds: Annotated[
+        float,
+        _about(
+            Group.WORKERS,
+            "seconds",
+            "Each worker process looks this often for work whose message was lost. The scheduler asks for that, too, "
+            "once a minute.",
+            gt=0,
+        ),
+    ] = 5.0
+    ring_again_seconds: Annotated[
+        float,
+        _about(
+            Group.WORKERS,
+            "seconds",
+            "A sweep sends the message for a batch again after this time, if other messages still wait in Redis.",
+            gt=0,
+        ),
+    ] = 30.0
+
+    heartbeat_seconds: Annotated[
+        float,
+        _about(
+            Group.HEALTH,
+            "seconds",
+            "Workers, schedulers and running uploads write a heartbeat to PostgreSQL this often.",
+            gt=0,
+        ),
+    ] = 5.0
+    silence_seconds: Annotated[
+        float,
+        _about(
+            Group.HEALTH,
+            "seconds",
+            "A worker or scheduler is unhealthy after this time without a heartbeat or queue poll. After twice as long "
+            "it exits, so that its supervisor restarts it.",
+            gt=0,
+        ),
+    ] = 30.0
+
+    decay_every: Annotated[
+        timedelta,
+        _about(
+            Group.DECAY,
+            "duration",
+            "Workers start a decay run once in each period of this length. Those of 1d begin at midnight UTC.",
+        ),
+    ] = DAY
+    decay_batch_edges: Annotated[
+        int,
+        _about(
+            Group.DECAY,
+            "edges",
+            "A decay run looks at about this many edges at a time. A smaller number keeps each transaction shorter.",
+            ge=1,
+            le=15_000,
+        ),
+    ] = 15_000
+    stale_after_days: Annotated[
+        float,
+        _about(
+            Group.DECAY,
+            "days",
+            "An edge without a new mention for this long is stale: a decay run stores its present weight.",
+            gt=0,
+        ),
+    ] = 7.0
+    archive_below: Annotated[
+        float,
+        _about(Group.DECAY, "weight", "A decay run archives a stale edge whose effective weight is below this.", ge=0),
+    ] = 0.06
+
+    retention_days: Annotated[
+        float,
+        _about(
+            Group.RETENTION,
+            "days",
+            "A finished upload can be replayed, retracted and rebuilt from for this long. Then its data is purged.",
+            gt=0,
+        ),
+    ] = 30.0
+    reject_retention_days: Annotated[
+        float,
+        _about(
+            Group.RETENTION,
+            "days",
+            "The rejected rows of a finished upload can be downloaded for this long. Their number stays.",
+            gt=0,
+        ),
+    ] = 90.0
+    purge_every: Annotated[
+        timedelta,
+        _about(
+            Group.RETENTION,
+            "duration",
+            "Workers purge once in each period of this length. Those of 1h begin at the full hour.",
+        ),
+    ] = HOUR
+    days_kept: Annotated[
+        int,
+        _about(
+            Group.RETENTION,
+            "days",
+            "Edges and users have daily numbers of mentions for this many past days. 0 keeps no daily numbers.",
+            ge=0,
+            le=366,
+        ),
+    ] = 35
+
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        _about(Group.LOGS, "", "Processes log lines of this level and above."),
+    ] = "info"
+    log_json: Annotated[bool, _about(Group.LOGS, "", "Whether a log line is a JSON object instead of text.")] = False
