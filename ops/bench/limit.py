@@ -10,7 +10,7 @@ import time
 from app.graph.deltas import sum_by_edge, unpack
 from app.graph.edges import merge_arrays
 from app.graph.parameters import read_parameters
-from app.store.postgres import Connection, execute, rows, scalars
+from app.store.postgres import Connection, execute
 from ops.bench import database
 
 PARTS = 16
@@ -22,7 +22,7 @@ class Limit:
     """Follows the graph: `apply` after every upload, or the two do not hold the same any more."""
 
     def __init__(self, conn: Connection) -> None:
-        """A copy of what the graph holds now."""
+        """Copies what the graph holds now."""
         self._conn = conn
         self._half_life = read_parameters(conn).half_life
         database.run(conn, "limit_begin")
@@ -30,9 +30,9 @@ class Limit:
             execute(conn, database.query("limit_hold"), {"parts": PARTS, "part": part})
 
     def apply(self, upload: str) -> tuple[int, float]:
-        """Merge an applied upload's edges: how many, and seconds."""
-        payloads = rows(self._conn, dict[str, bytes], database.query("upload_deltas"), {"id": upload})
-        edges = sum_by_edge([unpack(row["payload"]) for row in payloads], half_life=self._half_life)
+        """Merge an applied upload's edges. Returns how many edges there were, and the seconds that the merge took."""
+        payloads = [row["payload"] for row in database.rows_of(self._conn, "upload_deltas", id=upload)]
+        edges = sum_by_edge([unpack(payload) for payload in payloads], half_life=self._half_life)
         for start in range(0, len(edges), AT_ONCE):
             given = merge_arrays(edges.slice(start, AT_ONCE), self._half_life)
             execute(self._conn, database.query("limit_source"), given)
@@ -44,5 +44,5 @@ class Limit:
         return merged, took
 
     def holds_the_same(self) -> bool:
-        """Whether it came to as many edges and mentions as the graph did."""
-        return scalars(self._conn, database.query("limit_same")) == [True]
+        """Whether the limit's table has as many edges and mentions as the graph."""
+        return database.row(self._conn, "limit_same")["same"]

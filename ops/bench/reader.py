@@ -1,4 +1,4 @@
-"""Asks the API in a closed loop, at little cost: `python -m ops.bench.reader`, a job a line on standard input.
+"""Asks the API in a closed loop, at little cost, in a process of its own.
 
 Bare sockets and no more of HTTP than our own answers have: a client of a library would need more time than the API.
 """
@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 
 import msgspec
 import uvloop
+
+from ops.bench.report import percentile
 
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
 _CACHE = re.compile(rb"\r\ncache-status: mentiongraph; (hit|fwd)", re.IGNORECASE)
@@ -33,54 +34,46 @@ class Job(msgspec.Struct, frozen=True):
     seed: int = 7
 
 
-class Answered(msgspec.Struct, frozen=True):
-    """What came of a job. Latencies in milliseconds."""
+class Answered(msgspec.Struct):
+    """What came of a job."""
 
-    reads: int
-    seconds: float
-    p50: float
-    p99: float
-    most: float
-    hits: int
-    """Answered from the cache."""
-    failed: dict[str, int]
+    took: list[float] = []
+    """Seconds of each answer."""
+    hits: int = 0
+    """Answers from the cache."""
+    failed: Counter[str] = msgspec.field(default_factory=Counter[str])
     """Answers by status that are neither 200 nor 404."""
+    seconds: float = 0.0
 
-    @property
-    def rate(self) -> float:
-        return self.reads / self.seconds
-
-    @property
-    def hit_rate(self) -> float:
-        return self.hits / self.reads
-
-
-class _Tally:
-    def __init__(self) -> None:
-        self.took: list[float] = []
-        self.hits = 0
-        self.failed: Counter[str] = Counter()
+    def figures(self) -> dict[str, float]:
+        """Latencies are in milliseconds."""
+        return {
+            "reads": len(self.took),
+            "seconds": self.seconds,
+            "p50": percentile(self.took, 0.5) * 1e3,
+            "p99": percentile(self.took, 0.99) * 1e3,
+            "most": max(self.took) * 1e3,
+            "rate": len(self.took) / self.seconds,
+            "hit_rate": self.hits / len(self.took),
+            "failed": self.failed.total(),
+        }
 
 
-async def run(job: Job) -> Answered:
-    began = time.perf_counter()
-    tally = _Tally()
+def read(job: Job) -> dict[str, float]:
+    """Do a job; its figures."""
+    return uvloop.run(_read(job)).figures()
+
+
+async def _read(job: Job) -> Answered:
+    answered, began = Answered(), time.perf_counter()
     if job.all:
         given = [iter(job.paths)] * job.connections
     else:
         given = [_drawn(job, number, began + job.seconds) for number in range(job.connections)]
-    await asyncio.gather(*(_ask(job, number, paths, tally) for number, paths in enumerate(given)))
-    seconds = time.perf_counter() - began
-    took = sorted(tally.took)
-    return Answered(
-        reads=len(took),
-        seconds=seconds,
-        p50=took[len(took) // 2] * 1e3,
-        p99=took[int(len(took) * 0.99)] * 1e3,
-        most=took[-1] * 1e3,
-        hits=tally.hits,
-        failed=dict(tally.failed),
-    )
+    ports = [job.ports[number % len(job.ports)] for number in range(job.connections)]
+    await asyncio.gather(*(_ask(port, paths, answered) for port, paths in zip(ports, given, strict=True)))
+    answered.seconds = time.perf_counter() - began
+    return answered
 
 
 def _drawn(job: Job, number: int, until: float) -> Iterator[str]:
@@ -91,31 +84,17 @@ def _drawn(job: Job, number: int, until: float) -> Iterator[str]:
         count += 1
 
 
-async def _ask(job: Job, number: int, paths: Iterator[str], tally: _Tally) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", job.ports[number % len(job.ports)])
+async def _ask(port: int, paths: Iterator[str], answered: Answered) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
     for path in paths:
-        request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
         began = time.perf_counter()
-        writer.write(request)
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         head = await reader.readuntil(b"\r\n\r\n")
         found = _LENGTH.search(head)
         await reader.readexactly(int(found[1]) if found else 0)
-        tally.took.append(time.perf_counter() - began)
+        answered.took.append(time.perf_counter() - began)
         if (status := head[9:12].decode()) not in {"200", "404"}:
-            tally.failed[status] += 1
-        if (cache := _CACHE.search(head)) and cache[1] == b"hit":
-            tally.hits += 1
+            answered.failed[status] += 1
+        answered.hits += (cache := _CACHE.search(head)) is not None and cache[1] == b"hit"
     writer.close()
     await writer.wait_closed()
-
-
-def main() -> int:
-    for line in sys.stdin.buffer:
-        answered = uvloop.run(run(msgspec.json.decode(line, type=Job)))
-        sys.stdout.buffer.write(msgspec.json.encode(answered) + b"\n")
-        sys.stdout.buffer.flush()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -17,9 +17,9 @@ from app.ledger import bells
 from app.settings import Settings
 from app.store import postgres
 from ops import checkup, processes
-from ops.bench.generate import generate
 from ops.embedded.children import Child, free_ports
 from ops.processes import Command
+from ops.workloads.generate import generate
 from tests.conftest import until
 from tests.system.test_cli import Completed, answer, run, running_stack
 
