@@ -13,7 +13,7 @@ import psutil
 from ops.bench import procs
 from ops.bench.plan import Plan
 from ops.bench.report import Section, Table, mebi, milli, percentile
-from ops.bench.service import DONE, Made, Service, connected, post, say, until, upload_file
+from ops.bench.service import DONE, Service, connected, post, say, until, upload_file
 from ops.workloads.workload import HEADER, Workload
 
 SHORT_ROWS = 7
@@ -25,9 +25,9 @@ PIECE = 1 << 18
 
 
 @contextmanager
-def _sending(service: Service, made: Made) -> Generator[Future[str]]:
+def _sending(service: Service, made: Workload) -> Generator[Future[str]]:
     """A big upload on its way; the result is its id, once it is sealed."""
-    service.expect(made.workload)
+    service.expect(made)
     with ThreadPoolExecutor(1) as thread:
         yield thread.submit(upload_file, service.settings, made.path, "priority=bulk")
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from statistics import median
 from typing import Any
 
 import msgspec
 
+from app.graph.deltas import sum_by_edge, unpack
+from app.graph.edges import merge_arrays
+from app.graph.parameters import read_parameters
+from app.store.postgres import Connection, execute
 from ops.bench import chart, database, reference
-from ops.bench.limit import Limit
 from ops.bench.plan import Plan
 from ops.bench.report import Section, Table, mebi, spread
 from ops.bench.service import Measured, Service, say
@@ -18,6 +22,10 @@ PEAK = (143_199, "record peak: 143,199")
 """Posts in the busiest second of the largest mention network."""
 MULTILINE_SHARE = 8
 """Rows of `multiline` are so many times as long as the others'."""
+
+
+PARTS, AT_ONCE = 16, 500_000
+"""Parts in which the limit's table is loaded, each sorted; edges sent at once."""
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -165,3 +173,36 @@ def _chart(runs: list[Run]) -> str:
     drawn["the reference"] = [run.reference_rate for run in runs if run.reference_rate]
     shown = {label: rates for label, rates in drawn.items() if rates}
     return chart.bars("Posts a second, from HTTP to the merged graph", shown, mark=PEAK)
+
+
+class Limit:
+    """The same edges as the service merged, by PostgreSQL alone, into a table that held the same ones before: one sorted
+    INSERT … ON CONFLICT from a local table, one backend, in one go, with no counting, no ledger and no HTTP. `apply` must
+    follow every upload.
+    """
+
+    def __init__(self, conn: Connection) -> None:
+        """Copies what the graph holds now."""
+        self._conn = conn
+        self._half_life = read_parameters(conn).half_life
+        database.run(conn, "limit_begin")
+        for part in range(PARTS):
+            execute(conn, database.query("limit_hold"), {"parts": PARTS, "part": part})
+
+    def apply(self, upload: str) -> tuple[int, float]:
+        """Merge an applied upload's edges. Returns how many edges there were, and the seconds that the merge took."""
+        payloads = [row["payload"] for row in database.rows_of(self._conn, "upload_deltas", id=upload)]
+        edges = sum_by_edge([unpack(payload) for payload in payloads], half_life=self._half_life)
+        for start in range(0, len(edges), AT_ONCE):
+            given = merge_arrays(edges.slice(start, AT_ONCE), self._half_life)
+            execute(self._conn, database.query("limit_source"), given)
+        database.run(self._conn, "limit_ready")
+        began = time.perf_counter()
+        merged = execute(self._conn, database.query("limit"), {"half_life_seconds": self._half_life.total_seconds()})
+        took = time.perf_counter() - began
+        database.run(self._conn, "limit_clear")
+        return merged, took
+
+    def holds_the_same(self) -> bool:
+        """Whether the limit's table has as many edges and mentions as the graph."""
+        return database.row(self._conn, "limit_same")["same"]

@@ -7,11 +7,14 @@ and cached by others of the same stack.
 
 from __future__ import annotations
 
+import asyncio
 import http
 import multiprocessing
+import random
+import re
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -20,16 +23,17 @@ from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
 import msgspec
+import uvloop
 
 from app.store import postgres
 from ops import processes
 from ops.bench import database, procs
 from ops.bench.plan import Plan
-from ops.bench.reader import Job, read
-from ops.bench.report import Section, Table
-from ops.bench.service import DONE, POLL_SECONDS, Made, Service, UploadFailed, say, until, upload_file
+from ops.bench.report import Section, Table, percentile
+from ops.bench.service import DONE, POLL_SECONDS, Service, UploadFailed, say, until, upload_file
 from ops.checkup import api_answers
 from ops.embedded.children import Child, free_ports
+from ops.workloads.workload import Workload
 
 ROWS = {"none": 0, "one": 1_000, "full": 500_000}
 """Of each upload beside the reads, by load: none; a client that sends one when the last is applied; all that the
@@ -52,6 +56,20 @@ WARMINGS = 3
 
 TITLES = "question | asked | p50 | p99 | aim | asked, cache warm | p50 | p99 | hits"
 Figures = dict[str, float]
+
+
+class Job(msgspec.Struct, frozen=True):
+    """`connections` ask for paths drawn at random, each one at a time, for so many seconds and `least` answers; or,
+    where `all` is set, for each path once."""
+
+    ports: list[int]
+    paths: list[str]
+    connections: int
+    seconds: float = 0.0
+    least: int = 1
+    all: bool = False
+
+
 Ask = Callable[[Job], Figures]
 
 
@@ -239,7 +257,7 @@ def _writing(service: Service, plan: Plan, load: str) -> Generator[Figures]:
         written |= {"rows": uploads.result() * size, "seconds": time.monotonic() - began}
 
 
-def _write(service: Service, made: Made, ahead: int, *, enough: threading.Event, sent: threading.Event) -> int:
+def _write(service: Service, made: Workload, ahead: int, *, enough: threading.Event, sent: threading.Event) -> int:
     """Upload until there is `enough`, and return how often when the last upload is applied. Raises UploadFailed."""
     uploads, under_way = 0, list[str]()
     try:
@@ -247,7 +265,7 @@ def _write(service: Service, made: Made, ahead: int, *, enough: threading.Event,
             while under_way or not enough.is_set():
                 while len(under_way) < ahead and not enough.is_set():
                     under_way.append(upload_file(service.settings, made.path, "again=true"))
-                    service.expect(made.workload)
+                    service.expect(made)
                     uploads += 1
                     sent.set()
                 time.sleep(POLL_SECONDS)
@@ -258,3 +276,57 @@ def _write(service: Service, made: Made, ahead: int, *, enough: threading.Event,
     finally:
         sent.set()
     return uploads
+
+
+# Asking. Bare sockets and no more of HTTP than our own answers have: a client of a library would need more time than the
+# API.
+
+_STATUS = re.compile(rb"HTTP/1.1 (200|404) ")
+_LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
+_HIT = re.compile(rb"\r\ncache-status: mentiongraph; hit", re.IGNORECASE)
+Answers = list[tuple[float, bytes]]
+"""Seconds until each answer was there, and its head."""
+
+
+def read(job: Job) -> Figures:
+    """Do a job. Latencies are in milliseconds."""
+    answers, seconds = uvloop.run(_read(job))
+    took = [each for each, _ in answers]
+    return {
+        "reads": len(answers),
+        "seconds": seconds,
+        "p50": percentile(took, 0.5) * 1e3,
+        "p99": percentile(took, 0.99) * 1e3,
+        "rate": len(answers) / seconds,
+        "hit_rate": sum(_HIT.search(head) is not None for _, head in answers) / len(answers),
+        "failed": sum(_STATUS.match(head) is None for _, head in answers),
+    }
+
+
+async def _read(job: Job) -> tuple[Answers, float]:
+    answers, began = Answers(), time.perf_counter()
+    every = iter(job.paths)
+    given = [every if job.all else _drawn(job, number, began + job.seconds) for number in range(job.connections)]
+    ports = islice(cycle(job.ports), job.connections)
+    await asyncio.gather(*(_ask(port, paths, answers) for port, paths in zip(ports, given, strict=True)))
+    return answers, time.perf_counter() - began
+
+
+def _drawn(job: Job, number: int, until: float) -> Iterator[str]:
+    choose, count = random.Random(number).choice, 0
+    while count * job.connections < job.least or time.perf_counter() < until:
+        yield choose(job.paths)
+        count += 1
+
+
+async def _ask(port: int, paths: Iterator[str], answers: Answers) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for path in paths:
+        began = time.perf_counter()
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        head = await reader.readuntil(b"\r\n\r\n")
+        found = _LENGTH.search(head)
+        await reader.readexactly(int(found[1]) if found else 0)
+        answers.append((time.perf_counter() - began, head))
+    writer.close()
+    await writer.wait_closed()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -14,8 +15,8 @@ from typing import Any, NamedTuple
 import msgspec
 import psutil
 
-PATHS = ("--directory", "--results", "--report")
-"""Options that hold paths."""
+PATHS = re.compile(r" --(directory|results|report)[ =]\S+")
+"""Options that hold paths of this machine."""
 CPU_INFO = Path("/proc/cpuinfo")
 
 
@@ -127,12 +128,7 @@ def _commit() -> str:
 
 def command_line(arguments: Sequence[str]) -> str:
     """The command, to be typed elsewhere: without paths of this machine."""
-    words = list(arguments)
-    for option in PATHS:
-        while option in words:
-            at = words.index(option)
-            del words[at : at + 2]
-    return " ".join(["python -m ops.bench", *words])
+    return PATHS.sub("", " ".join(["python -m ops.bench", *arguments]))
 
 
 def mebi(value: float) -> str:

@@ -65,14 +65,6 @@ class UploadFailed(RuntimeError):
     """An upload of the benchmark was refused, or could not be applied."""
 
 
-class Made(NamedTuple):
-    """A workload as a file."""
-
-    path: Path
-    facts: Facts
-    workload: Workload
-
-
 class Applied(NamedTuple):
     """One upload. Seconds from the first byte sent until the answer, and until the upload was applied."""
 
@@ -136,26 +128,23 @@ class Service:
         return self.stack.settings
 
     @contextmanager
-    def made(self, name: str, rows: int, seed: int) -> Generator[Made]:
+    def made(self, name: str, rows: int, seed: int) -> Generator[Workload]:
         """A workload as a file, for as long as the block lasts."""
         workload = Workload(name, rows, seed, sample_every=self.plan.sample_every)
-        path = self.directory / f"{name}-{seed}.csv"
-        try:
-            yield Made(path, workload.write(path), workload)
-        finally:
-            path.unlink(missing_ok=True)
+        with workload.file(self.directory):
+            yield workload
 
     def upload(self, name: str, rows: int, seed: int) -> Applied:
         """Make a workload, send it, wait until it is applied."""
         with self.made(name, rows, seed) as made:
             return self.send(made)
 
-    def send(self, made: Made, query: str = "") -> Applied:
+    def send(self, made: Workload, query: str = "") -> Applied:
         """Send a file and wait until it is applied."""
         began = time.perf_counter()
         upload = upload_file(self.settings, made.path, query)
         received = time.perf_counter() - began
-        self.expect(made.workload)
+        self.expect(made)
         self.wait(upload)
         applied = time.perf_counter() - began
         counted = self.counted(upload)

@@ -18,14 +18,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
-import psutil
-from litestar import Litestar, Request, post
-from litestar.status_codes import HTTP_202_ACCEPTED
 
-import sql
 from app import settings as app_settings
 from app.graph.counting import count_batch
 from app.graph.deltas import by_id, pack, sum_by_edge, unpack
@@ -35,22 +31,19 @@ from app.graph.parameters import GraphParameters, read_parameters
 from app.graph.shards import handle_ids
 from app.graph.users import UserIds
 from app.ledger import receiving, transitions
-from app.ledger.transitions import Claim
-from app.posts.compression import compress, decoder, decompress
+from app.posts.compression import compress, decompress
 from app.posts.options import Options
 from app.posts.readers import READERS
 from app.proofs.audit import audit
 from app.settings import Settings
 from app.store import postgres
 from app.store.migrations import migrate
-from app.store.postgres import Connection, execute
+from app.store.postgres import Connection
 from ops import processes
 from ops.bench import database, procs
 from ops.bench.plan import Plan
 from ops.bench.report import Section, Table, spread
 from ops.bench.service import Service, say, upload_file
-from ops.directory import port_is_free
-from ops.embedded.children import Child, free_ports
 
 ONE_THREAD = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 TICK = 0.01
@@ -75,11 +68,7 @@ def measure(service: Service, plan: Plan) -> Section:
         answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment, cwd=processes.ROOT)
     exact, stages = msgspec.json.decode(answer.stdout, type=tuple[bool, Stages])
     rows, edges = made.facts.rows, made.facts.edges
-    seconds = {
-        "receive (HTTP, decode), server's CPU": [cpu for cpu, _ in received],
-        "receive, by the clock": [clock for _, clock in received],
-        **stages,
-    }
+    seconds = {"receive: HTTP, decode, take in; the API's CPU": received, **stages}
     figures = [
         (name, spread(rows / each for each in took), f"{median(took) * 1e6 / rows:.2f}")
         for name, took in seconds.items()
@@ -90,37 +79,13 @@ def measure(service: Service, plan: Plan) -> Section:
     return Section("stages", "Stage by stage", facts, [table], passed=exact)
 
 
-def _receive(service: Service, path: Path) -> tuple[float, float]:
-    """CPU seconds of a server that only takes the body in, and seconds by the clock."""
-    (port,) = free_ports(1)
-    settings = msgspec.structs.replace(service.settings, port=port)
-    command = processes.api(settings)
-    argv = ["ops.bench.stages:sink" if word == "app.http.asgi:from_environment" else word for word in command.argv]
-    log = service.directory / "sink.log"
-    server = Child("sink", argv, env=command.env, log=log, ready=lambda: not port_is_free("127.0.0.1", port), grace=2)
-    server.start()
-    try:
-        process = psutil.Process(server.pid)
-        before, began = procs.seconds(process), time.perf_counter()
-        upload_file(settings, path)
-        return max(TICK, procs.seconds(process) - before), time.perf_counter() - began
-    finally:
-        server.stop()
-
-
-@post("/uploads", status_code=HTTP_202_ACCEPTED)
-async def _swallow(request: Request[Any, Any, Any]) -> dict[str, int]:
-    """Answers with the number of bytes of the decoded body."""
-    decode, size = decoder(request.headers.get("content-encoding")), 0
-    async for chunk in request.stream():
-        size += sum(len(piece) for piece in decode.decode(chunk))
-    decode.finish()
-    return {"id": size}
-
-
-def sink() -> Litestar:
-    """An API that takes a body in as the real one does, decodes it, and forgets it."""
-    return Litestar([_swallow], openapi_config=None, request_max_body_size=None)
+def _receive(service: Service, path: Path) -> float:
+    """CPU seconds of the API for an upload of which nothing is applied."""
+    before = procs.by_role(service.root, procs.seconds)
+    upload = upload_file(service.settings, path, "dry_run=true")
+    spent = procs.spent(before, procs.by_role(service.root, procs.seconds))
+    service.wait(upload)
+    return max(TICK, spent["api"])
 
 
 class _Stages:
@@ -193,7 +158,6 @@ class _Stages:
         batches = [row["id"] for row in database.rows_of(conn, "batches_of", id=upload)]
         found = [transitions.claim(conn, batch, settings=self.settings, now=now) for batch in batches]
         claims = [claim for claim in found if claim is not None]
-        self._insert_alone(claims)
         ids = UserIds(bits=graph.handle_bits, memory=self.settings.known_handles)
 
         def count_all() -> None:
@@ -207,28 +171,6 @@ class _Stages:
 
         self.timed(f"count: all of it, users known to the database ({name})", count_all)
         self.timed(f"merge ({name})", merge_all)
-
-    def _insert_alone(self, claims: list[Claim]) -> None:
-        """The INSERT of another upload, which is given up."""
-        upload, now = uuid.uuid4(), postgres.clock()
-        named = {"filename": None, "options": "{}", "again": False, "received_by": "bench", "received_at": now}
-        execute(self.conn, sql.query("ledger/receiving/insert_upload"), {"id": upload, **named})
-
-        def insert() -> None:
-            for ordinal, claim in enumerate(claims):
-                batch = {
-                    "ordinal": ordinal,
-                    "first_line": 2,
-                    "size_bytes": len(claim.payload),
-                    "payload": claim.payload,
-                }
-                execute(
-                    self.conn, sql.query("ledger/receiving/insert_batch"), {"upload_id": upload, "now": now, **batch}
-                )
-
-        self.timed("stage (INSERT)", insert)
-        execute(self.conn, sql.query("ledger/receiving/abort"), {"id": upload, "error": "{}", "now": now})
-        execute(self.conn, sql.query("ledger/transitions/delete_batches"), {"upload_ids": [upload]})
 
 
 def _cut(data: bytes, size: int) -> Iterator[bytes]:

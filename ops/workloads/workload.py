@@ -6,8 +6,9 @@ of some authors, for the oracle to count.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -60,6 +61,7 @@ class Workload:
         self._bytes = 0
         self.sample = bytearray(HEADER)
         """A CSV of every row by an author of the sample."""
+        self.path = Path()
         self.sampled: set[str] = set()
         """Those authors, in lower case."""
 
@@ -96,16 +98,21 @@ class Workload:
             self.sample += as_lines(rows[chosen])
             self.sampled.update(self._names.spelled[np.unique(author[chosen])].to_list())
 
-    @property
+    @cached_property
     def facts(self) -> Facts:
         pairs = np.concatenate(self._pairs)
         return Facts(self.rows, self._bytes, len(pairs), len(np.unique(pairs)))
 
-    def write(self, path: Path) -> Facts:
-        """The workload as a file."""
-        with path.open("wb") as out:
-            out.writelines(self.chunks())
-        return self.facts
+    @contextmanager
+    def file(self, directory: Path) -> Generator[None]:
+        """The workload as the file `path`, for as long as the block lasts."""
+        self.path = directory / f"{self.name}-{self.seed}.csv"
+        try:
+            with self.path.open("wb") as out:
+                out.writelines(self.chunks())
+            yield
+        finally:
+            self.path.unlink(missing_ok=True)
 
 
 def _sampled(users: NDArray[np.int64], every: int) -> NDArray[np.bool_]:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from ops.bench import __main__ as program
-from ops.bench import chart, run
+from ops.bench import chart
 from ops.bench.plan import QUICK, Plan
 from ops.bench.report import Report, Verdict, command_line, machine
 from ops.bench.service import running
@@ -42,7 +42,7 @@ TINY = msgspec.structs.replace(
 def test_a_run_reports_everything_and_ends_with_a_verdict(server_directory: Path) -> None:
     with running(server_directory, TINY) as service:
         service.preload(TINY.edges)
-        sections = run.work(service, TINY, run.SERVED)
+        sections = program.work(service, TINY, program.SERVED)
         verdict = service.verdict()
         report = Report(command_line(["--rows", "1", "--results", "/x"]), machine("18"), sections, [verdict])
         assert verdict.passed, verdict
@@ -58,7 +58,7 @@ def test_a_run_reports_everything_and_ends_with_a_verdict(server_directory: Path
     assert damaged.differing_edges > 0
     assert not report._replace(verdicts=[damaged]).passed
     content = json.loads(report.json())
-    assert set(content["sections"]) == set(run.SERVED)
+    assert set(content["sections"]) == set(program.SERVED)
     assert content["command"] == "python -m ops.bench --rows 1"
     (mixed, pairs) = content["sections"]["flow"]["runs"]
     assert (mixed["workload"], pairs["workload"]) == ("mixed", "pairs")
@@ -102,7 +102,7 @@ def test_options_change_the_plan(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("size", ["--quick", "--full"])
 def test_every_mode_of_a_size_is_there(size: str) -> None:
     plan: Plan = program.plan_of(program.parse([size]))
-    assert set(plan.modes) <= {*run.SERVED, "idle"}
+    assert set(plan.modes) <= {*program.SERVED, "idle"}
 
 
 def test_a_difference_fails_the_run() -> None:

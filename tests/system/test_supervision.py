@@ -32,7 +32,7 @@ PATIENCE = 40
 
 HANGS = """
 import sys, time
-from app import broker
+from app.store import broker
 fetch = broker._Consumer.__next__
 def hang(self):
     if self.queue_name == "bulk":
