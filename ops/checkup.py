@@ -7,9 +7,9 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import psycopg
 
 from app.errors import DatabaseUnavailable
@@ -88,15 +88,7 @@ def goes_on(settings: Settings, role: Role, *, under: int) -> bool:
 
 def descends(pid: int, ancestor: int) -> bool:
     """Whether a process is the other one, its child, its child's child, …"""
-    while pid not in {0, ancestor}:
-        pid = parent(pid)
-    return pid == ancestor
-
-
-def parent(pid: int) -> int:
-    """Of which process it is a child; 0 if there is no such process."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return 0
-    return int(stat.rpartition(")")[2].split()[1])
+        return pid == ancestor or ancestor in {each.pid for each in psutil.Process(pid).parents()}
+    except psutil.Error:
+        return False

@@ -29,6 +29,8 @@ _SEEN = sql.query("ledger/fleet/seen")
 TICK = 60.0
 """Seconds between two ticks of a scheduler."""
 
+PROC = Path("/proc")
+
 REMEMBERED = 24 * 3600.0
 """Seconds for which a killed process is still listed."""
 
@@ -125,10 +127,26 @@ def ailment(processes: Iterable[Seen], settings: Settings) -> str | None:
 
 
 def born(pid: int) -> int | None:
-    """When a process of this host started, in clock ticks since boot. None if no process has that number."""
+    """When a process of this host started, as the kernel noted it; None if no process has that number.
+
+    Where there is /proc, the number is in clock ticks since boot. Elsewhere (macOS) it is in microseconds since 1970.
+    Both stay what they are while the process lives. On Linux, seconds since 1970 would not: they are worked out from
+    the clock, and follow its corrections.
+    """
+    if not (PROC / "self" / "stat").exists():
+        return _born_elsewhere(pid)
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        stat = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
     # The name, in parentheses, may hold anything: fields count from the last ")".
     return int(stat.rpartition(")")[2].split()[19])
+
+
+def _born_elsewhere(pid: int) -> int | None:
+    import psutil  # noqa: PLC0415 (where /proc is, no process pays for it)
+
+    try:
+        return round(psutil.Process(pid).create_time() * 1e6)
+    except psutil.Error:
+        return None

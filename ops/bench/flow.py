@@ -2,220 +2,207 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterable
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
+from app.graph.deltas import sum_by_edge, unpack
+from app.graph.edges import merge_arrays
+from app.graph.parameters import read_parameters
+from app.store.postgres import Connection, execute
 from ops.bench import chart, database, reference
-from ops.bench.limit import Limit
 from ops.bench.plan import Plan
-from ops.bench.report import Section, Table, megabytes, millions, number, spread
+from ops.bench.report import Section, Table, mebi, spread
 from ops.bench.service import Measured, Service, say
 
-PRELOAD_ROWS = 2_500_000
-PRELOAD_SEED = 1000
-PEAK = 143_199
+PEAK = (143_199, "record peak: 143,199")
 """Posts in the busiest second of the largest mention network."""
 MULTILINE_SHARE = 8
-"""Its rows are so many times as long as the others'."""
+"""Rows of `multiline` are so many times as long as the others'."""
+
+
+PARTS, AT_ONCE = 16, 500_000
+"""Parts in which the limit's table is loaded, each sorted; edges sent at once."""
 
 
 class Run(msgspec.Struct, frozen=True):
-    """One upload, and the same work by others: seconds of the limit; rows a second of the reference, and of it
-    without SQLAlchemy."""
+    """One upload, and the same work by others. Rates are rows a second."""
 
     workload: str
     edges_before: int
-    upload: Measured
+    measured: Measured
     limit_edges: int
     limit_seconds: float
     reference_rate: float | None
     by_hand_rate: float | None
 
     @property
+    def rate(self) -> float:
+        return self.measured.upload.rate
+
+    @property
     def of_limit(self) -> float:
         """The limit's time over ours, for the same edges into the same graph."""
-        return self.limit_seconds / self.upload.applied
+        return self.limit_seconds / self.measured.upload.applied
 
-    @property
-    def times_reference(self) -> float | None:
-        return self.upload.rows_per_second / self.reference_rate if self.reference_rate else None
-
-    @property
-    def times_by_hand(self) -> float | None:
-        return self.upload.rows_per_second / self.by_hand_rate if self.by_hand_rate else None
+    def times(self, other: float | None) -> float | None:
+        return self.rate / other if other else None
 
 
-def preload(service: Service, edges: int) -> None:
-    """Let the graph grow to so many edges, by uploads of the flat long tail: the ledger knows of each of them."""
-    seed = PRELOAD_SEED
-    while (held := database.edge_count(service.conn)) < edges:
-        say(f"preloading: {held:,} of {edges:,} edges …")
-        service.upload("tail", min(PRELOAD_ROWS, edges - held + 1000), seed)
-        seed += 1
-
-
-def measure(service: Service, plan: Plan) -> list[Section]:
+def measure(service: Service, plan: Plan) -> Section:
     """Every workload, `runs` times, each time with other rows into a graph that keeps growing."""
-    sides = _Sides(service, plan, Limit(service.conn))
-    reference.begin(service.conn)
+    limit = Limit(service.conn)
+    database.run(service.conn, "reference_begin")
     runs: list[Run] = []
     for workload in plan.workloads:
         for turn in range(plan.runs):
-            last = sides.run(workload, turn, with_reference=workload == plan.workloads[0])
-            runs.append(last)
-            rate = f"{last.upload.rows_per_second:,.0f} rows/s, {last.of_limit:.2f} of the limit"
-            say(f"{workload} {turn + 1}/{plan.runs}: {rate}")
-    same = sides.limit.holds_the_same()
-    sizes, edges = database.sizes(service.conn), database.edge_count(service.conn)
+            runs.append(last := _run(service, plan, limit, workload, turn))
+            say(f"{workload} {turn + 1}/{plan.runs}: {last.rate:,.0f} rows/s, {last.of_limit:.2f} of the limit")
+    same = limit.holds_the_same()
+    sizes, edges = database.row(service.conn, "sizes"), database.edge_count(service.conn)
     database.run(service.conn, "drop")
-    facts: dict[str, Any] = {
-        "runs": [msgspec.to_builtins(run) for run in runs],
-        "limit_holds_the_same": same,
-        "sizes": msgspec.to_builtins(sizes),
-        "edges": edges,
-        "bytes_per_edge": sizes.edges / max(1, edges),
-    }
-    tables = [_rates(runs), _costs(runs), _cpu(runs), _memory(runs), _disk(sizes, edges)]
-    return [Section("flow", "End to end", facts, tables, passed=same, charts=[("flow.svg", _chart(runs))])]
+    facts = {"runs": msgspec.to_builtins(runs), "limit_holds_the_same": same, "sizes": sizes, "edges": edges}
+    tables = [
+        _table("Rates: median (least to most)", RATES, runs, _rates),
+        _table("Costs", COSTS, runs, _costs),
+        *_by_role(runs),
+        _disk(sizes, edges),
+    ]
+    return Section("flow", "End to end", facts, tables, passed=same, charts=[("flow.svg", _chart(runs))])
 
 
-class _Sides(NamedTuple):
-    """The service, the reference and the limit, in turn."""
-
-    service: Service
-    plan: Plan
-    limit: Limit
-
-    def run(self, workload: str, turn: int, *, with_reference: bool) -> Run:
-        rows = self.plan.rows if with_reference else self.plan.shape_rows
-        rows = max(1, rows // MULTILINE_SHARE) if workload == "multiline" else rows
-        before = database.edge_count(self.service.conn)
-        database.run(self.service.conn, "checkpoint")  # as before the limit
-        upload, upload_id = self.service.measure(workload, rows, self.plan.seed + turn)
-        reference_rows = min(self.plan.reference_rows, rows) if with_reference else 0
-        rates = [
-            self._reference(by, workload, reference_rows, self.plan.seed + seed + turn) if reference_rows else None
-            for by, seed in ((reference.with_sqlalchemy, 500), (reference.by_hand, 600))
-        ]
-        edges, seconds = self.limit.apply(upload_id)
-        return Run(workload, before, upload, edges, seconds, *rates)
-
-    def _reference(self, by: reference.Apply, workload: str, rows: int, seed: int) -> float:
-        path, _, _ = self.service.make(workload, rows, seed)
-        settings = self.service.stack.settings
-        try:
-            return rows / reference.apply(by, settings.database_url, path, rows, settings.worker_processes)
-        finally:
-            path.unlink()
+def _run(service: Service, plan: Plan, limit: Limit, workload: str, turn: int) -> Run:
+    """The service, the references (with the first workload) and the limit, in turn."""
+    first = workload == plan.workloads[0]
+    rows = plan.rows if first else plan.shape_rows
+    rows = max(1, rows // MULTILINE_SHARE) if workload == "multiline" else rows
+    before = database.edge_count(service.conn)
+    database.run(service.conn, "checkpoint")  # as before the limit
+    measured = service.measure(workload, rows, plan.seed + turn)
+    rates: list[float | None] = [None, None]
+    if first and (rows := min(plan.reference_rows, rows)):
+        for place, (by, seed) in enumerate(((reference.with_sqlalchemy, 500), (reference.by_hand, 600))):
+            with service.made(workload, rows, plan.seed + seed + turn) as made:
+                processes = service.settings.worker_processes
+                rates[place] = reference.rate(by, service.settings.database_url, made.path, rows, processes)
+    return Run(workload, before, measured, *limit.apply(measured.upload.id), *rates)
 
 
-def _by_workload(runs: list[Run]) -> dict[str, list[Run]]:
+def _by_workload(runs: Iterable[Run]) -> dict[str, list[Run]]:
     found: dict[str, list[Run]] = {}
     for run in runs:
         found.setdefault(run.workload, []).append(run)
     return found
 
 
-def _rates(runs: list[Run]) -> Table:
-    rows: list[list[str]] = []
-    for workload, those in _by_workload(runs).items():
-        uploads = [run.upload for run in those]
-        ratios = [run.times_reference for run in those if run.times_reference is not None]
-        harder = [run.times_by_hand for run in those if run.times_by_hand is not None]
-        rows.append(
-            [
-                workload,
-                number(uploads[0].rows),
-                number(uploads[0].mentions),
-                number(uploads[0].distinct_edges),
-                millions(those[0].edges_before),
-                spread([upload.rows_per_second for upload in uploads]),
-                f"{median(upload.received for upload in uploads):.1f}",
-                spread([run.limit_edges / run.upload.applied for run in those]),
-                spread([run.of_limit for run in those], digits=2),
-                spread(ratios, digits=1) if ratios else "",
-                spread(harder, digits=1) if harder else "",
-            ]
-        )
-    titles = "workload, rows, mentions, distinct edges, edges before, rows/s, received s, edges/s, of the limit"
-    others = ["times the reference", "times it without SQLAlchemy"]
-    return Table("Rates: median (least to most)", [*titles.split(", "), *others], rows)
+def _table(caption: str, titles: str, runs: Iterable[Run], row: Callable[[list[Run]], Iterable[str]]) -> Table:
+    """A row for the runs of each workload."""
+    rows = [(name, *row(those)) for name, those in _by_workload(runs).items()]
+    return Table(caption, f"workload | {titles}", rows)
 
 
-def _costs(runs: list[Run]) -> Table:
-    rows: list[list[str]] = []
-    for workload, those in _by_workload(runs).items():
-        uploads = [run.upload for run in those]
-        shares = [upload.counters.hot_share for upload in uploads if upload.counters.hot_share is not None]
-        rows.append(
-            [
-                workload,
-                f"{uploads[0].bytes / uploads[0].rows:.0f}",
-                spread([upload.counters.wal / upload.rows for upload in uploads]),
-                spread([upload.cpu_per_million for upload in uploads], digits=2),
-                number(median(upload.counters.updated for upload in uploads)),
-                f"{median(shares):.0%}" if shares else "",
-                number(sum(upload.counters.autovacuums for upload in uploads)),
-                number(sum(upload.counters.checkpoints for upload in uploads)),
-            ]
-        )
-    titles = "workload, bytes/row, WAL bytes/row, CPU s/M rows, edges updated, of them HOT, autovacuums, checkpoints"
-    return Table("Costs", titles.split(", "), rows)
+RATES = (
+    "rows | mentions | distinct edges | edges before | rows/s | received s | edges/s | of the limit | "
+    "times the reference | times it without SQLAlchemy"
+)
 
 
-def _cpu(runs: list[Run]) -> Table:
-    roles = sorted({role for run in runs for role in run.upload.cpu})
-    rows = [
-        [
-            workload,
-            *(f"{median(run.upload.cpu.get(role, 0) * 1e6 / run.upload.rows for run in those):.2f}" for role in roles),
-        ]
-        for workload, those in _by_workload(runs).items()
+def _rates(runs: list[Run]) -> Iterable[str]:
+    facts = runs[0].measured.facts
+    yield from (f"{facts.rows:,}", f"{facts.mentions:,}", f"{facts.edges:,}", f"{runs[0].edges_before / 1e6:.1f}M")
+    yield spread(run.rate for run in runs)
+    yield f"{median(run.measured.upload.received for run in runs):.1f}"
+    yield spread(run.limit_edges / run.measured.upload.applied for run in runs)
+    yield spread((run.of_limit for run in runs), digits=2)
+    yield spread((run.times(run.reference_rate) for run in runs), digits=1)
+    yield spread((run.times(run.by_hand_rate) for run in runs), digits=1)
+
+
+COSTS = "bytes/row | WAL bytes/row | CPU s/M rows | edges updated | of them HOT | autovacuums | checkpoints"
+
+
+def _costs(runs: list[Run]) -> Iterable[str]:
+    those, facts = [run.measured for run in runs], runs[0].measured.facts
+    shares = [each.hot_share for each in those if each.hot_share is not None]
+    yield f"{facts.bytes / facts.rows:.0f}"
+    yield spread(each.counters["wal"] / facts.rows for each in those)
+    yield spread((each.cpu_cost for each in those), digits=2)
+    yield f"{median(each.counters['updated'] for each in those):,.0f}"
+    yield f"{median(shares):.0%}" if shares else ""
+    yield f"{sum(each.counters['autovacuums'] for each in those):,}"
+    yield f"{sum(each.counters['checkpoints'] for each in those):,}"
+
+
+def _by_role(runs: list[Run]) -> list[Table]:
+    """CPU and memory, with a column for each role."""
+    roles = sorted({role for run in runs for role in run.measured.cpu})
+
+    def cpu(those: list[Run]) -> Iterable[str]:
+        for role in roles:
+            yield f"{median(run.measured.cost(run.measured.cpu.get(role, 0.0)) for run in those):.2f}"
+
+    def memory(those: list[Run]) -> Iterable[str]:
+        for role in roles:
+            peak = max(run.measured.peak.get(role, 0.0) for run in those)
+            yield f"{mebi(peak)} ({mebi(max(run.measured.together.get(role, 0.0) for run in those))})"
+
+    return [
+        _table("CPU seconds per million rows, by process", " | ".join(roles), runs, cpu),
+        _table(
+            "Peak memory, MiB: largest process (all of the role, shared pages once)", " | ".join(roles), runs, memory
+        ),
     ]
-    return Table("CPU seconds per million rows, by process", ["workload", *roles], rows)
 
 
-def _memory(runs: list[Run]) -> Table:
-    roles = sorted({role for run in runs for role in run.upload.peak})
-    rows = [
-        [
-            workload,
-            *(
-                f"{max(run.upload.peak.get(role, 0) for run in those) / 2**20:.0f} "
-                f"({max(run.upload.together.get(role, 0) for run in those) / 2**20:.0f})"
-                for role in roles
-            ),
-        ]
-        for workload, those in _by_workload(runs).items()
-    ]
-    return Table("Peak memory, MiB: largest process (all of the role, shared pages once)", ["workload", *roles], rows)
-
-
-def _disk(sizes: database.Sizes, edges: int) -> Table:
+def _disk(sizes: dict[str, int], edges: int) -> Table:
     names = ("table", "primary_key", "by_target", "edges", "users", "ledger", "wal")
-    found = msgspec.structs.asdict(sizes)
-    titles = ["edges", *(f"{name.replace('_', ' ')} MiB" for name in names), "bytes/edge"]
-    row = [number(edges), *(megabytes(found[name]) for name in names), number(sizes.edges / max(1, edges))]
+    titles = " | ".join(["edges", *(f"{name.replace('_', ' ')} MiB" for name in names), "bytes/edge"])
+    row = (f"{edges:,}", *(mebi(sizes[name]) for name in names), f"{sizes['edges'] / max(1, edges):,.0f}")
     return Table("On disk (edges: table and indexes together)", titles, [row])
 
 
 def _chart(runs: list[Run]) -> str:
-    drawn: list[chart.Bar] = []
+    drawn: dict[str, Any] = {}
     for workload, those in _by_workload(runs).items():
-        rates = [run.upload.rows_per_second for run in those]
-        drawn.append(_bar(workload, rates))
-        of_limit = f"  the limit for {workload}"
-        drawn.append(_bar(of_limit, [run.upload.rows / run.limit_seconds for run in those]))
-    by_hand = [run.by_hand_rate for run in runs if run.by_hand_rate is not None]
-    if by_hand:
-        drawn.append(_bar("the reference, without SQLAlchemy", by_hand))
-    references = [run.reference_rate for run in runs if run.reference_rate is not None]
-    if references:
-        drawn.append(_bar("the reference", references))
-    return chart.bars("Posts a second, from HTTP to the merged graph", drawn, mark=(PEAK, "record peak: 143,199"))
+        drawn[workload] = [run.rate for run in those]
+        drawn[f"  the limit for {workload}"] = [run.measured.facts.rows / run.limit_seconds for run in those]
+    drawn["the reference, without SQLAlchemy"] = [run.by_hand_rate for run in runs if run.by_hand_rate]
+    drawn["the reference"] = [run.reference_rate for run in runs if run.reference_rate]
+    shown = {label: rates for label, rates in drawn.items() if rates}
+    return chart.bars("Posts a second, from HTTP to the merged graph", shown, mark=PEAK)
 
 
-def _bar(label: str, rates: list[float]) -> chart.Bar:
-    return chart.Bar(label, median(rates), min(rates), max(rates), f"{median(rates):,.0f}")
+class Limit:
+    """The same edges as the service merged, by PostgreSQL alone, into a table that held the same ones before: one sorted
+    INSERT … ON CONFLICT from a local table, one backend, in one go, with no counting, no ledger and no HTTP. `apply` must
+    follow every upload.
+    """
+
+    def __init__(self, conn: Connection) -> None:
+        """Copies what the graph holds now."""
+        self._conn = conn
+        self._half_life = read_parameters(conn).half_life
+        database.run(conn, "limit_begin")
+        for part in range(PARTS):
+            execute(conn, database.query("limit_hold"), {"parts": PARTS, "part": part})
+
+    def apply(self, upload: str) -> tuple[int, float]:
+        """Merge an applied upload's edges. Returns how many edges there were, and the seconds that the merge took."""
+        payloads = [row["payload"] for row in database.rows_of(self._conn, "upload_deltas", id=upload)]
+        edges = sum_by_edge([unpack(payload) for payload in payloads], half_life=self._half_life)
+        for start in range(0, len(edges), AT_ONCE):
+            given = merge_arrays(edges.slice(start, AT_ONCE), self._half_life)
+            execute(self._conn, database.query("limit_source"), given)
+        database.run(self._conn, "limit_ready")
+        began = time.perf_counter()
+        merged = execute(self._conn, database.query("limit"), {"half_life_seconds": self._half_life.total_seconds()})
+        took = time.perf_counter() - began
+        database.run(self._conn, "limit_clear")
+        return merged, took
+
+    def holds_the_same(self) -> bool:
+        """Whether the limit's table has as many edges and mentions as the graph."""
+        return database.row(self._conn, "limit_same")["same"]

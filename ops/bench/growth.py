@@ -6,14 +6,14 @@ And what decay costs: a run that finds nothing stale after each pair, and at the
 from __future__ import annotations
 
 import shutil
-from typing import Any
+from collections.abc import Iterable
 
 import msgspec
 
 from app.store import postgres
 from ops.bench import chart, database, decaying
 from ops.bench.plan import Plan
-from ops.bench.report import Section, Table, millions, number
+from ops.bench.report import Section, Table, mebi, milli
 from ops.bench.service import Measured, Service, say
 
 SEED = 2000
@@ -21,6 +21,10 @@ TAIL_STEPS = 4
 """Uploads of the tail for each mixed one: the graph grows by about five steps a round."""
 LEFT_FREE = 4 << 30
 """Bytes of the file system that are not used."""
+TITLES = (
+    "edges before | {} | mixed WAL B/row | mixed HOT | blocks read/row | table MiB | primary key MiB | by target MiB | "
+    "depth | bytes/edge | autovacuums | decay, nothing stale, ms"
+)
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -29,101 +33,78 @@ class Point(msgspec.Struct, frozen=True):
     edges: int
     tail: Measured
     mixed: Measured
-    sizes: database.Sizes
-    depth: database.Depth | None
+    sizes: dict[str, int]
+    depth: str
     fresh: decaying.Ran
     """A decay run that finds nothing stale."""
 
+    def figures(self) -> dict[str, float]:
+        """Seconds for a million rows, by the clock and of CPU."""
+        return {
+            "tail s/M rows": self.tail.cost(self.tail.upload.applied),
+            "tail CPU s/M": self.tail.cpu_cost,
+            "mixed s/M rows": self.mixed.cost(self.mixed.upload.applied),
+            "mixed CPU s/M": self.mixed.cpu_cost,
+        }
 
-def measure(service: Service, plan: Plan) -> list[Section]:
+    def row(self) -> Iterable[str]:
+        mixed, hot, tail = self.mixed.counters, self.mixed.hot_share, self.tail.counters
+        rows, after = self.mixed.facts.rows, self.edges + tail["inserted"] + mixed["inserted"]
+        yield f"{self.edges / 1e6:.1f}M"
+        yield from (f"{figure:.2f}" for figure in self.figures().values())
+        yield f"{mixed['wal'] / rows:,.0f}"
+        yield "" if hot is None else f"{hot:.0%}"
+        yield f"{mixed['reads'] / rows:.2f}"
+        yield from (mebi(self.sizes[name]) for name in ("table", "primary_key", "by_target"))
+        yield self.depth
+        yield f"{self.sizes['edges'] / max(1, after):,.0f}"
+        yield f"{tail['autovacuums'] + mixed['autovacuums']:,}"
+        yield milli(self.fresh.seconds)
+
+
+def measure(service: Service, plan: Plan) -> Section:
     """Rounds until the graph holds `growth_edges`, or the disk is used as far as it may be."""
-    points: list[Point] = []
+    conn, points = service.conn, list[Point]()
     service.upload("tail", plan.growth_step, SEED - 1)
     while True:
-        seed, edges = SEED + 10 * len(points), database.edge_count(service.conn)
-        tail, _ = service.measure("tail", plan.growth_step, seed)
-        mixed, _ = service.measure("mixed", plan.growth_step, seed)
-        sizes, free = database.sizes(service.conn), shutil.disk_usage(service.directory).free
-        fresh = decaying.run(service.conn, postgres.clock())
-        points.append(Point(edges, tail, mixed, sizes, database.depth(service.conn), fresh))
-        say(f"{edges:,} edges: tail {tail.rows_per_second:,.0f}, mixed {mixed.rows_per_second:,.0f} rows/s")
+        seed, edges = SEED + 10 * len(points), database.edge_count(conn)
+        tail, mixed = (service.measure(name, plan.growth_step, seed) for name in ("tail", "mixed"))
+        sizes, free = database.row(conn, "sizes"), shutil.disk_usage(service.directory).free
+        fresh = decaying.run(conn, postgres.clock())
+        points.append(Point(edges, tail, mixed, sizes, database.depth(conn), fresh))
+        say(f"{edges:,} edges: tail {tail.upload.rate:,.0f}, mixed {mixed.upload.rate:,.0f} rows/s")
         if edges >= plan.growth_edges:
             why = "as many edges as were asked for"
             break
-        if sizes.database + sizes.wal > plan.disk_bytes or free < LEFT_FREE:
-            why = f"the disk: {(sizes.database + sizes.wal) / 2**30:.1f} GiB used, {free / 2**30:.1f} GiB free"
+        if (used := sizes["database"] + sizes["wal"]) > plan.disk_gib * 2**30 or free < LEFT_FREE:
+            why = f"the disk: {used / 2**30:.1f} GiB used, {free / 2**30:.1f} GiB free"
             break
         for step in range(1, TAIL_STEPS):
             service.upload("tail", plan.growth_step, seed + step)
     say("decay of every edge …")
     service.now = (service.now or postgres.clock()) + decaying.stale_after()
-    stale = decaying.run(service.conn, service.now)
-    edges_at_last = database.edge_count(service.conn)
-    ratios = {
-        "tail": _cost(points[-1].tail) / _cost(points[0].tail),
-        "mixed": _cost(points[-1].mixed) / _cost(points[0].mixed),
-    }
-    facts: dict[str, Any] = {
-        "points": [msgspec.to_builtins(point) for point in points],
-        "ended_by": why,
-        "last_over_first": ratios,
-        "all_stale": stale._asdict(),
-    }
+    stale = decaying.run(conn, service.now)
+    first, last = points[0].figures(), points[-1].figures()
+    ratios = {name: last[f"{name} s/M rows"] / first[f"{name} s/M rows"] for name in ("tail", "mixed")}
+    over = ", ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items())
     drawing = chart.lines(
         "Cost of a row as the graph grows",
-        [
-            chart.Line(f"{name} {what}", [point.edges / 1e6 for point in points], values)
-            for name, those in (("tail", [p.tail for p in points]), ("mixed", [p.mixed for p in points]))
-            for what, values in (
-                ("s/M rows", [_cost(upload) for upload in those]),
-                ("CPU s/M", [upload.cpu_per_million for upload in those]),
-            )
-        ],
+        [point.edges / 1e6 for point in points],
+        {name: [point.figures()[name] for point in points] for name in first},
         x_label="million edges in the graph before",
         y_label="seconds for a million rows: by the clock, and of CPU",
     )
-    title = f"Growth (ended by {why})"
-    tables = [_table(points, ratios), _decay_table(stale)]
-    expected = not any(point.fresh.written_down for point in points) and stale.written_down == edges_at_last
-    return [Section("growth", title, facts, tables, charts=[("growth.svg", drawing)], passed=expected)]
-
-
-def _cost(upload: Measured) -> float:
-    """Seconds by the clock for a million rows."""
-    return upload.applied * 1e6 / upload.rows
-
-
-def _table(points: list[Point], ratios: dict[str, float]) -> Table:
-    costs = ["tail s/M rows", "tail CPU s/M", "mixed s/M rows", "mixed CPU s/M", "mixed WAL B/row", "mixed HOT"]
-    disk = ["blocks read/row", "table MiB", "primary key MiB", "by target MiB", "depth", "bytes/edge", "autovacuums"]
-    titles = ["edges before", *costs, *disk, "decay, nothing stale, ms"]
-    last = ", ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items())
-    return Table(f"Cost of a row as the graph grows (last over first: {last})", titles, [_row(p) for p in points])
-
-
-def _row(point: Point) -> list[str]:
-    tail, mixed, sizes = point.tail, point.mixed, point.sizes
-    after = point.edges + tail.counters.inserted + mixed.counters.inserted
-    hot = mixed.counters.hot_share
-    return [
-        millions(point.edges),
-        f"{_cost(tail):.2f}",
-        f"{tail.cpu_per_million:.2f}",
-        f"{_cost(mixed):.2f}",
-        f"{mixed.cpu_per_million:.2f}",
-        number(mixed.counters.wal / mixed.rows),
-        f"{hot:.0%}" if hot is not None else "",
-        f"{mixed.counters.reads / mixed.rows:.2f}",
-        number(sizes.table / 2**20),
-        number(sizes.primary_key / 2**20),
-        number(sizes.by_target / 2**20),
-        f"{point.depth.primary_key}/{point.depth.by_target}" if point.depth else "",
-        number(sizes.edges / max(1, after)),
-        number(tail.counters.autovacuums + mixed.counters.autovacuums),
-        f"{point.fresh.seconds * 1e3:.1f}",
+    facts = {"points": points, "ended_by": why, "last_over_first": ratios, "all_stale": stale}
+    caption = f"Cost of a row as the graph grows (last over first: {over})"
+    tables = [
+        Table(caption, TITLES.format(" | ".join(first)), [tuple(point.row()) for point in points]),
+        Table(
+            "Decay of every edge, at the end",
+            "written down | s | edges/s",
+            [(f"{stale.written_down:,}", f"{stale.seconds:.1f}", stale.rate)],
+        ),
     ]
-
-
-def _decay_table(stale: decaying.Ran) -> Table:
-    row = [number(stale.written_down), f"{stale.seconds:.1f}", decaying.rate(stale)]
-    return Table("Decay of every edge, at the end", ["written down", "s", "edges/s"], [row])
+    passed = not any(point.fresh.written_down for point in points)
+    passed &= stale.written_down == database.edge_count(conn)
+    charts = [("growth.svg", drawing)]
+    return Section("growth", f"Growth (ended by {why})", facts, tables, passed=passed, charts=charts)

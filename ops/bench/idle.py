@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import http.client
-import os
+import http
 import signal
 import subprocess
 import sys
@@ -13,61 +12,61 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
+import msgspec
+
+from app import settings as app_settings
 from ops import processes
 from ops.bench import procs
 from ops.bench.plan import Plan
-from ops.bench.report import Section, Table, megabytes, spread
+from ops.bench.report import Section, Table, mebi, spread
 from ops.bench.service import UploadFailed, say
+from ops.checkup import api_answers
 from ops.embedded.children import free_ports
 
 POLL_SECONDS = 0.02
 PATIENCE = 120.0
 
 
-def measure(directory: Path, plan: Plan) -> list[Section]:
+def measure(directory: Path, plan: Plan) -> Section:
     """Seconds until /health/ready answers: a first start, then warm ones; then memory and CPU at rest."""
-    data = directory / "idle"
     say("starting `mentiongraph up` …")
-    with _up(data, plan) as (first, _):
+    with _up(directory / "idle", plan) as (first, _):
         pass
     warm: list[float] = []
     for _ in range(max(0, plan.runs - 1)):
-        with _up(data, plan) as (seconds, _):
+        with _up(directory / "idle", plan) as (seconds, _):
             warm.append(seconds)
-    with _up(data, plan) as (seconds, root):
+    with _up(directory / "idle", plan) as (seconds, root):
         warm.append(seconds)
         time.sleep(plan.idle_seconds / 2)
-        before, began = procs.cpu(root), time.perf_counter()
+        before, began = procs.by_role(root, procs.seconds), time.perf_counter()
         time.sleep(plan.idle_seconds / 2)
-        used = procs.spent(before, procs.cpu(root))
-        took = time.perf_counter() - began
-        sizes = procs.pss(root)
-    facts = {"first": first, "warm": warm, "resident": sizes, "cpu_share": {n: s / took for n, s in used.items()}}
-    rest = [[role, megabytes(size), f"{used.get(role, 0) / took:.1%}"] for role, size in sorted(sizes.items())]
-    total = ["in all", megabytes(sum(sizes.values())), f"{sum(used.values()) / took:.1%}"]
+        used, took = procs.spent(before, procs.by_role(root, procs.seconds)), time.perf_counter() - began
+        sizes = procs.by_role(root, procs.pss)
+    shares = {role: used.get(role, 0.0) / took for role in sizes}
+    facts = {"first": first, "warm": warm, "resident": sizes, "cpu_share": shares}
+    starts = [("first, with a new cluster", f"{first:.2f}"), ("warm", spread(warm, digits=2))]
+    rest = [(role, mebi(size), f"{shares[role]:.1%}") for role, size in sizes.items()]
+    rest.append(("in all", mebi(sum(sizes.values())), f"{sum(shares.values()):.1%}"))
     tables = [
-        Table(
-            "Seconds until it is ready: median (least to most)",
-            ["start", "s"],
-            [["first, with a new cluster", f"{first:.2f}"], ["warm", spread(warm, digits=2)]],
-        ),
-        Table("At rest (memory: PSS, what is shared counted once)", ["process", "MiB", "of one core"], [*rest, total]),
+        Table("Seconds until it is ready: median (least to most)", "start | s", starts),
+        Table("At rest (memory: PSS, what is shared counted once)", "process | MiB | of one core", rest),
     ]
-    return [Section("idle", f"Start-up and idle ({median(warm):.1f} s)", facts, tables)]
+    return Section("idle", f"Start-up and idle ({median(warm):.1f} s)", facts, tables)
 
 
 @contextmanager
 def _up(data: Path, plan: Plan) -> Generator[tuple[float, int]]:
     """Seconds until it was ready, and its process id. It is stopped as Ctrl-C stops it."""
     (port,) = free_ports(1)
+    settings = msgspec.structs.replace(app_settings.load(), port=port)
     workers = ("--workers", str(plan.workers)) if plan.workers else ()
     command = [sys.executable, "-m", "ops.cli", "up", "--data", str(data), "--port", str(port), *workers]
-    data.parent.mkdir(parents=True, exist_ok=True)
     with (data.parent / "up.log").open("ab") as log:
         began = time.perf_counter()
-        up = subprocess.Popen(command, stdout=log, stderr=log, cwd=processes.ROOT, env=dict(os.environ))
+        up = subprocess.Popen(command, stdout=log, stderr=log, cwd=processes.ROOT)
     try:
-        while not _is_ready(port):
+        while api_answers(settings, "/health/ready")[0] != http.HTTPStatus.OK:
             if up.poll() is not None or time.perf_counter() - began > PATIENCE:
                 raise UploadFailed(f"`up` is not ready: see {data.parent / 'up.log'}")
             time.sleep(POLL_SECONDS)
@@ -75,14 +74,3 @@ def _up(data: Path, plan: Plan) -> Generator[tuple[float, int]]:
     finally:
         up.send_signal(signal.SIGINT)
         up.wait()
-
-
-def _is_ready(port: int) -> bool:
-    ask = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        ask.request("GET", "/health/ready")
-        return ask.getresponse().status == http.HTTPStatus.OK
-    except OSError:
-        return False
-    finally:
-        ask.close()

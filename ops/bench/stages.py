@@ -1,81 +1,209 @@
-"""Stage by stage, each alone: which of them bounds the whole? Those behind HTTP are in `stage_run`."""
+"""Stage by stage, each alone: which of them bounds the whole?
+
+    python -m ops.bench.stages DATABASE_URL RUNS FILE    # over an empty database: prints seconds as JSON
+
+The stages behind HTTP run in a process of their own, on one thread, as a worker has it.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import os
 import subprocess
 import sys
 import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import TypeVar
 
 import msgspec
 
 from app import settings as app_settings
+from app.graph.counting import count_batch
+from app.graph.deltas import by_id, pack, sum_by_edge, unpack
+from app.graph.mentions import PROFILES, Counted, count
+from app.graph.merging import merge_shard
+from app.graph.parameters import GraphParameters, read_parameters
+from app.graph.shards import handle_ids
+from app.graph.users import UserIds
+from app.ledger import receiving, transitions
+from app.posts.compression import compress, decompress
+from app.posts.options import Options
+from app.posts.readers import READERS
+from app.proofs.audit import audit
+from app.settings import Settings
+from app.store import postgres
+from app.store.migrations import migrate
+from app.store.postgres import Connection
 from ops import processes
 from ops.bench import database, procs
 from ops.bench.plan import Plan
 from ops.bench.report import Section, Table, spread
-from ops.bench.service import Client, Service, say
-from ops.bench.stage_run import Timed
-from ops.directory import port_is_free
-from ops.embedded.children import Child, free_ports
+from ops.bench.service import Service, say, upload_file
 
 ONE_THREAD = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+TICK = 0.01
+"""Seconds: the least CPU time that the kernel tells."""
+CHUNK = 1 << 16
+"""Bytes that arrive at once."""
+T = TypeVar("T")
+Stages = dict[str, list[float]]
+"""Seconds of each stage, one entry a run, in the order in which they come first."""
 
 
-def measure(service: Service, plan: Plan) -> list[Section]:
-    """Receive over HTTP; the rest in a process of its own, over a database of its own beside the service's."""
-    path, facts, _ = service.make("mixed", plan.stage_rows, plan.seed + 900)
-    try:
-        received = [_receive(service, path) for _ in range(plan.runs)]
-        timed = _in_a_process(service, path, plan.runs)
-    finally:
-        path.unlink()
-    timed.seconds = {
-        "receive (HTTP, decode), server's CPU": [seconds for seconds, _ in received],
-        "receive, by the clock": [seconds for _, seconds in received],
-        **timed.seconds,
-    }
-    table = Table(
-        f"Stages alone, {facts.rows:,} rows, {facts.edges:,} edges, one process, one thread: median (least to most)",
-        ["stage", "rows/s", "s/M rows"],
-        [
-            [
-                name,
-                spread([facts.rows / seconds for seconds in those]),
-                f"{median(those) * 1e6 / facts.rows:.2f}",
-            ]
-            for name, those in timed.seconds.items()
-        ],
-    )
-    content = {"rows": facts.rows, "edges": facts.edges, "seconds": timed.seconds, "audit_exact": timed.exact}
-    return [Section("stages", "Stage by stage", content, [table], passed=timed.exact)]
+def measure(service: Service, plan: Plan) -> Section:
+    """Receive over HTTP; the rest in another process, over a database beside the service's."""
+    environment = {**os.environ, **app_settings.environment(service.settings), **ONE_THREAD}
+    with (
+        service.made("mixed", plan.stage_rows, plan.seed + 900) as made,
+        database.beside(service.conn, service.settings.database_url, "bench_stages") as url,
+    ):
+        received = [_receive(service, made.path) for _ in range(plan.runs)]
+        say("stage by stage …")
+        command = [sys.executable, "-m", "ops.bench.stages", url, str(plan.runs), str(made.path)]
+        answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment, cwd=processes.ROOT)
+    exact, stages = msgspec.json.decode(answer.stdout, type=tuple[bool, Stages])
+    rows, edges = made.facts.rows, made.facts.edges
+    seconds = {"receive: HTTP, decode, take in; the API's CPU": received, **stages}
+    figures = [
+        (name, spread(rows / each for each in took), f"{median(took) * 1e6 / rows:.2f}")
+        for name, took in seconds.items()
+    ]
+    caption = f"Stages alone, {rows:,} rows, {edges:,} edges, one process, one thread: median (least to most)"
+    facts = {"rows": rows, "edges": edges, "seconds": seconds, "audit_exact": exact}
+    table = Table(caption, "stage | rows/s | s/M rows", figures)
+    return Section("stages", "Stage by stage", facts, [table], passed=exact)
 
 
-def _receive(service: Service, path: Path) -> tuple[float, float]:
-    """CPU seconds of a server that only takes the body in, and seconds by the clock."""
-    (port,) = free_ports(1)
-    settings = msgspec.structs.replace(service.stack.settings, port=port)
-    command = processes.api(settings)
-    argv = ["ops.bench.sink:app" if word == "app.http.asgi:from_environment" else word for word in command.argv]
-    log = service.directory / "sink.log"
-    server = Child("sink", argv, env=command.env, log=log, ready=lambda: not port_is_free("127.0.0.1", port), grace=2)
-    server.start()
-    try:
-        before, began = procs.cpu_of(server.pid), time.perf_counter()
-        with Client(settings) as client:
-            client.send(path)
-        return max(1 / procs.TICKS, procs.cpu_of(server.pid) - before), time.perf_counter() - began
-    finally:
-        server.stop()
+def _receive(service: Service, path: Path) -> float:
+    """CPU seconds of the API for an upload of which nothing is applied."""
+    before = procs.by_role(service.root, procs.seconds)
+    upload = upload_file(service.settings, path, "dry_run=true")
+    spent = procs.spent(before, procs.by_role(service.root, procs.seconds))
+    service.wait(upload)
+    return max(TICK, spent["api"])
 
 
-def _in_a_process(service: Service, path: Path, runs: int) -> Timed:
-    url = database.create_beside(service.conn, service.stack.settings.database_url, "bench_stages")
-    environment = {**os.environ, **app_settings.environment(service.stack.settings), **ONE_THREAD}
-    command = [sys.executable, "-m", "ops.bench.stage_run", url, str(runs), str(path)]
-    say("stage by stage …")
-    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment, cwd=processes.ROOT)
-    database.drop_beside(service.conn, "bench_stages")
-    return msgspec.json.decode(answer.stdout, type=Timed)
+class _Stages:
+    """The stages behind HTTP, over a database that nobody else uses."""
+
+    def __init__(self, conn: Connection, settings: Settings, graph: GraphParameters) -> None:
+        self.conn, self.settings, self.graph = conn, settings, graph
+        self.seconds: Stages = {}
+
+    def timed(self, name: str, work: Callable[[], T]) -> T:
+        """Do the work of a stage and note how long it takes."""
+        began = time.perf_counter()
+        result = work()
+        self.seconds.setdefault(name, []).append(time.perf_counter() - began)
+        return result
+
+    def run(self, content: bytes) -> None:
+        """Every stage once: alone in memory, alone in the database, then a whole upload, step by step as workers do."""
+        self._users(self._in_memory(content))
+        for name in ("new edges", "the same again"):
+            self._upload(content, name)
+
+    def _in_memory(self, content: bytes) -> list[Counted]:
+        reader, options, timed, graph = READERS["csv"], Options(), self.timed, self.graph
+        header = reader.read_header(content[:4096], final=True, names=options.columns, delimiter=",")
+        if header is None:
+            raise ValueError("the file has no header")
+
+        count_mentions = partial(
+            count,
+            profile=PROFILES[options.profile],
+            clock=options.clock,
+            received_at=postgres.clock(),
+            half_life=graph.half_life,
+            retweets=options.retweets,
+        )
+        ids_of = partial(handle_ids, probe=0, bits=graph.handle_bits)
+        timed("hash (SHA-256)", lambda: hashlib.sha256(content))
+        parts = timed("cut", lambda: list(_cut(content[header.body_offset :], self.settings.batch_bytes)))
+        packed = timed("compress", lambda: [compress(part) for part in parts])
+        parts = timed("decompress", lambda: [decompress(each) for each in packed])
+        posts = timed("read", lambda: [reader.read(part, header.format, first_line=1) for part in parts])
+        counted = timed("count mentions", lambda: [count_mentions(each.frame) for each in posts])
+        ids = timed("hash handles", lambda: [ids_of(each.users["handle"]) for each in counted])
+        by_ids = [(each.edges, own) for each, own in zip(counted, ids, strict=True)]
+        deltas = timed("edges by id, sorted", lambda: [by_id(*each) for each in by_ids])
+        payloads = timed("pack deltas", lambda: [pack(delta) for delta in deltas])
+        sum_up = partial(sum_by_edge, half_life=graph.half_life)
+        timed("unpack and sum deltas", lambda: sum_up([unpack(payload) for payload in payloads]))
+        return counted
+
+    def _users(self, counted: list[Counted]) -> None:
+        """Finding ids: of users that are new, that are in the database, that this process remembers."""
+
+        def find(ids: UserIds) -> None:
+            for each in counted:
+                ids.of(self.conn, each.users)
+
+        bits, everybody = self.graph.handle_bits, sum(len(each.users) for each in counted)
+        for name in ("new", "in the database"):
+            self.timed(f"users: {name}", lambda: find(UserIds(bits=bits, memory=0)))
+        find(remembering := UserIds(bits=bits, memory=everybody))
+        self.timed("users: remembered", lambda: find(remembering))
+
+    def _upload(self, content: bytes, name: str) -> None:
+        """A whole upload without HTTP and without workers."""
+        conn, graph, take_in = self.conn, self.graph, f"take in: hash, cut, compress, INSERT ({name})"
+        upload = self.timed(take_in, lambda: asyncio.run(_take_in(self.settings, content)))
+        now = postgres.clock()
+        batches = [row["id"] for row in database.rows_of(conn, "batches_of", id=upload)]
+        found = [transitions.claim(conn, batch, settings=self.settings, now=now) for batch in batches]
+        claims = [claim for claim in found if claim is not None]
+        ids = UserIds(bits=graph.handle_bits, memory=self.settings.known_handles)
+
+        def count_all() -> None:
+            for claim in claims:
+                count_batch(conn, claim, graph, ids, now=now)
+
+        def merge_all() -> None:
+            for shard in range(graph.shards):
+                while merge_shard(conn, shard, graph, most_edges=self.settings.merge_edges, now=now):
+                    pass
+
+        self.timed(f"count: all of it, users known to the database ({name})", count_all)
+        self.timed(f"merge ({name})", merge_all)
+
+
+def _cut(data: bytes, size: int) -> Iterator[bytes]:
+    """Batches, as they are cut while a body arrives."""
+    while data:
+        end = READERS["csv"].boundary(data[: size + CHUNK], delimiter=",", final=len(data) <= size)
+        yield data[:end]
+        data = data[end:]
+
+
+async def _take_in(settings: Settings, content: bytes) -> uuid.UUID:
+    async def body() -> AsyncIterator[bytes]:
+        for start in range(0, len(content), CHUNK):
+            yield content[start : start + CHUNK]
+
+    receive = partial(receiving.receive, options=Options(), filename=None, encoding=None, again=True)
+    async with postgres.async_pool(settings.database_url, role="bench", size=3, statement_timeout=300) as pool:
+        received = await receive(pool, body(), settings=settings, received_by="bench", clock=postgres.clock)
+    return received.upload_id
+
+
+def main(url: str, runs: str, file: str) -> None:
+    migrate(url)
+    settings = msgspec.structs.replace(app_settings.load(), database_url=url)
+    with postgres.connect(url, role="bench") as conn:
+        stages = _Stages(conn, settings, read_parameters(conn))
+        content = Path(file).read_bytes()
+        for run in range(int(runs)):
+            # Other handles in each run, or nobody would be new after the first.
+            stages.run(content.replace(b"@", b"@x%d_" % run) if run else content)
+        answer = (audit(conn).exact, stages.seconds)
+    sys.stdout.buffer.write(msgspec.json.encode(answer))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -16,6 +16,7 @@ from typing import Protocol
 
 import httpx
 import msgspec
+import psutil
 import redis
 
 from app.settings import Settings
@@ -116,16 +117,10 @@ class Unit:
         """Its processes, parents first. Raises EmbeddedServerError if it does not run."""
         if not self.alive:
             raise EmbeddedServerError(f"{self.name} does not run")
-        children: dict[int, list[int]] = {}
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            with contextlib.suppress(OSError):  # gone since
-                children.setdefault(int(stat.read_text().rpartition(")")[2].split()[1]), []).append(
-                    int(stat.parent.name)
-                )
-        found = [self._pid()]
-        for pid in found:
-            found += children.get(pid, [])
-        return found
+        first = self._pid()
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+            return [first, *(process.pid for process in psutil.Process(first).children(recursive=True))]
+        return [first]
 
     def signal(self, number: signal.Signals) -> None:
         """To each of its processes."""

@@ -7,7 +7,7 @@ import re
 import threading
 from typing import NamedTuple
 
-from ops.bench.generate import HEADER, generate
+from ops.workloads.generate import HEADER, generate
 
 CHUNK_ROWS = 32_768
 """Generated at once; a file is a stretch of it."""

@@ -14,9 +14,9 @@ import socket
 import struct
 import sys
 from collections import Counter
-from pathlib import Path
 
 import msgspec
+import psutil
 
 CHUNK = 1 << 16
 RESET = struct.pack("ii", 1, 0)
@@ -154,13 +154,11 @@ class Proxy:
 
 def _belongs(client_port: int, link: int, groups: list[int]) -> bool:
     """Whether the socket from `client_port` to `link` is one of a process in these groups."""
-    ends = (f"0100007F:{client_port:04X}", f"0100007F:{link:04X}")
-    rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
-    inode = next((row[9] for row in rows if (row[1], row[2]) == ends), "")
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # gone since
-            if os.getpgid(int(process.name)) in groups and any(
-                str(descriptor.readlink()) == f"socket:[{inode}]" for descriptor in (process / "fd").iterdir()
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):  # gone since
+            if os.getpgid(process.pid) in groups and any(
+                end.raddr and (end.laddr.port, end.raddr.port) == (client_port, link)
+                for end in process.net_connections("tcp4")
             ):
                 return True
     return False

@@ -10,10 +10,10 @@ import msgspec
 
 from app.proofs.audit import Audit, audit_with_weights
 from app.store import postgres
-from ops.bench.oracle import Account, account
 from ops.chaos import statements
 from ops.chaos.files import File, chunk_lines
 from ops.chaos.traffic import Sent
+from ops.oracle.account import Account, account
 
 Edge = tuple[str, str]
 SAMPLE = 500

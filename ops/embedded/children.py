@@ -18,6 +18,8 @@ from typing import BinaryIO, NamedTuple
 from app.errors import MentiongraphError
 
 GUARD = Path(__file__).with_name("guard.py")
+MECHANISM = "EMBEDDED_GUARD"
+"""An environment variable for tests: `posix` has guards do without what only Linux has, as on macOS."""
 POLL = 0.02
 WRITER = Path(__file__).with_name("logwriter.py")
 TAIL_BYTES = 2000
@@ -49,6 +51,12 @@ def free_ports(count: int) -> list[int]:
         for each in sockets:
             each.bind(("127.0.0.1", 0))
         return [each.getsockname()[1] for each in sockets]
+
+
+def _mechanism() -> str:
+    """What a guard may use to find and end its child's tree: see guard.py."""
+    linux = sys.platform == "linux" and Path("/proc/self/stat").exists()
+    return os.environ.get(MECHANISM) or ("linux" if linux else "posix")
 
 
 class Child:
@@ -103,7 +111,7 @@ class Child:
         self._log_start = self.log.stat().st_size
         ours, theirs = socket.socketpair()
         uid, gid = self._account or (-1, -1)
-        numbers = (theirs.fileno(), os.getpid(), uid, gid, int(self._stop_signal), self._grace)
+        numbers = (_mechanism(), theirs.fileno(), os.getpid(), uid, gid, int(self._stop_signal), self._grace)
         with theirs, self._written_log() as log:
             self._guard = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(GUARD), *map(str, numbers), *self._argv],

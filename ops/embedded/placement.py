@@ -68,10 +68,8 @@ def programs(account: Account | None, state: Path) -> Path:
     if not copy.exists():
         _make_open(state, account, required=True)
         making = Path(tempfile.mkdtemp(prefix=f"{copy.name}.new-", dir=state))
-        for part in (
-            package / "pginstall",
-            package.with_name(package.name + ".libs"),
-        ):  # linked by their relative place
+        libraries = (package.with_name(f"{package.name}.libs"), package / ".dylibs")  # on Linux, on macOS
+        for part in (package / "pginstall", *filter(Path.exists, libraries)):  # linked by their relative place
             copied = making / part.relative_to(package.parent)
             shutil.copytree(part, copied, ignore=shutil.ignore_patterns("include"))
         for path in (making, *making.rglob("*")):

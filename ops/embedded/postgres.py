@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+import psutil
 import psycopg
 from psycopg import sql
 
@@ -53,7 +54,7 @@ def shared_buffers() -> str:
 
     A user with thousands of mentions has them on as many pages; each that is not among these costs a system call.
     """
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    memory = psutil.virtual_memory().total
     return f"{min(MOST_BUFFERS, max(LEAST_BUFFERS, memory // 16)) >> 20}MB"
 
 
@@ -320,8 +321,8 @@ def _require_version(data: Path, shown: Path) -> None:
 def _occupants(data: Path) -> list[int]:
     """Processes working in the cluster's directory: a postmaster, and backends that outlive it for a moment."""
     found = list[int]()
-    for cwd in Path("/proc").glob("[0-9]*/cwd"):
-        with contextlib.suppress(OSError):  # gone since, or another user's
-            if cwd.readlink() == data:
-                found.append(int(cwd.parent.name))
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):  # gone since, or another user's
+            if process.cwd() == str(data):
+                found.append(process.pid)
     return found

@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from ops.bench import __main__ as program
-from ops.bench import chart, flow, run
+from ops.bench import chart
 from ops.bench.plan import QUICK, Plan
-from ops.bench.report import Report, command_line, machine
-from ops.bench.service import Verdict, running
+from ops.bench.report import Report, Verdict, command_line, machine
+from ops.bench.service import running
 
 TINY = msgspec.structs.replace(
     QUICK,
@@ -41,8 +41,8 @@ TINY = msgspec.structs.replace(
 @pytest.mark.system
 def test_a_run_reports_everything_and_ends_with_a_verdict(server_directory: Path) -> None:
     with running(server_directory, TINY) as service:
-        flow.preload(service, TINY.edges)
-        sections = run.work(service, TINY, {**run.SERVED, "growth": run.OWN["growth"]})
+        service.preload(TINY.edges)
+        sections = program.work(service, TINY, program.SERVED)
         verdict = service.verdict()
         report = Report(command_line(["--rows", "1", "--results", "/x"]), machine("18"), sections, [verdict])
         assert verdict.passed, verdict
@@ -58,16 +58,16 @@ def test_a_run_reports_everything_and_ends_with_a_verdict(server_directory: Path
     assert damaged.differing_edges > 0
     assert not report._replace(verdicts=[damaged]).passed
     content = json.loads(report.json())
-    assert set(content["sections"]) == {*run.SERVED, "growth"}
+    assert set(content["sections"]) == set(program.SERVED)
     assert content["command"] == "python -m ops.bench --rows 1"
     (mixed, pairs) = content["sections"]["flow"]["runs"]
     assert (mixed["workload"], pairs["workload"]) == ("mixed", "pairs")
-    assert mixed["upload"]["rows"] == TINY.rows
-    assert set(mixed["upload"]["cpu"]) == {"api", "client", "launcher", "postgres", "scheduler", "valkey", "worker"}
-    assert mixed["upload"]["counters"]["wal"] > 0
+    assert mixed["measured"]["facts"]["rows"] == TINY.rows
+    assert set(mixed["measured"]["cpu"]) == {"api", "client", "launcher", "postgres", "scheduler", "valkey", "worker"}
+    assert mixed["measured"]["counters"]["wal"] > 0
     assert mixed["by_hand_rate"] > 0
     assert mixed["reference_rate"] > 0
-    assert mixed["limit_edges"] == mixed["upload"]["distinct_edges"]
+    assert mixed["limit_edges"] == mixed["measured"]["facts"]["edges"]
     text = report.markdown()
     for title in (
         "Rates",
@@ -93,7 +93,7 @@ def test_a_run_reports_everything_and_ends_with_a_verdict(server_directory: Path
 
 def test_options_change_the_plan(capsys: pytest.CaptureFixture[str]) -> None:
     plan = program.plan_of(program.parse(["flow", "growth", "--quick", "--rows", "10", "--disk-gib", "1"]))
-    assert plan == msgspec.structs.replace(QUICK, modes=("flow", "growth"), rows=10, disk_bytes=1 << 30)
+    assert plan == msgspec.structs.replace(QUICK, modes=("flow", "growth"), rows=10, disk_gib=1)
     with pytest.raises(SystemExit):
         program.parse(["flaw"])
     assert "no such mode: flaw" in capsys.readouterr().err
@@ -102,7 +102,7 @@ def test_options_change_the_plan(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("size", ["--quick", "--full"])
 def test_every_mode_of_a_size_is_there(size: str) -> None:
     plan: Plan = program.plan_of(program.parse([size]))
-    assert set(plan.modes) <= {*run.SERVED, *run.OWN, "idle"}
+    assert set(plan.modes) <= {*program.SERVED, "idle"}
 
 
 def test_a_difference_fails_the_run() -> None:
@@ -114,8 +114,8 @@ def test_a_difference_fails_the_run() -> None:
 
 
 def test_charts_are_drawn() -> None:
-    bars = chart.bars("a < b", [chart.Bar("x", 2, 1, 3, "2")], mark=(4, "most"))
-    lines = chart.lines("t", [chart.Line("y", [0, 1], [1, 2])], x_label="x", y_label="y")
+    bars = chart.bars("a < b", {"x": [2, 1, 3]}, mark=(4, "most"))
+    lines = chart.lines("t", [0, 1], {"y": [1, 2]}, x_label="x", y_label="y")
     for drawing in (bars, lines):
         assert drawing.startswith("<svg ")
         assert drawing.endswith("</svg>\n")

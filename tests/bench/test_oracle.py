@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ops.bench import compare, oracle
-from ops.bench import generate as posts_generator
 from ops.demo import make_sample
+from ops.oracle import account as oracle
+from ops.oracle import compare
+from ops.workloads import generate as posts_generator
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,12 +14,12 @@ from psycopg.rows import TupleRow
 
 from app.proofs.audit import Audit
 from app.settings import Settings
-from ops.bench.oracle import Account, account
 from ops.chaos.client import Attempt
 from ops.chaos.files import File, Source, chunk_lines
 from ops.chaos.report import Done, Outcome, Peace, failed_by_redis, table
 from ops.chaos.traffic import Sent
 from ops.chaos.verdict import Difference, Entry, Verdict, accounting, against_clients, compare, judge
+from ops.oracle.account import Account, account
 from tests.graphs import apply_all
 from tests.uploading import upload
 

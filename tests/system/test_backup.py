@@ -18,10 +18,10 @@ from psycopg import sql
 from app.settings import Settings
 from app.store.broker import redis_client
 from app.store.migrations import migrate
-from ops.bench.generate import generate
 from ops.embedded.children import free_ports
 from ops.embedded.placement import server_account
 from ops.embedded.postgres import Postgres
+from ops.workloads.generate import generate
 from tests.conftest import Addresses, database_url, until
 from tests.system.test_cli import run
 from tests.system.test_end_to_end import (

@@ -26,10 +26,10 @@ from app.settings import Settings
 from app.store import postgres
 from app.store.locks import shard_key
 from ops import processes
-from ops.bench.generate import generate
-from ops.bench.oracle import account
 from ops.embedded.children import Child, free_ports
+from ops.oracle.account import account
 from ops.processes import Command
+from ops.workloads.generate import generate
 from tests.conftest import until
 
 pytestmark = pytest.mark.system

@@ -23,11 +23,11 @@ from app.errors import Problem
 from app.ledger import transitions
 from app.settings import Settings
 from app.store import postgres
-from ops.bench.generate import generate
-from ops.bench.oracle import account
 from ops.embedded.children import Child, free_ports
 from ops.embedded.placement import server_account
 from ops.embedded.postgres import Postgres
+from ops.oracle.account import account
+from ops.workloads.generate import generate
 from tests.conftest import until
 from tests.system.test_cli import run
 from tests.system.test_end_to_end import PATIENCE, Service, assert_exact, expected, service

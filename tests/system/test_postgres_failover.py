@@ -16,9 +16,9 @@ import pytest
 
 from app.settings import Settings
 from app.store.migrations import migrate
-from ops.bench.generate import generate
 from ops.embedded.children import free_ports
 from ops.embedded.postgres import Postgres
+from ops.workloads.generate import generate
 from tests.conftest import until
 from tests.system.test_end_to_end import (
     PATIENCE,

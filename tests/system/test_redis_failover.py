@@ -18,11 +18,11 @@ import pytest
 from app.settings import Settings
 from app.store import postgres
 from ops import processes
-from ops.bench.generate import generate
 from ops.embedded.access import APP, Access
 from ops.embedded.children import free_ports
 from ops.embedded.topology import Topology
 from ops.embedded.valkey import Monitoring, Valkey, client
+from ops.workloads.generate import generate
 from tests.conftest import until
 from tests.system.test_end_to_end import PATIENCE, Service, assert_exact
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Generator
@@ -9,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
+import psutil
 import psycopg
 import pytest
 from psycopg.rows import TupleRow
@@ -16,10 +18,10 @@ from psycopg.rows import TupleRow
 from app.ledger import bells
 from app.settings import Settings
 from app.store import postgres
-from ops import checkup, processes
-from ops.bench.generate import generate
+from ops import processes
 from ops.embedded.children import Child, free_ports
 from ops.processes import Command
+from ops.workloads.generate import generate
 from tests.conftest import until
 from tests.system.test_cli import Completed, answer, run, running_stack
 
@@ -180,16 +182,15 @@ KINDS = {
 def tree(root: int) -> dict[str, list[int]]:
     """The processes under `up` by kind; `workers` is the parent of each `worker`."""
     found: dict[str, list[int]] = {kind: [] for kind in KINDS}
-    for directory in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (directory / "cmdline").read_bytes().decode(errors="replace").split("\0")[:6]
-        except OSError:  # gone since
-            continue
-        if checkup.descends(int(directory.name), root) and not any("guard.py" in word for word in words):
-            for kind, mark in KINDS.items():
-                if any(mark in word for word in words):
-                    found[kind].append(int(directory.name))
-    parents = [pid for pid in found["worker"] if checkup.parent(pid) not in found["worker"]]
+    above: dict[int, int] = {}
+    for process in psutil.Process(root).children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # gone since
+            words, above[process.pid] = process.cmdline()[:6], process.ppid()
+            if not any("guard.py" in word for word in words):
+                for kind, mark in KINDS.items():
+                    if any(mark in word for word in words):
+                        found[kind].append(process.pid)
+    parents = [pid for pid in found["worker"] if above[pid] not in found["worker"]]
     return found | {"workers": parents, "worker": [pid for pid in found["worker"] if pid not in parents]}
 
 

@@ -1,2 +1,2 @@
 -- Edges in the graph.
-SELECT count(*) FROM edges;
+SELECT count(*) AS edges FROM edges;

@@ -1,8 +1,8 @@
 """The service's export against the oracle, as a program.
 
-    python -m ops.bench.compare posts.csv                          # what is in the file
-    python -m ops.bench.compare posts.csv --compare edges.csv      # against GET /export/edges.csv
-    python -m ops.bench.compare posts.csv --compare edges.csv --at 2026-11-20T12:00:00Z --clock event
+    python -m ops.oracle.compare posts.csv                          # what is in the file
+    python -m ops.oracle.compare posts.csv --compare edges.csv      # against GET /export/edges.csv
+    python -m ops.oracle.compare posts.csv --compare edges.csv --at 2026-11-20T12:00:00Z --clock event
 
 Exit codes: 0 equal (or nothing to compare), 1 different, 2 unusable input.
 """
@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ops.bench.oracle import HALF_LIFE, Account, Edge, Key, UnusableFileError, account, from_micros, to_micros
+from ops.oracle.account import HALF_LIFE, Account, Edge, Key, UnusableFileError, account, from_micros, to_micros
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -79,7 +79,7 @@ def differences(expected: dict[Key, Edge], actual: dict[Key, Edge], *, tolerance
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m ops.bench.compare", description="Count posts slowly and exactly.")
+    parser = argparse.ArgumentParser(prog="python -m ops.oracle.compare", description="Count posts slowly and exactly.")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="CSV of posts, not compressed")
     parser.add_argument("--compare", type=Path, metavar="EDGES.csv", help="the service's export")
     parser.add_argument("--self-mentions", action="store_true", help="the export was asked to include self-mentions")

@@ -1,0 +1,1 @@
+"""Invented posts, by the million and the same bytes everywhere: for benchmarks, chaos and tests."""
