@@ -176,8 +176,8 @@ def _chart(runs: list[Run]) -> str:
 
 
 class Limit:
-    """The same edges as the service merged, by PostgreSQL alone, into a table that held the same ones before: one sorted
-    INSERT … ON CONFLICT from a local table, one backend, in one go, with no counting, no ledger and no HTTP. `apply` must
+    """The same edges as the service merged, by PostgreSQL alone, into a table that held the same ones before: one
+    sorted INSERT … ON CONFLICT from a local table, one backend, in one go, without counting, ledger or HTTP. `apply` must
     follow every upload.
     """
 

@@ -278,7 +278,7 @@ def _write(service: Service, made: Workload, ahead: int, *, enough: threading.Ev
     return uploads
 
 
-# Asking. Bare sockets and no more of HTTP than our own answers have: a client of a library would need more time than the
+# Asking. Bare sockets, and no more of HTTP than our own answers have: a library would need more time than the
 # API.
 
 _STATUS = re.compile(rb"HTTP/1.1 (200|404) ")

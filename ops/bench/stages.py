@@ -31,7 +31,8 @@ from app.graph.parameters import GraphParameters, read_parameters
 from app.graph.shards import handle_ids
 from app.graph.users import UserIds
 from app.ledger import receiving, transitions
-from app.posts.compression import compress, decompress
+from app.ledger.receiving import Arriving
+from app.posts.compression import compress, decoder, decompress
 from app.posts.options import Options
 from app.posts.readers import READERS
 from app.proofs.audit import audit
@@ -176,7 +177,7 @@ class _Stages:
 def _cut(data: bytes, size: int) -> Iterator[bytes]:
     """Batches, as they are cut while a body arrives."""
     while data:
-        end = READERS["csv"].boundary(data[: size + CHUNK], delimiter=",", final=len(data) <= size)
+        end = READERS["csv"].cut(data[: size + CHUNK], delimiter=",", final=len(data) <= size).end
         yield data[:end]
         data = data[end:]
 
@@ -186,9 +187,9 @@ async def _take_in(settings: Settings, content: bytes) -> uuid.UUID:
         for start in range(0, len(content), CHUNK):
             yield content[start : start + CHUNK]
 
-    receive = partial(receiving.receive, options=Options(), filename=None, encoding=None, again=True)
+    arriving = Arriving(body(), decoder(None), Options(), again=True)
     async with postgres.async_pool(settings.database_url, role="bench", size=3, statement_timeout=300) as pool:
-        received = await receive(pool, body(), settings=settings, received_by="bench", clock=postgres.clock)
+        received = await receiving.receive(pool, arriving, settings=settings, received_by="bench", clock=postgres.clock)
     return received.upload_id
 
 

@@ -22,7 +22,7 @@ from app.proofs.audit import audit, audit_with_weights
 from app.settings import Settings
 from app.store import postgres
 from app.store.migrations import pending_migrations
-from ops.bench.oracle import account
+from ops.oracle.account import account
 from tests.conftest import Addresses, database_url
 from tests.graphs import edges
 from tests.http.conftest import serving
