@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from litestar import Request
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
 
-from app.errors import UploadCutOff, UploadRefused
+from app.errors import MalformedForm, NoFile, SeveralFiles, UploadCutOff, UploadRefused
 
 FILE_PART = "file"
 MAX_PARTS = 100
@@ -61,7 +61,7 @@ async def file_part(request: Request[Any, Any, Any], *, timeout: float) -> FileP
                     )
     except TimeoutError as error:
         raise UploadCutOff(f"No part named {FILE_PART!r} began within {timeout:g} s. Send the form again.") from error
-    raise UploadRefused("no-file", f"The form has no part named {FILE_PART!r}; send the CSV in it.", status=400)
+    raise NoFile(f"The form has no part named {FILE_PART!r}; send the CSV in it.")
 
 
 async def _one_file(
@@ -73,10 +73,8 @@ async def _one_file(
         if isinstance(event, MultipartSegment) and (event.filename or event.name == FILE_PART):
             name = event.filename or event.name
             if first is not None:
-                raise UploadRefused(
-                    "several-files",
-                    f"One file an upload: the form has {first!r} and {name!r}. Send each in a form of its own.",
-                    status=400,
+                raise SeveralFiles(
+                    f"One file an upload: the form has {first!r} and {name!r}. Send each in a form of its own."
                 )
             first = name
         yield event
@@ -108,6 +106,4 @@ async def _events(body: AsyncIterator[bytes], boundary: str) -> AsyncGenerator[M
 
 
 def _malformed(what: str) -> UploadRefused:
-    return UploadRefused(
-        "malformed-form", f"The body is no multipart/form-data as RFC 7578 has it: {what}.", status=400
-    )
+    return MalformedForm(f"The body is no multipart/form-data as RFC 7578 has it: {what}.")

@@ -23,7 +23,18 @@ import uuid_utils.compat
 from psycopg_pool import AsyncConnectionPool
 
 import sql
-from app.errors import BacklogFull, KeyInUse, MentiongraphError, Problem, UploadCutOff, UploadRefused
+from app.errors import (
+    BacklogFull,
+    KeyInUse,
+    MentiongraphError,
+    NoRows,
+    Problem,
+    RowWithoutEnd,
+    SameBytes,
+    UploadCutOff,
+    UploadRefused,
+    UploadTooLarge,
+)
 from app.ledger import bells, events, idempotency
 from app.ledger.states import Ring
 from app.ledger.transitions import DELETE_BATCHES
@@ -138,11 +149,9 @@ async def check_backlog(pool: Pool, settings: Settings) -> None:
 
 
 def _too_large(settings: Settings) -> UploadRefused:
-    return UploadRefused(
-        "upload-too-large",
+    return UploadTooLarge(
         f"the decoded body is larger than {settings.max_upload_bytes} bytes; split the file, or raise "
-        "MENTIONGRAPH_MAX_UPLOAD_BYTES.",
-        status=413,
+        "MENTIONGRAPH_MAX_UPLOAD_BYTES."
     )
 
 
@@ -170,11 +179,9 @@ class _Earlier(msgspec.Struct, frozen=True):
 
 
 def _other_options(earlier: uuid.UUID) -> UploadRefused:
-    return UploadRefused(
-        "same-bytes-other-options",
+    return SameBytes(
         f"upload {earlier} holds the same bytes, read or counted with other options; nothing was changed. "
-        "`again=true` counts them once more, on top.",
-        status=409,
+        "`again=true` counts them once more, on top."
     )
 
 
@@ -255,7 +262,7 @@ class _Upload:
             await self._cut(self._format, final=True)
         await self._staged()
         if not self._batches:
-            raise UploadRefused("no-rows", "the file has no row: a header at most, and empty lines.")
+            raise NoRows("the file has no row: a header at most, and empty lines.")
         return await self._steadily(self._seal)
 
     async def _seal(self, conn: AsyncConnection) -> Received:
@@ -321,8 +328,7 @@ class _Upload:
         end = await asyncio.to_thread(self._reader.boundary, data, delimiter=form.delimiter, final=final)
         if not end:
             if len(data) > self._settings.batch_bytes + LONGEST_ROW_SEARCH:
-                raise UploadRefused(
-                    "no-row-end",
+                raise RowWithoutEnd(
                     f"the row that begins on line {self._line} does not end within {len(data)} bytes, and a row may "
                     "have 1 MiB: look for a missing end of line, or whether it is the right file.",
                 )

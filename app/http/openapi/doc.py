@@ -12,6 +12,8 @@ from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.openapi.spec import License, Tag
 from litestar.static_files import create_static_files_router
 
+from app.errors import PROBLEM_TYPE_PREFIX, Where, problems
+
 PATH = "/doc"
 STATIC_PATH = "/static"
 STATIC = Path(__file__).parent / "static"
@@ -20,11 +22,26 @@ _DESCRIPTION = """\
 Who mentions whom: CSV files of posts become a weighted graph of @mentions, kept in PostgreSQL, each file exactly once.
 
 1. `POST /uploads` takes a file in; the answer's `Location` is its entry in the ledger.
-2. `GET /uploads/{upload_id}` says how far it is, until its state is `applied`.
-3. `GET /users/{handle}`, `GET /edges` and `GET /export/edges.csv` read the graph.
+2. `GET /uploads/{{upload_id}}` says how far it is, until its state is `applied`.
+3. `GET /users/{{handle}}`, `GET /edges` and `GET /export/edges.csv` read the graph.
 
-Whatever fails is answered by a problem document (RFC 9457, `application/problem+json`). Instants are ISO 8601 with an
-offset, sizes are bytes. Pages are followed by their `next`, which is null on the last one.
+Instants are ISO 8601 with an offset, and sizes are bytes. `next` is the path of the next page, and null on the last
+page. HEAD is answered wherever GET is. Unknown query parameters get 400, with the names of the known ones.
+
+### Problems
+A request that fails is answered with a problem document (RFC 9457, `application/problem+json`). `type` is
+`{prefix}` and one of the names below. Each endpoint lists the problems that it answers. Every path answers
+`method-not-allowed` to a method that it does not take, and a path that does not exist answers `not-found`.
+
+| Status | Type | What happened | What to do |
+|---|---|---|---|
+{problems}
+
+The `error` of an upload or batch is a problem document, too:
+
+| Type | What happened | What to do |
+|---|---|---|
+{kept}
 """
 
 _PAGE = """\
@@ -65,7 +82,7 @@ def config() -> OpenAPIConfig:
     return OpenAPIConfig(
         title="mentiongraph",
         version=_version(),
-        description=_DESCRIPTION,
+        description=_description(),
         license=License(name="Apache-2.0", identifier="Apache-2.0"),
         path=PATH,
         render_plugins=[_SwaggerUI()],
@@ -82,6 +99,17 @@ def config() -> OpenAPIConfig:
 def static_files() -> Router:
     """The files of the pages."""
     return create_static_files_router(STATIC_PATH, [STATIC], include_in_schema=False)
+
+
+def _description() -> str:
+    rows = {where: [kind for kind in problems() if kind.where is where] for where in (Where.HTTP, Where.LEDGER)}
+    return _DESCRIPTION.format(
+        prefix=PROBLEM_TYPE_PREFIX,
+        problems="\n".join(
+            f"| {kind.status} | {kind.code} | {kind.title}. | {kind.to_do} |" for kind in rows[Where.HTTP]
+        ),
+        kept="\n".join(f"| {kind.code} | {kind.title}. | {kind.to_do} |" for kind in rows[Where.LEDGER]),
+    )
 
 
 def _version() -> str:

@@ -150,6 +150,7 @@ HISTORY: dict[str, Any] = {
 }
 LIVE = {"status": "live"}
 READY = {"status": "ready", "postgresql": "ready", "redis": "ready"}
+NOT_READY = {"status": "not ready", "postgresql": "does not answer", "redis": "ready"}
 CACHE = {
     "state": "ready",
     "since_start": {

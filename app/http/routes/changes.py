@@ -13,14 +13,14 @@ from litestar.background_tasks import BackgroundTask
 from litestar.datastructures import ResponseHeader
 from litestar.params import PathParameter
 
-from app.errors import BadState
+from app.errors import BadRequest, BadState, NotFound
 from app.graph import withdrawal
 from app.graph.parameters import GraphParameters, read_parameters
 from app.http import problems
 from app.http.openapi import examples
 from app.http.openapi.examples import answering
 from app.http.parameters import MAX_NUMBER
-from app.http.routes.uploads import NOT_FOUND, Upload, UploadId, path_of
+from app.http.routes.uploads import ONE_UPLOAD, Upload, UploadId, path_of
 from app.http.services import Injected, Services
 from app.ledger import bells, entries, events, transitions
 from app.ledger.states import Ring
@@ -45,11 +45,9 @@ class _Withdraw(Protocol):
     response_headers=_LOCATION,
     operation_class=answering({**examples.UPLOAD, "state": "cancelling"}),
     responses=problems.responses(
-        {
-            403: "a page of another site sent this with your browser; nothing was done.",
-            409: "upload … is applied: only one that is not finished is cancelled; an applied one is retracted.",
-            **NOT_FOUND,
-        }
+        *ONE_UPLOAD,
+        problems.CROSS_SITE,
+        BadState("upload … is applied: only one that is not finished is cancelled; an applied one is retracted."),
     ),
 )
 async def cancel_upload(services: Injected, upload_id: UploadId) -> Response[Upload]:
@@ -67,11 +65,9 @@ async def cancel_upload(services: Injected, upload_id: UploadId) -> Response[Upl
     response_headers=_LOCATION,
     operation_class=answering({**examples.UPLOAD, "state": "retracting"}),
     responses=problems.responses(
-        {
-            403: "a page of another site sent this with your browser; nothing was done.",
-            409: "upload … is staged: only an applied or failed one is retracted.",
-            **NOT_FOUND,
-        }
+        *ONE_UPLOAD,
+        problems.CROSS_SITE,
+        BadState("upload … is staged: only an applied or failed one is retracted."),
     ),
 )
 async def retract_upload(services: Injected, upload_id: UploadId) -> Response[Upload]:
@@ -89,11 +85,9 @@ async def retract_upload(services: Injected, upload_id: UploadId) -> Response[Up
     response_headers=_LOCATION,
     operation_class=answering(examples.UPLOAD),
     responses=problems.responses(
-        {
-            403: "a page of another site sent this with your browser; nothing was done.",
-            409: "upload … is applied and has no failed batch.",
-            **NOT_FOUND,
-        }
+        *ONE_UPLOAD,
+        problems.CROSS_SITE,
+        BadState("upload … is applied and has no failed batch."),
     ),
 )
 async def replay_upload(services: Injected, upload_id: UploadId) -> Response[Upload]:
@@ -113,13 +107,11 @@ async def replay_upload(services: Injected, upload_id: UploadId) -> Response[Upl
     response_headers=_LOCATION,
     operation_class=answering(examples.UPLOAD),
     responses=problems.responses(
-        {
-            **NOT_FOUND,
-            400: "path parameter 'batch_id' has to be a whole number.",
-            403: "a page of another site sent this with your browser; nothing was done.",
-            404: "the ledger has no batch 17; GET /uploads/{upload_id}/batches lists an upload's.",
-            409: "batch 17 has not failed.",
-        }
+        BadRequest("path parameter 'batch_id' has to be a whole number."),
+        NotFound("the ledger has no batch 17; GET /uploads/{upload_id}/batches lists an upload's."),
+        problems.CROSS_SITE,
+        BadState("batch 17 has not failed."),
+        *problems.DATABASE,
     ),
 )
 async def replay_batch(

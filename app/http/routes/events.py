@@ -18,12 +18,12 @@ from litestar.params import HeaderParameter
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Send
 
-from app.errors import TooManyListeners
+from app.errors import BadRequest, TooManyListeners
 from app.http import problems
 from app.http.download import disconnected
 from app.http.openapi import examples
 from app.http.parameters import MAX_NUMBER
-from app.http.routes.uploads import NOT_FOUND, BatchesByState, Progress, Upload, UploadId
+from app.http.routes.uploads import ONE_UPLOAD, BatchesByState, Progress, Upload, UploadId
 from app.http.services import Injected, Services
 from app.ledger import entries, events
 from app.ledger.entries import Entry
@@ -121,11 +121,9 @@ class EventStream(ASGIResponse):
             examples=[Example(summary="events", value=examples.EVENTS)],
         ),
         **problems.responses(
-            {
-                **NOT_FOUND,
-                400: "header parameter 'Last-Event-ID' has to be a whole number.",
-                503: "200 listen to this process already; GET /uploads/{upload_id} says the same.",
-            }
+            BadRequest("header 'Last-Event-ID' has to be a whole number."),
+            *ONE_UPLOAD,
+            TooManyListeners("200 listen to this process already; GET /uploads/{upload_id} says the same."),
         ),
     },
 )

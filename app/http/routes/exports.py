@@ -22,7 +22,7 @@ from litestar.params import QueryParameter, SkipValidation
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive
 
-from app.errors import BadRequest, TooManyExports
+from app.errors import BadRequest, NotFound, TooManyExports
 from app.http import problems
 from app.http.download import Download
 from app.http.parameters import Archived, AsOf, SelfMentions, instant, moment
@@ -49,11 +49,12 @@ CANCEL_SECONDS = 0.1
 PEOPLE = ("edges.csv", "gephi.csv", "nodes.csv")
 """Tables for people, which they may open in a spreadsheet."""
 
-_PROBLEMS = {
-    400: "query parameter 'depth' has to be a whole number up to 2.",
-    404: "nobody called 'ada' mentions anybody or is mentioned in a post that was counted.",
-    503: "2 exports are running already; try again when one has ended.",
-}
+_PROBLEMS = (
+    BadRequest("query parameter 'depth' has to be a whole number from 0 to 2."),
+    NotFound("nobody called 'ada' mentions anybody or is mentioned in a post that was counted."),
+    TooManyExports("2 exports are running already; try again when one has ended."),
+    *problems.DATABASE,
+)
 _COUNTED = f"The header `{COUNT_HEADER}` says how many records there are; a file cut off ends without its last chunk."
 _ABOUT: dict[str, tuple[str, str]] = {
     "edges.csv": ("Edges as CSV", "A header line, then a line an edge, in no particular order."),
@@ -258,7 +259,7 @@ def _handler(name: str) -> HTTPRouteHandler:
                 description=text,
                 examples=[Example(summary=name, value=_EXAMPLES[name])],
             ),
-            **problems.responses(_PROBLEMS),
+            **problems.responses(*_PROBLEMS),
         },
     )
 

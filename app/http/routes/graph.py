@@ -9,6 +9,7 @@ import msgspec
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import PathParameter, QueryParameter
 
+from app.errors import BadRequest, NotFound
 from app.http import problems, segments
 from app.http.cached.handlers import get_cached
 from app.http.openapi import graph_examples as examples
@@ -21,11 +22,12 @@ from app.reads.users import MAX_HANDLE_CHARACTERS, User
 from app.reads.view import Direction, Page, Position, View
 from app.store.postgres import AsyncConnection
 
-NO_USER = {
-    400: "'@' is no handle: nothing is left of it without '@' and white space.",
-    404: "nobody called 'ada' wrote a post or was mentioned in one that was counted.",
-    **problems.UNAVAILABLE,
-}
+NO_USER = (
+    BadRequest("'@' is no handle: nothing is left of it without '@' and white space."),
+    NotFound("nobody called 'ada' wrote a post or was mentioned in one that was counted."),
+    *problems.DATABASE,
+)
+"""What every endpoint may answer that is about a user."""
 
 Handle: TypeAlias = Annotated[
     str, PathParameter(description="Handle, in any spelling, with or without `@`. A slash within it is `%2F`.")
@@ -166,7 +168,7 @@ async def named(services: Services, conn: AsyncConnection, *handles: str) -> lis
     tags=["graph"],
     summary="One edge",
     operation_class=answering(examples.EDGE),
-    responses=problems.responses(NO_USER),
+    responses=problems.responses(*NO_USER),
 )
 async def get_edge(services: Injected, source: Source, target: Target, as_of: AsOf = None) -> EdgeAnswer:
     """How often and how heavily one user mentions another, archived or not."""
@@ -189,7 +191,7 @@ async def get_edge(services: Injected, source: Source, target: Target, as_of: As
     summary="Users by prefix",
     operation_class=answering(examples.USERS),
     responses=problems.responses(
-        {400: "query parameter 'limit' has to be a whole number up to 500.", **problems.UNAVAILABLE}
+        BadRequest("query parameter 'limit' has to be a whole number from 1 to 500."), *problems.DATABASE
     ),
 )
 async def list_users(
@@ -226,7 +228,7 @@ async def list_users(
     tags=["graph"],
     summary="One user",
     operation_class=answering(examples.USER),
-    responses=problems.responses(NO_USER),
+    responses=problems.responses(*NO_USER),
 )
 async def get_user(services: Injected, handle: Handle, as_of: AsOf = None, archived: Archived = False) -> UserAnswer:
     """What the user's mentions add up to, made and received. It takes as long as the user has edges: two seconds for a
@@ -251,7 +253,7 @@ def _mentions_handler(direction: Direction, summary: str) -> HTTPRouteHandler:
         tags=["graph"],
         summary=summary,
         operation_class=answering(examples.MENTIONS),
-        responses=problems.responses(NO_USER),
+        responses=problems.responses(*NO_USER),
     )
     async def list_mentions(  # noqa: PLR0917 (each is a parameter of the request)
         services: Injected,
@@ -286,7 +288,7 @@ list_incoming = _mentions_handler(Direction.INCOMING, "Who mentions a user")
     tags=["graph"],
     summary="Who mentions a user back",
     operation_class=answering(examples.TIES),
-    responses=problems.responses(NO_USER),
+    responses=problems.responses(*NO_USER),
 )
 async def list_reciprocal(  # noqa: PLR0917 (each is a parameter of the request)
     services: Injected,

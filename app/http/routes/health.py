@@ -10,8 +10,11 @@ import psycopg
 import redis
 import structlog
 from litestar import Response, get
+from litestar.openapi import ResponseSpec
+from litestar.openapi.spec import Example
 
 from app.errors import DatabaseUnavailable
+from app.http import problems
 from app.http.cached.cache import Counters
 from app.http.openapi import examples
 from app.http.openapi.examples import answering
@@ -64,6 +67,7 @@ class CacheHealth(msgspec.Struct, frozen=True):
     tags=["health"],
     summary="Is the process alive?",
     operation_class=answering(examples.LIVE),
+    responses=problems.responses(),
     sync_to_thread=False,
 )
 def live() -> Live:
@@ -76,6 +80,15 @@ def live() -> Live:
     tags=["health"],
     summary="Can it do its work?",
     operation_class=answering(examples.READY),
+    responses={
+        503: ResponseSpec(
+            Ready,
+            generate_examples=False,
+            description="The API cannot do its work: PostgreSQL does not answer, or lacks the schema.",
+            examples=[Example(summary="not ready", value=examples.NOT_READY)],
+        ),
+        **problems.responses(),
+    },
     description="200 if PostgreSQL answers and is migrated, 503 otherwise. Redis is reported, and not needed: "
     "while it is away workers find the work by sweeping, more slowly. It is answered within a few seconds, whatever "
     "hangs.",
@@ -99,6 +112,7 @@ async def ready(services: Injected) -> Response[Ready]:
     tags=["health"],
     summary="How are the workers and schedulers?",
     operation_class=answering(examples.FLEET),
+    responses=problems.responses(*problems.DATABASE),
     description="Each leaves a sign of life in PostgreSQL every few seconds. One that was killed stays listed for a "
     "day, as one that is not heard of any more.",
     sync_to_thread=True,
@@ -115,6 +129,7 @@ def list_processes(services: Injected) -> Response[Fleet]:
     tags=["health"],
     summary="What does the cache do?",
     operation_class=answering(examples.CACHE),
+    responses=problems.responses(),
     description="Whether answers about the graph are kept in Redis at present, and how many came from there since this "
     "process of the API was started. Whatever the state, every question is answered.",
     sync_to_thread=False,

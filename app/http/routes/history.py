@@ -35,7 +35,7 @@ class HistoryAnswer(msgspec.Struct, frozen=True):
     tags=["graph"],
     summary="Where an edge comes from",
     operation_class=answering(examples.HISTORY),
-    responses=problems.responses(NO_USER),
+    responses=problems.responses(*NO_USER),
 )
 async def get_history(
     services: Injected,

@@ -99,7 +99,7 @@ class PathAnswer(msgspec.Struct, frozen=True):
     tags=["graph"],
     summary="The network around a user",
     operation_class=answering(examples.EGO),
-    responses=problems.responses(NO_USER),
+    responses=problems.responses(*NO_USER),
 )
 async def get_ego(  # noqa: PLR0917 (each is a parameter of the request)
     services: Injected,
@@ -142,7 +142,7 @@ def _ego_answer(user: User, view: View, found: Network) -> EgoAnswer:
     tags=["graph"],
     summary="The shortest way from one user to another",
     operation_class=answering(examples.PATH),
-    responses=problems.responses(NO_USER),
+    responses=problems.responses(*NO_USER),
 )
 async def get_path(  # noqa: PLR0917 (each is a parameter of the request)
     services: Injected,

@@ -9,6 +9,7 @@ import msgspec
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 
+from app.errors import BadRequest
 from app.graph.delta_days import day_of
 from app.http import problems
 from app.http.cached.handlers import get_cached
@@ -23,7 +24,7 @@ from app.reads.rankings import Day, RankedEdge, RankedUser, TrendingUser, UserDa
 MOST = 1_000
 MOST_DAYS = 366
 
-_REFUSED = {400: "query parameter 'limit' has to be a whole number up to 1000.", **problems.UNAVAILABLE}
+_REFUSED = (BadRequest("query parameter 'limit' has to be a whole number from 1 to 1000."), *problems.DATABASE)
 
 RankingLimit: TypeAlias = Annotated[int, QueryParameter(description="How many at most.", ge=1, le=MOST)]
 Days: TypeAlias = Annotated[
@@ -100,7 +101,7 @@ class UserDays(msgspec.Struct, frozen=True):
     tags=["rankings"],
     summary="Strongest ties",
     operation_class=answering(examples.EDGE_RANKING),
-    responses=problems.responses(_REFUSED),
+    responses=problems.responses(*_REFUSED),
 )
 async def rank_edges(services: Injected, limit: RankingLimit = 50, as_of: AsOf = None) -> EdgeRanking:
     """The edges of the whole graph with the most weight. Their order is the same at every instant; archived edges and
@@ -125,7 +126,7 @@ def _users_handler(path: str, direction: str, summary: str, doc: str) -> HTTPRou
         tags=["rankings"],
         summary=summary,
         operation_class=answering(examples.USER_RANKING),
-        responses=problems.responses(_REFUSED),
+        responses=problems.responses(*_REFUSED),
     )
     return decorate(rank_users)
 
@@ -149,7 +150,7 @@ rank_mentioning = _users_handler(
     tags=["rankings"],
     summary="Trending users",
     operation_class=answering(examples.TRENDING),
-    responses=problems.responses(_REFUSED),
+    responses=problems.responses(*_REFUSED),
 )
 async def rank_trending(
     services: Injected,
@@ -170,7 +171,7 @@ async def rank_trending(
     tags=["rankings"],
     summary="One edge by day",
     operation_class=answering(examples.EDGE_DAYS),
-    responses=problems.responses(NO_USER),
+    responses=problems.responses(*NO_USER),
 )
 async def get_edge_days(
     services: Injected, source: Source, target: Target, days: Days = 14, as_of: AsOf = None
@@ -199,7 +200,7 @@ async def get_edge_days(
     tags=["rankings"],
     summary="One user by day",
     operation_class=answering(examples.USER_DAYS),
-    responses=problems.responses(NO_USER),
+    responses=problems.responses(*NO_USER),
 )
 async def get_user_days(services: Injected, handle: Handle, days: Days = 14, as_of: AsOf = None) -> UserDays:
     """How often a user mentions others, and is mentioned by others, in posts of each day, this week, and the week

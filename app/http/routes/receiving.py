@@ -16,7 +16,30 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example, OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 from litestar.params import HeaderParameter, QueryParameter, SkipValidation
 
-from app.errors import BadRequest, KeyInUse, KeyReused, UploadRefused
+from app.errors import (
+    BacklogFull,
+    BadRequest,
+    DuplicateColumn,
+    EmptyFile,
+    HeaderHasNul,
+    HeaderMalformed,
+    HeaderNotUtf8,
+    HeaderTooLong,
+    KeyInUse,
+    KeyReused,
+    MalformedForm,
+    MissingColumn,
+    NoFile,
+    NoRows,
+    RowWithoutEnd,
+    SameBytes,
+    SeveralFiles,
+    UndecodableBody,
+    UnsupportedEncoding,
+    UnsupportedMediaType,
+    UploadCutOff,
+    UploadTooLarge,
+)
 from app.http import bodies, problems
 from app.http.openapi import examples
 from app.http.routes.uploads import Upload, path_of
@@ -100,16 +123,17 @@ class _ReceiveOperation(Operation):
             description="The ledger holds these bytes already: this is the earlier upload, nothing is applied twice.",
         ),
         **problems.responses(
-            {
-                400: "there is no mention profile 'x'; known: twitter, mastodon, bluesky, word.",
-                403: "a page of another site sent this with your browser; nothing was done.",
-                409: "the first request with this Idempotency-Key is still being received; send it again later.",
-                413: "The decoded body is larger than 17179869184 bytes; split the file.",
-                415: "Content-Type 'application/json' cannot be read; send text/csv or multipart/form-data.",
-                422: "The header has no column 'username'; wanted 'data', 'timestamp' and 'username', found: 'a', 'b'.",
-                429: "68719476736 bytes wait to be counted, and no more than 68719476736 may; send it again later.",
-                **problems.UNAVAILABLE,
-            }
+            BadRequest("there is no mention profile 'x'; known: twitter, mastodon, bluesky, word."),
+            *(NoFile, SeveralFiles, MalformedForm, UploadCutOff),
+            problems.CROSS_SITE,
+            *(KeyInUse, SameBytes, UploadTooLarge, UnsupportedMediaType, UnsupportedEncoding),
+            MissingColumn(
+                "the header has no column 'username'; wanted 'data', 'timestamp' and 'username', found: 'a', 'b'."
+            ),
+            *(DuplicateColumn, HeaderNotUtf8, HeaderHasNul, HeaderMalformed, HeaderTooLong),
+            *(EmptyFile, NoRows, RowWithoutEnd, UndecodableBody, KeyReused),
+            BacklogFull("68719476736 bytes wait to be counted, and no more than 68719476736 may; send it later."),
+            *problems.DATABASE,
         ),
     },
 )
@@ -222,31 +246,23 @@ async def _body(request: Request[Any, Any, State], settings: Settings) -> _Body:
     encoding = request.headers.get("Content-Encoding")
     if media_type == "multipart/form-data":
         if encoding:
-            raise UploadRefused("unsupported-encoding", "a form cannot be compressed as a whole.", status=415)
+            raise UnsupportedEncoding("a form cannot be compressed as a whole.")
         part = await bodies.file_part(request, timeout=settings.receive_timeout)
         compression.decoder(part.encoding)
         return _Body(part.content, part.encoding, part.filename, part.media_type in JSONL_TYPES)
     is_empty = request.headers.get("Content-Length", "0") == "0" and "Transfer-Encoding" not in request.headers
     if media_type not in CSV_TYPES | JSONL_TYPES and not (is_empty and not media_type):
         what = f"Content-Type {media_type!r} cannot be read" if media_type else "the request has no Content-Type"
-        raise UploadRefused(
-            "unsupported-media-type",
-            f"{what}; send text/csv, application/x-ndjson, or multipart/form-data with a part 'file'.",
-            status=415,
+        raise UnsupportedMediaType(
+            f"{what}; send text/csv, application/x-ndjson, or multipart/form-data with a part 'file'."
         )
     charset = parameters.get("charset", "utf-8")
     if charset.lower() not in CHARSETS:
         known = ", ".join(Encoding)
-        raise UploadRefused(
-            "unsupported-media-type", f"charset {charset!r} cannot be read; those that can: {known}.", status=415
-        )
+        raise UnsupportedMediaType(f"charset {charset!r} cannot be read; those that can: {known}.")
     compression.decoder(encoding)
     if encoding is None and (request.content_length or 0) > settings.max_upload_bytes:
-        raise UploadRefused(
-            "upload-too-large",
-            f"the body is larger than {settings.max_upload_bytes} bytes; split the file.",
-            status=413,
-        )
+        raise UploadTooLarge(f"the body is larger than {settings.max_upload_bytes} bytes; split the file.")
     return _Body(bodies.raw(request), encoding, None)
 
 

@@ -16,12 +16,13 @@ from litestar.openapi.spec import Example
 from litestar.params import QueryParameter
 from litestar.response.base import ASGIResponse
 
+from app.errors import BadState
 from app.http import problems
 from app.http.download import Download
 from app.http.openapi import examples
 from app.http.openapi.examples import answering
 from app.http.parameters import MAX_NUMBER, Limit, next_page
-from app.http.routes.uploads import NOT_FOUND, UploadId, path_of
+from app.http.routes.uploads import ONE_UPLOAD, UploadId, path_of
 from app.http.services import Injected, Services
 from app.ledger import entries
 from app.posts import repair
@@ -69,7 +70,7 @@ class Rejects(msgspec.Struct, frozen=True):
     tags=["uploads"],
     summary="An upload's rejects",
     operation_class=answering(examples.REJECTS),
-    responses=problems.responses(NOT_FOUND),
+    responses=problems.responses(*ONE_UPLOAD),
 )
 async def list_rejects(
     services: Injected,
@@ -101,7 +102,7 @@ async def list_rejects(
             examples=[Example(summary="rejects.csv", value=examples.REJECTS_CSV)],
         ),
         **problems.responses(
-            {**NOT_FOUND, 409: "the header of upload … was not read, so it has no rows and no rejects."}
+            *ONE_UPLOAD, BadState("the header of upload … was not read, so it has no rows and no rejects.")
         ),
     },
 )

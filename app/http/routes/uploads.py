@@ -10,7 +10,7 @@ import msgspec
 from litestar import HttpMethod, Response, get, route
 from litestar.params import PathParameter, QueryParameter
 
-from app.errors import BadRequest, Problem
+from app.errors import BadRequest, NotFound, Problem
 from app.http import problems
 from app.http.openapi import examples
 from app.http.openapi.examples import answering
@@ -21,11 +21,12 @@ from app.ledger.entries import Batch, Entry
 from app.ledger.states import UploadState
 from app.posts.options import Options
 
-NOT_FOUND = {
-    400: "path parameter 'upload_id' has to be a UUID.",
-    404: "the ledger has no upload 0199c5b2-0000-7000-8000-000000000000; GET /uploads lists what it has.",
-    **problems.UNAVAILABLE,
-}
+ONE_UPLOAD = (
+    BadRequest("path parameter 'upload_id' has to be a UUID."),
+    NotFound("the ledger has no upload 0199c5b2-0000-7000-8000-000000000000; GET /uploads lists what it has."),
+    *problems.DATABASE,
+)
+"""What every endpoint may answer that is about one upload."""
 
 UploadId = Annotated[uuid.UUID, PathParameter(description="The upload's id: `Location` has it.")]
 
@@ -201,11 +202,7 @@ async def allow_uploads() -> Response[None]:
     summary="List uploads",
     operation_class=answering(examples.UPLOADS),
     responses=problems.responses(
-        {
-            400: "query parameter 'limit' has to be a whole number up to 500.",
-            404: "the ledger has no upload 0199c5b2-0000-7000-8000-000000000000; GET /uploads lists what it has.",
-            **problems.UNAVAILABLE,
-        }
+        BadRequest("query parameter 'limit' has to be a whole number from 1 to 500."), *ONE_UPLOAD[1:]
     ),
 )
 async def list_uploads(
@@ -235,7 +232,7 @@ async def list_uploads(
     tags=["uploads"],
     summary="One upload",
     operation_class=answering(examples.UPLOAD),
-    responses=problems.responses(NOT_FOUND),
+    responses=problems.responses(*ONE_UPLOAD),
 )
 async def get_upload(services: Injected, upload_id: UploadId) -> Upload:
     """Its state, how far it is, and what came of it.
@@ -254,7 +251,7 @@ async def get_upload(services: Injected, upload_id: UploadId) -> Upload:
     tags=["uploads"],
     summary="An upload's batches",
     operation_class=answering(examples.BATCHES),
-    responses=problems.responses(NOT_FOUND),
+    responses=problems.responses(*ONE_UPLOAD),
 )
 async def list_batches(
     services: Injected,
