@@ -75,6 +75,16 @@ class Download(ASGIResponse):
             headers=headers(),
         )
 
+    @classmethod
+    def empty(cls, *, media_type: str, filename: str, headers: Mapping[str, str]) -> Download:
+        """The answer's headers, for a client that wants no more."""
+
+        async def nothing() -> AsyncGenerator[bytes]:
+            return
+            yield
+
+        return cls(b"", nothing(), media_type=media_type, filename=filename, stalled_after=1.0, headers=headers)
+
     async def send_body(self, send: Send, receive: Receive) -> None:
         gone = asyncio.create_task(disconnected(receive))
         try:

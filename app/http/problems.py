@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, TypeAlias, cast
@@ -11,8 +10,8 @@ import msgspec
 import psycopg
 import structlog
 from litestar import Request, Response
-from litestar.enums import ParamType
 from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 
@@ -33,7 +32,7 @@ from app.errors import (
     to_do,
 )
 from app.http import segments
-from app.http.upload_options import WANTED
+from app.http.signatures import wrong
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +60,8 @@ class ProblemDocument(Problem, frozen=True, kw_only=True, omit_defaults=True):
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[ProblemDocument]:
     """The answer to a request that failed. What nobody foresaw is logged, and answered without what is inside."""
-    named = _named(error)
+    handler = request.scope.get("route_handler")
+    named = _named(error, handler if isinstance(handler, HTTPRouteHandler) else None)
     problem = named.problem()
     headers = {**_HEADERS.get(type(named), {}), **((isinstance(error, HTTPException) and error.headers) or {})}
     if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -73,7 +73,7 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
     return Response(document, status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
 
 
-def _named(error: Exception) -> MentiongraphError:
+def _named(error: Exception, handler: HTTPRouteHandler | None = None) -> MentiongraphError:
     """The failure by its name in app.errors."""
     match error:
         case MentiongraphError():
@@ -85,19 +85,21 @@ def _named(error: Exception) -> MentiongraphError:
         case psycopg.Error() if isinstance(error, _SCHEMA_MISSING):
             return NotMigrated("a table or column is missing: run `mentiongraph migrate`.")
         case HTTPException():
-            return _of_litestar(error)
+            return _of_litestar(error, handler)
         case _:
             return _BUG
 
 
-def _of_litestar(error: HTTPException) -> MentiongraphError:
+def _of_litestar(error: HTTPException, handler: HTTPRouteHandler | None) -> MentiongraphError:
     match error.status_code:
         case HTTPStatus.NOT_FOUND:
             return _NO_SUCH_PATH
         case HTTPStatus.METHOD_NOT_ALLOWED:
             return _NO_SUCH_METHOD
         case status if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            return BadRequest(_validation_detail(error))
+            if handler is None or not isinstance(error.extra, list):
+                return BadRequest(error.detail)
+            return BadRequest(wrong(handler, cast("list[dict[str, Any]]", error.extra)))
         case _:
             return _BUG
 
@@ -110,44 +112,6 @@ _HEADERS: Mapping[type[MentiongraphError], Mapping[str, str]] = {
     BacklogFull: {"Retry-After": "60"},
     KeyInUse: {"Retry-After": "5"},
 }
-
-
-def _validation_detail(error: HTTPException) -> str:
-    """Which parameter was wrong, and how: Litestar keeps it beside the exception's text."""
-    if not isinstance(error.extra, list):
-        return error.detail
-    found = cast("list[dict[str, Any]]", error.extra)
-    return "; ".join(f"{_source(each)} parameter {_name(each)!r} has to be {_wanted(each)}" for each in found) + "."
-
-
-_WORDS: tuple[tuple[str, str], ...] = (
-    (r"Expected `int` <= (\d+)", r"a whole number up to \1"),
-    (r"Expected `int` >= (-?\d+)", r"a whole number from \1 on"),
-    (r"Expected `int.*", "a whole number"),
-    (r"Expected `bool.*", "true or false"),
-    (r"Expected `str` of length <= (\d+)", r"at most \1 characters long"),
-    (r"Invalid UUID|Expected `uuid.*", "a UUID"),
-)
-"""What msgspec says of a value, and what is wanted of it. Its own words name Python's types and our patterns."""
-
-
-def _wanted(found: Mapping[str, Any]) -> str:
-    name, message = str(found.get("key")), str(found.get("message"))
-    if name in WANTED:
-        return WANTED[name]
-    fitting = ((re.fullmatch(pattern, message), words) for pattern, words in _WORDS)
-    return next((match.expand(words) for match, words in fitting if match), "of another form")
-
-
-def _name(found: Mapping[str, Any]) -> str:
-    # Litestar names a header by the handler's argument.
-    name = str(found.get("key"))
-    return name.replace("_", "-").title() if found.get("source") is ParamType.HEADER else name
-
-
-def _source(found: Mapping[str, Any]) -> str:
-    source = found.get("source")
-    return source.value if isinstance(source, ParamType) else "the"
 
 
 # For the OpenAPI document ---------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The OpenAPI pages at /doc. Everything they need is in this package: they work without a network."""
+"""The OpenAPI document and its page at /doc. Every file of the page is in this package, so no network is needed."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from litestar import Request, Router
+from litestar import Request, Router, get
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.openapi.spec import License, Tag
+from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 
 from app.errors import PROBLEM_TYPE_PREFIX, Where, problems
@@ -88,16 +89,23 @@ def config() -> OpenAPIConfig:
         render_plugins=[_SwaggerUI()],
         use_handler_docstrings=True,
         tags=[
-            Tag("uploads", "Files on their way into the graph, and the ledger that keeps account of them."),
+            Tag("uploads", "Files on their way into the graph, as the ledger records them."),
             Tag("graph", "Users, and the edges between them. Weights halve every half-life since the last mention."),
-            Tag("exports", "The graph as files for other tools, each from one snapshot, sent as it is read."),
-            Tag("health", "For whoever runs it."),
+            Tag("rankings", "The heaviest edges and users, and the users whom others mention more than before."),
+            Tag("exports", "The graph as files for other tools. Each file is one snapshot of the graph."),
+            Tag("health", "How the service is, for its operators."),
         ],
     )
 
 
+@get("/", include_in_schema=False, sync_to_thread=False)
+def root() -> Redirect:
+    """A page for whoever opens the server's address."""
+    return Redirect(PATH, status_code=302)
+
+
 def static_files() -> Router:
-    """The files of the pages."""
+    """The files of the page at /doc."""
     return create_static_files_router(STATIC_PATH, [STATIC], include_in_schema=False)
 
 

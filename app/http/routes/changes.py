@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Protocol
 
-from litestar import Response, post
+from litestar import Response, Router, post
 from litestar.background_tasks import BackgroundTask
 from litestar.datastructures import ResponseHeader
 from litestar.params import PathParameter
@@ -38,7 +38,6 @@ class _Withdraw(Protocol):
 
 @post(
     "/uploads/{upload_id:str}/cancel",
-    tags=["uploads"],
     summary="Cancel an upload",
     status_code=202,
     response_description=_TAKEN,
@@ -58,7 +57,6 @@ async def cancel_upload(services: Injected, upload_id: UploadId) -> Response[Upl
 
 @post(
     "/uploads/{upload_id:str}/retract",
-    tags=["uploads"],
     summary="Retract an applied upload",
     status_code=202,
     response_description=_TAKEN,
@@ -78,7 +76,6 @@ async def retract_upload(services: Injected, upload_id: UploadId) -> Response[Up
 
 @post(
     "/uploads/{upload_id:str}/replay",
-    tags=["uploads"],
     summary="Try an upload's failed batches again",
     status_code=202,
     response_description=_TAKEN,
@@ -100,7 +97,6 @@ async def replay_upload(services: Injected, upload_id: UploadId) -> Response[Upl
 
 @post(
     "/batches/{batch_id:str}/replay",
-    tags=["uploads"],
     summary="Try a failed batch again",
     status_code=202,
     response_description=_TAKEN,
@@ -162,3 +158,6 @@ async def _answer(
     return Response(
         Upload.of(entry), status_code=202, headers={"Location": path_of(upload_id)}, background=BackgroundTask(wake)
     )
+
+
+ROUTER = Router("/", tags=["uploads"], route_handlers=[cancel_upload, retract_upload, replay_upload, replay_batch])

@@ -1,4 +1,4 @@
-"""Whether the API is alive, whether it can do its work, how the workers and schedulers are, and what the cache does."""
+"""Health over HTTP: of this process, of the servers it needs, of workers and schedulers, and of the cache."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 import psycopg
 import redis
 import structlog
-from litestar import Response, get
+from litestar import Response, Router, get
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 
@@ -27,20 +27,20 @@ from app.store.postgres import where
 log = structlog.get_logger(__name__)
 
 PATIENCE = 3.0
-"""Seconds a server may take to answer."""
+"""Seconds that a server may take to answer."""
 
 SILENCE = "does not answer"
 NOT_STORED = {"Cache-Control": "no-store"}
 
 
 class Live(msgspec.Struct, frozen=True):
-    """The process answers."""
+    """The process answers requests."""
 
     status: str
 
 
 class Ready(msgspec.Struct, frozen=True):
-    """`ready` only if PostgreSQL answers and has the schema; uploads are taken while Redis is away."""
+    """`ready` only if PostgreSQL answers and has the schema. Redis may be away."""
 
     status: str
     postgresql: str
@@ -48,36 +48,34 @@ class Ready(msgspec.Struct, frozen=True):
 
 
 class Fleet(msgspec.Struct, frozen=True):
-    """Every worker process and scheduler, and the latest period of what is done now and then."""
+    """Every worker process and scheduler, and the latest period of each periodic job."""
 
     processes: list[fleet.FleetMember]
     periods: list[periods.Latest]
 
 
 class CacheHealth(msgspec.Struct, frozen=True):
-    """Of the process of the API that answers."""
+    """The cache, as the API process that answers sees it."""
 
     state: str
-    """`ready`; `full` (it gives what it has, and takes nothing), `away` or `off`."""
+    """`ready`, `full` (Redis gives answers and takes none), `away` or `off`."""
     since_start: Counters
 
 
 @get(
-    "/health/live",
-    tags=["health"],
+    "/live",
     summary="Is the process alive?",
     operation_class=answering(examples.LIVE),
     responses=problems.responses(),
     sync_to_thread=False,
 )
 def live() -> Live:
-    """Asks nobody else: a restart would not help against a database that is away."""
+    """Answers 200 without asking another server, since a restart does not help against a database that is away."""
     return Live("live")
 
 
 @get(
-    "/health/ready",
-    tags=["health"],
+    "/ready",
     summary="Can it do its work?",
     operation_class=answering(examples.READY),
     responses={
@@ -89,9 +87,9 @@ def live() -> Live:
         ),
         **problems.responses(),
     },
-    description="200 if PostgreSQL answers and is migrated, 503 otherwise. Redis is reported, and not needed: "
-    "while it is away workers find the work by sweeping, more slowly. It is answered within a few seconds, whatever "
-    "hangs.",
+    description="Answers 200 if PostgreSQL answers and is migrated, and 503 otherwise. Redis is reported, but not "
+    "needed: while Redis is away, workers find their work by sweeping, more slowly. The answer comes within a few "
+    "seconds, whatever hangs.",
 )
 async def ready(services: Injected) -> Response[Ready]:
     postgresql, bell = await asyncio.gather(
@@ -108,13 +106,12 @@ async def ready(services: Injected) -> Response[Ready]:
 
 
 @get(
-    "/health/processes",
-    tags=["health"],
-    summary="How are the workers and schedulers?",
+    "/processes",
+    summary="Are the workers and schedulers healthy?",
     operation_class=answering(examples.FLEET),
     responses=problems.responses(*problems.DATABASE),
-    description="Each leaves a sign of life in PostgreSQL every few seconds. One that was killed stays listed for a "
-    "day, as one that is not heard of any more.",
+    description="Lists every worker and scheduler with its last heartbeat in PostgreSQL. A killed process stays listed "
+    "for a day, as silent.",
     sync_to_thread=True,
 )
 def list_processes(services: Injected) -> Response[Fleet]:
@@ -125,18 +122,20 @@ def list_processes(services: Injected) -> Response[Fleet]:
 
 
 @get(
-    "/health/cache",
-    tags=["health"],
+    "/cache",
     summary="What does the cache do?",
     operation_class=answering(examples.CACHE),
     responses=problems.responses(),
-    description="Whether answers about the graph are kept in Redis at present, and how many came from there since this "
-    "process of the API was started. Whatever the state, every question is answered.",
+    description="Says whether Redis caches answers about the graph now, and how many answers came from the cache "
+    "since this API process started. Every request is answered, whatever the state of the cache.",
     sync_to_thread=False,
 )
 def cache(services: Injected) -> Response[CacheHealth]:
-    kept = services.answers.cache
-    return Response(CacheHealth(kept.state, kept.counters), headers=NOT_STORED)
+    answers = services.answers.cache
+    return Response(CacheHealth(state=answers.state, since_start=answers.counters), headers=NOT_STORED)
+
+
+ROUTER = Router("/health", tags=["health"], route_handlers=[live, ready, list_processes, cache])
 
 
 def _probe(services: Services, server: str) -> Probe:

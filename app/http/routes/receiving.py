@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
-from litestar import Request, Response, post
+from litestar import Request, Response, Router, post
 from litestar.background_tasks import BackgroundTask
 from litestar.datastructures import ResponseHeader, State
 from litestar.di import NamedDependency, Provide
@@ -42,9 +42,10 @@ from app.errors import (
 )
 from app.http import bodies, problems
 from app.http.openapi import examples
-from app.http.routes.uploads import Upload, path_of
+from app.http.routes.uploads import Upload, allow_uploads, list_uploads, path_of
 from app.http.services import Injected, Services
-from app.http.upload_options import CHARSETS, CSV_TYPES, JSONL_TYPES, QUERY, Encoding, read_options
+from app.http.signatures import Wanted
+from app.http.upload_options import CHARSETS, CSV_TYPES, JSONL_TYPES, Encoding, read_options
 from app.ledger import entries, idempotency
 from app.ledger import receiving as domain
 from app.ledger.entries import Entry
@@ -107,7 +108,6 @@ class _ReceiveOperation(Operation):
 
 @post(
     ["/uploads", "/upload_csv"],
-    tags=["uploads"],
     summary="Upload a file of posts",
     status_code=202,
     response_description="Taken in, and waiting to be counted; `Location` is its entry in the ledger.",
@@ -142,19 +142,22 @@ async def receive_upload(  # noqa: PLR0917 (what a request has)
     services: Injected,
     options: NamedDependency[SkipValidation[Options]],
     again: Annotated[
-        bool, QueryParameter(description="Apply the file even if the same bytes were uploaded before.")
+        bool, QueryParameter(description="Whether to apply the file even if the same bytes were uploaded before.")
     ] = False,
     filename: Annotated[
-        str | None, QueryParameter(description="What the file is called; a form's part brings its own name.")
+        str | None,
+        QueryParameter(description="Name of the file, for the ledger. A part of a form brings its own name."),
     ] = None,
     idempotency_key: Annotated[
         str | None,
         HeaderParameter(
             name="Idempotency-Key",
             pattern=idempotency.PATTERN,
-            description="Of the client's choice, such as a UUID, in quotes or not; the same for each repeat of one "
-            "request. A repeat is given the first answer; 422: another body or query; 409: the first is under way.",
+            description="A key of the client's choice, such as a UUID, in quotes or not; the same for each repeat of "
+            "one request. A repeat gets the first answer. 422: the key came with another body or query. 409: the "
+            "server is still receiving the first request.",
         ),
+        Wanted("1 to 255 printable ASCII characters, such as a UUID in quotes"),
     ] = None,
 ) -> Response[Upload]:
     """Takes a CSV file with a header line, or JSON Lines, in, and answers as soon as every byte of it is safe; counting
@@ -169,9 +172,6 @@ async def receive_upload(  # noqa: PLR0917 (what a request has)
 
     `/upload_csv` does the same, under the path that earlier clients use.
     """
-    if unknown := set(request.query_params) - QUERY:
-        known = ", ".join(sorted(QUERY))
-        raise BadRequest(f"there is no query parameter {sorted(unknown)[0]!r}; known: {known}.")
     keyed: idempotency.Request | None = None
     if key := idempotency.read_key(idempotency_key):
         keyed = idempotency.Request(key, idempotency.Fingerprint(list(request.query_params.multi_items())))
@@ -272,3 +272,7 @@ def _clean(filename: str | None) -> str | None:
         return None
     bare = _CONTROLS.sub("", filename.replace("\\", "/").rpartition("/")[2]).strip()
     return bare[:_FILENAME_LENGTH] or None
+
+
+# Litestar wants all handlers of one path in one router, and the one for OPTIONS first.
+ROUTER = Router("/", tags=["uploads"], route_handlers=[allow_uploads, list_uploads, receive_upload])
