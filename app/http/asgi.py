@@ -11,7 +11,7 @@ from app.http import problems, segments
 from app.http.access_log import logged
 from app.http.cached.handlers import cached_first
 from app.http.head import answering_head
-from app.http.openapi import doc
+from app.http.openapi import doc, guide
 from app.http.origin import refuse_cross_site
 from app.http.routes import (
     changes,
@@ -49,6 +49,7 @@ def create_app(settings: Settings, *, clock: postgres.Now = postgres.clock) -> L
             health.ROUTER,
             doc.root,
             doc.static_files(),
+            guide.router(),
         ],
         dependencies={"services": Provide(provide_services, sync_to_thread=False)},
         exception_handlers={Exception: problems.answer},
