@@ -1,4 +1,4 @@
-"""From any exception to its RFC 9457 problem document: the one place where failures become HTTP answers."""
+"""From any exception to its RFC 9457 problem document: failures become HTTP answers here and nowhere else."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ _SCHEMA_MISSING = (
 
 
 class ProblemDocument(Problem, frozen=True, kw_only=True, omit_defaults=True):
-    """What went wrong, as RFC 9457 has it: `type` names the kind for programs, `detail` is for people."""
+    """What went wrong, as RFC 9457 has it. `type` names the kind of problem for programs; `detail` is for people."""
 
     instance: str | None = None
     """Path of the request."""
 
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[ProblemDocument]:
-    """The answer to a request that failed. What nobody foresaw is logged, and answered without what is inside."""
+    """The answer to a failed request. An unforeseen failure is logged, and its cause stays out of the answer."""
     handler = request.scope.get("route_handler")
     named = _named(error, handler if isinstance(handler, HTTPRouteHandler) else None)
     problem = named.problem()
@@ -105,10 +105,10 @@ def _of_litestar(error: HTTPException, handler: HTTPRouteHandler | None) -> Ment
 
 
 _HEADERS: Mapping[type[MentiongraphError], Mapping[str, str]] = {
-    # RFC 7694, and the W3C's Linked Data Platform: what would have been accepted.
+    # What the server accepts, as RFC 7694 and the W3C's Linked Data Platform say.
     UnsupportedEncoding: {"Accept-Encoding": "gzip, zstd, identity"},
     UnsupportedMediaType: {"Accept-Post": "text/csv, application/x-ndjson, application/jsonl, multipart/form-data"},
-    # Counting a full backlog takes minutes; receiving the first of two requests, seconds.
+    # Counting a full backlog takes minutes; receiving the first of two requests takes seconds.
     BacklogFull: {"Retry-After": "60"},
     KeyInUse: {"Retry-After": "5"},
 }
@@ -123,10 +123,10 @@ DATABASE: tuple[MentiongraphError, ...] = tuple(
     _named(error)
     for error in (psycopg.OperationalError(), psycopg.errors.QueryCanceled(), psycopg.errors.UndefinedTable())
 )
-"""What every endpoint may answer that asks PostgreSQL."""
+"""The problems of every endpoint that asks PostgreSQL."""
 
 CROSS_SITE = CrossSite("a page of another site sent this with your browser; nothing was done.")
-"""What every endpoint may answer that changes something."""
+"""The problem of every endpoint that changes something."""
 
 
 def responses(*failures: Failure) -> dict[int, ResponseSpec]:

@@ -90,7 +90,7 @@ def ask(
     dsn: str, monkeypatch: pytest.MonkeyPatch, questions: Sequence[tuple[int, Direction, View, Page, bool]]
 ) -> list[Asked]:
     """What `edges.mentions` says to each."""
-    names = {sql.query(name): name for name in sql.names() if name.startswith("edges/")}
+    names = {sql.query(name): name for name in sql.names() if name.startswith("reads/edges/")}
     ran: list[str] = []
 
     async def noting(conn: Any, row: Any, statement: Any, params: Any = None) -> Any:
@@ -126,7 +126,7 @@ def whole(conn: Connection, user_id: int, direction: Direction, view: View, *, s
         "after_weight": FIRST.weight,
         "after_id": FIRST.user_id,
     }
-    return rows(conn, Mention, sql.query(f"edges/{direction}"), params)
+    return rows(conn, Mention, sql.query(f"reads/edges/{direction}"), params)
 
 
 @pytest.mark.usefixtures("users")

@@ -68,7 +68,7 @@ _PAGE = """\
 
 
 class _SwaggerUI(OpenAPIRenderPlugin):
-    """Swagger UI from our own files; Litestar's plugin writes its page around a CDN and an OAuth redirect."""
+    """Swagger UI from our own files. The page of Litestar's plugin needs a CDN and has an OAuth redirect."""
 
     def __init__(self) -> None:
         super().__init__(path="/")
@@ -79,7 +79,7 @@ class _SwaggerUI(OpenAPIRenderPlugin):
 
 
 def config() -> OpenAPIConfig:
-    """What the document says about the API as a whole."""
+    """The document's parts about the API as a whole."""
     return OpenAPIConfig(
         title="mentiongraph",
         version=_version(),
@@ -100,7 +100,7 @@ def config() -> OpenAPIConfig:
 
 @get("/", include_in_schema=False, sync_to_thread=False)
 def root() -> Redirect:
-    """A page for whoever opens the server's address."""
+    """Leads from the server's bare address to a page."""
     return Redirect(PATH, status_code=302)
 
 

@@ -1,4 +1,4 @@
-"""What the OpenAPI document shows as answers. A test reads each as the struct it stands for."""
+"""Answers that the OpenAPI document shows as examples. A test reads each as the struct that it stands for."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ FLEET = {
 
 
 def answering(example: object) -> type[Operation]:
-    """An operation whose successful answer is shown as `example`."""
+    """An operation class that shows `example` as the successful answer."""
 
     @dataclass
     class _Answering(Operation):

@@ -1,4 +1,4 @@
-"""Changing what an upload came to: cancel it, retract it, try what failed of it again."""
+"""Changes to an upload: cancel it, retract it, or replay its failed batches."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from app.ledger.states import Ring
 from app.store.postgres import Connection
 
 _LOCATION = [ResponseHeader("Location", documentation_only=True, description="Path of the upload's entry.")]
-_TAKEN = "It is under way; `Location` is the upload's entry."
+_TAKEN = "The change is under way. `Location` is the upload's entry."
 
 
 class _Withdraw(Protocol):
@@ -50,8 +50,8 @@ class _Withdraw(Protocol):
     ),
 )
 async def cancel_upload(services: Injected, upload_id: UploadId) -> Response[Upload]:
-    """Stops an upload that is not applied yet, even while its body arrives. What of it is in the graph already is taken
-    out again: `cancelling`, then `cancelled`. The same bytes may be uploaded again afterwards."""
+    """Stops an upload that is not applied yet, even while its body arrives. Workers take the applied part out of the
+    graph again: the upload is `cancelling`, then `cancelled`. Afterwards the same bytes may be uploaded again."""
     return await _withdraw(services, upload_id, withdrawal.cancel)
 
 
@@ -69,14 +69,14 @@ async def cancel_upload(services: Injected, upload_id: UploadId) -> Response[Upl
     ),
 )
 async def retract_upload(services: Injected, upload_id: UploadId) -> Response[Upload]:
-    """Takes an applied (or failed) upload out of the graph: its counts exactly, its weight as if it had never been
-    there, and the edges that nothing else made. `retracting`, then `retracted`. The same bytes may come again."""
+    """Takes an applied or failed upload out of the graph: its counts, its weights, and the edges that only this upload
+    made. The upload is `retracting`, then `retracted`. Afterwards the same bytes may be uploaded again."""
     return await _withdraw(services, upload_id, withdrawal.retract)
 
 
 @post(
     "/uploads/{upload_id:str}/replay",
-    summary="Try an upload's failed batches again",
+    summary="Replay an upload's failed batches",
     status_code=202,
     response_description=_TAKEN,
     response_headers=_LOCATION,
@@ -88,7 +88,7 @@ async def retract_upload(services: Injected, upload_id: UploadId) -> Response[Up
     ),
 )
 async def replay_upload(services: Injected, upload_id: UploadId) -> Response[Upload]:
-    """Gives every failed batch of the upload fresh attempts. What of it was applied already is not touched."""
+    """Gives every failed batch of the upload new attempts. Batches that are applied already stay as they are."""
     async with services.pool.connection() as conn:
         entry = await entries.upload(conn, upload_id)
     nothing = f"upload {upload_id} is {entry.state} and has no failed batch."
@@ -97,7 +97,7 @@ async def replay_upload(services: Injected, upload_id: UploadId) -> Response[Upl
 
 @post(
     "/batches/{batch_id:str}/replay",
-    summary="Try a failed batch again",
+    summary="Replay a failed batch",
     status_code=202,
     response_description=_TAKEN,
     response_headers=_LOCATION,
@@ -112,9 +112,14 @@ async def replay_upload(services: Injected, upload_id: UploadId) -> Response[Upl
 )
 async def replay_batch(
     services: Injected,
-    batch_id: Annotated[int, PathParameter(description="The batch's id.", ge=1, le=MAX_NUMBER)],
+    batch_id: Annotated[
+        int,
+        PathParameter(
+            description="Id of the batch. `GET /uploads/{upload_id}/batches` lists the ids.", ge=1, le=MAX_NUMBER
+        ),
+    ],
 ) -> Response[Upload]:
-    """Gives one failed batch fresh attempts; answers its upload."""
+    """Gives a failed batch new attempts. The answer is the entry of its upload."""
     async with services.pool.connection() as conn:
         upload_id = await entries.upload_of_batch(conn, batch_id)
     return await _replay(services, upload_id, batch_id, f"batch {batch_id} has not failed.")

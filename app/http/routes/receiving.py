@@ -1,4 +1,4 @@
-"""POST /uploads: a file comes in."""
+"""POST /uploads: receiving a file."""
 
 from __future__ import annotations
 
@@ -93,8 +93,9 @@ class _ReceiveOperation(Operation):
         )
         self.request_body = RequestBody(
             required=True,
-            description="The CSV, or JSON Lines, itself, which may be compressed (`Content-Encoding: gzip` or `zstd`), "
-            "or a form with it in the part `file`. Either is read as it arrives; there is no need to split a big file.",
+            description="The file itself (CSV or JSON Lines), which may be compressed with `Content-Encoding: gzip` or "
+            "`zstd`, or a form with the file in the part `file`. The server reads the body as it arrives, so a big "
+            "file need not be split.",
             content={
                 "text/csv": OpenAPIMediaType(schema=binary, examples={"posts": Example(value=_EXAMPLE_CSV)}),
                 "application/x-ndjson": OpenAPIMediaType(
@@ -110,7 +111,7 @@ class _ReceiveOperation(Operation):
     ["/uploads", "/upload_csv"],
     summary="Upload a file of posts",
     status_code=202,
-    response_description="Taken in, and waiting to be counted; `Location` is its entry in the ledger.",
+    response_description="The upload is received and waits to be counted. `Location` is its entry in the ledger.",
     response_headers=[ResponseHeader("Location", documentation_only=True, description="Path of the upload's entry.")],
     operation_class=_ReceiveOperation,
     dependencies={"options": Provide(read_options, sync_to_thread=False)},
@@ -120,7 +121,8 @@ class _ReceiveOperation(Operation):
         200: ResponseSpec(
             Upload,
             generate_examples=False,
-            description="The ledger holds these bytes already: this is the earlier upload, nothing is applied twice.",
+            description="An earlier upload holds the same bytes. The answer is the earlier upload, and nothing is "
+            "applied twice.",
         ),
         **problems.responses(
             BadRequest("there is no mention profile 'x'; known: twitter, mastodon, bluesky, word."),
@@ -160,15 +162,15 @@ async def receive_upload(  # noqa: PLR0917 (what a request has)
         Wanted("1 to 255 printable ASCII characters, such as a UUID in quotes"),
     ] = None,
 ) -> Response[Upload]:
-    """Takes a CSV file with a header line, or JSON Lines, in, and answers as soon as every byte of it is safe; counting
-    it comes later.
+    """Receives a CSV file with a header line, or JSON Lines. The answer comes as soon as every byte is stored safely,
+    and the workers count the rows later.
 
-    Columns are found by name; case, order, and further columns do not matter. A row that cannot be read does not stop
-    its neighbours: see the upload's rejects. The same bytes twice are applied once: the second upload is answered with
-    the entry of the first. A body that is cut off leaves an `aborted` entry, and nothing of it is applied.
+    Columns are found by name; case, order and further columns do not matter. A row that cannot be read is rejected, and
+    its neighbours are counted. The same bytes are applied once: a second upload is answered with the entry of the
+    first. A body that is cut off leaves an `aborted` entry, and nothing of the body is applied.
 
-    With an `Idempotency-Key`, a repeat is given the first answer again, for as long as the upload is known. An upload
-    that came to nothing (cut off, refused) frees its key.
+    A repeat with the same `Idempotency-Key` gets the first answer, for as long as the ledger has the upload. An upload
+    that was cut off or refused frees its key.
 
     `/upload_csv` does the same, under the path that earlier clients use.
     """
