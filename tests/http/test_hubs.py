@@ -179,14 +179,14 @@ def test_held_edges_fill_a_hubs_page(
         dsn, monkeypatch, [(hub, direction, LATER, page, self) for page in (PAGE, second) for self in (False, True)]
     )
 
-    assert [each.statements for each in said] == [[f"edges/held_{direction}"]] * 4
+    assert [each.statements for each in said] == [[f"reads/edges/held_{direction}"]] * 4
 
 
 @pytest.mark.parametrize("direction", Direction)
 def test_all_edges_are_looked_at_where_others_may_be_heavier(
     dsn: str, monkeypatch: pytest.MonkeyPatch, hub: int, direction: Direction
 ) -> None:
-    both = [f"edges/held_{direction}", f"edges/{direction}"]
+    both = [f"reads/edges/held_{direction}", f"reads/edges/{direction}"]
     light = User(USERS[-1], "", "").id
     questions = {
         "more than are held": (hub, direction, LATER, Page(20), False),
