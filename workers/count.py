@@ -5,7 +5,7 @@ from __future__ import annotations
 import dramatiq
 import structlog
 
-from app.errors import Problem
+from app.errors import CountFailed, Problem
 from app.graph import counting
 from app.ledger import bells, limits, transitions
 from app.ledger.states import Ring
@@ -60,12 +60,7 @@ def _fail(claim: Claim, error: Exception, *, its_own_fault: bool) -> None:
 
 
 def _problem(claim: Claim, error: Exception) -> Problem:
-    return Problem(
-        type="urn:mentiongraph:problem:count-failed",
-        title="Counting the batch failed",
-        status=500,
-        detail=f"attempt {claim.attempts}: {type(error).__name__}: {error}",
-    )
+    return CountFailed(f"attempt {claim.attempts}: {type(error).__name__}: {error}").problem()
 
 
 # A Dramatiq actor has one queue, so each priority has its own actor. Within a process, urgent work goes first.

@@ -12,7 +12,7 @@ import msgspec
 import polars as pl
 
 import sql
-from app.errors import Problem
+from app.errors import MergeFailed
 from app.graph import decay_ranges, versions
 from app.graph.deltas import DELTA_SCHEMA, KEYS, sum_by_edge, unpack
 from app.graph.edges import add_edges, key_arrays, subtract_edges
@@ -98,14 +98,11 @@ def set_aside(conn: Connection, shard: int, error: Exception) -> int | None:
         if not taken:
             return None
         batch_id = taken[0].batch_id
-        problem = Problem(
-            type="urn:mentiongraph:problem:merge-failed",
-            title="What the batch adds to a shard cannot be merged",
-            status=500,
-            detail=f"shard {shard}: {type(error).__name__}: {error}. Cancel or retract the upload, and send it again.",
+        failed = MergeFailed(
+            f"shard {shard}: {type(error).__name__}: {error}. Cancel or retract the upload, and send it again."
         )
         execute(conn, _SET_ASIDE, {"shard": shard, "batch_id": batch_id})
-        execute(conn, _NOTE_ERROR, {"batch_id": batch_id, "error": msgspec.json.encode(problem).decode()})
+        execute(conn, _NOTE_ERROR, {"batch_id": batch_id, "error": msgspec.json.encode(failed.problem()).decode()})
     return batch_id
 
 

@@ -11,7 +11,7 @@ log = structlog.get_logger(__name__)
 
 
 def logged(app: ASGIApp) -> ASGIApp:
-    """The app, with each answer logged: method, path, status, bytes of the body, and seconds to its last byte."""
+    """The app, which logs each answer: method, path, status, bytes of the body, and seconds to the last byte."""
 
     async def log_request(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

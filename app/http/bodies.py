@@ -1,6 +1,6 @@
-"""Request bodies as they arrive: raw, or the part `file` of a form. Constant memory, nothing spooled to disk.
+"""Request bodies as they arrive: raw, or the part `file` of a form, in constant memory and without files on disk.
 
-Litestar's own stream turns a client that goes away into a 500, and its form parser writes every part to disk first.
+Litestar's own stream answers 500 when a client goes away, and its form parser first writes every part to disk.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 from litestar import Request
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
 
-from app.errors import UploadCutOff, UploadRefused
+from app.errors import MalformedForm, NoFile, SeveralFiles, UploadCutOff, UploadRefused
 
 FILE_PART = "file"
 MAX_PARTS = 100
 
 
 class FilePart(NamedTuple):
-    """The file in a form; whoever reads its content reads the form to its end."""
+    """The file in a form. Reading `content` reads the form to its end."""
 
     filename: str | None
     media_type: str | None
@@ -28,14 +28,17 @@ class FilePart(NamedTuple):
 
 
 async def raw(request: Request[Any, Any, Any]) -> AsyncGenerator[bytes]:
-    """The body, in the pieces it arrives in. Raises UploadCutOff where the client goes away before its end."""
+    """The body in the pieces in which it arrives. Raises UploadCutOff if the client goes away before the end."""
     size = 0
     while True:
         message = await request.receive()
         if message["type"] != "http.request":
-            # What came in one go with the end of the connection, the server does not hand out.
-            read = f"after {size:,} bytes of it were read" if size else "before any of it was read"
-            raise UploadCutOff(f"The connection was lost before the body's end, {read}. Send the file again.")
+            # The server withholds bytes that came together with the end of the connection.
+            read = f"{size:,} bytes" if size else "no byte"
+            raise UploadCutOff(
+                f"the client closed the connection before the end of the body, when {read} had been read. "
+                "Send the file again."
+            )
         if message["body"]:
             size += len(message["body"])
             yield message["body"]
@@ -44,9 +47,9 @@ async def raw(request: Request[Any, Any, Any]) -> AsyncGenerator[bytes]:
 
 
 async def file_part(request: Request[Any, Any, Any], *, timeout: float) -> FilePart:
-    """The form's part `file`; parts before it are passed over, for `timeout` seconds.
+    """The form's part `file`. Earlier parts are skipped, for `timeout` seconds at most.
 
-    Raises UploadRefused, also where a second part has a file name; UploadCutOff.
+    Raises UploadRefused, also if a second part has a file name; raises UploadCutOff.
     """
     boundary = request.content_type[1].get("boundary")
     if not boundary:
@@ -60,23 +63,21 @@ async def file_part(request: Request[Any, Any, Any], *, timeout: float) -> FileP
                         event.filename, event.content_type, event.header("Content-Encoding"), _content(events)
                     )
     except TimeoutError as error:
-        raise UploadCutOff(f"No part named {FILE_PART!r} began within {timeout:g} s. Send the form again.") from error
-    raise UploadRefused("no-file", f"The form has no part named {FILE_PART!r}; send the CSV in it.", status=400)
+        raise UploadCutOff(f"no part named {FILE_PART!r} began within {timeout:g} s. Send the form again.") from error
+    raise NoFile(f"the form has no part named {FILE_PART!r}; send the file in such a part.")
 
 
 async def _one_file(
     events: AsyncGenerator[MultipartSegment | bytes | None],
 ) -> AsyncGenerator[MultipartSegment | bytes | None]:
-    """The form. Raises UploadRefused where a second file begins: it would be dropped, and its sender not know."""
+    """The form's events. Raises SeveralFiles where a second file begins: to drop that file would lose it silently."""
     first: str | None = None
     async for event in events:
         if isinstance(event, MultipartSegment) and (event.filename or event.name == FILE_PART):
             name = event.filename or event.name
             if first is not None:
-                raise UploadRefused(
-                    "several-files",
-                    f"One file an upload: the form has {first!r} and {name!r}. Send each in a form of its own.",
-                    status=400,
+                raise SeveralFiles(
+                    f"One file an upload: the form has {first!r} and {name!r}. Send each in a form of its own."
                 )
             first = name
         yield event
@@ -94,7 +95,7 @@ async def _content(events: AsyncGenerator[MultipartSegment | bytes | None]) -> A
 
 
 async def _events(body: AsyncIterator[bytes], boundary: str) -> AsyncGenerator[MultipartSegment | bytes | None]:
-    """A part's head, its content, None at its end; and the next."""
+    """For each part: its head, its content, and None at its end."""
     try:
         parser = PushMultipartParser(boundary, max_segment_count=MAX_PARTS)
         async for chunk in body:
@@ -108,6 +109,4 @@ async def _events(body: AsyncIterator[bytes], boundary: str) -> AsyncGenerator[M
 
 
 def _malformed(what: str) -> UploadRefused:
-    return UploadRefused(
-        "malformed-form", f"The body is no multipart/form-data as RFC 7578 has it: {what}.", status=400
-    )
+    return MalformedForm(f"The body is no multipart/form-data as RFC 7578 has it: {what}.")

@@ -1,4 +1,4 @@
-"""An answer that is sent as it is read, and lets go of what it reads from as soon as the client has gone."""
+"""An answer that is sent while its source is read. When the client has gone, the source is closed at once."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from app.errors import ClientGone
 log = structlog.get_logger(__name__)
 
 SLICE = 64 << 10
-"""Bytes sent at a time: who takes so many within the time is slow, and does not stand still."""
+"""Bytes sent at a time. A client that takes this many within the time-out is slow, but does not stand still."""
 
 
 class Download(ASGIResponse):
-    """Blocks of a file. Not Litestar's Stream: that leaves a generator it was cancelled in to the garbage collector."""
+    """Blocks of a file. Litestar's Stream, when cancelled, leaves its generator to the garbage collector."""
 
     _should_set_content_length = False
 
@@ -50,10 +50,10 @@ class Download(ASGIResponse):
         stalled_after: float,
         headers: Callable[[], Mapping[str, str]] = dict,
     ) -> Download:
-        """The answer with `blocks`; closes them. Waits for the first, so that what fails at once is answered properly;
-        then `headers` are asked for.
+        """The answer with `blocks`, which it closes. It waits for the first block, so that an early failure still
+        becomes a problem document, and then calls `headers`.
 
-        A client that takes nothing for `stalled_after` seconds is hung up on. Raises ClientGone.
+        The answer breaks off when the client takes nothing for `stalled_after` seconds. Raises ClientGone.
         """
         gone = asyncio.create_task(disconnected(receive))
         begun = False
@@ -75,6 +75,16 @@ class Download(ASGIResponse):
             headers=headers(),
         )
 
+    @classmethod
+    def empty(cls, *, media_type: str, filename: str, headers: Mapping[str, str]) -> Download:
+        """The answer's headers, for a client that wants no more."""
+
+        async def nothing() -> AsyncGenerator[bytes]:
+            return
+            yield
+
+        return cls(b"", nothing(), media_type=media_type, filename=filename, stalled_after=1.0, headers=headers)
+
     async def send_body(self, send: Send, receive: Receive) -> None:
         gone = asyncio.create_task(disconnected(receive))
         try:
@@ -87,7 +97,7 @@ class Download(ASGIResponse):
                     return
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         except TimeoutError:
-            # The server hangs up on an answer that was not finished, so the client sees that it is not whole.
+            # The server closes the connection of an unfinished answer, so the client sees that the file is not whole.
             log.warning("download given up: the client stands still", seconds=self._stalled_after)
         finally:
             gone.cancel()
@@ -99,7 +109,7 @@ class Download(ASGIResponse):
 
 
 async def _next(blocks: AsyncGenerator[bytes], gone: asyncio.Task[None]) -> bytes | None:
-    """The next block. None: there is none, or nobody waits for it any more, and no more is made of it."""
+    """The next block; None after the last block, or if the client has gone."""
     step = asyncio.ensure_future(anext(blocks, None))
     try:
         await asyncio.wait({step, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -111,6 +121,6 @@ async def _next(blocks: AsyncGenerator[bytes], gone: asyncio.Task[None]) -> byte
 
 
 async def disconnected(receive: Receive) -> None:
-    """Until the client has gone."""
+    """Wait until the client has gone."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -1,4 +1,4 @@
-"""Requests from other sites' pages: a browser sends them with our user's reach, so what changes anything is refused."""
+"""Requests from pages of other sites. A browser sends them from within the user's network, so changes are refused."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ _OWN = frozenset({"same-origin", "none"})
 
 
 async def refuse_cross_site(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """A guard. Raises CrossSite by what browsers say in Sec-Fetch-Site (W3C Fetch Metadata); others do not send it.
+    """A guard. Raises CrossSite if Sec-Fetch-Site names another site (W3C Fetch Metadata). Only browsers send this
+    header.
 
-    Asynchronous, since Litestar runs other guards in a thread.
+    The guard is asynchronous, since Litestar runs other guards in a thread.
     """
     scope = connection.scope
     if scope["type"] != "http" or scope["method"] in _SAFE_METHODS:

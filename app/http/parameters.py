@@ -1,4 +1,4 @@
-"""What the lists of the API have in common: pages, the path of the one that follows, and the instant they are for."""
+"""Parameters that several endpoints share: pages and the path of the next page, days, and the instant of weights."""
 
 from __future__ import annotations
 
@@ -11,32 +11,51 @@ import msgspec
 from litestar.params import QueryParameter
 
 from app.errors import BadRequest
-from app.http.upload_options import WANTED
+from app.http.signatures import Wanted
 from app.reads.view import FIRST, Position
 
 MAX_LIMIT = 500
 
 MAX_NUMBER = 2**53 - 1
-"""The highest number that every reader of JSON takes exactly; no line, batch or event will have it."""
+"""The highest number that every reader of JSON takes exactly. No line, batch or event has such a number."""
+
+MOST_DAYS = 366
+
+INSTANT = "an instant in ISO 8601 with an offset, such as 2026-01-15T12:00:00Z (+ is %2B in a URL)"
 
 _POSITION = struct.Struct(">dq")
 
-Limit: TypeAlias = Annotated[int, QueryParameter(description="How many at most.", ge=1, le=MAX_LIMIT)]
+Limit: TypeAlias = Annotated[int, QueryParameter(description="Entries on the page, at most.", ge=1, le=MAX_LIMIT)]
 Cursor: TypeAlias = Annotated[
-    str | None, QueryParameter(description="Where the page begins: `next` has it.", pattern="^[0-9a-f]{32}$")
+    str | None,
+    QueryParameter(description="Where the page begins. `next` has it.", pattern="^[0-9a-f]{32}$"),
+    Wanted("the 32 digits that the earlier page has in its link to the next page"),
 ]
 AsOf: TypeAlias = Annotated[
     str | None,
     QueryParameter(
         format="date-time",
-        description="The instant that weights are for, ISO 8601 with an offset (`+` is `%2B` in a URL); by default the "
-        "minute that has begun. Mentions that came later count, too: more than 1 each, by the rule that weights halve.",
+        description="The instant that weights are for, in ISO 8601 with an offset (`+` is `%2B` in a URL). By "
+        "default: the minute that has begun. Later mentions count, too, with a weight above 1 each, since weights "
+        "halve with time.",
     ),
+    Wanted(INSTANT),
 ]
 Archived: TypeAlias = Annotated[
-    bool, QueryParameter(description="Whether archived edges, too light by now to be kept with the others, are in it.")
+    bool, QueryParameter(description="Whether the answer includes archived edges, which decay has made too light.")
 ]
-SelfMentions: TypeAlias = Annotated[bool, QueryParameter(description="Whether mentions of oneself are among them.")]
+SelfMentions: TypeAlias = Annotated[
+    bool, QueryParameter(description="Whether the answer includes mentions of oneself.")
+]
+Days: TypeAlias = Annotated[
+    int,
+    QueryParameter(
+        description="Days in the answer. The day of `as_of` is the last. Days that the service does not keep are "
+        "left out.",
+        ge=1,
+        le=MOST_DAYS,
+    ),
+]
 
 
 _WithOffset = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -44,29 +63,29 @@ _EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzin
 
 
 def instant(as_of: str | datetime | None, now: datetime) -> datetime:
-    """The instant that is meant, UTC. Raises BadRequest."""
+    """The instant that a request is about, in UTC. Raises BadRequest."""
     return minute(now) if as_of is None else moment(as_of)
 
 
 def minute(now: datetime) -> datetime:
-    """The minute that has begun, UTC: the instant that is meant where none is given, so that answers can be kept."""
+    """The minute that has begun, in UTC. Requests without an instant are about it, so that answers can be cached."""
     return now.astimezone(UTC).replace(second=0, microsecond=0)
 
 
-def moment(as_of: str | datetime) -> datetime:
-    """An instant that was given, UTC. Raises BadRequest for what is none, or has no offset."""
+def moment(as_of: str | datetime, name: str = "as_of") -> datetime:
+    """The instant that the parameter names, in UTC. Raises BadRequest for no instant, or one without an offset."""
     try:
         at = msgspec.convert(as_of, _WithOffset)
     except msgspec.ValidationError:
-        raise BadRequest(f"query parameter 'as_of' has to be {WANTED['as_of']}.") from None
+        raise BadRequest(f"query parameter {name!r} has to be {INSTANT}.") from None
     try:
         return at.astimezone(UTC)
-    except OverflowError:  # within hours of the first or last instant that there is
+    except OverflowError:  # within hours of the first or last instant that a datetime can hold
         return _EARLIEST if at.year == 1 else _LATEST
 
 
 def next_page(path: str, **query: object) -> str:
-    """The path with those of the query that are set; instants as ISO 8601, booleans as `true`, or not at all."""
+    """The path with the parameters that are set: instants in ISO 8601, true as `true`, and false left out."""
     given = {name: value for name, value in query.items() if value is not None and value is not False}
     return f"{path}?{urlencode({name: _written(value) for name, value in given.items()})}"
 
@@ -78,10 +97,10 @@ def _written(value: object) -> str:
 
 
 def cursor_of(position: Position) -> str:
-    """A position in a list as the text that `position_of` reads."""
+    """The position in a list as a text that `position_of` reads."""
     return _POSITION.pack(*position).hex()
 
 
 def position_of(cursor: Cursor) -> Position:
-    """Where a page begins. Every text that the parameter's pattern lets through is a position."""
+    """The position where a page begins. Every text that the parameter's pattern allows is a position."""
     return Position(*_POSITION.unpack(bytes.fromhex(cursor))) if cursor else FIRST

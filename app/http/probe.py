@@ -1,4 +1,4 @@
-"""A question to a server that may not answer at all, asked by anybody at any time."""
+"""A question that anybody may ask at any time, to a server that may never answer."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 
 
 class Probe:
-    """Asks one question at a time: whoever comes meanwhile hears the same answer, so no number of callers makes more
-    connections, threads or tasks of it. An answer that does not come in time is given up, and the next one asks anew.
+    """Asks one question at a time. Callers who come meanwhile get the same answer, so many callers need no more
+    connections, threads or tasks than one. A question without an answer in time is cancelled, and the next caller asks
+    again.
     """
 
     def __init__(self, question: Callable[[], Coroutine[Any, Any, str]], *, silence: str) -> None:
@@ -29,7 +30,7 @@ class Probe:
         return task.result() if done and not task.cancelled() else self._silence
 
     async def close(self, *, seconds: float) -> None:
-        """Give up what is asked now."""
+        """Cancel the present question."""
         if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.wait({self._task}, timeout=seconds)

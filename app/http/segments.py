@@ -11,11 +11,11 @@ from urllib.parse import quote, unquote
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 SLASH = "\x1f"
-"""Stands for a slash within a segment. No handle has a control character."""
+"""Stands for a slash within a segment. No handle has this control character."""
 
 
 def whole(app: ASGIApp) -> ASGIApp:
-    """The app, routed by segments as they were sent."""
+    """The app, which routes a path by its segments as they were sent."""
 
     async def route(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and b"%2f" in scope["raw_path"].lower():
@@ -28,11 +28,11 @@ def whole(app: ASGIApp) -> ASGIApp:
 
 
 def text(segment: str) -> str:
-    """A segment, or a path, as people read it."""
+    """A segment or a path as people read it."""
     return segment.replace(SLASH, "/")
 
 
 def segment(handle: str) -> str:
-    """The handle as one segment of a path."""
-    # Clients take `.` and `..` out of a path, encoded or not; a handle may as well have its sign.
+    """The handle as a segment of a path."""
+    # Clients remove the segments `.` and `..` from a path. With an `@` they stay, and mean the same user.
     return quote("@" + handle if handle in {".", ".."} else handle, safe="")

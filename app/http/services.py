@@ -1,4 +1,4 @@
-"""What the handlers of one app share: settings, clock, pools, broker. Opened and closed with the app."""
+"""What the handlers of one app share: settings, clock, pools and broker. They are opened and closed with the app."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from app.store.broker import FailOverRedisBroker, redis_client
 from app.store.postgres import AsyncConnection, Connection, Now, async_pool, pool
 
 EXPORTS = 2
-"""Exports at once. They have connections of their own: a slow download takes none from the other requests."""
+"""Exports that may run at once. They have a pool of their own, so slow downloads leave the other requests alone."""
 
 SYNC_CONNECTIONS = 2
 
@@ -33,7 +33,7 @@ CLOSE_SECONDS = 1.0
 
 
 class Services:
-    """Nothing in here is connected until it is used: PostgreSQL and Redis may be away when the app starts."""
+    """The shared services. Each connects on its first use: PostgreSQL and Redis may be away when the app starts."""
 
     def __init__(self, settings: Settings, clock: Now) -> None:
         self.settings = settings
@@ -53,7 +53,7 @@ class Services:
             pgbouncer=settings.pgbouncer,
         )
         self.export_slots = asyncio.Semaphore(EXPORTS)
-        # For what the workers do with a connection of the other kind: cancel, retract, replay.
+        # Cancel, retract and replay share functions with the workers, which use synchronous connections.
         self.sync_pool = pool(
             settings.database_url,
             role="api",
@@ -61,7 +61,7 @@ class Services:
             statement_timeout=settings.statement_timeout,
             pgbouncer=settings.pgbouncer,
         )
-        # A connection to ask for health: that requests wait for the others is no illness.
+        # Health has a connection of its own: requests that wait for the other connections are no illness.
         self.health: AsyncConnectionPool[AsyncConnection] = async_pool(
             settings.database_url,
             role="health",
@@ -70,7 +70,7 @@ class Services:
             pgbouncer=settings.pgbouncer,
         )
         self.probes: dict[str, Probe] = {}
-        # By name, without middleware: the API enqueues, and runs no actor.
+        # Without middleware: the API enqueues by name, and runs no actor.
         self.broker = FailOverRedisBroker(
             client=redis_client(settings.redis_url),
             namespace=settings.namespace,
@@ -85,7 +85,7 @@ class Services:
         self._parameters: GraphParameters | None = None
 
     async def parameters(self, conn: AsyncConnection) -> GraphParameters:
-        """The graph's parameters, read once: they are fixed."""
+        """The graph's parameters, read once, since they never change."""
         if self._parameters is None:
             self._parameters = await async_read_parameters(conn)
         return self._parameters
@@ -98,7 +98,7 @@ class Services:
         self.sync_pool.open(wait=False)
 
     async def close(self) -> None:
-        # Where PostgreSQL is away, they would wait for connections that are still being made.
+        # While PostgreSQL is away, closing would wait for connections that are still being made.
         self.hub.close()
         await asyncio.gather(*(probe.close(seconds=CLOSE_SECONDS) for probe in self.probes.values()))
         await asyncio.gather(
@@ -115,12 +115,12 @@ Injected: TypeAlias = NamedDependency[SkipValidation[Services]]
 
 
 def provide_services(state: State) -> Services:
-    """The services of the app that a request came to."""
+    """The services of the app that got the request."""
     return state["services"]
 
 
 def lifespan(settings: Settings, clock: Now) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
-    """Opens the services with the app and closes them with it."""
+    """A lifespan that opens the services when the app starts and closes them when it stops."""
 
     @asynccontextmanager
     async def open_services(app: Litestar) -> AsyncGenerator[None]:
@@ -138,8 +138,8 @@ def lifespan(settings: Settings, clock: Now) -> Callable[[Litestar], AbstractAsy
 
 @contextmanager
 def _told_to_stop(do: Callable[[], None]) -> Generator[None]:
-    """Does it, too, when the process is told to stop: the server closes the app only after the last answer has ended,
-    and an answer that waits for events would not end by itself."""
+    """Call `do` also when the process gets the signal to stop. The server closes the app only after the last answer has
+    ended, and an answer that waits for events never ends by itself."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

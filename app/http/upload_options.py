@@ -11,15 +11,8 @@ from litestar.params import QueryParameter
 
 from app.errors import BadRequest
 from app.graph.mentions import PROFILES
+from app.http.signatures import Wanted
 from app.posts.options import Clock, ColumnNames, InputFormat, Options, Priority, RejectLimit
-
-QUERY = frozenset(
-    {
-        "again", "author", "clock", "delimiter", "dry_run", "encoding", "filename", "format", "max_rejects", "priority",
-        "profile", "retweets", "text", "timestamp",
-    }
-)  # fmt: skip
-"""Every parameter there is: one that is misspelt is refused, not passed over."""
 
 CSV_TYPES = frozenset({"text/csv", "application/csv"})
 JSONL_TYPES = frozenset({"application/x-ndjson", "application/jsonl"})
@@ -29,7 +22,7 @@ _LIMIT = re.compile(r"(?P<rows>\d{1,12})|(?P<percent>100|\d{1,2}(?:\.\d{1,6})?)%
 
 
 class Encoding(StrEnum):
-    """What a body's characters are encoded in."""
+    """Encodings of a body's characters."""
 
     UTF_8 = "utf-8"
     UTF_16 = "utf-16"
@@ -45,25 +38,10 @@ CHARSETS = {
     "latin1": Encoding.LATIN_1,
     "latin-1": Encoding.LATIN_1,
 }
-"""As a Content-Type spells them."""
+"""The encodings, as a Content-Type spells them."""
 
-_NAME = "a name of 1 to 200 characters, none of them a control character"
-WANTED: dict[str, str] = {
-    **dict.fromkeys(("text", "timestamp", "author"), _NAME),
-    "format": f"one of: {', '.join(InputFormat)}",
-    "encoding": f"one of: {', '.join(Encoding)}",
-    "delimiter": "one character of ASCII that is no quote, a tab (%09), or auto",
-    "clock": f"one of: {', '.join(Clock)}",
-    "priority": f"one of: {', '.join(Priority)}",
-    "max_rejects": "a number, or a share such as 5%",
-    "as_of": "an instant in ISO 8601 with an offset, such as 2026-01-15T12:00:00Z (+ is %2B in a URL)",
-    "cursor": "what `next` has",
-    "prefix": "up to 320 characters, none of them a control character",
-    "since": "an instant in ISO 8601 with an offset, such as 2026-01-15T12:00:00Z",
-    "min_weight": "a number that is not negative",
-    "idempotency_key": "1 to 255 printable characters of ASCII, such as a UUID in quotes",
-}
-"""What some parameters have to be, for people: by the name of the argument that has it."""
+_NAME = Wanted("a name of 1 to 200 characters without control characters")
+_REJECTS = "a number of rows such as 100, or a share such as 5%"
 
 
 class GivenOptions(NamedTuple):
@@ -84,35 +62,46 @@ class GivenOptions(NamedTuple):
 
 def read_options(  # noqa: PLR0917 (each is a query parameter)
     text: Annotated[
-        str, QueryParameter(description="Column, or key, of the text.", pattern=_COLUMN, max_length=200)
+        str,
+        QueryParameter(description="Column (or JSON key) of the text.", pattern=_COLUMN, max_length=200),
+        _NAME,
     ] = "data",
     timestamp: Annotated[
-        str, QueryParameter(description="Column, or key, of the instant.", pattern=_COLUMN, max_length=200)
+        str,
+        QueryParameter(description="Column (or JSON key) of the instant.", pattern=_COLUMN, max_length=200),
+        _NAME,
     ] = "timestamp",
     author: Annotated[
-        str, QueryParameter(description="Column, or key, of the author's handle.", pattern=_COLUMN, max_length=200)
+        str,
+        QueryParameter(description="Column (or JSON key) of the author's handle.", pattern=_COLUMN, max_length=200),
+        _NAME,
     ] = "username",
     format: Annotated[
         InputFormat | None,
         QueryParameter(
-            description="CSV, or JSON Lines: one object a line. By default as the Content-Type says: JSON Lines for "
-            "application/x-ndjson and application/jsonl."
+            description="Format of the file: CSV, or JSON Lines with one object a line. By default the Content-Type "
+            "decides: JSON Lines for application/x-ndjson and application/jsonl, otherwise CSV."
         ),
     ] = None,
     encoding: Annotated[
         Encoding | None,
-        QueryParameter(description="By default the Content-Type's charset, or UTF-8. UTF-16 has a byte order mark."),
+        QueryParameter(
+            description="Encoding of the file. By default: the Content-Type's charset, or UTF-8. UTF-16 needs a byte "
+            "order mark."
+        ),
     ] = None,
     delimiter: Annotated[
         str,
         QueryParameter(
-            description="What separates two fields of CSV; a tab is `%09`. `auto`: comma, semicolon, tab or pipe, "
-            "whichever the header has.",
+            description="Character between two fields of CSV; a tab is `%09`. `auto` finds out whether the header "
+            "has commas, semicolons, tabs or pipes.",
             pattern=r"^([\t !#-~]|auto)$",
         ),
+        Wanted("one ASCII character other than a quote, a tab (%09), or auto"),
     ] = ",",
     profile: Annotated[
-        str, QueryParameter(description=f"What a mention is: {', '.join(PROFILES)}.", enum=list(PROFILES))
+        str,
+        QueryParameter(description=f"Profile that says what a mention is: {', '.join(PROFILES)}.", enum=list(PROFILES)),
     ] = "twitter",
     retweets: Annotated[
         bool, QueryParameter(description="Whether mentions in retweets (posts that begin with `RT @…`) count.")
@@ -120,22 +109,24 @@ def read_options(  # noqa: PLR0917 (each is a query parameter)
     clock: Annotated[
         Clock,
         QueryParameter(
-            description="When a mention counts as made: on `arrival`, or at the post's own instant (`event`)."
+            description="When a mention counts as made: when the file arrives (`arrival`), or at the post's own "
+            "timestamp (`event`)."
         ),
     ] = Clock.ARRIVAL,
     priority: Annotated[
         Priority, QueryParameter(description="`urgent` uploads do not wait behind `bulk` ones.")
     ] = Priority.BULK,
     dry_run: Annotated[
-        bool, QueryParameter(description="Read and count everything, report, and leave the graph as it is.")
+        bool, QueryParameter(description="Whether to read and count the file, report, and leave the graph unchanged.")
     ] = False,
     max_rejects: Annotated[
         str | None,
         QueryParameter(
-            description="How many rows may be rejected: a number, or a share such as `5%`. Beyond it the upload fails "
-            "before anything of it is applied.",
+            description="Rows that may be rejected, at most: a number, or a share such as `5%`. If more rows are "
+            "rejected, the upload fails before anything of it is applied.",
             pattern=r"^([0-9]{1,12}|(100|[0-9]{1,2}(\.[0-9]{1,6})?)%)$",
         ),
+        Wanted(_REJECTS),
     ] = None,
 ) -> GivenOptions:
     """The query as options. Raises BadRequest."""
@@ -163,7 +154,7 @@ def _limit(given: str | None) -> RejectLimit | None:
         return None
     found = _LIMIT.fullmatch(given)
     if found is None:
-        raise BadRequest(f"query parameter 'max_rejects' has to be {WANTED['max_rejects']}.")
+        raise BadRequest(f"query parameter 'max_rejects' has to be {_REJECTS}.")
     if found["rows"]:
         return RejectLimit(rows=int(found["rows"]))
     return RejectLimit(share=float(found["percent"]) / 100)

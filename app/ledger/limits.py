@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 
 import sql
-from app.errors import Problem
+from app.errors import TooManyRejects
 from app.ledger import transitions
 from app.ledger.states import UploadState
 from app.store.postgres import Connection, execute, one, scalars
@@ -61,13 +61,10 @@ def undecided(conn: Connection) -> list[uuid.UUID]:
 
 
 def _refuse(conn: Connection, upload_id: uuid.UUID, rejected: int, received: int, *, now: datetime) -> None:
-    problem = Problem(
-        type="urn:mentiongraph:problem:too-many-rejects",
-        title="More rows were rejected than the upload allows",
-        status=422,
-        detail=f"{rejected} of the {received} rows looked at were rejected; nothing was applied. Repair them "
-        f"(GET /uploads/{upload_id}/rejects.csv), or allow more with max_rejects.",
+    refused = TooManyRejects(
+        f"{rejected} of the {received} rows looked at were rejected; nothing was applied. Repair them "
+        f"(GET /uploads/{upload_id}/rejects.csv), or allow more with max_rejects."
     )
     transitions.drop_pending_deltas(conn, upload_id)
     transitions.withdraw_batches(conn, upload_id)
-    execute(conn, _REFUSE, {"id": upload_id, "error": msgspec.json.encode(problem).decode(), "now": now})
+    execute(conn, _REFUSE, {"id": upload_id, "error": msgspec.json.encode(refused.problem()).decode(), "now": now})

@@ -25,7 +25,16 @@ import uuid_utils.compat
 from psycopg_pool import AsyncConnectionPool
 
 import sql
-from app.errors import BacklogFull, KeyInUse, KeyReused, MentiongraphError, Problem, UploadCutOff, UploadRefused
+from app.errors import (
+    BacklogFull,
+    KeyInUse,
+    KeyReused,
+    MentiongraphError,
+    Problem,
+    SameBytes,
+    UploadCutOff,
+    UploadTooLarge,
+)
 from app.ledger import entries, idempotency
 from app.ledger.entries import Entry
 from app.ledger.staging import Staging
@@ -186,12 +195,10 @@ async def _check_backlog(pool: Pool, settings: Settings) -> None:
         )
 
 
-def _too_large(settings: Settings) -> UploadRefused:
-    return UploadRefused(
-        "upload-too-large",
+def _too_large(settings: Settings) -> UploadTooLarge:
+    return UploadTooLarge(
         f"the decoded body is larger than {settings.max_upload_bytes} bytes; split the file, or raise "
-        "MENTIONGRAPH_MAX_UPLOAD_BYTES.",
-        status=413,
+        "MENTIONGRAPH_MAX_UPLOAD_BYTES."
     )
 
 
@@ -231,12 +238,10 @@ class _Earlier(msgspec.Struct, frozen=True):
     options: Options
 
 
-def _other_options(earlier: uuid.UUID) -> UploadRefused:
-    return UploadRefused(
-        "same-bytes-other-options",
+def _other_options(earlier: uuid.UUID) -> SameBytes:
+    return SameBytes(
         f"upload {earlier} holds the same bytes, read or counted with other options; nothing was changed. "
-        "`again=true` counts them once more, on top.",
-        status=409,
+        "`again=true` counts them once more, on top."
     )
 
 

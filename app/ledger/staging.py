@@ -12,7 +12,7 @@ from typing import NamedTuple
 from psycopg_pool import AsyncConnectionPool
 
 import sql
-from app.errors import UploadCutOff, UploadRefused
+from app.errors import NoRows, RowWithoutEnd, UploadCutOff
 from app.posts.compression import compress
 from app.posts.encodings import transcoder
 from app.posts.options import Format, Options
@@ -82,7 +82,7 @@ class Staging:
             await self._cut(self.format, final=True)
         await self._wait()
         if not self.batches:
-            raise UploadRefused("no-rows", "the file has no row: a header at most, and empty lines.")
+            raise NoRows("the file has no row: a header at most, and empty lines.")
 
     async def stage_last(self, conn: AsyncConnection) -> None:
         """Stage the last batch, in the transaction that seals the upload."""
@@ -112,8 +112,7 @@ class Staging:
         found = await asyncio.to_thread(self._reader.cut, data, delimiter=form.delimiter, final=final)
         if not found.end:
             if len(data) > self._settings.batch_bytes + LONGEST_ROW_SEARCH:
-                raise UploadRefused(
-                    "no-row-end",
+                raise RowWithoutEnd(
                     f"the row that begins on line {self._line} does not end within {len(data)} bytes, and a row may "
                     "have 1 MiB: look for a missing end of line, or whether it is the right file.",
                 )

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 import sql
-from app.errors import Problem
+from app.errors import UploadCutOff, WorkerLost
 from app.ledger.states import Ring
 from app.ledger.transitions import BatchOfUpload, delete_batches, finish_uploads
 from app.settings import Settings
@@ -57,18 +57,16 @@ def sweep(conn: Connection, *, settings: Settings, now: datetime, queues_empty: 
 def _abort_silent(conn: Connection, *, settings: Settings, now: datetime) -> int:
     # A receiver that waits for PostgreSQL leaves no heartbeat, and goes on afterwards.
     silence = timedelta(seconds=2 * settings.heartbeat_seconds + settings.database_patience)
-    problem = Problem(
-        type="urn:mentiongraph:problem:upload-cut-off",
-        title="The process that received the upload is gone",
-        status=400,
-        detail=f"Nothing was heard of it for {silence.total_seconds():g} s. Send the file again.",
+    lost = UploadCutOff(
+        f"the process that received the upload sent no heartbeat for {silence.total_seconds():g} s. "
+        "Send the file again."
     )
     ids = scalars(
         conn,
         _ABORT_SILENT,
         {
             "silent_since": now - silence,
-            "error": msgspec.json.encode(problem).decode(),
+            "error": msgspec.json.encode(lost.problem()).decode(),
             "now": now,
         },
     )
@@ -78,18 +76,15 @@ def _abort_silent(conn: Connection, *, settings: Settings, now: datetime) -> int
 
 
 def _expire(conn: Connection, *, settings: Settings, now: datetime) -> int:
-    problem = Problem(
-        type="urn:mentiongraph:problem:worker-lost",
-        title="Every worker that took this batch was lost",
-        status=500,
-        detail=f"{settings.max_attempts} workers claimed it and none came back: it may kill them (memory?). "
-        "Look at the workers' logs; then `mentiongraph replay --batch`.",
+    lost = WorkerLost(
+        f"{settings.max_attempts} workers took the batch and none came back: the batch may kill them (memory?). "
+        "Look at the workers' logs; then run `mentiongraph replay --batch`."
     )
     expired = rows(
         conn,
         BatchOfUpload,
         _EXPIRE,
-        {"max_attempts": settings.max_attempts, "error": msgspec.json.encode(problem).decode(), "now": now},
+        {"max_attempts": settings.max_attempts, "error": msgspec.json.encode(lost.problem()).decode(), "now": now},
     )
     if expired:
         finish_uploads(conn, [row.upload_id for row in expired], now=now)

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Protocol
 
-from app.errors import UploadRefused
+from app.errors import UndecodableBody, UnsupportedEncoding, UploadRefused
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -43,10 +43,8 @@ def decoder(encoding: str | None) -> Decoder:
         case "zstd":
             return _Zstd()
         case other:
-            raise UploadRefused(
-                "unsupported-encoding",
-                f"Content-Encoding {other!r} cannot be decoded; send one of {', '.join(ENCODINGS)}.",
-                status=415,
+            raise UnsupportedEncoding(
+                f"Content-Encoding {other!r} cannot be decoded; send one of {', '.join(ENCODINGS)}."
             )
 
 
@@ -123,10 +121,8 @@ def decompress(data: bytes) -> bytes:
 
 
 def _undecodable(name: str, error: Exception) -> UploadRefused:
-    return UploadRefused("undecodable-body", f"The body says Content-Encoding {name} but is not: {error}.")
+    return UndecodableBody(f"The body says Content-Encoding {name} but is not: {error}.")
 
 
 def _cut_off(name: str) -> UploadRefused:
-    return UploadRefused(
-        "undecodable-body", f"The {name} body ends in the middle of a frame: it was cut off. Send it again."
-    )
+    return UndecodableBody(f"The {name} body ends in the middle of a frame: it was cut off. Send it again.")

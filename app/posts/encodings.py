@@ -10,7 +10,7 @@ import codecs
 from collections.abc import Iterator
 from typing import Protocol
 
-from app.errors import UploadRefused
+from app.errors import UnknownEncoding
 
 ENCODINGS = ("utf-8", "utf-16", "latin-1", "cp1252")
 """utf-16: in the order of its byte order mark, little-endian if there is none."""
@@ -62,9 +62,7 @@ def named(encoding: str) -> str:
     try:
         return _CODECS[codecs.lookup(encoding.strip()).name]
     except (LookupError, ValueError) as error:
-        raise UploadRefused(
-            "unknown-encoding", f"the encoding {encoding!r} is not read; name one of {', '.join(ENCODINGS)}."
-        ) from error
+        raise UnknownEncoding(f"the encoding {encoding!r} is not read; name one of {', '.join(ENCODINGS)}.") from error
 
 
 class _Decoded:

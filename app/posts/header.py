@@ -6,7 +6,16 @@ from itertools import pairwise
 
 import msgspec
 
-from app.errors import UploadRefused
+from app.errors import (
+    DuplicateColumn,
+    EmptyFile,
+    HeaderHasNul,
+    HeaderMalformed,
+    HeaderNotUtf8,
+    HeaderTooLong,
+    MissingColumn,
+    UploadRefused,
+)
 from app.posts.csvscan import LF, Flaw, Rows, scan
 from app.posts.options import ColumnNames, Format
 
@@ -56,16 +65,12 @@ def read_header(head: bytes, *, final: bool, names: ColumnNames, delimiter: str 
     first_line = head.removeprefix(_BOM).lstrip(b"\r\n").split(b"\n", 1)[0].split(b"\r", 1)[0]
     likely = max(DELIMITERS, key=lambda candidate: first_line.count(candidate.encode()))
     refused = refusals[likely]
-    raise UploadRefused(
-        refused.code, f"{refused.detail} The delimiter was taken to be {likely!r}, of which the header has most."
-    )
+    raise type(refused)(f"{refused.detail} The delimiter was taken to be {likely!r}, which the header has most of all.")
 
 
 def _read_header(head: bytes, *, final: bool, names: ColumnNames, delimiter: str) -> Header | None:
     if head.startswith(_UTF16_BOMS):
-        raise UploadRefused(
-            "header-not-utf8", "The file is UTF-16 (it starts with its byte order mark). Save it as UTF-8."
-        )
+        raise HeaderNotUtf8("The file is UTF-16 (it starts with its byte order mark). Save it as UTF-8.")
     skipped = len(_BOM) if head.startswith(_BOM) else 0
     body = head[skipped : MAX_HEADER_BYTES + 2]
     whole = final and len(head) <= MAX_HEADER_BYTES
@@ -75,8 +80,7 @@ def _read_header(head: bytes, *, final: bool, names: ColumnNames, delimiter: str
     end, flaw = int(row.end[0]), Flaw(int(row.flaw[0]))
     is_over = end < len(body) - 1 or (end == len(body) - 1 and body[end] == LF)
     if flaw is Flaw.MALFORMED_QUOTE or (whole and flaw is Flaw.UNCLOSED_QUOTE):
-        raise UploadRefused(
-            "header-malformed",
+        raise HeaderMalformed(
             f"A quote in the header does not close properly: {show(body[:end])}. "
             'A quoted name ends with a quote and then the delimiter or the end of the line; write quotes inside as "".',
         )
@@ -97,15 +101,14 @@ def _read_header(head: bytes, *, final: bool, names: ColumnNames, delimiter: str
 def _no_header_yet(size: int, *, final: bool) -> None:
     if size > MAX_HEADER_BYTES:
         detail = f"The first {MAX_HEADER_BYTES:,} bytes are empty lines. Start the file with its header."
-        raise UploadRefused("header-too-long", detail)
+        raise HeaderTooLong(detail)
     if final:
         detail = f"The file has no header and no rows ({size} bytes). Send CSV with a header line."
-        raise UploadRefused("empty-file", detail)
+        raise EmptyFile(detail)
 
 
 def _header_too_long(body: bytes) -> UploadRefused:
-    return UploadRefused(
-        "header-too-long",
+    return HeaderTooLong(
         f"The header does not end within {MAX_HEADER_BYTES:,} bytes; it starts with {show(body)}. "
         "The first line of the file must name its columns; look for a missing line end or an unclosed quote.",
     )
@@ -115,14 +118,14 @@ def _names(row: Rows) -> list[str]:
     """The names in the first row, as they are written."""
     line = row.data[int(row.start[0]) : int(row.end[0])].tobytes()
     if b"\0" in line:
-        raise UploadRefused("header-has-nul", "The header has NUL bytes: UTF-16, or no text at all. Send CSV in UTF-8.")
+        raise HeaderHasNul("The header has NUL bytes: UTF-16, or no text at all. Send CSV in UTF-8.")
     try:
         line.decode()
     except UnicodeDecodeError as error:
         detail = (
             f"Byte {error.start + 1} of the header, 0x{line[error.start]:02x}, is not UTF-8. Save the file as UTF-8."
         )
-        raise UploadRefused("header-not-utf8", detail) from error
+        raise HeaderNotUtf8(detail) from error
     marks = [int(row.start[0]) - 1, *row.marks[int(row.first[0]) : int(row.last[0]) + 1].tolist()]
     fields = [row.data[begin + 1 : end].tobytes().decode() for begin, end in pairwise(marks)]
     return [field[1:-1].replace('""', '"') if field.startswith('"') else field for field in fields]
@@ -142,13 +145,13 @@ def _find(name: str, found: list[str], names: ColumnNames, delimiter: str) -> in
     )
     if matches:
         positions = " and ".join(str(index + 1) for index in matches)
-        raise UploadRefused("duplicate-column", f"The header names {name!r} in columns {positions}; found: {shown}.")
+        raise DuplicateColumn(f"The header names {name!r} in columns {positions}; found: {shown}.")
     wanted = f"{names.text!r}, {names.timestamp!r} and {names.author!r}"
     other = next((sign for sign in DELIMITERS if sign != delimiter and len(found) == 1 and sign in found[0]), None)
     hint = f" Is the delimiter {other!r}? It was taken to be {delimiter!r}." if other else ""
     if not {key(column) for column in found} & {key(names.text), key(names.timestamp), key(names.author)}:
         hint = hint or " The first line must name the columns; is the header missing?"
-    raise UploadRefused("missing-column", f"The header has no column {name!r}; wanted {wanted}, found: {shown}.{hint}")
+    raise MissingColumn(f"The header has no column {name!r}; wanted {wanted}, found: {shown}.{hint}")
 
 
 def show(found: bytes) -> str:

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from app.errors import UploadRefused
+from app.errors import EmptyFile
 from app.posts.csvscan import MAX_ROW_BYTES, Cut, Ints, Octets
 from app.posts.header import ColumnNames, Format, Header, show
 from app.posts.screening import (
@@ -64,9 +64,7 @@ def read_header(head: bytes, *, final: bool, names: ColumnNames, delimiter: str 
     """Where the lines begin; None if more bytes are needed to tell. Raises UploadRefused: empty-file."""
     if not head.removeprefix(_BOM):
         if final:
-            raise UploadRefused(
-                "empty-file", f"The file has no line ({len(head)} bytes). Send JSON Lines: one object a line."
-            )
+            raise EmptyFile(f"The file has no line ({len(head)} bytes). Send JSON Lines: one object a line.")
         return None
     if len(head) < len(_BOM) and _BOM.startswith(head) and not final:
         return None

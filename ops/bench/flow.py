@@ -177,8 +177,8 @@ def _chart(runs: list[Run]) -> str:
 
 class Limit:
     """The same edges as the service merged, by PostgreSQL alone, into a table that held the same ones before: one
-    sorted INSERT … ON CONFLICT from a local table, one backend, in one go, without counting, ledger or HTTP. `apply` must
-    follow every upload.
+    sorted INSERT … ON CONFLICT from a local table, one backend, in one go, without counting, ledger or HTTP. `apply`
+    must follow every upload.
     """
 
     def __init__(self, conn: Connection) -> None:

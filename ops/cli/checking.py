@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 import msgspec
 import polars as pl
 
-from app.errors import BadRequest, UploadRefused
+from app import errors
+from app.errors import BadRequest, NoRows, RowWithoutEnd
 from app.graph.mentions import PROFILES, count
 from app.posts.encodings import transcoder
 from app.posts.options import ColumnNames, Format, InputFormat, Options, RejectLimit
@@ -139,7 +140,7 @@ class _File:
             self._cut(self._format, final=True)
         report = self._report
         if not report.rows_received:
-            raise UploadRefused("no-rows", "the file has no row: a header at most, and empty lines.")
+            raise NoRows("the file has no row: a header at most, and empty lines.")
         edges = self._edges.unique()
         report.edges = len(edges)
         report.users = pl.concat([edges["source"], edges["target"]]).n_unique()
@@ -164,8 +165,7 @@ class _File:
         data = bytes(self._buffer)
         found = self._reader.cut(data, delimiter=form.delimiter, final=final)
         if found.end == 0 and not final and len(data) > self._batch_bytes + LONGEST_ROW_SEARCH:
-            raise UploadRefused(
-                "row-too-long",
+            raise RowWithoutEnd(
                 f"the row that begins on line {self._line} does not end within {len(data)} bytes: this is not the "
                 f"{self._options.format} it is said to be.",
             )
@@ -207,12 +207,11 @@ class _File:
         self._rejected(form, found)
 
 
-class TooManyRejects(UploadRefused):
-    """The upload was refused; nothing of it was applied."""
+class TooManyRejects(errors.TooManyRejects):
+    """More rows were rejected than the upload allows."""
 
     def __init__(self, report: Report) -> None:
         super().__init__(
-            "too-many-rejects",
-            f"{report.rows_rejected} of {report.rows_received} rows are rejected, more than --max-rejects allows.",
+            f"{report.rows_rejected} of {report.rows_received} rows are rejected, more than --max-rejects allows."
         )
         self.report = report

@@ -166,7 +166,9 @@ def export(
         if target.exists() and not force:
             raise BadRequest(f"{target} exists already: name another file, or give --force.")
     params = [(name, _text(value)) for name, value in filters.items() if value is not None and value is not False]
-    params += [("user", handle) for handle in user] + ([("guard", "false")] if no_guard else [])
+    params += [("user", handle) for handle in user] + (
+        [("guard", "false")] if no_guard and chosen.name.endswith(".csv") else []
+    )
     with (
         client_of(api, data) as client,
         client.download(f"/export/{chosen.name}", params) as answer,

@@ -355,7 +355,7 @@ def test_a_delta_that_cannot_be_merged_is_set_aside(conn: Connection, settings: 
 
     apply_all(settings, now=now)
     assert (state(conn, bad), state(conn, good)) == ("applying", "applied")
-    assert "shard" in postgres.scalars(conn, "SELECT error ->> 'detail' FROM batches WHERE error IS NOT NULL")[0]
+    assert "Shard" in postgres.scalars(conn, "SELECT error ->> 'detail' FROM batches WHERE error IS NOT NULL")[0]
     withdrawal.cancel(conn, bad, parameters, now=now)
     assert state(conn, bad) == "cancelled"
     assert edges(conn, now) == {("ada", "cy"): Held(1, 1.0)}

@@ -204,11 +204,11 @@ def test_no_more_targets_are_remembered_than_there_is_room_for(graph: Api) -> No
     question = Question(b"", None, timed=False)
 
     for number in range(MOST_TARGETS + 1):
-        answers.remember(b"/%d" % number, question)
-    answers.remember(b"/" + b"a" * LONGEST_TARGET, question)
+        answers.note(b"/%d" % number, question)
+    answers.note(b"/" + b"a" * LONGEST_TARGET, question)
 
-    assert (answers.known(b"/0"), answers.known(b"/1")) == (None, question)
-    assert answers.known(b"/" + b"a" * LONGEST_TARGET) is None
+    assert (answers.asked_by(b"/0"), answers.asked_by(b"/1")) == (None, question)
+    assert answers.asked_by(b"/" + b"a" * LONGEST_TARGET) is None
 
 
 def test_what_failed_is_not_kept(graph: Api) -> None:

@@ -118,7 +118,7 @@ def test_archived_edges_if_asked(graph: Api, domain: Connection, now: datetime) 
 REFUSED = {
     "user=zoe": (404, "Nobody called 'zoe'"),
     "user=@": (400, "'@' is no handle"),
-    "depth=3": (400, "'depth' has to be a whole number up to 2"),
+    "depth=3": (400, "'depth' has to be a whole number from 0 to 2"),
     "as_of=yesterday": (400, "'as_of' has to be an instant"),
     "as_of=2026-01-12T11:00:00": (400, "'as_of' has to be an instant"),
     "since=2026-01-12T11:00:00": (400, "'since' has to be an instant"),

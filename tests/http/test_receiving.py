@@ -318,9 +318,12 @@ def test_queries_that_are_not_understood(
 @pytest.mark.parametrize(
     ("params", "wanted"),
     [
-        ({"priority": "hurry"}, "Query parameter 'priority' has to be one of: urgent, bulk."),
+        ({"priority": "hurry"}, "Query parameter 'priority' has to be urgent or bulk."),
         ({"dry_run": "perhaps"}, "Query parameter 'dry_run' has to be true or false."),
-        ({"max_rejects": "few"}, "Query parameter 'max_rejects' has to be a number, or a share such as 5%."),
+        (
+            {"max_rejects": "few"},
+            "Query parameter 'max_rejects' has to be a number of rows such as 100, or a share such as 5%.",
+        ),
     ],
 )
 def test_a_parameter_that_is_not_understood_is_answered_with_what_is_wanted(

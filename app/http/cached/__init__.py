@@ -1,1 +1,1 @@
-"""Answers about the graph, kept until the graph changes."""
+"""Answers about the graph, cached until the graph changes: handlers ask answers, and answers ask the cache in Redis."""

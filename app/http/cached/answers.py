@@ -1,8 +1,8 @@
-"""The answers of one process: at hand, or worked out; told by an ETag from newer ones.
+"""The answers of one process: cached or worked out, each with an ETag that tells it from newer answers.
 
-An answer is a function of what was asked, of the minute it was asked for, and of the graph's version. The version is
-read from PostgreSQL for every request, after it came: one reading serves all that wait for it, and none is remembered.
-So a request never gets an answer that is older than itself, whatever is in Redis. (Users who have no edge make no
+An answer is a function of the question, of the minute that the question is about, and of the graph's version. Each
+request has the version read from PostgreSQL after the request came. One reading serves all requests that wait for it,
+and no reading is kept. So no answer is older than its request, whatever is in Redis. (Users without an edge make no new
 version: a list of users may lack them.)
 """
 
@@ -35,21 +35,21 @@ NAME = "mentiongraph"
 
 _TAG_BYTES = 16
 MOST_TARGETS, LONGEST_TARGET = 10_000, 512
-"""Targets of requests that are remembered, some 20 MB at most, and bytes of such a target."""
+"""Number of known targets (some 20 MB at most), and bytes of a target that may become known."""
 
 Work: TypeAlias = Callable[[], Awaitable[object]]
 T = TypeVar("T")
 
 
 class Version(NamedTuple):
-    """The graph's, and which of PostgreSQL's sessions told it: after a fail-over an earlier one may come again."""
+    """The graph's version, and the PostgreSQL session that told it: after a fail-over an earlier version may return."""
 
     vector: str
     backend: int
 
 
 class Versions:
-    """Reads the version for all who ask meanwhile; none gets one that was read before they asked."""
+    """Reads the version for all requests that wait. No request gets a version that was read before it asked."""
 
     def __init__(self, pool: AsyncConnectionPool[AsyncConnection], *, pgbouncer: bool) -> None:
         self._pool = pool
@@ -57,7 +57,7 @@ class Versions:
         self.current_for: Together[None, Version] = Together(self._read)
 
     async def current(self) -> Version:
-        """Raises psycopg.OperationalError."""
+        """The graph's version now. Raises psycopg.OperationalError."""
         return await self.current_for(None)
 
     async def _read(self, asked: Sequence[None]) -> Sequence[Version]:
@@ -66,7 +66,7 @@ class Versions:
         except psycopg.Error as error:
             if isinstance(error, PoolTimeout) or not server_failed(error):
                 raise
-            # The connection was lost while nobody used it. To check it each time would take as long as to ask.
+            # The connection was lost while nobody used it. A check before each use would take as long as the question.
             await self._pool.drain()
             version = await self._ask()
         return [version] * len(asked)
@@ -80,7 +80,7 @@ class Versions:
 
 
 class _Outcome(NamedTuple):
-    """A body, what Cache-Status says of it, and whether it is what the graph says at one version."""
+    """A body, its Cache-Status, and whether the whole body is what the graph says at one version (`settled`)."""
 
     body: bytes
     status: str
@@ -88,31 +88,31 @@ class _Outcome(NamedTuple):
 
 
 class Question(NamedTuple):
-    """What is asked: the same for every way of asking the same."""
+    """What a request asks: equal for all requests that mean the same."""
 
     what: bytes
     as_of: datetime | None
-    """The instant that was asked for. None: the minute that has begun."""
+    """The instant that the request names. None: the minute that has begun."""
     timed: bool
     """Whether the answer depends on an instant."""
 
 
 class Key(NamedTuple):
-    """What an answer is kept under."""
+    """What an answer is cached under."""
 
     version: Version
     at: datetime | None
-    """The instant that is meant."""
+    """The instant that the answer is about."""
     tag: str
 
 
 class Answers:
-    """The answers of one process. Without Redis each is worked out anew; ETags are the same."""
+    """The answers of one process. Without Redis each answer is worked out anew, with the same ETag."""
 
     def __init__(self, settings: Settings, clock: Callable[[], datetime]) -> None:
         self.cache = Cache(settings)
         self._clock = clock
-        # A connection of its own: an answer that is kept does not wait for those that are worked out.
+        # A connection of its own: a cached answer does not wait for answers that are worked out.
         self._pool: AsyncConnectionPool[AsyncConnection] = async_pool(
             settings.database_url,
             role="version",
@@ -126,7 +126,7 @@ class Answers:
         self._under_way: dict[str, asyncio.Future[_Outcome]] = {}
         self._known: dict[bytes, Question] = {}
         self.waiting = 0
-        """How many wait for an answer that another one's request works out."""
+        """Requests that wait for an answer which another request works out."""
 
     @property
     def counters(self) -> Counters:
@@ -142,29 +142,29 @@ class Answers:
         await self._pool.close(seconds)
 
     async def key(self, question: Question) -> Key:
-        """Of the answer as of now. Raises psycopg.OperationalError."""
+        """The key of the question's answer now. Raises psycopg.OperationalError."""
         version = await self._versions.current()
         at = question.as_of or minute(self._clock()) if question.timed else None
-        # A digest that nobody can find two questions for: an answer is kept under it.
+        # A digest for which nobody can find two questions, since one client's answer serves another client.
         digest = hashlib.blake2b(self._release, digest_size=_TAG_BYTES)
         for part in (version.vector.encode(), at.isoformat().encode() if at else b"", question.what):
             digest.update(part)
             digest.update(b"\0")
         return Key(version, at, digest.hexdigest())
 
-    def known(self, target: bytes) -> Question | None:
-        """What a request with this target asks, if one was answered."""
+    def asked_by(self, target: bytes) -> Question | None:
+        """What a request with this target asks, if such a request was answered before."""
         return self._known.get(target)
 
-    def remember(self, target: bytes, question: Question) -> None:
-        """A request with this target asks this, whoever sends it."""
+    def note(self, target: bytes, question: Question) -> None:
+        """Note what every request with this target asks."""
         if len(target) <= LONGEST_TARGET:
             self._known[target] = question
             if len(self._known) > MOST_TARGETS:
                 del self._known[next(iter(self._known))]
 
-    async def at_hand(self, key: Key, if_none_match: str | None) -> Answer[Any] | None:
-        """The answer, if nothing has to be worked out for it."""
+    async def cached(self, key: Key, if_none_match: str | None) -> Answer[Any] | None:
+        """The answer, if it is cached or the client has it."""
         if if_none_match is not None and _matches(if_none_match, key.tag):
             self.counters.not_modified += 1
             return Answer(HTTPStatus.NOT_MODIFIED, b"", key.tag, "hit; detail=not-modified")
@@ -174,12 +174,12 @@ class Answers:
         self.counters.hits += 1
         return _answered(_Outcome(body, "hit", settled=True), key, if_none_match)
 
-    async def answer(self, key: Key, if_none_match: str | None, work: Work) -> Answer[Any]:
-        """The answer, which is not at hand, from what `work` returns. Raises what `work` does."""
+    async def work_out(self, key: Key, if_none_match: str | None, work: Work) -> Answer[Any]:
+        """The answer that is not cached, from what `work` returns. Raises what `work` raises."""
         return _answered(await self._outcome(key, work), key, if_none_match)
 
     async def _outcome(self, key: Key, work: Work) -> _Outcome:
-        """Of those who ask the same at the same version one works, and the others wait for it."""
+        """One of the requests that ask the same at the same version works, and the others wait for its answer."""
         under_way = self._under_way.get(key.tag)
         if under_way is not None:
             self.waiting += 1
@@ -188,7 +188,7 @@ class Answers:
             if not under_way.cancelled():
                 self.counters.hits += 1
                 return under_way.result()._replace(status="hit; detail=shared")
-            # It failed. What failed there may have been somebody else's patience: everybody tries for himself.
+            # The other request failed, perhaps because its client left. So each request that waited tries by itself.
             return await self._work_out(key, work)
         future = asyncio.get_running_loop().create_future()
         self._under_way[key.tag] = future
@@ -204,8 +204,8 @@ class Answers:
     async def _work_out(self, key: Key, work: Work) -> _Outcome:
         self.counters.misses += 1
         body = encode_json(await work())
-        # What the work read in several statements was all of this version, if it still is the version afterwards: it
-        # changes in the transactions that change the graph, and what one statement sees, the next one sees, too.
+        # If the version is the same after the work as before, all of the work's statements read this version: the
+        # version changes in the transactions that change the graph, and a later statement sees what an earlier one saw.
         settled = await self._versions.current() == key.version
         stored = settled and self.cache.put(key.tag, body)
         self.counters.stored += stored
@@ -215,10 +215,10 @@ class Answers:
 
 
 class Answer(Response[T], Generic[T]):
-    """A body that is encoded already, with what tells clients to ask again, and how."""
+    """An encoded body, with the headers that tell clients how to ask for it again."""
 
     def __init__(self, status: HTTPStatus, body: bytes, tag: str | None, cache_status: str) -> None:
-        # Litestar's own makes a dozen objects of an answer, and this is what the fastest answers are made of.
+        # Litestar's own response makes a dozen objects, which the fastest answers can do without.
         self.status_code = int(status)
         self._body = body
         self._headers = [
@@ -226,7 +226,7 @@ class Answer(Response[T], Generic[T]):
             (b"cache-status", f"{NAME}; {cache_status}".encode()),
         ]
         if tag is not None:
-            # Weak: writing weights down may change their last digits, and makes no new version.
+            # Weak: decay may change a weight's last digits without making a new version.
             self._headers.append((b"etag", f'W/"{tag}"'.encode()))
         if status is HTTPStatus.OK:
             self._headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
@@ -247,12 +247,12 @@ def _answered(found: _Outcome, key: Key, if_none_match: str | None) -> Answer[An
 
 
 def _matches(if_none_match: str, tag: str) -> bool:
-    """RFC 9110, 13.1.2: any of a list, weak or not."""
+    """Whether the header names the tag: RFC 9110, 13.1.2, weak comparison with each tag of a list."""
     return any(each.strip().removeprefix("W/") == f'"{tag}"' for each in if_none_match.split(","))
 
 
 def release() -> bytes:
-    """A digest of the code: another release may answer the same question otherwise."""
+    """A digest of the code, since another release may answer the same question otherwise."""
     digest = hashlib.blake2b(digest_size=_TAG_BYTES)
     for root, pattern in ((Path(__file__).parents[2], "**/*.py"), (sql.ROOT, "**/*.sql")):
         for file in sorted(root.glob(pattern)):

@@ -1,7 +1,7 @@
-"""Answers kept in Redis for a while, so that PostgreSQL is not asked the same again. Nobody waits for one that is away.
+"""Answers cached in Redis for a while, so that PostgreSQL is not asked the same again. Nobody waits for a lost Redis.
 
-An answer is kept under a digest of what was asked and of the graph's version, so it is never wrong, only useless after
-a while: it goes by itself. Whatever Redis does, the worst is that an answer is worked out anew.
+An answer is cached under a digest of the question and of the graph's version. So a cached answer is never wrong; it
+only becomes useless, and then expires. Whatever Redis does, the worst result is that an answer is worked out anew.
 """
 
 from __future__ import annotations
@@ -27,45 +27,48 @@ Question = TypeVar("Question")
 Answer = TypeVar("Answer")
 
 TIMEOUT = 0.2
-"""Seconds that Redis has to answer; then it counts as away, and is asked by nobody until it was seen to answer."""
+"""Seconds that Redis has for an answer. After them Redis counts as away, and nobody asks it until it answers again."""
 CONNECT_TIMEOUT = 3.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
-"""Seconds between two looks whether it is there again; the pause doubles."""
+"""Seconds between two looks whether Redis is back; the pause doubles."""
 FULL_SECONDS = 5.0
-"""For how long nothing is sent to a Redis that takes nothing."""
+"""Seconds for which nothing is sent to a Redis that refused to store something."""
 
 LARGEST = 256 << 10
-"""Bytes of an answer that is worth being kept."""
+"""Bytes of the largest answer that is cached."""
 SHORT = 1 << 10
-"""Bytes up to which an answer is not worth being compressed."""
+"""Bytes up to which an answer is not compressed."""
 OVERHEAD = 128
-"""Bytes that Redis needs for a key and its expiry, about."""
+"""Bytes that Redis needs for a key and its expiry, roughly."""
 WAITING_BYTES = 1 << 20
-"""Bytes of answers that may wait to be sent: beyond it, they are not kept."""
+"""Bytes of answers that may wait to be sent to Redis. Further answers are not cached."""
 
 _PLAIN, _ZSTD = b"1", b"2"
 _HEAD = 9
-"""Bytes before an answer: its form, and a checksum of key and answer."""
+"""Bytes before an answer: the answer's form, and a checksum of key and answer."""
 
 
 class Counters(msgspec.Struct):
     """What became of the questions since the process began."""
 
     hits: int = 0
+    """Answers that came from the cache, or from another request that asked the same."""
     not_modified: int = 0
-    """Answered 304: the client had the answer itself."""
+    """Requests answered with 304, because the client had the answer."""
     misses: int = 0
+    """Answers that were worked out."""
     stored: int = 0
+    """Answers that were worked out and cached."""
     not_stored: int = 0
-    """Too large, or more than there is room for, or outdated before it was ready."""
+    """Answers that were worked out and not cached: too large, no room, or outdated before they were ready."""
     damaged: int = 0
-    """Values in Redis that are none of ours; they were replaced."""
+    """Values in Redis that this service did not write. It replaced them."""
     failures: int = 0
-    """How many times Redis failed or was late."""
+    """Times that Redis failed or was late."""
 
 
 class Together(Generic[Question, Answer]):
-    """Asks one question at a time; those who come meanwhile are asked together by the next, which begins after them."""
+    """Asks in turns. Questions that come during a turn wait, and the next turn asks all of them together."""
 
     def __init__(self, ask: Callable[[Sequence[Question]], Awaitable[Sequence[Answer]]]) -> None:
         self._ask = ask
@@ -104,7 +107,7 @@ class Together(Generic[Question, Answer]):
                 future.cancel()
 
     async def close(self) -> None:
-        """Whoever waits is cancelled."""
+        """Cancel everybody who waits."""
         if self._asking is not None:
             self._asking.cancel()
             await asyncio.wait({self._asking})
@@ -157,7 +160,7 @@ class Cache:
     # Asking
 
     async def get(self, key: str) -> bytes | None:
-        """The answer kept under the key. None: there is none, or Redis does not say."""
+        """The answer that is cached under the key; None if there is no answer, or Redis does not say."""
         if not self._there:
             return None
         full_key = self._prefix + key.encode()
@@ -179,10 +182,10 @@ class Cache:
                 await self._lost(error)
         return [None] * len(keys)
 
-    # Keeping
+    # Storing
 
     def put(self, key: str, answer: bytes) -> bool:
-        """Keep the answer; by and by, so that nobody waits. False: it is not kept."""
+        """Cache the answer, in the background so that nobody waits. Returns whether Redis will get the answer."""
         if not self._there or len(answer) > LARGEST or time.time() < self._full_until:
             return False
         full_key = self._prefix + key.encode()
@@ -206,7 +209,7 @@ class Cache:
             self._sending, self._sending_bytes, self._sender = [], 0, None
 
     async def _write(self, sent: list[tuple[bytes, bytes]]) -> None:
-        """What a period writes is counted, by all processes together. It is gone when the next one but one begins."""
+        """Write, and count the bytes of the period, which all processes share. They expire within two periods."""
         period = int(time.time() / self._seconds)
         counter = self._prefix + b"written:%d" % period
         pipeline = self._client.pipeline(transaction=False)
@@ -224,7 +227,7 @@ class Cache:
         if isinstance(error, redis.ResponseError) and not isinstance(error, redis.ReadOnlyError):
             # No memory left, or no replica: what it has, it still gives.
             if time.time() >= self._full_until:
-                log.warning("Redis keeps no answers at present", error=str(error))
+                log.warning("Redis takes no answers at present", error=str(error))
             self._full_until = time.time() + FULL_SECONDS
             self.counters.failures += 1
         else:
@@ -270,7 +273,7 @@ def _sealed(key: bytes, answer: bytes) -> bytes:
 
 
 def _opened(key: bytes, value: bytes) -> bytes | None:
-    """None: it is not what we put under this key."""
+    """The answer in the value; None if this service did not put the value under this key."""
     form, checksum, body = value[:1], value[1:_HEAD], value[_HEAD:]
     if form not in {_PLAIN, _ZSTD} or checksum != xxhash.xxh3_64_digest(key + body):
         return None

@@ -1,16 +1,17 @@
-"""Handlers whose answers about the graph serve until the graph changes.
+"""Handlers whose answers about the graph are cached until the graph changes.
 
-What a request asks is remembered by its target: the next one with the same is answered before it is routed, parsed and
-checked, if its answer is at hand.
+The first request with a target is routed, parsed and checked, and what the target asks is noted. The next request with
+the same target needs none of these steps: `cached_first` answers it before the router sees it, if the answer is cached.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
+from dataclasses import dataclass
+from functools import partial, wraps
 from http import HTTPStatus
-from typing import Annotated, Any, Protocol, TypeAlias, cast, get_type_hints
+from typing import Any, Protocol, cast
 
 import msgspec
 import psycopg
@@ -18,10 +19,12 @@ from litestar import Response, get
 from litestar.datastructures import ResponseHeader
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
-from litestar.params import HeaderParameter
+from litestar.openapi.spec import OpenAPIType, Operation, Parameter, Schema
+from litestar.response.base import ASGIResponse
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from app.http.cached.answers import Answer, Answers, Key, Question, Work
+from app.http.cached.answers import Answer, Answers, Key, Question
+from app.http.openapi.examples import answering
 from app.http.parameters import moment
 from app.posts.handles import fold
 
@@ -29,17 +32,18 @@ _HANDLES = frozenset({"handle", "source", "target"})
 """Parameters that hold a handle: its spelling makes no difference to an answer."""
 
 _HEADERS = (
-    ResponseHeader("ETag", documentation_only=True, description="Of this answer; to be sent back as If-None-Match."),
-    ResponseHeader(
-        "Cache-Status", documentation_only=True, description="Whether the answer was kept from before (RFC 9211)."
-    ),
+    ResponseHeader("ETag", documentation_only=True, description="Tag of this answer, to be sent as If-None-Match."),
+    ResponseHeader("Cache-Status", documentation_only=True, description="Whether the answer was cached (RFC 9211)."),
 )
-IfNoneMatch: TypeAlias = Annotated[
-    str | None,
-    HeaderParameter(name="If-None-Match", description="The ETag of an answer that is at hand; 304 if it still holds."),
-]
+_IF_NONE_MATCH = Parameter(
+    name="If-None-Match",
+    param_in="header",
+    schema=Schema(type=OpenAPIType.STRING),
+    description="The ETag of an answer that the client has. The server answers 304 if that answer still holds.",
+)
+_NOT_MODIFIED = ResponseSpec(None, description="The answer that If-None-Match names still holds.")
 
-Handler: TypeAlias = Callable[..., Awaitable[Any]]
+Handler = Callable[..., Awaitable[Any]]
 
 
 class _Services(Protocol):
@@ -49,66 +53,82 @@ class _Services(Protocol):
 def get_cached(
     path: str,
     *,
+    example: object,
     responses: Mapping[int, ResponseSpec],
     **options: Any,  # noqa: ANN401 (those of `get`)
 ) -> Callable[[Handler], HTTPRouteHandler]:
-    """`get` for what the graph says: the answer is kept until the graph changes.
+    """`get` for a question about the graph: the answer is cached until the graph changes.
 
-    The handler takes `services: Injected`, and if its answer depends on an instant `as_of: AsOf`: it gets the one that
-    is meant. Its answer, a struct, depends on nothing but its parameters and the graph: the same for every spelling of
-    a handle, the same for everybody.
+    The handler takes `services: Injected`. If the answer depends on an instant, the handler also takes `as_of: AsOf`,
+    and is called with the instant that is meant. The answer, a struct, depends on nothing but the parameters and the
+    graph. It is the same for every spelling of a handle, and the same for everybody.
     """
-    not_modified = ResponseSpec(None, description="What the client has, by its If-None-Match, still holds.")
     decorate = get(
         path,
-        responses={HTTPStatus.NOT_MODIFIED.value: not_modified, **responses},
+        responses={HTTPStatus.NOT_MODIFIED.value: _NOT_MODIFIED, **responses},
         response_headers=_HEADERS,
+        operation_class=_conditional(answering(example)),
         **options,
     )
-    return lambda handler: decorate(_kept(path, handler))
+    return lambda handler: decorate(_cached(handler))
 
 
-def _kept(path: str, handler: Handler) -> Handler:
-    hints = get_type_hints(handler, include_extras=True)
+def _conditional(operation: type[Operation]) -> type[Operation]:
+    """The operation, with If-None-Match among its parameters. The header itself is read from the request's scope."""
+
+    @dataclass
+    class _Conditional(operation):
+        def __post_init__(self) -> None:
+            super().__post_init__()  # pyright: ignore[reportAttributeAccessIssue]
+            self.parameters = [*(self.parameters or ()), _IF_NONE_MATCH]
+
+    return _Conditional
+
+
+def _cached(handler: Handler) -> Handler:
     parameters = inspect.signature(handler).parameters
     if "services" not in parameters:
-        raise TypeError(f"{handler.__qualname__} takes no `services`: its answers cannot be kept")
+        raise TypeError(f"{handler.__qualname__} takes no `services`: its answers cannot be cached")
     timed = "as_of" in parameters
 
-    async def answer(
-        services: _Services,
-        scope: Scope,
-        if_none_match: str | None = None,  # for the document: it is read with all lines of this name
-        **asked: Any,  # noqa: ANN401
-    ) -> Response[Any]:
-        answers = services.answers
-        if_none_match = _if_none_match(scope)
+    @wraps(handler)
+    async def answer(services: _Services, **asked: Any) -> Response[Any]:  # noqa: ANN401
+        return CachedAnswer(partial(handler, services=services), services.answers, asked, timed=timed)
 
-        def work(key: Key) -> Work:
-            return partial(handler, services=services, **(asked | {"as_of": key.at} if timed else asked))
+    return answer
 
-        key = _looked_for(scope)
+
+class CachedAnswer(Response[Any]):
+    """A response that is looked for in the cache, or worked out by the handler, when it is sent."""
+
+    def __init__(self, handler: Handler, answers: Answers, asked: dict[str, Any], *, timed: bool) -> None:
+        # Like Answer, it has nothing of what Litestar's own response prepares.
+        self._handler = handler
+        self._answers = answers
+        self._asked = asked
+        self._timed = timed
+
+    def to_asgi_response(self, *_: object, **__: object) -> ASGIResponse:
+        answer: Any = self._send
+        return answer
+
+    async def _send(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found = await self._find(scope, _if_none_match(scope))
+        await found.send(scope, receive, send)
+
+    async def _find(self, scope: Scope, if_none_match: str | None) -> Answer[Any]:
+        key = _missed(scope)
         if key is not None:
-            return await answers.answer(key, if_none_match, work(key))
-        question = _question(path, asked, timed=timed)
-        key = await answers.key(question)
-        found = await answers.at_hand(key, if_none_match) or await answers.answer(key, if_none_match, work(key))
-        answers.remember(_target(scope), question)
+            return await self._work_out(key, if_none_match)
+        question = _question(scope["path_template"], self._asked, timed=self._timed)
+        key = await self._answers.key(question)
+        found = await self._answers.cached(key, if_none_match) or await self._work_out(key, if_none_match)
+        self._answers.note(_target(scope), question)
         return found
 
-    answer.__name__, answer.__qualname__ = handler.__name__, handler.__qualname__
-    answer.__module__, answer.__doc__ = handler.__module__, handler.__doc__
-    result = Response[hints.pop("return")]
-    answer.__annotations__ = {**hints, "scope": Scope, "if_none_match": IfNoneMatch, "return": result}
-    kinds = [each.replace(annotation=hints[name]) for name, each in parameters.items()]
-    by_name = inspect.Parameter.KEYWORD_ONLY
-    more = [
-        inspect.Parameter("scope", by_name, annotation=Scope),
-        inspect.Parameter("if_none_match", by_name, default=None, annotation=IfNoneMatch),
-    ]
-    signature = inspect.Signature([*kinds, *more], return_annotation=result)
-    answer.__signature__ = signature  # pyright: ignore[reportFunctionMemberAccess]
-    return answer
+    async def _work_out(self, key: Key, if_none_match: str | None) -> Answer[Any]:
+        asked = self._asked | {"as_of": key.at} if self._timed else self._asked
+        return await self._answers.work_out(key, if_none_match, partial(self._handler, **asked))
 
 
 def _question(path: str, asked: Mapping[str, Any], *, timed: bool) -> Question:
@@ -123,37 +143,38 @@ def _question(path: str, asked: Mapping[str, Any], *, timed: bool) -> Question:
     )
 
 
-# Before the handlers --------------------------------------------------------------------------------------------------
+# Before the router ----------------------------------------------------------------------------------------------------
 
 _KEY = "mentiongraph.key"
-"""In the scope of a request whose answer was looked for: its key, if it is not at hand; or why there is none."""
+"""In the scope of a request with a known target that missed the cache: the key, or why PostgreSQL gave none."""
 
 
-def at_hand_first(app: ASGIApp) -> ASGIApp:
-    """The app, with requests that ask what was asked before answered at once, if the answer is at hand."""
+def cached_first(app: ASGIApp) -> ASGIApp:
+    """The app; a request with a known target is answered at once, if its answer is cached."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        found = await _at_hand(scope) if scope["type"] == "http" and scope["method"] == "GET" else None
+        found = await _cached_answer(scope) if scope["type"] == "http" and scope["method"] == "GET" else None
         await (app if found is None else found.send)(scope, receive, send)
 
     return answer
 
 
-async def _at_hand(scope: Scope) -> Answer[Any] | None:
+async def _cached_answer(scope: Scope) -> Answer[Any] | None:
     services: _Services = scope["litestar_app"].state["services"]
-    question = services.answers.known(_target(scope))
+    question = services.answers.asked_by(_target(scope))
     if question is None:
         return None
     try:
         key = await services.answers.key(question)
     except psycopg.Error as error:
-        _extended(scope)[_KEY] = error  # to be answered as whatever goes wrong is
+        _extended(scope)[_KEY] = error  # the app answers it as any other failure
         return None
     _extended(scope)[_KEY] = key
-    return await services.answers.at_hand(key, _if_none_match(scope))
+    return await services.answers.cached(key, _if_none_match(scope))
 
 
-def _looked_for(scope: Scope) -> Key | None:
+def _missed(scope: Scope) -> Key | None:
+    """The key that was looked for in vain before the router saw the request. Raises psycopg.Error."""
     found: Key | psycopg.Error | None = _extended(scope).get(_KEY)
     if isinstance(found, psycopg.Error):
         raise found
@@ -165,11 +186,11 @@ def _extended(scope: Scope) -> dict[str, Any]:
 
 
 def _target(scope: Scope) -> bytes:
-    """As it was sent."""
+    """The path and the query as they were sent."""
     return scope["raw_path"] + b"?" + scope["query_string"]
 
 
 def _if_none_match(scope: Scope) -> str | None:
-    """Of all lines with the name (RFC 9110, 5.3)."""
+    """The header, from all lines with its name (RFC 9110, 5.3)."""
     lines = [value.decode("latin-1") for name, value in scope["headers"] if name == b"if-none-match"]
     return ", ".join(lines) or None

@@ -1,1 +1,1 @@
-"""The OpenAPI document, its examples, and its page at /doc."""
+"""The OpenAPI document, its examples, its page at /doc, and the guide at /guide."""

@@ -1,4 +1,4 @@
-"""The OpenAPI pages at /doc. Everything they need is in this package: they work without a network."""
+"""The OpenAPI document and its page at /doc. Every file of the page is in this package, so no network is needed."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from litestar import Request, Router
+from litestar import Request, Router, get
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.openapi.spec import License, Tag
+from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
+
+from app.errors import PROBLEM_TYPE_PREFIX, Where, problems
 
 PATH = "/doc"
 STATIC_PATH = "/static"
@@ -20,11 +23,26 @@ _DESCRIPTION = """\
 Who mentions whom: CSV files of posts become a weighted graph of @mentions, kept in PostgreSQL, each file exactly once.
 
 1. `POST /uploads` takes a file in; the answer's `Location` is its entry in the ledger.
-2. `GET /uploads/{upload_id}` says how far it is, until its state is `applied`.
-3. `GET /users/{handle}`, `GET /edges` and `GET /export/edges.csv` read the graph.
+2. `GET /uploads/{{upload_id}}` says how far it is, until its state is `applied`.
+3. `GET /users/{{handle}}`, `GET /edges` and `GET /export/edges.csv` read the graph.
 
-Whatever fails is answered by a problem document (RFC 9457, `application/problem+json`). Instants are ISO 8601 with an
-offset, sizes are bytes. Pages are followed by their `next`, which is null on the last one.
+Instants are ISO 8601 with an offset, and sizes are bytes. `next` is the path of the next page, and null on the last
+page. HEAD is answered wherever GET is. Unknown query parameters get 400, with the names of the known ones.
+
+### Problems
+A request that fails is answered with a problem document (RFC 9457, `application/problem+json`). `type` is
+`{prefix}` and one of the names below. Each endpoint lists the problems that it answers. Every path answers
+`method-not-allowed` to a method that it does not take, and a path that does not exist answers `not-found`.
+
+| Status | Type | What happened | What to do |
+|---|---|---|---|
+{problems}
+
+The `error` of an upload or batch is a problem document, too:
+
+| Type | What happened | What to do |
+|---|---|---|
+{kept}
 """
 
 _PAGE = """\
@@ -50,7 +68,7 @@ _PAGE = """\
 
 
 class _SwaggerUI(OpenAPIRenderPlugin):
-    """Swagger UI from our own files; Litestar's plugin writes its page around a CDN and an OAuth redirect."""
+    """Swagger UI from our own files. The page of Litestar's plugin needs a CDN and has an OAuth redirect."""
 
     def __init__(self) -> None:
         super().__init__(path="/")
@@ -61,27 +79,45 @@ class _SwaggerUI(OpenAPIRenderPlugin):
 
 
 def config() -> OpenAPIConfig:
-    """What the document says about the API as a whole."""
+    """The document's parts about the API as a whole."""
     return OpenAPIConfig(
         title="mentiongraph",
         version=_version(),
-        description=_DESCRIPTION,
+        description=_description(),
         license=License(name="Apache-2.0", identifier="Apache-2.0"),
         path=PATH,
         render_plugins=[_SwaggerUI()],
         use_handler_docstrings=True,
         tags=[
-            Tag("uploads", "Files on their way into the graph, and the ledger that keeps account of them."),
+            Tag("uploads", "Files on their way into the graph, as the ledger records them."),
             Tag("graph", "Users, and the edges between them. Weights halve every half-life since the last mention."),
-            Tag("exports", "The graph as files for other tools, each from one snapshot, sent as it is read."),
-            Tag("health", "For whoever runs it."),
+            Tag("rankings", "The heaviest edges and users, and the users whom others mention more than before."),
+            Tag("exports", "The graph as files for other tools. Each file is one snapshot of the graph."),
+            Tag("health", "How the service is, for its operators."),
         ],
     )
 
 
+@get("/", include_in_schema=False, sync_to_thread=False)
+def root() -> Redirect:
+    """Leads from the server's bare address to a page."""
+    return Redirect(PATH, status_code=302)
+
+
 def static_files() -> Router:
-    """The files of the pages."""
+    """The files of the page at /doc."""
     return create_static_files_router(STATIC_PATH, [STATIC], include_in_schema=False)
+
+
+def _description() -> str:
+    rows = {where: [kind for kind in problems() if kind.where is where] for where in (Where.HTTP, Where.LEDGER)}
+    return _DESCRIPTION.format(
+        prefix=PROBLEM_TYPE_PREFIX,
+        problems="\n".join(
+            f"| {kind.status} | {kind.code} | {kind.title}. | {kind.to_do} |" for kind in rows[Where.HTTP]
+        ),
+        kept="\n".join(f"| {kind.code} | {kind.title}. | {kind.to_do} |" for kind in rows[Where.LEDGER]),
+    )
 
 
 def _version() -> str:

@@ -1,4 +1,4 @@
-"""What the OpenAPI document shows as answers. A test reads each as the struct it stands for."""
+"""Answers that the OpenAPI document shows as examples. A test reads each as the struct that it stands for."""
 
 from __future__ import annotations
 
@@ -159,6 +159,7 @@ HISTORY: dict[str, Any] = {
 }
 LIVE = {"status": "live"}
 READY = {"status": "ready", "postgresql": "ready", "redis": "ready"}
+NOT_READY = {"status": "not ready", "postgresql": "does not answer", "redis": "ready"}
 CACHE = {
     "state": "ready",
     "since_start": {
@@ -197,7 +198,7 @@ FLEET = {
 
 
 def answering(example: object) -> type[Operation]:
-    """An operation whose successful answer is shown as `example`."""
+    """An operation class that shows `example` as the successful answer."""
 
     @dataclass
     class _Answering(Operation):

@@ -1,4 +1,4 @@
-"""What the OpenAPI document shows as answers about the graph. A test reads each as the struct it stands for."""
+"""Answers about users and edges that the OpenAPI document shows as examples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the OpenAPI document shows as rankings and days."""
+"""Rankings and days that the OpenAPI document shows as examples."""
 
 from __future__ import annotations
 

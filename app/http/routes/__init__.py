@@ -1,1 +1,1 @@
-"""The routes, one module a noun."""
+"""The routes: a module for each noun, with a router at its end. Two nouns share nothing but app.http.parameters."""

@@ -1,4 +1,4 @@
-"""Changing what an upload came to: cancel it, retract it, try what failed of it again."""
+"""Changes to an upload: cancel it, retract it, or replay its failed batches."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Protocol
 
-from litestar import Response, post
+from litestar import Response, Router, post
 from litestar.background_tasks import BackgroundTask
 from litestar.datastructures import ResponseHeader
 from litestar.params import PathParameter
 
-from app.errors import BadState
+from app.errors import BadRequest, BadState, NotFound
 from app.graph import withdrawal
 from app.graph.parameters import GraphParameters, read_parameters
 from app.http import problems
 from app.http.openapi import examples
 from app.http.openapi.examples import answering
 from app.http.parameters import MAX_NUMBER
-from app.http.routes.uploads import NOT_FOUND, Upload, UploadId, path_of
+from app.http.routes.uploads import ONE_UPLOAD, Upload, UploadId, path_of
 from app.http.services import Injected, Services
 from app.ledger import bells, entries, transitions
 from app.ledger.states import Ring
 from app.store.postgres import Connection
 
 _LOCATION = [ResponseHeader("Location", documentation_only=True, description="Path of the upload's entry.")]
-_TAKEN = "It is under way; `Location` is the upload's entry."
+_TAKEN = "The change is under way. `Location` is the upload's entry."
 
 
 class _Withdraw(Protocol):
@@ -38,66 +38,57 @@ class _Withdraw(Protocol):
 
 @post(
     "/uploads/{upload_id:str}/cancel",
-    tags=["uploads"],
     summary="Cancel an upload",
     status_code=202,
     response_description=_TAKEN,
     response_headers=_LOCATION,
     operation_class=answering({**examples.UPLOAD, "state": "cancelling"}),
     responses=problems.responses(
-        {
-            403: "a page of another site sent this with your browser; nothing was done.",
-            409: "upload … is applied: only one that is not finished is cancelled; an applied one is retracted.",
-            **NOT_FOUND,
-        }
+        *ONE_UPLOAD,
+        problems.CROSS_SITE,
+        BadState("upload … is applied: only one that is not finished is cancelled; an applied one is retracted."),
     ),
 )
 async def cancel_upload(services: Injected, upload_id: UploadId) -> Response[Upload]:
-    """Stops an upload that is not applied yet, even while its body arrives. What of it is in the graph already is taken
-    out again: `cancelling`, then `cancelled`. The same bytes may be uploaded again afterwards."""
+    """Stops an upload that is not applied yet, even while its body arrives. Workers take the applied part out of the
+    graph again: the upload is `cancelling`, then `cancelled`. Afterwards the same bytes may be uploaded again."""
     return await _withdraw(services, upload_id, withdrawal.cancel)
 
 
 @post(
     "/uploads/{upload_id:str}/retract",
-    tags=["uploads"],
     summary="Retract an applied upload",
     status_code=202,
     response_description=_TAKEN,
     response_headers=_LOCATION,
     operation_class=answering({**examples.UPLOAD, "state": "retracting"}),
     responses=problems.responses(
-        {
-            403: "a page of another site sent this with your browser; nothing was done.",
-            409: "upload … is staged: only an applied or failed one is retracted.",
-            **NOT_FOUND,
-        }
+        *ONE_UPLOAD,
+        problems.CROSS_SITE,
+        BadState("upload … is staged: only an applied or failed one is retracted."),
     ),
 )
 async def retract_upload(services: Injected, upload_id: UploadId) -> Response[Upload]:
-    """Takes an applied (or failed) upload out of the graph: its counts exactly, its weight as if it had never been
-    there, and the edges that nothing else made. `retracting`, then `retracted`. The same bytes may come again."""
+    """Takes an applied or failed upload out of the graph: its counts, its weights, and the edges that only this upload
+    made. The upload is `retracting`, then `retracted`. Afterwards the same bytes may be uploaded again."""
     return await _withdraw(services, upload_id, withdrawal.retract)
 
 
 @post(
     "/uploads/{upload_id:str}/replay",
-    tags=["uploads"],
-    summary="Try an upload's failed batches again",
+    summary="Replay an upload's failed batches",
     status_code=202,
     response_description=_TAKEN,
     response_headers=_LOCATION,
     operation_class=answering(examples.UPLOAD),
     responses=problems.responses(
-        {
-            403: "a page of another site sent this with your browser; nothing was done.",
-            409: "upload … is applied and has no failed batch.",
-            **NOT_FOUND,
-        }
+        *ONE_UPLOAD,
+        problems.CROSS_SITE,
+        BadState("upload … is applied and has no failed batch."),
     ),
 )
 async def replay_upload(services: Injected, upload_id: UploadId) -> Response[Upload]:
-    """Gives every failed batch of the upload fresh attempts. What of it was applied already is not touched."""
+    """Gives every failed batch of the upload new attempts. Batches that are applied already stay as they are."""
     async with services.pool.connection() as conn:
         entry = await entries.upload(conn, upload_id)
     nothing = f"upload {upload_id} is {entry.state} and has no failed batch."
@@ -106,27 +97,29 @@ async def replay_upload(services: Injected, upload_id: UploadId) -> Response[Upl
 
 @post(
     "/batches/{batch_id:str}/replay",
-    tags=["uploads"],
-    summary="Try a failed batch again",
+    summary="Replay a failed batch",
     status_code=202,
     response_description=_TAKEN,
     response_headers=_LOCATION,
     operation_class=answering(examples.UPLOAD),
     responses=problems.responses(
-        {
-            **NOT_FOUND,
-            400: "path parameter 'batch_id' has to be a whole number.",
-            403: "a page of another site sent this with your browser; nothing was done.",
-            404: "the ledger has no batch 17; GET /uploads/{upload_id}/batches lists an upload's.",
-            409: "batch 17 has not failed.",
-        }
+        BadRequest("path parameter 'batch_id' has to be a whole number."),
+        NotFound("the ledger has no batch 17; GET /uploads/{upload_id}/batches lists an upload's."),
+        problems.CROSS_SITE,
+        BadState("batch 17 has not failed."),
+        *problems.DATABASE,
     ),
 )
 async def replay_batch(
     services: Injected,
-    batch_id: Annotated[int, PathParameter(description="The batch's id.", ge=1, le=MAX_NUMBER)],
+    batch_id: Annotated[
+        int,
+        PathParameter(
+            description="Id of the batch. `GET /uploads/{upload_id}/batches` lists the ids.", ge=1, le=MAX_NUMBER
+        ),
+    ],
 ) -> Response[Upload]:
-    """Gives one failed batch fresh attempts; answers its upload."""
+    """Gives a failed batch new attempts. The answer is the entry of its upload."""
     async with services.pool.connection() as conn:
         upload_id = await entries.upload_of_batch(conn, batch_id)
     return await _replay(services, upload_id, batch_id, f"batch {batch_id} has not failed.")
@@ -174,3 +167,6 @@ async def _answer(
     return Response(
         Upload.of(entry), status_code=202, headers={"Location": path_of(upload_id)}, background=BackgroundTask(ring)
     )
+
+
+ROUTER = Router("/", tags=["uploads"], route_handlers=[cancel_upload, retract_upload, replay_upload, replay_batch])

@@ -11,20 +11,21 @@ from typing import Annotated
 import msgspec
 import psycopg
 import structlog
-from litestar import get
+from litestar import Router, get
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import HeaderParameter
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Send
 
-from app.errors import TooManyListeners
+from app.errors import BadRequest, TooManyListeners
 from app.http import problems
 from app.http.download import disconnected
 from app.http.openapi import examples
 from app.http.parameters import MAX_NUMBER
-from app.http.routes.uploads import NOT_FOUND, BatchesByState, Progress, Upload, UploadId
+from app.http.routes.uploads import ONE_UPLOAD, BatchesByState, Progress, Upload, UploadId
 from app.http.services import Injected, Services
+from app.http.structs import struct_of
 from app.ledger import entries, events
 from app.ledger.entries import Entry
 from app.ledger.states import UNFINISHED, UploadState
@@ -32,16 +33,16 @@ from app.ledger.states import UNFINISHED, UploadState
 log = structlog.get_logger(__name__)
 
 HEARTBEAT_SECONDS = 15.0
-"""Something is sent at least that often: proxies hang up on what is silent, and a client that is gone is noticed."""
+"""Longest silence of a stream: proxies close a silent connection, and a write finds out that the client is gone."""
 POLL_SECONDS = 5.0
-"""Where rings are heard, a ring may still be lost with the process that should have sent it."""
+"""Pause between two looks at the ledger while rings are heard: a ring may be lost with its sender."""
 UNHEARD_POLL_SECONDS = 1.0
 PACE_SECONDS = 0.2
-"""Between two looks at the ledger, however often listeners are rung."""
+"""Shortest pause between two looks at the ledger, however often listeners are rung."""
 
 
 class Counters(msgspec.Struct, frozen=True):
-    """How far the upload is: what a `progress` event says."""
+    """How far the upload is, as a `progress` event says it."""
 
     state: UploadState
     progress: Progress
@@ -55,22 +56,12 @@ class Counters(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, entry: Entry) -> Counters:
-        """The entry's counters."""
-        return cls(
-            state=entry.state,
-            progress=Progress.of(entry),
-            rows_received=entry.rows_received,
-            rows_accepted=entry.rows_accepted,
-            rows_rejected=entry.rows_rejected,
-            rows_applied=entry.rows_applied,
-            mentions=entry.mentions,
-            mentions_applied=entry.mentions_applied,
-            batches=BatchesByState.of(entry),
-        )
+        """The counters of the entry."""
+        return struct_of(cls, entry, progress=Progress.of(entry), batches=BatchesByState.of(entry))
 
 
 class EventStream(ASGIResponse):
-    """Blocks that are sent as they come, until there are no more or the client has gone; then everything is let go."""
+    """Sends blocks as they come, until they end or the client has gone. Then it closes what the blocks come from."""
 
     _should_set_content_length = False
 
@@ -109,9 +100,8 @@ class EventStream(ASGIResponse):
 
 
 @get(
-    "/uploads/{upload_id:str}/events",
-    tags=["uploads"],
-    summary="What happens to an upload, live",
+    "/{upload_id:str}/events",
+    summary="An upload's events, live",
     responses={
         200: ResponseSpec(
             str,
@@ -121,11 +111,9 @@ class EventStream(ASGIResponse):
             examples=[Example(summary="events", value=examples.EVENTS)],
         ),
         **problems.responses(
-            {
-                **NOT_FOUND,
-                400: "header parameter 'Last-Event-ID' has to be a whole number.",
-                503: "200 listen to this process already; GET /uploads/{upload_id} says the same.",
-            }
+            BadRequest("header 'Last-Event-ID' has to be a whole number."),
+            *ONE_UPLOAD,
+            TooManyListeners("200 listen to this process already; GET /uploads/{upload_id} says the same."),
         ),
     },
 )
@@ -136,16 +124,17 @@ async def stream_events(
         int,
         HeaderParameter(
             name="Last-Event-ID",
-            description="Only events after this one; browsers send it when they come back.",
+            description="Only events after this event. Browsers send this header when they connect again.",
             ge=0,
             le=MAX_NUMBER,
         ),
     ] = 0,
 ) -> ASGIResponse:
-    """Every change of state of the upload and of its batches, from its first on, then live.
+    """Sends every change of state of the upload and of its batches, from the first change on, and then live.
 
-    `state`: one change, with an id to go on from. `progress`: the counters, when they change. `end`: the upload is
-    finished; this is its entry. A stream that ends without it was broken off: come back with `Last-Event-ID`.
+    A `state` event is one change, with the id for `Last-Event-ID`. A `progress` event has the counters whenever they
+    change. The `end` event has the entry of the finished upload. A stream without an `end` event was broken off:
+    connect again with `Last-Event-ID`.
     """
     async with services.pool.connection() as conn:
         await entries.upload(conn, upload_id)
@@ -178,7 +167,7 @@ async def _tell(services: Services, upload_id: uuid.UUID, last: int) -> AsyncGen
                 spoken = now()
                 yield b": nothing new\n\n"
             await asyncio.sleep(PACE_SECONDS)
-            # A receiver rings nobody before the body's end.
+            # The process that receives a body rings nobody before the body ends.
             heard = services.hub.connected and entry.state is not UploadState.RECEIVING
             await bell.wait(POLL_SECONDS if heard else UNHEARD_POLL_SECONDS)
 
@@ -186,3 +175,6 @@ async def _tell(services: Services, upload_id: uuid.UUID, last: int) -> AsyncGen
 def _block(name: str, data: msgspec.Struct, *, number: int | None = None) -> bytes:
     head = f"id: {number}\n" if number is not None else ""
     return f"{head}event: {name}\n".encode() + b"data: " + msgspec.json.encode(data) + b"\n\n"
+
+
+ROUTER = Router("/uploads", tags=["uploads"], route_handlers=[stream_events])

@@ -1,33 +1,32 @@
-"""The graph as files for other tools, over HTTP."""
+"""Exports over HTTP: the graph as files for other tools."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 import litestar
-import msgspec
 import psycopg
-from litestar import get
+from litestar import Router, get
 from litestar.di import NamedDependency, Provide
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import QueryParameter, SkipValidation
 from litestar.response.base import ASGIResponse
-from litestar.types import Receive
 
-from app.errors import BadRequest, TooManyExports
+from app.errors import BadRequest, NotFound, TooManyExports
 from app.http import problems
 from app.http.download import Download
-from app.http.parameters import Archived, AsOf, SelfMentions, instant, moment
+from app.http.head import asks_for_head
+from app.http.parameters import INSTANT, Archived, AsOf, SelfMentions, instant, moment
 from app.http.services import Injected, Services
-from app.http.upload_options import WANTED
+from app.http.signatures import Wanted
 from app.reads import users
 from app.reads.exports.formats import FORMS, Export, Request
 from app.reads.exports.selection import Selection
@@ -36,25 +35,27 @@ T = TypeVar("T")
 HttpRequest: TypeAlias = litestar.Request[Any, Any, Any]
 
 COUNT_HEADER = "Mentiongraph-Count"
-"""How many records the file holds: lines without the header, or edges."""
+"""Header with the number of records in the file: edges, or users in nodes.csv."""
 AS_OF_HEADER = "Mentiongraph-As-Of"
 
 MAX_DEPTH = 2
+_WEIGHT = "a number that is not negative"
 MAX_USERS = 100
 PATIENCE = 3.0
-"""Seconds that an export waits for another one to end."""
+"""Seconds that an export waits for another export to end."""
 CANCEL_SECONDS = 0.1
-"""Between two tries to end what an export is at."""
+"""Seconds between two tries to cancel the statement of an export."""
 
 PEOPLE = ("edges.csv", "gephi.csv", "nodes.csv")
-"""Tables for people, which they may open in a spreadsheet."""
+"""Tables that people may open in a spreadsheet."""
 
-_PROBLEMS = {
-    400: "query parameter 'depth' has to be a whole number up to 2.",
-    404: "nobody called 'ada' mentions anybody or is mentioned in a post that was counted.",
-    503: "2 exports are running already; try again when one has ended.",
-}
-_COUNTED = f"The header `{COUNT_HEADER}` says how many records there are; a file cut off ends without its last chunk."
+_PROBLEMS = (
+    BadRequest("query parameter 'depth' has to be a whole number from 0 to 2."),
+    NotFound("nobody called 'ada' mentions anybody or is mentioned in a post that was counted."),
+    TooManyExports("2 exports are running already; try again when one has ended."),
+    *problems.DATABASE,
+)
+_COUNTED = f"The header `{COUNT_HEADER}` has the number of records. A file that is cut off lacks its last chunk."
 _ABOUT: dict[str, tuple[str, str]] = {
     "edges.csv": ("Edges as CSV", "A header line, then a line an edge, in no particular order."),
     "gephi.csv": ("Edges as CSV for Gephi", "Gephi reads it with File, Import spreadsheet, as an edges table."),
@@ -114,13 +115,17 @@ async def read_selection(  # noqa: PLR0917 (each is a query parameter)
     services: Injected,
     as_of: AsOf = None,
     min_weight: Annotated[
-        float, QueryParameter(description="Only edges of this effective weight or more.", ge=0, le=1e300)
+        float,
+        QueryParameter(description="Only edges with at least this effective weight.", ge=0, le=1e300),
+        Wanted(_WEIGHT),
     ] = 0.0,
     since: Annotated[
         str | None,
         QueryParameter(
-            format="date-time", description="Only edges whose last mention is not earlier: ISO 8601 with an offset."
+            format="date-time",
+            description="Only edges whose last mention is not earlier than this instant, in ISO 8601 with an offset.",
         ),
+        Wanted(INSTANT),
     ] = None,
     user: Annotated[
         list[str] | None,
@@ -128,12 +133,14 @@ async def read_selection(  # noqa: PLR0917 (each is a query parameter)
             description="Only the surroundings of these users: `user=ada&user=grace`, in any spelling.",
             max_items=MAX_USERS,
         ),
+        Wanted(f"given at most {MAX_USERS} times"),
     ] = None,
     depth: Annotated[
         int,
         QueryParameter(
-            description="How far their surroundings go: 0, the users alone; 1, with whom they mention or who mentions "
-            "them; 2, one step further. Steps are taken along edges that the other filters let pass.",
+            description="Steps from the users to the end of their surroundings. 0: the users alone. 1: also those "
+            "whom they mention or who mention them. 2: one step further. Steps follow the edges that the other "
+            "parameters select.",
             ge=0,
             le=MAX_DEPTH,
         ),
@@ -141,34 +148,28 @@ async def read_selection(  # noqa: PLR0917 (each is a query parameter)
     touching: Annotated[
         bool,
         QueryParameter(
-            description="Whether an edge needs only one end in the surroundings. All edges of one user: "
+            description="Whether the file has edges with only one end in the surroundings, too. All edges of one user: "
             "`user=ada&depth=0&touching=true`."
         ),
     ] = False,
     archived: Archived = False,
     self_mentions: SelfMentions = False,
 ) -> Selection:
-    """The query as a selection. Raises NotFound for an unknown user, BadRequest for what is no handle or no instant."""
-    # An empty one is how a form sends a field that was left empty.
+    """The query as a selection. Raises NotFound for an unknown user, BadRequest for a wrong handle or instant."""
+    if math.isnan(min_weight):
+        raise BadRequest(f"query parameter 'min_weight' has to be {_WEIGHT}.")
+    # A form sends an empty value for a field that was left empty.
     handles = [handle for handle in user or () if handle]
     return Selection(
         as_of=instant(as_of, services.clock()),
         min_weight=min_weight or None,
-        since=None if since is None else _since(since),
+        since=None if since is None else moment(since, "since"),
         around=await _ids_of(services, handles) if handles else None,
         depth=depth,
         touching=touching,
         archived=archived,
         self_mentions=self_mentions,
     )
-
-
-def _since(text: str) -> datetime:
-    try:
-        given = msgspec.convert(text, Annotated[datetime, msgspec.Meta(tz=True)])
-    except msgspec.ValidationError:
-        raise BadRequest(f"query parameter 'since' has to be {WANTED['since']}.") from None
-    return moment(given)
 
 
 async def _ids_of(services: Services, handles: list[str]) -> tuple[int, ...]:
@@ -181,23 +182,27 @@ Selected: TypeAlias = NamedDependency[SkipValidation[Selection]]
 Guard: TypeAlias = Annotated[
     bool,
     QueryParameter(
-        description="Whether an apostrophe is put before handles that a spreadsheet would run as a formula (those that "
-        "begin with `=`, `+`, `-` or `@`), and before those that begin with one."
+        description="Whether handles that a spreadsheet would run as a formula (those that begin with `=`, `+`, `-` "
+        "or `@`) get an apostrophe in front. Handles that begin with an apostrophe get a second one."
     ),
 ]
 
 
-async def _answer(services: Services, name: str, asked: Request, receive: Receive) -> ASGIResponse:
+async def _answer(services: Services, name: str, asked: Request, http: HttpRequest) -> ASGIResponse:
+    form, as_of = FORMS[name], asked.selection.as_of.isoformat()
+    if asks_for_head(http.scope):
+        # Without the number of records, which only the export finds out.
+        return Download.empty(media_type=form.media_type, filename=name, headers={AS_OF_HEADER: as_of})
     async with services.pool.connection() as conn:
         parameters = await services.parameters(conn)
-    export = Export(FORMS[name], asked, parameters.half_life.total_seconds())
+    export = Export(form, asked, parameters.half_life.total_seconds())
     return await Download.begin(
         _blocks(services, export),
-        receive,
-        media_type=FORMS[name].media_type,
+        http.receive,
+        media_type=form.media_type,
         filename=name,
         stalled_after=services.settings.receive_timeout,
-        headers=lambda: {COUNT_HEADER: str(export.count), AS_OF_HEADER: asked.selection.as_of.isoformat()},
+        headers=lambda: {COUNT_HEADER: str(export.count), AS_OF_HEADER: as_of},
     )
 
 
@@ -208,7 +213,7 @@ async def _blocks(services: Services, export: Export) -> AsyncGenerator[bytes]:
         async with asyncio.timeout(PATIENCE):
             await slots.acquire()
     except TimeoutError:
-        raise TooManyExports("as many exports are running as may; try again when one has ended.") from None
+        raise TooManyExports("as many exports are running as may run at once; try again when one has ended.") from None
     # One thread for all of it, of its own: memory that one thread has freed is little use to others.
     thread = ThreadPoolExecutor(1, "export")
     try:
@@ -244,8 +249,7 @@ def _handler(name: str) -> HTTPRouteHandler:
     title, text = _ABOUT[name]
     form = FORMS[name]
     decorate = get(
-        f"/export/{name}",
-        tags=["exports"],
+        f"/{name}",
         summary=title,
         description=f"{text} {_COUNTED}",
         operation_id="Export" + "".join(part.title() for part in name.split(".")),
@@ -258,20 +262,19 @@ def _handler(name: str) -> HTTPRouteHandler:
                 description=text,
                 examples=[Example(summary=name, value=_EXAMPLES[name])],
             ),
-            **problems.responses(_PROBLEMS),
+            **problems.responses(*_PROBLEMS),
         },
     )
 
     async def export(request: HttpRequest, services: Injected, selected: Selected) -> ASGIResponse:
-        return await _answer(services, name, Request(selected, guard=False), request.receive)
+        return await _answer(services, name, Request(selected, guard=False), request)
 
     async def export_for_people(
         request: HttpRequest, services: Injected, selected: Selected, guard: Guard = True
     ) -> ASGIResponse:
-        return await _answer(services, name, Request(selected, guard=guard), request.receive)
+        return await _answer(services, name, Request(selected, guard=guard), request)
 
     return decorate(export_for_people if name in PEOPLE else export)
 
 
-HANDLERS: list[HTTPRouteHandler] = [_handler(name) for name in FORMS]
-"""One a kind of file."""
+ROUTER = Router("/export", tags=["exports"], route_handlers=[_handler(name) for name in FORMS])

@@ -1,4 +1,4 @@
-"""Whether the API is alive, whether it can do its work, how the workers and schedulers are, and what the cache does."""
+"""Health over HTTP: of this process, of the servers it needs, of workers and schedulers, and of the cache."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ import msgspec
 import psycopg
 import redis
 import structlog
-from litestar import Response, get
+from litestar import Response, Router, get
+from litestar.openapi import ResponseSpec
+from litestar.openapi.spec import Example
 
 from app.errors import DatabaseUnavailable, SchemaTooNew
+from app.http import problems
 from app.http.cached.cache import Counters
 from app.http.openapi import examples
 from app.http.openapi.examples import answering
@@ -25,7 +28,7 @@ from app.store.postgres import clock, where
 log = structlog.get_logger(__name__)
 
 PATIENCE = 3.0
-"""Seconds a server may take to answer."""
+"""Seconds that a server may take to answer."""
 
 SCHEMA_SECONDS = 60.0
 """Seconds for which a schema that was found good is not looked at again. A newer release may migrate meanwhile."""
@@ -35,13 +38,13 @@ NOT_STORED = {"Cache-Control": "no-store"}
 
 
 class Live(msgspec.Struct, frozen=True):
-    """The process answers."""
+    """The process answers requests."""
 
     status: str
 
 
 class Ready(msgspec.Struct, frozen=True):
-    """`ready` only if PostgreSQL answers and has the schema; uploads are taken while Redis is away."""
+    """`ready` only if PostgreSQL answers and has the schema. Redis may be away."""
 
     status: str
     postgresql: str
@@ -56,33 +59,41 @@ class Fleet(msgspec.Struct, frozen=True):
 
 
 class CacheHealth(msgspec.Struct, frozen=True):
-    """Of the process of the API that answers."""
+    """The cache, as the API process that answers sees it."""
 
     state: str
-    """`ready`; `full` (it gives what it has, and takes nothing), `away` or `off`."""
+    """`ready`, `full` (Redis gives answers and takes none), `away` or `off`."""
     since_start: Counters
 
 
 @get(
-    "/health/live",
-    tags=["health"],
+    "/live",
     summary="Is the process alive?",
     operation_class=answering(examples.LIVE),
+    responses=problems.responses(),
     sync_to_thread=False,
 )
 def live() -> Live:
-    """Asks nobody else: a restart would not help against a database that is away."""
+    """Answers 200 without asking another server, since a restart does not help against a database that is away."""
     return Live("live")
 
 
 @get(
-    "/health/ready",
-    tags=["health"],
+    "/ready",
     summary="Can it do its work?",
     operation_class=answering(examples.READY),
-    description="200 if PostgreSQL answers and has a schema that this release works with, 503 otherwise. Redis is "
-    "reported, and not needed: while it is away workers find the work by sweeping, more slowly. It is answered within "
-    "a few seconds, whatever hangs.",
+    responses={
+        503: ResponseSpec(
+            Ready,
+            generate_examples=False,
+            description="The API cannot do its work: PostgreSQL does not answer, or lacks the schema.",
+            examples=[Example(summary="not ready", value=examples.NOT_READY)],
+        ),
+        **problems.responses(),
+    },
+    description="Answers 200 if PostgreSQL answers and has a schema that this release works with, and 503 otherwise. Redis "
+    "is reported, but not needed: while Redis is away, workers find their work by sweeping, more slowly. The answer comes "
+    "within a few seconds, whatever hangs.",
 )
 async def ready(services: Injected) -> Response[Ready]:
     postgresql, bell = await asyncio.gather(
@@ -99,12 +110,12 @@ async def ready(services: Injected) -> Response[Ready]:
 
 
 @get(
-    "/health/processes",
-    tags=["health"],
-    summary="How are the workers and schedulers?",
+    "/processes",
+    summary="Are the workers and schedulers healthy?",
     operation_class=answering(examples.FLEET),
-    description="Each leaves a sign of life in PostgreSQL every few seconds. One that was killed stays listed for a "
-    "day, as one that is not heard of any more.",
+    responses=problems.responses(*problems.DATABASE),
+    description="Lists every worker and scheduler with its last heartbeat in PostgreSQL. A killed process stays listed "
+    "for a day, as silent.",
     sync_to_thread=True,
 )
 def list_processes(services: Injected) -> Response[Fleet]:
@@ -116,17 +127,20 @@ def list_processes(services: Injected) -> Response[Fleet]:
 
 
 @get(
-    "/health/cache",
-    tags=["health"],
+    "/cache",
     summary="What does the cache do?",
     operation_class=answering(examples.CACHE),
-    description="Whether answers about the graph are kept in Redis at present, and how many came from there since this "
-    "process of the API was started. Whatever the state, every question is answered.",
+    responses=problems.responses(),
+    description="Says whether Redis caches answers about the graph now, and how many answers came from the cache "
+    "since this API process started. Every request is answered, whatever the state of the cache.",
     sync_to_thread=False,
 )
 def cache(services: Injected) -> Response[CacheHealth]:
-    kept = services.answers.cache
-    return Response(CacheHealth(kept.state, kept.counters), headers=NOT_STORED)
+    answers = services.answers.cache
+    return Response(CacheHealth(state=answers.state, since_start=answers.counters), headers=NOT_STORED)
+
+
+ROUTER = Router("/health", tags=["health"], route_handlers=[live, ready, list_processes, cache])
 
 
 def _probe(services: Services, server: str) -> Probe:

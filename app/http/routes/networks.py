@@ -7,15 +7,17 @@ from datetime import datetime
 from typing import Annotated, assert_never
 
 import msgspec
+from litestar import Router
 from litestar.params import QueryParameter
 
 from app.http import problems
 from app.http.cached.handlers import get_cached
 from app.http.openapi import graph_examples as examples
-from app.http.openapi.examples import answering
 from app.http.parameters import Archived, AsOf, instant
-from app.http.routes.graph import NO_USER, Handle, Source, Target, named
+from app.http.routes.edges import Source, Target
+from app.http.routes.users import NO_USER, Handle, named
 from app.http.services import Injected
+from app.http.structs import struct_of
 from app.reads import networks
 from app.reads.networks import MAX_STEPS, MOST_VISITED, Between, Limits, Network, Outcome, Path
 from app.reads.users import User
@@ -23,18 +25,18 @@ from app.reads.view import View
 
 
 class MemberAnswer(msgspec.Struct, frozen=True):
-    """A user of the network."""
+    """A user in the network around a user."""
 
     handle: str
     spelling: str
     distance: int
-    """Steps from the user in its middle, whoever mentions whom."""
+    """Steps from the user in the middle, in either direction."""
     weight: float | None
-    """That of all its ties with users one step nearer, both directions added up."""
+    """Weight of the ties with users one step nearer, both directions added up; null for the user in the middle."""
 
 
 class EdgeBetween(msgspec.Struct, frozen=True):
-    """An edge between two users, who are named by their handles."""
+    """An edge between two users of the answer, named by their handles."""
 
     source: str
     target: str
@@ -46,27 +48,27 @@ class EdgeBetween(msgspec.Struct, frozen=True):
 
 
 class Cut(msgspec.Struct, frozen=True):
-    """What is missing. Nothing, where the numbers are 0 and the list is empty."""
+    """What the answer lacks. It lacks nothing where both numbers are 0 and the list is empty."""
 
     users: int
-    """Users of the last step that did not fit: those with the weakest ties."""
+    """Number of users in the last step that did not fit: those with the weakest ties."""
     edges: int
-    """Edges between the users in here that did not fit: the lightest."""
+    """Number of edges between the users of the answer that did not fit: the lightest."""
     not_followed: list[str]
-    """Users with too many mentions for the second step to follow; some of their neighbours may be missing."""
+    """Users with too many mentions for the second step to follow. Some of their neighbours may be missing."""
 
 
 class EgoAnswer(msgspec.Struct, frozen=True):
-    """A user, those around, and all edges among them."""
+    """A user, the users around this user, and all edges among them."""
 
     user: str
     as_of: datetime
     depth: int
-    """Steps that were taken: fewer than asked for where the users of the first did not fit."""
+    """Steps that the search took: one instead of two where the users of the first step did not fit."""
     users: list[MemberAnswer]
-    """The nearest first, and of those the ones with the strongest ties."""
+    """The nearest users come first, and among equally near users those with the strongest ties."""
     edges: list[EdgeBetween]
-    """The heaviest first."""
+    """The heaviest edges come first."""
     cut: Cut
 
 
@@ -78,44 +80,43 @@ class UserOnPath(msgspec.Struct, frozen=True):
 
 
 class PathAnswer(msgspec.Struct, frozen=True):
-    """A shortest path, or why there is none in here."""
+    """A shortest path, or the reason why the answer has no path."""
 
     source: str
     target: str
     as_of: datetime
     outcome: Outcome
-    """`none`: there is no path of so many steps. `gave_up`: there may be one, the search came to too many users."""
+    """`none`: no path of so many steps exists. `gave_up`: the search met too many users, and a path may exist."""
     length: int | None
+    """Number of steps; null where the answer has no path."""
     users: list[UserOnPath]
     edges: list[EdgeBetween]
     visited: int
-    """Users that the search came to."""
+    """Number of users that the search met."""
     detail: str
-    """The outcome, for people."""
+    """The outcome in words."""
 
 
 @get_cached(
     "/users/{handle:str}/ego",
-    tags=["graph"],
     summary="The network around a user",
-    operation_class=answering(examples.EGO),
-    responses=problems.responses(NO_USER),
+    example=examples.EGO,
+    responses=problems.responses(*NO_USER),
 )
 async def get_ego(  # noqa: PLR0917 (each is a parameter of the request)
     services: Injected,
     handle: Handle,
     depth: Annotated[int, QueryParameter(description="Steps from the user, in either direction.", ge=1, le=2)] = 1,
-    users: Annotated[int, QueryParameter(description="How many users at most.", ge=1, le=500)] = 50,
-    edges: Annotated[int, QueryParameter(description="How many edges at most.", ge=1, le=5000)] = 500,
+    users: Annotated[int, QueryParameter(description="Users in the answer, at most.", ge=1, le=500)] = 50,
+    edges: Annotated[int, QueryParameter(description="Edges in the answer, at most.", ge=1, le=5000)] = 500,
     as_of: AsOf = None,
     archived: Archived = False,
 ) -> EgoAnswer:
-    """The user, those whom the user mentions or who mention the user, with `depth=2` also those around them, and every
-    edge among all these.
+    """Finds the users whom the user mentions or who mention the user, and every edge among all of them. `depth=2` also
+    finds the users around those.
 
-    Of too many users those with the strongest ties are kept, both directions added up; of too many edges the heaviest.
-    `cut` says what is missing. The second step does not follow a user's mentions in a direction in which there are more
-    than a thousand.
+    The answer keeps the users with the strongest ties, both directions added up, and the heaviest edges. `cut` says
+    what did not fit. The second step skips a user's mentions in a direction that has more than a thousand of them.
     """
     view = View(instant(as_of, services.clock()), archived)
     async with services.pool.connection() as conn:
@@ -131,30 +132,30 @@ def _ego_answer(user: User, view: View, found: Network) -> EgoAnswer:
         user=user.spelling,
         as_of=view.as_of,
         depth=found.steps,
-        users=[MemberAnswer(of.user.handle, of.user.spelling, of.distance, of.weight) for of in found.members],
+        users=[struct_of(MemberAnswer, of.user, distance=of.distance, weight=of.weight) for of in found.members],
         edges=_edges(found.edges, {member.user.id: member.user.handle for member in found.members}),
-        cut=Cut(found.users_cut, found.edges_cut, [each.handle for each in found.not_followed]),
+        cut=Cut(
+            users=found.users_cut, edges=found.edges_cut, not_followed=[each.handle for each in found.not_followed]
+        ),
     )
 
 
 @get_cached(
     "/paths",
-    tags=["graph"],
     summary="The shortest way from one user to another",
-    operation_class=answering(examples.PATH),
-    responses=problems.responses(NO_USER),
+    example=examples.PATH,
+    responses=problems.responses(*NO_USER),
 )
 async def get_path(  # noqa: PLR0917 (each is a parameter of the request)
     services: Injected,
     source: Source,
     target: Target,
-    max_length: Annotated[int, QueryParameter(description="How many steps at most.", ge=1, le=MAX_STEPS)] = 4,
+    max_length: Annotated[int, QueryParameter(description="Steps of the path, at most.", ge=1, le=MAX_STEPS)] = 4,
     as_of: AsOf = None,
     archived: Archived = False,
 ) -> PathAnswer:
-    """From the source along mentions, each made by the one before: whom does the source mention who mentions somebody …
-    who mentions the target? One of the shortest such paths, and always the same one. A search that comes to too many
-    users gives up, and says so."""
+    """Follows mentions from the source, who mentions a user, who mentions a user, and so on, to the target. The answer
+    is one of the shortest paths, and always the same path. A search that meets too many users gives up, and says so."""
     view = View(instant(as_of, services.clock()), archived)
     async with services.pool.connection() as conn:
         from_user, to_user = await named(services, conn, source, target)
@@ -166,7 +167,7 @@ async def get_path(  # noqa: PLR0917 (each is a parameter of the request)
         as_of=view.as_of,
         outcome=found.outcome,
         length=len(found.users) - 1 if found.outcome is Outcome.FOUND else None,
-        users=[UserOnPath(user.handle, user.spelling) for user in found.users],
+        users=[struct_of(UserOnPath, user) for user in found.users],
         edges=_edges(found.edges, {user.id: user.handle for user in found.users}),
         visited=found.visited,
         detail=_told(found, from_user, to_user, max_length),
@@ -190,14 +191,8 @@ def _told(found: Path, source: User, target: User, max_length: int) -> str:
 
 def _edges(found: Iterable[Between], handles: Mapping[int, str]) -> list[EdgeBetween]:
     return [
-        EdgeBetween(
-            handles[edge.source_id],
-            handles[edge.target_id],
-            edge.mention_count,
-            edge.weight,
-            edge.first_seen,
-            edge.last_seen,
-            edge.archived_at,
-        )
-        for edge in found
+        struct_of(EdgeBetween, edge, source=handles[edge.source_id], target=handles[edge.target_id]) for edge in found
     ]
+
+
+ROUTER = Router("/", tags=["graph"], route_handlers=[get_ego, get_path])

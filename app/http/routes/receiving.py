@@ -1,4 +1,4 @@
-"""POST /uploads: a file comes in."""
+"""POST /uploads: receiving a file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
 
-from litestar import Request, Response, post
+from litestar import Request, Response, Router, post
 from litestar.background_tasks import BackgroundTask
 from litestar.datastructures import ResponseHeader, State
 from litestar.di import NamedDependency, Provide
@@ -15,12 +15,36 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example, OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 from litestar.params import HeaderParameter, QueryParameter, SkipValidation
 
-from app.errors import BadRequest, UploadRefused
+from app.errors import (
+    BacklogFull,
+    BadRequest,
+    DuplicateColumn,
+    EmptyFile,
+    HeaderHasNul,
+    HeaderMalformed,
+    HeaderNotUtf8,
+    HeaderTooLong,
+    KeyInUse,
+    KeyReused,
+    MalformedForm,
+    MissingColumn,
+    NoFile,
+    NoRows,
+    RowWithoutEnd,
+    SameBytes,
+    SeveralFiles,
+    UndecodableBody,
+    UnsupportedEncoding,
+    UnsupportedMediaType,
+    UploadCutOff,
+    UploadTooLarge,
+)
 from app.http import bodies, problems
 from app.http.openapi import examples
-from app.http.routes.uploads import Upload, path_of
+from app.http.routes.uploads import Upload, allow_uploads, list_uploads, path_of
 from app.http.services import Injected, Services
-from app.http.upload_options import CHARSETS, CSV_TYPES, JSONL_TYPES, QUERY, Encoding, GivenOptions, read_options
+from app.http.signatures import Wanted
+from app.http.upload_options import CHARSETS, CSV_TYPES, JSONL_TYPES, Encoding, GivenOptions, read_options
 from app.ledger import bells, idempotency
 from app.ledger.receiving import Arriving, Receipt, take_in
 from app.ledger.states import UNFINISHED
@@ -66,8 +90,9 @@ class _ReceiveOperation(Operation):
         )
         self.request_body = RequestBody(
             required=True,
-            description="The CSV, or JSON Lines, itself, which may be compressed (`Content-Encoding: gzip` or `zstd`), "
-            "or a form with it in the part `file`. Either is read as it arrives; there is no need to split a big file.",
+            description="The file itself (CSV or JSON Lines), which may be compressed with `Content-Encoding: gzip` or "
+            "`zstd`, or a form with the file in the part `file`. The server reads the body as it arrives, so a big "
+            "file need not be split.",
             content={
                 "text/csv": OpenAPIMediaType(schema=binary, examples={"posts": Example(value=_EXAMPLE_CSV)}),
                 "application/x-ndjson": OpenAPIMediaType(
@@ -81,10 +106,9 @@ class _ReceiveOperation(Operation):
 
 @post(
     ["/uploads", "/upload_csv"],
-    tags=["uploads"],
     summary="Upload a file of posts",
     status_code=202,
-    response_description="Taken in, and waiting to be counted; `Location` is its entry in the ledger.",
+    response_description="The upload is received and waits to be counted. `Location` is its entry in the ledger.",
     response_headers=[ResponseHeader("Location", documentation_only=True, description="Path of the upload's entry.")],
     operation_class=_ReceiveOperation,
     dependencies={"options": Provide(read_options, sync_to_thread=False)},
@@ -94,19 +118,21 @@ class _ReceiveOperation(Operation):
         200: ResponseSpec(
             Upload,
             generate_examples=False,
-            description="The ledger holds these bytes already: this is the earlier upload, nothing is applied twice.",
+            description="An earlier upload holds the same bytes. The answer is the earlier upload, and nothing is "
+            "applied twice.",
         ),
         **problems.responses(
-            {
-                400: "there is no mention profile 'x'; known: twitter, mastodon, bluesky, word.",
-                403: "a page of another site sent this with your browser; nothing was done.",
-                409: "the first request with this Idempotency-Key is still being received; send it again later.",
-                413: "The decoded body is larger than 17179869184 bytes; split the file.",
-                415: "Content-Type 'application/json' cannot be read; send text/csv or multipart/form-data.",
-                422: "The header has no column 'username'; wanted 'data', 'timestamp' and 'username', found: 'a', 'b'.",
-                429: "68719476736 bytes wait to be counted, and no more than 68719476736 may; send it again later.",
-                **problems.UNAVAILABLE,
-            }
+            BadRequest("there is no mention profile 'x'; known: twitter, mastodon, bluesky, word."),
+            *(NoFile, SeveralFiles, MalformedForm, UploadCutOff),
+            problems.CROSS_SITE,
+            *(KeyInUse, SameBytes, UploadTooLarge, UnsupportedMediaType, UnsupportedEncoding),
+            MissingColumn(
+                "the header has no column 'username'; wanted 'data', 'timestamp' and 'username', found: 'a', 'b'."
+            ),
+            *(DuplicateColumn, HeaderNotUtf8, HeaderHasNul, HeaderMalformed, HeaderTooLong),
+            *(EmptyFile, NoRows, RowWithoutEnd, UndecodableBody, KeyReused),
+            BacklogFull("68719476736 bytes wait to be counted, and no more than 68719476736 may; send it later."),
+            *problems.DATABASE,
         ),
     },
 )
@@ -115,36 +141,36 @@ async def receive_upload(  # noqa: PLR0917 (what a request has)
     services: Injected,
     options: NamedDependency[SkipValidation[GivenOptions]],
     again: Annotated[
-        bool, QueryParameter(description="Apply the file even if the same bytes were uploaded before.")
+        bool, QueryParameter(description="Whether to apply the file even if the same bytes were uploaded before.")
     ] = False,
     filename: Annotated[
-        str | None, QueryParameter(description="What the file is called; a form's part brings its own name.")
+        str | None,
+        QueryParameter(description="Name of the file, for the ledger. A part of a form brings its own name."),
     ] = None,
     idempotency_key: Annotated[
         str | None,
         HeaderParameter(
             name="Idempotency-Key",
             pattern=idempotency.PATTERN,
-            description="Of the client's choice, such as a UUID, in quotes or not; the same for each repeat of one "
-            "request. A repeat is given the first answer; 422: another body or query; 409: the first is under way.",
+            description="A key of the client's choice, such as a UUID, in quotes or not; the same for each repeat of "
+            "one request. A repeat gets the first answer. 422: the key came with another body or query. 409: the "
+            "server is still receiving the first request.",
         ),
+        Wanted("1 to 255 printable ASCII characters, such as a UUID in quotes"),
     ] = None,
 ) -> Response[Upload]:
-    """Takes a CSV file with a header line, or JSON Lines, in, and answers as soon as every byte of it is safe; counting
-    it comes later.
+    """Receives a CSV file with a header line, or JSON Lines. The answer comes as soon as every byte is stored safely,
+    and the workers count the rows later.
 
-    Columns are found by name; case, order, and further columns do not matter. A row that cannot be read does not stop
-    its neighbours: see the upload's rejects. The same bytes twice are applied once: the second upload is answered with
-    the entry of the first. A body that is cut off leaves an `aborted` entry, and nothing of it is applied.
+    Columns are found by name; case, order and further columns do not matter. A row that cannot be read is rejected, and
+    its neighbours are counted. The same bytes are applied once: a second upload is answered with the entry of the
+    first. A body that is cut off leaves an `aborted` entry, and nothing of the body is applied.
 
-    With an `Idempotency-Key`, a repeat is given the first answer again, for as long as the upload is known. An upload
-    that came to nothing (cut off, refused) frees its key.
+    A repeat with the same `Idempotency-Key` gets the first answer, for as long as the ledger has the upload. An upload
+    that was cut off or refused frees its key.
 
     `/upload_csv` does the same, under the path that earlier clients use.
     """
-    if unknown := set(request.query_params) - QUERY:
-        known = ", ".join(sorted(QUERY))
-        raise BadRequest(f"there is no query parameter {sorted(unknown)[0]!r}; known: {known}.")
     key = idempotency.read_key(idempotency_key)
     body = await _body(request, services.settings)
     chosen = options.for_file(body.media_type, body.charset)
@@ -188,30 +214,22 @@ async def _body(request: Request[Any, Any, State], settings: Settings) -> _Body:
     encoding = request.headers.get("Content-Encoding")
     if media_type == "multipart/form-data":
         if encoding:
-            raise UploadRefused("unsupported-encoding", "a form cannot be compressed as a whole.", status=415)
+            raise UnsupportedEncoding("a form cannot be compressed as a whole.")
         part = await bodies.file_part(request, timeout=settings.receive_timeout)
         return _Body(part.content, decoder(part.encoding), part.filename, part.media_type)
     is_empty = request.headers.get("Content-Length", "0") == "0" and "Transfer-Encoding" not in request.headers
     if media_type not in CSV_TYPES | JSONL_TYPES and not (is_empty and not media_type):
         what = f"Content-Type {media_type!r} cannot be read" if media_type else "the request has no Content-Type"
-        raise UploadRefused(
-            "unsupported-media-type",
-            f"{what}; send text/csv, application/x-ndjson, or multipart/form-data with a part 'file'.",
-            status=415,
+        raise UnsupportedMediaType(
+            f"{what}; send text/csv, application/x-ndjson, or multipart/form-data with a part 'file'."
         )
     charset = parameters.get("charset", "utf-8")
     if charset.lower() not in CHARSETS:
         known = ", ".join(Encoding)
-        raise UploadRefused(
-            "unsupported-media-type", f"charset {charset!r} cannot be read; those that can: {known}.", status=415
-        )
+        raise UnsupportedMediaType(f"charset {charset!r} cannot be read; those that can: {known}.")
     decode = decoder(encoding)
     if encoding is None and (request.content_length or 0) > settings.max_upload_bytes:
-        raise UploadRefused(
-            "upload-too-large",
-            f"the body is larger than {settings.max_upload_bytes} bytes; split the file.",
-            status=413,
-        )
+        raise UploadTooLarge(f"the body is larger than {settings.max_upload_bytes} bytes; split the file.")
     return _Body(bodies.raw(request), decode, None, media_type, charset)
 
 
@@ -221,3 +239,7 @@ def _clean(filename: str | None) -> str | None:
         return None
     bare = _CONTROLS.sub("", filename.replace("\\", "/").rpartition("/")[2]).strip()
     return bare[:_FILENAME_LENGTH] or None
+
+
+# Litestar wants all handlers of one path in one router, and the one for OPTIONS first.
+ROUTER = Router("/", tags=["uploads"], route_handlers=[allow_uploads, list_uploads, receive_upload])

@@ -1,4 +1,4 @@
-"""An upload's rejects over HTTP: as pages of JSON, and as a file that can be repaired and uploaded again."""
+"""The rejects of an upload over HTTP: as pages of JSON, and as a file to repair and upload again."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from contextlib import aclosing
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, get
+from litestar import Request, Router, get
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import QueryParameter
 from litestar.response.base import ASGIResponse
 
+from app.errors import BadState
 from app.http import problems
 from app.http.download import Download
 from app.http.openapi import examples
 from app.http.openapi.examples import answering
 from app.http.parameters import MAX_NUMBER, Limit, next_page
-from app.http.routes.uploads import NOT_FOUND, UploadId, path_of
+from app.http.routes.uploads import ONE_UPLOAD, UploadId, path_of
 from app.http.services import Injected, Services
 from app.ledger import entries
 from app.posts import repair
@@ -29,22 +30,22 @@ from app.posts.options import Format
 
 
 class Reject(msgspec.Struct, frozen=True):
-    """A row that could not be read: where, why, and what it holds (its first 4,096 bytes)."""
+    """A row that could not be read: where, why, and the row itself (its first 4,096 bytes)."""
 
     line: int
-    """Physical line in the file as it was sent, the header being line 1."""
+    """Physical line of the row in the file as it was sent. The header is line 1."""
     column: str | None
     value: str | None
-    """What stands in the column, where it could be told."""
+    """Value in the column; null where the row has no readable columns."""
     code: str
     message: str
     raw: str
     raw_base64: str | msgspec.UnsetType = msgspec.UNSET
-    """The row's own bytes, where they are not UTF-8; `raw` has U+FFFD for those that are not."""
+    """Bytes of a row that is not UTF-8. `raw` has U+FFFD in place of the bytes that are not."""
 
     @classmethod
     def of(cls, reject: entries.Reject) -> Reject:
-        """The reject, as it is answered."""
+        """The reject as the API answers it."""
         text = reject.raw.decode(errors="replace")
         return cls(
             line=reject.line,
@@ -62,52 +63,52 @@ class Rejects(msgspec.Struct, frozen=True):
 
     rejects: list[Reject]
     next: str | None
+    """Path of the next page; null on the last page."""
 
 
 @get(
-    "/uploads/{upload_id:str}/rejects",
-    tags=["uploads"],
+    "/{upload_id:str}/rejects",
     summary="An upload's rejects",
     operation_class=answering(examples.REJECTS),
-    responses=problems.responses(NOT_FOUND),
+    responses=problems.responses(*ONE_UPLOAD),
 )
 async def list_rejects(
     services: Injected,
     upload_id: UploadId,
     after: Annotated[
-        int, QueryParameter(description="Only rejects behind this line: `next` has it.", ge=0, le=MAX_NUMBER)
+        int, QueryParameter(description="Only rejects behind this line. `next` has it.", ge=0, le=MAX_NUMBER)
     ] = 0,
     limit: Limit = 50,
 ) -> Rejects:
-    """The rows that could not be read, in file order: line, column, why, and the row as it was sent."""
+    """Lists the rows that could not be read, in file order: line, column, reason, and the row as it was sent."""
     async with services.pool.connection() as conn:
         found = await entries.rejects(conn, upload_id, after=after, limit=limit + 1)
     page = [Reject.of(reject) for reject in found[:limit]]
     path = f"{path_of(upload_id)}/rejects"
-    return Rejects(page, next_page(path, after=page[-1].line, limit=limit) if len(found) > limit else None)
+    following = next_page(path, after=page[-1].line, limit=limit) if len(found) > limit else None
+    return Rejects(rejects=page, next=following)
 
 
 @get(
-    "/uploads/{upload_id:str}/rejects.csv",
-    tags=["uploads"],
-    summary="An upload's rejects, to be repaired",
+    "/{upload_id:str}/rejects.csv",
+    summary="An upload's rejects as a file to repair",
     responses={
         200: ResponseSpec(
             str,
             media_type="text/csv",
             generate_examples=False,
-            description="The upload's own columns, and four that say what is wrong; rows in file order. CSV also where "
-            "the upload was JSON Lines.",
+            description="CSV, also for an upload of JSON Lines: the file's own columns and four that say what is "
+            "wrong. The rows are in file order.",
             examples=[Example(summary="rejects.csv", value=examples.REJECTS_CSV)],
         ),
         **problems.responses(
-            {**NOT_FOUND, 409: "the header of upload … was not read, so it has no rows and no rejects."}
+            *ONE_UPLOAD, BadState("the header of upload … was not read, so it has no rows and no rejects.")
         ),
     },
 )
 async def download_rejects(request: Request[Any, Any, Any], services: Injected, upload_id: UploadId) -> ASGIResponse:
-    """The rows that could not be read, sent as they are read from the ledger, to be repaired in a spreadsheet and
-    uploaded again as they are: in the columns of the file they come from, with what is wrong beside them."""
+    """Sends the rows that could not be read as a file, in the columns of the upload, with what is wrong beside them.
+    The file can be repaired in a spreadsheet and uploaded as it is."""
     async with services.pool.connection() as conn:
         form = await entries.format_of(conn, upload_id)
     return await Download.begin(
@@ -129,3 +130,6 @@ async def _lines(services: Services, upload_id: uuid.UUID, form: Format) -> Asyn
 
 def _repair_lines(form: Format, page: list[entries.Reject]) -> bytes:
     return b"".join(repair.repair_line(form, reject) for reject in page)
+
+
+ROUTER = Router("/uploads", tags=["uploads"], route_handlers=[list_rejects, download_rejects])

@@ -1,4 +1,4 @@
-"""The ledger over HTTP: uploads and their batches."""
+"""Uploads and their batches over HTTP, as the ledger has them."""
 
 from __future__ import annotations
 
@@ -7,27 +7,32 @@ from datetime import datetime
 from typing import Annotated
 
 import msgspec
-from litestar import HttpMethod, Response, get, route
+from litestar import HttpMethod, Response, Router, get, route
 from litestar.params import PathParameter, QueryParameter
 
-from app.errors import BadRequest, Problem
+from app.errors import BadRequest, NotFound, Problem
 from app.http import problems
 from app.http.openapi import examples
 from app.http.openapi.examples import answering
 from app.http.parameters import Limit, next_page
 from app.http.services import Injected
+from app.http.signatures import one_of
+from app.http.structs import struct_of
 from app.ledger import entries
 from app.ledger.entries import Batch, Entry
 from app.ledger.states import UploadState
 from app.posts.options import Options
 
-NOT_FOUND = {
-    400: "path parameter 'upload_id' has to be a UUID.",
-    404: "the ledger has no upload 0199c5b2-0000-7000-8000-000000000000; GET /uploads lists what it has.",
-    **problems.UNAVAILABLE,
-}
+ONE_UPLOAD = (
+    BadRequest("path parameter 'upload_id' has to be a UUID."),
+    NotFound("the ledger has no upload 0199c5b2-0000-7000-8000-000000000000; GET /uploads lists what it has."),
+    *problems.DATABASE,
+)
+"""The problems of every endpoint that is about one upload."""
 
-UploadId = Annotated[uuid.UUID, PathParameter(description="The upload's id: `Location` has it.")]
+UploadId = Annotated[
+    uuid.UUID, PathParameter(description="Id of the upload. The `Location` of the answer to its POST has it.")
+]
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -41,6 +46,7 @@ class Progress(msgspec.Struct, frozen=True):
     bytes_counted: int
     bytes_applied: int
     share: float
+    """Share of the work that is done, from 0 to 1. Counting a byte is one half of the work, applying it the other."""
     rows_counted: int
     rejects_counted: int
     mentions_counted: int
@@ -60,14 +66,14 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class BatchesByState(msgspec.Struct, frozen=True):
-    """How many batches are in which state."""
+    """Number of batches in each state."""
 
     staged: int
     counted: int
     applied: int
     failed: int
     checked: int
-    """Counted in a dry run."""
+    """Batches counted in a dry run."""
     cancelled: int
     retracting: int
     retracted: int
@@ -75,16 +81,7 @@ class BatchesByState(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, entry: Entry) -> BatchesByState:
         """The entry's batches."""
-        return cls(
-            staged=entry.batches_staged,
-            counted=entry.batches_counted,
-            applied=entry.batches_applied,
-            failed=entry.batches_failed,
-            checked=entry.batches_checked,
-            cancelled=entry.batches_cancelled,
-            retracting=entry.batches_retracting,
-            retracted=entry.batches_retracted,
-        )
+        return cls(**{state: getattr(entry, f"batches_{state}") for state in cls.__struct_fields__})
 
 
 class UploadLinks(msgspec.Struct, frozen=True):
@@ -126,45 +123,30 @@ class Upload(msgspec.Struct, frozen=True):
     sealed_at: datetime | None
     finished_at: datetime | None
     seconds_receiving: float | None
-    """From the first byte to the last."""
+    """Seconds from the first byte to the last."""
     seconds_applying: float | None
-    """From the last byte to the last batch."""
+    """Seconds from the last byte to the end of the last batch."""
     duplicate_of: uuid.UUID | None
+    """Id of the earlier upload of the same bytes."""
     error: Problem | None
+    """Why the upload failed or was aborted; null for other uploads."""
     purged_at: datetime | None
-    """When what it was made of was purged after its retention time: it cannot be replayed or retracted any more."""
+    """When the upload's payload was purged, its retention time being over. Since then nobody can replay or retract the
+    upload."""
     rejects_purged_at: datetime | None
+    """When the upload's rejects were purged, their retention time being over."""
     links: UploadLinks
 
     @classmethod
     def of(cls, entry: Entry) -> Upload:
         """The entry, as it is answered."""
-        return cls(
-            id=entry.id,
-            state=entry.state,
-            filename=entry.filename,
-            options=entry.options,
-            again=entry.again,
+        return struct_of(
+            cls,
+            entry,
             progress=Progress.of(entry),
-            rows_received=entry.rows_received,
-            rows_accepted=entry.rows_accepted,
-            rows_rejected=entry.rows_rejected,
-            rows_applied=entry.rows_applied,
-            mentions=entry.mentions,
-            mentions_applied=entry.mentions_applied,
             batches=BatchesByState.of(entry),
-            size_bytes=entry.size_bytes,
-            sha256=entry.sha256,
-            received_by=entry.received_by,
-            received_at=entry.received_at,
-            sealed_at=entry.sealed_at,
-            finished_at=entry.finished_at,
             seconds_receiving=_seconds(entry.received_at, entry.sealed_at),
             seconds_applying=_seconds(entry.sealed_at, entry.finished_at),
-            duplicate_of=entry.duplicate_of,
-            error=entry.error,
-            purged_at=entry.purged_at,
-            rejects_purged_at=entry.rejects_purged_at,
             links=UploadLinks(
                 upload=path_of(entry.id),
                 batches=f"{path_of(entry.id)}/batches",
@@ -181,6 +163,7 @@ class Uploads(msgspec.Struct, frozen=True):
 
     uploads: list[Upload]
     next: str | None
+    """Path of the next page; null on the last page."""
 
 
 class Batches(msgspec.Struct, frozen=True):
@@ -188,6 +171,7 @@ class Batches(msgspec.Struct, frozen=True):
 
     batches: list[Batch]
     next: str | None
+    """Path of the next page; null on the last page."""
 
 
 def path_of(upload_id: uuid.UUID) -> str:
@@ -208,21 +192,16 @@ def _seconds(begin: datetime | None, end: datetime | None) -> float | None:
 
 @route("/uploads", http_method=[HttpMethod.OPTIONS], include_in_schema=False, status_code=204)
 async def allow_uploads() -> Response[None]:
-    """Litestar's own answer names the first handler's methods alone, where a path has several handlers."""
+    """Names the methods of all handlers of the path. Litestar's own answer names those of the first handler only."""
     return Response(None, status_code=204, headers={"Allow": "GET, OPTIONS, POST"})
 
 
 @get(
     "/uploads",
-    tags=["uploads"],
     summary="List uploads",
     operation_class=answering(examples.UPLOADS),
     responses=problems.responses(
-        {
-            400: "query parameter 'limit' has to be a whole number up to 500.",
-            404: "the ledger has no upload 0199c5b2-0000-7000-8000-000000000000; GET /uploads lists what it has.",
-            **problems.UNAVAILABLE,
-        }
+        BadRequest("query parameter 'limit' has to be a whole number from 1 to 500."), *ONE_UPLOAD[1:]
     ),
 )
 async def list_uploads(
@@ -233,57 +212,60 @@ async def list_uploads(
     ] = None,
     limit: Limit = 50,
     before: Annotated[
-        uuid.UUID | None, QueryParameter(description="Only uploads received before this one: `next` has it.")
+        uuid.UUID | None, QueryParameter(description="Only uploads received before this upload. `next` has it.")
     ] = None,
 ) -> Uploads:
-    """The newest first."""
+    """Lists uploads, the newest first."""
     if in_state is not None and in_state not in set(UploadState):
-        raise BadRequest(f"there is no state {in_state!r}; there are: {', '.join(UploadState)}.")
+        raise BadRequest(f"query parameter 'state' has to be {one_of(list(UploadState))}.")
     state = UploadState(in_state) if in_state else None
     async with services.pool.connection() as conn:
         found = await entries.uploads(conn, state=state, before=before, limit=limit + 1)
     page = found[:limit]
     following = next_page("/uploads", state=state, limit=limit, before=page[-1].id) if len(found) > limit else None
-    return Uploads([Upload.of(entry) for entry in page], following)
+    return Uploads(uploads=[Upload.of(entry) for entry in page], next=following)
 
 
 @get(
-    "/uploads/{upload_id:str}",
-    tags=["uploads"],
+    "/{upload_id:str}",
     summary="One upload",
     operation_class=answering(examples.UPLOAD),
-    responses=problems.responses(NOT_FOUND),
+    responses=problems.responses(*ONE_UPLOAD),
 )
 async def get_upload(services: Injected, upload_id: UploadId) -> Upload:
-    """Its state, how far it is, and what came of it.
+    """Says which state the upload is in, how far it is, and what came of it.
 
-    `receiving` → `staged` → `applying` → `applied`, or `failed` where a batch failed for good, until it is replayed.
-    `aborted`: it was cut off or refused, see `error`. `duplicate`: these bytes were uploaded before.
-    A dry run goes through `checking` to `checked`. `cancelling` → `cancelled` and `retracting` → `retracted`: it was
-    taken out again.
+    An upload goes through `receiving`, `staged` and `applying` to `applied`. It ends in `failed` if a batch failed for
+    good, until the batch is replayed. `aborted`: the upload was cut off or refused, and `error` says why. `duplicate`:
+    the same bytes were uploaded before. A dry run goes through `checking` to `checked`. An upload that is taken out of
+    the graph goes through `cancelling` to `cancelled`, or through `retracting` to `retracted`.
     """
     async with services.pool.connection() as conn:
         return Upload.of(await entries.upload(conn, upload_id))
 
 
 @get(
-    "/uploads/{upload_id:str}/batches",
-    tags=["uploads"],
+    "/{upload_id:str}/batches",
     summary="An upload's batches",
     operation_class=answering(examples.BATCHES),
-    responses=problems.responses(NOT_FOUND),
+    responses=problems.responses(*ONE_UPLOAD),
 )
 async def list_batches(
     services: Injected,
     upload_id: UploadId,
     after: Annotated[
-        int, QueryParameter(description="Only batches behind this ordinal: `next` has it.", ge=-1, le=2**31 - 1)
+        int, QueryParameter(description="Only batches behind this ordinal. `next` has it.", ge=-1, le=2**31 - 1)
     ] = -1,
     limit: Limit = 50,
 ) -> Batches:
-    """The slices it is worked on in, in file order, each with its state, attempts and counts."""
+    """Lists the batches of the upload, in file order, each with its state, attempts and counts. Workers count one batch
+    at a time."""
     async with services.pool.connection() as conn:
         found = await entries.batches(conn, upload_id, after=after, limit=limit + 1)
     page = found[:limit]
     path = f"{path_of(upload_id)}/batches"
-    return Batches(page, next_page(path, after=page[-1].ordinal, limit=limit) if len(found) > limit else None)
+    following = next_page(path, after=page[-1].ordinal, limit=limit) if len(found) > limit else None
+    return Batches(batches=page, next=following)
+
+
+ROUTER = Router("/uploads", tags=["uploads"], route_handlers=[get_upload, list_batches])

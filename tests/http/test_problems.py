@@ -1,0 +1,291 @@
+"""Each kind of problem, made by a request to a running API, against what the OpenAPI document says of that route."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from email.parser import BytesParser
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import msgspec
+import pytest
+
+from app.errors import PROBLEM_TYPE_PREFIX, Where, problems
+from app.settings import Settings
+from app.store.postgres import Connection
+from tests.conftest import until
+from tests.http.conftest import Api, Serve
+from tests.http.test_idempotency import keyed_head, post
+from tests.http.test_receiving import BAD_CONTENT, CSV, CSV_TYPE, HEADER, request_head, rows, states
+
+FORM = {"Content-Type": "multipart/form-data; boundary=b"}
+
+
+@dataclass
+class Around:
+    """What a failure is made with."""
+
+    serve: Serve
+    settings: Settings
+    domain: Connection
+    patch: pytest.MonkeyPatch
+    apply: Callable[[], None]
+    open: ExitStack
+    api: Api = field(init=False)
+
+    def start(self, **changed: Any) -> Api:
+        self.api = self.serve(msgspec.structs.replace(self.settings, **changed))
+        return self.api
+
+    def send(self, body: bytes, headers: dict[str, str] = CSV_TYPE, **settings: Any) -> httpx.Response:
+        return self.start(**settings).http.post("/uploads", content=body, headers=headers)
+
+
+Made = tuple[str, str, httpx.Response]
+"""The method, the route as the document has it, and the answer."""
+FAILURES: dict[str, Callable[[Around], Made]] = {}
+
+
+def failing(code: str) -> Callable[[Callable[[Around], Made]], Callable[[Around], Made]]:
+    def note(make: Callable[[Around], Made]) -> Callable[[Around], Made]:
+        FAILURES[code] = make
+        return make
+
+    return note
+
+
+@failing("backlog-full")
+def _(around: Around) -> Made:
+    api = around.start(max_backlog_bytes=len(CSV) - len(HEADER))
+    assert api.upload(CSV).status_code == 202
+    return "post", "/uploads", api.upload(HEADER + rows(10))
+
+
+@failing("bad-request")
+def _(around: Around) -> Made:
+    return "get", "/uploads", around.start().http.get("/uploads?limit=none")
+
+
+@failing("bad-state")
+def _(around: Around) -> Made:
+    path = around.start().upload(CSV).headers["location"]
+    around.apply()
+    return "post", "/uploads/{upload_id}/cancel", around.api.http.post(f"{path}/cancel")
+
+
+@failing("cross-site")
+def _(around: Around) -> Made:
+    return "post", "/uploads", around.send(CSV, {**CSV_TYPE, "Sec-Fetch-Site": "cross-site"})
+
+
+@failing("database-unavailable")
+def _(around: Around) -> Made:
+    api = around.start(database_url="postgresql://nobody@127.0.0.1:1/none")
+    api.services.pool.timeout = 0.2
+    return "get", "/uploads", api.http.get("/uploads")
+
+
+@failing("idempotency-key-in-use")
+def _(around: Around) -> Made:
+    client = around.open.enter_context(around.start().connect())
+    client.sendall(keyed_head(len(CSV)) + CSV[:-1])
+    until(lambda: states(around.domain) == ["receiving"], within=10, what="the first is being received")
+    return "post", "/uploads", post(around.api, CSV)
+
+
+@failing("idempotency-key-reused")
+def _(around: Around) -> Made:
+    post(around.start(), CSV)
+    return "post", "/uploads", post(around.api, CSV + rows(1))
+
+
+@failing("internal-error")
+def _(around: Around) -> Made:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    around.patch.setattr("app.ledger.entries.uploads", broken)
+    return "get", "/uploads", around.start().http.get("/uploads")
+
+
+@failing("malformed-form")
+def _(around: Around) -> Made:
+    return "post", "/uploads", around.send(b"no boundary in here", FORM)
+
+
+@failing("method-not-allowed")
+def _(around: Around) -> Made:
+    return "", "", around.start().http.put("/uploads")
+
+
+@failing("no-file")
+def _(around: Around) -> Made:
+    return "post", "/uploads", around.start().http.post("/uploads", files={"other": (None, b"x")})
+
+
+@failing("no-row-end")
+def _(around: Around) -> Made:
+    around.patch.setattr("app.ledger.receiving.LONGEST_ROW_SEARCH", 1000)
+    around.patch.setattr("app.ledger.receiving.SCAN_AGAIN_BYTES", 100)
+    body = b'{"data":"' + b"x" * 5000
+    return "post", "/uploads", around.send(body, {"Content-Type": "application/jsonl"}, batch_bytes=100)
+
+
+@failing("not-found")
+def _(around: Around) -> Made:
+    return "get", "/uploads/{upload_id}", around.start().http.get(f"/uploads/{uuid4()}")
+
+
+@failing("not-migrated")
+def _(around: Around) -> Made:
+    around.domain.execute("drop schema public cascade; create schema public")
+    return "get", "/uploads", around.start().http.get("/uploads")
+
+
+@failing("same-bytes-other-options")
+def _(around: Around) -> Made:
+    around.start().upload(CSV)
+    return "post", "/uploads", around.api.upload(CSV, clock="event")
+
+
+@failing("several-files")
+def _(around: Around) -> Made:
+    files = [("file", ("a.csv", CSV)), ("file", ("b.csv", CSV))]
+    return "post", "/uploads", around.start().http.post("/uploads", files=files)
+
+
+@failing("too-many-exports")
+def _(around: Around) -> Made:
+    around.patch.setattr("app.http.routes.exports.PATIENCE", 0.1)
+    path = "/export/edges.csv"
+    # None runs, and as many may.
+    around.patch.setattr(around.start().services, "export_slots", asyncio.Semaphore(0))
+    return "get", path, around.api.http.get(path)
+
+
+@failing("too-many-listeners")
+def _(around: Around) -> Made:
+    around.patch.setattr("app.ledger.events.MAX_LISTENERS", 0)
+    path = around.start().upload(CSV).headers["location"]
+    return "get", "/uploads/{upload_id}/events", around.api.http.get(f"{path}/events")
+
+
+@failing("took-too-long")
+def _(around: Around) -> Made:
+    around.open.enter_context(around.domain.transaction())
+    around.domain.execute("lock table uploads in access exclusive mode")
+    return "get", "/uploads", around.start(statement_timeout=0.2).http.get("/uploads")
+
+
+@failing("undecodable-body")
+def _(around: Around) -> Made:
+    return "post", "/uploads", around.send(b"not gzip", {**CSV_TYPE, "Content-Encoding": "gzip"})
+
+
+@failing("unsupported-encoding")
+def _(around: Around) -> Made:
+    return "post", "/uploads", around.send(CSV, {**CSV_TYPE, "Content-Encoding": "br"})
+
+
+@failing("unsupported-media-type")
+def _(around: Around) -> Made:
+    return "post", "/uploads", around.send(CSV, {"Content-Type": "application/json"})
+
+
+@failing("upload-cut-off")
+def _(around: Around) -> Made:
+    with around.start(receive_timeout=0.2).connect() as client:
+        client.sendall(request_head(length=1000) + HEADER)
+        head, _, body = b"".join(iter(lambda: client.recv(65536), b"")).partition(b"\r\n\r\n")
+    sent = BytesParser().parsebytes(head.partition(b"\r\n")[2])
+    return "post", "/uploads", httpx.Response(int(head.split()[1]), headers=sent.items(), content=body)
+
+
+@failing("upload-too-large")
+def _(around: Around) -> Made:
+    return (
+        "post",
+        "/upload_csv",
+        around.start(max_upload_bytes=10).http.post("/upload_csv", content=CSV, headers=CSV_TYPE),
+    )
+
+
+for each in BAD_CONTENT:
+    FAILURES[each] = lambda around, body=BAD_CONTENT[each]: ("post", "/uploads", around.send(body))
+
+
+@pytest.fixture
+def around(
+    serve: Serve,
+    settings: Settings,
+    domain: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    apply: Callable[[], None],
+) -> Any:
+    with ExitStack() as stack:
+        yield Around(serve, settings, domain, monkeypatch, apply, stack)
+
+
+def documented(document: Any, method: str, path: str, status: int) -> dict[str, Any]:
+    """The examples of a route's answer with a status, by their types."""
+    (content,) = document["paths"][path][method]["responses"][str(status)]["content"].items()
+    assert content[0] == "application/problem+json"
+    return {each["value"]["type"]: each["value"] for each in content[1]["examples"].values()}
+
+
+def rows_of(document: Any) -> set[tuple[str, ...]]:
+    """The lines of the document's tables."""
+    return {
+        tuple(cell.strip() for cell in line.strip("|").split("|"))
+        for line in document["info"]["description"].splitlines()
+        if line.startswith("| ")
+    }
+
+
+@pytest.mark.parametrize("code", sorted(FAILURES))
+def test_a_failure_is_answered_as_it_is_documented(around: Around, code: str) -> None:
+    method, path, answer = FAILURES[code](around)
+
+    assert answer.headers["content-type"] == "application/problem+json"
+    found = answer.json()
+    kind = next(each for each in problems() if each.code == code)
+    assert found["type"] == PROBLEM_TYPE_PREFIX + code
+    assert (answer.status_code, found["status"], found["title"]) == (kind.status, kind.status, kind.title)
+    assert re.match(r"[^a-z]", found["detail"]), found["detail"]
+    document = around.api.http.get("/doc/openapi.json").json()
+    if path:
+        example = documented(document, method, path, answer.status_code)[found["type"]]
+        assert (example["title"], example["status"]) == (found["title"], found["status"])
+        assert example.keys() <= found.keys()
+    assert (str(kind.status), code, f"{kind.title}.", kind.to_do) in rows_of(document)
+
+
+def test_every_kind_of_problem_is_made_and_documented(api: Api) -> None:
+    document = api.http.get("/doc/openapi.json").json()
+    by_where = {where: {kind.code for kind in problems() if kind.where is where} for where in Where}
+    everywhere, never_seen = {"method-not-allowed"}, {"client-gone"}
+    shown = {
+        example["value"]["type"].removeprefix(PROBLEM_TYPE_PREFIX)
+        for item in document["paths"].values()
+        for operation in item.values()
+        for status, response in operation["responses"].items()
+        for example in response.get("content", {}).get("application/problem+json", {}).get("examples", {}).values()
+        if status >= "4"
+    }
+
+    assert by_where[Where.HTTP] == set(FAILURES) | never_seen
+    assert shown == by_where[Where.HTTP] - everywhere - never_seen
+    assert by_where[Where.LEDGER] <= {row[0] for row in rows_of(document)}
+
+
+def test_codes_and_titles_are_of_one_kind_each() -> None:
+    for name in ("code", "title", "to_do"):
+        kinds = problems()
+        assert all(getattr(kind, name) for kind in kinds)
+        if name != "to_do":
+            assert len({getattr(kind, name) for kind in kinds}) == len(kinds)
