@@ -91,9 +91,9 @@ def live() -> Live:
         ),
         **problems.responses(),
     },
-    description="Answers 200 if PostgreSQL answers and has a schema that this release works with, and 503 otherwise. Redis "
-    "is reported, but not needed: while Redis is away, workers find their work by sweeping, more slowly. The answer comes "
-    "within a few seconds, whatever hangs.",
+    description="Answers 200 if PostgreSQL answers and has a schema that this release works with, and 503 otherwise. "
+    "Redis is reported, but not needed: while Redis is away, workers find their work by sweeping, more slowly. The "
+    "answer comes within a few seconds, whatever hangs.",
 )
 async def ready(services: Injected) -> Response[Ready]:
     postgresql, bell = await asyncio.gather(
