@@ -1,9 +1,12 @@
-"""Decay: edges that nobody has touched for a while are written down to the present, and the lightest archived.
+"""Decay: edges that nobody has touched for a while are written down to the present, and the lightest are archived.
 
-Writing down changes weight and instant together, so it changes no effective weight: a run may be late, repeated,
-concurrent with merges, or killed anywhere, and nothing decays twice. A run looks at those ranges of the table's blocks
-in which something may be stale (see decay_ranges.py), in short transactions under a shard's lock each. A range that is
-done is due no more, so a killed run is gone on with at the next one.
+Writing down changes weight and instant together, and archiving changes neither. So a run changes no effective weight,
+at whatever instant: a run may be late, repeated, concurrent with merges, or killed anywhere, and nothing decays twice.
+An effective weight is bounded (at most 1e250, and 0 below 1e-250), and no run moves these bounds.
+
+A run looks at the ranges of the table's blocks in which an edge may be stale (see decay_ranges.py), in short
+transactions under one shard's lock each. A finished range is due no more, so the next run continues where a killed run
+ended.
 """
 
 from __future__ import annotations

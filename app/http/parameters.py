@@ -30,7 +30,8 @@ AsOf: TypeAlias = Annotated[
     QueryParameter(
         format="date-time",
         description="The instant that weights are for, ISO 8601 with an offset (`+` is `%2B` in a URL); by default the "
-        "minute that has begun. Mentions that came later count, too: more than 1 each, by the rule that weights halve.",
+        "minute that has begun. Mentions that came later count, too: more than 1 each, by the rule that weights halve. "
+        "A weight above 1e250 is answered as 1e250, one below 1e-250 as 0.",
     ),
 ]
 Archived: TypeAlias = Annotated[

@@ -34,6 +34,9 @@ LIGHT = 1e-3
 """Weights below it are compared as if they were this heavy: an edge out of which a million times as much was retracted
 keeps the rounding of that."""
 
+_LIGHTEST, _HEAVIEST = 1e-250, 1e250
+"""The bounds of an effective weight. A lighter one is 0, a heavier one is the heaviest."""
+
 _KEYS = ["source_id", "target_id"]
 
 
@@ -212,7 +215,8 @@ def _recount(conn: Connection, edges: pl.DataFrame, graph: GraphParameters) -> p
 
 
 def effective_weight(weight: pl.Series, weighed_at: pl.Series, now: datetime, half_life: timedelta) -> np.ndarray:
-    """The weights as they are at `now`, as the function of this name in the database has it."""
+    """The weights at `now`, by the rule of the database's function of this name: at most 1e250, and 0 below 1e-250."""
     age = pl.DataFrame({"at": weighed_at}).select((pl.lit(now) - pl.col("at")).dt.total_microseconds())["literal"]
-    halvings = np.maximum(age.to_numpy().astype(np.float64) / (half_life / timedelta(microseconds=1)), -300)
-    return weight.to_numpy() * np.exp2(-halvings)
+    half_lives = age.to_numpy().astype(np.float64) / (half_life / timedelta(microseconds=1))
+    weights = weight.to_numpy() * np.exp2(np.clip(-half_lives, -950, 950))
+    return np.where(weights < _LIGHTEST, 0.0, np.minimum(weights, _HEAVIEST))
