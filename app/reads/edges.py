@@ -17,8 +17,12 @@ from app.reads.view import FIRST, Direction, Page, View, paged, seen
 from app.store.postgres import AsyncConnection, async_one, async_rows
 
 _EDGE = sql.query("reads/edges/get")
+_MENTIONS = sql.query("reads/edges/mentions")
+_HELD_MENTIONS: Mapping[Direction, LiteralString] = {
+    Direction.OUTGOING: sql.query("reads/edges/held_outgoing"),
+    Direction.INCOMING: sql.query("reads/edges/held_incoming"),
+}
 _RECIPROCAL = sql.query("reads/edges/reciprocal")
-
 
 HELD_AT_FIRST, HELD_BEHIND = 50, 1000
 """How many of a user's held edges are looked at beyond a page's number. For a first page: some may weigh the same. For
@@ -65,17 +69,6 @@ class Tie(msgspec.Struct, frozen=True):
     received_archived_at: datetime | None
 
 
-_MENTIONS: Mapping[Direction, LiteralString] = {
-    Direction.OUTGOING: sql.query("reads/edges/outgoing"),
-    Direction.INCOMING: sql.query("reads/edges/incoming"),
-}
-
-_HELD_MENTIONS: Mapping[Direction, LiteralString] = {
-    Direction.OUTGOING: sql.query("reads/edges/held_outgoing"),
-    Direction.INCOMING: sql.query("reads/edges/held_incoming"),
-}
-
-
 async def edge(conn: AsyncConnection, source: User, target: User, parameters: GraphParameters, view: View) -> Edge:
     """One edge, from the graph or the archive, whatever the view says of that. Raises NotFound."""
     params = {"source_id": source.id, "target_id": target.id, **seen(view, parameters)}
@@ -101,6 +94,7 @@ async def mentions(
     """
     params = {
         "user_id": user.id,
+        "outgoing": direction is Direction.OUTGOING,
         "self_mentions": self_mentions,
         **seen(view, parameters),
         **paged(page),
@@ -113,7 +107,7 @@ async def mentions(
         found = await async_rows(conn, Mention, _HELD_MENTIONS[direction], params | held)
         if len(found) == page.limit:
             return found
-    return await async_rows(conn, Mention, _MENTIONS[direction], params)
+    return await async_rows(conn, Mention, _MENTIONS, params)
 
 
 async def reciprocal(
