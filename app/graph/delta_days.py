@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from datetime import UTC, date, datetime
 
 import numpy as np
 import polars as pl
 
-from app.graph.deltas import KEYS
+from app.graph.deltas import KEYS, pack, unpack
 from app.graph.shards import Ints, shard_of
 
 SCHEMA = pl.Schema({"source_id": pl.Int64, "target_id": pl.Int64, "day": pl.Date, "mentions": pl.Int32})
@@ -23,18 +22,6 @@ def day_of(instant: datetime) -> date:
 def first_day(today: date, days_kept: int) -> date:
     """The first of so many days, of which `today` is the last, or of all that there are."""
     return date.fromordinal(max(1, today.toordinal() - days_kept + 1))
-
-
-def pack(entries: pl.DataFrame) -> bytes:
-    """An Arrow IPC stream, compressed with Zstandard."""
-    out = io.BytesIO()
-    entries.write_ipc_stream(out, compression="zstd")
-    return out.getvalue()
-
-
-def unpack(payload: bytes) -> pl.DataFrame:
-    """The entries of a payload."""
-    return pl.read_ipc_stream(io.BytesIO(payload))
 
 
 def by_shard(counted: pl.DataFrame | None, ids: Ints, shards: int) -> dict[int, bytes]:

@@ -16,7 +16,7 @@ import polars as pl
 from psycopg import IsolationLevel
 
 import sql
-from app.graph.deltas import DELTA_SCHEMA, sum_by_edge, unpack
+from app.graph.deltas import DELTA_SCHEMA, KEYS, sum_by_edge, unpack
 from app.graph.parameters import GraphParameters, read_parameters
 from app.graph.shards import shard_of
 from app.store.postgres import Connection, exactly_one, rows, scalars
@@ -36,8 +36,6 @@ keeps the rounding of that."""
 
 _LIGHTEST, _HEAVIEST = 1e-250, 1e250
 """The bounds of an effective weight. A lighter one is 0, a heavier one is the heaviest."""
-
-_KEYS = ["source_id", "target_id"]
 
 
 class Weights(msgspec.Struct, frozen=True):
@@ -174,7 +172,7 @@ def _weights(conn: Connection, graph: GraphParameters, sample: int, now: datetim
     sampled = pl.DataFrame(edges, schema=DELTA_SCHEMA)
     recounted = _recount(conn, sampled, graph)
     purged = scalars(conn, _PURGED) == [True]
-    compared = sampled.join(recounted, on=_KEYS, how="left", suffix="_again").with_columns(
+    compared = sampled.join(recounted, on=KEYS, how="left", suffix="_again").with_columns(
         pl.col("mention_count_again").fill_null(0)
     )
     # Counts only add up, so where a sum of what is left is the whole, nothing is missing from it.
@@ -204,12 +202,12 @@ def _weights(conn: Connection, graph: GraphParameters, sample: int, now: datetim
 
 def _recount(conn: Connection, edges: pl.DataFrame, graph: GraphParameters) -> pl.DataFrame:
     """These edges as the deltas in the graph add up to."""
-    keys = edges.select(_KEYS)
+    keys = edges.select(KEYS)
     parts = [pl.DataFrame(schema=DELTA_SCHEMA)]
     for shard in np.unique(shard_of(keys["source_id"].to_numpy(), graph.shards)).tolist():
         after = 0
         while page := rows(conn, _Delta, _DELTAS, {"shard": shard, "after": after, "limit": DELTAS_AT_ONCE}):
-            parts.extend(unpack(delta.payload).join(keys, on=_KEYS, how="semi") for delta in page)
+            parts.extend(unpack(delta.payload).join(keys, on=KEYS, how="semi") for delta in page)
             after = page[-1].batch_id
     return sum_by_edge(parts, half_life=graph.half_life)
 
