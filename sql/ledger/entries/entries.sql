@@ -1,4 +1,5 @@
--- Ledger entries, the newest first: one upload by id, or a page before the key (received_at, id). No locks.
+-- Ledger entries, the newest first: one upload by id, or a page before the key (received_at, id). Locks: none. Rows:
+-- one for each upload, `limit` at most.
 SELECT
   u.id, u.state, u.filename, u.options, u.again, u.received_by, u.received_at, u.sealed_at, u.finished_at,
   encode(u.sha256, 'hex') AS sha256, u.duplicate_of, u.error,

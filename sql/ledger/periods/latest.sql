@@ -1,2 +1,2 @@
--- Of each periodic actor the latest period that was begun. A row an actor, four in all.
+-- The latest period of each periodic actor that was begun. Locks: none. Rows: one for each actor, four in all.
 SELECT actor, period AS start, claimed_until, finished_at FROM periods ORDER BY actor;

@@ -1,7 +1,7 @@
--- A user's outgoing or incoming mentions, the heaviest first, from behind a position in the list. Costs the user's degree.
--- `outgoing` is a constant where PostgreSQL plans (statements are not prepared, see app/store/postgres.py), so one column
--- alone is left in each condition, and its index serves it. The join with users is outside the limit, so few users
--- travel. Locks: none. Rows: one for each mention, `limit` at most.
+-- A user's outgoing or incoming mentions, the heaviest first, from behind a position in the list. Costs the user's
+-- degree. `outgoing` is a constant where PostgreSQL plans (statements are not prepared, see app/store/postgres.py), so
+-- one column alone is left in each condition, and its index serves it. The join with users is outside the limit, so few
+-- users travel. Locks: none. Rows: one for each mention, `limit` at most.
 SELECT u.id, u.handle, u.spelling, top.mention_count, top.weight, top.first_seen, top.last_seen, top.archived_at
 FROM (
   SELECT e.id, e.mention_count, e.weight, e.first_seen, e.last_seen, e.archived_at

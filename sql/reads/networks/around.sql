@@ -1,6 +1,6 @@
--- Users whom a user mentions, or who mention the user: the strongest ties first, both directions added up. `found` is the
--- number of all these users, without the limit. The join with users is outside the limit, so few users travel. Costs the
--- user's degree. Locks: none. Rows: one for each user, `limit` at most.
+-- Users whom a user mentions, or who mention the user: the strongest ties first, both directions added up. `found` is
+-- the number of all these users, without the limit. The join with users is outside the limit, so few users travel.
+-- Costs the user's degree. Locks: none. Rows: one for each user, `limit` at most.
 SELECT u.id, u.handle, u.spelling, top.weight, top.found
 FROM (
   SELECT

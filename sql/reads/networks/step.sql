@@ -1,7 +1,7 @@
--- One step of a search for a path: whom some users mention (`outgoing`), or who mentions them, each with one of the users
--- the step came from, among the first `most` edges. `edges` is the number of edges that were read. `outgoing` is a
--- constant where PostgreSQL plans (statements are not prepared, see app/store/postgres.py), so one column alone is left
--- in each condition, and its index serves it. Locks: none. One row.
+-- One step of a search for a path: whom some users mention (`outgoing`), or who mentions them, each with one of the
+-- users the step came from, among the first `most` edges. `edges` is the number of edges that were read. `outgoing` is
+-- a constant where PostgreSQL plans (statements are not prepared, see app/store/postgres.py), so one column alone is
+-- left in each condition, and its index serves it. Locks: none. Rows: one.
 SELECT
   coalesce(array_agg(reached.id), '{}') AS ids, coalesce(array_agg(reached.via), '{}') AS vias,
   coalesce(sum(reached.edges), 0)::bigint AS edges
