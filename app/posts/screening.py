@@ -1,4 +1,4 @@
-"""What is wanted of a post, whatever the input: handles, instants, no NUL; and why a row is rejected. Pure.
+"""The rules for a post, whatever the input: handles, instants, no NUL; and why a row is rejected. Pure.
 
 A row that cannot be read becomes one reject, with the first reason that applies in the order of `Reason`; its
 neighbours are read. `Sieve` and `screen` serve csv.py and jsonl.py.
@@ -27,10 +27,10 @@ from app.posts.instants import read_instants
 MAX_AUTHOR_CHARACTERS = 320
 
 RAW_BYTES = 4096
-"""How much of a rejected row is kept."""
+"""The number of a rejected row's bytes that are kept."""
 
 VALUE_CHARACTERS = 200
-"""How much of the value that a row is rejected for is kept on its own."""
+"""The number of characters that are kept of the value for which a row is rejected."""
 
 _CONTROLS = r"[\x00-\x1f\x7f-\x{9f}]"
 
@@ -116,7 +116,7 @@ class Drop(NamedTuple):
     rows: Ints
     reason: Reason
     role: str | None
-    """text, timestamp or author; None if it is about the whole row."""
+    """text, timestamp or author; None if the reason is about the whole row."""
 
 
 ROLES = ("text", "timestamp", "author")

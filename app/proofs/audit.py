@@ -29,7 +29,8 @@ _USERS = sql.query("proofs/audit/users")
 
 DELTAS_AT_ONCE = 32
 LARGEST_DEVIATION = 1e-6
-"""Of a weight, relative. Sums in another order differ by 1e-15; what was retracted leaves its rounding behind."""
+"""The largest relative deviation of a weight that counts as equal. Sums in another order differ by 1e-15, and a
+retraction leaves its rounding behind."""
 LIGHT = 1e-3
 """Weights below it are compared as if they were this heavy: an edge out of which a million times as much was retracted
 keeps the rounding of that."""
@@ -42,20 +43,20 @@ class Weights(msgspec.Struct, frozen=True):
     """What a recount of a sample of edges gave."""
 
     sampled: int
-    """Edges."""
+    """The number of edges recounted."""
     purged: int
-    """Edges of which some deltas were purged: they cannot be recounted."""
+    """The number of edges that cannot be recounted, since some of their deltas were purged."""
     differing_counts: int
     differing_weights: int
     largest_deviation: float
-    """Of the effective weights, relative."""
+    """The largest relative deviation of an effective weight."""
     users: int = 0
-    """Whose totals were compared with their edges: none while anything waits to be summarized."""
+    """The number of users whose totals were compared with their edges: none while anything waits to be summarized."""
     differing_users: int = 0
 
     @property
     def differing(self) -> int:
-        """Edges and users."""
+        """The number of edges and users that differ."""
         return self.differing_counts + self.differing_weights + self.differing_users
 
 
@@ -201,7 +202,7 @@ def _weights(conn: Connection, graph: GraphParameters, sample: int, now: datetim
 
 
 def _recount(conn: Connection, edges: pl.DataFrame, graph: GraphParameters) -> pl.DataFrame:
-    """These edges as the deltas in the graph add up to."""
+    """These edges, recounted from the deltas in the graph."""
     keys = edges.select(KEYS)
     parts = [pl.DataFrame(schema=DELTA_SCHEMA)]
     for shard in np.unique(shard_of(keys["source_id"].to_numpy(), graph.shards)).tolist():

@@ -1,4 +1,4 @@
-"""Reading edges: one, a user's, and the ties that go both ways. Weights are effective at the instant asked for."""
+"""Reading one edge, a user's edges, and the ties that go both ways. Weights are effective at the instant asked for."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Tie(msgspec.Struct, frozen=True):
 
 
 async def edge(conn: AsyncConnection, source: User, target: User, parameters: GraphParameters, view: View) -> Edge:
-    """One edge, from the graph or the archive, whatever the view says of that. Raises NotFound."""
+    """One edge, from the graph or the archive, whichever the view asks for. Raises NotFound."""
     params = {"source_id": source.id, "target_id": target.id, **seen(view, parameters)}
     found = await async_one(conn, Edge, _EDGE, params)
     if found is None:
@@ -90,7 +90,7 @@ async def mentions(
 ) -> list[Mention]:
     """Whom the user mentions, or who mentions the user; the heaviest first.
 
-    If edges that are held as the heaviest of the graph fill the page, it does not cost the user's degree.
+    If the edges held as the heaviest of the graph fill the page, the page does not cost the user's degree.
     """
     params = {
         "user_id": user.id,

@@ -70,7 +70,7 @@ class Network(msgspec.Struct, frozen=True):
     members: list[Member]
     edges: list[Between]
     steps: int
-    """How many were taken: fewer than asked for where the users of an earlier one did not fit."""
+    """The number of steps taken: fewer than asked for where the users of an earlier step did not fit."""
     users_cut: int
     """Users of the last step that did not fit: those with the weakest ties."""
     edges_cut: int
@@ -84,9 +84,9 @@ class Outcome(StrEnum):
 
     FOUND = "found"
     NONE = "none"
-    """There is none of so many steps."""
+    """There is no path of so many steps."""
     GAVE_UP = "gave_up"
-    """It visited as many users as it may."""
+    """The search visited as many users as it may."""
 
 
 class Path(msgspec.Struct, frozen=True):
@@ -191,7 +191,7 @@ async def _beyond(
 
 
 def _cut(found: list[_Neighbour], room: int) -> int:
-    """How many did not fit."""
+    """The number of users that did not fit."""
     return max(0, found[0].found - room) if found else 0
 
 

@@ -43,7 +43,8 @@ class _Backend(PostgresqlPsycopgBackend):
 
 
 def migrate(database_url: str) -> list[str]:
-    """Apply the migrations that are missing, in order; their names. Safe when several processes start at once.
+    """Apply the migrations that are missing, in order. Returns their names. Safe when several processes start at
+    once.
 
     The advisory lock is held by a transaction: it goes with its process, and works behind a pooler in transaction mode.
     """
@@ -68,6 +69,6 @@ def pending_migrations(database_url: str) -> list[str]:
 
 
 def require_migrated(database_url: str) -> None:
-    """Raises NotMigrated, saying what to run, where a migration is missing."""
+    """Raises NotMigrated, which says what to run, if a migration is missing."""
     if missing := pending_migrations(database_url):
         raise NotMigrated(f"{where(database_url)} lacks {', '.join(missing)}: run `mentiongraph migrate`.")
