@@ -287,21 +287,27 @@ CREATE UNLOGGED TABLE edges_shadow (
 COMMENT ON TABLE edges_shadow IS
 'The graph as `rebuild` counts it anew from the ledger. Empty at other times, and after a crash.';
 
--- Exponential decay (Cormode, Shkapenyuk, Srivastava, Xu: Forward Decay, ICDE 2009): linear in the weight, so neither
--- the order of merges nor the moment of a write-down changes it. The same rule goes backwards: for an instant before a
--- mention, the mention weighs more than 1. So the order of two weights is the same at every instant. From 600
--- half-lives on, or for a weight below 1e-100, the answer is 0 (up to 546, a double does not tell the 2 ^ -600 that is
--- taken off from nothing); and it grows no more than 300 half-lives back: PostgreSQL raises an error where a double is
--- too small, or too large. Each term is worked out once: lists of many edges are made of little else.
+-- Exponential decay (Cormode, Shkapenyuk, Srivastava, Xu: Forward Decay, ICDE 2009). The rule is linear in the weight,
+-- so neither the order of merges nor the moment of a write-down changes an effective weight. The rule also goes
+-- backwards: at an instant before a mention, the mention weighs more than 1. So two weights are in one proportion at
+-- every instant. The answer is bounded, since PostgreSQL raises an error where a double is too small or too large: an
+-- answer above 1e250 is 1e250, and an answer below 1e-250 is 0. (Above 1e-234 a double loses nothing when 1e-250 is
+-- taken off.) The bounds are on the answer, not on the age, so a write-down does not move them. The inner bounds only
+-- keep the product finite: for weights from 1e-21 to 1e18 they begin where the answer is out of bounds already. A
+-- lighter weight takes the slower way over its logarithm. Each term is computed once, since long lists of edges cost
+-- little else.
 CREATE FUNCTION effective_weight(
   weight double precision, weighed_at timestamptz, at timestamptz, half_life_seconds double precision
 ) RETURNS double precision LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT CASE
-    WHEN abs(weight) < 1e-100 THEN 0
-    ELSE weight * (
-      power(2, least(300, greatest(-600, date_part('epoch', weighed_at - at) / half_life_seconds))) - power(2, -600)
-    )
-  END
+  SELECT greatest(0, least(1e250, CASE
+    WHEN weight > 1e-21
+      THEN weight * power(2, least(950, greatest(-950, date_part('epoch', weighed_at - at) / half_life_seconds)))
+    WHEN weight > 0
+      THEN power(2, least(1000, greatest(
+        -1000, ln(weight) / ln(2::double precision) + date_part('epoch', weighed_at - at) / half_life_seconds
+      )))
+    ELSE 0
+  END) - 1e-250)
 $$;
 
 -- What is left of a weight when some of it is taken out again. So little of it that it may be what rounding left is

@@ -48,10 +48,11 @@ def count_batch(
     now: datetime,
     days_kept: int = 0,
 ) -> Outcome | None:
-    """Count a claimed batch and flip it to `counted` with its deltas and rejects. None if the claim was superseded.
-    The days of mentions are told apart as far back as `days_kept`; 0: they are not.
+    """Count a claimed batch and flip it to `counted` with its deltas and rejects. Returns None if another claim
+    superseded this one. Mentions are told apart by day as far back as `days_kept`; with 0 they are not.
 
-    Its users are added first, in transactions of their own: they are the same whoever adds them. Raises RowsDiffer.
+    The batch's users are added first, in transactions of their own: they are the same for every worker that adds them.
+    Raises RowsDiffer.
     """
     reader = READERS[claim.options.format]
     posts = reader.read(decompress(claim.payload), claim.format, first_line=claim.first_line)

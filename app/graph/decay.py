@@ -1,9 +1,12 @@
-"""Decay: edges that nobody has touched for a while are written down to the present, and the lightest archived.
+"""Decay: edges that nobody has touched for a while are written down to the present, and the lightest are archived.
 
-Writing down changes weight and instant together, so it changes no effective weight: a run may be late, repeated,
-concurrent with merges, or killed anywhere, and nothing decays twice. A run looks at those ranges of the table's blocks
-in which something may be stale (see decay_ranges.py), in short transactions under a shard's lock each. A range that is
-done is due no more, so a killed run is gone on with at the next one.
+Writing down changes weight and instant together, and archiving changes neither. So a run changes no effective weight,
+at whatever instant: a run may be late, repeated, concurrent with merges, or killed anywhere, and nothing decays twice.
+An effective weight is bounded (at most 1e250, and 0 below 1e-250), and no run moves these bounds.
+
+A run looks at the ranges of the table's blocks in which an edge may be stale (see decay_ranges.py), in short
+transactions under one shard's lock each. A finished range is due no more, so the next run continues where a killed run
+ended.
 """
 
 from __future__ import annotations
@@ -40,7 +43,8 @@ EDGES_A_BLOCK = 58
 """About: a block of 8 KiB, filled to 60 %."""
 
 REST = 3.0
-"""While uploads are in hand, a run rests so many times as long as it worked: it takes a quarter of one processor."""
+"""While uploads are being applied, a run rests this many times as long as it worked, so it takes a quarter of one
+processor."""
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -54,7 +58,7 @@ class Run(msgspec.Struct, frozen=True):
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """What a run did so far, in edges; in how many ranges of blocks it looked, and in how many it still has to."""
+    """What a run did so far, in edges; the number of ranges of blocks it looked at, and of those still to look at."""
 
     written_down: int
     archived: int
@@ -71,14 +75,14 @@ class Preview(msgspec.Struct, frozen=True):
 
 
 class _Stretch(msgspec.Struct, frozen=True):
-    """Of a range of blocks, the edges of a 64th of all ids."""
+    """The edges in a range of blocks whose source is in one 64th of all ids."""
 
     stretch: int
     stale: int
     light: int
-    """Stale, and to be archived."""
+    """The number of stale edges to archive."""
     oldest: datetime | None
-    """Of those that are not stale."""
+    """The oldest instant among the edges that are not stale."""
 
 
 class _Key(msgspec.Struct, frozen=True):
@@ -87,7 +91,7 @@ class _Key(msgspec.Struct, frozen=True):
 
 
 def begin(conn: Connection, *, settings: Settings, now: datetime) -> Run | None:
-    """The run to work on: the unfinished one, else a new one. None: somebody has just finished it."""
+    """The run to work on: the unfinished run, or else a new one. None: another process has just finished the run."""
     with conn.transaction():
         scalars(
             conn,
@@ -111,7 +115,7 @@ def work(
     progress: Callable[[Totals], None] | None = None,
     rest: Callable[[float], None] = time.sleep,
 ) -> bool:
-    """Work on a run, range by range, until it is finished. False: somebody else is at it, and goes on.
+    """Work on a run, range by range, until the run is finished. False: another process works on the run and goes on.
 
     A transaction changes edges of one shard only, in blocks that hold about `batch_edges` edges of all shards.
     """
@@ -183,8 +187,8 @@ def _shard(stretch: int, parameters: GraphParameters) -> int:
 def _half(
     conn: Connection, run: Run, parameters: GraphParameters, shard: int, what: dict[str, Any], *, archive: bool
 ) -> bool:
-    """Of a shard's stale edges in a range of blocks: archive those too light, write half of the rest down; one
-    transaction. False: somebody else works on this run."""
+    """Of a shard's stale edges in a range of blocks: archive those too light, write half of the rest down; in one
+    transaction. False: another process works on this run."""
     width = MAX_SHARDS // parameters.shards
     first = shard * width - MAX_SHARDS // 2
     what = {**what, "first_stretch": first, "last_stretch": first + width - 1}
@@ -202,7 +206,7 @@ def _half(
 
 
 def _left(conn: Connection, shard: int, archived: list[_Key], parameters: GraphParameters) -> None:
-    """These edges are not among the graph's any more."""
+    """Say that these edges left the graph."""
     sources = np.array([key.source_id for key in archived], np.int64)
     targets = np.array([key.target_id for key in archived], np.int64)
     top_edges.lower(conn, shard, sources, targets, parameters)

@@ -32,11 +32,11 @@ _DUE = sql.query("graph/decay_ranges/due")
 _LOOKED_AT = sql.query("graph/decay_ranges/looked_at")
 
 BLOCKS = 256
-"""Of a range: 2 MiB, some 15,000 edges."""
+"""The blocks of a range: 2 MiB, some 15,000 edges."""
 LATE = timedelta(days=1)
-"""An edge weighed longer than this before it is merged is noted."""
+"""A merge notes an edge that was weighed longer than this before the merge."""
 UNDER_WAY = timedelta(hours=1)
-"""More than a merge takes from asking for the time to its commit, and than the clocks of two hosts differ."""
+"""A merge takes less than this from asking for the time to its commit, and the clocks of two hosts differ by less."""
 AT_ONCE = 100
 
 
@@ -48,19 +48,19 @@ class _Heap(msgspec.Struct, frozen=True):
 
 
 def note(conn: Connection, source_ids: Int8Array, target_ids: Int8Array, *, now: datetime) -> None:
-    """In the transaction that wrote them: where those of these edges are that were weighed long before `now`."""
+    """Note the blocks of edges that were weighed long before `now`, in the transaction that wrote the edges."""
     keys = {"source_ids": source_ids, "target_ids": target_ids}
     execute(conn, _NOTE, {**keys, "weighed_before": now - LATE, "range_blocks": BLOCKS})
 
 
 def forget(conn: Connection) -> None:
-    """In the transaction that put other edges into the blocks: all of them are to be looked at."""
+    """Make the next run look at every block, in the transaction that put other edges into the blocks."""
     execute(conn, _FORGET)
 
 
 def prepare(conn: Connection, *, as_of: datetime) -> None:
-    """Bring the ranges up to the table as it is, for a run as of an instant. Called once more for a run, no harm is
-    done. Nobody else does so meanwhile."""
+    """Bring the ranges up to the table as it is, for a run as of an instant. A second call for the same run
+    changes nothing. The caller holds the run's lock."""
     heap = one(conn, _Heap, _HEAP)
     known = heap is not None and heap.same and heap.range_blocks in {None, BLOCKS}
     if heap is None or not known or (heap.looked_at is not None and heap.looked_at > as_of):
@@ -75,7 +75,7 @@ def prepare(conn: Connection, *, as_of: datetime) -> None:
 
 
 def youngest_bound(looked_at: datetime) -> datetime:
-    """Before this, nothing comes into a block after it was looked at, unless it is noted."""
+    """The oldest instant of an edge that comes into a block after a run looked at the block, notes aside."""
     return looked_at - LATE - UNDER_WAY
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from datetime import UTC, date, datetime
 
 import numpy as np
 import polars as pl
 
-from app.graph.deltas import KEYS
+from app.graph.deltas import KEYS, pack, unpack
 from app.graph.shards import Ints, shard_of
 
 SCHEMA = pl.Schema({"source_id": pl.Int64, "target_id": pl.Int64, "day": pl.Date, "mentions": pl.Int32})
@@ -16,29 +15,17 @@ SCHEMA = pl.Schema({"source_id": pl.Int64, "target_id": pl.Int64, "day": pl.Date
 
 
 def day_of(instant: datetime) -> date:
-    """The UTC day that it lies in."""
+    """The UTC day of the instant."""
     return instant.astimezone(UTC).date()
 
 
 def first_day(today: date, days_kept: int) -> date:
-    """The first of so many days, of which `today` is the last, or of all that there are."""
+    """The first of `days_kept` days that end with `today`, or the first day that a date can be."""
     return date.fromordinal(max(1, today.toordinal() - days_kept + 1))
 
 
-def pack(entries: pl.DataFrame) -> bytes:
-    """An Arrow IPC stream, compressed with Zstandard."""
-    out = io.BytesIO()
-    entries.write_ipc_stream(out, compression="zstd")
-    return out.getvalue()
-
-
-def unpack(payload: bytes) -> pl.DataFrame:
-    """The entries of a payload."""
-    return pl.read_ipc_stream(io.BytesIO(payload))
-
-
 def by_shard(counted: pl.DataFrame | None, ids: Ints, shards: int) -> dict[int, bytes]:
-    """What a batch's deltas say of edges mentioned on several days: source and target are rows of `ids`."""
+    """The packed entries of edges mentioned on several days, by shard. Source and target are rows of `ids`."""
     if counted is None or counted.is_empty():
         return {}
     ends = {key: ids[counted[end].to_numpy()] for key, end in zip(KEYS, ("source", "target"), strict=True)}
@@ -48,7 +35,7 @@ def by_shard(counted: pl.DataFrame | None, ids: Ints, shards: int) -> dict[int, 
 
 
 def of_delta(edges: pl.DataFrame, on_several: bytes, *, first: date, last: date) -> pl.DataFrame:
-    """What a delta's edges, and its entries of those mentioned on several days, say of these days."""
+    """The mentions by day, from a delta's edges and from its entries of edges mentioned on several days."""
     seen, until = pl.col("first_seen").dt.date(), pl.col("last_seen").dt.date()
     found = edges.filter(seen == until, seen >= first, seen <= last).select(
         *KEYS, day=seen, mentions=pl.col("mention_count").cast(pl.Int32)

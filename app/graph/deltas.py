@@ -39,15 +39,15 @@ def by_id(edges: pl.DataFrame, ids: Ints) -> pl.DataFrame:
     return pl.DataFrame(keys).hstack(rest)
 
 
-def pack(edges: pl.DataFrame) -> bytes:
-    """A delta's payload: an Arrow IPC stream, compressed with Zstandard."""
+def pack(rows: pl.DataFrame) -> bytes:
+    """The payload of a delta's edges, or of its days: an Arrow IPC stream, compressed with Zstandard."""
     out = io.BytesIO()
-    edges.write_ipc_stream(out, compression="zstd")
+    rows.write_ipc_stream(out, compression="zstd")
     return out.getvalue()
 
 
 def unpack(payload: bytes) -> pl.DataFrame:
-    """The edges of a delta's payload."""
+    """The rows of a payload that `pack` made."""
     return pl.read_ipc_stream(io.BytesIO(payload))
 
 

@@ -1,4 +1,4 @@
-"""The graph's edges, written. A shard's lock is held, so nobody else is at its rows.
+"""Writing the graph's edges. The caller holds the shard's lock, so no other transaction writes its rows.
 
 What the graph holds is updated, what is new is copied in: that costs PostgreSQL a fifth less than INSERT … ON CONFLICT,
 which locks each row before it updates it, looks for each new one twice, and writes a record for that to the WAL. No
@@ -35,7 +35,8 @@ COPY_BLOCK_BYTES = 1 << 20
 
 
 class _Merged(msgspec.Struct):
-    """Positions of edges that the graph held; of the heaviest, their weights now, and when weighed (us since 1970)."""
+    """Positions of the edges that the graph held. For the heaviest: their weights, and the instants of these weights in
+    microseconds since 1970."""
 
     merged: list[int]
     heavy: list[int]
@@ -77,8 +78,8 @@ def _copy(conn: Connection, columns: dict[str, Numbers]) -> None:
 
 
 def subtract_edges(conn: Connection, shard: int, edges: pl.DataFrame, parameters: GraphParameters) -> None:
-    """Take a shard's edges (a delta's columns, unique by key) out of the graph again. Raises LookupError if it does not
-    hold all of them."""
+    """Take a shard's edges (a delta's columns, unique by key) out of the graph again. Raises LookupError if the
+    graph does not hold all of them."""
     if edges.is_empty():
         return
     params = merge_arrays(edges, parameters.half_life)
@@ -90,7 +91,7 @@ def subtract_edges(conn: Connection, shard: int, edges: pl.DataFrame, parameters
 
 
 def merge_arrays(edges: pl.DataFrame, half_life: timedelta) -> dict[str, Any]:
-    """What graph/edges/merge, and proofs/rebuild/add after its model, take: a delta's columns, and the half-life."""
+    """The parameters of graph/edges/merge and proofs/rebuild/add: a delta's columns, and the half-life."""
     return _merge_arrays(_columns(edges), half_life)
 
 

@@ -14,7 +14,7 @@ class Groups(NamedTuple):
     """Rows of equal keys, in the order of the keys."""
 
     order: npt.NDArray[np.int64]
-    """Rows, so that those of one group stand together."""
+    """The rows in an order in which the rows of a group stand together."""
     starts: npt.NDArray[np.int64]
     """Where in `order` each group begins."""
 
@@ -32,11 +32,11 @@ class Groups(NamedTuple):
 
     @property
     def sizes(self) -> npt.NDArray[np.int64]:
-        """Rows of each group."""
+        """The number of rows in each group."""
         return np.diff(self.starts, append=len(self.order))
 
     def first(self, values: Numbers) -> Numbers:
-        """Of each group the value of one of its rows: for values that are the same in all of them."""
+        """For each group the value of one of its rows, for values that are the same in the whole group."""
         return values[self.order[self.starts]]
 
     def sum(self, values: Numbers) -> Numbers:
@@ -49,7 +49,7 @@ class Groups(NamedTuple):
         return self._reduce(np.maximum, values)
 
     def spread(self, values: Numbers) -> Numbers:
-        """To each row, as the rows stand, the value of its group."""
+        """For each row the value of its group, in the order of the rows."""
         spread = np.empty(len(self.order), values.dtype)
         spread[self.order] = np.repeat(values, self.sizes)
         return spread

@@ -51,10 +51,11 @@ class _EdgeRow(msgspec.Struct):
 def merge_shard(
     conn: Connection, shard: int, parameters: GraphParameters, *, most_edges: int, now: datetime
 ) -> int | None:
-    """Merge a shard's pending deltas, up to `most_edges` together but at least one; how many. None: another is at it.
+    """Merge a shard's pending deltas, up to `most_edges` together but at least one. Returns the number of deltas, or
+    None if the shard is already being merged.
 
-    That one goes on until `has_pending`, asked after its lock is released, says no: a delta committed by a worker that
-    found the shard's merge running is never left behind.
+    The merging worker asks `has_pending` after it released its lock, and merges again while the answer is yes. So a
+    delta that was committed during a merge is never left behind.
     """
     with conn.transaction():
         if not locks.try_take_part(conn, Part.MERGE, shard):
@@ -79,16 +80,17 @@ def merge_shard(
 
 
 def _note_old(conn: Connection, merged: pl.DataFrame, removed: pl.DataFrame, *, now: datetime) -> None:
-    """For decay: what came in long after it was weighed, and what taking out may have moved, as old as it is."""
+    """Note for decay the edges that came in long after their instant, and those that a retraction may have moved."""
     old = pl.concat([merged.filter(pl.col("weighed_at") < now - decay_ranges.LATE).select(KEYS), removed.select(KEYS)])
     if not old.is_empty():
         decay_ranges.note(conn, **key_arrays(old), now=now)
 
 
 def set_aside(conn: Connection, shard: int, error: Exception) -> int | None:
-    """The shard's next delta cannot be merged: hold it, and say why at its batch. None: another merge is at it.
+    """Hold the shard's next delta, which cannot be merged, and write the reason to its batch. Returns the batch's id,
+    or None if the shard is already being merged.
 
-    Its upload can then be cancelled or retracted, and sent again; the other uploads go on.
+    The delta's upload can then be cancelled or retracted, and sent again. The other uploads go on.
     """
     with conn.transaction():
         if not locks.try_take_part(conn, Part.MERGE, shard):
@@ -107,14 +109,14 @@ def set_aside(conn: Connection, shard: int, error: Exception) -> int | None:
 
 
 def has_pending(conn: Connection, shard: int) -> bool:
-    """Whether the shard has deltas."""
+    """Whether the shard has deltas to merge."""
     return scalars(conn, _PENDING, {"shard": shard}) == [True]
 
 
 def _with_archived(
     conn: Connection, shard: int, edges: pl.DataFrame, keys: pl.DataFrame, parameters: GraphParameters
 ) -> pl.DataFrame:
-    """The edges, with what the archive held of these keys, taken out of it."""
+    """The edges, and with them the archived edges of these keys, which leave the archive."""
     lowest, highest = shard_range(shard, parameters.shards)
     if scalars(conn, _ARCHIVE_HOLDS, {"lowest_id": lowest, "highest_id": highest}) != [True]:
         return edges

@@ -16,7 +16,7 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 
 MAX_SHARDS = 64
 NOBODY = -(2**63)
-"""The lowest bigint is nobody's id: a walk over the edges begins after it."""
+"""No user has the lowest bigint as id: a walk over the edges begins after this number."""
 
 
 def handle_ids(handles: pl.Series | Sequence[str], *, probe: int, bits: int) -> Ints:
@@ -62,7 +62,7 @@ def shard_range(shard: int, shards: int) -> tuple[int, int]:
 
 
 def _width(shards: int) -> int:
-    """Bits that tell the shard."""
+    """The number of bits that say the shard."""
     if not 1 <= shards <= MAX_SHARDS or shards & (shards - 1):
         raise ValueError(f"the number of shards is a power of two up to {MAX_SHARDS}, not {shards}")
     return shards.bit_length() - 1

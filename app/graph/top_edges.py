@@ -32,9 +32,9 @@ _EMPTY = sql.query("graph/top_edges/empty")
 _REFILL = sql.query("graph/top_edges/refill")
 
 LEAST = 1000
-"""Edges that each shard holds, if it has so many: as long as a ranking can be."""
+"""The fewest edges that a shard holds, if it has so many. A ranking is no longer than this."""
 KEEP, MOST = 2 * LEAST, 4 * LEAST
-"""Beyond MOST it goes back to KEEP; below LEAST all edges of the shard are looked at for KEEP."""
+"""A shard with more than MOST held edges goes back to KEEP. Below LEAST, every edge of the shard is read for KEEP."""
 
 
 class Floor(msgspec.Struct, frozen=True):
@@ -50,7 +50,7 @@ class Floor(msgspec.Struct, frozen=True):
         return 2.0 ** min(1000.0, max(-1000.0, halvings))
 
     def has_above(self, sources: Numbers, targets: Numbers, scores: Numbers) -> Numbers:
-        """For each of these edges, whether it is above."""
+        """For each of these edges, whether the edge is above the floor."""
         before = (sources < self.source_id) | ((sources == self.source_id) & (targets < self.target_id))
         return (scores > self.score) | ((scores == self.score) & before)
 
@@ -66,7 +66,7 @@ class _Weight(msgspec.Struct):
 
 
 def score(weights: Numbers, weighed_at: Numbers, half_life: timedelta) -> Numbers:
-    """Scores, of weights at instants in microseconds since 1970; no weight has the lowest."""
+    """The scores of weights at instants in microseconds since 1970. An edge without weight has the lowest score."""
     with np.errstate(divide="ignore", invalid="ignore"):
         heights = np.where(weights > 0, np.log2(weights), -np.inf)
     return heights + weighed_at / (half_life / timedelta(microseconds=1))
@@ -99,7 +99,7 @@ def hold(  # noqa: PLR0917 (three columns of one table)
 
 
 def lower(conn: Connection, shard: int, sources: Numbers, targets: Numbers, parameters: GraphParameters) -> None:
-    """These edges became lighter, or left the graph."""
+    """Hold these edges, which became lighter or left the graph, with their new scores or no longer."""
     # What was below the floor is no less so now.
     held = conn.execute(_FORGET, _keys(sources, targets)).fetchall()
     if not held:
@@ -122,7 +122,7 @@ def lower(conn: Connection, shard: int, sources: Numbers, targets: Numbers, para
 
 
 def refill(conn: Connection, shard: int, parameters: GraphParameters) -> None:
-    """Look at all edges of the shard for those to hold."""
+    """Read every edge of the shard to find those to hold."""
     lowest, highest = shard_range(shard, parameters.shards)
     execute(conn, _EMPTY, {"shard": shard})
     execute(

@@ -49,7 +49,7 @@ class _Known(NamedTuple):
     and four times as big."""
 
     timeline: str
-    """Of the database that has them."""
+    """The timeline of the database that has these users."""
     handles: pl.Series
     ids: Ints
     hashes: npt.NDArray[np.uint64]
@@ -58,7 +58,7 @@ class _Known(NamedTuple):
     """Whose hash it is."""
 
     def find(self, handles: pl.Series) -> Ints:
-        """Their ids; NOBODY's where it is not known."""
+        """The ids of handles; NOBODY where an id is not known."""
         found = np.full(len(handles), NOBODY)
         wanted = handles.hash().to_numpy()
         order = np.argsort(wanted)  # near ones are found near each other
@@ -92,7 +92,7 @@ class UserIds:
         self._known = _nobody("")
 
     def of(self, conn: Connection, users: pl.DataFrame) -> Ints:
-        """The id of each of `users` (handle, spelling; handles unique). Its writes are transactions of their own."""
+        """The id of each of `users` (handle, spelling; handles unique). Commits on its own."""
         (timeline,) = scalars(conn, _TIMELINE)
         known = self._known
         if known.timeline != timeline:

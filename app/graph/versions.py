@@ -8,14 +8,15 @@ import sql
 from app.store.postgres import AsyncConnection, Connection, async_scalars, execute
 
 SUMMARIES = -1
-"""The part that is no shard: what is added up from merged deltas."""
+"""The part of the summaries, which is no shard."""
 
 _ADVANCE = sql.query("graph/versions/advance")
 _ALL = sql.query("graph/versions/vector")
 
 
 def advance(conn: Connection, parts: Iterable[int]) -> None:
-    """The transaction changes these parts: shards, or SUMMARIES. Two that do so wait for each other, in their order."""
+    """Say that the transaction changes these parts: shards, or SUMMARIES. Two such transactions wait for each
+    other, in the order of the parts."""
     if changed := sorted(set(parts)):
         execute(conn, _ADVANCE, {"parts": changed})
 

@@ -37,7 +37,8 @@ class _Delta(msgspec.Struct, frozen=True):
 
 
 def cancel(conn: Connection, upload_id: uuid.UUID, parameters: GraphParameters, *, now: datetime) -> list[int]:
-    """Cancel an upload that is not applied yet. The shards to ring, in which merged parts of it are to be taken out.
+    """Cancel an upload that is not applied yet. Returns the shards to ring, whose merges take the merged
+    deltas out.
 
     Raises NotFound, or BadState for one that is finished.
     """
@@ -49,7 +50,7 @@ def cancel(conn: Connection, upload_id: uuid.UUID, parameters: GraphParameters, 
 
 
 def retract(conn: Connection, upload_id: uuid.UUID, parameters: GraphParameters, *, now: datetime) -> list[int]:
-    """Take an applied upload out of the graph again. The shards to ring.
+    """Take an applied upload out of the graph again. Returns the shards to ring.
 
     Raises NotFound; BadState for one that is not applied, or whose deltas were purged.
     """

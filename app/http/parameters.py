@@ -37,7 +37,7 @@ AsOf: TypeAlias = Annotated[
         format="date-time",
         description="The instant that weights are for, in ISO 8601 with an offset (`+` is `%2B` in a URL). By "
         "default: the minute that has begun. Later mentions count, too, with a weight above 1 each, since weights "
-        "halve with time.",
+        "halve with time. A weight above 1e250 is answered as 1e250, and a weight below 1e-250 as 0.",
     ),
     Wanted(INSTANT),
 ]

@@ -15,7 +15,7 @@ else:
     from backports import zstd
 
 PIECE_BYTES = 1 << 20
-"""Decoded bytes in memory at once, however far the compressed ones expand."""
+"""The number of decoded bytes in memory at once, however far compressed bytes expand."""
 
 # RFC 8878, 3.1.1.1.2: a decoder should support windows of 8 MiB; `zstd --long` needs up to 128 MiB.
 _WINDOW_LOG_MAX = 27

@@ -133,16 +133,16 @@ def _row_message(reason: Reason, size: int, fields: int, form: Format) -> str:
     match reason:
         case Reason.MALFORMED_QUOTE:
             return (
-                "A quoted field goes on behind its closing quote, which must be followed by "
-                f'{form.delimiter!r} or the end of the line; write a quote inside a quoted field as "".'
+                "Text follows the closing quote of a quoted field. "
+                f'Only {form.delimiter!r} or the end of the line may follow. Write a quote inside a quoted field as "".'
             )
         case Reason.UNCLOSED_QUOTE:
             return (
                 f"A quoted field starts on this line and is not closed properly within {QUOTE_WINDOW:,} bytes. "
-                'Close it, and write a quote inside it as ""; only this line was skipped.'
+                'Close the field, and write a quote inside the field as "". Only this line was skipped.'
             )
         case Reason.ROW_TOO_LONG:
             return too_long_message(size)
         case _:
             what = "an unquoted line end or a missing" if fields < form.fields else "an unquoted"
-            return f"The row has {fields} fields, the header has {form.fields}; look for {what} {form.delimiter!r}."
+            return f"The row has {fields} fields, and the header has {form.fields}. Look for {what} {form.delimiter!r}."

@@ -14,7 +14,7 @@ the cutter tells is the number that `scan` finds.
 
 Two ways lead to one result. If every quote stands where the grammar wants it (sane quoting), but for literals in
 unquoted fields, the parity of the quotes tells what is inside, and all is done in a few passes of numpy. Otherwise
-`_fates` reads the runs of quotes once, from the last to the first, and so learns for every physical line where a row
+csvwalk.py reads the runs of quotes once, from the last to the first, and so learns for every physical line where a row
 that started there would end. Both take time linear in the bytes, whatever they are.
 """
 
@@ -27,10 +27,21 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from app.posts.csvwalk import (
+    BAD,
+    UNDECIDED,
+    Bools,
+    Ints,
+    Lines,
+    Octets,
+    Runs,
+    chain_of,
+    fates_of,
+    inside_of,
+    moves_of,
+)
+
 Bytes: TypeAlias = bytes | bytearray | memoryview
-Ints: TypeAlias = npt.NDArray[np.int64]
-Octets: TypeAlias = npt.NDArray[np.uint8]
-Bools: TypeAlias = npt.NDArray[np.bool_]
 
 QUOTE_WINDOW = 4 << 20
 """A row that does not end within so many bytes is broken: a stray quote must not swallow the rest of a file."""
@@ -76,26 +87,6 @@ class Rows(msgspec.Struct, frozen=True):
         marks = self.first[rows] + index
         begin = self.start[rows] if index == 0 else self.marks[marks - 1] + 1
         return begin, self.marks[marks] - begin
-
-
-class _Runs(NamedTuple):
-    """Runs of adjacent quotes."""
-
-    start: Ints
-    length: Ints
-    before: Ints
-    """Quotes before the run."""
-    opens: Bools
-    """The run stands at the start of a field, if outside quotes."""
-    closes: Bools
-    """The run is followed by delimiter, line end or the end of the data."""
-
-
-class _Lines(NamedTuple):
-    """Physical lines; the last one may lack a line end."""
-
-    start: Ints
-    end: Ints
 
 
 def scan(data: Bytes, delimiter: str) -> Rows:
@@ -165,7 +156,7 @@ def _find(octets: Octets, *wanted: int) -> Ints:
     return np.concatenate(found) if found else np.zeros(0, np.int64)
 
 
-def _runs(octets: Octets, quotes: Ints, mark: int) -> _Runs:
+def _runs(octets: Octets, quotes: Ints, mark: int) -> Runs:
     first = np.flatnonzero(np.diff(quotes, prepend=-2) != 1)
     start = quotes[first]
     length = np.diff(first, append=quotes.size)
@@ -174,10 +165,10 @@ def _runs(octets: Octets, quotes: Ints, mark: int) -> _Runs:
     after = start + length
     opens = edge[octets[start - 1]] | (start == 0)
     closes = edge[octets[np.minimum(after, octets.size - 1)]] | (after == octets.size)
-    return _Runs(start, length, first, opens, closes)
+    return Runs(start, length, first, opens, closes)
 
 
-def _lines(octets: Octets, positions: Ints, kinds: Octets) -> _Lines:
+def _lines(octets: Octets, positions: Ints, kinds: Octets) -> Lines:
     line_ends = (kinds == LF) | (kinds == CR)
     end = positions[line_ends]
     if end.size:
@@ -190,11 +181,11 @@ def _lines(octets: Octets, positions: Ints, kinds: Octets) -> _Lines:
         )
     start = np.concatenate([np.zeros(1, np.int64), following])
     if int(start[-1]) == octets.size:
-        return _Lines(start[:-1], end)
-    return _Lines(start, np.append(end, octets.size))
+        return Lines(start[:-1], end)
+    return Lines(start, np.append(end, octets.size))
 
 
-def _is_sane(runs: _Runs, *, whole: bool) -> bool:
+def _is_sane(runs: Runs, *, whole: bool) -> bool:
     """Whether the parity of the quotes alone tells what is inside quotes. Data that is not whole may end inside."""
     odd = (runs.length & 1).astype(np.bool_)
     inside = (runs.before & 1).astype(np.bool_)
@@ -202,7 +193,7 @@ def _is_sane(runs: _Runs, *, whole: bool) -> bool:
     return not wrong.any() and not (whole and int(runs.length.sum()) & 1)
 
 
-def _tell(runs: _Runs, *, whole: bool) -> Bools | None:
+def _tell(runs: Runs, *, whole: bool) -> Bools | None:
     """Which runs have the parity that tells what is inside quotes: all, or all but literals. None: it does not tell.
 
     Whichever are taken for literals, that they stand outside, as the others have it, proves that they are.
@@ -215,7 +206,7 @@ def _tell(runs: _Runs, *, whole: bool) -> Bools | None:
     return told if not inside[~told].any() and _is_sane(_only(runs, told), whole=whole) else None
 
 
-def _literals(runs: _Runs) -> Bools:
+def _literals(runs: Runs) -> Bools:
     """Runs that are probably literals, if there is no flaw: odd ones that neither open nor close, and those that close
     where the last one did not open."""
     odd = (runs.length & 1).astype(np.bool_)
@@ -226,14 +217,14 @@ def _literals(runs: _Runs) -> Bools:
     return literals
 
 
-def _only(runs: _Runs, kept: Bools) -> _Runs:
+def _only(runs: Runs, kept: Bools) -> Runs:
     if kept.all():
         return runs
     length = runs.length[kept]
-    return _Runs(runs.start[kept], length, np.cumsum(length) - length, runs.opens[kept], runs.closes[kept])
+    return Runs(runs.start[kept], length, np.cumsum(length) - length, runs.opens[kept], runs.closes[kept])
 
 
-def _rows_by_parity(octets: Octets, positions: Ints, kinds: Octets, lines: _Lines) -> Rows:
+def _rows_by_parity(octets: Octets, positions: Ints, kinds: Octets, lines: Lines) -> Rows:
     quotes = kinds == QUOTE
     if quotes.any():
         outside = ~quotes & ~np.logical_xor.accumulate(quotes)
@@ -261,96 +252,31 @@ def _rows_by_parity(octets: Octets, positions: Ints, kinds: Octets, lines: _Line
     return Rows(octets, start, end, line, flaw, positions, first, last)
 
 
-# What becomes of a row, as one number: the line at whose end it ends (≥ 0), or
-_UNDECIDED = -1  # the data ends first, or
-_BAD = -2  # minus the number of the run that closes badly.
-
-_STAYS_OUT, _GOES_IN, _IS_BAD = 0, 1, 2
-
-
-class _Moves(NamedTuple):
-    """What each run does to a row that reaches it outside or inside quotes."""
-
-    outside: list[int]
-    inside: list[int]
-
-
-def _moves(runs: _Runs) -> _Moves:
-    odd = (runs.length & 1).astype(np.bool_)
-    close = np.where(runs.closes, _STAYS_OUT, _IS_BAD)
-    outside = np.where(runs.opens, np.where(odd, _GOES_IN, close), _STAYS_OUT)
-    inside = np.where(odd, close, _GOES_IN)
-    return _Moves(outside.tolist(), inside.tolist())
-
-
-def _fates(octets: Octets, runs: _Runs, lines: _Lines, moves: _Moves, *, final: bool) -> tuple[Ints, Ints]:
-    """For each line, what becomes of a row that starts there, and the number of the first run behind its start."""
-    limit = np.append(runs.start[1:], octets.size + 1)
-    behind = np.searchsorted(lines.end, runs.start + runs.length)
-    reached = np.append(lines.end, octets.size + 1)[behind] < limit
-    line_ends: list[int] = np.where(reached, behind, _UNDECIDED).tolist()
-    fates = [_UNDECIDED] * (runs.start.size + 1)
-    outside = inside = _UNDECIDED
-    for run in range(runs.start.size - 1, -1, -1):
-        left = outside if line_ends[run] < 0 else line_ends[run]
-        choices = (left, inside, _BAD - run)
-        outside, inside = choices[moves.outside[run]], choices[moves.inside[run]]
-        if not final and run == runs.start.size - 1 and int(runs.start[run] + runs.length[run]) == octets.size:
-            outside = inside = _UNDECIDED  # More quotes may follow.
-        fates[run] = outside
-    first_run = np.searchsorted(runs.start, lines.start)
-    plain = lines.end < np.append(runs.start, octets.size + 1)[first_run]
-    return np.where(plain, np.arange(lines.end.size), np.array(fates)[first_run]), first_run
-
-
-def _ends_in_time(lines: _Lines, fates: Ints) -> Bools:
+def _ends_in_time(lines: Lines, fates: Ints) -> Bools:
     return (fates >= 0) & (lines.end[np.maximum(fates, 0)] - lines.start <= QUOTE_WINDOW)
 
 
-def _chain(following: Ints) -> Ints:
-    """The lines on which a row starts, if the first line does and `following` tells the next for each."""
-    starts = np.ones(following.size, np.bool_)
-    leaps = np.flatnonzero(following != np.arange(1, following.size + 1))
-    reached = 0
-    for line, landing in zip(leaps.tolist(), following[leaps].tolist(), strict=True):
-        if line >= reached:
-            starts[line + 1 : landing] = False
-            reached = landing
-    return np.flatnonzero(starts)
-
-
-def _rows_by_fate(octets: Octets, delimiters: Ints, runs: _Runs, lines: _Lines) -> Rows:
-    moves = _moves(runs)
-    fates, first_run = _fates(octets, runs, lines, moves, final=True)
+def _rows_by_fate(octets: Octets, delimiters: Ints, runs: Runs, lines: Lines) -> Rows:
+    moves = moves_of(runs)
+    fates, first_run = fates_of(octets, runs, lines, moves, final=True)
     sound = _ends_in_time(lines, fates)
     numbers = np.arange(fates.size)
     following = np.where(sound, fates, numbers) + 1
-    line = _chain(following)
+    line = chain_of(following)
     line = line[lines.start[line] < lines.end[line]]
     sound = sound[line]
     start, line_end, fate = lines.start[line], lines.end[line], fates[line]
     end = np.where(sound, lines.end[np.maximum(fate, 0)], line_end)
-    bad_at = np.append(runs.start, 0)[np.where(fate <= _BAD, _BAD - fate, runs.start.size)]
+    bad_at = np.append(runs.start, 0)[np.where(fate <= BAD, BAD - fate, runs.start.size)]
     flaw = np.where(end - start > MAX_ROW_BYTES, Flaw.TOO_LONG, np.where(sound, Flaw.NONE, Flaw.UNCLOSED_QUOTE))
-    flaw[(fate <= _BAD) & (bad_at < line_end)] = Flaw.MALFORMED_QUOTE
+    flaw[(fate <= BAD) & (bad_at < line_end)] = Flaw.MALFORMED_QUOTE
     behind = np.append(first_run, runs.start.size)[following[line]]
-    inside = _inside(moves, first_run[line[sound]].tolist(), behind[sound].tolist())
+    inside = inside_of(moves, first_run[line[sound]].tolist(), behind[sound].tolist())
     delimiters = delimiters[~inside[np.searchsorted(runs.start, delimiters) - 1]]
     marks = np.sort(np.concatenate([_within(delimiters, start[sound], end[sound]), end]))
     last = np.searchsorted(marks, end)
     first = np.searchsorted(marks, start)
     return Rows(octets, start, end, line, flaw.astype(np.uint8), marks, first, last)
-
-
-def _inside(moves: _Moves, first: list[int], behind: list[int]) -> Bools:
-    """For each run, whether it leads inside quotes; for rows that reach from the run `first` to before `behind`."""
-    inside = bytearray(len(moves.outside) + 1)  # One more, never set: what is before the first run.
-    for begin, stop in zip(first, behind, strict=True):
-        state = _STAYS_OUT
-        for run in range(begin, stop):
-            state = moves.inside[run] if state == _GOES_IN else moves.outside[run]
-            inside[run] = state
-    return np.frombuffer(inside, np.bool_)
 
 
 def _within(positions: Ints, start: Ints, end: Ints) -> Ints:
@@ -359,7 +285,7 @@ def _within(positions: Ints, start: Ints, end: Ints) -> Ints:
     return positions[(stretch >= 0) & (positions < np.append(end, 0)[stretch])]
 
 
-def _cut_by_parity(octets: Octets, runs: _Runs, lines: _Lines, *, final: bool) -> Cut | None:
+def _cut_by_parity(octets: Octets, runs: Runs, lines: Lines, *, final: bool) -> Cut | None:
     """The cut, if quoting is sane. None if a row may exceed the window."""
     certain = _certain(octets, final=final)
     inside = np.append((runs.before + runs.length) & 1, 0).astype(np.bool_)  # behind each run; the last one: before all
@@ -373,16 +299,16 @@ def _cut_by_parity(octets: Octets, runs: _Runs, lines: _Lines, *, final: bool) -
     return Cut(end, int(np.searchsorted(lines.end, end)), rows)
 
 
-def _cut_by_fate(octets: Octets, runs: _Runs, lines: _Lines, *, final: bool) -> Cut:
+def _cut_by_fate(octets: Octets, runs: Runs, lines: Lines, *, final: bool) -> Cut:
     certain = _certain(octets, final=final)
     begin = np.append(lines.start, octets.size)
     if int(lines.end[-1]) >= certain:
         # The last line is not known to be over: it has no end yet, or a CR that an LF may follow.
-        begin, lines = lines.start, _Lines(lines.start[:-1], lines.end[:-1])
-    fates, _ = _fates(octets, runs, lines, _moves(runs), final=final)
+        begin, lines = lines.start, Lines(lines.start[:-1], lines.end[:-1])
+    fates, _ = fates_of(octets, runs, lines, moves_of(runs), final=final)
     following = np.where(_ends_in_time(lines, fates), fates, np.arange(fates.size)) + 1
-    undecided = (fates == _UNDECIDED) & (certain - lines.start <= QUOTE_WINDOW) & (not final)
-    chain = _chain(np.where(undecided, fates.size, following))
+    undecided = (fates == UNDECIDED) & (certain - lines.start <= QUOTE_WINDOW) & (not final)
+    chain = chain_of(np.where(undecided, fates.size, following))
     if chain.size == 0:
         return Cut(0, 0, 0)
     stop = fates.size

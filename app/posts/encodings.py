@@ -16,7 +16,7 @@ ENCODINGS = ("utf-8", "utf-16", "latin-1", "cp1252")
 """utf-16: in the order of its byte order mark, little-endian if there is none."""
 
 PIECE_BYTES = 1 << 18
-"""Bytes transcoded at once; they become three times as many at most."""
+"""The number of bytes transcoded at once. The result is at most three times as long."""
 
 _CODECS = {"utf-8": "utf-8", "utf-8-sig": "utf-8", "utf-16": "utf-16", "iso8859-1": "latin-1", "cp1252": "cp1252"}
 _MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
@@ -30,7 +30,7 @@ class Transcoder(Protocol):
     def feed(self, data: bytes) -> Iterator[bytes]: ...
 
     def finish(self) -> bytes:
-        """What is left once the body is over."""
+        """The bytes that are left once the body is over."""
         ...
 
 

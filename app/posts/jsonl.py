@@ -227,12 +227,12 @@ def _found(drop: Drop, lines: list[bytes], names: tuple[str, ...], first_line: i
     name = names[ROLES.index(drop.role)]
     what = f"value of {show(name.encode())}"
     if drop.reason is Reason.MISSING_KEY:
-        messages = [f"The object has no key {show(name.encode())}; it has {_keys(raw)}." for raw in raws]
+        messages = [f"The object has no key {show(name.encode())}. Its keys: {_keys(raw)}." for raw in raws]
         return Found(drop, name, drop.rows + first_line, None, messages, raws)
     values = [value_of(raw, name) for raw in raws]
     if drop.reason is Reason.WRONG_TYPE:
         wanted = "a string or a number" if drop.role == "timestamp" else "a string"
-        messages = [f"The {what} is {show(value)}; {wanted} is wanted." for value in values]
+        messages = [f"The {what} is {show(value)}. Write {wanted}." for value in values]
     else:
         messages = [field_message(drop.reason, what, value) for value in values]
     return Found(drop, name, drop.rows + first_line, values, messages, raws)
@@ -257,11 +257,11 @@ def _line_message(reason: Reason, line: bytes) -> str:
         case Reason.ROW_TOO_LONG:
             return too_long_message(len(line))
         case Reason.INVALID_UTF8:
-            return f"The line cannot be decoded: {show(line)}. Save the file as UTF-8, or name its encoding."
+            return f"The line can't be decoded: {show(line)}. Save the file as UTF-8, or name its encoding."
         case Reason.NOT_AN_OBJECT:
-            return f"The line is {show(line)}; an object with the keys of a post is wanted."
+            return f"The line is {show(line)}. Write an object with the keys of a post."
         case _:
-            return f"The line is no JSON ({_error(line)}): {show(line)}."
+            return f"The line is not valid JSON ({_error(line)}): {show(line)}."
 
 
 def _error(line: bytes) -> str:

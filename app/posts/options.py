@@ -20,22 +20,22 @@ class Format(msgspec.Struct, frozen=True):
     """How the rows of an upload are laid out; columns are counted from 0."""
 
     delimiter: str
-    """Empty for JSON Lines."""
+    """The delimiter between fields. Empty for JSON Lines."""
     fields: int
     text: int
     timestamp: int
     author: int
     names: tuple[str, ...] = ()
-    """What the columns are called, as the file has it, or the keys of JSON Lines. Uploads of old do not know."""
+    """The names of the columns, as the file has them, or the keys of JSON Lines. Empty for uploads of old."""
 
 
 class Clock(StrEnum):
     """When a mention counts as made."""
 
     ARRIVAL = "arrival"
-    """When its upload was received."""
+    """The mention counts as made when its upload was received."""
     EVENT = "event"
-    """When its post says; a post from the future counts as made on arrival."""
+    """The mention counts as made when its post says. A post from the future counts as made on arrival."""
 
 
 class Priority(StrEnum):
@@ -59,7 +59,7 @@ class RejectLimit(msgspec.Struct, frozen=True, omit_defaults=True):
     share: float | None = None
 
     def exceeded(self, *, rejected: int, received: int) -> bool:
-        """Whether it is, once every row was looked at."""
+        """Whether more rows were rejected than the limit allows, once every row was read."""
         too_many = self.rows is not None and rejected > self.rows
         return too_many or (self.share is not None and rejected > self.share * received)
 
@@ -71,7 +71,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Names of columns (CSV) or of keys (JSON Lines)."""
     format: InputFormat = InputFormat.CSV
     encoding: str = "utf-8"
-    """Of the decoded body: utf-8, utf-16 (by its byte order mark), latin-1."""
+    """The encoding of the decoded body: utf-8, utf-16 (by its byte order mark), latin-1."""
     delimiter: str = ","
     profile: str = "twitter"
     retweets: bool = True
@@ -81,7 +81,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     dry_run: bool = False
     """Read and count everything, and leave the graph as it is."""
     max_rejects: RejectLimit | None = None
-    """Beyond it the upload fails before anything of it is applied."""
+    """An upload with more rejects fails before anything of the upload is applied."""
 
     def counts_like(self, other: Options) -> bool:
         """Whether the same bytes come to the same edges with either."""

@@ -1,4 +1,4 @@
-"""What is wanted of a post, whatever the input: handles, instants, no NUL; and why a row is rejected. Pure.
+"""The rules for a post, whatever the input: handles, instants, no NUL; and why a row is rejected. Pure.
 
 A row that cannot be read becomes one reject, with the first reason that applies in the order of `Reason`; its
 neighbours are read. `Sieve` and `screen` serve csv.py and jsonl.py.
@@ -27,10 +27,10 @@ from app.posts.instants import read_instants
 MAX_AUTHOR_CHARACTERS = 320
 
 RAW_BYTES = 4096
-"""How much of a rejected row is kept."""
+"""The number of a rejected row's bytes that are kept."""
 
 VALUE_CHARACTERS = 200
-"""How much of the value that a row is rejected for is kept on its own."""
+"""The number of characters that are kept of the value for which a row is rejected."""
 
 _CONTROLS = r"[\x00-\x1f\x7f-\x{9f}]"
 
@@ -55,6 +55,45 @@ class Reason(StrEnum):
     UNREADABLE_TIMESTAMP = "unreadable_timestamp"
 
 
+MEANING: dict[Reason, str] = {
+    Reason.MALFORMED_QUOTE: (
+        'CSV: text follows the closing quote of a quoted field. Write a quote inside a quoted field as "".'
+    ),
+    Reason.UNCLOSED_QUOTE: (
+        "CSV: a quoted field starts on this line, and its closing quote is missing or more than 4 MiB away. Close the "
+        "field. Only this line is skipped."
+    ),
+    Reason.ROW_TOO_LONG: "The row has more than 1 MiB. Shorten the row.",
+    Reason.TOO_FEW_FIELDS: (
+        "CSV: the row has fewer fields than the header. Look for a missing delimiter or an unquoted line end."
+    ),
+    Reason.TOO_MANY_FIELDS: "CSV: the row has more fields than the header. Put a text with a delimiter in quotes.",
+    Reason.INVALID_UTF8: (
+        "The bytes can't be read as UTF-8 text. Save the file as UTF-8, or name its encoding in the request."
+    ),
+    Reason.MALFORMED_JSON: "JSON Lines: the line is not valid JSON. Write one complete JSON object on each line.",
+    Reason.NOT_AN_OBJECT: "JSON Lines: the line holds JSON, but not an object. Write the post as an object with keys.",
+    Reason.MISSING_KEY: (
+        "JSON Lines: the object has no key for the text, the timestamp or the author. Add the key, or name the right "
+        "key in the request."
+    ),
+    Reason.WRONG_TYPE: (
+        "JSON Lines: text and author must be strings, and the timestamp must be a string or a number. Change the value."
+    ),
+    Reason.NUL_BYTE: "The value holds a NUL byte, which PostgreSQL can't store as text. Remove the byte.",
+    Reason.EMPTY_AUTHOR: "The author is empty. Fill in a handle.",
+    Reason.AUTHOR_TOO_LONG: "The author has more than 320 characters. Shorten the handle.",
+    Reason.AUTHOR_INVALID: (
+        "The author holds a control character or more than one mention sign (@). Remove the extra characters."
+    ),
+    Reason.UNREADABLE_TIMESTAMP: (
+        "The timestamp can't be read. Write ISO 8601 such as 2024-05-01T12:30:00Z, or seconds or milliseconds since "
+        "1970."
+    ),
+}
+"""What each reject code means and what to do about the row; the documents are made from this table."""
+
+
 class Posts(msgspec.Struct, frozen=True):
     rows: int
     """Rows received: those in `frame` and those in `rejects`."""
@@ -77,7 +116,7 @@ class Drop(NamedTuple):
     rows: Ints
     reason: Reason
     role: str | None
-    """text, timestamp or author; None if it is about the whole row."""
+    """text, timestamp or author; None if the reason is about the whole row."""
 
 
 ROLES = ("text", "timestamp", "author")
@@ -215,7 +254,7 @@ def cut(value: bytes) -> bytes:
 
 
 def too_long_message(size: int) -> str:
-    return f"The row has {size:,} bytes; up to {MAX_ROW_BYTES:,} are read."
+    return f"The row has {size:,} bytes. A row has up to {MAX_ROW_BYTES:,} bytes: shorten the row."
 
 
 def field_message(reason: Reason, what: str, found: bytes) -> str:
@@ -223,17 +262,20 @@ def field_message(reason: Reason, what: str, found: bytes) -> str:
     text = found.decode(errors="replace")
     match reason:
         case Reason.INVALID_UTF8:
-            return f"The {what} cannot be decoded: {show(found)}. Save the file as UTF-8, or name its encoding."
+            return f"The {what} can't be decoded: {show(found)}. Save the file as UTF-8, or name its encoding."
         case Reason.NUL_BYTE:
-            return f"The {what} has a NUL byte at its byte {found.index(0) + 1}; text has none."
+            return f"The {what} has a NUL byte at its byte {found.index(0) + 1}. Remove the NUL byte."
         case Reason.EMPTY_AUTHOR:
-            return f"The {what} is {show(found)}; a handle is wanted."
+            return f"The {what} is {show(found)}. Fill in a handle."
         case Reason.AUTHOR_TOO_LONG:
-            return f"The {what} has {len(text):,} characters, up to {MAX_AUTHOR_CHARACTERS} are read: {show(found)}."
+            return (
+                f"The {what} has {len(text):,} characters: {show(found)}. "
+                f"A handle has up to {MAX_AUTHOR_CHARACTERS} characters."
+            )
         case Reason.AUTHOR_INVALID:
-            return f"The {what} is {show(found)}; a handle has no control characters and at most one mention sign."
+            return f"The {what} is {show(found)}. A handle has no control characters and at most one mention sign (@)."
         case _:
             return (
-                f"The {what} is {show(found)}; wanted ISO 8601 such as 2024-05-01T12:30:00Z, "
-                "or seconds (9-10 digits, maybe with a fraction) or milliseconds (13 digits) since 1970."
+                f"The {what} is {show(found)}. Write ISO 8601 such as 2024-05-01T12:30:00Z, or the seconds "
+                "(9 or 10 digits, with or without a fraction) or milliseconds (13 digits) since 1970."
             )

@@ -16,7 +16,7 @@ import polars as pl
 from psycopg import IsolationLevel
 
 import sql
-from app.graph.deltas import DELTA_SCHEMA, sum_by_edge, unpack
+from app.graph.deltas import DELTA_SCHEMA, KEYS, sum_by_edge, unpack
 from app.graph.parameters import GraphParameters, read_parameters
 from app.graph.shards import shard_of
 from app.store.postgres import Connection, exactly_one, rows, scalars
@@ -29,32 +29,34 @@ _USERS = sql.query("proofs/audit/users")
 
 DELTAS_AT_ONCE = 32
 LARGEST_DEVIATION = 1e-6
-"""Of a weight, relative. Sums in another order differ by 1e-15; what was retracted leaves its rounding behind."""
+"""The largest relative deviation of a weight that counts as equal. Sums in another order differ by 1e-15, and a
+retraction leaves its rounding behind."""
 LIGHT = 1e-3
 """Weights below it are compared as if they were this heavy: an edge out of which a million times as much was retracted
 keeps the rounding of that."""
 
-_KEYS = ["source_id", "target_id"]
+_LIGHTEST, _HEAVIEST = 1e-250, 1e250
+"""The bounds of an effective weight. A lighter one is 0, a heavier one is the heaviest."""
 
 
 class Weights(msgspec.Struct, frozen=True):
     """What a recount of a sample of edges gave."""
 
     sampled: int
-    """Edges."""
+    """The number of edges recounted."""
     purged: int
-    """Edges of which some deltas were purged: they cannot be recounted."""
+    """The number of edges that cannot be recounted, since some of their deltas were purged."""
     differing_counts: int
     differing_weights: int
     largest_deviation: float
-    """Of the effective weights, relative."""
+    """The largest relative deviation of an effective weight."""
     users: int = 0
-    """Whose totals were compared with their edges: none while anything waits to be summarized."""
+    """The number of users whose totals were compared with their edges: none while anything waits to be summarized."""
     differing_users: int = 0
 
     @property
     def differing(self) -> int:
-        """Edges and users."""
+        """The number of edges and users that differ."""
         return self.differing_counts + self.differing_weights + self.differing_users
 
 
@@ -171,7 +173,7 @@ def _weights(conn: Connection, graph: GraphParameters, sample: int, now: datetim
     sampled = pl.DataFrame(edges, schema=DELTA_SCHEMA)
     recounted = _recount(conn, sampled, graph)
     purged = scalars(conn, _PURGED) == [True]
-    compared = sampled.join(recounted, on=_KEYS, how="left", suffix="_again").with_columns(
+    compared = sampled.join(recounted, on=KEYS, how="left", suffix="_again").with_columns(
         pl.col("mention_count_again").fill_null(0)
     )
     # Counts only add up, so where a sum of what is left is the whole, nothing is missing from it.
@@ -200,19 +202,20 @@ def _weights(conn: Connection, graph: GraphParameters, sample: int, now: datetim
 
 
 def _recount(conn: Connection, edges: pl.DataFrame, graph: GraphParameters) -> pl.DataFrame:
-    """These edges as the deltas in the graph add up to."""
-    keys = edges.select(_KEYS)
+    """These edges, recounted from the deltas in the graph."""
+    keys = edges.select(KEYS)
     parts = [pl.DataFrame(schema=DELTA_SCHEMA)]
     for shard in np.unique(shard_of(keys["source_id"].to_numpy(), graph.shards)).tolist():
         after = 0
         while page := rows(conn, _Delta, _DELTAS, {"shard": shard, "after": after, "limit": DELTAS_AT_ONCE}):
-            parts.extend(unpack(delta.payload).join(keys, on=_KEYS, how="semi") for delta in page)
+            parts.extend(unpack(delta.payload).join(keys, on=KEYS, how="semi") for delta in page)
             after = page[-1].batch_id
     return sum_by_edge(parts, half_life=graph.half_life)
 
 
 def effective_weight(weight: pl.Series, weighed_at: pl.Series, now: datetime, half_life: timedelta) -> np.ndarray:
-    """The weights as they are at `now`, as the function of this name in the database has it."""
+    """The weights at `now`, by the rule of the database's function of this name: at most 1e250, and 0 below 1e-250."""
     age = pl.DataFrame({"at": weighed_at}).select((pl.lit(now) - pl.col("at")).dt.total_microseconds())["literal"]
-    halvings = np.maximum(age.to_numpy().astype(np.float64) / (half_life / timedelta(microseconds=1)), -300)
-    return weight.to_numpy() * np.exp2(-halvings)
+    half_lives = age.to_numpy().astype(np.float64) / (half_life / timedelta(microseconds=1))
+    weights = weight.to_numpy() * np.exp2(np.clip(-half_lives, -950, 950))
+    return np.where(weights < _LIGHTEST, 0.0, np.minimum(weights, _HEAVIEST))

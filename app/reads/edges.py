@@ -1,4 +1,4 @@
-"""Reading edges: one, a user's, and the ties that go both ways. Weights are effective at the instant asked for."""
+"""Reading one edge, a user's edges, and the ties that go both ways. Weights are effective at the instant asked for."""
 
 from __future__ import annotations
 
@@ -17,8 +17,12 @@ from app.reads.view import FIRST, Direction, Page, View, paged, seen
 from app.store.postgres import AsyncConnection, async_one, async_rows
 
 _EDGE = sql.query("reads/edges/get")
+_MENTIONS = sql.query("reads/edges/mentions")
+_HELD_MENTIONS: Mapping[Direction, LiteralString] = {
+    Direction.OUTGOING: sql.query("reads/edges/held_outgoing"),
+    Direction.INCOMING: sql.query("reads/edges/held_incoming"),
+}
 _RECIPROCAL = sql.query("reads/edges/reciprocal")
-
 
 HELD_AT_FIRST, HELD_BEHIND = 50, 1000
 """How many of a user's held edges are looked at beyond a page's number. For a first page: some may weigh the same. For
@@ -65,19 +69,8 @@ class Tie(msgspec.Struct, frozen=True):
     received_archived_at: datetime | None
 
 
-_MENTIONS: Mapping[Direction, LiteralString] = {
-    Direction.OUTGOING: sql.query("reads/edges/outgoing"),
-    Direction.INCOMING: sql.query("reads/edges/incoming"),
-}
-
-_HELD_MENTIONS: Mapping[Direction, LiteralString] = {
-    Direction.OUTGOING: sql.query("reads/edges/held_outgoing"),
-    Direction.INCOMING: sql.query("reads/edges/held_incoming"),
-}
-
-
 async def edge(conn: AsyncConnection, source: User, target: User, parameters: GraphParameters, view: View) -> Edge:
-    """One edge, from the graph or the archive, whatever the view says of that. Raises NotFound."""
+    """One edge, from the graph or the archive, whichever the view asks for. Raises NotFound."""
     params = {"source_id": source.id, "target_id": target.id, **seen(view, parameters)}
     found = await async_one(conn, Edge, _EDGE, params)
     if found is None:
@@ -97,10 +90,11 @@ async def mentions(
 ) -> list[Mention]:
     """Whom the user mentions, or who mentions the user; the heaviest first.
 
-    If edges that are held as the heaviest of the graph fill the page, it does not cost the user's degree.
+    If the edges held as the heaviest of the graph fill the page, the page does not cost the user's degree.
     """
     params = {
         "user_id": user.id,
+        "outgoing": direction is Direction.OUTGOING,
         "self_mentions": self_mentions,
         **seen(view, parameters),
         **paged(page),
@@ -113,7 +107,7 @@ async def mentions(
         found = await async_rows(conn, Mention, _HELD_MENTIONS[direction], params | held)
         if len(found) == page.limit:
             return found
-    return await async_rows(conn, Mention, _MENTIONS[direction], params)
+    return await async_rows(conn, Mention, _MENTIONS, params)
 
 
 async def reciprocal(

@@ -34,7 +34,7 @@ class Contribution(msgspec.Struct, frozen=True):
     filename: str | None
     batch_id: int
     ordinal: int
-    """Which of its upload's batches it is, from 0 on."""
+    """The batch's place in its upload, from 0 on."""
     first_line: int
     """Physical line in the file on which the batch begins."""
     mention_count: int
@@ -44,7 +44,7 @@ class Contribution(msgspec.Struct, frozen=True):
     profile: str
     profile_version: int
     retracted: bool
-    """Whether it was, or is just being, taken out again."""
+    """Whether the batch was taken out again, or is being taken out."""
 
 
 class History(msgspec.Struct, frozen=True):
@@ -52,9 +52,9 @@ class History(msgspec.Struct, frozen=True):
 
     contributions: list[Contribution]
     before: int | None
-    """Where the next page begins; None: this is the last one."""
+    """Where the next page begins. None: this page is the last one."""
     purged: bool
-    """Whether uploads whose deltas were purged are in the graph: what they added is in the edge, but not in here."""
+    """Whether the graph holds uploads with purged deltas. The edge has their mentions, and this history has not."""
 
 
 class _Delta(msgspec.Struct, frozen=True):

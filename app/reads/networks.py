@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from enum import StrEnum
 from itertools import pairwise
-from typing import LiteralString
 
 import msgspec
 import numpy as np
@@ -18,18 +17,14 @@ from app.graph.parameters import GraphParameters
 from app.reads.users import User, users_by_id
 from app.reads.view import Direction, View, seen
 from app.store.params import Int8Array
-from app.store.postgres import AsyncConnection, async_exactly_one, async_rows, async_scalars
+from app.store.postgres import AsyncConnection, async_exactly_one, async_rows
 
 _AROUND = sql.query("reads/networks/around")
-_COUNT_AROUND = sql.query("reads/networks/count_around")
 _NEIGHBOURS = sql.query("reads/networks/neighbours")
 _AMONG = sql.query("reads/networks/among")
 _CROWDED = sql.query("reads/networks/crowded")
 _AT_ENDS = sql.query("reads/networks/at_ends")
-_STEP: Mapping[Direction, LiteralString] = {
-    Direction.OUTGOING: sql.query("reads/networks/mentioned_by"),
-    Direction.INCOMING: sql.query("reads/networks/mentioning"),
-}
+_STEP = sql.query("reads/networks/step")
 
 MOST_FOLLOWED = 1_000
 """A neighbour who makes, or receives, more edges than this is not followed further that way: it would cost seconds, and
@@ -75,7 +70,7 @@ class Network(msgspec.Struct, frozen=True):
     members: list[Member]
     edges: list[Between]
     steps: int
-    """How many were taken: fewer than asked for where the users of an earlier one did not fit."""
+    """The number of steps taken: fewer than asked for where the users of an earlier step did not fit."""
     users_cut: int
     """Users of the last step that did not fit: those with the weakest ties."""
     edges_cut: int
@@ -89,9 +84,9 @@ class Outcome(StrEnum):
 
     FOUND = "found"
     NONE = "none"
-    """There is none of so many steps."""
+    """There is no path of so many steps."""
     GAVE_UP = "gave_up"
-    """It visited as many users as it may."""
+    """The search visited as many users as it may."""
 
 
 class Path(msgspec.Struct, frozen=True):
@@ -109,9 +104,6 @@ class _Neighbour(msgspec.Struct, frozen=True):
     handle: str
     spelling: str
     weight: float
-
-
-class _Beyond(_Neighbour, frozen=True, kw_only=True):
     found: int
 
 
@@ -175,13 +167,9 @@ async def _around(
     conn: AsyncConnection, user: User, params: Mapping[str, object], room: int
 ) -> tuple[list[Member], int]:
     """Those one step away, as many as there is room for, and how many more there are."""
-    of_user = {"user_id": user.id, **params}
-    found = await async_rows(conn, _Neighbour, _AROUND, {"limit": room + 1, **of_user})
-    cut = 0
-    if len(found) > room:
-        (count,) = await async_scalars(conn, _COUNT_AROUND, of_user)
-        cut = int(count) - room
-    return _members(found[:room], distance=1), cut
+    # One more than fit: where none fits, it tells how many there are.
+    found = await async_rows(conn, _Neighbour, _AROUND, {"user_id": user.id, "limit": room + 1, **params})
+    return _members(found[:room], distance=1), _cut(found, room)
 
 
 async def _beyond(
@@ -198,9 +186,13 @@ async def _beyond(
         # One more than fit: where none fits, it tells how many there are.
         "limit": room + 1,
     }
-    found = await async_rows(conn, _Beyond, _NEIGHBOURS, {**asked, **params})
-    cut = max(0, found[0].found - room) if found else 0
-    return _members(found[:room], distance=2), cut, [user for user in rim if user.id in crowded]
+    found = await async_rows(conn, _Neighbour, _NEIGHBOURS, {**asked, **params})
+    return _members(found[:room], distance=2), _cut(found, room), [user for user in rim if user.id in crowded]
+
+
+def _cut(found: list[_Neighbour], room: int) -> int:
+    """The number of users that did not fit."""
+    return max(0, found[0].found - room) if found else 0
 
 
 def _members(found: Iterable[_Neighbour], *, distance: int) -> list[Member]:
@@ -302,8 +294,13 @@ async def _count(conn: AsyncConnection, ahead: _Side, back: _Side, view: View, m
 
 
 async def _step(conn: AsyncConnection, side: _Side, view: View, most: int) -> _Step:
-    params = {"ids": Int8Array(np.array(side.frontier, np.int64)), "archived": view.archived, "most": most}
-    return await async_exactly_one(conn, _Step, _STEP[side.direction], params)
+    params = {
+        "ids": Int8Array(np.array(side.frontier, np.int64)),
+        "outgoing": side.direction is Direction.OUTGOING,
+        "archived": view.archived,
+        "most": most,
+    }
+    return await async_exactly_one(conn, _Step, _STEP, params)
 
 
 async def _named(conn: AsyncConnection, ids: list[int]) -> list[User]:

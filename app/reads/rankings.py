@@ -11,6 +11,7 @@ import polars as pl
 
 import sql
 from app.graph import delta_days
+from app.graph.deltas import unpack
 from app.graph.parameters import GraphParameters
 from app.graph.shards import shard_of_id
 from app.reads.users import User
@@ -157,7 +158,7 @@ async def _days(
 def _add_up(
     payloads: Sequence[bytes], source_id: int, target_ids: list[int], calendar: list[date]
 ) -> dict[int, list[int]]:
-    blocks = [delta_days.unpack(payload).filter(pl.col("source_id") == source_id) for payload in payloads]
+    blocks = [unpack(payload).filter(pl.col("source_id") == source_id) for payload in payloads]
     together = pl.concat([pl.DataFrame(schema=delta_days.SCHEMA), *blocks]).filter(
         pl.col("target_id").is_in(target_ids)
     )

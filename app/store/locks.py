@@ -68,7 +68,7 @@ async def async_take(conn: AsyncConnection, key: int) -> None:
 
 
 def try_take(conn: Connection, key: int) -> bool:
-    """Hold the lock until the end of the transaction. False: somebody else holds it."""
+    """Take the lock until the end of the transaction. False: another session holds the lock."""
     return scalars(conn, _TRY, {"key": key}) == [True]
 
 
@@ -78,10 +78,10 @@ def take_part(conn: Connection, part: Part, number: int) -> None:
 
 
 def try_take_part(conn: Connection, part: Part, number: int) -> bool:
-    """Hold the lock of one shard, run or stretch until the end of the transaction. False: somebody else holds it."""
+    """Take the lock of one shard, run or stretch until the end of the transaction. False: another session holds it."""
     return scalars(conn, _TRY_PART, {"part": int(part), "number": number}) == [True]
 
 
 def take_shard(conn: Connection, shard: int) -> None:
-    """Wait for a shard's edges and hold them until the end of the transaction: nobody else changes them meanwhile."""
+    """Wait for a shard's lock and hold it until the end of the transaction: nobody else changes the shard's edges."""
     take(conn, shard_key(shard))

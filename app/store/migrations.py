@@ -93,7 +93,8 @@ class _Backend(PostgresqlPsycopgBackend):
 
 
 def migrate(database_url: str) -> list[str]:
-    """Apply the migrations that are missing, in order; their names. Safe when several processes start at once.
+    """Apply the migrations that are missing, in order. Returns their names. Safe when several processes start at
+    once.
 
     Raises SchemaTooNew. The advisory lock is held by a transaction: it goes with its process, and works behind a pooler
     in transaction mode.

@@ -16,8 +16,8 @@ import numpy as np
 import polars as pl
 
 import sql
-from app.graph.delta_days import SCHEMA, pack, unpack
-from app.graph.deltas import KEYS
+from app.graph.delta_days import SCHEMA
+from app.graph.deltas import KEYS, pack, unpack
 from app.graph.groups import Groups
 from app.graph.shards import MAX_SHARDS, shard_of
 from app.store.postgres import Connection, execute, one, scalars

@@ -43,9 +43,9 @@ EDGES_IN_MEMORY = 500_000
 GATHERED = 1_000_000
 """Users' sums of such parts that are gathered before they are added up, about 60 MB."""
 SHARE = 0.1
-"""Of one thread's time that summaries may take while there is other work, and what is trending, ever."""
+"""The share of one thread's time that summaries may take beside other work, and that trends may take at any time."""
 PATIENCE = timedelta(minutes=1)
-"""For so long what was merged waits for other work to end."""
+"""Merged deltas wait at most this long for other work to end."""
 
 
 class State(msgspec.Struct, frozen=True):
@@ -53,20 +53,20 @@ class State(msgspec.Struct, frozen=True):
 
     ended_at: datetime | None
     seconds: float
-    """It took."""
+    """The seconds that the last summary took."""
     days_kept: int
     days_from: date | None
-    """The first that is kept whole. None: days are not told apart."""
+    """The first day that is kept whole. None: days are not told apart."""
     days_since: datetime | None
-    """Since when they are."""
+    """Since when days are told apart."""
     trends_ended_at: datetime | None
     trends_seconds: float
     trends_until: date | None
     trends_stale_since: datetime | None
     waiting: int
-    """Deltas."""
+    """The number of deltas that wait to be summarized."""
     stale_since: datetime | None
-    """When the first of them was merged."""
+    """When the first of the waiting deltas was merged."""
     busy: bool
 
 
@@ -95,7 +95,7 @@ class _Read(msgspec.Struct, frozen=True):
 
 
 def state(conn: Connection) -> State:
-    """How things stand."""
+    """The state of the summaries."""
     return exactly_one(conn, State, _STATE)
 
 
@@ -241,7 +241,7 @@ def _read(conn: Connection, shard: int, chunk: list[_Taken]) -> list[_Read]:
 
 
 def _entries(delta: _Read, found: State) -> pl.DataFrame:
-    """What a delta adds to the days, or takes out of them: what of it was added, and is not too old by now."""
+    """What a delta adds to the days, or takes out of them: the entries that were added and are not too old by now."""
     taken, begin = delta.taken, found.days_from
     if taken.sign < 0:
         since = found.days_since

@@ -1,4 +1,7 @@
-"""What every user's mentions add up to, made and received; and the users who are first in either.
+"""The totals of every user's mentions, made and received, and the users who are first in either.
+
+Both weights of a user are held at one instant, that of the user's latest mention. A weight whose mentions are some 830
+half-lives older is 0 there, and stays 0 at every instant.
 
 Of each direction all users above a floor are held apart, in the order of their score, which decay does not change.
 There are twice as many as can be asked for, so many can leave before every user must be looked at again.
@@ -55,7 +58,7 @@ class _Held(msgspec.Struct, frozen=True):
 
 
 def by_user(edges: Sequence[pl.DataFrame], half_life: timedelta) -> pl.DataFrame:
-    """What edges, as deltas have them, add up to by user, in the order of ids."""
+    """The totals by user of edges that have a delta's columns, in the order of ids."""
     together = pl.concat(edges)
     sources, targets, counts = (together[name].to_numpy() for name in ("source_id", "target_id", "mention_count"))
     weights, instants = together["weight"].to_numpy(), together["weighed_at"].to_physical().to_numpy()

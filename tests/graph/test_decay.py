@@ -3,10 +3,12 @@ Stale edges are found wherever they are, and where none can be, nothing is read.
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from datetime import datetime, timedelta
+import itertools
+from collections.abc import Generator, Iterable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import psycopg
@@ -14,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, strategies
 from hypothesis import settings as hypothesis_settings
 
-from app.graph import decay, decay_ranges
+from app.graph import decay, decay_ranges, withdrawal
 from app.graph.parameters import read_parameters
 from app.graph.users import UserIds
 from app.posts.options import Clock, Options
@@ -25,7 +27,7 @@ from app.store import locks, postgres
 from app.store.migrations import migrate
 from ops.embedded.postgres import Postgres
 from tests import summing
-from tests.graphs import apply_all, edges
+from tests.graphs import Held, apply_all, edges
 from tests.uploading import posts_csv, upload
 
 WEEK = timedelta(days=7)
@@ -376,3 +378,149 @@ def test_decay_changes_no_effective_weight(
                 {edge: sum(2.0 ** ((instant - asked) / WEEK) for instant in made[edge]) for edge in made}, rel=1e-9
             )
         assert audit(conn).exact
+
+
+# Weights far older than those of usual graphs -------------------------------------------------------------------------
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def hourly(conn: Connection, settings: Settings) -> Settings:
+    """Weights halve every hour: 10,000 half-lives are 14 months. A stale edge is one of seven half-lives."""
+    conn.execute("UPDATE graph_parameters SET half_life = interval '1 hour'")
+    return msgspec.structs.replace(settings, stale_after_days=7 / 24)
+
+
+def mention_long_ago(settings: Settings, *mentions: tuple[str, str, datetime], at: datetime) -> UUID:
+    """Apply an upload of posts that count as made when they were made, received at `at`."""
+    posts = posts_csv([(f"@{target}", made, source) for source, target, made in mentions])
+    upload_id = upload(settings, posts, options=Options(clock=Clock.EVENT), received_at=at, again=True)
+    apply_all(settings, now=at)
+    return upload_id
+
+
+def bounded(exponents: Iterable[float]) -> float:
+    """The sum of these powers of 2, where an answer holds it: at most 1e250, and 0 below 1e-250."""
+    found = list(exponents)
+    highest = max(found)
+    if abs(highest) > 1000:
+        return 1e250 if highest > 0 else 0.0
+    total = 2.0**highest * sum(2.0 ** max(-1074.0, each - highest) for each in found)
+    return 0.0 if total < 1e-250 else min(1e250, total)
+
+
+def everywhere(conn: Connection, at: datetime) -> dict[tuple[str, str], Held]:
+    return {**edges(conn, at), **edges(conn, at, table="edges_archive")}
+
+
+ages = strategies.integers(0, 100_000).map(lambda tenths: tenths / 10)
+"""In half-lives."""
+
+
+@given(
+    mentions=strategies.lists(
+        strategies.tuples(strategies.sampled_from(["ada", "bob"]), strategies.sampled_from(["cy", "dee"]), ages),
+        min_size=1,
+        max_size=6,
+    ),
+    runs=strategies.lists(ages, min_size=1, max_size=3),
+    asked=strategies.lists(strategies.integers(-100_000, 100_000).map(lambda tenths: tenths / 10), max_size=6),
+    archive_below=strategies.sampled_from([0.0, 1e-300, 1e-12, 0.06, 1e9]),
+)
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
+def test_decay_changes_no_effective_weight_however_old(  # noqa: PLR0917 (what hypothesis draws)
+    hourly: Settings,
+    now: datetime,
+    mentions: list[tuple[str, str, float]],
+    runs: list[float],
+    asked: list[float],
+    archive_below: float,
+) -> None:
+    """Mentions up to 10,000 half-lives before they are merged, real decay runs as long after, and any instant."""
+    settings = msgspec.structs.replace(hourly, archive_below=archive_below)
+    with postgres.connect(settings.database_url, role="test") as conn:
+        conn.execute("TRUNCATE uploads, users, edges, edges_archive, top_edges, decay_runs CASCADE")
+        summing.empty(conn)
+        made: dict[tuple[str, str], list[datetime]] = {}
+        for source, target, age in mentions:
+            made.setdefault((source, target), []).append(now - age * HOUR)
+            mention_long_ago(settings, (source, target, now - age * HOUR), at=now)
+        instants = [now + each * HOUR for each in (*asked, 0, *runs)]
+        instants += [each + away * HOUR for each in itertools.chain(*made.values()) for away in (-700, -1, 0, 1, 700)]
+        before = {at: everywhere(conn, at) for at in instants}
+        for later in sorted(runs):
+            run_unchecked(conn, settings, now + later * HOUR)
+
+        for at in instants:
+            found = everywhere(conn, at)
+            assert {edge: held.mention_count for edge, held in found.items()} == {
+                edge: len(each) for edge, each in made.items()
+            }
+            weights = {edge: held.weight for edge, held in found.items()}
+            assert weights == pytest.approx(
+                {edge: held.weight for edge, held in before[at].items()}, rel=1e-9, abs=2e-250
+            )
+            assert weights == pytest.approx(
+                {edge: bounded((each - at) / HOUR for each in instants) for edge, instants in made.items()},
+                rel=1e-9,
+                abs=2e-250,
+            )
+        assert audit(conn).exact
+
+
+@pytest.mark.parametrize("archive_below", [0.0, 0.06])
+def test_an_old_weight_is_as_it_was_after_a_run(conn: Connection, settings: Settings, archive_below: float) -> None:
+    """A post of 2018 at 2018, with the half-life of 7 days, through a decay run of 2026."""
+    made, at, now = (datetime(*day, tzinfo=UTC) for day in ((2018, 10, 11), (2018, 10, 12), (2026, 11, 30)))
+    settings = msgspec.structs.replace(settings, archive_below=archive_below)
+    mention_long_ago(settings, ("ada", "bob", made), at=now)
+
+    run_unchecked(conn, settings, now)
+
+    assert everywhere(conn, at)["ada", "bob"].weight == pytest.approx(2 ** (-1 / 7), rel=1e-12)
+    assert bool(edges(conn, now, table="edges_archive")) == (archive_below > 0)
+
+
+@pytest.mark.parametrize("archive_below", [0.0, 0.06])
+def test_a_mention_onto_an_old_edge_and_its_retraction(
+    conn: Connection, hourly: Settings, now: datetime, archive_below: float
+) -> None:
+    """The old mention keeps its count. Its weight is less than the rounding of what was taken out."""
+    settings = msgspec.structs.replace(hourly, archive_below=archive_below)
+    made = now - 5000 * HOUR
+    mention_long_ago(settings, ("ada", "bob", made), at=now)
+    run_unchecked(conn, settings, now)
+    assert everywhere(conn, made - HOUR)["ada", "bob"].weight == pytest.approx(2.0)
+
+    second = mention_long_ago(settings, ("ada", "bob", now), at=now + HOUR)
+    assert edges(conn, now)["ada", "bob"].mention_count == 2
+    assert edges(conn, now)["ada", "bob"].weight == pytest.approx(1.0)
+    assert everywhere(conn, now - 500 * HOUR)["ada", "bob"].weight == pytest.approx(2.0**500)
+    run_unchecked(conn, settings, now + 3000 * HOUR)
+    assert everywhere(conn, now - 500 * HOUR)["ada", "bob"].weight == pytest.approx(2.0**500)
+
+    withdrawal.retract(conn, second, read_parameters(conn), now=now + 3000 * HOUR)
+    apply_all(settings, now=now + 3000 * HOUR)
+    left = everywhere(conn, now)["ada", "bob"]
+    assert left.mention_count == 1
+    assert left.weight < 1e-12
+    assert audit(conn).exact
+
+
+def test_an_archived_edge_of_thousands_of_half_lives_can_be_taken_out(
+    conn: Connection, hourly: Settings, now: datetime
+) -> None:
+    """Of two mentions 10 half-lives apart the earlier one stays, with its weight at its own instant."""
+    made = now - 5000 * HOUR
+    mention_long_ago(hourly, ("ada", "bob", made), at=now)
+    second = mention_long_ago(hourly, ("ada", "bob", made + 10 * HOUR), at=now)
+    run(conn, hourly, now + 5000 * HOUR)
+    assert edges(conn, now) == {}
+
+    withdrawal.retract(conn, second, read_parameters(conn), now=now + 5000 * HOUR)
+    apply_all(hourly, now=now + 5000 * HOUR)
+
+    assert edges(conn, made)["ada", "bob"].mention_count == 1
+    assert edges(conn, made)["ada", "bob"].weight == pytest.approx(1.0)
+    assert edges(conn, made + 800 * HOUR)["ada", "bob"].weight == pytest.approx(2.0**-800)

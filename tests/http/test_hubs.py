@@ -120,13 +120,14 @@ def whole(conn: Connection, user_id: int, direction: Direction, view: View, *, s
     parameters = read_parameters(conn)
     params = {
         "user_id": user_id,
+        "outgoing": direction is Direction.OUTGOING,
         "self_mentions": self_mentions,
         **seen(view, parameters),
         "limit": 1000,
         "after_weight": FIRST.weight,
         "after_id": FIRST.user_id,
     }
-    return rows(conn, Mention, sql.query(f"reads/edges/{direction}"), params)
+    return rows(conn, Mention, sql.query("reads/edges/mentions"), params)
 
 
 @pytest.mark.usefixtures("users")
@@ -186,13 +187,13 @@ def test_held_edges_fill_a_hubs_page(
 def test_all_edges_are_looked_at_where_others_may_be_heavier(
     dsn: str, monkeypatch: pytest.MonkeyPatch, hub: int, direction: Direction
 ) -> None:
-    both = [f"reads/edges/held_{direction}", f"reads/edges/{direction}"]
+    both = [f"reads/edges/held_{direction}", "reads/edges/mentions"]
     light = User(USERS[-1], "", "").id
     questions = {
         "more than are held": (hub, direction, LATER, Page(20), False),
         "a place below the floor": (hub, direction, LATER, Page(1, Position(5.0, 0)), False),
-        "as heavy as they ever get": (hub, direction, View(THEN - 400 * WEEK), PAGE, False),
-        "of no weight any more": (hub, direction, View(THEN + 800 * WEEK), PAGE, False),
+        "as heavy as they ever get": (hub, direction, View(THEN - 900 * WEEK), PAGE, False),
+        "of no weight any more": (hub, direction, View(THEN + 900 * WEEK), PAGE, False),
         "not a page": (light, direction, LATER, PAGE, False),
     }
 
@@ -204,7 +205,7 @@ def test_all_edges_are_looked_at_where_others_may_be_heavier(
 def test_archived_edges_are_not_held(dsn: str, monkeypatch: pytest.MonkeyPatch, hub: int) -> None:
     (said,) = ask(dsn, monkeypatch, [(hub, Direction.INCOMING, View(LATER.as_of, archived=True), PAGE, False)])
 
-    assert said.statements == ["reads/edges/incoming"]
+    assert said.statements == ["reads/edges/mentions"]
 
 
 @pytest.mark.usefixtures("users")

@@ -95,15 +95,15 @@ def test_impossible_delimiters_are_refused(delimiter: str) -> None:
 
 
 MESSAGES = [
-    (b"a,b", "The row has 2 fields, the header has 3; look for an unquoted line end or a missing ','."),
-    (b"a,b,c,d", "The row has 4 fields, the header has 3; look for an unquoted ','."),
-    (b"x" * 2_000_000, "The row has 2,000,000 bytes; up to 1,048,576 are read."),
-    (b"a,2024-05-01,  ", "The column 'author' (field 3) is '  '; a handle is wanted."),
-    (b"a,2024-05-01,x\0", "The column 'author' (field 3) has a NUL byte at its byte 2; text has none."),
-    (b"a,soon,x", "The column 'timestamp' (field 2) is 'soon'; wanted ISO 8601 such as 2024-05-01T12:30:00Z, or"),
+    (b"a,b", "The row has 2 fields, and the header has 3. Look for an unquoted line end or a missing ','."),
+    (b"a,b,c,d", "The row has 4 fields, and the header has 3. Look for an unquoted ','."),
+    (b"x" * 2_000_000, "The row has 2,000,000 bytes. A row has up to 1,048,576 bytes: shorten the row."),
+    (b"a,2024-05-01,  ", "The column 'author' (field 3) is '  '. Fill in a handle."),
+    (b"a,2024-05-01,x\0", "The column 'author' (field 3) has a NUL byte at its byte 2. Remove the NUL byte."),
+    (b"a,soon,x", "The column 'timestamp' (field 2) is 'soon'. Write ISO 8601 such as 2024-05-01T12:30:00Z, or"),
     (
         b"a,2024-05-01," + b"x" * 1000,
-        f"The column 'author' (field 3) has 1,000 characters, up to 320 are read: '{'x' * 80}…'.",
+        f"The column 'author' (field 3) has 1,000 characters: '{'x' * 80}…'. A handle has up to 320 characters.",
     ),
 ]
 

@@ -178,14 +178,14 @@ def test_frames_are_those_of_csv() -> None:
 
 
 MESSAGES = [
-    (b"{", "The line is no JSON (Input data was truncated): '{'."),
-    (b"[]", "The line is '[]'; an object with the keys of a post is wanted."),
-    (b'{"text":"a","by":"x"}', "The object has no key 'data'; it has 'text, by'."),
-    (b"{}", "The object has no key 'data'; it has none."),
-    (post(b"null"), "The value of 'data' is 'null'; a string is wanted."),
-    (post(b'"a"', at=b"{}"), "The value of 'timestamp' is '{}'; a string or a number is wanted."),
-    (post(b'"a"', at=b"5"), "The value of 'timestamp' is '5'; wanted ISO 8601 such as 2024-05-01T12:30:00Z, or"),
-    (post(b'"a"', b'""'), "The value of 'username' is ''; a handle is wanted."),
+    (b"{", "The line is not valid JSON (Input data was truncated): '{'."),
+    (b"[]", "The line is '[]'. Write an object with the keys of a post."),
+    (b'{"text":"a","by":"x"}', "The object has no key 'data'. Its keys: 'text, by'."),
+    (b"{}", "The object has no key 'data'. Its keys: none."),
+    (post(b"null"), "The value of 'data' is 'null'. Write a string."),
+    (post(b'"a"', at=b"{}"), "The value of 'timestamp' is '{}'. Write a string or a number."),
+    (post(b'"a"', at=b"5"), "The value of 'timestamp' is '5'. Write ISO 8601 such as 2024-05-01T12:30:00Z, or"),
+    (post(b'"a"', b'""'), "The value of 'username' is ''. Fill in a handle."),
 ]
 
 

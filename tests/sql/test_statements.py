@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from datetime import datetime
 from pathlib import Path
@@ -80,16 +81,14 @@ READERS: dict[str, type[msgspec.Struct]] = {
     "reads/edges/get": edges.Edge,
     "reads/edges/held_incoming": edges.Mention,
     "reads/edges/held_outgoing": edges.Mention,
-    "reads/edges/incoming": edges.Mention,
-    "reads/edges/outgoing": edges.Mention,
+    "reads/edges/mentions": edges.Mention,
     "reads/edges/reciprocal": edges.Tie,
     "reads/networks/around": networks._Neighbour,
-    "reads/networks/neighbours": networks._Beyond,
+    "reads/networks/neighbours": networks._Neighbour,
     "reads/networks/among": networks._Among,
     "reads/networks/crowded": networks._Crowded,
     "reads/networks/at_ends": networks._AtEnds,
-    "reads/networks/mentioned_by": networks._Step,
-    "reads/networks/mentioning": networks._Step,
+    "reads/networks/step": networks._Step,
     "graph/parameters/get": GraphParameters,
     "proofs/audit/audit": audit.Audit,
     "ledger/entries/rejects": entries.Reject,
@@ -189,7 +188,25 @@ def test_no_sql_in_python() -> None:
 
 
 @pytest.mark.parametrize("name", sql.names())
-def test_statement_says_what_it_is_for(name: str) -> None:
+def test_statement_says_purpose_locks_and_rows(name: str) -> None:
     text = (sql.ROOT / f"{name}.sql").read_text(encoding="utf-8")
+    head = " ".join(line.removeprefix("-- ") for line in itertools.takewhile(_is_comment, text.splitlines()))
 
-    assert text.startswith("-- ")
+    assert re.fullmatch(r"[^ ].*\. Locks: .+\. Rows: .+\.", head), head
+
+
+@pytest.mark.parametrize("name", sql.names())
+def test_a_statement_that_says_it_answers_no_rows_has_none(name: str) -> None:
+    text = (sql.ROOT / f"{name}.sql").read_text(encoding="utf-8")
+    statement = sql.query(name)
+    # A common table expression ends before an empty line; what follows says what the statement answers.
+    last = re.split(r"\n\n(?=[A-Z])", statement)[-1]
+    writes = last.startswith(("INSERT", "UPDATE", "DELETE"))
+
+    if writes:
+        says_none = re.search(r"Rows:\s+(-- )?none", text) is not None
+        assert says_none == ("RETURNING" not in last)
+
+
+def _is_comment(line: str) -> bool:
+    return line.startswith("--")

@@ -106,8 +106,8 @@ REJECTS = {
             "column": "timestamp",
             "value": "yesterday",
             "code": "unreadable_timestamp",
-            "message": "The timestamp (field 2) is 'yesterday'; wanted ISO 8601 such as 2024-05-01T12:30:00Z, "
-            "or seconds (9-10 digits) or milliseconds (13 digits) since 1970.",
+            "message": "The column 'timestamp' (field 2) is 'yesterday'. Write ISO 8601 such as 2024-05-01T12:30:00Z, "
+            "or the seconds (9 or 10 digits, with or without a fraction) or milliseconds (13 digits) since 1970.",
             "raw": "hello @ada,yesterday,grace",
         }
     ],

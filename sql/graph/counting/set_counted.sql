@@ -1,5 +1,5 @@
--- staged -> counted (or checked, for a dry run), with what was counted. Zero rows: the claim was superseded; whoever
--- superseded it does the work.
+-- staged -> counted (or checked, for a dry run), with what was counted. Locks: the batch's row. Rows: one; zero where
+-- another claim superseded this one, whose holder does the work.
 UPDATE batches
 SET
   state = %(state)s::text, claim = NULL, claimed_until = NULL, error = NULL, counted_at = %(now)s::timestamptz,

@@ -1,4 +1,4 @@
--- What the run did, in the transaction that did it.
+-- Adds to the totals of a run, in the transaction that did the work. Locks: the run's row. Rows: none.
 UPDATE decay_runs
 SET
   written_down = written_down + %(written_down)s::bigint, archived = archived + %(archived)s::bigint,

@@ -1,5 +1,6 @@
--- Move a shard's stale edges that weigh too little, of a range of blocks, into the archive, written down to the run's
--- instant. The shard's lock is held. One row an edge.
+-- Moves the edges of one shard in a range of blocks that are stale and too light into the archive. The weight and its
+-- instant stay as they are, so that no effective weight changes, however old the edge is. Locks: the caller holds the
+-- shard's lock; the deleted rows are locked until the end of the transaction. Rows: one for each edge that was moved.
 WITH gone AS (
   DELETE FROM edges
   WHERE
@@ -14,10 +15,7 @@ WITH gone AS (
 INSERT INTO edges_archive (
   source_id, target_id, mention_count, weight, weighed_at, first_seen, last_seen, archived_at
 )
-SELECT
-  source_id, target_id, mention_count,
-  effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision),
-  %(as_of)s::timestamptz, first_seen, last_seen, %(as_of)s::timestamptz
+SELECT source_id, target_id, mention_count, weight, weighed_at, first_seen, last_seen, %(as_of)s::timestamptz
 FROM gone
 ORDER BY source_id, target_id
 RETURNING source_id, target_id;

@@ -1,4 +1,5 @@
--- What a range of blocks holds, by the upper six bits of the source's id, which say the shard. No locks.
+-- Counts what a range of blocks holds, by the upper six bits of the source's id, which say the shard. Locks: none.
+-- Rows: one for each value of the six bits that occurs, 64 at most.
 SELECT
   (source_id >> 58)::integer AS stretch,
   count(*) FILTER (WHERE weighed_at < %(stale_before)s::timestamptz) AS stale,

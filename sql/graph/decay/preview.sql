@@ -1,4 +1,6 @@
--- What a run would do now: `decay --dry-run`. Reads every edge. One row.
+-- What a decay run would do now, for `decay --dry-run`. Reads every edge. `look` counts the same by ranges of blocks,
+-- as the run needs it. PostgreSQL reads ranges of blocks with one process, and the whole table with several. Locks:
+-- none. Rows: one.
 SELECT
   count(*) AS edges,
   count(*) FILTER (WHERE weighed_at < %(stale_before)s::timestamptz) AS stale,

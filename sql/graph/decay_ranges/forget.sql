@@ -1,2 +1,3 @@
--- The edges are others from now on, in whatever blocks: the next run looks at all of them.
+-- From now on the blocks hold other edges, so the next run looks at every block. Locks: the row of decay_heap. Rows:
+-- none.
 UPDATE decay_heap SET filenode = 0;

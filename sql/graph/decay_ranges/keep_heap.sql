@@ -1,4 +1,4 @@
--- What the ranges are about from now on.
+-- Writes down which file of edges the ranges are about from now on. Locks: the row of decay_heap. Rows: none.
 INSERT INTO decay_heap (filenode, range_blocks, looked_at)
 VALUES (pg_relation_filenode('edges'), %(range_blocks)s::integer, %(looked_at)s::timestamptz)
 ON CONFLICT (singleton) DO UPDATE SET

@@ -1,5 +1,5 @@
--- Of these edges, where those are now that were weighed before an instant. Their shard's lock is held. No row is
--- locked, since notes are only ever added: merges of several shards do not wait for each other.
+-- Notes the blocks of those of these edges that were weighed before an instant. Notes are only ever added, so merges of
+-- several shards do not wait for each other. Locks: the caller holds the shard's lock; no row is locked. Rows: none.
 INSERT INTO decay_notes (first_block, oldest)
 SELECT (e.ctid::text::point)[0]::bigint / %(range_blocks)s::integer * %(range_blocks)s::integer, min(e.weighed_at)
 FROM edges AS e

@@ -1,4 +1,5 @@
--- Ranges for the blocks that came since; oldest NULL: any instant.
+-- Adds ranges for the blocks that were added since the last run. An `oldest` of NULL stands for any instant. Locks: the
+-- caller holds the run's lock. Rows: none.
 INSERT INTO decay_ranges (first_block, oldest)
 SELECT first_block, coalesce(%(oldest)s::timestamptz, '-infinity')
 FROM generate_series(

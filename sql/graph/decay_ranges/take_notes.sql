@@ -1,4 +1,5 @@
--- What merges noted, into the ranges. One that commits later is there for the next run.
+-- Moves what merges noted into the ranges. A note that commits later stays for the next run. Locks: the notes' and the
+-- ranges' rows. Rows: none.
 WITH taken AS (DELETE FROM decay_notes RETURNING first_block, oldest)
 
 UPDATE decay_ranges AS r SET oldest = least(r.oldest, n.oldest)

@@ -1,8 +1,9 @@
--- Add to those of these edges that the graph holds, and say which they are, by position from 0; the others are copied
--- in after (graph/edges/copy). Rows are unique by (source_id, target_id) and sorted by it; their shard's lock is held, so
--- nobody else is at them. Weights meet at the later of the two instants (see effective_weight). `heavy` are those that
--- may be among the heaviest: above `light`, or weighed after `latest`. The rows are compared as wholes, which only the
--- primary key can be searched by. One row.
+-- Adds to those of these edges that the graph holds, and tells which they are, by position from 0; the caller copies in
+-- the others (graph/edges/copy). The given rows are unique by (source_id, target_id) and sorted by it. Weights meet at
+-- the later of the two instants (see effective_weight); a weight that is 830 half-lives older adds nothing there.
+-- `heavy` are those that may be among the heaviest: above `light`, or weighed after `latest`. The rows are compared as
+-- wholes, which only the primary key can be searched by. Locks: the caller holds the shard's lock, so no other
+-- transaction writes these rows. Rows: one.
 WITH merged AS (
   UPDATE edges AS e SET
     mention_count = e.mention_count + d.mention_count,

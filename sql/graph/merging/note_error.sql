@@ -1,2 +1,3 @@
--- What keeps a counted batch from being applied, for the operator. Its state stays.
+-- Writes down what keeps a counted batch from being applied, for the operator. The batch's state stays. Locks: the
+-- batch's row. Rows: none.
 UPDATE batches SET error = %(error)s::jsonb WHERE id = %(batch_id)s::bigint;

@@ -1,5 +1,5 @@
--- Whether the shard has deltas to merge. Asked after the lock is released, so that one committed while a merge ran is
--- not left.
+-- Tells whether the shard has deltas to merge. The caller asks after it released the shard's lock, so a delta that was
+-- committed during a merge is not left behind. Locks: none. Rows: one.
 SELECT EXISTS(
   SELECT FROM deltas WHERE shard = %(shard)s::smallint AND merged_at IS NULL AND NOT held
 ) AS pending;

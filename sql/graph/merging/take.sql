@@ -1,5 +1,6 @@
--- Pending deltas of a shard, urgent uploads' first, then the oldest: at least one, and no more than a number of edges
--- together, so that a merge fits into memory and into one message. The shard's lock is held.
+-- The pending deltas of a shard, those of urgent uploads first, then the oldest: at least one, and no more than a
+-- number of edges together, so that a merge fits into memory and into one message. Locks: the caller holds the shard's
+-- lock. Rows: one for each delta.
 SELECT batch_id, sign, payload
 FROM (
   SELECT

@@ -1,4 +1,5 @@
--- Take edges that are mentioned again out of the archive, to be merged with the new mentions. The shard's lock is held.
+-- Takes edges that are mentioned again out of the archive. The caller merges them with the new mentions. Locks: the
+-- caller holds the shard's lock. Rows: one for each edge that the archive held.
 DELETE FROM edges_archive AS a
 USING unnest(%(source_ids)s::bigint[], %(target_ids)s::bigint[]) AS k (source_id, target_id)
 WHERE a.source_id = k.source_id AND a.target_id = k.target_id

@@ -1,2 +1,2 @@
--- What every process must agree on. No locks. One row.
+-- The parameters that every process must agree on. Locks: none. Rows: one.
 SELECT half_life, shards, handle_bits FROM graph_parameters;

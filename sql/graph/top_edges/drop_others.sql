@@ -1,4 +1,5 @@
--- Those of a shard's edges that are not above its floor are not held any more. Its lock is held.
+-- Stops holding those of a shard's edges that are not above its floor. Locks: the caller holds the shard's lock. Rows:
+-- none.
 DELETE FROM top_edges AS e
 USING top_edge_floors AS f
 WHERE

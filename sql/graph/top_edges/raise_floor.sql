@@ -1,4 +1,4 @@
--- The shard's floor, unless it is higher already. Its lock is held.
+-- Raises the shard's floor, unless the floor is higher already. Locks: the caller holds the shard's lock. Rows: none.
 INSERT INTO top_edge_floors AS f (shard, score, source_id, target_id)
 VALUES (%(shard)s::smallint, %(score)s::double precision, %(source_id)s::bigint, %(target_id)s::bigint)
 ON CONFLICT (shard) DO UPDATE SET

@@ -1,5 +1,5 @@
--- Hold the first `keep` edges of a shard, of which none is held and which has no floor, and set its floor at the next.
--- Reads all edges of the shard, whose lock is held.
+-- Holds the first `keep` edges of a shard, and sets its floor at the next edge. Before this the shard has no floor, and
+-- none of its edges is held. Reads every edge of the shard. Locks: the caller holds the shard's lock. Rows: none.
 WITH best AS (
   SELECT source_id, target_id, score, row_number() OVER (ORDER BY score DESC, source_id, target_id) AS place
   FROM (

@@ -1,5 +1,5 @@
--- Of a shard's edges hold only the first `keep`; and the first of the others, where its floor shall be. Its lock is
--- held. At most one row.
+-- Holds only the first `keep` of a shard's held edges, and answers the first of the others, where the floor shall be.
+-- Locks: the caller holds the shard's lock. Rows: at most one.
 WITH others AS (
   DELETE FROM top_edges AS e
   USING (

@@ -1,5 +1,5 @@
--- Positions (from 0) of those handles that do not have their id: nobody has it (free), or another handle has it
--- (taken). No locks. One row.
+-- Positions (from 0) of those handles that do not have their id: nobody has the id (free), or another handle has it
+-- (taken). Locks: none. Rows: one.
 SELECT
   coalesce(array_agg(c.position::integer - 1) FILTER (WHERE u.id IS NULL), '{}') AS free,
   coalesce(array_agg(c.position::integer - 1) FILTER (WHERE u.id IS NOT NULL), '{}') AS taken

@@ -1,5 +1,6 @@
--- The parts are changed by this transaction: one row each, locked in their order until its end. The clock makes a
--- version that no other history of the database had, for one restored from a backup counts on from where it was then.
+-- Advances the versions of the parts that this transaction changes. The clock makes a version that no other history of
+-- the database had, for a database restored from a backup counts on from where it was then. Locks: the parts' rows, in
+-- their order, until the end of the transaction. Rows: none.
 INSERT INTO graph_versions (part, version)
 SELECT part, (date_part('epoch', clock_timestamp()) * 1e6)::bigint
 FROM unnest(%(parts)s::smallint[]) AS part

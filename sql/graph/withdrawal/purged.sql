@@ -1,4 +1,5 @@
--- Whether an upload has batches in the graph whose deltas were purged: then it cannot be taken out. No locks. One row.
+-- Tells whether an upload has batches in the graph whose deltas were purged: then the upload cannot be taken out.
+-- Locks: none. Rows: one.
 SELECT EXISTS(
   SELECT FROM batches AS b
   WHERE

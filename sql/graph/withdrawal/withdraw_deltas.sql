@@ -1,5 +1,5 @@
--- Take an upload's merged deltas out of the graph again: they become pending with the opposite sign. Every shard's lock
--- is held, so no merge is at them.
+-- Takes an upload's merged deltas out of the graph again: they become pending with the opposite sign. Locks: the caller
+-- holds every shard's lock, so no merge works on them. Rows: one for each delta.
 UPDATE deltas SET sign = -1, merged_at = NULL
 WHERE
   merged_at IS NOT NULL AND sign = 1

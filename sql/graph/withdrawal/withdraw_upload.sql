@@ -1,5 +1,5 @@
--- An upload begins to leave the graph: cancelling where it was not applied yet, retracting where it was. The row is
--- locked. Zero rows: its state does not allow it.
+-- An upload begins to leave the graph: cancelling where it was not applied yet, retracting where it was. Locks: the
+-- caller has locked the upload's row. Rows: one; zero where the upload's state does not allow it.
 UPDATE uploads
 SET state = %(state)s::text, finished_at = NULL
 WHERE

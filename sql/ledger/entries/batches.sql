@@ -1,4 +1,5 @@
--- A page of an upload's batches in file order, after an ordinal. No locks.
+-- A page of an upload's batches in file order, after an ordinal. Locks: none. Rows: one for each batch, `limit` at
+-- most.
 SELECT
   id, ordinal, state, first_line, size_bytes, attempts,
   CASE WHEN state = 'staged' THEN next_attempt_at END AS next_attempt_at,

@@ -1,6 +1,7 @@
--- Ledger entries, the newest first: one upload by id, or a page before the key (received_at, id). No locks.
--- `rows_received` is NULL until the upload is sealed, and where a batch of an earlier release was not counted yet.
--- `rows_accepted`, `rows_rejected` and `mentions` are NULL until every batch is counted.
+-- Ledger entries, the newest first: one upload by id, or a page before the key (received_at, id). `rows_received` is NULL
+-- until the upload is sealed, and where a batch of an earlier release was not counted yet. `rows_accepted`,
+-- `rows_rejected` and `mentions` are NULL until every batch is counted. Locks: none. Rows: one for each upload, `limit`
+-- at most.
 SELECT
   u.id, u.state, u.filename, u.options, u.again, u.received_by, u.received_at, u.sealed_at, u.finished_at,
   encode(u.sha256, 'hex') AS sha256, u.duplicate_of, u.error,

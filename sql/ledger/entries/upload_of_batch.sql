@@ -1,2 +1,2 @@
--- The upload that a batch belongs to. No locks. At most one row.
+-- The upload that a batch belongs to. Locks: none. Rows: at most one.
 SELECT upload_id FROM batches WHERE id = %(id)s::bigint;

@@ -1,4 +1,4 @@
--- A page of an upload's events in order: those after one, up to another. No locks.
+-- A page of an upload's events in order: those after one event, up to another. Locks: none. Rows: one for each event.
 SELECT id, at, batch_id, from_state, to_state, process, reason
 FROM ledger_events
 WHERE upload_id = %(upload_id)s::uuid AND id > %(after)s::bigint AND id <= %(newest)s::bigint

@@ -1,5 +1,5 @@
--- The newest event of an upload that is visible, and the transactions that hold what writing an event locks: one of
--- them may yet commit an event with a lower number. No locks. One row.
+-- The newest visible event of an upload, and the transactions that hold what writing an event locks: one of these may
+-- still commit an event with a lower number. Locks: none. Rows: one.
 SELECT
   coalesce((SELECT max(e.id) FROM ledger_events AS e WHERE e.upload_id = %(upload_id)s::uuid), 0)::bigint AS newest,
   array(

@@ -1,4 +1,4 @@
--- The uploads whose deltas a merge of this shard would take now. No locks.
+-- The uploads whose deltas a merge of this shard would take now. Locks: none. Rows: one for each upload.
 SELECT DISTINCT b.upload_id
 FROM (
   SELECT batch_id FROM deltas

@@ -1,2 +1,2 @@
--- Forget those who have been silent for so long.
+-- Forgets the processes that have been silent for so many seconds. Locks: their rows. Rows: none.
 DELETE FROM processes WHERE seen_at < now() - make_interval(secs => %(seconds)s::double precision);

@@ -1,4 +1,5 @@
--- A heartbeat. Ages come in, and instants are the server's, so that the clocks of hosts need not agree.
+-- Writes a process's heartbeat. Ages come in, and instants are the server's, so the clocks of hosts need not agree.
+-- Locks: the process's row. Rows: none.
 INSERT INTO processes (host, pid, born, role, started_at, seen_at, acted_at)
 VALUES (
   %(host)s::text, %(pid)s::integer, %(born)s::bigint, %(role)s::text,

@@ -1,2 +1,2 @@
--- This process ends as it should.
+-- Deletes the row of a process that ends as it should. Locks: the process's row. Rows: none.
 DELETE FROM processes WHERE host = %(host)s::text AND pid = %(pid)s::integer AND born = %(born)s::bigint;

@@ -1,6 +1,6 @@
--- A key for an upload that begins: a new one, its own (an earlier try whose answer was lost), or one whose upload came
--- to nothing before it was answered. Locks the key's row, after waiting for whoever claims it at this instant. Zero
--- rows: it is somebody else's.
+-- Claims a key for an upload that begins. The key is new, or the upload's own (an earlier try whose answer was lost),
+-- or its upload came to nothing before it was answered. Locks: the key's row, after waiting for another claim of the
+-- same instant. Rows: one; zero where another upload has the key.
 INSERT INTO idempotency_keys AS k (key, upload_id, created_at)
 VALUES (%(key)s::text, %(upload_id)s::uuid, %(now)s::timestamptz)
 ON CONFLICT (key) DO UPDATE

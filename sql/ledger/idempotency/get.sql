@@ -1,4 +1,4 @@
--- What is kept under a key, and the state of its upload. No locks. At most one row.
+-- What is kept under a key, and the state of its upload. Locks: none. Rows: at most one.
 SELECT
   k.upload_id, k.fingerprint, k.answer_status, k.answer, u.state, u.duplicate_of
 FROM idempotency_keys AS k

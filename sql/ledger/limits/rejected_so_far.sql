@@ -1,4 +1,4 @@
--- What is counted of an upload so far; its row is locked. One row.
+-- What is counted of an upload so far. Locks: the caller has locked the upload's row. Rows: one.
 SELECT
   count(*) FILTER (WHERE state = 'staged')::integer AS staged,
   count(*) FILTER (WHERE state IN ('staged', 'failed'))::integer AS uncounted,

@@ -1,5 +1,5 @@
--- Uploads with a limit of rejects that have no batch left to count, and were not decided: nothing of them is pending.
--- No locks.
+-- Uploads with a limit of rejects that have no batch left to count and are not decided yet. Locks: none. Rows: one for
+-- each upload.
 SELECT u.id FROM uploads AS u
 WHERE
   u.state = 'applying'

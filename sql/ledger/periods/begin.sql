@@ -1,6 +1,7 @@
--- Take the period for this claim, if nobody has worked it: a later one than the last, or one whose claim has expired
--- (its worker was killed). Zero rows: worked already, or in other hands. Of several at one instant one inserts or locks
--- the actor's row, and the others wait for it and then see its claim.
+-- Takes the period for this claim, if nobody has worked it: the period is later than the last one, or the claim on it
+-- has expired, since its worker was killed. Locks: the actor's row; of several claims at one instant one inserts or
+-- locks the row, and the others wait and then see its claim. Rows: one; zero where the period is worked already, or
+-- claimed by another.
 INSERT INTO periods AS p (actor, period, claim, claimed_until)
 VALUES (%(actor)s::text, %(period)s::timestamptz, %(claim)s::uuid, %(claimed_until)s::timestamptz)
 ON CONFLICT (actor) DO UPDATE SET

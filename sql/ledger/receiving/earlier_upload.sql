@@ -1,4 +1,5 @@
--- The earliest upload that holds these bytes, and applies them. Their lock is held. At most one row.
+-- The earliest upload that holds these bytes and applies them. Locks: the caller holds the lock of these bytes. Rows:
+-- at most one.
 SELECT id, options FROM uploads
 WHERE
   sha256 = %(sha256)s::bytea AND state IN ('staged', 'applying', 'applied', 'failed') AND error IS NULL

@@ -1,4 +1,5 @@
--- Its body is still arriving; the format is known once the header was read. Zero rows: it was given up meanwhile.
+-- Says that the body still arrives, and the format once the header was read. Locks: the upload's row. Rows: one; zero
+-- where the upload was aborted meanwhile.
 UPDATE uploads
 SET heartbeat_at = %(now)s::timestamptz, format = coalesce(%(format)s::jsonb, format)
 WHERE id = %(id)s::uuid AND state = 'receiving'

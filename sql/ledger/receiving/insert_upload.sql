@@ -1,4 +1,5 @@
--- A new upload, before the first byte of its body is kept. It may be there: an earlier try whose answer was lost.
+-- Adds an upload, before the first byte of its body is kept. The upload may exist: an earlier try whose answer was
+-- lost. Locks: none but its own row. Rows: none.
 INSERT INTO uploads (id, filename, options, again, received_by, received_at, heartbeat_at)
 VALUES (
   %(id)s::uuid, %(filename)s::text, %(options)s::jsonb, %(again)s::boolean, %(received_by)s::text,

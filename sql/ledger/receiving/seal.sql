@@ -1,5 +1,5 @@
--- receiving -> staged: the last byte is in. The lock of its bytes is held, and no earlier upload has them, or they are
--- wanted again. Zero rows: it was given up meanwhile.
+-- receiving -> staged: the last byte is in. No earlier upload has these bytes, or the client wants them again. Locks:
+-- the caller holds the lock of these bytes; the upload's row. Rows: one; zero where the upload was aborted meanwhile.
 UPDATE uploads
 SET
   state = 'staged', format = %(format)s::jsonb, sha256 = %(sha256)s::bytea, size_bytes = %(size_bytes)s::bigint,

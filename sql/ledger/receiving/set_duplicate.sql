@@ -1,4 +1,5 @@
--- receiving -> duplicate: the ledger holds these bytes already. Its batches are deleted in the same transaction.
+-- receiving -> duplicate: the ledger holds these bytes already. The caller deletes the upload's batches in the same
+-- transaction. Locks: the upload's row. Rows: one; zero where the upload was aborted meanwhile.
 UPDATE uploads
 SET
   state = 'duplicate', duplicate_of = %(duplicate_of)s::uuid, sha256 = %(sha256)s::bytea,

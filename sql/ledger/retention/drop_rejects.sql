@@ -1,4 +1,5 @@
--- A few rejects of an upload go, in file order. Its row is locked.
+-- Deletes a few rejects of an upload, in file order. Locks: the caller has locked the upload's row. Rows: none; the
+-- count of deleted rows is the answer.
 DELETE FROM rejects
 WHERE
   upload_id = %(upload_id)s::uuid

@@ -1,5 +1,6 @@
--- A few batches of an upload that still hold a payload or merged deltas. Row locks in the order of id, before the
--- upload's: a statement of its own, so that what is decided about them next is younger.
+-- Locks a few batches of an upload that still hold a payload or merged deltas. A statement of its own, so that what is
+-- decided about the batches next is younger than the lock. Locks: the batches' rows, in the order of id, before the
+-- upload's. Rows: one for each batch, `limit` at most.
 SELECT b.id FROM batches AS b
 WHERE
   b.upload_id = %(upload_id)s::uuid

@@ -1,5 +1,6 @@
--- The upload, if it is still finished for as long: it may have been replayed or retracted meanwhile; and if nothing of
--- it waits to be summarized. Locks its row.
+-- Locks an upload, if uploads_due would still answer it: it may have been replayed or retracted meanwhile, or a delta
+-- may wait to be summarized. A statement apart from uploads_due, which takes no lock and goes by age. Locks: the
+-- upload's row. Rows: at most one.
 SELECT id FROM uploads
 WHERE id = %(upload_id)s::uuid AND finished_at < %(finished_before)s::timestamptz
   AND (state <> 'failed' OR error IS NOT NULL)

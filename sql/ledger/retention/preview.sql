@@ -1,4 +1,4 @@
--- What a purge would take now. Reads the finished uploads that are not purged. No locks. One row.
+-- What a purge would take now. Reads the finished uploads that are not purged. Locks: none. Rows: one.
 SELECT
   (
     SELECT count(*) FROM batches AS b INNER JOIN uploads AS u ON u.id = b.upload_id

@@ -1,5 +1,6 @@
--- Uploads with rejects that were finished so long ago that these may go. Hops from upload to upload through the primary
--- key of rejects, so it costs the number of uploads with rejects, however many each has. No locks.
+-- Uploads with rejects that were finished so long ago that the rejects may go. Hops from upload to upload through the
+-- primary key of rejects, so it costs the number of uploads with rejects, however many each has. Locks: none. Rows: one
+-- for each upload.
 WITH RECURSIVE holder AS (
   (SELECT r.upload_id FROM rejects AS r ORDER BY r.upload_id LIMIT 1)
   UNION ALL

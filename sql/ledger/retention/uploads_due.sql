@@ -1,6 +1,6 @@
--- Uploads finished so long ago that their payloads and deltas may go, the oldest first. A failed one keeps them, unless
--- it was refused as a whole: it can still be replayed or retracted; so does one of which something waits to be
--- summarized. No locks.
+-- Uploads that were finished so long ago that their payloads and deltas may go, the oldest first. A failed upload keeps
+-- them, since it can still be replayed or retracted, unless it was refused as a whole. An upload with a delta that
+-- waits to be summarized keeps them as well. Locks: none. Rows: one for each upload, `limit` at most.
 SELECT id FROM uploads
 WHERE purged_at IS NULL AND (state <> 'failed' OR error IS NOT NULL) AND finished_at < %(finished_before)s::timestamptz
   AND NOT EXISTS (

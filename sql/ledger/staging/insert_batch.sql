@@ -1,5 +1,5 @@
--- One staged batch of an upload that is still being received. It may be there: an earlier try whose answer was lost.
--- Zero rows: the upload was given up meanwhile.
+-- Adds one staged batch of an upload that is still being received. The batch may exist: an earlier try whose answer was
+-- lost. Locks: the upload's row. Rows: one; zero where the upload was aborted meanwhile.
 INSERT INTO batches (upload_id, ordinal, first_line, size_bytes, rows_staged, payload, next_attempt_at, staged_at)
 SELECT
   u.id, %(ordinal)s::integer, %(first_line)s::bigint, %(size_bytes)s::integer, %(rows_staged)s::integer,

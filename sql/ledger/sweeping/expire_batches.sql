@@ -1,5 +1,5 @@
--- staged -> failed for batches whose attempts are used up and whose last worker never came back: a poison batch kills
--- its worker, so its attempts are counted by claims, not by errors.
+-- staged -> failed for batches whose attempts are used up and whose last worker never came back. A poison batch kills
+-- its worker, so attempts are counted by claims and not by errors. Locks: the batches' rows. Rows: one for each batch.
 UPDATE batches
 SET state = 'failed', claim = NULL, claimed_until = NULL, error = coalesce(error, %(error)s::jsonb)
 WHERE

@@ -1,4 +1,4 @@
--- Shards with pending deltas, by the most urgent priority of their uploads. No locks.
+-- Shards with pending deltas, by the most urgent priority of their uploads. Locks: none. Rows: one for each shard.
 SELECT
   d.shard AS id,
   CASE WHEN bool_or(u.options ->> 'priority' = 'urgent') THEN 'urgent' ELSE 'bulk' END AS priority

@@ -1,5 +1,6 @@
--- Due batches to ring, urgent ones first, then the oldest: of a sealed upload, unclaimed or with an expired claim,
--- back-off over, and not rung since `rung_before`. Locks them, skipping what is locked: somebody is at it.
+-- Due batches to ring, urgent ones first, then the oldest: of a sealed upload, unclaimed or with an expired claim, with
+-- the back-off over, and not rung since `rung_before`. Locks: the batches' rows; skips locked rows, since another
+-- process works on those. Rows: one for each batch.
 UPDATE batches AS b
 SET rung_at = %(now)s::timestamptz
 FROM (

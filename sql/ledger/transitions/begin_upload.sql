@@ -1,5 +1,5 @@
--- staged -> applying (or checking, for a dry run), with the first claim of one of its batches. Zero rows: it began
--- already.
+-- staged -> applying (or checking, for a dry run), with the first claim of one of the upload's batches. Locks: the
+-- upload's row. Rows: one; zero where the upload began already.
 UPDATE uploads
 SET state = CASE WHEN (options ->> 'dry_run')::boolean THEN 'checking' ELSE 'applying' END
 WHERE id = %(id)s::uuid AND state = 'staged'

@@ -1,5 +1,5 @@
--- Take a due batch: one attempt is used up, and only the holder of the token may finish it. Locks the batch's row.
--- Zero rows: not due, done, or somebody is at it.
+-- Takes a due batch: one attempt is used up, and only the holder of the token may finish the batch. Locks: the batch's
+-- row. Rows: one; zero where the batch is not due, is done, or is claimed by another.
 UPDATE batches AS b
 SET claim = %(token)s::uuid, claimed_until = %(claimed_until)s::timestamptz, attempts = b.attempts + 1
 FROM uploads AS u

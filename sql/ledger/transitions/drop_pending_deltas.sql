@@ -1,4 +1,5 @@
--- Drop an upload's deltas that were never merged. Every shard's lock is held, so no merge is at them.
+-- Deletes an upload's deltas that were never merged. Locks: the caller holds every shard's lock, so no merge works on
+-- them. Rows: none.
 DELETE FROM deltas
 WHERE
   merged_at IS NULL AND sign = 1

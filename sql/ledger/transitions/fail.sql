@@ -1,5 +1,6 @@
--- An attempt failed: back off, or staged -> failed once the attempts are used up; one that failed through no fault of
--- its own is given back. Zero rows: the claim was superseded.
+-- An attempt failed: the batch backs off, or staged -> failed once the attempts are used up. An attempt that failed
+-- through no fault of the batch is given back. Locks: the batch's row. Rows: one; zero where another claim superseded
+-- this one.
 UPDATE batches
 SET
   state = CASE

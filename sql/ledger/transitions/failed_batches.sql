@@ -1,4 +1,4 @@
--- Failed batches that a replay would take: of one upload, one batch, or all. No locks.
+-- Failed batches that a replay would take: of one upload, one batch, or all. Locks: none. Rows: one for each batch.
 SELECT
   b.id, b.upload_id, b.ordinal, coalesce(u.options ->> 'priority', 'bulk') AS priority, b.attempts,
   b.payload IS NOT NULL AS replayable, b.error

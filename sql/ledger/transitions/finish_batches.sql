@@ -1,4 +1,5 @@
--- counted -> applied, retracting -> retracted, for those with no delta pending. The rows are locked.
+-- counted -> applied, retracting -> retracted, for batches with no delta pending. Locks: the caller has locked the
+-- batches' rows. Rows: one for each batch.
 UPDATE batches AS b
 SET
   state = CASE b.state WHEN 'counted' THEN 'applied' ELSE 'retracted' END,

@@ -1,6 +1,7 @@
 -- Once no batch is left to do: applying -> applied, or failed where a batch failed for good; checking -> checked or
--- failed; cancelling -> cancelled; retracting -> retracted. The rows are locked. A batch whose delta is held waits for
--- the others, so a failed one among them ends the upload, until it is replayed.
+-- failed; cancelling -> cancelled; retracting -> retracted. A batch whose delta is held waits for the others, so a
+-- failed batch among them ends the upload, until the batch is replayed. Locks: the caller has locked the uploads' rows.
+-- Rows: one for each upload.
 UPDATE uploads AS u
 SET
   state = CASE

@@ -1,4 +1,5 @@
--- failed -> applying (or checking), when some of its batches are replayed.
+-- failed -> applying (or checking), when some of an upload's batches are replayed. Locks: the uploads' rows. Rows: one
+-- for each upload.
 UPDATE uploads
 SET
   state = CASE WHEN (options ->> 'dry_run')::boolean THEN 'checking' ELSE 'applying' END,

@@ -1,5 +1,6 @@
--- Every batch of an upload leaves the graph: those with something merged become retracting, the others cancelled (or
--- retracted, where they were applied without a mention). The rows and every shard are locked; deltas were withdrawn.
+-- Every batch of an upload leaves the graph: batches with something merged become retracting, the others cancelled (or
+-- retracted, where they were applied without a mention). The deltas were withdrawn before. Locks: the caller has locked
+-- the batches and holds every shard's lock. Rows: one for each batch.
 UPDATE batches AS b
 SET
   state = CASE

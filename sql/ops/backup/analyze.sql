@@ -1,2 +1,3 @@
--- A restored database has no statistics before this. Reads a sample of every table; a lock that stops no work.
+-- Gathers statistics, which a restored database does not have. Reads a sample of every table. Locks: SHARE UPDATE
+-- EXCLUSIVE on each table, which stops no work. Rows: none.
 ANALYZE;

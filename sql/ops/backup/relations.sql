@@ -1,4 +1,5 @@
--- How many tables, views and sequences the database has besides PostgreSQL's own and those of extensions. One row.
+-- The number of tables, views and sequences in the database, besides PostgreSQL's own and those of extensions. Locks:
+-- none. Rows: one.
 SELECT count(*) AS relations
 FROM pg_class AS c
 INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace

@@ -1,4 +1,5 @@
--- The heaviest edges of the whole graph. Reads every edge: for small graphs and for people, not for requests.
+-- The heaviest edges of the whole graph. Reads every edge: for small graphs and for people, not for requests. Locks:
+-- none. Rows: one for each edge, `limit` at most.
 SELECT s.spelling AS source, t.spelling AS target, top.mention_count, top.weight
 FROM (
   SELECT

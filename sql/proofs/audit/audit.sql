@@ -1,4 +1,5 @@
--- Everything the audit compares, in one statement and so in one snapshot: exact while work goes on. One row.
+-- Everything the audit compares, in one statement and so in one snapshot: exact while work goes on. Reads every edge.
+-- Locks: none. Rows: one.
 SELECT
   (SELECT coalesce(sum(mention_count), 0)::bigint FROM edges) AS mentions_in_edges,
   (SELECT coalesce(sum(mention_count), 0)::bigint FROM edges_archive) AS mentions_in_archive,

@@ -1,4 +1,5 @@
--- A few of a shard's deltas that are in the graph: merged, or not yet taken out again. By batch, after one. No locks.
+-- A few of a shard's deltas that are in the graph: merged, or not yet taken out again. By batch, after one batch.
+-- Locks: none. Rows: one for each delta, `limit` at most.
 SELECT batch_id, payload FROM deltas
 WHERE
   shard = %(shard)s::smallint

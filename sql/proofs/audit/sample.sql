@@ -1,4 +1,5 @@
--- Edges at random, of the graph and of its archive. Reads every edge. No locks.
+-- Edges at random, of the graph and of its archive. Reads every edge. Locks: none. Rows: one for each edge, `limit` at
+-- most.
 SELECT source_id, target_id, mention_count, weight, weighed_at, first_seen, last_seen
 FROM (
   SELECT source_id, target_id, mention_count, weight, weighed_at, first_seen, last_seen FROM edges

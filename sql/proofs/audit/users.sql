@@ -1,5 +1,6 @@
--- Users at random, as their totals and as their edges have them, the archive's included. Reads every edge. No rows
--- while anything in the graph waits to be summarized, or the other way round: they would differ. No locks.
+-- Users at random, as their totals and as their edges have them, the archive's included. Reads every edge. Locks: none.
+-- Rows: one for each user, `limit` at most; zero while anything waits to be summarized, or to be taken out of the
+-- summaries, since totals and edges would differ.
 WITH sampled AS MATERIALIZED (
   SELECT user_id, mentions_made, mentions_received, self_mentions, weight_made, weight_received, weighed_at
   FROM user_totals

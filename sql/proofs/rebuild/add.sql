@@ -1,4 +1,5 @@
--- Add edges to the shadow, as graph/edges/merge does to the graph. Rows are unique by key.
+-- Adds edges to the shadow, as graph/edges/merge does to the graph. The given rows are unique by key. Locks: the caller
+-- holds the rebuild's lock. Rows: none.
 INSERT INTO edges_shadow AS e (source_id, target_id, mention_count, weight, weighed_at, first_seen, last_seen)
 SELECT d.source_id, d.target_id, d.mention_count, d.weight, d.weighed_at, d.first_seen, d.last_seen
 FROM unnest(

@@ -1,2 +1,3 @@
--- Empty the shadow. One rebuild at a time works with it, and nobody else.
+-- Empties the shadow. Locks: ACCESS EXCLUSIVE on the shadow, which one rebuild at a time uses and nobody else. Rows:
+-- none.
 TRUNCATE edges_shadow;

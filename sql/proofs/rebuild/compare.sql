@@ -1,5 +1,6 @@
--- The graph with its archive against the shadow. `deviation` is relative, of weights as they are at one instant; those
--- below `light` count as if they were that heavy. Reads every edge. One row.
+-- Compares the graph and its archive with the shadow. `deviation` is relative, of the weights at one instant; a weight
+-- below `light` counts as if it were that heavy. Reads every edge. Sums up what `differences` lists: one statement for
+-- both would have to sort and join with users to count. Locks: none. Rows: one.
 SELECT
   count(g.source_id) AS edges, count(r.source_id) AS rebuilt,
   count(*) FILTER (WHERE g.source_id IS NULL) AS missing,

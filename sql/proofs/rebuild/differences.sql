@@ -1,4 +1,5 @@
--- The first edges in which graph and shadow differ, with what each of them has. Reads every edge. No locks.
+-- The first edges in which the graph and the shadow differ, with what each of them has. Reads every edge. Locks: none.
+-- Rows: one for each edge that differs, `limit` at most.
 SELECT
   coalesce(s.handle, '?') AS source, coalesce(t.handle, '?') AS target, d.found_count, d.wanted_count, d.found, d.wanted
 FROM (

@@ -1,2 +1,2 @@
--- The archive is emptied: its edges are in the shadow, too. Every shard is locked.
+-- Empties the archive, whose edges are in the shadow, too. Locks: the caller holds every shard's lock. Rows: none.
 DELETE FROM edges_archive;

@@ -1,3 +1,3 @@
--- The graph's edges go, for those of the shadow to come in the same transaction; who reads meanwhile sees the old ones.
--- Every shard is locked.
+-- Deletes the graph's edges; the shadow's edges come in the same transaction. Readers see the old edges meanwhile.
+-- Locks: the caller holds every shard's lock. Rows: none.
 DELETE FROM edges;

@@ -1,5 +1,6 @@
 -- A few deltas by which the graph differs from the batches that were recounted: in the graph, but of another batch (1),
--- or taken out of it since (-1). By batch and shard, after one. No locks.
+-- or taken out of the graph since (-1). By batch and shard, after one. Locks: none. Rows: one for each delta, `limit`
+-- at most.
 SELECT d.batch_id, d.shard, d.payload, CASE WHEN d.batch_id = ANY(%(batch_ids)s::bigint[]) THEN -1 ELSE 1 END AS effect
 FROM deltas AS d
 WHERE

@@ -1,4 +1,4 @@
--- What a batch holds and how it is to be read and counted. No locks. At most one row.
+-- What a batch holds, and how to read and count it. Locks: none. Rows: at most one.
 SELECT
   b.id, b.upload_id, b.first_line, b.payload, b.profile, b.profile_version, u.options, u.format, u.received_at
 FROM batches AS b

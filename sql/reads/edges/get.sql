@@ -1,4 +1,4 @@
--- One edge, from the graph or the archive. No locks. At most one row.
+-- One edge, from the graph or the archive. Locks: none. Rows: at most one.
 SELECT
   mention_count,
   effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision) AS weight,

@@ -1,8 +1,10 @@
--- A user's incoming mentions, the heaviest first, from behind a place: as many of a page as the held edges prove, those
--- heavier than any other can be. They are the first of reads/edges/incoming, to the bit. What is not looked at has no higher
--- score than the highest floor, or than the last of the `most` held edges that are; and an edge never weighs more than
--- 2 ^ (score - instant / half-life). A relative 1e-9 and more allows for how scores are rounded. Costs `most` edges. No
--- locks.
+-- A user's incoming mentions, the heaviest first, from behind a position in the list: as many of a page as the held
+-- edges (top_edges) prove. These are the edges that are heavier than any other edge can be, and they are the first of
+-- reads/edges/mentions, to the bit. An edge weighs at most 2 ^ (score - instant / half-life). An edge that is not
+-- looked at has no higher score than the highest floor, or than the last of the `most` held edges. A relative 1e-9 and
+-- more allows for how scores are rounded. Costs `most` edges. held_outgoing is a statement of its own, since PostgreSQL
+-- finds the held edges in another way there; one statement for both took 0.1 ms more to plan, of 0.7 ms. Locks: none.
+-- Rows: one for each mention, `limit` at most.
 WITH held AS MATERIALIZED (
   SELECT source_id, target_id, score FROM top_edges
   WHERE target_id = %(user_id)s::bigint

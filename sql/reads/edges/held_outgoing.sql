@@ -1,7 +1,7 @@
--- A user's outgoing mentions, the heaviest first, from behind a place: as many of a page as the held edges prove, those
--- heavier than any other can be (as in reads/edges/held_incoming, but only the floor of the user's shard counts). They are
--- the first of reads/edges/outgoing, to the bit. Costs `most` edges, and a look at all that are held of the user's: those are
--- found by source, where PostgreSQL might look for them in everybody's, by score. No locks.
+-- A user's outgoing mentions, the heaviest first, from behind a position in the list: as many of a page as the held
+-- edges prove, as in held_incoming. Only the floor of the user's own shard counts. The user's held edges are found by
+-- source, all of them, since PostgreSQL might look for them in everybody's, by score. Costs a look at every held edge
+-- of the user, and `most` edges. Locks: none. Rows: one for each mention, `limit` at most.
 WITH own AS MATERIALIZED (
   SELECT source_id, target_id, score FROM top_edges WHERE source_id = %(user_id)s::bigint
 ),

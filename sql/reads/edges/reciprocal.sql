@@ -1,5 +1,6 @@
--- Users whom the user mentions and who mention the user, those with the heaviest lighter direction first, from behind a
--- place. The lists are joined, not the tables: those are distributed by source. Costs what the user mentions. No locks.
+-- Users whom the user mentions and who mention the user, from behind a position in the list; those with the heaviest
+-- lighter direction first. The lists are joined, not the tables, since the tables may be distributed by source. Costs
+-- what the user mentions. Locks: none. Rows: one for each user, `limit` at most.
 WITH made AS MATERIALIZED (
   SELECT
     target_id AS other_id, mention_count, last_seen, NULL::timestamptz AS archived_at,

@@ -1,4 +1,4 @@
--- Whether some upload is in the graph whose deltas were purged. No locks. One row.
+-- Tells whether the graph holds an upload whose deltas were purged. Locks: none. Rows: one.
 SELECT EXISTS(
   SELECT FROM uploads WHERE purged_at IS NOT NULL AND state IN ('applied', 'failed')
 ) AS purged;

@@ -1,5 +1,5 @@
--- Deltas of a shard that are, or were, in the graph, the newest batch first, before a batch; each with where it came
--- from. No locks.
+-- Deltas of a shard that are, or were, in the graph, each with its batch and upload, the newest batch first, before a
+-- batch. Locks: none. Rows: one for each delta, `limit` at most.
 SELECT
   d.batch_id, d.sign, d.payload, b.upload_id, u.filename, b.ordinal, b.first_line, b.applied_at, b.profile,
   b.profile_version

@@ -1,8 +1,10 @@
--- Users whom a user mentions, or who mention the user: the strongest ties first, both directions added up. The join is
--- outside the limit, so few users travel. Costs the user's degree. No locks.
-SELECT u.id, u.handle, u.spelling, top.weight
+-- Users whom a user mentions, or who mention the user: the strongest ties first, both directions added up. `found` is
+-- the number of all these users, without the limit. The join with users is outside the limit, so few users travel.
+-- Costs the user's degree. Locks: none. Rows: one for each user, `limit` at most.
+SELECT u.id, u.handle, u.spelling, top.weight, top.found
 FROM (
-  SELECT coalesce(m.id, r.id) AS id, coalesce(m.weight, 0) + coalesce(r.weight, 0) AS weight
+  SELECT
+    coalesce(m.id, r.id) AS id, coalesce(m.weight, 0) + coalesce(r.weight, 0) AS weight, count(*) OVER () AS found
   FROM (
     SELECT
       target_id AS id,

@@ -1,4 +1,5 @@
--- How many edges begin at some users, and how many end at others; counted up to a limit. No locks. One row.
+-- The number of edges that begin at some users, and of those that end at others, counted up to a limit. Locks: none.
+-- Rows: one.
 SELECT
   (
     SELECT count(*)

@@ -1,6 +1,5 @@
--- Which of some users make, and which receive, more than so many edges. Reads about that of each, or twice that where
--- archived ones count. No locks.
--- One row for each user of whom either is true.
+-- Tells which of some users make, and which receive, more than so many edges. Reads about so many edges of each user,
+-- or twice as many where archived ones count. Locks: none. Rows: one for each user who makes or receives more.
 SELECT c.id, c.makes, c.receives
 FROM (
   SELECT

@@ -1,6 +1,7 @@
 -- Users at the other ends of what some users make, and of what some receive, without those seen before: the strongest
--- ties first, directions and users added up. The join is outside the limit, so few users travel. `found`: how many they
--- are without the limit. Costs the users' degrees. No locks.
+-- ties first, directions and users added up. `found` is the number of all these users, without the limit. The join with
+-- users is outside the limit, so few users travel. Costs the users' degrees. Locks: none. Rows: one for each user,
+-- `limit` at most.
 SELECT u.id, u.handle, u.spelling, top.weight, top.found
 FROM (
   SELECT e.id, sum(e.weight) AS weight, count(*) OVER () AS found

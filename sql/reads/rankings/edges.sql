@@ -1,6 +1,7 @@
--- The heaviest edges of the whole graph, with their weights at an instant. Those not above the highest floor are left
--- out: another might be heavier. Through the index on the score. OFFSET 0: or each edge would be looked for among all
--- that its source makes, since a user's id is the same as that of the edge. No locks.
+-- The heaviest edges of the whole graph, with their weights at an instant, through the index on the score. Edges not
+-- above the highest floor are left out, since another edge might be heavier. OFFSET 0 keeps PostgreSQL from looking for
+-- each edge among all that its source makes, since a user's id is the same as that of the edge. Locks: none. Rows: one
+-- for each edge, `limit` at most.
 SELECT
   s.handle AS source, s.spelling AS source_spelling, t.handle AS target, t.spelling AS target_spelling,
   e.mention_count,

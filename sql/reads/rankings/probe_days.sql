@@ -1,4 +1,5 @@
--- The blocks that may hold days of some keys of a part, one of each run. Through the primary keys. No locks.
+-- The blocks that may hold days of some keys of a part, one of each run, through the primary keys. Locks: none. Rows:
+-- one for each block.
 SELECT DISTINCT ON (b.run, b.source_id, b.target_id) b.payload
 FROM day_runs AS r
 CROSS JOIN unnest(%(source_ids)s::bigint[], %(target_ids)s::bigint[]) AS k (source_id, target_id)

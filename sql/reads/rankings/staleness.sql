@@ -1,4 +1,4 @@
--- Since when something merged waits to be summarized, and what is trending for that. No locks. One row.
+-- Since when something merged waits to be summarized, and the same for what is trending. Locks: none. Rows: one.
 SELECT
   (
     SELECT min(merged_at) FROM deltas WHERE merged_at IS NOT NULL AND (summarized_at IS NOT NULL) <> (sign = 1)

@@ -1,4 +1,5 @@
--- The users that are trending over so many days, as they were worked out the last time. No locks.
+-- The users that are trending over so many days, as they were computed the last time. Locks: none. Rows: one for each
+-- user, `limit` at most.
 SELECT u.handle, u.spelling, t.mentions, t.mentions_before, t.growth
 FROM trending_users AS t
 INNER JOIN users AS u ON u.id = t.user_id

@@ -1,5 +1,5 @@
--- The users who mention most, or are mentioned most, with their weights at an instant. Through the index on the score.
--- No locks.
+-- The users who mention most, or are mentioned most, with their weights at an instant, through the index on the score.
+-- Locks: none. Rows: one for each user, `limit` at most.
 SELECT
   u.handle, u.spelling,
   CASE %(direction)s::text WHEN 'made' THEN t.mentions_made ELSE t.mentions_received END AS mentions,

@@ -1,5 +1,5 @@
 -- Users whose handle begins with a prefix, in the order of handles' bytes, from behind a handle. `before` is what
--- follows every handle with the prefix. No locks.
+-- follows every handle with the prefix. Locks: none. Rows: one for each user, `limit` at most.
 SELECT id, handle, spelling
 FROM users
 WHERE

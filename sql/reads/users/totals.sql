@@ -1,4 +1,5 @@
--- A user's mentions in both directions, self-mentions left out and told apart. Costs the user's degree. One row.
+-- A user's mentions in both directions, with self-mentions counted apart. Costs the user's degree. Locks: none. Rows:
+-- one.
 WITH every AS NOT MATERIALIZED (
   SELECT
     source_id, target_id, mention_count,

@@ -1,2 +1,3 @@
--- Hold an advisory lock with a two-part key until the end of the transaction. One row; false: somebody else holds it.
+-- Takes an advisory lock with a two-part key until the end of the transaction, if nobody else holds it. Locks: the
+-- advisory lock. Rows: one; false where another session holds the lock.
 SELECT pg_try_advisory_xact_lock(%(part)s::integer, %(number)s::integer) AS locked;

@@ -1,2 +1,2 @@
--- Whether any migration was ever applied. No locks. One row.
+-- Tells whether any migration was ever applied. Locks: none. Rows: one.
 SELECT to_regclass('_yoyo_migration') IS NOT NULL AS has;

@@ -1,3 +1,3 @@
--- For this transaction. A migration that waits for a lock makes everybody behind it wait: better that it fails, and is
--- run again.
+-- Limits the wait for locks in this transaction. A migration that waits for a lock makes everybody behind it wait, so
+-- it had better fail and be run again. Locks: none. Rows: none.
 SET LOCAL lock_timeout = '10s';

@@ -1,2 +1,2 @@
--- Every run goes: days are not told apart any more. The summaries' lock is held.
+-- Deletes every run: days are not told apart any more. Locks: the caller holds the summaries' lock. Rows: none.
 DELETE FROM day_runs;

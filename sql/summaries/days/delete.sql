@@ -1,2 +1,3 @@
--- These runs go, and their blocks with them: another holds what they held. The summaries' lock is held.
+-- Deletes these runs with their blocks: another run holds what they held. Locks: the caller holds the summaries' lock.
+-- Rows: none.
 DELETE FROM day_runs WHERE part = %(part)s::smallint AND run = ANY(%(runs)s::bigint[]);

@@ -1,2 +1,2 @@
--- Tidying up took time as well. The summaries' lock is held.
+-- Adds the seconds that tidying up took. Locks: the caller holds the summaries' lock. Rows: none.
 UPDATE summaries SET ended_at = %(now)s::timestamptz, seconds = seconds + %(seconds)s::double precision;

@@ -1,5 +1,6 @@
--- Row locks on deltas that are to be marked. Whoever withdraws them at this moment, or merges them again, has them in
--- an order of its own: nobody waits for it here, so nobody waits for each other. It is tried again another time.
+-- Locks deltas that are to be marked. A transaction that withdraws these deltas, or merges them again, locks them in an
+-- order of its own. This statement does not wait for it, so the two never wait for each other; the summary is tried
+-- again later. Locks: the deltas' rows, NOWAIT. Rows: one for each delta.
 SELECT d.batch_id
 FROM deltas AS d
 INNER JOIN unnest(%(shards)s::smallint[], %(batch_ids)s::bigint[]) AS k (shard, batch_id)

@@ -1,5 +1,5 @@
--- From now on so many days are kept, from one on, or none. What is trending is to be worked out anew where another
--- number of days is kept. The summaries' lock is held.
+-- From now on so many days are kept, from one day on, or none. What is trending is to be computed anew where another
+-- number of days is kept. Locks: the caller holds the summaries' lock. Rows: none.
 UPDATE summaries
 SET
   trends_stale_since = CASE

@@ -1,4 +1,4 @@
--- Summaries were made. The summaries' lock is held.
+-- Says that summaries were made. Locks: the caller holds the summaries' lock. Rows: none.
 UPDATE summaries
 SET
   ended_at = %(now)s::timestamptz, seconds = %(seconds)s::double precision,

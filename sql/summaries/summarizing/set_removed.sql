@@ -1,4 +1,5 @@
--- These deltas are no longer in the summaries, in the transaction that took them out.
+-- Marks these deltas as taken out of the summaries, in the transaction that took them out. Locks: the caller has locked
+-- the deltas' rows. Rows: none.
 UPDATE deltas AS d SET summarized_at = NULL, days_from = NULL
 FROM unnest(%(shards)s::smallint[], %(batch_ids)s::bigint[]) AS k (shard, batch_id)
 WHERE d.shard = k.shard AND d.batch_id = k.batch_id AND d.summarized_at IS NOT NULL;

@@ -1,4 +1,5 @@
--- What is trending was worked out, of what is in the summaries now. The summaries' lock is held.
+-- Says that what is trending was computed, from what is in the summaries now. Locks: the caller holds the summaries'
+-- lock. Rows: none.
 UPDATE summaries
 SET
   trends_ended_at = %(now)s::timestamptz, trends_seconds = %(seconds)s::double precision,

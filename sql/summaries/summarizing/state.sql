@@ -1,4 +1,5 @@
--- When summaries were made the last time, what waits to be, and whether there is other work. No locks. One row.
+-- When summaries were made the last time, what waits to be summarized, and whether there is other work. Locks: none.
+-- Rows: one.
 SELECT
   s.ended_at, s.seconds, s.days_kept, s.days_from, s.days_since, s.trends_ended_at, s.trends_seconds, s.trends_until,
   s.trends_stale_since,

@@ -1,5 +1,6 @@
 -- Deltas to be added to the summaries, or taken out of them: the longest merged, at least one, and no more than a
--- number of edges together. By shard. No locks: what is withdrawn meanwhile is found again once that is merged.
+-- number of edges together, by shard. Locks: none; a delta that is withdrawn meanwhile is found again once that is
+-- merged. Rows: one for each delta.
 SELECT
   d.shard, d.batch_id, d.sign, d.edges, (u.received_at AT TIME ZONE 'UTC')::date AS received_day, d.summarized_at,
   d.days_from

@@ -1,2 +1,3 @@
--- They go, to be listed anew in the same transaction. The summaries' lock is held.
+-- Deletes what is trending. The caller lists it anew in the same transaction. Locks: the caller holds the summaries'
+-- lock. Rows: none.
 DELETE FROM trending_users;

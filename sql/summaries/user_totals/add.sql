@@ -1,7 +1,8 @@
--- Add to users what mentions of theirs were merged, and hold those of them that are among the first (see
--- top_user_floors). Rows are unique and sorted by user_id. Of more than `most` at once, the floor rises above the rest.
--- Weights meet at the later of two instants, as in edges/merge. Most users are far from being among the first: those
--- lighter than `light` at an instant before `latest` are not looked at. The summaries' lock is held.
+-- Adds merged mentions to the totals of users, and holds those of these users that are among the first (see
+-- top_user_floors). The given rows are unique and sorted by user_id. Where more than `most` come at once, the floor
+-- rises above the rest. Weights meet at the later of two instants, as in graph/edges/merge; a direction's weight that
+-- is 830 half-lives older is 0 there. Most users are far from being among the first: the statement passes over users
+-- lighter than `light` at an instant before `latest`. Locks: the caller holds the summaries' lock. Rows: none.
 WITH touched AS (
   INSERT INTO user_totals AS t (
     user_id, mentions_made, mentions_received, self_mentions, weight_made, weight_received, weighed_at

@@ -1,2 +1,3 @@
--- Everything goes, to be recounted in the same transaction. The summaries' lock is held.
+-- Deletes all totals. The caller recounts them in the same transaction. Locks: the caller holds the summaries' lock.
+-- Rows: none.
 DELETE FROM user_totals;

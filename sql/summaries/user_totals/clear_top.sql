@@ -1,2 +1,3 @@
--- A direction's users go, to be looked for anew in the same transaction. The summaries' lock is held.
+-- Stops holding a direction's users. The caller looks for them anew in the same transaction. Locks: the caller holds
+-- the summaries' lock. Rows: none.
 DELETE FROM top_users WHERE direction = %(direction)s::text;

@@ -1,5 +1,5 @@
--- Those of these users that have no weight any more, or are not above the floor, are not held any more. The summaries'
--- lock is held.
+-- Stops holding those of these users who have no weight any more, or are not above the floor. Locks: the caller holds
+-- the summaries' lock. Rows: none.
 DELETE FROM top_users AS u
 USING top_user_floors AS f
 WHERE

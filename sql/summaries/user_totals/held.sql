@@ -1,5 +1,5 @@
--- How many users are held in each direction, and above which score: all, if it is the lowest. The summaries' lock is
--- held.
+-- The number of users held in each direction, and the score above which they are held: all users, where it is the
+-- lowest score. Locks: the caller holds the summaries' lock. Rows: one for each direction.
 SELECT
   f.direction, f.score AS floor,
   (SELECT count(*)::integer FROM top_users AS u WHERE u.direction = f.direction) AS held

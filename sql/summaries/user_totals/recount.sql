@@ -1,5 +1,5 @@
--- The totals of all users, from all edges; the archive is empty. Reads every edge twice. Every shard is locked, and the
--- summaries.
+-- Makes the totals of all users from all edges; the archive is empty. Reads every edge twice. Locks: the caller holds
+-- every shard's lock, and the summaries'. Rows: none.
 WITH sides AS NOT MATERIALIZED (
   SELECT
     source_id AS user_id, source_id <> target_id AS made, false AS received, mention_count, weight, weighed_at

@@ -1,5 +1,5 @@
--- Look for the first `keep` users of a direction, of whom none is held; the floor is at the next. Reads every user. The
--- summaries' lock is held.
+-- Looks for the first `keep` users of a direction, and sets the floor at the next user. Before this no user of the
+-- direction is held. Reads every user. Locks: the caller holds the summaries' lock. Rows: none.
 WITH scored AS (
   SELECT
     t.user_id,

@@ -1,5 +1,5 @@
--- The scores of those of these users that are held, after something was taken out of their totals. The summaries' lock
--- is held.
+-- Writes the scores of those of these users that are held, after something was taken out of their totals. Locks: the
+-- caller holds the summaries' lock. Rows: none.
 UPDATE top_users AS u
 SET score = s.score
 FROM user_totals AS t

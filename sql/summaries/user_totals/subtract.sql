@@ -1,5 +1,6 @@
--- Take out of users' totals what was taken out of the graph. Rows are unique by user_id, and there: they were added
--- before. Nothing is left of a weight whose last mention goes, whatever rounding did. The summaries' lock is held.
+-- Takes out of users' totals what was taken out of the graph. The given rows are unique by user_id, and have totals:
+-- they were added before. Nothing is left of a weight whose last mention goes, whatever rounding did. Locks: the caller
+-- holds the summaries' lock. Rows: none; the count of updated rows is the answer.
 UPDATE user_totals AS t
 SET
   mentions_made = t.mentions_made - d.mentions_made,

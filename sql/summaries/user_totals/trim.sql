@@ -1,4 +1,5 @@
--- Hold the first `keep` users of a direction; the floor is at the first of the others. The summaries' lock is held.
+-- Holds the first `keep` users of a direction, and sets the floor at the first of the others. Locks: the caller holds
+-- the summaries' lock. Rows: none.
 WITH below AS (
   SELECT score, user_id FROM top_users
   WHERE direction = %(direction)s::text

@@ -42,7 +42,8 @@ class Edge(NamedTuple):
 
     def effective(self, as_of: datetime) -> float:
         age = (as_of - self.weighed_at) / HALF_LIFE
-        return 0.0 if abs(self.weight) < 1e-100 else self.weight * (2 ** min(300.0, max(-600.0, -age)) - 2.0**-600)
+        weight = self.weight * 2.0 ** min(950.0, max(-950.0, -age))
+        return 0.0 if weight < 1e-250 else min(1e250, weight)
 
 
 class Graph(NamedTuple):

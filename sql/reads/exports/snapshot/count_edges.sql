@@ -1,4 +1,5 @@
--- How many edges are selected. Binds on the client, so that what is not asked for is not planned. No locks. One row.
+-- The number of selected edges. Binds on the client, so that PostgreSQL does not plan what is not asked for. Locks:
+-- none. Rows: one.
 SELECT count(*)
 FROM selected_edges(
   %(as_of)s::timestamptz, %(half_life_seconds)s::double precision, %(archived)s::boolean,

@@ -1,4 +1,5 @@
--- How many users are at the ends of the selected edges. Binds on the client, as exports/count_edges. No locks. One row.
+-- The number of users at the ends of the selected edges. Binds on the client, as count_edges does. Locks: none. Rows:
+-- one.
 SELECT count(*)
 FROM (
   SELECT DISTINCT ends.id

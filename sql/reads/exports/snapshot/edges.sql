@@ -1,6 +1,6 @@
--- The selected edges with the handles at their ends, sent as they are read; needs client-side binding, since COPY takes
--- no parameters. What to_json gives for an instant depends on no setting, and costs half of what to_char does. Text may
--- hold anything but a tab or a line end: COPY escapes them. No locks.
+-- The selected edges with the handles at their ends, sent as PostgreSQL reads them. Binds on the client, since COPY
+-- takes no parameters. What to_json gives for an instant depends on no setting, and costs half of what to_char does.
+-- Text may hold anything but a tab or a line end: COPY escapes these. Locks: none. Rows: one for each edge.
 COPY (
   SELECT
     e.mention_count, e.weight,

@@ -1,2 +1,3 @@
--- For the rest of the transaction: how long its statement takes depends on who reads its rows.
+-- Takes off the time limit of statements for the rest of the transaction: how long an export takes depends on who reads
+-- its rows. Locks: none. Rows: one.
 SELECT set_config('statement_timeout', '0', true);

@@ -1,4 +1,5 @@
--- The selected edges by the ids of the users at their ends; as reads/exports/snapshot/edges otherwise.
+-- The selected edges by the ids of the users at their ends. Apart from `edges`, since this statement needs no join with
+-- users; otherwise as `edges`. Locks: none. Rows: one for each edge.
 COPY (
   SELECT
     e.mention_count, e.weight,

@@ -1,5 +1,5 @@
--- The users at the ends of the selected edges, with what these add up to; as reads/exports/snapshot/edges otherwise. A mention of
--- oneself is both made and received.
+-- The users at the ends of the selected edges, with the sums of these edges; otherwise as `edges`. A mention of oneself
+-- is both made and received. Locks: none. Rows: one for each user.
 COPY (
   SELECT sums.id, sums.made, sums.received, u.handle, u.spelling
   FROM (
