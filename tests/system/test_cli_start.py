@@ -158,7 +158,7 @@ def test_an_upload_that_is_refused_prints_the_problem(serving: Settings, tmp_pat
 
     refused = problem("upload", bad, settings=serving, code=3)
 
-    assert (refused["status"], refused["type"]) == (422, "urn:mentiongraph:problem:missing-columns")
+    assert (refused["status"], refused["type"]) == (422, "urn:mentiongraph:problem:missing-column")
     both = run("upload", "--json", "--no-wait", bad, good, settings=serving)
     assert both.returncode == 3
     first, second = [msgspec.json.decode(line) for line in both.stdout.splitlines()]
