@@ -15,9 +15,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -25,7 +23,7 @@ import msgspec
 from ops.bench import beside, database, decaying, flow, growth, idle, reads, stages
 from ops.bench.plan import DEFAULT, FULL, MODES, QUICK, SHAPES, Plan, numbers
 from ops.bench.report import Report, Section, Verdict, command_line, machine
-from ops.bench.service import Service, running, say
+from ops.bench.service import Service, fresh, running, say
 
 SERVED: dict[str, Callable[[Service, Plan], Section]] = {
     "flow": flow.measure,
@@ -48,7 +46,7 @@ def measure(plan: Plan, command: str, directory: Path | None = None) -> Report:
     shared, own = [mode for mode in wanted if mode != "growth"], [mode for mode in wanted if mode == "growth"]
     for modes, edges in ((shared, plan.edges), (own, 0)):
         if modes:
-            with _fresh(directory) as place, running(place, plan) as service:
+            with running(plan, directory) as service:
                 version = database.row(service.conn, "version")["version"]
                 service.preload(edges)
                 sections += work(service, plan, modes)
@@ -56,7 +54,7 @@ def measure(plan: Plan, command: str, directory: Path | None = None) -> Report:
                 verdicts.append(service.verdict())
     if "idle" in plan.modes:
         say("— idle")
-        with _fresh(directory) as place:
+        with fresh(directory) as place:
             sections.append(idle.measure(place, plan))
     return Report(command, machine(version), sections, verdicts)
 
@@ -70,21 +68,10 @@ def work(service: Service, plan: Plan, modes: Iterable[str]) -> list[Section]:
     return sections
 
 
-@contextmanager
-def _fresh(directory: Path | None) -> Generator[Path]:
-    """A directory that is gone afterwards: the next mode needs the room."""
-    with tempfile.TemporaryDirectory(prefix="mentiongraph-bench-", dir=directory) as name:
-        place = Path(name)
-        place.chmod(0o755)  # PostgreSQL may run as another user
-        yield place
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     report = measure(plan_of(options), command_line(arguments or sys.argv[1:]), options.directory)
     print(report.markdown())
-    if options.report:
-        options.report.write_text(report.markdown(), encoding="utf-8")
     if options.results:
         report.save(options.results)
     return 0 if report.passed else 1
@@ -103,7 +90,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar="N", help=description)
     parser.add_argument("--directory", type=Path, help="where databases and files are, meanwhile (default: TMPDIR)")
     parser.add_argument("--results", type=Path, metavar="DIR", help="where results.json, results.md and charts go")
-    parser.add_argument("--report", type=Path, metavar="FILE", help="where the tables go, besides standard output")
     options = parser.parse_args(arguments)
     if unknown := set(options.modes) - set(MODES):
         parser.error(f"no such mode: {', '.join(sorted(unknown))}; there are {', '.join(MODES)}")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from statistics import median
 
 import psutil
 
-from ops.bench import procs
+from ops.bench import database, procs
 from ops.bench.plan import Plan
 from ops.bench.report import Section, Table, mebi, milli, percentile
-from ops.bench.service import DONE, Service, connected, post, say, until, upload_file
+from ops.bench.service import DONE, Service, connection, post, say, until, upload_file
 from ops.workloads.workload import HEADER, Workload
 
 SHORT_ROWS = 7
@@ -44,7 +44,7 @@ def latency(service: Service, plan: Plan) -> Section:
     def send(more: Callable[[], bool], pause: float = PAUSE) -> list[float]:
         """Seconds of each short upload, one after another over one connection, for as long as there is `more`."""
         took: list[float] = []
-        with connected(service.settings) as api:
+        with closing(connection(service.settings)) as api:
             while len(uploads) < len(bodies) and more():
                 began = time.perf_counter()
                 uploads.append(post(api, "/uploads", bodies[len(uploads)]))
@@ -81,12 +81,11 @@ def priority(service: Service, plan: Plan) -> Section:
         _sending(service, big) as sending,
     ):
         bulk, began = sending.result(), time.perf_counter()
-        until(lambda: service.keep() or service.counted(bulk)["rows"])
-        share = service.counted(bulk)["rows"] / plan.rows
+        until(lambda: service.keep() or database.row(service.conn, "counted", id=bulk)["rows"])
         applied = service.send(urgent, "priority=urgent").applied
         service.wait(bulk)
         whole = time.perf_counter() - began
-    facts = {"urgent_seconds": applied, "bulk_seconds": whole, "bulk_share_counted": share}
+    facts = {"urgent_seconds": applied, "bulk_seconds": whole}
     rows = [
         ("urgent", f"{urgent.facts.rows:,}", f"{urgent.facts.bytes:,}", f"{applied:.2f}"),
         ("bulk, from its seal", f"{plan.rows:,}", "", f"{whole:.1f}"),
@@ -101,17 +100,16 @@ def memory(service: Service, plan: Plan) -> Section:
     block = b"".join(Workload("mixed", BLOCK_ROWS, plan.seed + 340).chunks()).removeprefix(HEADER)
     api = next(process for role, process in procs.tree(service.root) if role == "api")
     say(f"streaming {plan.stream_bytes:,} bytes …")
-    with connected(service.settings) as client:
+    with closing(connection(service.settings)) as client:
         post(client, "/uploads?dry_run=true", HEADER + block[: block.index(b"\n") + 1])  # what is made once
         before, began = _resident(api), time.perf_counter()
-        sampler = procs.Sampler(lambda: {"api": _resident(api)}, every=0.1)
-        upload = post(client, "/uploads?dry_run=true", _body(block, plan.stream_bytes))
+        with procs.sampled(lambda: {"api": _resident(api)}, every=0.1) as readings:
+            upload = post(client, "/uploads?dry_run=true", _body(block, plan.stream_bytes))
         took = time.perf_counter() - began
-        sampler.stop()
         if service.state(upload) not in DONE:
             post(client, f"/uploads/{upload}/cancel")
     service.wait(upload)
-    seen = [(round(at, 2), reading["api"]) for at, reading in sampler.readings]
+    seen = [(round(at, 2), reading["api"]) for at, reading in readings]
     # The first tenth fills buffers that every upload has.
     steady = [size for _, size in seen[len(seen) // 10 :]]
     least, most, after = min(steady), max(steady), _resident(api)

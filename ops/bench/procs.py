@@ -9,12 +9,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 
+Figures = dict[str, float]
+"""Figures by role, or by name."""
 CLIENT, LAUNCHER = "client", "launcher"
 ROLES = {
     "guard.py": LAUNCHER,
@@ -45,7 +47,7 @@ def tree(root: int) -> list[tuple[str, psutil.Process]]:
 
 def by_role(
     root: int, figure: Callable[[psutil.Process], float], fold: Callable[[list[float]], float] = sum
-) -> dict[str, float]:
+) -> Figures:
     """A figure of each process of each role, folded: by default added up."""
     figures: dict[str, list[float]] = defaultdict(list)
     for role, process in tree(root):
@@ -60,7 +62,7 @@ def seconds(process: psutil.Process) -> float:
     return times.user + times.system + times.children_user + times.children_system
 
 
-def spent(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
+def spent(before: Figures, after: Figures) -> Figures:
     """CPU seconds by role between two readings. A role of which a process was restarted meanwhile has too few."""
     return {role: max(0.0, used - before.get(role, 0.0)) for role, used in after.items()}
 
@@ -84,27 +86,28 @@ def forget_peaks(root: int) -> None:
             Path(f"/proc/{process.pid}/clear_refs").write_text("5", encoding="utf-8")
 
 
-class Sampler(threading.Thread):
-    """Takes a reading every few seconds. `stop` ends it; `readings` then has all of them, with seconds from the start.
+@contextmanager
+def sampled(read: Callable[[], Figures], *, every: float) -> Generator[list[tuple[float, Figures]]]:
+    """Readings, one every few seconds for as long as the block lasts, with the seconds since its begin.
 
     PSS should be read seldom: a look walks all page tables, shared buffers included, in the time of what is measured.
     """
+    readings, over, began = list[tuple[float, Figures]](), threading.Event(), time.monotonic()
 
-    def __init__(self, read: Callable[[], Mapping[str, float]], *, every: float) -> None:
-        super().__init__(name="sampler", daemon=True)
-        self.readings: list[tuple[float, Mapping[str, float]]] = []
-        self._read, self._every = read, every
-        self._stopping = threading.Event()
-        self.start()
+    def look() -> None:
+        while not readings or not over.wait(every):
+            readings.append((time.monotonic() - began, read()))
 
-    def run(self) -> None:
-        began = time.monotonic()
-        while not self.readings or not self._stopping.wait(self._every):
-            self.readings.append((time.monotonic() - began, self._read()))
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield readings
+    finally:
+        over.set()
+        thread.join()
 
-    def stop(self) -> dict[str, float]:
-        """The largest reading of each role."""
-        self._stopping.set()
-        self.join()
-        roles = {role for _, reading in self.readings for role in reading}
-        return {role: max(reading.get(role, 0) for _, reading in self.readings) for role in sorted(roles)}
+
+def most(readings: list[tuple[float, Figures]]) -> Figures:
+    """The largest reading of each role."""
+    roles = sorted({role for _, reading in readings for role in reading})
+    return {role: max(reading.get(role, 0.0) for _, reading in readings) for role in roles}

@@ -29,6 +29,7 @@ from app.store import postgres
 from ops import processes
 from ops.bench import database, procs
 from ops.bench.plan import Plan
+from ops.bench.procs import Figures
 from ops.bench.report import Section, Table, percentile
 from ops.bench.service import DONE, POLL_SECONDS, Service, UploadFailed, say, until, upload_file
 from ops.checkup import api_answers
@@ -55,7 +56,6 @@ WARMINGS = 3
 """Times that everything is asked for at most, until it was within one minute."""
 
 TITLES = "question | asked | p50 | p99 | aim | asked, cache warm | p50 | p99 | hits"
-Figures = dict[str, float]
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -95,7 +95,11 @@ def measure(service: Service, plan: Plan) -> Section:
     service.preload(plan.read_edges)
     edges = database.edge_count(service.conn)
     points, tables = list[Point](), list[Table]()
-    with _apis(service) as (without, beside), _reader() as ask:
+    with _apis(service) as (without, beside), ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as client:
+
+        def ask(job: Job) -> Figures:
+            return client.submit(read, job).result()
+
         cached = [service.settings.port, beside]
         asked = questions(service, plan, edges)
         for paths in asked.values():  # PostgreSQL's first look at a page is of another kind than later ones
@@ -104,23 +108,19 @@ def measure(service: Service, plan: Plan) -> Section:
             say(f"{len(asked)} kinds of questions over {edges:,} edges, write load: {load} …")
             with _writing(service, plan, load) as written:
                 found = [Point(name, load, *_point(ask, asked[name], without, cached, plan)) for name in asked]
-            caption = (
-                f"Milliseconds until a question is answered over {edges:,} edges, one at a time; write load: {load}"
-            )
-            if written:
-                caption += f", beside {written['rows'] / written['seconds']:,.0f} rows/s of uploads"
-            tables.append(Table(caption, TITLES, [each.row() for each in found]))
+            at = f", beside {written['rows'] / written['seconds']:,.0f} rows/s of uploads" if written else ""
+            what = f"over {edges:,} edges, one at a time; write load: {load}{at}"
+            rows = [each.row() for each in found]
+            tables.append(Table(f"Milliseconds until a question is answered {what}", TITLES, rows))
             points += found
-        # Summaries change the graph's version, too.
         lists = ("/rankings/mentioned?limit=1", "/rankings/trending?limit=1")
         if not until(lambda: all('"stale_since":null' in _get(service, path)[1] for path in lists), 300):
-            say("summaries are still stale")
+            say("summaries are still stale, and change the graph's version")
         mixed = [p for name in asked for p in islice(cycle(asked[name]), plan.read_users * SHARE.get(name, 1))]
         say(f"reads a second over {CONNECTIONS} connections …")
-        throughput = {"cache off": without, "cache warm": cached}
-        fast = {name: _fast(service, ask, ports, mixed, plan) for name, ports in throughput.items()}
-        caches = [msgspec.json.decode(_get(service, "/health/cache", port)[1]) for port in cached]
-    facts = {"edges": edges, "points": [point._asdict() for point in points], "throughput": fast, "caches": caches}
+        fast = {"cache off": _fast(service, ask, without, mixed, plan)}
+        fast["cache warm"] = _fast(service, ask, cached, mixed, plan)
+    facts = {"edges": edges, "points": points, "throughput": fast}
     figures = [*fast.values(), *(each for point in points for each in (point.worked_out, point.cached))]
     passed = not any(each["failed"] for each in figures)
     return Section("reads", "Reads", facts, [*tables, _throughput(fast)], passed=passed)
@@ -141,13 +141,6 @@ def _throughput(fast: dict[str, Figures]) -> Table:
     titles = " | reads/s | gain | p50 ms | p99 ms | hits | cores: API | PostgreSQL | Valkey | client"
     aim = f"to be reached: {READS:,} reads/s with the cache warm"
     return Table(f"All kinds mixed, {CONNECTIONS} connections, two processes of the API; {aim}", titles, rows)
-
-
-@contextmanager
-def _reader() -> Generator[Ask]:
-    """The client, in a process of its own."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        yield lambda job: pool.submit(read, job).result()
 
 
 def _once(ports: list[int], paths: Iterable[str], connections: int) -> Job:
@@ -278,8 +271,8 @@ def _write(service: Service, made: Workload, ahead: int, *, enough: threading.Ev
     return uploads
 
 
-# Asking. Bare sockets, and no more of HTTP than our own answers have: a library would need more time than the
-# API.
+# Asking, over bare sockets and with no more of HTTP than our own answers have: a library's client would need more time
+# than the API.
 
 _STATUS = re.compile(rb"HTTP/1.1 (200|404) ")
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)

@@ -35,7 +35,6 @@ from ops.bench import database
 BATCH_ROWS = 10_000
 STATEMENT_ROWS = 1000
 MENTION = re.compile(r"@(\w{1,20})")
-COLUMNS = ("source_id", "target_id", "mention_count", "weight", "weighed_at", "first_seen", "last_seen")
 
 
 class Seen(NamedTuple):
@@ -103,7 +102,7 @@ def _handles(edges: Edges) -> Iterator[Sequence[str]]:
 
 
 def _rows(edges: Edges, ids: dict[str, int]) -> list[tuple[Any, ...]]:
-    """A tuple of COLUMNS for each edge."""
+    """A tuple for each edge, in the order of the table's columns."""
     now = postgres.clock()
     return [
         (ids[source], ids[target], seen.mentions, float(seen.mentions), now, seen.first, seen.last)
@@ -116,9 +115,8 @@ def _engine(database_url: str) -> tuple[sa.Engine, sa.Table, sa.Table]:
     """The engine of this process, with the tables of users and of edges."""
     engine = sa.create_engine(sa.make_url(database_url).set(drivername="postgresql+psycopg"))
     tables = sa.MetaData(schema="bench")
-    names = ("reference_users", "reference_edges")
-    users, edges = (sa.Table(name, tables, autoload_with=engine) for name in names)
-    return engine, users, edges
+    tables.reflect(engine, only=["reference_users", "reference_edges"])
+    return engine, tables.tables["bench.reference_users"], tables.tables["bench.reference_edges"]
 
 
 def with_sqlalchemy(database_url: str, edges: Edges) -> None:
@@ -132,17 +130,13 @@ def with_sqlalchemy(database_url: str, edges: Edges) -> None:
             if new := [{"handle": handle} for handle in part if handle not in ids]:
                 insert = postgresql.insert(users).values(new).returning(users.c.handle, users.c.id)
                 ids |= dict(conn.execute(insert).tuples().all())
-        for part in _parts([dict(zip(COLUMNS, row, strict=True)) for row in _rows(edges, ids)]):
+        for part in _parts(_rows(edges, ids)):
             insert = postgresql.insert(table).values(part)
-            new = insert.excluded
-            upsert = {
-                "mention_count": table.c.mention_count + new.mention_count,
-                "weight": table.c.weight + new.weight,
-                "weighed_at": sa.func.greatest(table.c.weighed_at, new.weighed_at),
-                "first_seen": sa.func.least(table.c.first_seen, new.first_seen),
-                "last_seen": sa.func.greatest(table.c.last_seen, new.last_seen),
-            }
-            conn.execute(insert.on_conflict_do_update(index_elements=COLUMNS[:2], set_=upsert))
+            old, new = table.c, insert.excluded
+            upsert: dict[str, Any] = {name: old[name] + new[name] for name in ("mention_count", "weight")}
+            upsert |= {name: sa.func.greatest(old[name], new[name]) for name in ("weighed_at", "last_seen")}
+            upsert["first_seen"] = sa.func.least(old.first_seen, new.first_seen)
+            conn.execute(insert.on_conflict_do_update(index_elements=["source_id", "target_id"], set_=upsert))
 
 
 @cache
@@ -159,8 +153,7 @@ def by_hand(database_url: str, edges: Edges) -> None:
         for part in _handles(edges):
             ids |= dict(conn.execute(database.query("reference_known"), {"handles": part}).fetchall())
             if new := [(handle,) for handle in part if handle not in ids]:
-                conn_rows = conn.execute(*_insert("reference_users", new))
-                ids |= dict(conn_rows.fetchall())
+                ids |= dict(conn.execute(*_insert("reference_users", new)).fetchall())
         for part in _parts(_rows(edges, ids)):
             conn.execute(*_insert("reference_edges", part))
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 import psutil
 
-PATHS = re.compile(r" --(directory|results|report)[ =]\S+")
+PATHS = re.compile(r" --(directory|results)[ =]\S+")
 """Options that hold paths of this machine."""
 CPU_INFO = Path("/proc/cpuinfo")
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, closing, contextmanager, nullcontext
@@ -15,7 +15,7 @@ from datetime import datetime
 from http import HTTPStatus
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -30,6 +30,7 @@ from app.store.postgres import Connection
 from ops import processes
 from ops.bench import database, procs
 from ops.bench.plan import Plan
+from ops.bench.procs import Figures
 from ops.bench.report import Verdict
 from ops.directory import DataDirectory, choose_port
 from ops.oracle.account import Account, account
@@ -70,8 +71,6 @@ class Applied(NamedTuple):
 
     id: str
     rows: int
-    edges: int
-    """What was merged, summed over the batches."""
     received: float
     applied: float
 
@@ -82,17 +81,15 @@ class Applied(NamedTuple):
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """One upload, and what it cost: CPU in seconds by role, memory in bytes by role."""
+    """One upload, and what it cost. CPU in seconds by role. Memory in bytes by role: `peak` of the largest process,
+    `together` the most that all of a role had at once. `counters`: what PostgreSQL counted up, see sql/counters.sql."""
 
     upload: Applied
     facts: Facts
-    cpu: dict[str, float]
-    peak: dict[str, float]
-    """Of the largest process of a role."""
-    together: dict[str, float]
-    """The most that a role's processes had at once, seen every few seconds."""
+    cpu: Figures
+    peak: Figures
+    together: Figures
     counters: dict[str, int]
-    """What PostgreSQL counted up meanwhile: see sql/counters.sql."""
     restarts: list[str]
 
     def cost(self, seconds: float) -> float:
@@ -147,10 +144,10 @@ class Service:
         self.expect(made)
         self.wait(upload)
         applied = time.perf_counter() - began
-        counted = self.counted(upload)
+        counted = database.row(self.conn, "counted", id=upload)
         if (counted["rows"], counted["rejected"]) != (made.facts.rows, 0):
             raise UploadFailed(f"upload {upload}: {counted} of {made.facts.rows} rows")
-        return Applied(upload, counted["rows"], counted["edges"], received, applied)
+        return Applied(upload, made.facts.rows, received, applied)
 
     def measure(self, name: str, rows: int, seed: int) -> Measured:
         """Send a workload, and see what it costs."""
@@ -158,29 +155,18 @@ class Service:
             procs.forget_peaks(self.root)
             known, cpu = len(self.restarts), procs.by_role(self.root, procs.seconds)
             counters = database.row(self.conn, "counters")
-            sampler = procs.Sampler(lambda: procs.by_role(self.root, procs.pss), every=MEMORY_SECONDS)
-            try:
+            with procs.sampled(lambda: procs.by_role(self.root, procs.pss), every=MEMORY_SECONDS) as seen:
                 applied = self.send(made)
-            finally:
-                together = sampler.stop()
-            return Measured(
-                applied,
-                made.facts,
-                cpu=procs.spent(cpu, procs.by_role(self.root, procs.seconds)),
-                peak=procs.by_role(self.root, procs.peak, max),
-                together=together,
-                counters=self._counted_up(counters, made.facts.edges),
-                restarts=self.restarts[known:],
-            )
+            used = procs.spent(cpu, procs.by_role(self.root, procs.seconds))
+            peak = procs.by_role(self.root, procs.peak, max)
 
-    def _counted_up(self, before: dict[str, int], edges: int) -> dict[str, int]:
-        """The counters since then. An idle session reports what it did after ten seconds; each edge was touched."""
+            def since() -> dict[str, int]:
+                return {name: value - counters[name] for name, value in database.row(self.conn, "counters").items()}
 
-        def since() -> dict[str, int]:
-            return {name: value - before[name] for name, value in database.row(self.conn, "counters").items()}
-
-        until(lambda: (now := since())["inserted"] + now["updated"] >= edges, self.plan.settle_seconds)
-        return since()
+            # An idle session reports what it did after ten seconds; each edge was touched.
+            settled = self.plan.settle_seconds
+            until(lambda: (now := since())["inserted"] + now["updated"] >= made.facts.edges, settled)
+            return Measured(applied, made.facts, used, peak, procs.most(seen), since(), self.restarts[known:])
 
     def preload(self, edges: int) -> None:
         """Let the graph grow to so many edges, by uploads of the flat long tail: the ledger knows of each of them."""
@@ -220,9 +206,6 @@ class Service:
                 self.restarts.append(line)
                 say(line)
 
-    def counted(self, upload: str) -> dict[str, Any]:
-        return database.row(self.conn, "counted", id=upload)
-
     def verdict(self) -> Verdict:
         """The audit, weights of some edges with it, and every edge of the sampled authors against the oracle."""
         found = audit_with_weights(self.conn, sample=SAMPLED_EDGES, now=self.now or postgres.clock())
@@ -238,15 +221,10 @@ class Service:
         return Verdict(found.exact, audit, len(authors), len(wanted), differing, self.restarts)
 
 
-@contextmanager
-def connected(settings: Settings) -> Generator[HTTPConnection]:
-    """A connection to the API that costs the machine next to nothing."""
+def connection(settings: Settings) -> HTTPConnection:
+    """To the API, and costs the machine next to nothing."""
     place = urlsplit(processes.url_of_api(settings))
-    with closing(HTTPConnection(place.hostname or "", place.port, timeout=PATIENCE, blocksize=1 << 20)) as api:
-        api.connect()
-        # A short request goes out at once, not when the last answer was acknowledged.
-        api.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        yield api
+    return HTTPConnection(place.hostname or "", place.port, timeout=PATIENCE, blocksize=1 << 20)
 
 
 def post(api: HTTPConnection, target: str, body: bytes | Iterable[bytes] = b"", **headers: str) -> str:
@@ -261,20 +239,29 @@ def post(api: HTTPConnection, target: str, body: bytes | Iterable[bytes] = b"", 
 
 def upload_file(settings: Settings, path: Path, query: str = "") -> str:
     """Send a file: the upload's id once it is sealed. Raises UploadFailed."""
-    with connected(settings) as api, path.open("rb") as body:
+    with closing(connection(settings)) as api, path.open("rb") as body:
         return post(api, f"/uploads?{query}", body, **{"Content-Length": str(path.stat().st_size)})
 
 
 @contextmanager
-def running(directory: Path, plan: Plan) -> Generator[Service]:
-    """The service as `mentiongraph up` runs it, fsync on, over `directory`/data, with a connection of ours."""
+def fresh(parent: Path | None) -> Generator[Path]:
+    """A directory that is gone afterwards: the next mode needs the room."""
+    with tempfile.TemporaryDirectory(prefix="mentiongraph-bench-", dir=parent) as name:
+        Path(name).chmod(0o755)  # PostgreSQL may run as another user
+        yield Path(name)
+
+
+@contextmanager
+def running(plan: Plan, parent: Path | None = None) -> Generator[Service]:
+    """The service as `mentiongraph up` runs it, fsync on, over a fresh directory, with a connection of ours."""
     settings = app_settings.load()
     port = choose_port(settings.host, settings.port, insist=False, patience=0)
     settings = msgspec.structs.replace(settings, port=port, worker_processes=plan.workers or settings.worker_processes)
-    data = DataDirectory(directory / "data")
-    data.take()
-    stack = Stack(data, settings)
     with ExitStack() as cleaning:
+        directory = cleaning.enter_context(fresh(parent))
+        data = DataDirectory(directory / "data")
+        data.take()
+        stack = Stack(data, settings)
         cleaning.callback(data.release)
         cleaning.callback(stack.stop)
         stack.start(lambda _name, _detail: nullcontext())
