@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT))
 from docs import generated  # noqa: E402 (found by the path above)
 
 project = "mentiongraph"
-copyright = "the authors of mentiongraph"  # noqa: A001 (Sphinx's name)
+copyright = "the authors of mentiongraph"
 release = version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
 
 extensions = ["myst_parser"]

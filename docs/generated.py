@@ -99,8 +99,8 @@ def commands() -> str:
         lines += [f"## {title}", ""]
         for name in section:
             command = main.get_command(click.Context(main), name)
-            assert command is not None, name
-            lines += [f"### mentiongraph {name}", "", *_command(name, command)]
+            if command is not None:
+                lines += [f"### mentiongraph {name}", "", *_command(name, command)]
     lines += ["## Exit codes", "", "| code | meaning |", "|---|---|"]
     lines += [f"| {code} | {_cell(meaning)} |" for code, meaning in EXIT_CODES.items()]
     return "\n".join(lines)

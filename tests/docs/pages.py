@@ -1,7 +1,7 @@
 """Pages of the documentation as programs: their shell blocks, run one after the other as a reader would.
 
-A fenced block is run by its language: `sh` has commands; `console` has commands behind `$ ` (`> ` continues one) and what
-they print. A `{code-block}` with a caption is a file of that name. Other blocks are not run. A MyST comment on the line
+A fenced block is run by its language: `sh` has commands; `console` has commands behind `$ ` (`> ` continues one) and
+what they print. A `{code-block}` with a caption is a file of that name. Other blocks are not run. A MyST comment on the line
 above a block says how it is run:
 
     % not run: REASON       not at all
@@ -244,7 +244,7 @@ class Shell:
         return [
             "/bin/bash",
             "-c",
-            f'if [ -e {state} ]; then . {state}; cd "$PWD"; fi\nset -eo pipefail\n'
+            f'if [ -e {state} ]; then . {state}; cd "$PWD"; fi\nset -aeo pipefail\n'
             f"trap 'code=$?; export -p > {state}; exit $code' EXIT\n{command}",
         ]
 
