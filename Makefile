@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 GUIDE  := app/http/openapi/guide
+DOCTREES := build/doctrees
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test docs lint format types imports sql-lint check bench chaos lock clean
@@ -29,8 +30,8 @@ test: $(VENV)/.dev ## Set everything up and pass the tests.
 
 docs: $(VENV)/.dev ## Build the guide that the API serves at /guide; a warning is an error.
 	rm -rf $(GUIDE)
-	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html --doctree-dir build/doctrees docs $(GUIDE)
-	rm -f $(GUIDE)/.buildinfo $(GUIDE)/objects.inv
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html --doctree-dir $(DOCTREES) docs $(GUIDE)
+	rm -rf $(GUIDE)/.buildinfo $(GUIDE)/objects.inv $(GUIDE)/_sources
 
 format: $(VENV)/.dev ## Format the code.
 	$(BIN)/ruff format .

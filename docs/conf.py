@@ -32,6 +32,7 @@ html_favicon = str(ROOT / "app/http/openapi/static/favicon.svg")
 html_static_path = ["static"]
 html_css_files = ["guide.css"]
 html_copy_source = False
+html_use_index = False
 html_show_sphinx = False
 html_theme_options = {"top_of_page_buttons": []}
 

@@ -49,17 +49,19 @@ def settings() -> str:
     """Every setting, in the groups and the order of app/settings.py."""
     hints = get_type_hints(Settings, include_extras=True)
     defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)}
+    texts = app_settings.environment(Settings())
     lines: list[str] = []
     group = None
     for name, hint in hints.items():
         metas = [meta for meta in hint.__metadata__ if isinstance(meta, msgspec.Meta)]
-        if (found := _group(metas)) != group:
+        if (found := _group(metas) or "All settings") != group:
             group = found
             lines += [f"## {group}", ""]
         description = next((meta.description for meta in metas if meta.description), "")
-        default = "the number of processors" if name in _PROCESSORS else _value(defaults[name])
+        variable = app_settings.PREFIX + name.upper()
+        default = "the number of processors" if name in _PROCESSORS else _default(defaults[name], texts[variable])
         facts = " ".join([f"Default: {default}.", *_bounds(metas)])
-        lines += [f"### {app_settings.PREFIX}{name.upper()}", "", _escaped(description), "", facts, ""]
+        lines += [f"### {variable}", "", _escaped(description), "", facts, ""]
     return "\n".join(lines)
 
 
@@ -81,15 +83,15 @@ def _bounds(metas: list[msgspec.Meta]) -> Iterator[str]:
             yield f"Pattern: {_code(meta.pattern)}."
 
 
-def _value(value: object) -> str:
-    """A default as the environment has it, with a size in the unit that people use."""
+def _default(value: object, text: str) -> str:
+    """A default as the environment has it (`text`), and a size in the unit that people use."""
     if isinstance(value, bool):
-        return _code(str(value).lower())
+        return _code(text.lower())
     if isinstance(value, int):
         for unit, name in _UNITS:
             if value >= unit and value % unit == 0:
-                return f"{_code(str(value))} ({value // unit} {name})"
-    return "empty" if value == "" else _code(f"{value:g}" if isinstance(value, float) else str(value))
+                return f"{_code(text)} ({value // unit} {name})"
+    return _code(text.removesuffix(".0") if isinstance(value, float) else text) or "empty"
 
 
 def commands() -> str:
@@ -135,11 +137,18 @@ def problems() -> str:
     lines: list[str] = []
     for kind in rows.values():
         title, _, more = inspect.cleandoc(kind.__doc__ or "").partition("\n")
-        prefix = errors.PROBLEM_TYPE_PREFIX
-        facts = f"Type {_code(prefix + kind.code)}. HTTP status {kind.status}. Exit code {kind.exit_code}."
-        lines += [f"## {kind.code}", "", _escaped(title), "", *([_escaped(more.strip()), ""] if more.strip() else [])]
+        facts = f"Type {_code(errors.PROBLEM_TYPE_PREFIX + kind.code)}. Exit code {kind.exit_code}."
+        if _is_answered(kind):
+            facts = f"HTTP status {kind.status}. {facts}"
+        lines += [f"## {kind.code}", "", _escaped(title), ""]
+        lines += [_escaped(more.strip()), ""] if more.strip() else []
         lines += [facts, ""]
     return "\n".join(lines)
+
+
+def _is_answered(kind: type[MentiongraphError]) -> bool:
+    """Whether the API can answer this; the command line has failures of its own."""
+    return kind.__module__ == errors.__name__ and str(getattr(kind, "where", "")) != "command line"
 
 
 def problem_codes() -> set[str]:
@@ -153,14 +162,16 @@ def _kinds() -> Iterator[type[MentiongraphError]]:
         kind = waiting.pop()
         waiting += kind.__subclasses__()
         # A class for several problems has no code of its own, or that of its parent.
-        if "code" in vars(kind) and isinstance(kind.code, str) and kind.__module__.split(".")[0] in {"app", "ops"}:
+        if "code" in vars(kind) and kind.__module__.split(".")[0] in {"app", "ops"}:
             yield kind
 
 
 def rejects() -> str:
     """Every reject code, in the order in which a row is checked."""
     lines = ["| code | meaning |", "|---|---|"]
-    lines += [f"| {_code(reason.value)} | {_cell(str(getattr(reason, 'description', '')))} |" for reason in Reason]
+    for reason in Reason:
+        meaning = str(getattr(reason, "description", "") or getattr(reason, "meaning", ""))
+        lines.append(f"| {_code(reason.value)} | {_cell(meaning)} |")
     return "\n".join(lines)
 
 

@@ -1,11 +1,12 @@
 """Pages of the documentation as programs: their shell blocks, run one after the other as a reader would.
 
 A fenced block is run by its language: `sh` has commands; `console` has commands behind `$ ` (`> ` continues one) and
-what they print. A `{code-block}` with a caption is a file of that name. Other blocks are not run. A MyST comment on the line
-above a block says how it is run:
+what they print. A `{code-block}` with a caption is a file of that name. Other blocks are not run. A MyST comment on
+the line above a block (in the README, which GitHub shows, an HTML comment) says how it is run:
 
     % not run: REASON       not at all
-    % background: TEXT      in the background, once its output has TEXT, until the end of the page
+    % background: TEXT      in the background until the end of the page; the page goes on once the output has TEXT
+    % after Ctrl-C          once what ran in the background was stopped
     % exits with N          not with 0; what is shown has standard error too
 
 In what is shown, `…` on a line of its own stands for any lines, and within a line for anything.
@@ -29,11 +30,13 @@ from typing import NamedTuple, Self
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from ops.directory import port_is_free
 from tests.conftest import until
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60
 SHELLS = {"sh", "bash", "console"}
+_MARK = re.compile(r"^(?:% |<!-- )(.+?)(?: -->)?$", re.MULTILINE)
 _CAPTION = re.compile(r"^:caption: (?P<name>\S+)\n+", re.MULTILINE)
 
 
@@ -64,28 +67,27 @@ class Mismatch(AssertionError):
 
 def blocks(page: Path) -> Iterator[Block]:
     """The fenced blocks of a page, with the marks above them."""
-    before: Token | None = None
+    above, end = "", 0
     for token in MarkdownIt().parse(page.read_text("utf-8")):
-        if token.type == "fence" and token.map is not None:
-            yield _block(page, token, before)
-        if token.type in {"inline", "fence"}:
-            before = token
+        if token.map is None:
+            continue
+        if token.type == "fence":
+            yield _block(page, token, _MARK.findall(above) if token.map[0] == end else [])
+        elif token.type in {"inline", "html_block"}:
+            above, end = (above if token.map[0] == end else "") + token.content, token.map[1]
 
 
-def _block(page: Path, token: Token, before: Token | None) -> Block:
+def _block(page: Path, token: Token, marks: list[str]) -> Block:
     assert token.map is not None
     directive, _, argument = token.info.strip().partition(" ")
     caption = _CAPTION.match(token.content) if directive == "{code-block}" else None
-    marked = before is not None and before.map is not None and before.map[1] == token.map[0]
-    lines = before.content.splitlines() if before is not None and marked and before.content.startswith("% ") else []
-    marks = dict(line.removeprefix("% ").partition(":")[::2] for line in lines)
     return Block(
         page,
         token.map[0] + 1,
         argument if directive == "{code-block}" else directive,
         token.content[caption.end() :] if caption else token.content,
         caption["name"] if caption else None,
-        {name.strip(): value.strip() for name, value in marks.items()},
+        {name.strip(): value.strip() for name, _, value in (mark.partition(":") for mark in marks)},
     )
 
 
@@ -165,19 +167,27 @@ class Shell:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def stop(self) -> None:
+        """Stop what runs in the background."""
         for process in self._background:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C in a terminal
-        for process in self._background:
-            process.wait(PATIENCE)
+        while self._background:
+            self._background.pop().wait(PATIENCE)
+        # `make` ends before the processes below it.
+        until(lambda: port_is_free("127.0.0.1", self.ports[8000]), within=PATIENCE, what="the API has ended")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
 
     def run(self, block: Block) -> None:
         """Do what a block says. Raises Mismatch if something else comes of it than the page says."""
         if "not run" in block.marks:
             return
+        if "after Ctrl-C" in block.marks:
+            self.stop()
         if block.caption and block.language not in SHELLS:
             (self.directory / block.caption).write_text(block.text, "utf-8")
         elif block.language in SHELLS:
@@ -214,7 +224,7 @@ class Shell:
 
     def start(self, command: str, awaited: str, where: str) -> str:
         """Run a command in the background until the end, and return what it printed once that has `awaited` in it."""
-        log = self._private / f"background-{len(self._background)}"
+        log = self._private / f"background-{len(list(self._private.iterdir()))}"
         with log.open("wb") as output:
             process = subprocess.Popen(
                 self._bash(f"exec {command.strip()}"),

@@ -65,7 +65,7 @@ def test_a_page_with_a_stack_of_its_own(page: Path, directory: Path) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("half", [0, 1])
 def test_the_pages_that_share_a_stack(directory: Path, half: int) -> None:
-    """One after the other, each with files and users of its own; in two halves, so that two processors share the work."""
+    """One after the other, each with files and users of its own; in two halves, which two processors share."""
     (api,) = free_ports(1)
     failures: list[str] = []
     with Shell(directory / "stack", {8000: api}, {}) as stack:
@@ -108,7 +108,7 @@ def test_no_block_is_left_out_silently() -> None:
 def test_every_block_says_what_it_is(page: Path) -> None:
     for block in blocks(page):
         assert block.language, f"{block}: a block of no language is neither run nor counted"
-        known = {"not run", "background"}
+        known = {"not run", "background", "after Ctrl-C"}
         assert all(mark in known or mark.startswith("exits with ") for mark in block.marks), (str(block), block.marks)
 
 
