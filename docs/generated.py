@@ -168,11 +168,17 @@ def _kinds() -> Iterator[type[MentiongraphError]]:
 
 def rejects() -> str:
     """Every reject code, in the order in which a row is checked."""
+    meanings = {reason: _meaning(reason) for reason in Reason}
+    if not any(meanings.values()):
+        return "\n".join(f"- {_code(reason.value)}" for reason in Reason)
     lines = ["| code | meaning |", "|---|---|"]
-    for reason in Reason:
-        meaning = str(getattr(reason, "description", "") or getattr(reason, "meaning", ""))
-        lines.append(f"| {_code(reason.value)} | {_cell(meaning)} |")
+    lines += [f"| {_code(reason.value)} | {_cell(meaning)} |" for reason, meaning in meanings.items()]
     return "\n".join(lines)
+
+
+def _meaning(reason: Reason) -> str:
+    """What a code says of itself, in whichever of its attributes."""
+    return str(getattr(reason, "description", "") or getattr(reason, "meaning", ""))
 
 
 def openapi() -> Schema:
@@ -186,7 +192,7 @@ def routes() -> str:
     document = openapi()
     described = {tag["name"]: tag.get("description", "") for tag in document.get("tags", [])}
     by_tag: dict[str, list[str]] = {tag: [] for tag in described}
-    for path, item in document["paths"].items():
+    for path, item in sorted(document["paths"].items(), key=lambda found: found[0].replace("_", "~")):
         for method in _METHODS:
             if method in item:
                 operation = item[method]
