@@ -50,6 +50,7 @@ def settings() -> str:
     hints = get_type_hints(Settings, include_extras=True)
     defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)}
     texts = app_settings.environment(Settings())
+    wanted = {getattr(row, "variable", ""): str(getattr(row, "wanted", "")) for row in app_settings.describe()}
     lines: list[str] = []
     group = None
     for name, hint in hints.items():
@@ -60,7 +61,8 @@ def settings() -> str:
         description = next((meta.description for meta in metas if meta.description), "")
         variable = app_settings.PREFIX + name.upper()
         default = "the number of processors" if name in _PROCESSORS else _default(defaults[name], texts[variable])
-        facts = " ".join([f"Default: {default}.", *_bounds(metas)])
+        values = [f"Value: {_escaped(wanted[variable])}."] if wanted.get(variable) else _bounds(metas)
+        facts = " ".join([f"Default: {default}.", *values])
         lines += [f"### {variable}", "", _escaped(description), "", facts, ""]
     return "\n".join(lines)
 
