@@ -14,7 +14,6 @@ In what is shown, `…` on a line of its own stands for any lines, and within a 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shlex
@@ -30,7 +29,6 @@ from typing import NamedTuple, Self
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from ops.directory import port_is_free
 from tests.conftest import until
 
 ROOT = Path(__file__).parents[2]
@@ -168,14 +166,14 @@ class Shell:
         return self
 
     def stop(self) -> None:
-        """Stop what runs in the background."""
+        """Stop what runs in the background, as Ctrl-C in a terminal does."""
         for process in self._background:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C in a terminal
+            os.killpg(process.pid, signal.SIGINT)
         while self._background:
-            self._background.pop().wait(PATIENCE)
-        # `make` ends before the processes below it.
-        until(lambda: port_is_free("127.0.0.1", self.ports[8000]), within=PATIENCE, what="the API has ended")
+            process = self._background.pop()
+            process.wait(PATIENCE)
+            # `make` ends before the process that it started.
+            until(lambda group=process.pid: _has_ended(group), within=PATIENCE, what=f"the end of {process.args}")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -243,6 +241,7 @@ class Shell:
         )
         printed = log.read_text("utf-8")
         if process.poll() is not None:
+            self._background.remove(process)
             raise Mismatch(f"{where}: {command}\nended with {process.returncode}\n{printed}")
         return printed
 
@@ -257,6 +256,15 @@ class Shell:
             f'if [ -e {state} ]; then . {state}; cd "$PWD"; fi\nset -aeo pipefail\n'
             f"trap 'code=$?; export -p > {state}; exit $code' EXIT\n{command}",
         ]
+
+
+def _has_ended(group: int) -> bool:
+    """Whether no process is left of a group."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 def _postgres() -> Path:

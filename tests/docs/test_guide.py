@@ -111,7 +111,7 @@ def _parameters() -> Iterator[str]:
             yield from (each["name"] for each in operation.get("parameters", []))
 
 
-@pytest.mark.parametrize("page", _everything())
+@pytest.mark.parametrize("page", ["settings", "cli", "problems", "rejects", "http"])
 def test_the_reference_has_everything(page: str) -> None:
     text = _reference(page)
     assert [name for name in _everything()[page] if name not in text] == []

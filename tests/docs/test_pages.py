@@ -55,6 +55,7 @@ def _follow(page: Path, shell: Shell) -> None:
 
 
 @pytest.mark.system
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("page", _pages("own"), ids=lambda page: page.stem)
 def test_a_page_with_a_stack_of_its_own(page: Path, directory: Path) -> None:
     (api,) = free_ports(1)
@@ -81,6 +82,7 @@ def test_the_pages_that_share_a_stack(directory: Path, half: int) -> None:
 
 
 @pytest.mark.system
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("page", _pages("servers"), ids=lambda page: page.stem)
 def test_a_page_over_servers_of_the_reader(page: Path, directory: Path, settings: Settings) -> None:
     """The page makes its own database; it names the servers by their usual ports."""
