@@ -2,9 +2,11 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+GUIDE  := app/http/openapi/guide
+DOCTREES := build/doctrees
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types imports sql-lint check bench chaos lock clean
+.PHONY: help demo test docs lint format types imports sql-lint check bench chaos lock clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +31,11 @@ demo: $(VENV)/.run ## Start everything, upload the sample, show the graph (EXIT=
 
 test: $(VENV)/.dev ## Set everything up and pass the tests.
 	$(BIN)/python -m pytest $(ARGS)
+
+docs: $(VENV)/.dev ## Build the guide that the API serves at /guide; a warning is an error.
+	rm -rf $(GUIDE)
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html --doctree-dir $(DOCTREES) docs $(GUIDE)
+	rm -rf $(GUIDE)/.buildinfo $(GUIDE)/objects.inv $(GUIDE)/_sources
 
 format: $(VENV)/.dev ## Format the code.
 	$(BIN)/ruff format .
@@ -62,7 +69,7 @@ lock: ## Pin the dependencies with hashes (needs uv).
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --constraint requirements.lock --group pyproject.toml:dev -o requirements-dev.lock
 
 clean: ## Remove the environment and what the demo left.
-	rm -rf $(VENV) .mentiongraph .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) $(GUIDE) .mentiongraph .pytest_cache .ruff_cache .hypothesis build dist
 
 .PHONY: notice release-check
 notice: $(VENV)/.dev ## Write NOTICE anew, from what is installed.

@@ -1,0 +1,288 @@
+"""The parts of the reference that are made from the code: settings, commands, problems, rejects and routes.
+
+A page of docs/reference has a line `% generated: settings` where the text of `settings` below belongs. Each function
+returns Markdown (MyST). The functions read whatever the code defines, so a new setting or route needs no edit here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from textwrap import dedent
+from typing import Any, get_type_hints
+
+import click
+import msgspec
+
+from app import errors
+from app import settings as app_settings
+from app.errors import MentiongraphError
+from app.http.asgi import create_app
+from app.posts.screening import Reason
+from app.settings import Settings
+from ops.cli import COMMANDS, EXIT_CODES, SECTIONS, main
+
+Schema = dict[str, Any]
+
+_PLACE = re.compile(r"^% generated: (\w+)$", re.MULTILINE)
+_METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
+_BOUNDS = {
+    "ge": "at least",
+    "gt": "more than",
+    "le": "at most",
+    "lt": "less than",
+    "min_length": "characters, at least:",
+}
+_PROCESSORS = ("worker_processes",)
+"""Settings whose default depends on the machine that reads it."""
+_UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+
+
+def filled(page: str) -> str:
+    """The text of a page, with each generated part in its place."""
+    return _PLACE.sub(lambda place: PARTS[place[1]](), page)
+
+
+def settings() -> str:
+    """Every setting, in the groups and the order of app/settings.py."""
+    hints = get_type_hints(Settings, include_extras=True)
+    defaults = {field.name: field.default for field in msgspec.structs.fields(Settings)}
+    texts = app_settings.environment(Settings())
+    wanted = {getattr(row, "variable", ""): str(getattr(row, "wanted", "")) for row in app_settings.describe()}
+    lines: list[str] = []
+    group = None
+    for name, hint in hints.items():
+        metas = [meta for meta in hint.__metadata__ if isinstance(meta, msgspec.Meta)]
+        if (found := _group(metas) or "All settings") != group:
+            group = found
+            lines += [f"## {group}", ""]
+        description = next((meta.description for meta in metas if meta.description), "")
+        variable = app_settings.PREFIX + name.upper()
+        default = "the number of processors" if name in _PROCESSORS else _default(defaults[name], texts[variable])
+        values = [f"Value: {_escaped(wanted[variable])}."] if wanted.get(variable) else _bounds(metas)
+        facts = " ".join([f"Default: {default}.", *values])
+        lines += [f"### {variable}", "", _escaped(description), "", facts, ""]
+    return "\n".join(lines)
+
+
+def _group(metas: list[msgspec.Meta]) -> str | None:
+    """The group that a setting's annotation names, if it names one."""
+    for meta in metas:
+        group = {**(meta.extra_json_schema or {}), **(meta.extra or {})}.get("group") or meta.title
+        if group:
+            return str(getattr(group, "value", group))
+    return None
+
+
+def _bounds(metas: list[msgspec.Meta]) -> Iterator[str]:
+    for meta in metas:
+        for name, text in _BOUNDS.items():
+            if (bound := getattr(meta, name)) is not None:
+                yield f"{text.capitalize()} {bound:g}."
+        if meta.pattern:
+            yield f"Pattern: {_code(meta.pattern)}."
+
+
+def _default(value: object, text: str) -> str:
+    """A default as the environment has it (`text`), and a size in the unit that people use."""
+    if isinstance(value, bool):
+        return _code(text.lower())
+    if isinstance(value, int):
+        for unit, name in _UNITS:
+            if value >= unit and value % unit == 0:
+                return f"{_code(text)} ({value // unit} {name})"
+    return _code(text.removesuffix(".0") if isinstance(value, float) else text) or "empty"
+
+
+def commands() -> str:
+    """Every command with its help and its options, and the exit codes."""
+    lines: list[str] = []
+    for title, section in SECTIONS.items():
+        lines += [f"## {title}", ""]
+        for name in section:
+            command = main.get_command(click.Context(main), name)
+            if command is not None:
+                lines += [f"### mentiongraph {name}", "", *_command(name, command)]
+    lines += ["## Exit codes", "", "| code | meaning |", "|---|---|"]
+    lines += [f"| {code} | {_cell(meaning)} |" for code, meaning in EXIT_CODES.items()]
+    return "\n".join(lines)
+
+
+def _command(name: str, command: click.Command) -> Iterator[str]:
+    context = click.Context(command, info_name=f"mentiongraph {name}")
+    yield from ["```text", " ".join([f"mentiongraph {name}", *command.collect_usage_pieces(context)]), "```", ""]
+    yield from _paragraphs(inspect.cleandoc(command.help or ""))
+    records = [record for param in command.get_params(context) if (record := param.get_help_record(context))]
+    if records:
+        yield from ["| option | meaning |", "|---|---|"]
+        yield from (f"| {_code(option)} | {_cell(meaning)} |" for option, meaning in records)
+        yield ""
+
+
+def _paragraphs(help_text: str) -> Iterator[str]:
+    r"""The help of a command: paragraphs that click leaves as they are (they begin with `\b`) become blocks."""
+    for paragraph in help_text.split("\n\n"):
+        if paragraph.startswith("\b"):
+            head, _, rest = paragraph.removeprefix("\b").strip("\n").partition("\n")
+            yield from [_escaped(head), "", "```text", dedent(rest), "```", ""]
+        else:
+            yield from [_escaped(paragraph), ""]
+
+
+def problems() -> str:
+    """Every problem that has a name, with its HTTP status and the exit code of a command that meets it."""
+    for entry in COMMANDS.values():  # the modules that name problems of their own
+        importlib.import_module(f"ops.cli.{entry.module}")
+    rows = {(kind.code, kind.status, kind.exit_code): kind for kind in sorted(_kinds(), key=lambda kind: kind.code)}
+    lines: list[str] = []
+    for kind in rows.values():
+        title, _, more = inspect.cleandoc(kind.__doc__ or "").partition("\n")
+        facts = f"Type {_code(errors.PROBLEM_TYPE_PREFIX + kind.code)}. Exit code {kind.exit_code}."
+        if _is_answered(kind):
+            facts = f"HTTP status {kind.status}. {facts}"
+        lines += [f"## {kind.code}", "", _escaped(title), ""]
+        lines += [_escaped(more.strip()), ""] if more.strip() else []
+        lines += [facts, ""]
+    return "\n".join(lines)
+
+
+def _is_answered(kind: type[MentiongraphError]) -> bool:
+    """Whether the API can answer this; the command line has failures of its own."""
+    return kind.__module__ == errors.__name__ and str(getattr(kind, "where", "")) != "command line"
+
+
+def problem_codes() -> set[str]:
+    """The codes of all problems."""
+    return {kind.code for kind in _kinds()}
+
+
+def _kinds() -> Iterator[type[MentiongraphError]]:
+    waiting: list[type[MentiongraphError]] = [MentiongraphError]
+    while waiting:
+        kind = waiting.pop()
+        waiting += kind.__subclasses__()
+        # A class for several problems has no code of its own, or that of its parent.
+        if "code" in vars(kind) and kind.__module__.split(".")[0] in {"app", "ops"}:
+            yield kind
+
+
+def rejects() -> str:
+    """Every reject code, in the order in which a row is checked."""
+    meanings = {reason: _meaning(reason) for reason in Reason}
+    if not any(meanings.values()):
+        return "\n".join(f"- {_code(reason.value)}" for reason in Reason)
+    lines = ["| code | meaning |", "|---|---|"]
+    lines += [f"| {_code(reason.value)} | {_cell(meaning)} |" for reason, meaning in meanings.items()]
+    return "\n".join(lines)
+
+
+def _meaning(reason: Reason) -> str:
+    """What a code says of itself, in whichever of its attributes."""
+    return str(getattr(reason, "description", "") or getattr(reason, "meaning", ""))
+
+
+def openapi() -> Schema:
+    """The OpenAPI document, as the API serves it at /doc/openapi.json."""
+    document: Schema = create_app(Settings()).openapi_schema.to_schema()
+    return document
+
+
+def routes() -> str:
+    """Every route, by tag, with its parameters and answers."""
+    document = openapi()
+    described = {tag["name"]: tag.get("description", "") for tag in document.get("tags", [])}
+    by_tag: dict[str, list[str]] = {tag: [] for tag in described}
+    for path, item in sorted(document["paths"].items(), key=lambda found: found[0].replace("_", "~")):
+        for method in _METHODS:
+            if method in item:
+                operation = item[method]
+                tag = next(iter(operation.get("tags", [])), "other")
+                by_tag.setdefault(tag, []).extend(_operation(document, f"{method.upper()} {path}", operation))
+    lines: list[str] = []
+    for tag, operations in by_tag.items():
+        if operations:
+            lines += [f"## {tag.capitalize()}", "", _escaped(described.get(tag, "")), "", *operations]
+    return "\n".join(lines)
+
+
+def _operation(document: Schema, name: str, operation: Schema) -> Iterator[str]:
+    yield from [f"### {name}", "", _escaped(operation.get("summary", "")), ""]
+    if description := operation.get("description"):
+        yield from [_escaped(description), ""]
+    if parameters := [_resolved(document, each) for each in operation.get("parameters", [])]:
+        yield from ["| parameter | in | value | meaning |", "|---|---|---|---|"]
+        for each in parameters:
+            needed = " (required)" if each.get("required") and each["in"] != "path" else ""
+            value = _cell(_type(document, each.get("schema", {})))
+            yield f"| {_code(each['name'])} | {each['in']}{needed} | {value} | {_cell(each.get('description', ''))} |"
+        yield ""
+    if body := operation.get("requestBody"):
+        yield from [f"Body: {', '.join(_code(kind) for kind in body.get('content', {}))}.", ""]
+    yield from ["| answer | content | meaning |", "|---|---|---|"]
+    for status, answer in operation.get("responses", {}).items():
+        found = _resolved(document, answer)
+        content = ", ".join(_code(kind) for kind in found.get("content", {}))
+        yield f"| {status} | {content} | {_cell(found.get('description', ''))} |"
+    yield ""
+
+
+def _resolved(document: Schema, found: Schema) -> Schema:
+    """What a reference stands for."""
+    if "$ref" not in found:
+        return found
+    target: Schema = document
+    for step in found["$ref"].removeprefix("#/").split("/"):
+        target = target[step]
+    return target
+
+
+def _type(document: Schema, schema: Schema) -> str:
+    """The values that a schema allows, in few words."""
+    schema = _resolved(document, schema)
+    if alternatives := schema.get("oneOf") or schema.get("anyOf") or schema.get("allOf"):
+        return ", or ".join(_type(document, each) for each in alternatives if each.get("type") != "null")
+    words = [" | ".join(_code(str(each)) for each in schema["enum"])] if "enum" in schema else [_named(schema)]
+    if "items" in schema:
+        words.append(f"of {_type(document, schema['items'])}")
+    words += [f"{text} {schema[key]:g}" for key, text in (("minimum", "from"), ("maximum", "to")) if key in schema]
+    if (default := schema.get("default")) is not None:
+        words.append(f"(default {_code(str(default).lower() if isinstance(default, bool) else str(default))})")
+    return " ".join(words)
+
+
+def _named(schema: Schema) -> str:
+    kind = schema.get("type", "any")
+    return str(schema.get("format") or (kind if isinstance(kind, str) else " | ".join(kind)))
+
+
+def _code(text: str) -> str:
+    """Text as code in a line or a cell."""
+    return f"`{text}`".replace("|", "\\|") if text else ""
+
+
+def _escaped(text: str) -> str:
+    """Plain text as Markdown: what stands between backticks is code, and nothing else is markup."""
+    parts = text.split("`")
+    return "`".join(
+        part if odd % 2 else re.sub(r"([\\*_<>\[\]|{}#$])", r"\\\1", part) for odd, part in enumerate(parts)
+    )
+
+
+def _cell(text: str) -> str:
+    """Plain text, or text with code between backticks, in a cell of a table."""
+    parts = " ".join(text.split()).split("`")
+    return "`".join(
+        part.replace("\\|", "|").replace("|", "\\|") if odd % 2 else re.sub(r"([\\*_<>\[\]|{}#$])", r"\\\1", part)
+        for odd, part in enumerate(parts)
+    )
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "settings": settings,
+    "commands": commands,
+    "problems": problems,
+    "rejects": rejects,
+    "routes": routes,
+}
