@@ -6,7 +6,7 @@
     python -m ops.bench flow --rows 5000000 --edges 5000000
     python -m ops.bench growth --growth-edges 50000000 --disk-gib 60
 
-Modes: flow (end to end, beside the limit and the reference), stages, latency, priority, memory, reads, decay, growth,
+Modes: flow (end to end, beside the limit and the reference), stages, latency, memory, reads, decay, growth,
 idle. The modes before growth share one graph, in this order. At the end the audit runs, and a sample of the graph is
 compared with the oracle. The exit code is 1 if something differs. Machines are noisy: compare the ratios.
 """
@@ -15,25 +15,24 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
-from ops.bench import beside, database, decaying, flow, growth, idle, reads, stages
+from ops.bench import ageing, beside, database, flow, idle, reads, stages
 from ops.bench.plan import DEFAULT, FULL, MODES, QUICK, SHAPES, Plan, numbers
 from ops.bench.report import Report, Section, Verdict, command_line, machine
-from ops.bench.service import Service, fresh, running, say
+from ops.bench.service import Service, running
 
 SERVED: dict[str, Callable[[Service, Plan], Section]] = {
     "flow": flow.measure,
     "stages": stages.measure,
     "latency": beside.latency,
-    "priority": beside.priority,
     "memory": beside.memory,
     "reads": reads.measure,
-    "decay": decaying.measure,
-    "growth": growth.measure,
+    "decay": ageing.decays,
+    "growth": ageing.growth,
 }
 """Modes over a running service, in their order. Decay brings instants forward, so it stands last of those that share a
 graph; growth begins with an empty one."""
@@ -43,29 +42,16 @@ def measure(plan: Plan, command: str, directory: Path | None = None) -> Report:
     """Everything that the plan asks for. Databases and files are in `directory` meanwhile."""
     sections, verdicts, version = list[Section](), list[Verdict](), "not asked"
     wanted = [mode for mode in SERVED if mode in plan.modes]
-    shared, own = [mode for mode in wanted if mode != "growth"], [mode for mode in wanted if mode == "growth"]
-    for modes, edges in ((shared, plan.edges), (own, 0)):
-        if modes:
+    for own, edges in ((False, plan.edges), (True, 0)):
+        if modes := [mode for mode in wanted if (mode == "growth") is own]:
             with running(plan, directory) as service:
                 version = database.row(service.conn, "version")["version"]
                 service.preload(edges)
-                sections += work(service, plan, modes)
-                say("— audit, and a sample against the oracle")
+                sections += [SERVED[mode](service, plan) for mode in modes]
                 verdicts.append(service.verdict())
     if "idle" in plan.modes:
-        say("— idle")
-        with fresh(directory) as place:
-            sections.append(idle.measure(place, plan))
+        sections.append(idle.measure(plan, directory))
     return Report(command, machine(version), sections, verdicts)
-
-
-def work(service: Service, plan: Plan, modes: Iterable[str]) -> list[Section]:
-    """Some modes, one after another over the same graph."""
-    sections = list[Section]()
-    for mode in modes:
-        say(f"— {mode}")
-        sections.append(SERVED[mode](service, plan))
-    return sections
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

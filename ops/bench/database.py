@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, LiteralString, cast
 from urllib.parse import urlsplit
 
-import psycopg
 from psycopg import sql
 
 from app.store.postgres import Connection, rows
@@ -19,16 +18,13 @@ HERE = Path(__file__).with_name("sql")
 
 @cache
 def query(name: str) -> LiteralString:
-    """The text of sql/<name>.sql."""
-    # As in the package `sql`: the text is a file of this package.
+    """The text of sql/<name>.sql, a file of this package."""
     return cast("LiteralString", (HERE / f"{name}.sql").read_text(encoding="utf-8"))
 
 
 def run(conn: Connection, name: str) -> None:
-    """Each statement of a file in turn, in a transaction of its own."""
-    for statement in query(name).split(";"):
-        if statement.strip():
-            conn.execute(statement)
+    """The statements of a file, in one transaction."""
+    conn.execute(query(name))
 
 
 def rows_of(conn: Connection, name: str, **params: object) -> list[dict[str, Any]]:
@@ -45,14 +41,6 @@ def row(conn: Connection, name: str, **params: object) -> dict[str, Any]:
 def edge_count(conn: Connection) -> int:
     """Edges in the graph, exactly; reads an index."""
     return row(conn, "edge_count")["edges"]
-
-
-def depth(conn: Connection) -> str:
-    """Levels of the B-trees above their leaves, primary key/by target; empty if PostgreSQL has no pageinspect."""
-    with suppress(psycopg.Error):
-        conn.execute(query("pageinspect"))
-        return "{primary_key}/{by_target}".format(**row(conn, "depth"))
-    return ""
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from itertools import groupby
 from statistics import median
 
 import msgspec
@@ -12,17 +13,15 @@ from app.graph.deltas import sum_by_edge, unpack
 from app.graph.edges import merge_arrays
 from app.graph.parameters import read_parameters
 from app.store.postgres import Connection, execute
-from ops.bench import chart, database, reference
+from ops.bench import database, reference
 from ops.bench.plan import Plan
-from ops.bench.report import Section, Table, mebi, spread
+from ops.bench.report import Section, Table, bars, mebi, spread
 from ops.bench.service import Measured, Service, say
 
 PEAK = 143_199
 """Posts in the busiest second of the largest mention network."""
 MULTILINE_SHARE = 8
 """Rows of `multiline` are so many times as long as the others'."""
-
-
 PARTS, AT_ONCE = 16, 500_000
 """Parts in which the limit's table is loaded, each sorted; edges sent at once."""
 
@@ -48,11 +47,12 @@ class Run(msgspec.Struct, frozen=True):
         return self.limit_seconds / self.measured.upload.applied
 
     def times(self, other: float | None) -> float | None:
-        return self.rate / other if other else None
+        return other and self.rate / other
 
 
 def measure(service: Service, plan: Plan) -> Section:
     """Every workload, `runs` times, each time with other rows into a graph that keeps growing."""
+    say("— flow")
     limit = Limit(service.conn)
     database.run(service.conn, "reference_begin")
     runs: list[Run] = []
@@ -63,13 +63,9 @@ def measure(service: Service, plan: Plan) -> Section:
     same = limit.holds_the_same()
     sizes, edges = database.row(service.conn, "sizes"), database.edge_count(service.conn)
     database.run(service.conn, "drop")
-    facts = {"runs": msgspec.to_builtins(runs), "limit_holds_the_same": same, "sizes": sizes, "edges": edges}
-    tables = [
-        _table("Rates: median (least to most)", RATES, runs, _rates),
-        _table("Costs", COSTS, runs, _costs),
-        *_by_role(runs),
-        _disk(sizes, edges),
-    ]
+    facts = {"runs": runs, "limit_holds_the_same": same, "sizes": sizes, "edges": edges}
+    rates, costs = _table("Rates: median (least to most)", RATES, runs, _rates), _table("Costs", COSTS, runs, _costs)
+    tables = [rates, costs, *_by_role(runs), _disk(sizes, edges)]
     return Section("flow", "End to end", facts, tables, passed=same, charts=[("flow.svg", _chart(runs))])
 
 
@@ -81,20 +77,21 @@ def _run(service: Service, plan: Plan, limit: Limit, workload: str, turn: int) -
     before = database.edge_count(service.conn)
     database.run(service.conn, "checkpoint")  # as before the limit
     measured = service.measure(workload, rows, plan.seed + turn)
-    rates: list[float | None] = [None, None]
-    if first and (rows := min(plan.reference_rows, rows)):
-        for place, (by, seed) in enumerate(((reference.with_sqlalchemy, 500), (reference.by_hand, 600))):
-            with service.made(workload, rows, plan.seed + seed + turn) as made:
-                processes = service.settings.worker_processes
-                rates[place] = reference.rate(by, service.settings.database_url, made.path, rows, processes)
+    url, processes = service.settings.database_url, service.settings.worker_processes
+
+    def rate(by: reference.Apply, seed: int) -> float | None:
+        if not (few := min(plan.reference_rows, rows) if first else 0):
+            return None
+        with service.made(workload, few, plan.seed + seed + turn) as made:
+            return reference.rate(by, url, made.path, few, processes)
+
+    rates = rate(reference.with_sqlalchemy, 500), rate(reference.by_hand, 600)
     return Run(workload, before, measured, *limit.apply(measured.upload.id), *rates)
 
 
 def _by_workload(runs: Iterable[Run]) -> dict[str, list[Run]]:
-    found: dict[str, list[Run]] = {}
-    for run in runs:
-        found.setdefault(run.workload, []).append(run)
-    return found
+    """Runs of one workload stand together."""
+    return {name: list(those) for name, those in groupby(runs, key=lambda run: run.workload)}
 
 
 def _table(caption: str, titles: str, runs: Iterable[Run], row: Callable[[list[Run]], Iterable[str]]) -> Table:
@@ -148,12 +145,8 @@ def _by_role(runs: list[Run]) -> list[Table]:
             peak = max(run.measured.peak.get(role, 0.0) for run in those)
             yield f"{mebi(peak)} ({mebi(max(run.measured.together.get(role, 0.0) for run in those))})"
 
-    return [
-        _table("CPU seconds per million rows, by process", " | ".join(roles), runs, cpu),
-        _table(
-            "Peak memory, MiB: largest process (all of the role, shared pages once)", " | ".join(roles), runs, memory
-        ),
-    ]
+    titles, peak = " | ".join(roles), "Peak memory, MiB: largest process (all of the role, shared pages once)"
+    return [_table("CPU seconds per million rows, by process", titles, runs, cpu), _table(peak, titles, runs, memory)]
 
 
 def _disk(sizes: dict[str, int], edges: int) -> Table:
@@ -172,7 +165,7 @@ def _chart(runs: list[Run]) -> str:
     drawn["the reference"] = [run.reference_rate for run in runs if run.reference_rate]
     drawn["record peak of posts"] = [PEAK]
     shown = {label: rates for label, rates in drawn.items() if rates}
-    return chart.bars("Posts a second, from HTTP to the merged graph", shown)
+    return bars("Posts a second, from HTTP to the merged graph", shown)
 
 
 class Limit:

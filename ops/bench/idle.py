@@ -19,37 +19,35 @@ from ops import processes
 from ops.bench import procs
 from ops.bench.plan import Plan
 from ops.bench.report import Section, Table, mebi, spread
-from ops.bench.service import UploadFailed, say
+from ops.bench.service import UploadFailed, fresh, say
 from ops.checkup import api_answers
 from ops.embedded.children import free_ports
 
-POLL_SECONDS = 0.02
-PATIENCE = 120.0
+POLL_SECONDS, PATIENCE = 0.02, 120.0
 
 
-def measure(directory: Path, plan: Plan) -> Section:
+def measure(plan: Plan, parent: Path | None) -> Section:
     """Seconds until /health/ready answers: a first start, then warm ones; then memory and CPU at rest."""
-    say("starting `mentiongraph up` …")
-    with _up(directory / "idle", plan) as (first, _):
-        pass
-    warm: list[float] = []
-    for _ in range(max(0, plan.runs - 1)):
-        with _up(directory / "idle", plan) as (seconds, _):
-            warm.append(seconds)
-    with _up(directory / "idle", plan) as (seconds, root):
-        warm.append(seconds)
-        time.sleep(plan.idle_seconds / 2)
-        before, began = procs.by_role(root, procs.seconds), time.perf_counter()
-        time.sleep(plan.idle_seconds / 2)
-        used, took = procs.spent(before, procs.by_role(root, procs.seconds)), time.perf_counter() - began
-        sizes = procs.by_role(root, procs.pss)
+    say("— idle: starting `mentiongraph up` …")
+    with fresh(parent) as directory:
+        starts = list[float]()
+        for _ in range(max(1, plan.runs)):
+            with _up(directory / "idle", plan) as (seconds, _):
+                starts.append(seconds)
+        with _up(directory / "idle", plan) as (seconds, root):
+            first, *warm = *starts, seconds
+            time.sleep(plan.idle_seconds / 2)
+            before, began = procs.by_role(root, procs.seconds), time.perf_counter()
+            time.sleep(plan.idle_seconds / 2)
+            used, took = procs.spent(before, procs.by_role(root, procs.seconds)), time.perf_counter() - began
+            sizes = procs.by_role(root, procs.pss)
     shares = {role: used.get(role, 0.0) / took for role in sizes}
     facts = {"first": first, "warm": warm, "resident": sizes, "cpu_share": shares}
-    starts = [("first, with a new cluster", f"{first:.2f}"), ("warm", spread(warm, digits=2))]
+    until_ready = [("first, with a new cluster", f"{first:.2f}"), ("warm", spread(warm, digits=2))]
     rest = [(role, mebi(size), f"{shares[role]:.1%}") for role, size in sizes.items()]
     rest.append(("in all", mebi(sum(sizes.values())), f"{sum(shares.values()):.1%}"))
     tables = [
-        Table("Seconds until it is ready: median (least to most)", "start | s", starts),
+        Table("Seconds until it is ready: median (least to most)", "start | s", until_ready),
         Table("At rest (memory: PSS, what is shared counted once)", "process | MiB | of one core", rest),
     ]
     return Section("idle", f"Start-up and idle ({median(warm):.1f} s)", facts, tables)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, get_args, get_origin
 
-import msgspec
-from msgspec import Meta
+from msgspec import Meta, Struct, structs
 
 SHAPES = ("mixed", "pairs", "tail", "celebrity", "retweets", "multiline")
-MODES = ("flow", "stages", "latency", "priority", "memory", "reads", "decay", "growth", "idle")
+MODES = ("flow", "stages", "latency", "memory", "reads", "decay", "growth", "idle")
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+class Plan(Struct, frozen=True, kw_only=True):
     """What a run measures, and how much of it. The descriptions are the help of the options."""
 
     modes: tuple[str, ...] = ("flow", "stages", "idle")
@@ -25,7 +24,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     stream_bytes: Annotated[int, Meta(description="bytes of the body in `memory`")] = 2 << 30
     calm_uploads: Annotated[int, Meta(description="short uploads on a calm machine, in `latency`")] = 50
     short_uploads: Annotated[int, Meta(description="short uploads beside a big one at most, in `latency`")] = 400
-    urgent_rows: Annotated[int, Meta(description="rows of the urgent upload in `priority`")] = 8_000
     growth_edges: Annotated[int, Meta(description="edges at which `growth` ends")] = 10_000_000
     growth_step: Annotated[int, Meta(description="rows of each upload in `growth`")] = 1_000_000
     disk_gib: Annotated[float, Meta(description="GiB that `growth` may use")] = 40
@@ -48,7 +46,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 def numbers() -> dict[str, tuple[Any, str]]:
     """The sizes that are one number: the type and the description of each."""
-    fields = {field.name: field.type for field in msgspec.structs.fields(Plan)}
+    fields = {field.name: field.type for field in structs.fields(Plan)}
     found = {name: get_args(kind) for name, kind in fields.items() if get_origin(kind) is Annotated}
     return {name: (kind, str(meta.description)) for name, (kind, meta) in found.items()}
 

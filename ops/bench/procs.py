@@ -105,9 +105,3 @@ def sampled(read: Callable[[], Figures], *, every: float) -> Generator[list[tupl
     finally:
         over.set()
         thread.join()
-
-
-def most(readings: list[tuple[float, Figures]]) -> Figures:
-    """The largest reading of each role."""
-    roles = sorted({role for _, reading in readings for role in reading})
-    return {role: max(reading.get(role, 0.0) for _, reading in readings) for role in roles}

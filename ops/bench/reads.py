@@ -14,10 +14,9 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from itertools import cycle, islice
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
@@ -31,10 +30,9 @@ from ops.bench import database, procs
 from ops.bench.plan import Plan
 from ops.bench.procs import Figures
 from ops.bench.report import Section, Table, percentile
-from ops.bench.service import DONE, POLL_SECONDS, Service, UploadFailed, say, until, upload_file
+from ops.bench.service import POLL_SECONDS, Service, say, until, upload_file
 from ops.checkup import api_answers
 from ops.embedded.children import Child, free_ports
-from ops.workloads.workload import Workload
 
 ROWS = {"none": 0, "one": 1_000, "full": 500_000}
 """Of each upload beside the reads, by load: none; a client that sends one when the last is applied; all that the
@@ -56,21 +54,7 @@ WARMINGS = 3
 """Times that everything is asked for at most, until it was within one minute."""
 
 TITLES = "question | asked | p50 | p99 | aim | asked, cache warm | p50 | p99 | hits"
-
-
-class Job(msgspec.Struct, frozen=True):
-    """`connections` ask for paths drawn at random, each one at a time, for so many seconds and `least` answers; or,
-    where `all` is set, for each path once."""
-
-    ports: list[int]
-    paths: list[str]
-    connections: int
-    seconds: float = 0.0
-    least: int = 1
-    all: bool = False
-
-
-Ask = Callable[[Job], Figures]
+Ask = Callable[..., Figures]
 
 
 class Point(NamedTuple):
@@ -92,22 +76,27 @@ class Point(NamedTuple):
 
 def measure(service: Service, plan: Plan) -> Section:
     """Every kind of question under every load, then all of them as fast as two processes answer."""
+    say("— reads")
     service.preload(plan.read_edges)
     edges = database.edge_count(service.conn)
     points, tables = list[Point](), list[Table]()
     with _apis(service) as (without, beside), ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as client:
 
-        def ask(job: Job) -> Figures:
-            return client.submit(read, job).result()
+        def ask(*job: object) -> Figures:
+            return client.submit(read, *job).result()  # pyright: ignore[reportArgumentType]
 
-        cached = [service.settings.port, beside]
-        asked = questions(service, plan, edges)
+        cached, asked = [service.settings.port, beside], questions(service, plan, edges)
         for paths in asked.values():  # PostgreSQL's first look at a page is of another kind than later ones
-            ask(_once([without[0]], paths, FEW))
+            ask(without[:1], paths, FEW)
         for load in plan.read_loads:
             say(f"{len(asked)} kinds of questions over {edges:,} edges, write load: {load} …")
+            found = list[Point]()
             with _writing(service, plan, load) as written:
-                found = [Point(name, load, *_point(ask, asked[name], without, cached, plan)) for name in asked]
+                for name, paths in asked.items():
+                    worked_out = ask(without[:1], paths, 1, plan.read_seconds, plan.read_least)
+                    ask(cached[:1], paths, FEW)
+                    warm = ask(cached[:1], paths, 1, plan.read_seconds, plan.read_least)
+                    found.append(Point(name, load, worked_out, warm))
             at = f", beside {written['rows'] / written['seconds']:,.0f} rows/s of uploads" if written else ""
             what = f"over {edges:,} edges, one at a time; write load: {load}{at}"
             rows = [each.row() for each in found]
@@ -120,61 +109,42 @@ def measure(service: Service, plan: Plan) -> Section:
         say(f"reads a second over {CONNECTIONS} connections …")
         fast = {"cache off": _fast(service, ask, without, mixed, plan)}
         fast["cache warm"] = _fast(service, ask, cached, mixed, plan)
-    facts = {"edges": edges, "points": points, "throughput": fast}
     figures = [*fast.values(), *(each for point in points for each in (point.worked_out, point.cached))]
+    facts = {"edges": edges, "points": points, "throughput": fast}
     passed = not any(each["failed"] for each in figures)
     return Section("reads", "Reads", facts, [*tables, _throughput(fast)], passed=passed)
 
 
 def _throughput(fast: dict[str, Figures]) -> Table:
-    rows = [
-        (
-            name,
-            f"{figures['rate']:,.0f}",
-            f"{figures['rate'] / fast['cache off']['rate']:.1f}",
-            *(f"{figures[name]:.1f}" for name in ("p50", "p99")),
-            f"{figures['hit_rate']:.1%}",
-            *(f"{figures.get(f'cores {role}', 0.0):.2f}" for role in ("api", "postgres", "valkey", "client")),
-        )
-        for name, figures in fast.items()
-    ]
+    def row(name: str, figures: Figures) -> tuple[str, ...]:
+        cores = (f"{figures.get(f'cores {role}', 0.0):.2f}" for role in ("api", "postgres", "valkey", "client"))
+        gain, latencies = figures["rate"] / fast["cache off"]["rate"], (f"{figures[p]:.1f}" for p in ("p50", "p99"))
+        return (name, f"{figures['rate']:,.0f}", f"{gain:.1f}", *latencies, f"{figures['hit_rate']:.1%}", *cores)
+
     titles = " | reads/s | gain | p50 ms | p99 ms | hits | cores: API | PostgreSQL | Valkey | client"
-    aim = f"to be reached: {READS:,} reads/s with the cache warm"
-    return Table(f"All kinds mixed, {CONNECTIONS} connections, two processes of the API; {aim}", titles, rows)
-
-
-def _once(ports: list[int], paths: Iterable[str], connections: int) -> Job:
-    """Each of these questions once."""
-    return Job(ports, sorted(set(paths)), connections, all=True)
-
-
-def _point(ask: Ask, paths: list[str], without: list[int], cached: list[int], plan: Plan) -> tuple[Figures, Figures]:
-    """Figures of worked out answers, then from a cache that has every answer."""
-    job = Job(without[:1], paths, 1, plan.read_seconds, least=plan.read_least)
-    worked_out = ask(job)
-    ask(_once(cached[:1], paths, FEW))
-    return worked_out, ask(msgspec.structs.replace(job, ports=cached[:1]))
+    caption = f"All kinds mixed, {CONNECTIONS} connections, two processes of the API"
+    caption += f"; to be reached: {READS:,} reads/s with the cache warm"
+    return Table(caption, titles, [row(*each) for each in fast.items()])
 
 
 def _fast(service: Service, ask: Ask, ports: list[int], paths: list[str], plan: Plan) -> Figures:
     """Figures of reads as fast as they go, and the processors that each role used meanwhile."""
-    everything = _once(ports, paths, CONNECTIONS)
-    job = Job(ports, paths, CONNECTIONS, 2 * plan.read_seconds, least=plan.read_least)
+    seconds = 2 * plan.read_seconds
     for _ in range(WARMINGS):
         # Answers as of now are for the minute that has begun: all of it is to be in one.
         began = time.time()
-        ask(everything)
+        ask(ports, paths, CONNECTIONS)
         took = time.time() - began
-        if MINUTE - began % MINUTE - took > job.seconds:
+        if MINUTE - began % MINUTE - took > seconds:
             break
         say(f"everything was asked for in {took:.0f} s: not within a minute with what is measured")
         time.sleep(MINUTE - time.time() % MINUTE)
     else:
-        ask(everything)
+        ask(ports, paths, CONNECTIONS)
     before = procs.by_role(service.root, procs.seconds)
-    figures = ask(job)
+    figures = ask(ports, paths, CONNECTIONS, seconds, plan.read_least)
     used = procs.spent(before, procs.by_role(service.root, procs.seconds))
-    return figures | {f"cores {role}": seconds / figures["seconds"] for role, seconds in used.items()}
+    return figures | {f"cores {role}": spent / figures["seconds"] for role, spent in used.items()}
 
 
 def questions(service: Service, plan: Plan, edges: int) -> dict[str, list[str]]:
@@ -207,12 +177,8 @@ def questions(service: Service, plan: Plan, edges: int) -> dict[str, list[str]]:
     return {name: paths for name, paths in asked.items() if _get(service, paths[0])[0] == http.HTTPStatus.OK}
 
 
-def _get(service: Service, path: str, port: int | None = None) -> tuple[int, str]:
-    return api_answers(msgspec.structs.replace(service.settings, port=port or service.settings.port), path)
-
-
-def _heard(service: Service, port: int) -> bool:
-    return _get(service, "/health/live", port)[0] != 0
+def _get(service: Service, path: str) -> tuple[int, str]:
+    return api_answers(service.settings, path)
 
 
 @contextmanager
@@ -221,12 +187,12 @@ def _apis(service: Service) -> Generator[tuple[list[int], int]]:
     ports = free_ports(3)
     with ExitStack() as stopping:
         for port, cached in zip(ports, (False, False, True), strict=True):
-            command = processes.api(msgspec.structs.replace(service.settings, port=port, cache=cached), patience=1)
-            log = service.directory / f"api-{port}.log"
-            heard = partial(_heard, service, port)
-            child = Child(f"api-{port}", command.argv, env=command.env, log=log, ready=heard, grace=3.0)
+            settings = msgspec.structs.replace(service.settings, port=port, cache=cached)
+            command, name = processes.api(settings, patience=1), f"api-{port}"
+            child = Child(name, command.argv, env=command.env, log=service.directory / f"{name}.log", grace=3.0)
             stopping.callback(child.stop)
             child.start()
+            until(lambda at=settings: api_answers(at)[0], 60)
         yield ports[:2], ports[2]
 
 
@@ -238,78 +204,67 @@ def _writing(service: Service, plan: Plan, load: str) -> Generator[Figures]:
     if not (size := min(plan.rows, ROWS[load])):
         yield written
         return
-    enough, sent = threading.Event(), threading.Event()
+    sent, over = list[str](), threading.Event()
+
+    def write() -> None:
+        under_way = list[str]()
+        with postgres.connect(service.settings.database_url, role="bench writer") as conn:
+            while under_way or not over.is_set():
+                while len(under_way) < AHEAD[load] and not over.is_set():
+                    under_way.append(upload_file(service.settings, made.path, "again=true"))
+                    sent.append(under_way[-1])
+                    service.expect(made)
+                time.sleep(POLL_SECONDS)
+                under_way = [upload for upload in under_way if service.state(upload, conn) != "applied"]
+
     with service.made("mixed", size, plan.seed + size) as made, ThreadPoolExecutor(1) as thread:
-        began = time.monotonic()
-        uploads = thread.submit(_write, service, made, AHEAD[load], enough=enough, sent=sent)
-        sent.wait()
+        began, writing = time.monotonic(), thread.submit(write)
+        until(lambda: sent or writing.done())
         try:
             yield written
         finally:
-            enough.set()
-        written |= {"rows": uploads.result() * size, "seconds": time.monotonic() - began}
-
-
-def _write(service: Service, made: Workload, ahead: int, *, enough: threading.Event, sent: threading.Event) -> int:
-    """Upload until there is `enough`, and return how often when the last upload is applied. Raises UploadFailed."""
-    uploads, under_way = 0, list[str]()
-    try:
-        with postgres.connect(service.settings.database_url, role="bench writer") as conn:
-            while under_way or not enough.is_set():
-                while len(under_way) < ahead and not enough.is_set():
-                    under_way.append(upload_file(service.settings, made.path, "again=true"))
-                    service.expect(made)
-                    uploads += 1
-                    sent.set()
-                time.sleep(POLL_SECONDS)
-                states = {upload: service.state(upload, conn) for upload in under_way}
-                if wrong := set(states.values()) & DONE - {"applied"}:
-                    raise UploadFailed(f"an upload beside the reads is {', '.join(wrong)}")
-                under_way = [upload for upload, state in states.items() if state != "applied"]
-    finally:
-        sent.set()
-    return uploads
+            over.set()
+        writing.result()
+        written |= {"rows": len(sent) * size, "seconds": time.monotonic() - began}
 
 
 # Asking, over bare sockets and with no more of HTTP than our own answers have: a library's client would need more time
 # than the API.
 
 _STATUS = re.compile(rb"HTTP/1.1 (200|404) ")
-_LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
-_HIT = re.compile(rb"\r\ncache-status: mentiongraph; hit", re.IGNORECASE)
-Answers = list[tuple[float, bytes]]
-"""Seconds until each answer was there, and its head."""
+_LENGTH = re.compile(rb"(?i)\r\ncontent-length: (\d+)")
+_HIT = re.compile(rb"(?i)\r\ncache-status: mentiongraph; hit")
+Answers = list[tuple[float, bytes]]  # seconds until each was there, and its head
 
 
-def read(job: Job) -> Figures:
-    """Do a job. Latencies are in milliseconds."""
-    answers, seconds = uvloop.run(_read(job))
-    took = [each for each, _ in answers]
+def read(ports: list[int], paths: list[str], connections: int, seconds: float = 0.0, least: int = 0) -> Figures:
+    """So many connections ask for paths drawn at random, each one at a time, for so many seconds and `least` answers;
+    or, with neither, for each path once. Latencies are in milliseconds."""
+    answers, began = Answers(), time.perf_counter()
+    every = iter(sorted(set(paths)))
+
+    def drawn(number: int) -> Iterator[str]:
+        choose, count = random.Random(number).choice, 0
+        while count * connections < least or time.perf_counter() < began + seconds:
+            yield choose(paths)
+            count += 1
+
+    async def all_ask() -> None:
+        given = [drawn(number) if least else every for number in range(connections)]
+        places = islice(cycle(ports), connections)
+        await asyncio.gather(*(_ask(port, asked, answers) for port, asked in zip(places, given, strict=True)))
+
+    uvloop.run(all_ask())
+    took, whole = [each for each, _ in answers], time.perf_counter() - began
     return {
         "reads": len(answers),
-        "seconds": seconds,
+        "seconds": whole,
         "p50": percentile(took, 0.5) * 1e3,
         "p99": percentile(took, 0.99) * 1e3,
-        "rate": len(answers) / seconds,
+        "rate": len(answers) / whole,
         "hit_rate": sum(_HIT.search(head) is not None for _, head in answers) / len(answers),
         "failed": sum(_STATUS.match(head) is None for _, head in answers),
     }
-
-
-async def _read(job: Job) -> tuple[Answers, float]:
-    answers, began = Answers(), time.perf_counter()
-    every = iter(job.paths)
-    given = [every if job.all else _drawn(job, number, began + job.seconds) for number in range(job.connections)]
-    ports = islice(cycle(job.ports), job.connections)
-    await asyncio.gather(*(_ask(port, paths, answers) for port, paths in zip(ports, given, strict=True)))
-    return answers, time.perf_counter() - began
-
-
-def _drawn(job: Job, number: int, until: float) -> Iterator[str]:
-    choose, count = random.Random(number).choice, 0
-    while count * job.connections < job.least or time.perf_counter() < until:
-        yield choose(job.paths)
-        count += 1
 
 
 async def _ask(port: int, paths: Iterator[str], answers: Answers) -> None:

@@ -17,23 +17,22 @@ import csv
 import multiprocessing
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, LiteralString, NamedTuple, cast
+from typing import Any, LiteralString, NamedTuple, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from app.store import postgres
-from app.store.postgres import Connection
 from ops.bench import database
 
-BATCH_ROWS = 10_000
-STATEMENT_ROWS = 1000
+BATCH_ROWS, STATEMENT_ROWS = 10_000, 1000
+T = TypeVar("T")
 MENTION = re.compile(r"@(\w{1,20})")
 
 
@@ -56,17 +55,13 @@ def rate(by: Apply, database_url: str, path: Path, rows: int, processes: int) ->
     with path.open(encoding="utf-8", newline="") as file, ProcessPoolExecutor(processes, spawn) as pool:
         posts = csv.reader(file)
         next(posts)
-        batches = list(_batches(islice(posts, rows)))
+        # As text again: reading it is each batch's own work.
+        texts = (f'"{text.replace(chr(34), chr(34) * 2)}",{at},{by}\n' for text, at, by in islice(posts, rows))
+        batches = ["".join(part) for part in _parts(texts, BATCH_ROWS)]
         list(pool.map(partial(_warm, by, database_url), range(4 * processes)))
         began = time.perf_counter()
         list(pool.map(partial(_batch, by, database_url), batches))
         return rows / (time.perf_counter() - began)
-
-
-def _batches(posts: Iterator[list[str]]) -> Iterator[str]:
-    """Batches as text again: reading the text is each batch's own work."""
-    while part := list(islice(posts, BATCH_ROWS)):
-        yield "".join(f'"{text.replace(chr(34), chr(34) * 2)}",{at},{author}\n' for text, at, author in part)
 
 
 def _warm(by: Apply, database_url: str, _: int) -> None:
@@ -92,12 +87,13 @@ def _instant(stamp: str) -> datetime:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def _parts(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(values), STATEMENT_ROWS):
-        yield values[start : start + STATEMENT_ROWS]
+def _parts(values: Iterable[T], size: int = STATEMENT_ROWS) -> Iterator[list[T]]:
+    every = iter(values)
+    while part := list(islice(every, size)):
+        yield part
 
 
-def _handles(edges: Edges) -> Iterator[Sequence[str]]:
+def _handles(edges: Edges) -> Iterator[list[str]]:
     return _parts(sorted({handle for edge in edges for handle in edge}))
 
 
@@ -139,10 +135,7 @@ def with_sqlalchemy(database_url: str, edges: Edges) -> None:
             conn.execute(insert.on_conflict_do_update(index_elements=["source_id", "target_id"], set_=upsert))
 
 
-@cache
-def _connection(database_url: str) -> Connection:
-    """The connection of this process."""
-    return postgres.connect(database_url, role="reference")
+_connection = cache(partial(postgres.connect, role="reference"))
 
 
 def by_hand(database_url: str, edges: Edges) -> None:

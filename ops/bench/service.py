@@ -21,8 +21,6 @@ from urllib.parse import urlsplit
 import msgspec
 
 from app import settings as app_settings
-from app.graph.parameters import read_parameters
-from app.graph.shards import handle_ids
 from app.proofs.audit import audit_with_weights
 from app.settings import Settings
 from app.store import postgres
@@ -37,15 +35,13 @@ from ops.oracle.account import Account, account
 from ops.stack import Stack
 from ops.workloads.workload import Facts, Workload
 
-POLL_SECONDS = 0.05
-CHECK_SECONDS = 1.0
 PATIENCE = 3600.0
-MEMORY_SECONDS = 10.0
-"""Between two looks at the memory of all processes."""
+POLL_SECONDS, CHECK_SECONDS, MEMORY_SECONDS = 0.05, 1.0, 10.0
+"""Between two looks at the ledger, at who died, at the memory of all processes."""
 SAMPLED_EDGES = 1000
 """Edges whose weights the audit recounts."""
 PRELOAD_ROWS, PRELOAD_SEED = 2_500_000, 1000
-DONE = frozenset({"applied", "failed", "checked", "cancelled", "aborted", "duplicate"})
+DONE = frozenset({"applied", "checked", "cancelled"})
 
 
 def say(text: str) -> None:
@@ -112,6 +108,7 @@ class Service:
 
     def __init__(self, stack: Stack, conn: Connection, directory: Path, plan: Plan) -> None:
         self.stack, self.conn, self.directory, self.plan = stack, conn, directory, plan
+        self.settings = stack.settings
         self.now: datetime | None = None
         """The instant of the audit's weights, where decay was brought forward from the present."""
         self.root = os.getpid()
@@ -119,10 +116,6 @@ class Service:
         self.restarts: list[str] = []
         self._authors: set[str] = set()
         self._checked = time.monotonic()
-
-    @property
-    def settings(self) -> Settings:
-        return self.stack.settings
 
     @contextmanager
     def made(self, name: str, rows: int, seed: int) -> Generator[Workload]:
@@ -136,10 +129,10 @@ class Service:
         with self.made(name, rows, seed) as made:
             return self.send(made)
 
-    def send(self, made: Workload, query: str = "") -> Applied:
+    def send(self, made: Workload) -> Applied:
         """Send a file and wait until it is applied."""
         began = time.perf_counter()
-        upload = upload_file(self.settings, made.path, query)
+        upload = upload_file(self.settings, made.path)
         received = time.perf_counter() - began
         self.expect(made)
         self.wait(upload)
@@ -166,7 +159,8 @@ class Service:
             # An idle session reports what it did after ten seconds; each edge was touched.
             settled = self.plan.settle_seconds
             until(lambda: (now := since())["inserted"] + now["updated"] >= made.facts.edges, settled)
-            return Measured(applied, made.facts, used, peak, procs.most(seen), since(), self.restarts[known:])
+            together = {role: max(each.get(role, 0.0) for _, each in seen) for role in used}
+            return Measured(applied, made.facts, used, peak, together, since(), self.restarts[known:])
 
     def preload(self, edges: int) -> None:
         """Let the graph grow to so many edges, by uploads of the flat long tail: the ledger knows of each of them."""
@@ -182,21 +176,16 @@ class Service:
         self._authors |= workload.sampled
 
     def state(self, upload: str, conn: Connection | None = None) -> str:
-        """Raises UploadFailed where the upload failed."""
+        """Raises UploadFailed where the upload came to nothing."""
         row = database.row(conn or self.conn, "state", id=upload)
-        if row["state"] == "failed":
-            raise UploadFailed(f"upload {upload} failed: {row['error']}")
+        if row["state"] in {"failed", "aborted", "duplicate"}:
+            raise UploadFailed(f"upload {upload} is {row['state']}: {row['error']}")
         return str(row["state"])
 
     def wait(self, upload: str) -> None:
         """Return when the upload has ended; restart meanwhile what dies. Raises UploadFailed."""
-
-        def over() -> bool:
-            self.keep()
-            return self.state(upload) in DONE
-
-        if not until(over):
-            raise UploadFailed(f"upload {upload} is {self.state(upload)} after {PATIENCE:g} s")
+        if not until(lambda: self.keep() or self.state(upload) in DONE):
+            raise UploadFailed(f"upload {upload} has not ended after {PATIENCE:g} s")
 
     def keep(self) -> None:
         """Restart what died."""
@@ -208,14 +197,12 @@ class Service:
 
     def verdict(self) -> Verdict:
         """The audit, weights of some edges with it, and every edge of the sampled authors against the oracle."""
+        say("— audit, and a sample against the oracle")
         found = audit_with_weights(self.conn, sample=SAMPLED_EDGES, now=self.now or postgres.clock())
         wanted = {key: (e.mention_count, e.first_seen, e.last_seen) for key, e in self.expected.edges.items()}
         authors = sorted(self._authors)
-        ids = handle_ids(authors, probe=0, bits=read_parameters(self.conn).handle_bits).tolist() if authors else []
-        stored = {
-            (row["source"], row["target"]): (row["mention_count"], row["first_seen"], row["last_seen"])
-            for row in database.rows_of(self.conn, "sample", ids=ids, handles=authors)
-        }
+        rows = database.rows_of(self.conn, "sample", handles=authors)
+        stored = {(source, target): tuple(facts) for source, target, *facts in (row.values() for row in rows)}
         differing = sum(wanted.get(key) != stored.get(key) for key in wanted.keys() | stored.keys())
         audit = {**msgspec.to_builtins(found), "difference": found.difference}
         return Verdict(found.exact, audit, len(authors), len(wanted), differing, self.restarts)

@@ -1,28 +1,24 @@
-"""Stage by stage, each alone: which of them bounds the whole?
-
-    python -m ops.bench.stages DATABASE_URL RUNS FILE    # over an empty database: prints seconds as JSON
-
-The stages behind HTTP run in a process of their own, on one thread, as a worker has it.
-"""
+"""Stage by stage, each alone: which of them bounds the whole? The stages behind HTTP run in a process of their own, on
+one thread, as a worker has it."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import multiprocessing
 import os
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import TypeVar
+from unittest import mock
 
 import msgspec
 
-from app import settings as app_settings
 from app.graph.counting import count_batch
 from app.graph.deltas import by_id, pack, sum_by_edge, unpack
 from app.graph.mentions import PROFILES, Counted, count
@@ -40,15 +36,13 @@ from app.settings import Settings
 from app.store import postgres
 from app.store.migrations import migrate
 from app.store.postgres import Connection
-from ops import processes
 from ops.bench import database, procs
 from ops.bench.plan import Plan
 from ops.bench.report import Section, Table, spread
 from ops.bench.service import Service, say, upload_file
 
 ONE_THREAD = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-TICK = 0.01
-"""Seconds: the least CPU time that the kernel tells."""
+TITLES = "stage | rows/s | s/M rows"
 CHUNK = 1 << 16
 """Bytes that arrive at once."""
 T = TypeVar("T")
@@ -58,35 +52,30 @@ Stages = dict[str, list[float]]
 
 def measure(service: Service, plan: Plan) -> Section:
     """Receive over HTTP; the rest in another process, over a database beside the service's."""
-    environment = {**os.environ, **app_settings.environment(service.settings), **ONE_THREAD}
     with (
         service.made("mixed", plan.stage_rows, plan.seed + 900) as made,
         database.beside(service.conn, service.settings.database_url, "bench_stages") as url,
+        mock.patch.dict(os.environ, ONE_THREAD),
+        ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as other,
     ):
         received = [_receive(service, made.path) for _ in range(plan.runs)]
-        say("stage by stage …")
-        command = [sys.executable, "-m", "ops.bench.stages", url, str(plan.runs), str(made.path)]
-        answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment, cwd=processes.ROOT)
-    exact, stages = msgspec.json.decode(answer.stdout, type=tuple[bool, Stages])
+        say("— stages …")
+        settings = msgspec.structs.replace(service.settings, database_url=url)
+        exact, stages = other.submit(_alone, settings, plan.runs, made.path).result()
     rows, edges = made.facts.rows, made.facts.edges
     seconds = {"receive: HTTP, decode, take in; the API's CPU": received, **stages}
-    figures = [
-        (name, spread(rows / each for each in took), f"{median(took) * 1e6 / rows:.2f}")
-        for name, took in seconds.items()
-    ]
     caption = f"Stages alone, {rows:,} rows, {edges:,} edges, one process, one thread: median (least to most)"
-    facts = {"rows": rows, "edges": edges, "seconds": seconds, "audit_exact": exact}
-    table = Table(caption, "stage | rows/s | s/M rows", figures)
+    rate = {name: spread(rows / each for each in took) for name, took in seconds.items()}
+    figures = [(name, rate[name], f"{median(took) * 1e6 / rows:.2f}") for name, took in seconds.items()]
+    facts, table = {"rows": rows, "edges": edges, "seconds": seconds}, Table(caption, TITLES, figures)
     return Section("stages", "Stage by stage", facts, [table], passed=exact)
 
 
 def _receive(service: Service, path: Path) -> float:
-    """CPU seconds of the API for an upload of which nothing is applied."""
+    """CPU seconds of the API for an upload of which nothing is applied; the kernel tells hundredths."""
     before = procs.by_role(service.root, procs.seconds)
-    upload = upload_file(service.settings, path, "dry_run=true")
-    spent = procs.spent(before, procs.by_role(service.root, procs.seconds))
-    service.wait(upload)
-    return max(TICK, spent["api"])
+    service.wait(upload_file(service.settings, path, "dry_run=true"))
+    return max(0.01, procs.spent(before, procs.by_role(service.root, procs.seconds))["api"])
 
 
 class _Stages:
@@ -115,14 +104,8 @@ class _Stages:
         if header is None:
             raise ValueError("the file has no header")
 
-        count_mentions = partial(
-            count,
-            profile=PROFILES[options.profile],
-            clock=options.clock,
-            received_at=postgres.clock(),
-            half_life=graph.half_life,
-            retweets=options.retweets,
-        )
+        how = partial(count, profile=PROFILES[options.profile], clock=options.clock, retweets=options.retweets)
+        count_mentions = partial(how, received_at=postgres.clock(), half_life=graph.half_life)
         ids_of = partial(handle_ids, probe=0, bits=graph.handle_bits)
         timed("hash (SHA-256)", lambda: hashlib.sha256(content))
         parts = timed("cut", lambda: list(_cut(content[header.body_offset :], self.settings.batch_bytes)))
@@ -193,18 +176,13 @@ async def _take_in(settings: Settings, content: bytes) -> uuid.UUID:
     return received.upload_id
 
 
-def main(url: str, runs: str, file: str) -> None:
-    migrate(url)
-    settings = msgspec.structs.replace(app_settings.load(), database_url=url)
-    with postgres.connect(url, role="bench") as conn:
+def _alone(settings: Settings, runs: int, path: Path) -> tuple[bool, Stages]:
+    """Every run, over an empty database; whether the audit found it exact in the end, and the seconds."""
+    migrate(settings.database_url)
+    with postgres.connect(settings.database_url, role="bench") as conn:
         stages = _Stages(conn, settings, read_parameters(conn))
-        content = Path(file).read_bytes()
-        for run in range(int(runs)):
+        content = path.read_bytes()
+        for run in range(runs):
             # Other handles in each run, or nobody would be new after the first.
             stages.run(content.replace(b"@", b"@x%d_" % run) if run else content)
-        answer = (audit(conn).exact, stages.seconds)
-    sys.stdout.buffer.write(msgspec.json.encode(answer))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+        return audit(conn).exact, stages.seconds

@@ -10,4 +10,4 @@ INNER JOIN (
   SELECT source_id, target_id, mention_count, first_seen, last_seen FROM edges_archive
 ) AS e ON e.source_id = s.id
 INNER JOIN users AS t ON t.id = e.target_id
-WHERE s.id = ANY(%(ids)s::bigint[]) AND s.handle = ANY(%(handles)s::text[]);
+WHERE s.handle COLLATE "C" = ANY(%(handles)s::text[]);
