@@ -240,6 +240,7 @@ class SchemaTooNew(MentiongraphError):
 
     code = "schema-too-new"
     status: int = 503
+    where = Where.CLI
     exit_code = 5
 
 

@@ -1,5 +1,8 @@
 -- An effective weight is the same before and after a decay run, whatever the instant asked for.
--- depends: 0001_ledger_and_graph
+-- depends: 0003_schema_compatibility
+-- oldest-release: 0.1
+-- locks: nothing
+-- rewrites: nothing
 
 -- Exponential decay (Cormode, Shkapenyuk, Srivastava, Xu: Forward Decay, ICDE 2009). The rule is linear in the weight,
 -- so neither the order of merges nor the moment of a write-down changes an effective weight. The rule also goes
@@ -9,11 +12,11 @@
 -- taken off.) The bounds are on the answer, not on the age, so a write-down does not move them. The inner bounds only
 -- keep the product finite: for weights from 1e-21 to 1e18 they begin where the answer is out of bounds already. A
 -- lighter weight takes the slower way over its logarithm. Each term is computed once, since long lists of edges cost
--- little else.
+-- little else. An edge that is not there has no weight, so NULL stays NULL: `greatest` and `least` would leave it out.
 CREATE OR REPLACE FUNCTION effective_weight(
   weight double precision, weighed_at timestamptz, at timestamptz, half_life_seconds double precision
 ) RETURNS double precision LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT greatest(0, least(1e250, CASE
+  SELECT CASE WHEN weight IS NOT NULL THEN greatest(0, least(1e250, CASE
     WHEN weight > 1e-21
       THEN weight * power(2, least(950, greatest(-950, date_part('epoch', weighed_at - at) / half_life_seconds)))
     WHEN weight > 0
@@ -21,5 +24,7 @@ CREATE OR REPLACE FUNCTION effective_weight(
         -1000, ln(weight) / ln(2::double precision) + date_part('epoch', weighed_at - at) / half_life_seconds
       )))
     ELSE 0
-  END) - 1e-250)
+  END) - 1e-250) END
 $$;
+
+INSERT INTO schema_compatibility (migration, oldest_release) VALUES ('0004_weights_at_every_instant', '0.1');

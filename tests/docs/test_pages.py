@@ -70,7 +70,7 @@ def test_the_pages_that_share_a_stack(directory: Path, half: int) -> None:
     (api,) = free_ports(1)
     failures: list[str] = []
     with Shell(directory / "stack", {8000: api}, {}) as stack:
-        stack.start("mentiongraph up", "Ctrl-C stops it", "the shared stack")
+        stack.start("mentiongraph up", "Ctrl-C stops everything", "the shared stack")
         for page in _pages("shared")[half::2]:
             shell = Shell(directory / page.stem, {8000: api}, {})
             (directory / page.stem / ".mentiongraph").symlink_to(directory / "stack" / ".mentiongraph")

@@ -108,6 +108,7 @@ def problem(*words: str | Path, settings: Settings | None = None, code: int) -> 
 UPLOAD = "01997f0e-3c1f-7d0a-b5a8-6a1f5a3ce4d2"
 FAILING: dict[str, tuple[list[str | Path], int]] = {
     "check": (["nowhere.csv"], 1),
+    "migrate": ([], 5),
     "upload": ([SAMPLE], 5),
     "status": ([], 5),
     "cancel": ([UPLOAD], 5),

@@ -1,2 +1,3 @@
--- The oldest release that runs on the schema after each of these migrations; none for one that did not say. No locks.
+-- The oldest release that runs on the schema after each of these migrations; none for one that did not say. Locks: none.
+-- Rows: at most one per migration.
 SELECT migration, oldest_release FROM schema_compatibility WHERE migration = any(%(migrations)s::text[]);
