@@ -1,8 +1,8 @@
-"""The command `mentiongraph`, as a module with a name of its own: `python -m mentiongraph` runs the command, too.
+"""This module is the command `mentiongraph`. `python -m mentiongraph` runs the command too.
 
 Our packages have common names. If another package of the same name comes first on Python's path, an import would fail
-deep inside with a traceback. So this module looks first, and imports nothing of ours before. Nor does this module
-import what takes long: `--version` and a refusal come at once.
+deep inside with a traceback. So this module checks the path before it imports a package of ours. This module also
+imports nothing that takes long, so that `--version` and a refusal come at once.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from importlib.machinery import PathFinder
 
 PACKAGES = ("app", "ops", "sql", "workers")
 SHADOWED = 7
-"""Exit code; also in ops.cli.EXIT_CODES."""
+"""Exit code if another package hides a package of ours. ops.cli.EXIT_CODES lists this code too."""
 
 
 def main() -> None:
-    """Run the command of the command line."""
+    """Run the command that the command line names."""
     hidden = shadowed()
     if hidden:
         sys.stderr.write("".join(f"error: {line}\n" for line in hidden))
@@ -32,9 +32,10 @@ def main() -> None:
 
 
 def version() -> str:
-    """The installed version, by the name of the directory with the distribution's metadata.
+    """Returns the installed version, from the name of the directory with the distribution's metadata.
 
-    importlib.metadata knows the version as well. Its import takes twice as long as everything else here.
+    importlib.metadata knows the version too, but the import of importlib.metadata takes twice as long as everything
+    else here.
     """
     for place in sys.path:
         with suppress(OSError):
@@ -45,7 +46,10 @@ def version() -> str:
 
 
 def shadowed() -> list[str]:
-    """A line for each of our packages that another package hides: which one, where that lies, what to do."""
+    """Returns a line for each of our packages that another package hides.
+
+    The line says which package is hidden, where the other package is, and what to do.
+    """
     ours = os.path.dirname(os.path.realpath(__file__))  # noqa: PTH120 (as above)
     lines: list[str] = []
     for name in PACKAGES:

@@ -1,4 +1,7 @@
-"""Structured logs: text for people, JSON lines for machines, with upload and batch bound by whoever works on one."""
+"""This module sets up structured logs: text for people, or JSON lines for machines.
+
+Code that works on an upload or a batch binds the upload and the batch to its log lines.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,11 @@ from app.settings import Settings
 
 
 class _Unfailing:
-    """Standard error, for one thread at a time: a worker's is a pipe that two may not write to at once. That it cannot
-    be written to, for a full disk or a reader that has gone, fails nothing else."""
+    """Standard error, for one thread at a time.
+
+    The standard error of a worker is a pipe, and two threads must not write to this pipe at once. A failed write, for
+    a full disk or a reader that has gone, fails nothing else.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -30,7 +36,7 @@ class _Unfailing:
 
 
 def configure(settings: Settings) -> None:
-    """Set up logging for this process, once, at its start; the standard library's loggers come out the same way."""
+    """Set up logging for this process, once, at its start. Loggers of the standard library write the same lines."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -44,7 +50,7 @@ def configure(settings: Settings) -> None:
     end: list[structlog.typing.Processor] = [structlog.processors.format_exc_info, renderer]
     stream = cast("TextIO", _Unfailing())
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
-    # Straight to the stream: each request is logged, and a way round by the standard library costs as much again.
+    # Lines go straight to the stream. Each request is logged, and a detour by the standard library doubles the cost.
     structlog.configure(
         processors=[*shared, structlog.processors.StackInfoRenderer(), *end],
         wrapper_class=structlog.make_filtering_bound_logger(level),

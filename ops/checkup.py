@@ -1,4 +1,4 @@
-"""Whether processes of this machine go on with what they are there for: asked by health checks and by `up`."""
+"""This module checks whether processes of this machine do their work. Health checks and `up` use the module."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ from app.store import postgres
 from ops import processes
 
 PATIENCE = 3.0
-"""Seconds the API may take to answer."""
+"""Seconds that the API may take to answer."""
 STARTING = 60.0
-"""Seconds that a process has before its first good answer."""
+"""Seconds that a process may take before its first good answer."""
 
 
 class Checkup(threading.Thread):
-    """Asks a question every few seconds. `failing`: for how many seconds the answer has been no, once it was yes or
-    `STARTING` is over.
+    """A checkup asks a question every few seconds.
 
-    In a thread of its own: a server that hangs holds up nobody else. Nothing is written by it, so it may end anywhere.
+    `failing` is the number of seconds for which the answer has been no. The count begins after the first yes, or when
+    `STARTING` is over. A checkup has a thread of its own, so that a server that hangs delays nobody else. The thread
+    writes nothing, so it may end at any point.
     """
 
     def __init__(self, name: str, question: Callable[[], bool], *, seconds: float) -> None:
@@ -40,24 +41,24 @@ class Checkup(threading.Thread):
         self.begin()
 
     def begin(self) -> None:
-        """What it asks about begins anew."""
+        """Start over, because the process that the question is about starts over."""
         self.failing = -STARTING
 
     def run(self) -> None:
         while not self._over.wait(self._seconds):
             asked = time.monotonic()
             well = self._question()
-            # At most what one question takes: the whole machine may have stood still.
+            # The time of one question counts up to `PATIENCE` only, because the whole machine may have stood still.
             took = self._seconds + min(time.monotonic() - asked, PATIENCE)
             self.failing = 0.0 if well else self.failing + took
 
     def stop(self) -> None:
-        """Ask no more. Does not wait for the answer to come."""
+        """Ask no more questions. The method does not wait for an answer under way."""
         self._over.set()
 
 
 def api_answers(settings: Settings, path: str = "/health/live") -> tuple[int, str]:
-    """Status and body of what the API of this machine answers; status 0 and why, if it does not."""
+    """Returns status and body of the answer from this machine's API. Without an answer, returns 0 and the reason."""
     parts = urlsplit(processes.url_of_api(settings))
     with closing(http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE)) as connection:
         try:
@@ -69,9 +70,10 @@ def api_answers(settings: Settings, path: str = "/health/live") -> tuple[int, st
 
 
 def ailment(settings: Settings, role: Role, *, under: int = 0) -> str | None:
-    """What is wrong with the processes of this role on this machine, or with those of them that descend from `under`.
+    """Returns what is wrong with the processes of this role on this machine, or None if nothing is wrong.
 
-    Raises DatabaseUnavailable or psycopg's errors: then nobody knows.
+    With `under`, only processes that descend from this process id count. Raises DatabaseUnavailable or psycopg's errors
+    if PostgreSQL can't tell.
     """
     with postgres.connect(settings.database_url, role="health") as conn:
         ours = [each for each in fleet.seen(conn) if each.role is role and each.here]
@@ -79,7 +81,10 @@ def ailment(settings: Settings, role: Role, *, under: int = 0) -> str | None:
 
 
 def goes_on(settings: Settings, role: Role, *, under: int) -> bool:
-    """Whether those that descend from `under` are well, or nobody knows: PostgreSQL is away, and no restart helps."""
+    """Whether the processes that descend from `under` are well.
+
+    The answer is also yes while PostgreSQL is away, because then nobody knows, and no restart helps.
+    """
     try:
         return ailment(settings, role, under=under) is None
     except (DatabaseUnavailable, psycopg.Error):
@@ -87,7 +92,7 @@ def goes_on(settings: Settings, role: Role, *, under: int) -> bool:
 
 
 def descends(pid: int, ancestor: int) -> bool:
-    """Whether a process is the other one, its child, its child's child, …"""
+    """Whether `pid` is the process `ancestor`, or its child, or a child of its child, and so on."""
     try:
         return pid == ancestor or ancestor in {each.pid for each in psutil.Process(pid).parents()}
     except psutil.Error:

@@ -1,11 +1,14 @@
-"""The data directory of an embedded stack: one stack at a time, its ports, and how other commands find the stack.
+"""This module manages the data directory of an embedded stack.
 
-lock            held by the running stack; the lock, not the file, says that a stack runs
-settings.env    MENTIONGRAPH_* of the running stack, for a shell to read; mode 0600, since it holds a password
+One stack at a time uses a directory. The directory keeps the stack's ports, and lets other commands find the stack:
+
+lock            the running stack holds this lock; the lock, not the file, shows that a stack runs
+settings.env    MENTIONGRAPH_* of the running stack, for a shell to read; mode 0600, because the file holds a password
 ports.json      the ports of PostgreSQL, Valkey and the API, kept from one run to the next
-demo            marks a demo's directory, which is emptied at each start
-logs/           one file a process, and the three before it: api.log, api.log.1, …
+demo            marks a demo's directory, which each start of a demo empties
+logs/           one log a process, and its three earlier logs: api.log, api.log.1, …
 postgres…, valkey/
+                the data of the servers
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ from ops.embedded.children import POLL, free_ports
 from ops.embedded.placement import SYSTEM_STATE
 
 PORT_PATIENCE = 5.0
-"""Seconds that the processes of a killed run have to let go of their ports."""
+"""Seconds that the processes of a killed run may take to release their ports."""
 
 DEFAULT = Path(".mentiongraph")
 DEMO = DEFAULT / "demo"
@@ -52,7 +55,7 @@ class StackNotRunning(MentiongraphError):
 
 
 class Ports(msgspec.Struct, frozen=True):
-    """The ports at which each process listened last time; 0: at none yet."""
+    """The port on which each process listened last time. 0: the process has had no port yet."""
 
     postgres: int = 0
     redis: int = 0
@@ -60,17 +63,20 @@ class Ports(msgspec.Struct, frozen=True):
 
 
 class DataDirectory:
-    """A directory that this process has taken until `release`."""
+    """A directory that this process owns from `take` to `release`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         self.logs = self.path / "logs"
         self.was_killed = False
-        """Whether the last run was killed: its processes may still be ending."""
+        """Whether the last run was killed. The processes of a killed run may still be ending."""
         self._lock: IO[bytes] | None = None
 
     def take(self) -> None:
-        """Raises DirectoryInUse if another stack runs over the directory, or if the directory cannot be made."""
+        """Take the directory for this process.
+
+        Raises DirectoryInUse if another stack runs over the directory, or if the directory can't be created.
+        """
         try:
             self.logs.mkdir(parents=True, exist_ok=True)
             lock = (self.path / "lock").open("ab")
@@ -94,7 +100,7 @@ class DataDirectory:
             self._lock = None
 
     def publish(self, settings: Settings) -> None:
-        """Let other commands find the running stack: see `published`, the function below."""
+        """Let other commands find the running stack. The function `published` below reads the file."""
         file = self.path / "settings.env"
         file.unlink(missing_ok=True)
         file.touch(0o600)
@@ -102,14 +108,14 @@ class DataDirectory:
         file.write_text("".join(lines), encoding="utf-8")
 
     def server_ports(self) -> tuple[Ports, list[str]]:
-        """The ports of PostgreSQL and Valkey: those of the last run, or others where another program has them now.
+        """Returns the ports of PostgreSQL and Valkey, and a line for each port that had to change.
 
-        Also returns a line for each port that had to change. The processes of a killed run have a few seconds to let go
-        of their ports.
+        A server keeps the port of the last run unless another program has the port now. The processes of a killed run
+        have a few seconds to release their ports.
         """
         kept, news = self.kept_ports(), list[str]()
         chosen: dict[str, int] = {}
-        others = iter(free_ports(2))  # together, or the second may be the first again
+        others = iter(free_ports(2))  # both at once, because two calls may return the same port
         for name, shown, port in (("postgres", "PostgreSQL", kept.postgres), ("redis", "Valkey", kept.redis)):
             if port and becomes_free("127.0.0.1", port, patience=self.port_patience):
                 chosen[name] = port
@@ -124,17 +130,17 @@ class DataDirectory:
 
     @property
     def port_patience(self) -> float:
-        """Seconds that a port of this directory has to become free."""
+        """Seconds that a port of this directory may take to become free."""
         return PORT_PATIENCE if self.was_killed else 0.0
 
     def kept_ports(self) -> Ports:
-        """The ports of the last run."""
+        """Returns the ports of the last run."""
         with contextlib.suppress(FileNotFoundError, msgspec.MsgspecError):
             return msgspec.json.decode((self.path / "ports.json").read_bytes(), type=Ports)
         return Ports()
 
     def keep_ports(self, **ports: int) -> Ports:
-        """Keep these ports, and the others as they are, for the next run."""
+        """Keep these ports for the next run. The other ports stay unchanged."""
         kept = msgspec.structs.replace(self.kept_ports(), **ports)
         part = self.path / "ports.json.part"
         part.write_bytes(msgspec.json.encode(kept))
@@ -142,7 +148,7 @@ class DataDirectory:
         return kept
 
     def make_fresh_demo(self) -> None:
-        """Empty the directory. Raises DirectoryInUse, and touches nothing, if the directory is not a demo's."""
+        """Empty the directory. If the directory is not a demo's, change nothing and raise DirectoryInUse."""
         mark = self.path / "demo"
         if not mark.exists() and {entry.name for entry in self.path.iterdir()} - {"lock", "logs"}:
             raise DirectoryInUse(
@@ -168,7 +174,7 @@ def _is_ours(entry: Path) -> bool:
 
 
 def published(path: Path) -> dict[str, str]:
-    """The MENTIONGRAPH_* of the stack that runs over a directory. Raises StackNotRunning."""
+    """Returns the MENTIONGRAPH_* of the stack that runs over a directory. Raises StackNotRunning."""
     missing = StackNotRunning(f"nothing runs over {path}. Start it with `mentiongraph up --data {path}`.")
     try:
         with (path / "lock").open("rb") as lock, contextlib.suppress(BlockingIOError):
@@ -181,7 +187,7 @@ def published(path: Path) -> dict[str, str]:
 
 
 def port_is_free(host: str, port: int) -> bool:
-    """Whether a server could listen there now."""
+    """Whether a server could listen on this port now."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         socket.create_server((host, port), family=family).close()
@@ -191,7 +197,7 @@ def port_is_free(host: str, port: int) -> bool:
 
 
 def becomes_free(host: str, port: int, *, patience: float) -> bool:
-    """Whether a server could listen there, now or within `patience` seconds."""
+    """Whether a server could listen on this port now or within `patience` seconds."""
     deadline = time.monotonic() + patience
     while not port_is_free(host, port):
         if time.monotonic() >= deadline:
@@ -201,9 +207,10 @@ def becomes_free(host: str, port: int, *, patience: float) -> bool:
 
 
 def choose_port(host: str, wanted: int, *, insist: bool, patience: float) -> int:
-    """The port wanted. If another program keeps the port, another one, or ServerFailed where we `insist`.
+    """Returns the wanted port, or another port if another program keeps the wanted port. 0 means any port.
 
-    The port has `patience` seconds to become free. 0 stands for any port.
+    The wanted port has `patience` seconds to become free. With `insist`, raises ServerFailed instead of returning
+    another port.
     """
     if becomes_free(host, wanted, patience=patience):
         return wanted or free_ports(1)[0]
@@ -216,12 +223,12 @@ def choose_port(host: str, wanted: int, *, insist: bool, patience: float) -> int
 
 
 def free_port_near(host: str, port: int) -> int:
-    """One of the next hundred ports, or any other, at which a server could listen."""
+    """Returns one of the next hundred ports, or any other port, on which a server could listen."""
     near = range(port + 1, min(port + 100, 65536))
     return next((each for each in near if port_is_free(host, each)), free_ports(1)[0])
 
 
 def link_log(link: Path, log: Path) -> None:
-    """Make the log of a server, which lies elsewhere, appear among the others."""
+    """Link the log of a server, which is elsewhere, so that all logs are in one directory."""
     link.unlink(missing_ok=True)
     link.symlink_to(os.path.relpath(log, link.parent))

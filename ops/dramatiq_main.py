@@ -1,6 +1,7 @@
-"""Dramatiq's command, with what every worker imports imported before its processes are forked: they share those pages.
+"""This module runs Dramatiq's command, but first imports modules that every worker needs.
 
-Not what starts threads (polars) or opens connections (`workers`): that is each process's own.
+Dramatiq forks the worker processes after these imports, so that the processes share the memory pages. Modules that
+start threads (polars) or open connections (`workers`) are not imported here, because each process needs its own.
 """
 
 from __future__ import annotations
@@ -26,5 +27,5 @@ def main() -> None:
     for name in SHARED:
         import_module(name)
     gc.collect()
-    gc.freeze()  # else the first collection in a process would write to each of them
+    gc.freeze()  # otherwise the first collection in each process would write to the shared pages
     sys.exit(dramatiq())

@@ -1,8 +1,9 @@
-"""Real servers for the tests: one PostgreSQL and one Valkey a run, a database of its own for each test that asks.
+"""The tests use real servers. Each run has one PostgreSQL and one Valkey, and each test that asks has its own database.
 
-TEST_BACKEND=docker takes containers, embedded the servers from the wheels, auto (the default) containers where a Docker
-daemon answers. pytest's controller starts them and hands their addresses to the xdist workers; without xdist, the
-first test that needs them does. HYPOTHESIS_PROFILE=thorough tries many more examples.
+TEST_BACKEND=docker uses containers, and TEST_BACKEND=embedded uses the servers from the wheels. The default, auto, uses
+containers if a Docker daemon answers. pytest's controller starts the servers and hands their addresses to the xdist
+workers. Without xdist, the first test that needs the servers starts them. HYPOTHESIS_PROFILE=thorough tries many more
+examples.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default")
 
 
 def until(condition: Callable[[], T], *, within: float, what: str) -> T:
-    """Poll until the condition is truthy, and return what it gave. Fails after `within` seconds, saying `what`."""
+    """Poll until the condition is truthy, and return its value. After `within` seconds, fail with `what`."""
     deadline = time.monotonic() + within
     while not (last := condition()):
         assert time.monotonic() < deadline, f"not within {within:g} s: {what} (last: {last!r})"
@@ -55,14 +56,14 @@ def until(condition: Callable[[], T], *, within: float, what: str) -> T:
 
 
 class Addresses(NamedTuple):
-    """URLs: PostgreSQL's as a superuser, on its maintenance database; Valkey's."""
+    """The URLs of PostgreSQL (as a superuser, on the maintenance database) and of Valkey."""
 
     postgres: str
     redis: str
 
 
 class Servers:
-    """The run's servers, started when first asked for."""
+    """The servers of the run. The first call of `addresses` starts the servers."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
@@ -84,7 +85,7 @@ def _backend() -> str:
     if backend == "embedded":
         return backend
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # the client leaves its socket open where nobody answers
+        warnings.simplefilter("ignore", ResourceWarning)  # the client leaves its socket open if nobody answers
         answers = _docker_answers()
         gc.collect()
     if backend == "docker" and not answers:
@@ -93,7 +94,7 @@ def _backend() -> str:
 
 
 def _docker_answers() -> bool:
-    import docker  # noqa: PLC0415  # slow to import, and not needed for embedded
+    import docker  # noqa: PLC0415  # docker is slow to import, and embedded servers do not need it
     from docker.errors import DockerException  # noqa: PLC0415
 
     try:
@@ -104,15 +105,18 @@ def _docker_answers() -> bool:
 
 
 def memory() -> Path | None:
-    """A file system in memory with room for the tests: copying the template takes 10 ms there, on a disk up to 340."""
-    shared = Path("/dev/shm")  # noqa: S108  # its entries are made by mkdtemp
+    """Returns a directory in memory with room for the tests, or None.
+
+    Copying the template takes 10 ms in memory, and up to 340 ms on a disk.
+    """
+    shared = Path("/dev/shm")  # noqa: S108  # mkdtemp makes its entries
     roomy = shared.is_dir() and os.access(shared, os.W_OK) and shutil.disk_usage(shared).free >= ROOM
     return shared if roomy else None
 
 
 @contextmanager
 def open_directory(parent: Path | None = None) -> Generator[Path]:
-    """A temporary directory that a server's unprivileged account can traverse; pytest's own are private."""
+    """Make a temporary directory that a server's unprivileged account can traverse. pytest's own ones are private."""
     directory = Path(tempfile.mkdtemp(prefix="mentiongraph-", dir=parent))
     directory.chmod(0o755)
     try:
@@ -136,7 +140,7 @@ def _embedded() -> Generator[Addresses]:
 
 @contextmanager
 def _docker() -> Generator[Addresses]:
-    from testcontainers.core.container import DockerContainer  # noqa: PLC0415  # as above
+    from testcontainers.core.container import DockerContainer  # noqa: PLC0415  # testcontainers is slow to import too
 
     options = " ".join(f"-c {name}={value}" for name, value in {**NOT_DURABLE, "jit": "off"}.items())
     postgres = DockerContainer(DOCKER_POSTGRES).with_env("POSTGRES_PASSWORD", "test").with_exposed_ports(5432)
@@ -165,7 +169,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Two workers a processor: the tests wait for servers and processes more than they compute."""
+    """Use two workers for each processor, because the tests wait for servers and processes more than they compute."""
     return 2 * (os.cpu_count() or 1)
 
 
@@ -191,14 +195,17 @@ def database_url(address: str, database: str) -> str:
 
 
 def _run(conn: psycopg.Connection[TupleRow], statement: str, **names: str) -> None:
-    """A statement on databases, with their names quoted."""
+    """Run a statement on databases, with the names of the databases quoted."""
     conn.execute(sql.SQL(statement).format(**{key: sql.Identifier(name) for key, name in names.items()}))  # pyright: ignore[reportArgumentType]
 
 
 @pytest.fixture(scope="session")
 def template(addresses: Addresses) -> str:
-    """The name of the migrated database that the tests' databases are copies of; the first worker makes it."""
-    from app.store.migrations import migrate  # noqa: PLC0415  # tests that need no database run without it
+    """Returns the name of the migrated database that each test's database is a copy of.
+
+    The first worker makes this template.
+    """
+    from app.store.migrations import migrate  # noqa: PLC0415  # tests without a database do not import migrations
 
     making = f"{TEMPLATE}_new"
     with psycopg.connect(addresses.postgres, autocommit=True) as conn:
@@ -219,7 +226,7 @@ def _maintenance(addresses: Addresses) -> Generator[psycopg.Connection[TupleRow]
 
 @pytest.fixture
 def dsn(addresses: Addresses, template: str, _maintenance: psycopg.Connection[TupleRow]) -> Generator[str]:
-    """The URL of a fresh database with the schema in it, gone after the test."""
+    """Yields the URL of a fresh database with the schema. The fixture drops the database after the test."""
     name = f"test_{uuid4().hex}"
     _run(_maintenance, "create database {name} template {template}", name=name, template=template)
     yield database_url(addresses.postgres, name)
@@ -228,7 +235,7 @@ def dsn(addresses: Addresses, template: str, _maintenance: psycopg.Connection[Tu
 
 @pytest.fixture
 def conn(dsn: str) -> Generator[psycopg.Connection[TupleRow]]:
-    """A connection to the test's database, as the processes have them."""
+    """Yields a connection to the test's database, like the connections of the processes."""
     from app.store.postgres import connect  # noqa: PLC0415  # as for `template`
 
     with connect(dsn, role="test") as connection:
@@ -237,13 +244,13 @@ def conn(dsn: str) -> Generator[psycopg.Connection[TupleRow]]:
 
 @pytest.fixture
 def redis_url(addresses: Addresses) -> str:
-    """Shared by all tests: keep to the `namespace`."""
+    """Returns the URL of the Redis that all tests share. A test must keep to its `namespace`."""
     return addresses.redis
 
 
 @pytest.fixture
 def namespace() -> str:
-    """A prefix for the test's keys in Redis."""
+    """Returns a prefix for the test's keys in Redis."""
     return f"test-{uuid4().hex}"
 
 
@@ -254,7 +261,7 @@ def now() -> datetime:
 
 @pytest.fixture
 def settings(dsn: str, redis_url: str, namespace: str) -> Settings:
-    """The settings of a process that works on the test's database and namespace."""
+    """Returns the settings of a process that works on the test's database and namespace."""
     from app.settings import Settings  # noqa: PLC0415  # as for `template`
 
     return Settings(database_url=dsn, redis_url=redis_url, namespace=namespace)
@@ -262,6 +269,6 @@ def settings(dsn: str, redis_url: str, namespace: str) -> Settings:
 
 @pytest.fixture
 def server_directory() -> Generator[Path]:
-    """Where a test puts servers of its own."""
+    """Yields a directory for a test's own servers."""
     with open_directory(memory()) as directory:
         yield directory

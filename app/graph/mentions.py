@@ -1,7 +1,8 @@
-"""Posts → counted edges. Pure: the same posts give the same edges, however they are cut into batches.
+"""This module counts the edges in posts. The module is pure: any cut into batches gives the same edges.
 
-Expressions of polars have no lookaround. A profile in which it matters what follows a mention therefore says its rule
-twice: as expressions that find the mentions of all plain texts at once, and as one exact pattern for the few others.
+Regular expressions of polars have no lookaround. So a profile states its rule twice if the text after a mention
+matters. Expressions of polars find the mentions in all plain texts at once. One exact pattern serves the few other
+texts.
 """
 
 from __future__ import annotations
@@ -20,27 +21,39 @@ from app.posts.screening import MAX_AUTHOR_CHARACTERS
 
 
 class Profile(msgspec.Struct, frozen=True):
-    """A rule for what a mention is. A changed rule is a new version: batches keep the version that counted them."""
+    """A rule that says what a mention is.
+
+    A changed rule is a new version, and a batch keeps the version that counted the batch.
+    """
 
     name: str
     version: int
     signs: str
-    """A text that does not match has no mention. Cheap."""
+    """A cheap pattern. A text without a match has no mention."""
     mention: str
-    """A mention, with whatever must stand before it; matches follow each other from left to right, none overlap."""
+    """A pattern for a mention, with the text that must come before the mention.
+
+    Matches follow each other from left to right, without overlaps.
+    """
     handle: str
-    """The handle in what `mention` matched, as its first group; no match: no mention after all."""
+    """A pattern whose first group is the handle within a match of `mention`.
+
+    If this pattern does not match, the text is no mention after all.
+    """
     longest: int
-    """Characters of a handle; a longer one is none."""
+    """The most characters of a handle. A longer name is no handle."""
     lookahead: str | None = None
-    """A text that matches is left to `exact`."""
+    """A pattern for the texts in which only `exact` can find the mentions."""
     exact: re.Pattern[str] | None = None
-    """As `mention`, with the handle as its first group; if another group took part, it is no mention after all."""
+    """A pattern like `mention`, with the handle as its first group.
+
+    If another group takes part in a match, the match is no mention after all.
+    """
 
 
-# twitter-text's rule (github.com/twitter/twitter-text), as its conformance suite has it. The slug of a list belongs to
-# the match, but @user/list is no mention of the user. What must not follow takes no part in the match: it may be what
-# stands before the next mention.
+# This is twitter-text's rule (github.com/twitter/twitter-text), as its conformance suite tests the rule. The slug of a
+# list belongs to the match, but @user/list is no mention of the user. The text that must not follow is outside of the
+# match, because the next mention may need this text before it.
 _BEFORE = r"(?:^|[^A-Za-z0-9_!#$%&*@＠]|(?:^|[^A-Za-z0-9_+~.\-])[Rr][Tt]:?)"
 _NAME = r"[@＠]([A-Za-z0-9_]{1,20})"
 _LIST = r"/[A-Za-z][A-Za-z0-9_\-]{0,24}"
@@ -60,9 +73,10 @@ _TWITTER = Profile(
     exact=re.compile(f"{_BEFORE}{_NAME}({_LIST})?(?=({_AFTER})?)"),
 )
 
-# Mastodon's rule (github.com/mastodon/mastodon, app/models/account.rb, USERNAME_RE and MENTION_RE): @user or
-# @user@domain, not behind a letter, mark, digit or underscore (a word), a slash or an equals sign (a URL). Dots and
-# hyphens are inside names only. The domain belongs to the handle: @ann and @ann@example.social are two.
+# This is Mastodon's rule (github.com/mastodon/mastodon, app/models/account.rb, USERNAME_RE and MENTION_RE). A mention
+# is @user or @user@domain. No letter, mark, digit or underscore (a word) and no slash or equals sign (a URL) stands
+# before a mention. Dots and hyphens stand only inside names. The domain belongs to the handle, so @ann and
+# @ann@example.social are two handles.
 _WORD = r"[\p{L}\p{M}\p{Nd}\p{Pc}]"
 _USERNAME = r"[A-Za-z0-9_]+(?:[.-]+[A-Za-z0-9_]+)*"
 _ACCOUNT = rf"@({_USERNAME}(?:@{_WORD}+(?:[.-]+{_WORD}+)*)?)"
@@ -75,10 +89,11 @@ _MASTODON = Profile(
     longest=MAX_AUTHOR_CHARACTERS,
 )
 
-# Bluesky's rule (github.com/bluesky-social/atproto, packages/api/src/rich-text, MENTION_REGEX): at the start, behind
-# white space or an opening parenthesis; of all that may be in a handle, up to the last letter or digit. It has to be a
-# handle by the syntax of the AT Protocol (atproto.com/specs/handle): labels of up to 63 letters, digits and hyphens,
-# the last one starting with a letter. Bluesky asks a list of top-level domains too; this rule needs none that ages.
+# This is Bluesky's rule (github.com/bluesky-social/atproto, packages/api/src/rich-text, MENTION_REGEX). A mention is at
+# the start of the text, or behind white space or an opening parenthesis. A mention takes all characters that a handle
+# may have, up to the last letter or digit. The result must be a handle by the syntax of the AT Protocol
+# (atproto.com/specs/handle). Labels have up to 63 letters, digits and hyphens, and the last label starts with a letter.
+# Bluesky also checks a list of top-level domains. This rule does without the list, because a list grows old.
 _BLUESKY = Profile(
     name="bluesky",
     version=1,
@@ -88,8 +103,8 @@ _BLUESKY = Profile(
     longest=253,
 )
 
-# Any word behind any sign, addresses of mail included: for networks that have no rule of their own here. A word is of
-# letters, marks, digits, underscores and joiners (Unicode's, UTS #18 annex C).
+# This rule is for networks without a rule above. Any word behind any sign is a mention, even in a mail address. A word
+# consists of letters, marks, digits, underscores and joiners (Unicode's definition, UTS #18 annex C).
 _PLAIN = Profile(name="word", version=1, signs="@", mention=r"@\w+", handle=r"@(\w+)$", longest=MAX_AUTHOR_CHARACTERS)
 
 PROFILES: dict[str, Profile] = {profile.name: profile for profile in (_TWITTER, _MASTODON, _BLUESKY, _PLAIN)}
@@ -99,20 +114,29 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Counted(msgspec.Struct, frozen=True):
-    """What a batch's posts come to."""
+    """The counted mentions, edges, users and days of a batch's posts."""
 
     mentions: int
     edges: pl.DataFrame
-    """source, target: UInt32 (rows of `users`); mention_count: Int64; first_seen, last_seen: Datetime(us, UTC), the
-    posts' own; weight: Float64, as it is at weighed_at: Datetime(us, UTC). One row an edge, in no order."""
+    """The columns are source, target: UInt32 (rows of `users`); mention_count: Int64; first_seen, last_seen:
+    Datetime(us, UTC), from the posts; weight: Float64, the weight at weighed_at: Datetime(us, UTC).
+
+    Each edge has one row. The rows are in no order.
+    """
     users: pl.DataFrame
-    """handle: String (folded, unique), spelling: String, the first seen, its own before others'. All that take part."""
+    """The columns are handle: String (folded, unique) and spelling: String, the first spelling that was seen.
+
+    A user's own spelling comes before spellings by others. The frame has every user who makes or receives a mention.
+    """
     days: pl.DataFrame | None = None
-    """Of edges mentioned on several days those asked for: source, target: UInt32; day: Date (UTC); mentions: Int32. Of
-    the others first_seen says the day. None: none were asked for."""
+    """The days of edges with mentions on several days, as far as the caller asked for these days.
+
+    The columns are source, target: UInt32; day: Date (UTC); mentions: Int32. The other edges have their one day in
+    first_seen. None: the caller asked for no days.
+    """
 
     def named(self) -> pl.DataFrame:
-        """`edges`, with handles as source and target."""
+        """Returns `edges` with handles as source and target."""
         handles = self.users["handle"]
         ends = {end: handles.gather(self.edges[end]) for end in ("source", "target")}
         return self.edges.with_columns(**ends)
@@ -128,15 +152,18 @@ def count(
     retweets: bool = True,
     days_from: date | None = None,
 ) -> Counted:
-    """The edges in posts, which are a frame as `posts.read` gives it. Without `retweets`, a post that begins with
-    `RT @`, in capitals or not, counts no mention. Days are told apart from `days_from` until the posts arrived."""
+    """Count the edges in posts. `frame` holds the posts as a reader of `app.posts.readers` returns them.
+
+    Without `retweets`, a post that begins with `RT @`, in capitals or not, has no mentions. Days are counted from
+    `days_from` to the day on which the posts arrived.
+    """
     if half_life <= timedelta(0):
         raise ValueError(f"a half-life is longer than nothing, not {half_life}")
     if not retweets:
         frame = frame.filter(~pl.col("text").str.contains(_RETWEET))
     found = find(frame["text"], profile)
     mentioning = frame[found["row"]]
-    # Authors before targets: the first spelling of a handle is then its own, if it wrote a post with a mention.
+    # Authors come before targets. So an author of a post with a mention gets the spelling that the author uses.
     handles = pl.concat([mentioning["author"], found.select(folded(pl.col("handle"))).to_series()])
     spellings = pl.concat([mentioning["author_spelling"], found["handle"]])
     numbers, firsts = number(handles)
@@ -149,11 +176,14 @@ def count(
 
 
 def number(handles: pl.Series) -> tuple[Numbers, Numbers]:
-    """Number the distinct handles in the order in which they come: each row's number, each number's first row."""
+    """Number the distinct handles in the order in which the handles first appear.
+
+    Returns the number of each row, and the first row of each number.
+    """
     groups = Groups.of(handles.hash().to_numpy())
     firsts = groups.min(np.arange(len(handles)))
     if len(groups.starts) and not (handles == handles.gather(groups.spread(firsts))).all():
-        # Two handles have one hash.
+        # Here two handles have the same hash.
         groups = Groups.of(handles.rank("dense").to_numpy())
         firsts = groups.min(np.arange(len(handles)))
     by_appearance = np.argsort(firsts)
@@ -163,7 +193,10 @@ def number(handles: pl.Series) -> tuple[Numbers, Numbers]:
 
 
 def find(texts: pl.Series, profile: Profile) -> pl.DataFrame:
-    """row: Int64 (index in `texts`), handle: String, as it is spelled; each mention once, in order."""
+    """Returns each mention once, in order.
+
+    The columns are row: Int64 (index in `texts`) and handle: String, in the spelling of the post.
+    """
     numbered = texts.alias("text").to_frame().select(pl.int_range(pl.len()).alias("row"), "text")
     signed = numbered.filter(pl.col("text").str.contains(profile.signs))
     exact, delicate = profile.exact, pl.Series([False])
@@ -192,7 +225,7 @@ def _find_exactly(texts: pl.DataFrame, exact: re.Pattern[str]) -> pl.DataFrame:
     return pl.DataFrame(found, schema={"row": pl.Int64, "handle": pl.String}, orient="row")
 
 
-def _edges(  # noqa: PLR0917 (it has the one caller)
+def _edges(  # noqa: PLR0917 (the function has one caller)
     groups: Groups,
     sources: Numbers,
     targets: Numbers,
@@ -226,7 +259,10 @@ def _edges(  # noqa: PLR0917 (it has the one caller)
 
 
 def _days(groups: Groups, edges: pl.DataFrame, at: pl.Series, first: date, last: date) -> pl.DataFrame:
-    """The days of those edges whose mentions are of several; a row an edge, as `groups` has them."""
+    """Returns the days of the edges with mentions on several days.
+
+    `edges` has one row an edge, in the order of `groups`.
+    """
     first_seen, last_seen = edges["first_seen"].dt.date(), edges["last_seen"].dt.date()
     several = ((first_seen != last_seen) & (last_seen >= first) & (first_seen <= last)).to_numpy()
     of_mention = groups.spread(np.arange(len(edges)))

@@ -1,1 +1,4 @@
-"""Bytes become posts and rejects: formats, encodings, columns, handles. Pure: no server, no file, no clock."""
+"""This room turns bytes into posts and rejects. Its subjects are formats, encodings, columns and handles.
+
+Every module is pure: no module uses a server, a file or a clock.
+"""

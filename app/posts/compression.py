@@ -1,4 +1,4 @@
-"""Compressed bodies, decoded in bounded pieces; and the compression of what is staged."""
+"""This module decodes compressed bodies in pieces of bounded size, and compresses staged payloads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""CSV bytes → posts and rejects: columns, bytes to text, physical line numbers. Pure; one of `READERS`."""
+"""This module reads CSV bytes into posts and rejects. The module is pure, and one of `READERS`.
+
+The reader picks the columns, turns bytes into text and numbers the physical lines.
+"""
 
 from __future__ import annotations
 

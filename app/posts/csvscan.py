@@ -1,21 +1,24 @@
-"""Where rows and fields begin and end in CSV bytes: one grammar, for the cutter of a stream and the reader of a batch.
+"""This module finds where rows and fields begin and end in CSV bytes.
 
-- A physical line ends with LF, CR LF or a lone CR, inside quotes too. A row ends with the same, outside quotes. Empty
-  lines are no rows.
-- A field is quoted only if its very first byte is a quote; inside, two quotes are one. The closing quote is followed by
-  the delimiter, the end of a line or the end of the data. A quote elsewhere in an unquoted field is a literal.
-- A row is broken if one of its quotes closes badly, or if the row does not end within `QUOTE_WINDOW` bytes. Only the
-  physical line on which a broken row starts is given up; reading goes on with the next physical line, so that
+One grammar serves the cutter of a stream and the reader of a batch:
+
+- A physical line ends with LF, CR LF or a lone CR, also inside quotes. A row ends with the same bytes, outside quotes.
+  An empty line is no row.
+- A field is quoted only if its very first byte is a quote. Inside a quoted field, two quotes mean one. The delimiter,
+  a line end or the end of the data follows the closing quote. A quote elsewhere in an unquoted field is a literal.
+- A row is broken if one of its quotes closes badly, or if the row does not end within `QUOTE_WINDOW` bytes. The reader
+  drops only the physical line on which a broken row starts. Reading continues with the next physical line, so that
   neighbours are not lost.
 
-What is said of a row depends on the bytes from its start to its end only (for a broken one: to the end of its physical
-line), never on where a batch was cut. So any `cut` gives the same rows with the same flaws, and the number of rows that
-the cutter tells is the number that `scan` finds.
+The result for a row depends only on the bytes of the row, and never on where a batch was cut. For a broken row these
+bytes end with its first physical line. So any `cut` gives the same rows with the same flaws, and the cutter counts as
+many rows as `scan` finds.
 
-Two ways lead to one result. If every quote stands where the grammar wants it (sane quoting), but for literals in
-unquoted fields, the parity of the quotes tells what is inside, and all is done in a few passes of numpy. Otherwise
-csvwalk.py reads the runs of quotes once, from the last to the first, and so learns for every physical line where a row
-that started there would end. Both take time linear in the bytes, whatever they are.
+Two ways lead to one result. Quoting is sane if every quote stands where the grammar wants a quote, except for literals
+in unquoted fields. With sane quoting, the parity of the quotes shows what is inside quotes, and a few passes of numpy
+do the work. Otherwise csvwalk.py reads the runs of quotes once, from the last run to the first. So csvwalk.py learns
+for every physical line where a row that started there would end. Both ways take time linear in the bytes, whatever the
+bytes are.
 """
 
 from __future__ import annotations

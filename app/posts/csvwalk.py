@@ -1,7 +1,7 @@
-"""What becomes of a CSV row that starts on a line, where quotes close badly: the exact walk behind csvscan.py. Pure.
+"""This module is the exact walk behind csvscan.py, for data in which quotes close badly. The module is pure.
 
-`fates_of` reads the runs of quotes once, from the last to the first. So it learns for every physical line where a row
-that started there would end, in time linear in the bytes.
+`fates_of` reads the runs of quotes once, from the last run to the first. So `fates_of` learns for every physical line
+where a row that started there would end. The walk takes time linear in the bytes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A body's character encoding → UTF-8, piece by piece, in bounded memory.
+"""This module turns a body's character encoding into UTF-8, piece by piece, in bounded memory.
 
-Bytes that cannot be decoded become 0xFF, which no UTF-8 has: exactly the rows that hold them are rejected. U+FFFD that
-stands in the text itself is text.
+Bytes that can't be decoded become 0xFF, a byte that UTF-8 never has. So exactly the rows with such bytes are rejected.
+A U+FFFD in the body itself is text.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""A handle as its owner spells it, and folded: what identifies a user. Pure; the same answer in every process."""
+"""This module spells and folds handles. A spelling is the owner's own form, and a folded handle identifies a user.
+
+The module is pure, and gives the same answer in every process.
+"""
 
 from __future__ import annotations
 

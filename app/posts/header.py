@@ -1,4 +1,4 @@
-"""The header of an upload: which columns there are, and where. Pure."""
+"""This module reads the header of an upload, and finds the columns and their places. The module is pure."""
 
 from __future__ import annotations
 

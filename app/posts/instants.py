@@ -1,12 +1,14 @@
-"""Timestamps in bytes → microseconds since 1970 UTC, digit by digit in columns: exact, nothing is guessed.
+"""This module turns timestamps in bytes into microseconds since 1970 UTC, digit by digit in columns.
+
+The result is exact, and the module guesses nothing. These forms are readable:
 
     YYYY-MM-DD                                                     midnight
     YYYY-MM-DD[T or space]HH:MM[:SS[.f]][Z or ±HH:MM or ±HHMM or ±HH]   no zone: UTC; f: 1-9 digits, cut to microseconds
     [-]9-10 digits[.f]                                             seconds since 1970; f: as above
     [-]13 digits                                                   milliseconds since 1970
 
-Years 1 to 9999, in UTC too. Days that do not exist, 24:00 and the leap second :60 are unreadable. So are other numbers
-of digits: near 1970, seconds, milliseconds and years cannot be told apart.
+Years go from 1 to 9999, also in UTC. Days that do not exist, 24:00 and the leap second :60 are unreadable. Other
+numbers of digits are unreadable too, because seconds, milliseconds and years near 1970 look alike.
 """
 
 from __future__ import annotations

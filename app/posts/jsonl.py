@@ -1,10 +1,10 @@
-"""JSON Lines → posts and rejects: one JSON object a line (jsonlines.org). Pure; one of `READERS`.
+"""This module reads JSON Lines (jsonlines.org) into posts and rejects. The module is pure, and one of `READERS`.
 
-- A line ends with LF or CR LF. Lines with nothing but white space are no rows.
-- The keys are taken exactly as they are named; other keys are ignored. Of a key that comes twice, the last counts.
-- Text and author are strings. The timestamp is a string or a number, and read by the rules of app/posts/instants.py
-  as it is written: 1714566600.5 is, 1.7e9 is not.
-- A byte order mark before the first line is skipped.
+- Each line has one JSON object. A line ends with LF or CR LF. A line with nothing but white space is no row.
+- The names of keys must match exactly. Other keys are ignored. If a key comes twice, the last value counts.
+- Text and author are strings. The timestamp is a string or a number. The rules of app/posts/instants.py apply to the
+  timestamp as written: 1714566600.5 is readable, 1.7e9 is not.
+- The reader skips a byte order mark before the first line.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""How an upload is read and counted, as its options and the ledger say it. Few libraries: every command has it."""
+"""These types say how an upload is read and counted. Options of an upload and the ledger use the types.
+
+The module imports few libraries, because every command imports the module.
+"""
 
 from __future__ import annotations
 

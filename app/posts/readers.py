@@ -1,4 +1,7 @@
-"""The input formats, one reader each: how an upload begins, where it may be cut, and what its rows are. Pure."""
+"""Each input format has one reader here. The module is pure.
+
+A reader finds how an upload begins, where the upload may be cut, and what the rows are.
+"""
 
 from __future__ import annotations
 

@@ -1,13 +1,14 @@
-"""Rejects → a CSV that can be repaired in a spreadsheet and uploaded again as it is. Pure.
+"""This module writes rejects as a CSV that can be repaired in a spreadsheet and uploaded again. The module is pure.
 
-The columns of the upload come first, in their order and with their names, then four about the reject, which a reader
-ignores. It is UTF-8 with a byte order mark, by which spreadsheets know it; bytes that are no text are U+FFFD.
+The columns of the upload come first, with their order and names. Four columns about the reject follow, and a reader
+ignores these four. The CSV is UTF-8 with a byte order mark, by which spreadsheets recognize UTF-8. Bytes that are no
+text are U+FFFD.
 
-A row that is uploaded again unrepaired is rejected again. Where the CSV alone would not see to that (it is text now, or
-what was no string is one), the timestamp says UNREPAIRED. A row whose fields cannot be told apart stands in the column
-of the text as it is, the other columns being empty.
+A row that is uploaded again unrepaired is rejected again. The CSV alone can't ensure this if bytes became text, or if
+another JSON value became a string. Then the timestamp says UNREPAIRED. If the fields of a row can't be told apart, the
+column of the text has the whole row, and the other columns are empty.
 
-Nothing guards a spreadsheet against text that looks like a formula to it: posts must come back as they were.
+Nothing guards a spreadsheet against text that looks like a formula, because posts must come back unchanged.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The rules for a post, whatever the input: handles, instants, no NUL; and why a row is rejected. Pure.
+"""This module has the rules for a post from any input: handles, instants, no NUL. The module is pure.
 
-A row that cannot be read becomes one reject, with the first reason that applies in the order of `Reason`; its
-neighbours are read. `Sieve` and `screen` serve csv.py and jsonl.py.
+A row that can't be read becomes one reject. The reject has the first reason that applies, in the order of `Reason`.
+The rows around the reject are read. `Sieve` and `screen` serve csv.py and jsonl.py.
 """
 
 from __future__ import annotations

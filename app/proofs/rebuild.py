@@ -1,7 +1,8 @@
-"""The graph once more: every applied batch is counted anew from its payload, into a shadow, and compared or swapped in.
+"""A rebuild counts every applied batch anew from its payload into a shadow, which is compared or swapped in.
 
-That proves more than the deltas do, which are what was counted then. It takes no lock while it counts, and touches
-nothing but the shadow until the swap's one transaction: killed anywhere, it leaves the graph as it was.
+A rebuild proves more than the deltas prove, because the deltas are the results of the first count. A rebuild takes no
+lock while it counts. Until the one transaction of the swap, a rebuild writes only to the shadow. So a rebuild that is
+killed at any point leaves the graph unchanged.
 """
 
 from __future__ import annotations
@@ -43,12 +44,12 @@ _EMPTY_ARCHIVE = sql.query("proofs/rebuild/empty_archive")
 _SWAP_IN = sql.query("proofs/rebuild/swap_in")
 
 EDGES_AT_ONCE = 500_000
-"""Edges gathered before they are folded and added to the shadow: about 100 MB."""
+"""Edges that are gathered, about 100 MB, before a rebuild sums the edges and adds them to the shadow."""
 DELTAS_AT_ONCE = 64
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """An applied batch to recount; `purged`: its payload is gone."""
+    """An applied batch to count anew. If `purged`, the payload of the batch is gone."""
 
     id: int
     upload_id: uuid.UUID
@@ -57,7 +58,10 @@ class Batch(msgspec.Struct, frozen=True):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """An edge in which graph and rebuild differ: what the graph has, and what it should have; None: it lacks it."""
+    """An edge in which the graph and the rebuild differ.
+
+    `found…` are the values in the graph, and `wanted…` the values in the rebuild. None: that side lacks the edge.
+    """
 
     source: str
     target: str
@@ -65,11 +69,11 @@ class Difference(msgspec.Struct, frozen=True):
     wanted_count: int | None
     found: float | None
     wanted: float | None
-    """Effective weights."""
+    """`found` and `wanted` are effective weights."""
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """The graph (with its archive) against the rebuilt one, in edges."""
+    """The graph, with its archive, against the rebuilt graph. The counts are numbers of edges."""
 
     edges: int
     rebuilt: int
@@ -78,11 +82,11 @@ class Comparison(msgspec.Struct, frozen=True):
     differing_counts: int
     differing_weights: int
     largest_deviation: float
-    """Of the effective weights of edges with the same count, relative."""
+    """Largest relative deviation between the effective weights of an edge, among edges with equal counts."""
 
     @property
     def same(self) -> bool:
-        """Whether the graph is what the ledger's payloads make of it."""
+        """Whether the graph is the same as the graph that the payloads of the ledger give."""
         return not (self.missing or self.surplus or self.differing_counts or self.differing_weights)
 
 
@@ -107,9 +111,9 @@ class _Moved(msgspec.Struct, frozen=True):
 
 @contextmanager
 def alone(guard: Connection, conn: Connection) -> Generator[None]:
-    """Be the one rebuild, with an empty shadow before and after. Raises BadState while there is another.
+    """Be the only rebuild. The shadow is empty before and after. Raises BadState while another rebuild runs.
 
-    The lock is held by a transaction on `guard`, a connection of its own, which does nothing else meanwhile.
+    A transaction on `guard` holds the lock. `guard` is a connection of its own, which does nothing else meanwhile.
     """
     with guard.transaction():
         if not locks.try_take(guard, locks.REBUILD):
@@ -129,9 +133,10 @@ def count_anew(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[int]:
-    """Fill the shadow with every batch that is applied now; their ids. `progress` gets bytes done, bytes in all.
+    """Fill the shadow with every batch that is applied now. Returns the ids of these batches.
 
-    Raises BadState if a payload was purged, or counted by a version of its profile that is no longer known.
+    `progress` gets the number of bytes done and the number of all bytes. Raises BadState if a payload was purged, or if
+    this program does not know the version of the profile that counted a payload.
     """
     batches = rows(conn, Batch, _BATCHES)
     purged = [batch for batch in batches if batch.purged]
@@ -159,10 +164,10 @@ def count_anew(
 def compare(
     conn: Connection, batch_ids: list[int], parameters: GraphParameters, *, now: datetime, examples: int = 20
 ) -> tuple[Comparison, list[Difference]]:
-    """The graph against the shadow, which holds `batch_ids`; and the first edges that differ.
+    """Compare the graph with the shadow, which holds `batch_ids`. Returns the result and the first different edges.
 
-    One snapshot, in which edges and deltas agree: what was merged or taken out since the shadow was filled is put right
-    in it by its deltas, so uploads may go on meanwhile.
+    The comparison reads one snapshot, in which edges and deltas agree. The deltas of batches that were merged or taken
+    out in the meantime correct the shadow. So uploads may go on meanwhile.
     """
     weighing = {
         "now": now,
@@ -178,13 +183,13 @@ def compare(
 
 
 def swap(conn: Connection, batch_ids: list[int], parameters: GraphParameters, *, now: datetime) -> int:
-    """Put the shadow, which holds `batch_ids`, in the place of edges and archive, in one transaction; its edges. Users'
-    totals are made anew of them.
+    """Replace edges and archive by the shadow, which holds `batch_ids`, in one transaction.
 
-    Raises BadState if anything is on its way into the graph or out of it, or was since the shadow was filled.
+    Returns the number of edges swapped in. The swap computes users' totals anew from these edges. Raises BadState if
+    uploads are being applied or taken out, or were applied or taken out since the shadow was filled.
     """
     with conn.transaction():
-        # As whoever withdraws does: no merge, decay or withdrawal is at the edges, and none is half done.
+        # A withdrawal takes the same locks. So no merge, decay or withdrawal works on the edges, or is half done.
         for shard in range(parameters.shards):
             locks.take_shard(conn, shard)
         in_flight = scalars(conn, _IN_FLIGHT)[0]
@@ -204,12 +209,15 @@ def swap(conn: Connection, batch_ids: list[int], parameters: GraphParameters, *,
 
 
 def in_flight(conn: Connection) -> int:
-    """Uploads on their way into the graph or out of it: with any, a swap will be refused."""
+    """Returns the number of uploads that are being applied or taken out.
+
+    `swap` refuses to work while there are such uploads.
+    """
     return int(scalars(conn, _IN_FLIGHT)[0])
 
 
 def _edges_of(conn: Connection, batch_id: int, parameters: GraphParameters, user_ids: UserIds) -> pl.DataFrame:
-    """A batch's edges by id, counted anew with its own profile, clock and instant of arrival."""
+    """Returns a batch's edges by id, counted anew with the batch's own profile, clock and instant of arrival."""
     batch = one(conn, _Payload, _PAYLOAD, {"batch_id": batch_id})
     if batch is None or batch.payload is None:
         raise BadState(f"batch {batch_id} was purged while the rebuild was running.")
@@ -233,7 +241,7 @@ def _edges_of(conn: Connection, batch_id: int, parameters: GraphParameters, user
 
 
 def _follow(conn: Connection, batch_ids: list[int], parameters: GraphParameters) -> None:
-    """Add to the shadow what is in the graph beyond `batch_ids`, and take out what of them left it."""
+    """Add the batches of the graph beyond `batch_ids` to the shadow, and take out the batches that left the graph."""
     after = {"after_batch": 0, "after_shard": -1}
     while page := rows(conn, _Moved, _MOVED, {**after, "batch_ids": batch_ids, "limit": DELTAS_AT_ONCE}):
         changes = [

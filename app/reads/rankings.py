@@ -1,4 +1,7 @@
-"""Reading what was worked out beforehand: rankings, and mentions by day. No request looks at more than it answers."""
+"""This module reads summaries: rankings, and mentions by day.
+
+Workers compute the summaries beforehand. So no request reads more than it answers.
+"""
 
 from __future__ import annotations
 
@@ -28,20 +31,20 @@ WEEK = 7
 
 
 class Staleness(msgspec.Struct, frozen=True):
-    """How far the summaries are."""
+    """How up to date the summaries are."""
 
     stale_since: datetime | None
-    """When the first mention that is not in them was merged. None: every one is."""
+    """When the first mention that the summaries lack was merged. None: the summaries have every mention."""
     days_from: date | None
-    """The first day that is kept. None: days are not told apart."""
+    """The first day that the summaries keep. None: the summaries keep no days."""
     trends_until: date | None
-    """The last day of what is trending. None: it was never worked out."""
+    """The last day of the trends. None: trends were never computed."""
     trends_ended_at: datetime | None
     trends_stale_since: datetime | None
 
 
 class RankedEdge(msgspec.Struct, frozen=True):
-    """An edge of the graph with its users."""
+    """An edge of the graph, with the handles and spellings of its users."""
 
     source: str
     source_spelling: str
@@ -63,7 +66,7 @@ class RankedUser(msgspec.Struct, frozen=True):
 
 
 class TrendingUser(msgspec.Struct, frozen=True):
-    """A user, and how often the user was mentioned in a period and in the one before."""
+    """A user, with the numbers of mentions received in a period and in the period before."""
 
     handle: str
     spelling: str
@@ -89,7 +92,7 @@ class UserDay(msgspec.Struct, frozen=True):
 
 
 def calendar(until: date, count: int, days_from: date | None) -> list[date]:
-    """The last so many days, of those that are kept."""
+    """Returns the last `count` days to `until`, without the days that the summaries do not keep."""
     if days_from is None:
         return []
     first = max(days_from, delta_days.first_day(until, count))
@@ -97,18 +100,24 @@ def calendar(until: date, count: int, days_from: date | None) -> list[date]:
 
 
 def weeks(mentions: Sequence[int]) -> tuple[int | None, int | None]:
-    """The sums of the last seven days and of the seven before; None where they are not all kept."""
+    """Returns the sums of the last seven days and of the seven days before.
+
+    A sum is None if the summaries do not keep all of its days.
+    """
     this, last = mentions[-WEEK:], mentions[-2 * WEEK : -WEEK]
     return sum(this) if len(this) == WEEK else None, sum(last) if len(last) == WEEK else None
 
 
 async def staleness(conn: AsyncConnection) -> Staleness:
-    """To be asked before what it is about: then that is no staler."""
+    """Returns how stale the summaries are.
+
+    A caller asks before it reads a summary. So the summary is no staler than the answer says.
+    """
     return await async_exactly_one(conn, Staleness, _STALENESS)
 
 
 async def edges(conn: AsyncConnection, parameters: GraphParameters, *, as_of: datetime, limit: int) -> list[RankedEdge]:
-    """The heaviest edges of the graph, mentions of oneself left out. Never stale."""
+    """Returns the heaviest edges of the graph, without self-mentions. This ranking is never stale."""
     weighing = {"as_of": as_of, "half_life_seconds": parameters.half_life.total_seconds()}
     return await async_rows(conn, RankedEdge, _EDGES, {**weighing, "limit": limit})
 
@@ -116,20 +125,26 @@ async def edges(conn: AsyncConnection, parameters: GraphParameters, *, as_of: da
 async def users(
     conn: AsyncConnection, parameters: GraphParameters, direction: str, *, as_of: datetime, limit: int
 ) -> list[RankedUser]:
-    """The users with the heaviest mentions `made` or `received`; archived edges count, mentions of oneself do not."""
+    """Returns the users with the heaviest mentions `made` or `received`.
+
+    Archived edges count. Self-mentions do not count.
+    """
     weighing = {"as_of": as_of, "half_life_seconds": parameters.half_life.total_seconds()}
     return await async_rows(conn, RankedUser, _USERS, {**weighing, "direction": direction, "limit": limit})
 
 
 async def trending(conn: AsyncConnection, period: int, *, limit: int) -> list[TrendingUser]:
-    """The users who are mentioned more in so many days than in as many before, as of when it was worked out."""
+    """Returns the users with more mentions in the last `period` days than in as many days before.
+
+    The list is as of the last time that a worker computed the trends.
+    """
     return await async_rows(conn, TrendingUser, _TRENDING, {"days": period, "limit": limit})
 
 
 async def edge_days(
     conn: AsyncConnection, source: User, target: User, parameters: GraphParameters, calendar: list[date]
 ) -> list[Day]:
-    """How often one user mentions another on each of these days, which are in order."""
+    """Returns the mentions of `target` by `source` on each day of `calendar`. The days are in order."""
     part = shard_of_id(source.id, parameters.shards)
     found = await _days(conn, part, source.id, [target.id], calendar)
     return [Day(*each) for each in zip(calendar, found[target.id], strict=True)]
@@ -138,7 +153,10 @@ async def edge_days(
 async def user_days(
     conn: AsyncConnection, user: User, parameters: GraphParameters, calendar: list[date]
 ) -> list[UserDay]:
-    """How often a user mentions others, and is mentioned by others, on each of these days, which are in order."""
+    """Returns the mentions that the user makes and receives on each day of `calendar`.
+
+    The days are in order. Self-mentions do not count.
+    """
     part = days.part_of_users(shard_of_id(user.id, parameters.shards))
     found = await _days(conn, part, user.id, [days.MADE, days.RECEIVED], calendar)
     return [UserDay(*each) for each in zip(calendar, found[days.MADE], found[days.RECEIVED], strict=True)]
@@ -147,7 +165,7 @@ async def user_days(
 async def _days(
     conn: AsyncConnection, part: int, source_id: int, target_ids: list[int], calendar: list[date]
 ) -> dict[int, list[int]]:
-    """Of each target the mentions on each of these days."""
+    """Returns the mentions of each target on each of these days."""
     if not calendar:
         return {target: [] for target in target_ids}
     keys = {"source_ids": [source_id] * len(target_ids), "target_ids": target_ids}

@@ -1,4 +1,4 @@
-"""Reading users: found by handle or by prefix, and what a user's mentions add up to."""
+"""This module finds users by handle or by prefix, and reads the totals of a user's mentions."""
 
 from __future__ import annotations
 
@@ -24,10 +24,13 @@ _TOTALS = sql.query("reads/users/totals")
 _BY_PREFIX = sql.query("reads/users/by_prefix")
 
 PROBES_AT_ONCE = 4
-"""Hashes of a handle looked up in one query. A second hash is needed once in some 10^9 users, a fifth never."""
+"""Hashes of a handle that one query looks up.
+
+A handle needs a second hash about once in 10^9 users, and never needs a fifth hash.
+"""
 
 MAX_HANDLE_CHARACTERS = 2 * MAX_AUTHOR_CHARACTERS
-"""Nobody's handle is longer: folding makes two characters of some."""
+"""The most characters of a handle. The factor is 2, because folding turns some characters into two."""
 
 _HIGHEST = chr(0x10FFFF)
 
@@ -35,7 +38,7 @@ _LAST_SIGMA = re.compile(r"ς(?=\W*$)")
 
 
 class User(msgspec.Struct, frozen=True):
-    """A user by id; `handle` is folded, `spelling` is the first one seen."""
+    """A user with the user's id. `handle` is folded, and `spelling` is the first spelling that was seen."""
 
     id: int
     handle: str
@@ -43,7 +46,7 @@ class User(msgspec.Struct, frozen=True):
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """A user's mentions in both directions, self-mentions told apart."""
+    """Totals of a user's mentions in both directions. Self-mentions are counted apart."""
 
     mentioned_users: int
     mentions_made: int
@@ -55,7 +58,10 @@ class Totals(msgspec.Struct, frozen=True):
 
 
 async def find_users(conn: AsyncConnection, handles: Sequence[str], parameters: GraphParameters) -> list[User]:
-    """The users whose handles these are, however they are spelt. Raises BadRequest for an empty handle, NotFound."""
+    """Returns the users with these handles, in any spelling.
+
+    Raises BadRequest for an empty handle, and NotFound for an unknown handle.
+    """
     wanted = [_folded(handle) for handle in handles]
     found: dict[str, User] = {}
     for first in range(0, MAX_PROBES, PROBES_AT_ONCE):
@@ -76,7 +82,7 @@ async def find_users(conn: AsyncConnection, handles: Sequence[str], parameters: 
 
 
 async def users_by_id(conn: AsyncConnection, ids: Int8Array) -> list[User]:
-    """The users who have one of these ids, in no order."""
+    """Returns the users with these ids, in no order."""
     return await async_rows(conn, User, _USERS, {"ids": ids})
 
 
@@ -88,8 +94,10 @@ def _folded(handle: str) -> str:
 
 
 def _taker(handle: str, takers: Sequence[User | None]) -> User | None:
-    """Of those who have the handle's ids, in the order of probing, the one whose handle it is. None: all are taken by
-    others. Raises NotFound where one is free."""
+    """Returns the user with this handle. `takers` are the users with the handle's ids, in the order of probing.
+
+    Returns None if other users have all of these ids. Raises NotFound at the first id that no user has.
+    """
     for user in takers:
         if user is None:
             raise _unknown(handle)
@@ -103,7 +111,10 @@ def _unknown(handle: str) -> NotFound:
 
 
 async def users(conn: AsyncConnection, prefix: str, *, after: str, limit: int) -> list[User]:
-    """Users whose handle begins so, however the prefix is spelt, in the order of handles, from behind one."""
+    """Returns at most `limit` users whose handles begin with the prefix, in any spelling.
+
+    The users are in the order of handles, and begin behind the handle `after`.
+    """
     found: list[User] = []
     for begin in _beginnings(fold(prefix)):
         params = {"prefix": begin, "before": _behind(begin), "after": after, "limit": limit}
@@ -112,14 +123,19 @@ async def users(conn: AsyncConnection, prefix: str, *, after: str, limit: int) -
 
 
 def _beginnings(folded: str) -> list[str]:
-    """How handles with a folded prefix may begin: the sigma that ends a word is another one within it, and a word goes
-    on behind a full stop."""
+    """Returns the ways in which handles with this folded prefix may begin.
+
+    A sigma is ς at the end of a word and σ within a word. A full stop does not end a word.
+    """
     word, end = _LAST_SIGMA.subn("σ", folded)
     return [folded, word] if end else [folded]
 
 
 def _behind(prefix: str) -> str:
-    """The lowest text that follows every text with this prefix, by code points; surrogates are none."""
+    """Returns the lowest text that follows every text with this prefix, in the order of code points.
+
+    The function skips surrogates, because surrogates are not characters.
+    """
     bare = prefix.rstrip(_HIGHEST)
     if not bare:
         return _HIGHEST * (MAX_HANDLE_CHARACTERS + 1)
@@ -128,5 +144,5 @@ def _behind(prefix: str) -> str:
 
 
 async def totals(conn: AsyncConnection, user: User, parameters: GraphParameters, view: View) -> Totals:
-    """What the user's edges add up to."""
+    """Returns the totals of the user's edges."""
     return await async_exactly_one(conn, Totals, _TOTALS, {"user_id": user.id, **seen(view, parameters)})

@@ -1,6 +1,6 @@
-"""numpy arrays as PostgreSQL binary array parameters, without a Python object a value.
+"""This module turns numpy arrays into binary array parameters of PostgreSQL, without a Python object for each value.
 
-Each is one-dimensional and without NULLs. app.store.postgres teaches its connections to send them.
+Each array is one-dimensional and has no NULLs. app.store.postgres teaches its connections to send these arrays.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import polars as pl
 # PostgreSQL counts timestamps in microseconds from this instant.
 _POSTGRES_EPOCH = np.datetime64("2000-01-01", "us")
 
-# The signature, no flags, no extension; and the end.
+# The header is the signature, no flags and no extension. The trailer marks the end.
 _COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_TRAILER = b"\xff\xff"
 
 
 class Array:
-    """The binary form of an array (PostgreSQL's array_send): a header, then each value after its length."""
+    """The binary form of an array (PostgreSQL's array_send): a header, then the length and bytes of each value."""
 
     def __init__(self, values: np.ndarray[Any, Any], element_oid: int, wire: np.ndarray[Any, Any]) -> None:
         packed = np.empty(len(values), dtype=[("length", ">i4"), ("value", wire.dtype.newbyteorder(">"))])
@@ -32,21 +32,21 @@ class Array:
 
 
 class Int8Array(Array):
-    """bigint[] from int64."""
+    """A bigint[] from int64."""
 
     def __init__(self, values: np.ndarray[Any, Any]) -> None:
         super().__init__(values, 20, values.astype(np.int64, copy=False))
 
 
 class Float8Array(Array):
-    """double precision[] from float64."""
+    """A double precision[] from float64."""
 
     def __init__(self, values: np.ndarray[Any, Any]) -> None:
         super().__init__(values, 701, values.astype(np.float64, copy=False))
 
 
 class TimestamptzArray(Array):
-    """timestamptz[] from datetime64[us], UTC."""
+    """A timestamptz[] from datetime64[us], UTC."""
 
     def __init__(self, values: np.ndarray[Any, Any]) -> None:
         since_epoch = values.astype("datetime64[us]", copy=False) - _POSTGRES_EPOCH
@@ -54,7 +54,7 @@ class TimestamptzArray(Array):
 
 
 class TextArray:
-    """text[] from a column of strings without NULLs: each value's UTF-8 after its length."""
+    """A text[] from a column of strings without NULLs: the length and the UTF-8 bytes of each value."""
 
     def __init__(self, values: pl.Series) -> None:
         dimensions = 1 if len(values) else 0
@@ -66,14 +66,14 @@ class TextArray:
 
 
 class _Text:
-    """A column of strings as their UTF-8, one after another."""
+    """The UTF-8 bytes of a column of strings, one string after another."""
 
     def __init__(self, values: pl.Series) -> None:
         self.lengths = values.str.len_bytes().to_numpy().astype(np.int64)
         self.octets = np.frombuffer("".join(values.to_list()).encode(), np.uint8)
 
     def put(self, packed: np.ndarray[Any, Any], at: np.ndarray[Any, Any]) -> None:
-        """Each value after its length, at these places."""
+        """Write the length and the bytes of each value into `packed`, at the offsets `at`."""
         _put(packed, at, self.lengths.astype(">i4"))
         shift = at + 4 - (np.cumsum(self.lengths) - self.lengths)
         packed[np.repeat(shift, self.lengths) + np.arange(len(self.octets))] = self.octets
@@ -85,7 +85,7 @@ def _put(packed: np.ndarray[Any, Any], at: np.ndarray[Any, Any], values: np.ndar
 
 
 def copy_users(ids: np.ndarray[Any, Any], handles: pl.Series, spellings: pl.Series) -> bytes:
-    """Rows of (bigint, text, text) for COPY … (FORMAT binary), header and trailer included."""
+    """Returns rows of (bigint, text, text) for COPY … (FORMAT binary), with header and trailer."""
     texts = [_Text(handles), _Text(spellings)]
     sizes = 22 + texts[0].lengths + texts[1].lengths
     at = np.cumsum(sizes) - sizes
@@ -101,9 +101,9 @@ def copy_users(ids: np.ndarray[Any, Any], handles: pl.Series, spellings: pl.Seri
 
 
 def copy_rows(columns: Sequence[np.ndarray[Any, Any]], *, instants: slice) -> bytes:
-    """Rows of COPY … (FORMAT binary), header and trailer included, from columns of int64 or float64 without NULLs.
+    """Returns rows for COPY … (FORMAT binary), with header and trailer.
 
-    `instants` are those that count microseconds since 1970.
+    The columns are int64 or float64, without NULLs. The columns in `instants` count microseconds since 1970.
     """
     fields = [
         part

@@ -1,6 +1,6 @@
-"""PostgreSQL: connections, and running named statements.
+"""This module opens connections to PostgreSQL and runs named statements.
 
-Every connection is in autocommit mode: a transaction is a `with conn.transaction():` block that the reader sees.
+Every connection is in autocommit mode. So each transaction is a `with conn.transaction():` block that a reader can see.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class _Array(Protocol):
 
 
 POOL_TIMEOUT = 3.0
-"""Seconds to wait for a connection before PostgreSQL counts as away."""
+"""Seconds that a caller waits for a connection before PostgreSQL counts as away."""
 
 _ARRAYS = {
     "app.store.params.Int8Array": 1016,
@@ -45,35 +45,41 @@ _ARRAYS = {
     "app.store.params.TimestamptzArray": 1185,
     "app.store.params.TextArray": 1009,
 }
-"""Their types in PostgreSQL. By name: most commands need a connection, and neither numpy nor polars."""
+"""The PostgreSQL types of the arrays.
+
+The classes are given by name, because most commands need a connection, but neither numpy nor polars.
+"""
 
 _COMMIT_LATER = sql.query("store/postgres/commit_later")
 
 _LEARNING = threading.Lock()
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
-"""Seconds between two tries of a step whose server failed; the pause doubles."""
+"""The first and the longest pause in seconds before a retry, when the server failed. Each pause doubles."""
 
 RECONNECT_TIMEOUT = 5.0
-"""Seconds of vain attempts after which the pool starts over with short pauses; else a long outage ends late."""
+"""Seconds of failed attempts after which the pool starts again with short pauses.
+
+Without this limit, the pool would notice the end of a long outage late.
+"""
 
 
 Now = Callable[[], datetime]
-"""What a process asks for the current instant, UTC."""
+"""A function that returns the current instant, UTC."""
 
 
 def clock() -> datetime:
-    """The current instant, UTC. The one clock that processes hand to domain functions."""
+    """Returns the current instant, UTC. Processes hand only this clock to domain functions."""
     return datetime.now(UTC)
 
 
 def process_name(role: str) -> str:
-    """How a process calls itself in the ledger and in pg_stat_activity (at most 63 bytes)."""
+    """Returns the name of this process in the ledger and in pg_stat_activity, at most 63 bytes."""
     return f"mentiongraph {role}@{socket.gethostname()[:24]}:{os.getpid()}"[:63]
 
 
 def connect(database_url: str, *, role: str) -> Connection:
-    """One connection. Raises DatabaseUnavailable saying where it was looked for."""
+    """Open one connection. Raises DatabaseUnavailable, which names the server and the database."""
     try:
         return psycopg.connect(
             database_url,
@@ -81,7 +87,7 @@ def connect(database_url: str, *, role: str) -> Connection:
             application_name=process_name(role),
             context=_adapters(),
             connect_timeout=10,
-            prepare_threshold=None,  # its statements are few and long; and it may lead to PgBouncer
+            prepare_threshold=None,  # statements are few and long, and PgBouncer may be in between
         )
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(f"{where(database_url)}: {error}".strip()) from error
@@ -89,7 +95,7 @@ def connect(database_url: str, *, role: str) -> Connection:
 
 @contextmanager
 def available(database_url: str) -> Generator[None]:
-    """Turns a connection that is lost, or cannot be had, into DatabaseUnavailable."""
+    """Raise DatabaseUnavailable when the block loses a connection or cannot get a connection."""
     try:
         yield
     except psycopg.OperationalError as error:
@@ -97,7 +103,7 @@ def available(database_url: str) -> Generator[None]:
 
 
 def where(database_url: str) -> str:
-    """Which server (or servers) and database, for people; never a password."""
+    """Returns the server (or servers) and the database, for people, and never a password."""
     info = conninfo_to_dict(database_url)
     hosts = str(info.get("host", "localhost")).split(",")
     ports = str(info.get("port", 5432)).split(",")
@@ -107,9 +113,9 @@ def where(database_url: str) -> str:
 
 
 def require_primary(conn: Connection | AsyncConnection) -> None:
-    """Raises psycopg.OperationalError."""
-    # PostgreSQL reports both by itself, at the start and at each change. PgBouncer only repeats what its own first
-    # connection was told, so it is not asked.
+    """Raises psycopg.OperationalError if the server takes no writes."""
+    # PostgreSQL reports both parameters by itself, at the start and at each change. PgBouncer only repeats what its own
+    # first connection was told. So callers behind PgBouncer skip this function.
     for parameter in ("in_hot_standby", "default_transaction_read_only"):
         if conn.info.parameter_status(parameter) == "on":
             raise psycopg.OperationalError(f"the server takes no writes ({parameter} is on): it is no primary any more")
@@ -118,11 +124,11 @@ def require_primary(conn: Connection | AsyncConnection) -> None:
 def pool(
     database_url: str, *, role: str, size: int, statement_timeout: float, pgbouncer: bool = False
 ) -> ConnectionPool[Connection]:
-    """A closed pool of connections for worker threads; `statement_timeout` in seconds."""
+    """Returns a closed pool of connections for worker threads. `statement_timeout` is in seconds."""
 
-    # Where one is lost, mostly all are. A pool pauses between two checks (1 s, 2 s, …): a request that met its lost
-    # connections one by one would have no time left for a new one. Drained, it closes the one that failed, too, however
-    # well that one still answers.
+    # If one connection is lost, mostly all connections are lost. A pool pauses between two checks (1 s, 2 s, …). So a
+    # request that checked lost connections one by one would have no time left for a new connection. A drained pool also
+    # closes the connection that failed the check, even if that connection still answers.
     def check(conn: Connection) -> None:
         try:
             conn.execute(b"")
@@ -149,9 +155,11 @@ def pool(
 def async_pool(
     database_url: str, *, role: str, size: int, statement_timeout: float, pgbouncer: bool = False, checked: bool = True
 ) -> AsyncConnectionPool[AsyncConnection]:
-    """A closed pool of connections for request handlers; `statement_timeout` in seconds. Connections are checked before
-    they are given out, or not: who takes one may find it lost. No statement is run by several processes (behind
-    PgBouncer, that is its own setting)."""
+    """Returns a closed pool of connections for request handlers. `statement_timeout` is in seconds.
+
+    If `checked`, the pool checks a connection before it gives the connection out. Otherwise a caller may get a lost
+    connection. PostgreSQL runs no statement in parallel processes (behind PgBouncer, a setting of PgBouncer decides).
+    """
 
     async def check(conn: AsyncConnection) -> None:
         try:
@@ -162,7 +170,7 @@ def async_pool(
             await made.drain()
             raise
 
-    # Starting them takes as long as most questions do, and longer beside a full load.
+    # PostgreSQL takes as long to start parallel processes as to run most queries, and longer under a full load.
     made: AsyncConnectionPool[AsyncConnection] = AsyncConnectionPool(
         database_url,
         kwargs=_pool_kwargs(role, statement_timeout, "-c max_parallel_workers_per_gather=0", pgbouncer=pgbouncer),
@@ -178,7 +186,10 @@ def async_pool(
 
 
 def server_failed(error: BaseException) -> bool:
-    """Whether the server is the reason (away, restarting, no primary any more, full), and not what was asked of it."""
+    """Whether the server is the reason for the error, and not the statement.
+
+    The server may be away, restarting, no longer the primary, or full.
+    """
     if isinstance(error, psycopg.errors.QueryCanceled):
         return False
     return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError | psycopg.errors.ReadOnlySqlTransaction)
@@ -189,10 +200,10 @@ async def steadily(
     patience: float,
     step: Callable[[AsyncConnection], Awaitable[Result]],
 ) -> Result:
-    """One transaction, tried again for `patience` seconds while the server restarts, fails over, or has no room.
+    """Run one transaction, and retry for `patience` seconds while the server restarts, fails over, or has no room.
 
-    Where the connection is lost at the commit, the commit may have happened: a step finds what it did before, and does
-    not do it twice.
+    If the connection is lost at the commit, the commit may have happened. So a step must find its earlier work, and
+    must not do the work twice.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + patience
@@ -214,14 +225,14 @@ def _pool_kwargs(role: str, statement_timeout: float, more: str = "", *, pgbounc
         "application_name": process_name(role),
         "context": _adapters(),
         "connect_timeout": 10,
-        # A server whose machine vanished, or that is cut off, says nothing: the kernel notices it.
+        # A server on a lost machine or behind a cut network sends nothing. These settings make the kernel notice.
         "keepalives_idle": 10,
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "tcp_user_timeout": 30_000,
     }
     if pgbouncer:
-        # Each transaction may run on another server connection: nothing may be kept on one.
+        # Each transaction may run on another server connection. So nothing may be kept on a connection.
         return kwargs | {"prepare_threshold": None}
     timeout = int(statement_timeout * 1000)
     return kwargs | {"options": f"-c statement_timeout={timeout} -c timezone=UTC {more}"}
@@ -246,9 +257,12 @@ def _array_dumper(array_oid: int) -> type[Dumper]:
 
 
 def _record(row: type[Row]) -> Any:  # noqa: ANN401 (psycopg's row factory protocol, for both kinds of cursor)
-    """A row factory that builds `row` from the columns by name, checked; jsonb becomes the struct it should hold."""
+    """Returns a row factory that builds a `row` from the columns by name, and checks the types.
+
+    A jsonb value becomes the struct that `row` has for the column.
+    """
     with _LEARNING:
-        # What msgspec knows of a type it learns at the first use, and it crashes the process if two threads are first.
+        # msgspec learns about a type at the first use. Two threads with the first use at once crash the process.
         msgspec.json.Decoder(row)
 
     def factory(cursor: psycopg.Cursor[Any] | psycopg.AsyncCursor[Any]) -> Callable[[Sequence[Any]], Row]:
@@ -259,39 +273,42 @@ def _record(row: type[Row]) -> Any:  # noqa: ANN401 (psycopg's row factory proto
 
 
 def commit_later(conn: Connection) -> None:
-    """The commit of this transaction does not wait for the disk; a crash may take it back."""
+    """Let the commit of this transaction not wait for the disk. A crash may undo the transaction."""
     conn.execute(_COMMIT_LATER)
 
 
 async def async_commit_later(conn: AsyncConnection) -> None:
-    """`commit_later` for request handlers."""
+    """Do the same as `commit_later`, for request handlers."""
     await conn.execute(_COMMIT_LATER)
 
 
 def execute(conn: Connection, statement: LiteralString, params: Params | None = None) -> int:
-    """Run a statement for its effect; the number of rows it touched."""
+    """Run a statement for its effect. Returns the number of rows that the statement touched."""
     return conn.execute(statement, params).rowcount
 
 
 def rows(conn: Connection, row: type[Row], statement: LiteralString, params: Params | None = None) -> list[Row]:
-    """All rows, each as a `row` built from the columns by name."""
+    """Returns all rows. Each is a `row`, built from the columns by name."""
     with conn.cursor(row_factory=_record(row)) as cursor:
         return cursor.execute(statement, params).fetchall()
 
 
 def one(conn: Connection, row: type[Row], statement: LiteralString, params: Params | None = None) -> Row | None:
-    """The first row as a `row`, or None."""
+    """Returns the first row as a `row`, or None."""
     with conn.cursor(row_factory=_record(row)) as cursor:
         return cursor.execute(statement, params).fetchone()
 
 
 def exactly_one(conn: Connection, row: type[Row], statement: LiteralString, params: Params | None = None) -> Row:
-    """The one row of a statement that always has one, as a `row`. Raises LookupError: the database is damaged."""
+    """Returns the row of a statement that always answers one row.
+
+    Raises LookupError if there is no row, because then the database is damaged.
+    """
     return _there(one(conn, row, statement, params), statement)
 
 
 def scalars(conn: Connection, statement: LiteralString, params: Params | None = None) -> list[Any]:
-    """The first column of all rows."""
+    """Returns the first column of all rows."""
     with conn.cursor(row_factory=scalar_row) as cursor:
         return cursor.execute(statement, params).fetchall()
 
@@ -299,7 +316,7 @@ def scalars(conn: Connection, statement: LiteralString, params: Params | None = 
 async def async_rows(
     conn: AsyncConnection, row: type[Row], statement: LiteralString, params: Params | None = None
 ) -> list[Row]:
-    """`rows` for request handlers."""
+    """Do the same as `rows`, for request handlers."""
     async with conn.cursor(row_factory=_record(row)) as cursor:
         return await (await cursor.execute(statement, params)).fetchall()
 
@@ -307,7 +324,7 @@ async def async_rows(
 async def async_one(
     conn: AsyncConnection, row: type[Row], statement: LiteralString, params: Params | None = None
 ) -> Row | None:
-    """`one` for request handlers."""
+    """Do the same as `one`, for request handlers."""
     async with conn.cursor(row_factory=_record(row)) as cursor:
         return await (await cursor.execute(statement, params)).fetchone()
 
@@ -315,7 +332,7 @@ async def async_one(
 async def async_exactly_one(
     conn: AsyncConnection, row: type[Row], statement: LiteralString, params: Params | None = None
 ) -> Row:
-    """`exactly_one` for request handlers."""
+    """Do the same as `exactly_one`, for request handlers."""
     return _there(await async_one(conn, row, statement, params), statement)
 
 
@@ -326,6 +343,6 @@ def _there(found: Row | None, statement: LiteralString) -> Row:
 
 
 async def async_scalars(conn: AsyncConnection, statement: LiteralString, params: Params | None = None) -> list[Any]:
-    """`scalars` for request handlers."""
+    """Do the same as `scalars`, for request handlers."""
     async with conn.cursor(row_factory=scalar_row) as cursor:
         return await (await cursor.execute(statement, params)).fetchall()

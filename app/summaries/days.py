@@ -1,9 +1,11 @@
-"""Mentions by UTC day of the post: of each edge, and of each user, for the last days.
+"""This module keeps mentions by UTC day of the post, for each edge and each user, for the last days.
 
-Kept as sorted runs, of a shard's edges or of its users: an entry is a key, a day and a number, and those of a key and
-day add up over all runs, so what is taken out again is an entry with a negative number. A run is cut into compressed
-blocks that are found by their first key. Eight runs of a level are merged into one of the next, so there are few, and
-an entry is written a few times.
+The days are kept as sorted runs. A run holds entries of a shard's edges or of a shard's users. An entry is a key, a day
+and a number. The entries of one key and day add up over all runs. So an entry with a negative number takes mentions
+out.
+
+A run is cut into compressed blocks, and a block is found by its first key. Eight runs of a level are merged into one
+run of the next level. So there are few runs, and an entry is written only a few times.
 """
 
 from __future__ import annotations
@@ -32,12 +34,15 @@ _CLEAR = sql.query("summaries/days/clear")
 _SINCE = sql.query("summaries/days/since")
 
 BLOCK_ENTRIES = 2048
-"""Entries of a block, about 20 kB; one is read in some 60 µs."""
+"""Entries of a block, about 20 kB. Reading a block takes about 60 µs."""
 
 FAN_IN = 8
 
 MOST_ENTRIES = 8_000_000
-"""Entries that are merged at once, about 28 bytes each; bigger runs stay as they are, and reading looks into more."""
+"""The most entries that are merged at once. An entry takes about 28 bytes.
+
+Bigger runs are not merged, so that reading looks into more runs.
+"""
 
 MADE, RECEIVED = 0, 1
 """The target ids of a user's entries."""
@@ -54,17 +59,17 @@ class _Full(msgspec.Struct, frozen=True):
 
 
 def part_of_users(shard: int) -> int:
-    """Where the users are that have this shard's ids."""
+    """Returns the part that holds the users with ids of this shard."""
     return MAX_SHARDS + shard
 
 
 def of_users(entries: pl.DataFrame) -> pl.DataFrame:
-    """What entries of edges add up to by user; mentions of oneself are left out."""
+    """Returns the entries of users that the entries of edges add up to, without self-mentions."""
     others = entries.filter(pl.col("source_id") != pl.col("target_id"))
     user_ids, users = np.unique(np.concatenate([others[key].to_numpy() for key in KEYS]), return_inverse=True)
     made_on, made = (others[name].to_physical().to_numpy() for name in ("day", "mentions"))
     sides = np.repeat([MADE, RECEIVED], len(others))
-    # User, side and day as one number: far fewer than 2^63.
+    # User, side and day fit one number, which stays far below 2^63.
     groups = Groups.of((users * 2 + sides) << 24 | np.concatenate([made_on, made_on]) + _DAYS_BEFORE_1970)
     keys = {"source_id": user_ids[groups.first(users)], "target_id": groups.first(sides)}
     found = {**keys, "day": groups.first(np.concatenate([made_on, made_on]))}
@@ -72,12 +77,12 @@ def of_users(entries: pl.DataFrame) -> pl.DataFrame:
 
 
 def together(entries: Iterable[pl.DataFrame]) -> pl.DataFrame:
-    """Entries in the order of keys and days."""
+    """Returns all entries, in the order of keys and days."""
     return pl.concat([pl.DataFrame(schema=SCHEMA), *entries]).sort(_ENTRY)
 
 
 def summed(entries: Iterable[pl.DataFrame]) -> pl.DataFrame:
-    """Entries by key and day, sorted; none that comes to nothing."""
+    """Returns the sums of the entries by key and day, sorted, without sums of zero."""
     ordered = together(entries)
     columns = [ordered[name].to_physical().to_numpy() for name in _ENTRY]
     differs = np.zeros(max(0, len(ordered) - 1), np.bool_)
@@ -90,12 +95,12 @@ def summed(entries: Iterable[pl.DataFrame]) -> pl.DataFrame:
 
 
 def add_edges(conn: Connection, shard: int, entries: Sequence[pl.DataFrame]) -> None:
-    """Add entries of a shard's edges. The summaries' lock is held."""
-    _write(conn, shard, together(entries), level=0)  # the same edge twice is rare, and does no harm
+    """Add entries of a shard's edges. The caller holds the summaries' lock."""
+    _write(conn, shard, together(entries), level=0)  # an edge twice in a run is rare and harmless
 
 
 def add_users(conn: Connection, entries: Sequence[pl.DataFrame], shards: int) -> None:
-    """Add entries of users. The summaries' lock is held."""
+    """Add entries of users. The caller holds the summaries' lock."""
     by_day = summed(entries)
     numbers = shard_of(by_day["source_id"].to_numpy(), shards)
     for shard in np.unique(numbers).tolist():
@@ -103,7 +108,7 @@ def add_users(conn: Connection, entries: Sequence[pl.DataFrame], shards: int) ->
 
 
 def _write(conn: Connection, part: int, entries: pl.DataFrame, *, level: int) -> None:
-    """A new run of sorted entries, if there are any."""
+    """Write a new run of sorted entries, if there are entries."""
     if entries.is_empty():
         return
     last_day = entries["day"].max()
@@ -125,7 +130,10 @@ def _write(conn: Connection, part: int, entries: pl.DataFrame, *, level: int) ->
 
 
 def _blocks(entries: pl.DataFrame) -> Iterable[pl.DataFrame]:
-    """Slices of at least so many entries, but the last; a key is in one."""
+    """Returns slices of at least `BLOCK_ENTRIES` entries. Only the last slice may be shorter.
+
+    All entries of a key are in one slice.
+    """
     sources, targets = entries["source_id"].to_numpy(), entries["target_id"].to_numpy()
     begins = np.flatnonzero(np.r_[True, (sources[1:] != sources[:-1]) | (targets[1:] != targets[:-1])])
     starts = np.unique(np.r_[begins[np.searchsorted(begins, np.arange(0, begins[-1] + 1, BLOCK_ENTRIES))]])
@@ -134,8 +142,10 @@ def _blocks(entries: pl.DataFrame) -> Iterable[pl.DataFrame]:
 
 
 def merge_runs(conn: Connection, *, first: date) -> bool:
-    """Make one run of those of a full level, without days before `first`. False: there is none. In a transaction; the
-    summaries' lock is held."""
+    """Merge the runs of a full level into one run, without days before `first`. Returns False if no level is full.
+
+    The caller has a transaction open and holds the summaries' lock.
+    """
     full = one(conn, _Full, _FULL_LEVEL, {"fan_in": FAN_IN, "most_entries": MOST_ENTRIES})
     if full is None:
         return False
@@ -147,18 +157,23 @@ def merge_runs(conn: Connection, *, first: date) -> bool:
 
 
 def expire(conn: Connection, *, first: date) -> int:
-    """Forget runs that are older than `first`; how many. The summaries' lock is held."""
+    """Delete the runs that are older than `first`. Returns the number of deleted runs.
+
+    The caller holds the summaries' lock.
+    """
     return execute(conn, _EXPIRE, {"first_day": first})
 
 
 def clear(conn: Connection) -> None:
-    """Forget every day. The summaries' lock is held."""
+    """Delete every day. The caller holds the summaries' lock."""
     execute(conn, _CLEAR)
 
 
 def since(conn: Connection, part: int, first: date) -> Iterator[pl.DataFrame]:
-    """The entries of a part from a day on, block by block as they are in its runs: those of a key and day are still to
-    be added up."""
+    """Yields the entries of a part from the day `first` on, block by block, as the runs of the part hold the blocks.
+
+    The caller adds up the entries of the same key and day.
+    """
     for run in scalars(conn, _SINCE, {"part": part, "first_day": first}):
         for payload in scalars(conn, _BLOCKS, {"part": part, "runs": [run]}):
             yield unpack(payload).filter(pl.col("day") >= first)

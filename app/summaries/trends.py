@@ -1,10 +1,10 @@
-"""Who is trending: mentioned more in the last days than in as many days before.
+"""This module lists the trending users: users with more mentions in the last days than in as many days before.
 
-Worked out from the days of all users, now and then (see app.summaries), and kept as a short list for each period.
+Workers compute the lists now and then from the days of all users (see app.summaries). Each period has a short list.
 
-growth = (mentions + 10) / (mentions before + 10): the ten are there so that a user who was mentioned once, and now
-three times, is not ahead of one who went from a hundred to two hundred. Days are UTC days of the posts; the last one is
-the present day, as far as it has come, for everybody.
+growth = (mentions + 10) / (mentions before + 10). Without the tens, a rise from one mention to three would count more
+than a rise from a hundred to two hundred. Days are UTC days of the posts. For all users the last day is the present
+day, which is not complete.
 """
 
 from __future__ import annotations
@@ -24,18 +24,21 @@ _CLEAR = sql.query("summaries/trends/clear")
 _INSERT = sql.query("summaries/trends/insert")
 
 PERIODS = (1, 7, 14)
-"""Days that may be asked for, where as many before are kept as well."""
+"""Periods in days that a request may ask for, if the summaries also keep as many days before."""
 LISTED = 1_000
 PRIOR = 10
 
 
 def list_anew(conn: Connection, *, shards: int, today: date, days_from: date | None) -> None:
-    """Make the lists for periods that end today. In a transaction; the summaries' lock is held."""
+    """Make new lists for the periods that end today.
+
+    The caller has a transaction open and holds the summaries' lock.
+    """
     periods = [period for period in PERIODS if days_from and delta_days.first_day(today, 2 * period) >= days_from]
     found: dict[int, list[pl.DataFrame]] = {period: [] for period in periods}
     for shard in range(shards) if periods else ():
         first = delta_days.first_day(today, 2 * periods[-1])
-        # Added up block by block: the days of all users would take much memory.
+        # The days are added up block by block, because the days of all users would take much memory.
         blocks = [_sums(entries, periods, today) for entries in days.since(conn, days.part_of_users(shard), first)]
         if blocks:
             sums = pl.concat(blocks).group_by("user_id").sum()
@@ -48,7 +51,7 @@ def list_anew(conn: Connection, *, shards: int, today: date, days_from: date | N
 
 
 def _sums(entries: pl.DataFrame, periods: Sequence[int], today: date) -> pl.DataFrame:
-    """How often each user was mentioned in each period, and in the one before."""
+    """Returns the mentions that each user received in each period, and in the period before."""
     day, mentions = pl.col("day"), pl.col("mentions").cast(pl.Int64)
     begins = {period: delta_days.first_day(today, period) for period in periods}
     recent = {f"in {period}": day >= begin for period, begin in begins.items()}
@@ -63,7 +66,7 @@ def _sums(entries: pl.DataFrame, periods: Sequence[int], today: date) -> pl.Data
 
 
 def _growing(sums: pl.DataFrame, period: int) -> pl.DataFrame:
-    """The first users of a shard; a user is in one shard."""
+    """Returns the users of a shard who grew most. Each user is in one shard only."""
     mentions, before = pl.col("mentions"), pl.col("mentions_before")
     totals = sums.select("user_id", mentions=f"in {period}", mentions_before=f"before {period}")
     growing = totals.filter(mentions > before)

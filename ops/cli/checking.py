@@ -1,4 +1,7 @@
-"""A file read and counted as an upload would be, here: no server, no database. In constant memory but for its edges."""
+"""This module reads and counts a file like an upload, but without a server and a database.
+
+Memory use is constant, except for the file's edges.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +21,10 @@ from app.posts.readers import READERS
 
 LINES_SHOWN = 5
 LONGEST_ROW_SEARCH = 16 << 20
-"""As app.uploads has it."""
+"""The number of bytes in which the search for a row's end goes on, as in app.ledger.staging."""
 _LIMIT = re.compile(r"(?P<rows>\d{1,12})|(?P<percent>100|\d{1,2}(?:\.\d{1,6})?)%")
 _HALF_LIFE = timedelta(days=7)
-"""Of weights, which are not shown."""
+"""Half-life of the weights, which a report does not show."""
 _COMPACTED = 1_000_000
 
 
@@ -30,13 +33,13 @@ class Rejected(msgspec.Struct):
 
     count: int
     lines: list[int]
-    """Where the first of them are."""
+    """The lines of the first rejects."""
     message: str
-    """Of the first."""
+    """The message of the first reject."""
 
 
 class Reject(msgspec.Struct, frozen=True):
-    """As the ledger keeps it."""
+    """A reject with the fields that the ledger keeps."""
 
     line: int
     column_name: str | None
@@ -46,7 +49,7 @@ class Reject(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """What an upload of the file would come to: rows_received = rows_accepted + rows_rejected."""
+    """The numbers that an upload of the file would give. rows_received = rows_accepted + rows_rejected."""
 
     rows_received: int = 0
     rows_accepted: int = 0
@@ -58,14 +61,17 @@ class Report(msgspec.Struct, kw_only=True):
 
 
 def options_of(query: dict[str, str]) -> Options:
-    """Options from the parameters that the API would get. Raises BadRequest."""
+    """Returns the options from the parameters that the API would get. Raises BadRequest."""
     if query.get("profile", "twitter") not in PROFILES:
-        raise BadRequest(f"there is no mention profile {query['profile']!r}; known: {', '.join(PROFILES)}.")
+        raise BadRequest(f"there is no mention profile {query['profile']!r}. Choose one of {', '.join(PROFILES)}.")
     defaults = Options()
     names: dict[str, str] = msgspec.structs.asdict(ColumnNames())
     columns: dict[str, str] = {role: query.get(role, name) for role, name in names.items()}
     if len({name.strip().casefold() for name in columns.values()}) < len(columns):
-        raise BadRequest(f"text, timestamp and author are three columns; asked for: {', '.join(columns.values())}.")
+        raise BadRequest(
+            f"text, timestamp and author must be three different columns, not {', '.join(columns.values())}. "
+            "Change --text, --timestamp or --author."
+        )
     return Options(
         columns=ColumnNames(**columns),
         format=InputFormat(query.get("format", defaults.format)),
@@ -83,7 +89,9 @@ def _limit(given: str | None) -> RejectLimit | None:
         return None
     found = _LIMIT.fullmatch(given)
     if found is None:
-        raise BadRequest(f"--max-rejects: {given!r} is neither a number nor a share such as 5%.")
+        raise BadRequest(
+            f"--max-rejects: {given!r} is neither a number nor a share. Give a number of rows, or a share such as 5%."
+        )
     if found["rows"]:
         return RejectLimit(rows=int(found["rows"]))
     return RejectLimit(share=float(found["percent"]) / 100)
@@ -97,9 +105,10 @@ def check(
     now: datetime,
     rejected: Callable[[Format, list[Reject]], None],
 ) -> Report:
-    """Read and count a decompressed body. `rejected` gets the rejects as they are found, and at first none of them.
+    """Read and count a decompressed body.
 
-    Raises UploadRefused as an upload would be: for its header, its encoding, for want of rows, for too many rejects.
+    `rejected` is called once with no rejects when the header is read, and then with the rejects of each batch. Raises
+    UploadRefused for the same reasons as an upload: the header, the encoding, no rows, or too many rejects.
     """
     file = _File(options, batch_bytes, now, rejected)
     decode = transcoder(options.encoding)
@@ -140,7 +149,9 @@ class _File:
             self._cut(self._format, final=True)
         report = self._report
         if not report.rows_received:
-            raise NoRows("the file has no row: a header at most, and empty lines.")
+            raise NoRows(
+                "the file has no rows, only a header at most and empty lines. Check that this is the right file."
+            )
         edges = self._edges.unique()
         report.edges = len(edges)
         report.users = pl.concat([edges["source"], edges["target"]]).n_unique()
@@ -161,13 +172,13 @@ class _File:
         self._rejected(header.format, [])
 
     def _cut(self, form: Format, *, final: bool) -> None:
-        """Count what is complete; the rest waits for more."""
+        """Count the complete rows. The rest waits for more bytes."""
         data = bytes(self._buffer)
         found = self._reader.cut(data, delimiter=form.delimiter, final=final)
         if found.end == 0 and not final and len(data) > self._batch_bytes + LONGEST_ROW_SEARCH:
             raise RowWithoutEnd(
-                f"the row that begins on line {self._line} does not end within {len(data)} bytes: this is not the "
-                f"{self._options.format} it is said to be.",
+                f"the row that begins on line {self._line} does not end within {len(data)} bytes. Look for a missing "
+                f"end of line, or check that the file is {self._options.format}.",
             )
         if found.end:
             del self._buffer[: found.end]
@@ -212,6 +223,7 @@ class TooManyRejects(errors.TooManyRejects):
 
     def __init__(self, report: Report) -> None:
         super().__init__(
-            f"{report.rows_rejected} of {report.rows_received} rows are rejected, more than --max-rejects allows."
+            f"{report.rows_rejected} of {report.rows_received} rows are rejected, more than --max-rejects allows. "
+            "Repair these rows, or allow more rejects."
         )
         self.report = report

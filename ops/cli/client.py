@@ -1,4 +1,4 @@
-"""The HTTP API as a client has it: send a body, follow an upload, read the ledger."""
+"""This module is a client of the HTTP API. The client sends bodies, follows uploads and reads the ledger."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _MEDIA_TYPES = {"csv": "text/csv", "jsonl": "application/x-ndjson"}
 
 CONNECT_TIMEOUT = 5.0
 ANSWER_TIMEOUT = 300.0
-"""Seconds for one read or write: sealing a big file takes a while, and so does a database that is busy."""
+"""Seconds for one read or write. Sealing a big file takes a while, and a busy database takes long to answer."""
 AWAY_PATIENCE = 30.0
-"""Seconds that following an upload bears with an API that is being restarted."""
+"""Seconds for which following an upload waits for an API that restarts."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
 _OK, _BAD_REQUEST, _SERVER_ERROR = 200, 400, 500
 
@@ -36,7 +36,7 @@ class ApiProblem(MentiongraphError):
     def __init__(self, problem: Problem, exit_code: int) -> None:
         super().__init__(problem.detail)
         self.code = problem.type.removeprefix(PROBLEM_TYPE_PREFIX)
-        self.exit_code = exit_code  # pyright: ignore[reportAttributeAccessIssue] (each answer has its own)
+        self.exit_code = exit_code  # pyright: ignore[reportAttributeAccessIssue] (each answer has its own exit code)
         self._problem = problem
 
     @property
@@ -55,7 +55,7 @@ class ApiAway(MentiongraphError):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far an upload is: what is counted so far; `share` goes from 0 to 1."""
+    """The parts of an upload that are counted so far. `share` goes from 0 to 1."""
 
     bytes_total: int
     bytes_counted: int
@@ -66,7 +66,7 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class Batches(msgspec.Struct, frozen=True):
-    """How many batches are in which state."""
+    """The number of batches in each state."""
 
     staged: int
     counted: int
@@ -79,9 +79,9 @@ class Batches(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """What is used here of an upload's entry, as the API answers it (app.http.routes.uploads.Upload).
+    """The fields that the command line uses of an upload's entry (app.http.routes.uploads.Upload).
 
-    Not that class, nor the enumeration of its states: they bring libraries along that take a second to import.
+    This class copies the fields, because importing `Upload` and the enumeration of its states takes a second.
     """
 
     id: uuid.UUID
@@ -90,9 +90,9 @@ class Entry(msgspec.Struct, frozen=True):
     progress: Progress
     batches: Batches
     rows_received: int | None
-    """None until the body is complete."""
+    """Number of received rows. None until the body is complete."""
     rows_accepted: int | None
-    """None until every batch is counted, as are `rows_rejected` and `mentions`."""
+    """Number of accepted rows. None until every batch is counted, like `rows_rejected` and `mentions`."""
     rows_rejected: int | None
     rows_applied: int
     mentions: int | None
@@ -107,12 +107,12 @@ class Entry(msgspec.Struct, frozen=True):
 
     @property
     def finished(self) -> bool:
-        """Whether it stays as it is, until somebody replays it."""
+        """Whether the upload stays unchanged until somebody replays the upload."""
         return self.finished_at is not None
 
 
 class Step(msgspec.Struct, frozen=True):
-    """How far an upload is, at one moment."""
+    """The state and the progress of an upload at one moment."""
 
     state: str
     progress: Progress
@@ -120,12 +120,12 @@ class Step(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, entry: Entry) -> Step:
-        """The step that the entry is at."""
+        """Returns the step that the entry shows."""
         return cls(entry.state, entry.progress, entry.rows_applied)
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """The upload that holds the bytes that were sent; `earlier`: the ledger had them already."""
+    """The upload with the bytes that the client sent. If `earlier`, the ledger had these bytes before."""
 
     entry: Entry
     earlier: bool
@@ -136,7 +136,7 @@ class _Uploads(msgspec.Struct, frozen=True):
 
 
 class Client:
-    """A context manager; raises ApiProblem and ApiAway."""
+    """A client of one API. The client is a context manager. Its methods raise ApiProblem and ApiAway."""
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
@@ -155,7 +155,11 @@ class Client:
     def send(
         self, body: Iterable[bytes], *, params: Mapping[str, str], encoding: str | None, key: str | None = None
     ) -> Sent:
-        """POST a file. `encoding` says how it is compressed already, None: not at all; `key` is its Idempotency-Key."""
+        """POST a file.
+
+        `encoding` says how the file is already compressed. None: the file is not compressed. `key` is the
+        Idempotency-Key.
+        """
         headers = {"Content-Type": _MEDIA_TYPES[params.get("format", "csv")]}
         headers |= {"Content-Encoding": encoding} if encoding else {}
         headers |= {"Idempotency-Key": f'"{key}"'} if key else {}
@@ -163,8 +167,9 @@ class Client:
             answer = self._http.post("/uploads", content=body, params=dict(params), headers=headers)
         except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError) as error:
             raise ApiAway(
-                f"{self.url} closed the connection before it answered ({error}). `mentiongraph status` says whether "
-                "the upload is there; sending the file again does no harm: the same bytes are applied once."
+                f"the API at {self.url} closed the connection before it answered ({error}). `mentiongraph status` "
+                "shows whether the upload arrived. You can send the file again, because the same bytes are applied "
+                "only once."
             ) from error
         except httpx.TransportError as error:
             raise self._away(error) from error
@@ -172,15 +177,18 @@ class Client:
         return Sent(entry, earlier=answer.status_code == _OK)
 
     def entry(self, upload: uuid.UUID | str) -> Entry:
-        """One upload."""
+        """Returns the entry of one upload."""
         return self.get(f"/uploads/{upload}", Entry)
 
     def recent(self, limit: int) -> list[Entry]:
-        """The latest uploads, the newest first."""
+        """Returns the latest uploads, with the newest first."""
         return self.get("/uploads", _Uploads, limit=limit).uploads
 
     def withdraw(self, upload: uuid.UUID, verb: str) -> Entry:
-        """`cancel` or `retract` an upload; its entry, which may still be on the way."""
+        """`cancel` or `retract` an upload.
+
+        Returns the entry of the upload, whose withdrawal may still be under way.
+        """
         try:
             answer = self._http.post(f"/uploads/{upload}/{verb}")
         except httpx.TransportError as error:
@@ -188,9 +196,10 @@ class Client:
         return _decoded(answer, Entry)
 
     def follow(self, upload: uuid.UUID, seen: Callable[[Step], None]) -> Entry:
-        """Wait until it is finished; `seen` is called when something changed. Bears with a short absence of the API.
+        """Wait until the upload is finished. `seen` is called with each change.
 
-        Listens to the upload's events; asks again and again where an API has none, or no room for one more listener.
+        The client listens to the upload's events. If the API has no events, or no room for one more listener, the
+        client polls the API. The client waits up to `AWAY_PATIENCE` seconds for an API that is away.
         """
         listening, last, heard = True, 0, time.monotonic()
         pause = FIRST_PAUSE
@@ -220,7 +229,7 @@ class Client:
             pause = min(LONGEST_PAUSE, pause * 1.3)
 
     def get(self, path: str, kind: type[T], **params: str | int) -> T:
-        """Anything that is answered as JSON."""
+        """GET a path, and return the JSON answer as a `kind`."""
         try:
             answer = self._http.get(path, params=params)
         except httpx.TransportError as error:
@@ -229,7 +238,7 @@ class Client:
 
     @contextmanager
     def download(self, path: str, params: Sequence[tuple[str, str]]) -> Generator[httpx.Response]:
-        """A file, to be read while the block runs."""
+        """Open a file of the API, which the caller reads while the block runs."""
         try:
             with self._http.stream("GET", path, params=list(params), headers={"Accept-Encoding": "identity"}) as answer:
                 if answer.status_code >= _BAD_REQUEST:
@@ -241,8 +250,11 @@ class Client:
 
     def _away(self, error: httpx.TransportError) -> MentiongraphError:
         if isinstance(error, httpx.UnsupportedProtocol):
-            return errors.BadRequest(f"{self.url}: a URL such as http://127.0.0.1:8000 is wanted.")
-        return ApiAway(f"{self.url}: {error}. Is it running? `mentiongraph up`, or name another one with --api.")
+            return errors.BadRequest(f"--api: {self.url} is no HTTP URL. Give a URL such as http://127.0.0.1:8000.")
+        return ApiAway(
+            f"the API at {self.url} cannot be reached ({error}). Start the API with `mentiongraph up`, or name another "
+            "API with --api."
+        )
 
 
 def _decoded(answer: httpx.Response, kind: type[T]) -> T:
@@ -259,7 +271,7 @@ def _refused(answer: httpx.Response) -> ApiProblem:
             type="about:blank",
             title="The API failed",
             status=answer.status_code,
-            detail=f"{answer.url}: {answer.text[:200]}",
+            detail=f"{answer.url} answered: {answer.text[:200]}",
         )
     return ApiProblem(problem, _exit_code(problem))
 
@@ -268,11 +280,17 @@ def _json(content: bytes, kind: type[T], url: str) -> T:
     try:
         return msgspec.json.decode(content, type=kind)
     except msgspec.MsgspecError as error:
-        raise ApiAway(f"{url} does not answer as this version's API does: {error}") from error
+        raise ApiAway(
+            f"the answer from {url} is not one of this version's API ({error}). Check that the address leads to an API "
+            "of the same version as this command."
+        ) from error
 
 
 def _exit_code(problem: Problem) -> int:
-    """That of the error with this code; else a refusal where the status says that the client is to blame."""
+    """Returns the exit code of the error with the problem's code.
+
+    Without such an error, the status decides. A client error is a refusal, and another error is a failure.
+    """
     code = problem.type.removeprefix(PROBLEM_TYPE_PREFIX)
     known = {kind.code: kind.exit_code for kind in MentiongraphError.__subclasses__()}
     if code in known and code != MentiongraphError.code:

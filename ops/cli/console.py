@@ -1,4 +1,7 @@
-"""What the commands print: results to standard output, everything else to standard error, both fit for pipes."""
+"""This module prints for the commands: results to standard output, everything else to standard error.
+
+Both outputs are fit for pipes.
+"""
 
 from __future__ import annotations
 
@@ -14,18 +17,21 @@ from rich.table import Table
 from rich.text import Text
 
 PIPED_WIDTH = 10_000
-"""In a pipe, nothing is wrapped."""
+"""Columns of output to a pipe. No line is wrapped in a pipe."""
 
 
 class _Printer(Console):
-    """What comes from files and servers is never markup. In a pipe, lines are as long as they are, no blank behind."""
+    """A console that never reads markup, because texts come from files and servers.
+
+    In a pipe, the console does not wrap lines, and removes blanks at their ends.
+    """
 
     def __init__(self, *, stderr: bool) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, stderr=stderr)
         if not self.is_terminal and "COLUMNS" not in os.environ:
             self.width = PIPED_WIDTH
 
-    def print(self, *objects: Any, **options: Any) -> None:  # noqa: ANN401 (as rich has it)
+    def print(self, *objects: Any, **options: Any) -> None:  # noqa: ANN401 (rich has the same signature)
         if self.is_terminal:
             super().print(*objects, **options)
             return
@@ -53,20 +59,20 @@ STATE_STYLES = {
     "duplicate": "yellow",
 }
 _SHOWN = {"\n": "⏎", "\r": "⏎", "\t": " "}
-# They join an emoji's parts.
+# These characters join the parts of an emoji.
 _JOINERS = {"\u200d", "\ufe0f"}
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _THOUSAND = 1000
 
 
 def plain(text: str, limit: int = 10_000) -> str:
-    """Text from outside without anything that a terminal would obey, on one line, cut at `limit` characters."""
+    """Returns text from outside on one line, without control characters, cut at `limit` characters."""
     shown = "".join(_SHOWN.get(c, c if c.isprintable() or c in _JOINERS else "�") for c in text[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 def size(count: float) -> str:
-    """Bytes, for people."""
+    """Returns a number of bytes for people."""
     for unit in _UNITS:
         if abs(count) < _THOUSAND or unit == _UNITS[-1]:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
@@ -75,7 +81,7 @@ def size(count: float) -> str:
 
 
 def number(count: int | None) -> str:
-    """A count as it is shown; a dash if it is not known yet."""
+    """Returns a count for people, or a dash if the count is not known yet."""
     return "-" if count is None else f"{count:,}"
 
 
@@ -84,12 +90,12 @@ def when(instant: datetime | None) -> str:
 
 
 def state(name: str, text: str | None = None) -> Text:
-    """An upload's state, or a text about it, in its colour."""
+    """Returns an upload's state, or a text about the state, in the colour of the state."""
     return Text(text or name, style=STATE_STYLES.get(name, ""))
 
 
 def table(*columns: str, right: tuple[str, ...] = (), title: str | None = None) -> Table:
-    """A table without frame; the columns in `right` hold numbers."""
+    """Returns a table without a frame. The columns in `right` hold numbers."""
     made = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
     for name in columns:
         made.add_column(name, justify="right" if name in right else "left", overflow="fold")
@@ -97,14 +103,14 @@ def table(*columns: str, right: tuple[str, ...] = (), title: str | None = None) 
 
 
 def cut(text: str, width: int, style: str = "") -> Text:
-    """Text from outside in `width` columns of a terminal, with an ellipsis where it does not fit."""
+    """Returns text from outside in `width` columns of a terminal. A text that does not fit ends in an ellipsis."""
     made = Text(plain(text), style=style)
     made.truncate(width, overflow="ellipsis")
     return made
 
 
 def facts(rows: dict[str, str | Text]) -> Table:
-    """Names and values, one a line; those without a value are left out."""
+    """Returns names and values, one pair a line, without the names that have no value."""
     made = Table.grid(padding=(0, 2))
     made.add_column(style="dim", no_wrap=True)
     made.add_column(overflow="fold")
@@ -115,5 +121,5 @@ def facts(rows: dict[str, str | Text]) -> Table:
 
 
 def print_json(value: object) -> None:
-    """One line, for scripts."""
+    """Print the value as one line of JSON, for scripts."""
     click.echo(msgspec.json.encode(value).decode())

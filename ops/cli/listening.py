@@ -1,4 +1,4 @@
-"""An upload's Server-Sent Events (WHATWG HTML, 9.2) as a client reads them."""
+"""This module reads an upload's Server-Sent Events (WHATWG HTML, 9.2) for a client."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import httpx
 import msgspec
 
 SILENCE_SECONDS = 60.0
-"""The API says something every 15 s: one that is silent for longer is gone."""
+"""Seconds of silence after which the API counts as gone. The API sends something every 15 s."""
 
 
 class Event(msgspec.Struct, frozen=True):
-    """One event; `number` is what to go on from, where it has one."""
+    """One event. A client can continue after the event's `number`, if the event has a number."""
 
     name: str
     data: bytes
@@ -22,7 +22,7 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class NoEvents(Exception):
-    """The API has no events to listen to: not at all (`for_good`), or not now."""
+    """The API offers no events: never (`for_good`), or not now."""
 
     def __init__(self, *, for_good: bool) -> None:
         super().__init__("no events")
@@ -30,7 +30,10 @@ class NoEvents(Exception):
 
 
 def listen(http: httpx.Client, upload: uuid.UUID, last: int) -> Iterator[Event]:
-    """The upload's events after one, as they come, until the API ends them. Raises NoEvents, httpx.TransportError."""
+    """Yields the upload's events after the event number `last`, as the events come, until the API ends the stream.
+
+    Raises NoEvents and httpx.TransportError.
+    """
     headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": str(last)} if last else {})
     timeout = httpx.Timeout(SILENCE_SECONDS)
     with http.stream("GET", f"/uploads/{upload}/events", headers=headers, timeout=timeout) as answer:
@@ -41,7 +44,7 @@ def listen(http: httpx.Client, upload: uuid.UUID, last: int) -> Iterator[Event]:
 
 
 def events(lines: Iterator[str]) -> Iterator[Event]:
-    """The events in a stream's lines. One that is cut off is none."""
+    """Yields the events in a stream's lines, without an event that is cut off."""
     name, data, number = "message", list[str](), None
     for line in lines:
         if not line:
@@ -59,4 +62,4 @@ def events(lines: Iterator[str]) -> Iterator[Event]:
             case "id" if value.isdecimal():
                 number = int(value)
             case _:
-                pass  # a comment, or a field that is not known
+                pass  # the line is a comment or an unknown field

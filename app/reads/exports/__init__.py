@@ -1,1 +1,1 @@
-"""The graph as files for other tools: one snapshot each, streamed in constant memory."""
+"""Exports write the graph as files for other tools. Each file is one snapshot, streamed in constant memory."""

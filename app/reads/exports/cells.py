@@ -1,4 +1,7 @@
-"""Text as a format wants it, a column at a time. What needs no change, nearly all, is only looked at."""
+"""These functions write columns of text in the syntax of CSV, JSON and XML.
+
+Nearly all texts need no change. The functions only search these texts.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ _NO_XML = "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x{fffe}\\x{ffff}]"
 
 
 def csv_cells(texts: pl.Series) -> pl.Series:
-    """Fields of CSV as RFC 4180 has it, in quotes where they need them; empty ones too, which are no missing ones."""
+    """Returns the texts as CSV fields by RFC 4180, in quotes where a field needs quotes.
+
+    An empty text gets quotes too, so that a reader can tell an empty text from a missing value.
+    """
     special = texts.str.contains(_CSV_SPECIAL) | (texts == "")
     if not special.any():
         return texts
@@ -24,21 +30,24 @@ def csv_cells(texts: pl.Series) -> pl.Series:
 
 
 def harmless(texts: pl.Series) -> pl.Series:
-    """Texts that no spreadsheet takes for a formula: an apostrophe stands before what might be one. It stands before an
-    apostrophe too, so that two texts stay two, and whoever takes one away has the text again."""
+    """Returns the texts so that no spreadsheet takes a text for a formula.
+
+    An apostrophe is put before each text that may be a formula, and before each text that begins with an apostrophe.
+    So different texts stay different, and removing one apostrophe restores the text.
+    """
     formula = texts.str.contains(_FORMULA)
     return _where(formula, "'" + texts, texts) if formula.any() else texts
 
 
 def json_strings(texts: pl.Series) -> pl.Series:
-    """Strings of JSON, with their quotes."""
+    """Returns the texts as JSON strings, with their quotes."""
     if texts.str.contains(_JSON_SPECIAL).any():
         texts = texts.str.replace_many(list(_JSON_ESCAPES), list(_JSON_ESCAPES.values()))
     return ('"' + texts + '"').alias(texts.name)
 
 
 def xml_values(texts: pl.Series) -> pl.Series:
-    """Text for elements and attributes. Characters that XML 1.0 cannot hold are left out."""
+    """Returns the texts for XML elements and attributes, without the characters that XML 1.0 can't hold."""
     if texts.str.contains(_NO_XML).any():
         texts = texts.str.replace_all(_NO_XML, "")
     if texts.str.contains(_XML_SPECIAL).any():
@@ -47,7 +56,7 @@ def xml_values(texts: pl.Series) -> pl.Series:
 
 
 def lines(block: pl.DataFrame, pattern: str, *columns: str) -> bytes:
-    """The block as UTF-8: for each row the pattern, each `%s` being the next of the columns, and a line end."""
+    """Returns the block as UTF-8. Each row is the pattern, with the next column for each `%s`, and a line end."""
     if block.is_empty():
         return b""
     first, *others = pattern.split("%s")

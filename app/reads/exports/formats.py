@@ -1,4 +1,4 @@
-"""The files there are, by name, and how each is made from a snapshot."""
+"""This module lists the kinds of export files by name, and makes each file from a snapshot."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from app.reads.exports.snapshot import Snapshot, snapshot
 from app.store.postgres import Connection
 
 BLOCK_BYTES = 64 << 10
-"""What is sent on at least, but for the end."""
+"""The smallest number of bytes that is sent at once, except at the end."""
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What is asked for."""
+    """The selection and the options of an export."""
 
     selection: Selection
     guard: bool
-    """Whether the handles in tables for people are made harmless to spreadsheets."""
+    """Whether an export makes the handles in tables for people harmless to spreadsheets."""
 
 
 class Form(NamedTuple):
-    """One kind of file."""
+    """One kind of export file."""
 
     media_type: str
     counted: Literal["edges", "users"]
-    """What it holds one of a record."""
+    """What one record of the file holds: an edge or a user."""
     write: Callable[[Snapshot, Request], Generator[bytes]]
 
 
@@ -50,7 +50,7 @@ def _xml(media_type: str, write: Callable[..., Generator[bytes]]) -> Form:
 
 
 def _plain(media_type: str, write: Callable[[Snapshot], Generator[bytes]]) -> Form:
-    def of(graph: Snapshot, asked: Request) -> Generator[bytes]:  # noqa: ARG001 (nothing of it matters here)
+    def of(graph: Snapshot, asked: Request) -> Generator[bytes]:  # noqa: ARG001 (these formats have no options)
         return write(graph)
 
     return Form(media_type, "edges", of)
@@ -69,11 +69,14 @@ FORMS: dict[str, Form] = {
 
 
 class Incomplete(Exception):
-    """An export does not hold what was counted in its own snapshot."""
+    """An export does not hold as many records as its own snapshot counted."""
 
 
 class Export:
-    """One export: how many records it has, then its blocks. Holds a connection from `begin` to `close`."""
+    """One export: the number of its records, then its blocks.
+
+    The export holds a connection from `begin` to `close`.
+    """
 
     def __init__(self, form: Form, asked: Request, half_life_seconds: float) -> None:
         self.count = 0
@@ -84,16 +87,16 @@ class Export:
         self._parts: Generator[bytes] | None = None
 
     def begin(self, pool: ConnectionPool[Connection]) -> bytes:
-        """Counts; then the first block."""
+        """Count the records, and return the first block."""
         self._parts = self._written(pool)
         return next(self._parts)
 
     def next(self) -> bytes | None:
-        """The next block; None behind the last."""
+        """Returns the next block, or None after the last block."""
         return None if self._parts is None else next(self._parts, None)
 
     def cancel(self) -> None:
-        """From another thread: what PostgreSQL is at fails with QueryCanceled."""
+        """Cancel the running statement from another thread. The statement fails with QueryCanceled."""
         if self._conn is not None:
             self._conn.cancel_safe(timeout=1)
 
@@ -116,7 +119,10 @@ class Export:
 
 
 def _gathered(blocks: Generator[bytes]) -> Generator[bytes]:
-    """The blocks, none of them tiny; the first is there at once, if it is empty."""
+    """Yields the blocks, joined so that no block but the last is smaller than `BLOCK_BYTES`.
+
+    There is always one block, which may be empty.
+    """
     held = bytearray()
     for block in blocks:
         held += block

@@ -1,4 +1,7 @@
-"""Parquet, a row group at a time. polars writes it on threads of its own; what it has written is handed out here."""
+"""This module writes Parquet, one row group at a time.
+
+polars writes the file on threads of its own, and this module hands out the bytes.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ from polars.io.plugins import register_io_source
 from app.reads.exports.snapshot import Blocks, Snapshot
 
 ROW_GROUP = 131_072
-"""Rows: some 5 MB, compressed. One is in memory at a time, and what polars has taken of the next."""
+"""Rows of a row group, about 5 MB compressed.
+
+Memory holds one row group, and the part of the next row group that polars has read.
+"""
 
 _PIECES = 4
 _INSTANT = pl.Datetime("us", "UTC")
@@ -30,11 +36,11 @@ _SCHEMA = pl.Schema(
 
 
 class _Stopped(Exception):
-    """Nobody wants the rest."""
+    """The reader does not want the rest of the file."""
 
 
 class _Pipe:
-    """A file for polars, and what it wrote for the reader; holds a few pieces at most."""
+    """The file that polars writes to, and whose pieces the reader takes. The pipe holds `_PIECES` pieces at most."""
 
     def __init__(self) -> None:
         self._pieces: Queue[bytes | None] = Queue(_PIECES)
@@ -57,7 +63,7 @@ class _Pipe:
 
     def stop(self) -> None:
         self._stopped.set()
-        # The writer may be waiting for room: it takes what is left, until the end.
+        # The writer may be waiting for room. So `stop` takes all pieces that are left, until the end.
         while self._pieces.get() is not None:
             pass
 
@@ -67,7 +73,7 @@ class _Pipe:
 
 
 def edges_parquet(graph: Snapshot) -> Generator[bytes]:
-    """The edges; `archived_at` is null for what is in the graph."""
+    """Write the edges. `archived_at` is null for an edge of the graph."""
     blocks = graph.edges()
     pipe = _Pipe()
     failures: list[BaseException] = []
@@ -90,24 +96,24 @@ def _write(blocks: Blocks, pipe: _Pipe, failures: list[BaseException]) -> None:
     def source(
         with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
     ) -> Iterator[pl.DataFrame]:
-        del with_columns, predicate, n_rows, batch_size  # nothing is asked of it but everything
+        del with_columns, predicate, n_rows, batch_size  # polars asks for all columns and rows
         try:
             for block in blocks:
                 yield _typed(block)
-        except BaseException as error:  # polars makes an error of its own of it
+        except BaseException as error:  # polars raises an error of its own instead
             failures.append(error)
             raise
 
     try:
         frame = register_io_source(source, schema=_SCHEMA)
         frame.sink_parquet(
-            pipe,  # pyright: ignore[reportArgumentType] (it writes, and does without seeking)
+            pipe,  # pyright: ignore[reportArgumentType] (the pipe can be written to, and polars does not seek)
             row_group_size=ROW_GROUP,
             compression="zstd",
             compression_level=1,
             engine="streaming",
         )
-    except BaseException as error:  # noqa: BLE001 (told to the reader)
+    except BaseException as error:  # noqa: BLE001 (the reader raises the error)
         failures.append(error)
     finally:
         pipe.end()

@@ -1,4 +1,4 @@
-"""Which edges an export holds."""
+"""A selection says which edges an export holds."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ import msgspec
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked for; by default every edge of the graph but mentions of oneself."""
+    """The edges that a request asks for. The default is every edge of the graph, without self-mentions."""
 
     as_of: datetime
-    """The instant that weights are effective at."""
+    """The instant of the effective weights."""
     min_weight: float | None = None
-    """The lightest effective weight."""
+    """The smallest effective weight of a selected edge."""
     since: datetime | None = None
-    """The earliest `last_seen`."""
+    """The earliest `last_seen` of a selected edge."""
     around: tuple[int, ...] | None = None
-    """Ids of users whose surroundings are asked for; None: everybody's."""
+    """Ids of the users whose surroundings are selected. None selects the whole graph."""
     depth: int = 1
-    """How many steps from them, along edges that pass, a user still belongs to these surroundings: 0 to 2."""
+    """Largest number of steps, along selected edges, from `around` to a user in the surroundings: 0 to 2."""
     touching: bool = False
-    """Whether an edge belongs to them with one of its ends; else with both."""
+    """Whether one end in the surroundings is enough for an edge. Otherwise both ends must be in the surroundings."""
     archived: bool = False
-    """Whether archived edges are among them."""
+    """Whether archived edges are selected too."""
     self_mentions: bool = False
 
     def parameters(self, half_life_seconds: float) -> dict[str, object]:
-        """For the statements of sql/exports."""
+        """Returns the parameters of the statements in sql/reads/exports."""
         around = None if self.around is None else list(self.around)
         return {**msgspec.structs.asdict(self), "around": around, "half_life_seconds": half_life_seconds}

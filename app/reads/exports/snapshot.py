@@ -1,7 +1,8 @@
-"""One snapshot of the graph, as blocks of columns.
+"""This module reads one snapshot of the graph, as blocks of columns.
 
-COPY's text format is what makes this fast without a loop over fields: in it a tab always ends a field and a line end a
-row, whatever the text holds, so a block is cut by polars; what was escaped is rare, and put back in those fields alone.
+COPY's text format makes the reading fast, without a loop over fields. In this format a tab always ends a field, and a
+line end always ends a row, whatever the text holds. So polars can cut a block. Escaped fields are rare, and only these
+fields are unescaped.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ _NO_STATEMENT_TIMEOUT = sql.query("reads/exports/snapshot/no_statement_timeout")
 Blocks = Generator[pl.DataFrame]
 
 ROWS = 16_384
-"""Rows in a block: some 2 MB."""
+"""Rows of a block, about 2 MB."""
 
-# Numbers come first: polars takes a byte order mark at a block's begin for one, and text may begin with it.
+# Numbers come first. polars treats U+FEFF at the start of a block as a byte order mark, and text may begin with U+FEFF.
 _EDGE = ("mention_count", "weight", "first_seen", "last_seen", "archived_at", "source", "target")
 _USER = ("id", "mentions_made", "mentions_received", "handle", "spelling")
 _TO_SECOND, _TO_MICROSECOND = len("2026-01-15T12:00:00"), len("2026-01-15T12:00:00.000000")
@@ -38,8 +39,11 @@ _ESCAPES = {r"\\": "\\", r"\b": "\b", r"\f": "\f", r"\n": "\n", r"\r": "\r", r"\
 
 
 class Snapshot:
-    """What is selected, all of it as it was at one moment. Every column is text, as PostgreSQL prints it; instants are
-    ISO 8601 in UTC with six digits of a fraction, `archived_at` is empty for what is in the graph."""
+    """The selected edges and their users, all as of one moment.
+
+    Every column is text, as PostgreSQL prints the values. Instants are ISO 8601 in UTC, with six digits of a fraction.
+    `archived_at` is empty for an edge of the graph.
+    """
 
     def __init__(self, conn: Connection, selection: Selection, half_life_seconds: float) -> None:
         self._conn = conn
@@ -54,19 +58,19 @@ class Snapshot:
         return self._count(_COUNT_USERS)
 
     def edges(self, *, spelled: bool = True) -> Blocks:
-        """Blocks with the users at both ends as they are spelt, or by their handles."""
+        """Yields blocks of edges. Source and target are spellings if `spelled`, and handles otherwise."""
         for block in self._copied(_EDGES, _EDGE, spelled=spelled):
             self.edges_read += len(block)
             yield _timed(block.with_columns(unescaped(block["source"]), unescaped(block["target"])))
 
     def ties(self) -> Blocks:
-        """Blocks like those of `edges`, with the ids of the users."""
+        """Yields the same blocks as `edges`, but source and target are the ids of the users."""
         for block in self._copied(_TIES, _EDGE):
             self.edges_read += len(block)
             yield _timed(block)
 
     def users(self) -> Blocks:
-        """Blocks of the users at the edges' ends."""
+        """Yields blocks of the users at the ends of the edges."""
         for block in self._copied(_USERS, _USER):
             self.users_read += len(block)
             yield block.with_columns(unescaped(block["handle"]), unescaped(block["spelling"]))
@@ -77,7 +81,7 @@ class Snapshot:
         return 0 if row is None else row[0]
 
     def _copied(self, statement: LiteralString, columns: tuple[str, ...], **more: object) -> Blocks:
-        # COPY takes no parameters; this cursor puts them into the statement.
+        # COPY takes no parameters. A client cursor puts the parameters into the statement.
         with ClientCursor[Any](self._conn).copy(statement, self._parameters | more) as rows:
             lines: list[Buffer] = []
             for row in rows:
@@ -91,7 +95,7 @@ class Snapshot:
 
 @contextmanager
 def snapshot(conn: Connection, selection: Selection, half_life_seconds: float) -> Generator[Snapshot]:
-    """A snapshot of the selected edges, in a transaction of its own."""
+    """Open a snapshot of the selected edges, in a transaction of its own."""
     conn.read_only = True
     conn.isolation_level = IsolationLevel.REPEATABLE_READ
     with conn.transaction():
@@ -111,7 +115,7 @@ def _block(lines: bytes, columns: tuple[str, ...]) -> pl.DataFrame:
 
 
 def unescaped(texts: pl.Series) -> pl.Series:
-    """Texts as they are, from how COPY writes them."""
+    """Returns the texts without COPY's escapes."""
     escaped = texts.str.contains("\\", literal=True)
     if not escaped.any():
         return texts
@@ -119,7 +123,10 @@ def unescaped(texts: pl.Series) -> pl.Series:
 
 
 def _timed(block: pl.DataFrame) -> pl.DataFrame:
-    """Instants in one form, from what to_json gives: in quotes, with as many digits of a fraction as there are."""
+    """Returns the block with all instants in one form.
+
+    to_json writes an instant in quotes, with no more digits of the fraction than the instant needs.
+    """
     return block.with_columns(_instant("first_seen"), _instant("last_seen"), _archived(block))
 
 

@@ -1,4 +1,4 @@
-"""Tables of text: CSV for people, for Gephi and for neo4j-admin, and JSON Lines."""
+"""This module writes tables of text: CSV for people, for Gephi and for neo4j-admin, and JSON Lines."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NEO4J_EDGES = (
 
 
 def edges_csv(graph: Snapshot, *, guard: bool) -> Generator[bytes]:
-    """An edge a line."""
+    """Write one edge a line."""
     yield _EDGES.encode()
     for block in _people(graph.edges(), "source", "target", guard=guard):
         yield lines(
@@ -32,7 +32,7 @@ def edges_csv(graph: Snapshot, *, guard: bool) -> Generator[bytes]:
 
 
 def gephi_csv(graph: Snapshot, *, guard: bool) -> Generator[bytes]:
-    """An edge a line, in the columns that Gephi's spreadsheet import knows, and three more."""
+    """Write one edge a line, in the columns that Gephi's spreadsheet import knows, and in three more columns."""
     yield _GEPHI.encode()
     for block in _people(graph.edges(), "source", "target", guard=guard):
         yield lines(
@@ -43,14 +43,14 @@ def gephi_csv(graph: Snapshot, *, guard: bool) -> Generator[bytes]:
 
 
 def nodes_csv(graph: Snapshot, *, guard: bool) -> Generator[bytes]:
-    """A user a line; `Id` is what gephi.csv has as Source and Target."""
+    """Write one user a line. `Id` is the name that gephi.csv has in Source and Target."""
     yield _NODES.encode()
     for block in _people(graph.users(), "spelling", guard=guard):
         yield lines(block, "%s,%s,%s,%s", "spelling", "spelling", "mentions_made", "mentions_received")
 
 
 def edges_jsonl(graph: Snapshot) -> Generator[bytes]:
-    """An edge a line, an object each; `archived_at` is null for what is in the graph."""
+    """Write one edge a line, as a JSON object. `archived_at` is null for an edge of the graph."""
     for block in graph.edges():
         told = block.with_columns(
             json_strings(block["source"]),
@@ -69,7 +69,7 @@ def edges_jsonl(graph: Snapshot) -> Generator[bytes]:
 
 
 class _Pipe:
-    """What ZipFile writes to: takes bytes in, and gives them out again."""
+    """The file that ZipFile writes to. `taken` returns the bytes written since the last call."""
 
     def __init__(self) -> None:
         self._written = bytearray()
@@ -88,10 +88,11 @@ class _Pipe:
 
 
 def neo4j_zip(graph: Snapshot) -> Generator[bytes]:
-    """nodes.csv and relationships.csv as `neo4j-admin database import` wants them, with the handles as they are."""
+    """Write nodes.csv and relationships.csv for `neo4j-admin database import`. Handles are not changed."""
     pipe = _Pipe()
     file_like: Any = pipe
-    # The fastest level: it takes as long as the rest, the next ones several times as long for little.
+    # Level 1 is the fastest, and takes as long as the rest of the export. Higher levels take several times as long
+    # and save little.
     with ZipFile(file_like, "w", ZIP_DEFLATED, compresslevel=1) as archive:
         for name, parts in (("nodes.csv", _neo4j_nodes(graph)), ("relationships.csv", _neo4j_edges(graph))):
             with archive.open(name, "w", force_zip64=True) as file:
@@ -120,7 +121,7 @@ def _neo4j_edges(graph: Snapshot) -> Generator[bytes]:
 
 
 def _people(blocks: Blocks, *columns: str, guard: bool) -> Blocks:
-    """The blocks with these columns as cells for people."""
+    """Yields the blocks with these columns as CSV cells. `guard` makes the cells harmless to spreadsheets."""
     for block in blocks:
         texts = ((harmless(block[name]) if guard else block[name]) for name in columns)
         yield block.with_columns(csv_cells(text) for text in texts)

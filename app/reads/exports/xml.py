@@ -1,4 +1,7 @@
-"""GEXF 1.3 and GraphML 1.0. Users are nodes by their id; text that XML 1.0 cannot hold is left out of labels only."""
+"""This module writes GEXF 1.3 and GraphML 1.0.
+
+A user is a node with the user's id. Only labels and handles lose the characters that XML 1.0 can't hold.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +69,7 @@ _EDGE = ("source", "target", "weight", "mention_count", "first_seen", "last_seen
 
 
 def gexf(graph: Snapshot, *, as_of: datetime) -> Generator[bytes]:
-    """GEXF 1.3: nodes, then edges."""
+    """Write GEXF 1.3: first the nodes, then the edges."""
     yield _GEXF_BEGIN.format(day=as_of.date().isoformat(), as_of=as_of.isoformat()).encode()
     for block in graph.users():
         yield lines(_escaped(block), _GEXF_NODE, *_NODE)
@@ -77,7 +80,7 @@ def gexf(graph: Snapshot, *, as_of: datetime) -> Generator[bytes]:
 
 
 def graphml(graph: Snapshot, *, as_of: datetime) -> Generator[bytes]:
-    """GraphML: nodes, then edges."""
+    """Write GraphML: first the nodes, then the edges."""
     yield _GRAPHML_BEGIN.format(as_of=as_of.isoformat()).encode()
     for block in graph.users():
         yield lines(_escaped(block), _GRAPHML_NODE, *_NODE)
