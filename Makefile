@@ -75,5 +75,5 @@ clean: ## Remove the environment and what the demo left.
 notice: $(VENV)/.dev ## Write NOTICE anew, from what is installed.
 	$(BIN)/python -m ops.release.licences
 
-release-check: $(VENV)/.dev ## Build sdist and wheel, and run the demo from the wheel in an empty environment.
+release-check: docs ## Build sdist and wheel, and run the demo from the wheel in an empty environment.
 	$(BIN)/python -m ops.release.check

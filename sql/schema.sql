@@ -295,19 +295,20 @@ COMMENT ON TABLE edges_shadow IS
 -- taken off.) The bounds are on the answer, not on the age, so a write-down does not move them. The inner bounds only
 -- keep the product finite: for weights from 1e-21 to 1e18 they begin where the answer is out of bounds already. A
 -- lighter weight takes the slower way over its logarithm. Each term is computed once, since long lists of edges cost
--- little else. An edge that is not there has no weight, so NULL stays NULL: `greatest` and `least` would leave it out.
+-- little else. A weight below 0, which is to be taken out, has the answer of its opposite below
+-- 0. An edge that is not there has no weight: NULL stays NULL.
 CREATE FUNCTION effective_weight(
   weight double precision, weighed_at timestamptz, at timestamptz, half_life_seconds double precision
 ) RETURNS double precision LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT CASE WHEN weight IS NOT NULL THEN greatest(0, least(1e250, CASE
-    WHEN weight > 1e-21
-      THEN weight * power(2, least(950, greatest(-950, date_part('epoch', weighed_at - at) / half_life_seconds)))
-    WHEN weight > 0
+  SELECT sign(weight) * greatest(0, least(1e250, CASE
+    WHEN abs(weight) > 1e-21
+      THEN abs(weight) * power(2, least(950, greatest(-950, date_part('epoch', weighed_at - at) / half_life_seconds)))
+    WHEN weight <> 0
       THEN power(2, least(1000, greatest(
-        -1000, ln(weight) / ln(2::double precision) + date_part('epoch', weighed_at - at) / half_life_seconds
+        -1000, ln(abs(weight)) / ln(2::double precision) + date_part('epoch', weighed_at - at) / half_life_seconds
       )))
     ELSE 0
-  END) - 1e-250) END
+  END) - 1e-250)
 $$;
 
 -- What is left of a weight when some of it is taken out again. So little of it that it may be what rounding left is

@@ -39,9 +39,14 @@ DUMPS = ROOT / "tests" / "upgrade"
 _HEADING = re.compile(r"^## \[(?P<version>\d[^\]]*)\] - (?P<date>\S+)$", re.MULTILINE)
 _LOCKED = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==.*(?:\n .*)*$", re.MULTILINE)
 
-IN_THE_WHEEL = ("sql/migrations/released.sha256", "ops/demo/sample.csv", "app/http/openapi/static/swagger-ui/NOTICE")
+IN_THE_WHEEL = (
+    "sql/migrations/released.sha256",
+    "ops/demo/sample.csv",
+    "app/http/openapi/guide/index.html",
+    "app/http/openapi/static/swagger-ui/NOTICE",
+)
 IN_THE_SDIST = ("NOTICE", "LICENSE", "SECURITY.md", "CHANGELOG.md", "requirements.lock", "tests/conftest.py")
-NOT_IN_THE_WHEEL = ("tests/", "ops/release/")
+NOT_IN_THE_WHEEL = ("tests/", "ops/release/", "ops/bench/", "ops/chaos/", "ops/oracle/", "ops/workloads/")
 
 
 class Refused(Exception):

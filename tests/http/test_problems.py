@@ -131,7 +131,7 @@ def _(around: Around) -> Made:
 @failing("no-row-end")
 def _(around: Around) -> Made:
     around.patch.setattr("app.ledger.staging.LONGEST_ROW_SEARCH", 1000)
-    around.patch.setattr("app.ledger.receiving.SCAN_AGAIN_BYTES", 100)
+    around.patch.setattr("app.ledger.staging.SCAN_AGAIN_BYTES", 100)
     body = b'{"data":"' + b"x" * 5000
     return "post", "/uploads", around.send(body, {"Content-Type": "application/jsonl"}, batch_bytes=100)
 

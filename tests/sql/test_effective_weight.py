@@ -72,9 +72,15 @@ def test_in_the_end_nothing_is_left(conn: psycopg.Connection[Any], weight: float
     assert [each > 0 for each in left] == [by_the_rule(weight, age) > 0 for age in ages]
 
 
-@pytest.mark.parametrize("weight", [0.0, -1.0, math.ulp(0.0), 9e-251])
+@pytest.mark.parametrize("weight", [0.0, math.ulp(0.0), 9e-251])
 def test_what_is_next_to_nothing_is_nothing_from_its_instant_on(conn: psycopg.Connection[Any], weight: float) -> None:
     assert [effective(conn, weight, 0, age) for age in (0, 400, 70_000)] == [0.0] * 3
+
+
+@pytest.mark.parametrize("age", [-400, 0, 400])
+def test_a_weight_to_be_taken_out_is_the_opposite_of_one_to_be_added(conn: psycopg.Connection[Any], age: int) -> None:
+    """`rebuild` adds both kinds to its shadow."""
+    assert effective(conn, -1.5, 0, age) == -effective(conn, 1.5, 0, age) != 0
 
 
 def test_no_weight_is_an_error_at_any_instant(conn: psycopg.Connection[Any]) -> None:

@@ -134,7 +134,9 @@ def test_a_scheduler_outlives_redis(crew: Crew, conn: Connection) -> None:
 
     scheduler = crew.scheduler()
 
-    until(lambda: "the next ring follows in a minute" in scheduler.log.read_text(), within=PATIENCE, what="its first tick")
+    until(
+        lambda: "the next ring follows in a minute" in scheduler.log.read_text(), within=PATIENCE, what="its first tick"
+    )
     crew.wait_for("scheduler", 0)
     assert scheduler.alive
     scheduler.signal(signal.SIGSTOP)
