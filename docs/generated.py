@@ -20,7 +20,7 @@ from app import errors
 from app import settings as app_settings
 from app.errors import MentiongraphError
 from app.http.asgi import create_app
-from app.posts.screening import Reason
+from app.posts.screening import MEANING, Reason
 from app.settings import Settings
 from ops.cli import COMMANDS, EXIT_CODES, SECTIONS, main
 
@@ -170,17 +170,9 @@ def _kinds() -> Iterator[type[MentiongraphError]]:
 
 def rejects() -> str:
     """Every reject code, in the order in which a row is checked."""
-    meanings = {reason: _meaning(reason) for reason in Reason}
-    if not any(meanings.values()):
-        return "\n".join(f"- {_code(reason.value)}" for reason in Reason)
     lines = ["| code | meaning |", "|---|---|"]
-    lines += [f"| {_code(reason.value)} | {_cell(meaning)} |" for reason, meaning in meanings.items()]
+    lines += [f"| {_code(reason.value)} | {_cell(MEANING[reason])} |" for reason in Reason]
     return "\n".join(lines)
-
-
-def _meaning(reason: Reason) -> str:
-    """What a code says of itself, in whichever of its attributes."""
-    return str(getattr(reason, "description", "") or getattr(reason, "meaning", ""))
 
 
 def openapi() -> Schema:

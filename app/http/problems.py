@@ -83,7 +83,9 @@ def _named(error: Exception, handler: HTTPRouteHandler | None = None) -> Mention
         case psycopg.OperationalError():
             return DatabaseUnavailable("PostgreSQL does not answer; try again in a few seconds.")
         case psycopg.Error() if isinstance(error, _SCHEMA_MISSING):
-            return NotMigrated("a table or column is missing: run `mentiongraph migrate`.")
+            return NotMigrated(
+                "a table or column is missing: run `mentiongraph migrate` of the newest release that you use."
+            )
         case HTTPException():
             return _of_litestar(error, handler)
         case _:

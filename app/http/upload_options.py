@@ -131,10 +131,10 @@ def read_options(  # noqa: PLR0917 (each is a query parameter)
 ) -> GivenOptions:
     """The query as options. Raises BadRequest."""
     if profile not in PROFILES:
-        raise BadRequest(f"there is no mention profile {profile!r}; known: {', '.join(PROFILES)}.")
+        raise BadRequest(f"there is no mention profile {profile!r}. Choose one of {', '.join(PROFILES)}.")
     if len({name.strip().casefold() for name in (text, timestamp, author)}) < 3:  # noqa: PLR2004
         raise BadRequest(
-            f"the columns of text, timestamp and author are three; asked for: {text!r}, {timestamp!r}, {author!r}."
+            f"text, timestamp and author must be three different columns, not {text}, {timestamp}, {author}."
         )
     options = Options(
         columns=ColumnNames(text=text, timestamp=timestamp, author=author),

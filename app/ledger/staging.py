@@ -82,7 +82,9 @@ class Staging:
             await self._cut(self.format, final=True)
         await self._wait()
         if not self.batches:
-            raise NoRows("the file has no row: a header at most, and empty lines.")
+            raise NoRows(
+                "the file has no rows, only a header at most and empty lines. Check that this is the right file."
+            )
 
     async def stage_last(self, conn: AsyncConnection) -> None:
         """Stage the last batch, in the transaction that seals the upload."""
@@ -113,8 +115,8 @@ class Staging:
         if not found.end:
             if len(data) > self._settings.batch_bytes + LONGEST_ROW_SEARCH:
                 raise RowWithoutEnd(
-                    f"the row that begins on line {self._line} does not end within {len(data)} bytes, and a row may "
-                    "have 1 MiB: look for a missing end of line, or whether it is the right file.",
+                    f"the row that begins on line {self._line} does not end within {len(data)} bytes. Look for a "
+                    "missing end of line, or check that this is the right file. (A row may have 1 MiB.)",
                 )
             # The search was in vain: the next one waits until there is much more to search.
             self._cut_at = len(data) + SCAN_AGAIN_BYTES

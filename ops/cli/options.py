@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable, Mapping
 from functools import partial, reduce
@@ -22,8 +21,8 @@ _data = partial(click.option, "--data", metavar="DIR", type=click.Path(path_type
 data = _data(
     help="Work with the stack that `mentiongraph up` or `demo` runs over DIR. Its servers, its API's address and its "
     "settings are used. Other MENTIONGRAPH_… variables that are set here win over the stack's settings. Default: the "
-    "stack over .mentiongraph in the current directory, if it runs and none of MENTIONGRAPH_DATABASE_URL, _REDIS_URL, "
-    "_HOST and _PORT is set.",
+    "stack over .mentiongraph in the current directory, if there is one and none of MENTIONGRAPH_DATABASE_URL, "
+    "_REDIS_URL, _HOST and _PORT is set.",
 )
 stack = _data(help="List the settings that commands use with the stack over DIR.")
 as_json = click.option(
@@ -114,7 +113,8 @@ def settings(data: Path | None, *, nearby: bool = False) -> Settings:
     """The settings of a command. Its log shows errors only, on standard error.
 
     With `nearby` and without `data`, the command works with the stack over .mentiongraph in the current directory, if
-    that runs and the environment names no server.
+    a stack was ever there and the environment names no server. Raises StackNotRunning if nothing runs over it: another
+    server, which happens to have the default address, must not get what was meant for the stack.
     """
     from app import log  # noqa: PLC0415 (takes a while to import)
 
@@ -135,13 +135,17 @@ def migrated(data: Path | None) -> Settings:
 
 
 def _nearby() -> dict[str, str]:
-    if any(_bare(name) in ADDRESSES for name in os.environ) or not Path(".mentiongraph").is_dir():
+    if any(_bare(name) in ADDRESSES for name in os.environ) or not Path(".mentiongraph/lock").exists():
         return {}
     from ops import directory  # noqa: PLC0415 (as above)
 
-    with contextlib.suppress(directory.StackNotRunning):
+    try:
         return published(directory.DEFAULT)
-    return {}
+    except directory.StackNotRunning as error:
+        raise directory.StackNotRunning(
+            f"{error.detail} Or name another server: set MENTIONGRAPH_PORT for its API, MENTIONGRAPH_DATABASE_URL for "
+            "its database."
+        ) from None
 
 
 def _bare(variable: str) -> str:

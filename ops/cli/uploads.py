@@ -33,7 +33,7 @@ DONE = frozenset({"applied", "checked"})
 
 def client_of(api: str | None, data: Path | None) -> Client:
     """A client of the API that the options or the settings name."""
-    settings = options.settings(data, nearby=True)
+    settings = options.settings(data, nearby=api is None)
     return Client(api or processes.url_of_api(settings))
 
 

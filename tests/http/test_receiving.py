@@ -333,7 +333,7 @@ def test_a_parameter_that_is_not_understood_is_answered_with_what_is_wanted(
 
 
 def test_an_unknown_profile_is_answered_with_the_known_ones(api: Api, problem_of: ProblemOf) -> None:
-    assert "known: twitter" in problem_of(api.upload(CSV, profile="mystery"))["detail"]
+    assert "Choose one of twitter" in problem_of(api.upload(CSV, profile="mystery"))["detail"]
 
 
 @pytest.mark.parametrize(

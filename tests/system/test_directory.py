@@ -158,6 +158,20 @@ def test_a_server_in_the_environment_takes_the_place_of_the_stack_nearby(nearby:
     assert named.returncode == 0, "the stack that was named wins"
 
 
+def test_a_stack_nearby_that_does_not_run_is_not_replaced_by_whatever_has_the_default_address(tmp_path: Path) -> None:
+    ended = DataDirectory(tmp_path / ".mentiongraph")
+    ended.take()
+    ended.release()
+    [nobody] = free_ports(1)
+
+    refused = run_in(tmp_path, "status", "--json")
+    named = run_in(tmp_path, "status", "--api", f"http://127.0.0.1:{nobody}")
+
+    assert refused.returncode == 5
+    assert msgspec.json.decode(refused.stdout)["detail"].startswith("Nothing runs over .mentiongraph. Start it with")
+    assert str(nobody) in named.stderr, "the server that was named is asked"
+
+
 def test_settings_says_where_each_value_comes_from(nearby: Path, settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "level").write_text("debug\n")
 

@@ -122,7 +122,7 @@ class _ReceiveOperation(Operation):
             "applied twice.",
         ),
         **problems.responses(
-            BadRequest("there is no mention profile 'x'; known: twitter, mastodon, bluesky, word."),
+            BadRequest("there is no mention profile 'x'. Choose one of twitter, mastodon, bluesky, word."),
             *(NoFile, SeveralFiles, MalformedForm, UploadCutOff),
             problems.CROSS_SITE,
             *(KeyInUse, SameBytes, UploadTooLarge, UnsupportedMediaType, UnsupportedEncoding),
