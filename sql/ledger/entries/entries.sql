@@ -1,5 +1,5 @@
--- Ledger entries, the newest first: one upload by id, or a page before the key (received_at, id). `rows_received` is NULL
--- until the upload is sealed, and where a batch of an earlier release was not counted yet. `rows_accepted`,
+-- Ledger entries, the newest first: one upload by id, or a page before the key (received_at, id). `rows_received` is
+-- NULL until the upload is sealed, and where a batch of an earlier release was not counted yet. `rows_accepted`,
 -- `rows_rejected` and `mentions` are NULL until every batch is counted. Locks: none. Rows: one for each upload, `limit`
 -- at most.
 SELECT
