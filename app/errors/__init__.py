@@ -1,0 +1,126 @@
+"""Every failure that a user can meet, named once: a class for each kind of failure.
+
+The first line of a class's docstring is the failure's title. The second paragraph says what to do about the failure.
+`Problem` is the RFC 9457 document that HTTP answers with, that the ledger keeps in `error`, and that the CLI prints.
+Only `MentiongraphError.problem` makes such a document. `problems` lists all kinds, for the reference in the docs.
+"""
+
+from __future__ import annotations
+
+from app.errors.commands import (
+    BadSetting,
+    ServerFailed,
+)
+from app.errors.problem import (
+    PROBLEM_TYPE_PREFIX,
+    Kind,
+    MentiongraphError,
+    Problem,
+    Where,
+    capitalized,
+    problems,
+    title_of,
+    to_do,
+)
+from app.errors.requests import (
+    BadRequest,
+    BadState,
+    ClientGone,
+    CrossSite,
+    KeyInUse,
+    KeyReused,
+    MethodNotAllowed,
+    NotFound,
+)
+from app.errors.servers import (
+    BacklogFull,
+    DatabaseUnavailable,
+    NotMigrated,
+    SchemaTooNew,
+    TookTooLong,
+    TooManyExports,
+    TooManyListeners,
+)
+from app.errors.uploads import (
+    DuplicateColumn,
+    EmptyFile,
+    HeaderHasNul,
+    HeaderMalformed,
+    HeaderNotUtf8,
+    HeaderTooLong,
+    MalformedForm,
+    MissingColumn,
+    NoFile,
+    NoRows,
+    RowWithoutEnd,
+    SameBytes,
+    SeveralFiles,
+    TooManyRejects,
+    UndecodableBody,
+    UnknownEncoding,
+    UnsupportedEncoding,
+    UnsupportedMediaType,
+    UploadCutOff,
+    UploadRefused,
+    UploadTooLarge,
+)
+from app.errors.work import (
+    CountFailed,
+    MergeFailed,
+    RowsDiffer,
+    WorkerLost,
+)
+
+__all__ = [
+    "PROBLEM_TYPE_PREFIX",
+    "BacklogFull",
+    "BadRequest",
+    "BadSetting",
+    "BadState",
+    "ClientGone",
+    "CountFailed",
+    "CrossSite",
+    "DatabaseUnavailable",
+    "DuplicateColumn",
+    "EmptyFile",
+    "HeaderHasNul",
+    "HeaderMalformed",
+    "HeaderNotUtf8",
+    "HeaderTooLong",
+    "KeyInUse",
+    "KeyReused",
+    "Kind",
+    "MalformedForm",
+    "MentiongraphError",
+    "MergeFailed",
+    "MethodNotAllowed",
+    "MissingColumn",
+    "NoFile",
+    "NoRows",
+    "NotFound",
+    "NotMigrated",
+    "Problem",
+    "RowWithoutEnd",
+    "RowsDiffer",
+    "SameBytes",
+    "SchemaTooNew",
+    "ServerFailed",
+    "SeveralFiles",
+    "TooManyExports",
+    "TooManyListeners",
+    "TooManyRejects",
+    "TookTooLong",
+    "UndecodableBody",
+    "UnknownEncoding",
+    "UnsupportedEncoding",
+    "UnsupportedMediaType",
+    "UploadCutOff",
+    "UploadRefused",
+    "UploadTooLarge",
+    "Where",
+    "WorkerLost",
+    "capitalized",
+    "problems",
+    "title_of",
+    "to_do",
+]

@@ -1,0 +1,27 @@
+"""Failures that only the command line meets."""
+
+from __future__ import annotations
+
+from app.errors.problem import MentiongraphError, Where
+
+
+class BadSetting(MentiongraphError):
+    """A setting has a value that cannot be used.
+
+    Correct the variable that the detail names. `mentiongraph settings` lists all variables.
+    """
+
+    code = "bad-setting"
+    exit_code = 2
+    where = Where.CLI
+
+
+class ServerFailed(MentiongraphError):
+    """A server or process that this command needs did not start.
+
+    Look at the log that the detail names.
+    """
+
+    code = "server-failed"
+    exit_code = 6
+    where = Where.CLI

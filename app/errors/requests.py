@@ -1,0 +1,92 @@
+"""Failures of a request."""
+
+from __future__ import annotations
+
+from app.errors.problem import MentiongraphError
+
+
+class BadRequest(MentiongraphError):
+    """The request cannot be understood.
+
+    Correct what the detail names: it says which parameter is wrong and which values are allowed.
+    """
+
+    code = "bad-request"
+    status: int = 400
+    exit_code = 2
+
+
+class CrossSite(MentiongraphError):
+    """A page of another site sent the request.
+
+    Send the request from a page of this server, or from a program that is no browser.
+    """
+
+    code = "cross-site"
+    status: int = 403
+    exit_code = 2
+
+
+class NotFound(MentiongraphError):
+    """Nothing of this name exists.
+
+    Check the spelling. The detail says where the existing names are listed.
+    """
+
+    code = "not-found"
+    status: int = 404
+    exit_code = 4
+
+
+class MethodNotAllowed(MentiongraphError):
+    """The path does not take this method.
+
+    Use one of the methods in the answer's `Allow` header.
+    """
+
+    code = "method-not-allowed"
+    status: int = 405
+    exit_code = 2
+
+
+class BadState(MentiongraphError):
+    """The state of the upload or batch does not allow this.
+
+    Look at the state with `GET /uploads/{upload_id}`. The detail says which states allow the request.
+    """
+
+    code = "bad-state"
+    status: int = 409
+    exit_code = 4
+
+
+class KeyInUse(MentiongraphError):
+    """The server is still receiving the first request with this Idempotency-Key.
+
+    Send the request again after the seconds in `Retry-After`.
+    """
+
+    code = "idempotency-key-in-use"
+    status: int = 409
+    exit_code = 4
+
+
+class KeyReused(MentiongraphError):
+    """Another request used this Idempotency-Key before.
+
+    Give each new request a key of its own.
+    """
+
+    code = "idempotency-key-reused"
+    status: int = 422
+    exit_code = 2
+
+
+class ClientGone(MentiongraphError):
+    """The client closed the connection before the answer began.
+
+    Nothing: only the server's log shows this problem.
+    """
+
+    code = "client-gone"
+    status: int = 499

@@ -1,0 +1,83 @@
+"""Failures for want of room, of a server, or of its schema."""
+
+from __future__ import annotations
+
+from app.errors.problem import MentiongraphError, Where
+
+
+class BacklogFull(MentiongraphError):
+    """Too many bytes are waiting to be counted.
+
+    Send the file again after the seconds in `Retry-After`. More workers shorten the backlog.
+    """
+
+    code = "backlog-full"
+    status: int = 429
+    exit_code = 5
+
+
+class TooManyListeners(MentiongraphError):
+    """Too many clients are listening to events.
+
+    Ask `GET /uploads/{upload_id}` from time to time instead, or start another API process.
+    """
+
+    code = "too-many-listeners"
+    status: int = 503
+    exit_code = 5
+
+
+class TooManyExports(MentiongraphError):
+    """Too many exports are running.
+
+    Ask again when another export has ended, or start another API process.
+    """
+
+    code = "too-many-exports"
+    status: int = 503
+    exit_code = 5
+
+
+class DatabaseUnavailable(MentiongraphError):
+    """PostgreSQL cannot be reached.
+
+    Check that PostgreSQL runs and that MENTIONGRAPH_DATABASE_URL names it. Then try again.
+    """
+
+    code = "database-unavailable"
+    status: int = 503
+    exit_code = 5
+
+
+class TookTooLong(MentiongraphError):
+    """PostgreSQL took longer than it may for one statement.
+
+    Try again when PostgreSQL has less to do, ask for less, or raise MENTIONGRAPH_STATEMENT_TIMEOUT.
+    """
+
+    code = "took-too-long"
+    status: int = 503
+    exit_code = 5
+
+
+class NotMigrated(MentiongraphError):
+    """The database does not have the schema that this version needs.
+
+    Run `mentiongraph migrate`.
+    """
+
+    code = "not-migrated"
+    status: int = 503
+    exit_code = 5
+
+
+class SchemaTooNew(MentiongraphError):
+    """The database's schema is newer than this release can work with.
+
+    Start the release that made the schema, or a later one.
+    """
+
+    code = "schema-too-new"
+    status: int = 503
+    where = Where.CLI
+    exit_code = 5

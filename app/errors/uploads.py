@@ -1,0 +1,206 @@
+"""Failures of an upload: the service refuses its bytes, or did not get all of them."""
+
+from __future__ import annotations
+
+from app.errors.problem import MentiongraphError, Where
+
+
+class UploadCutOff(MentiongraphError):
+    """The body of the upload did not arrive in full.
+
+    Send the file again. Nothing of it was applied.
+    """
+
+    code = "upload-cut-off"
+    status: int = 400
+    exit_code = 3
+
+
+class UploadRefused(MentiongraphError):
+    """The server refused the upload.
+
+    Correct the file or the request as the detail says, and send it again. Nothing of it was applied.
+    """
+
+    status: int = 422
+    exit_code = 3
+
+
+class NoFile(UploadRefused):
+    """The form has no part named `file`.
+
+    Send the file in the part `file`, or as the body itself.
+    """
+
+    code = "no-file"
+    status: int = 400
+
+
+class SeveralFiles(UploadRefused):
+    """The form has more than one file.
+
+    Send each file in a form of its own.
+    """
+
+    code = "several-files"
+    status: int = 400
+
+
+class MalformedForm(UploadRefused):
+    """The body is not the form that its Content-Type announces.
+
+    Let a library build the multipart/form-data body, or send the file as the body itself.
+    """
+
+    code = "malformed-form"
+    status: int = 400
+
+
+class UnsupportedMediaType(UploadRefused):
+    """The server does not read this Content-Type.
+
+    Send one of the types in the answer's `Accept-Post` header, in UTF-8, UTF-16 or Latin-1.
+    """
+
+    code = "unsupported-media-type"
+    status: int = 415
+
+
+class UnsupportedEncoding(UploadRefused):
+    """The server does not decode this Content-Encoding.
+
+    Compress the body with one of the encodings in the answer's `Accept-Encoding` header, or not at all.
+    """
+
+    code = "unsupported-encoding"
+    status: int = 415
+
+
+class UndecodableBody(UploadRefused):
+    """The body is not compressed as its Content-Encoding says.
+
+    Check that the compressed file is whole and that Content-Encoding names its format.
+    """
+
+    code = "undecodable-body"
+
+
+class UploadTooLarge(UploadRefused):
+    """The file is larger than the server takes.
+
+    Split the file, or raise MENTIONGRAPH_MAX_UPLOAD_BYTES.
+    """
+
+    code = "upload-too-large"
+    status: int = 413
+
+
+class SameBytes(UploadRefused):
+    """Another upload holds the same bytes, with other options.
+
+    Retract the other upload first, or count the bytes a second time with `again=true`.
+    """
+
+    code = "same-bytes-other-options"
+    status: int = 409
+
+
+class EmptyFile(UploadRefused):
+    """The file is empty.
+
+    Send CSV with a header line, or JSON Lines with one object a line.
+    """
+
+    code = "empty-file"
+
+
+class NoRows(UploadRefused):
+    """The file has no rows.
+
+    Check that the right file was sent: it has a header at most.
+    """
+
+    code = "no-rows"
+
+
+class RowWithoutEnd(UploadRefused):
+    """A row of the file does not end.
+
+    Look for a missing line end near the line that the detail names, or send the right file.
+    """
+
+    code = "no-row-end"
+
+
+class HeaderNotUtf8(UploadRefused):
+    """The header is not UTF-8.
+
+    Save the file as UTF-8, or name its encoding with the parameter `encoding`.
+    """
+
+    code = "header-not-utf8"
+
+
+class HeaderHasNul(UploadRefused):
+    """The header has NUL bytes.
+
+    Save the file as UTF-8, or name its encoding with the parameter `encoding`.
+    """
+
+    code = "header-has-nul"
+
+
+class HeaderMalformed(UploadRefused):
+    """A quote in the header does not close properly.
+
+    Correct the header: a quoted name ends with a quote, and a quote inside the name is doubled.
+    """
+
+    code = "header-malformed"
+
+
+class HeaderTooLong(UploadRefused):
+    """The header does not end.
+
+    Start the file with a line that names its columns. Look for an unclosed quote.
+    """
+
+    code = "header-too-long"
+
+
+class DuplicateColumn(UploadRefused):
+    """The header names a column twice.
+
+    Rename one of the columns, or name the right one with `text`, `timestamp` or `author`.
+    """
+
+    code = "duplicate-column"
+
+
+class MissingColumn(UploadRefused):
+    """The header lacks a column.
+
+    Name the file's own columns with the parameters `text`, `timestamp` and `author`.
+    """
+
+    code = "missing-column"
+
+
+class UnknownEncoding(UploadRefused):
+    """The file's encoding is not one that is read.
+
+    Name one of the encodings in the detail, or save the file as UTF-8.
+    """
+
+    code = "unknown-encoding"
+    where = Where.CLI
+
+
+class TooManyRejects(UploadRefused):
+    """More rows were rejected than the upload allows.
+
+    Repair the rejected rows (`GET /uploads/{upload_id}/rejects.csv`), or allow more with `max_rejects`.
+    """
+
+    code = "too-many-rejects"
+    where = Where.LEDGER
