@@ -52,9 +52,9 @@ What the wheel and the sdist contain of others
 
 Swagger UI                  Apache-2.0      app/http/openapi/static/swagger-ui/, with its LICENSE, its NOTICE and the
                                             licences of what is bundled in it
-Furo                        MIT             app/http/openapi/guide/_static/ (wheel only): styles and scripts of the guide
-Sphinx, Snowball            BSD-2-Clause,   the same place: search in the guide, and the word stems that the search needs
-                            BSD-3-Clause
+Furo                        MIT             app/http/openapi/guide/_static/ (wheel only): its styles and scripts
+Sphinx, Snowball            BSD-2-Clause,   the same place: the guide's search, and the word stems
+                            BSD-3-Clause    that the search needs
 Schema of GEXF 1.3          CC-BY-4.0       tests/data/gexf-1.3/ (sdist only), by the Gephi project, unchanged
 
 
