@@ -122,6 +122,12 @@ class NoRows(UploadRefused):
 
     code = "no-rows"
 
+    def __init__(
+        self,
+        detail: str = "the file has no rows, only a header at most and empty lines. Check that this is the right file.",
+    ) -> None:
+        super().__init__(detail)
+
 
 class RowWithoutEnd(UploadRefused):
     """A row of the file does not end.
@@ -130,6 +136,14 @@ class RowWithoutEnd(UploadRefused):
     """
 
     code = "no-row-end"
+
+    @classmethod
+    def from_line(cls, line: int, *, searched: int) -> RowWithoutEnd:
+        """The failure for the row that begins on `line`, after a search through so many bytes."""
+        return cls(
+            f"the row that begins on line {line} does not end within {searched} bytes. Look for a missing end of line, "
+            "or check that this is the right file. (A row may have 1 MiB.)"
+        )
 
 
 class HeaderNotUtf8(UploadRefused):

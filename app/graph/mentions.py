@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from app.errors import BadRequest
 from app.graph.groups import Groups, Numbers
 from app.posts.handles import folded
 from app.posts.options import Clock
@@ -108,6 +109,14 @@ _BLUESKY = Profile(
 _PLAIN = Profile(name="word", version=1, signs="@", mention=r"@\w+", handle=r"@(\w+)$", longest=MAX_AUTHOR_CHARACTERS)
 
 PROFILES: dict[str, Profile] = {profile.name: profile for profile in (_TWITTER, _MASTODON, _BLUESKY, _PLAIN)}
+
+
+def profile_named(name: str) -> Profile:
+    """The profile of this name. Raises BadRequest if there is none."""
+    if name not in PROFILES:
+        raise BadRequest(f"there is no mention profile {name!r}. Choose one of {', '.join(PROFILES)}.")
+    return PROFILES[name]
+
 
 _RETWEET = r"^\s*[Rr][Tt]\s+[@＠]"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from typing import Annotated, NamedTuple
 
 import msgspec
 from litestar.params import QueryParameter
 
-from app.errors import BadRequest
-from app.graph.mentions import PROFILES
+from app.graph.mentions import PROFILES, profile_named
 from app.http.signatures import Wanted
-from app.posts.options import Clock, ColumnNames, InputFormat, Options, Priority, RejectLimit
+from app.posts.options import REJECT_LIMIT_FORM, Clock, ColumnNames, InputFormat, Options, Priority, RejectLimit
 
 CSV_TYPES = frozenset({"text/csv", "application/csv"})
 JSONL_TYPES = frozenset({"application/x-ndjson", "application/jsonl"})
 
 _COLUMN = r"^[^\x00-\x1f\x7f]+$"
-_LIMIT = re.compile(r"(?P<rows>\d{1,12})|(?P<percent>100|\d{1,2}(?:\.\d{1,6})?)%")
 
 
 class Encoding(StrEnum):
@@ -41,7 +38,6 @@ CHARSETS = {
 """The encodings, as a Content-Type spells them."""
 
 _NAME = Wanted("a name of 1 to 200 characters without control characters")
-_REJECTS = "a number of rows such as 100, or a share such as 5%"
 
 
 class GivenOptions(NamedTuple):
@@ -126,35 +122,23 @@ def read_options(  # noqa: PLR0917 (each is a query parameter)
             "rejected, the upload fails before anything of it is applied.",
             pattern=r"^([0-9]{1,12}|(100|[0-9]{1,2}(\.[0-9]{1,6})?)%)$",
         ),
-        Wanted(_REJECTS),
+        Wanted(REJECT_LIMIT_FORM),
     ] = None,
 ) -> GivenOptions:
     """The query as options. Raises BadRequest."""
-    if profile not in PROFILES:
-        raise BadRequest(f"there is no mention profile {profile!r}. Choose one of {', '.join(PROFILES)}.")
-    if len({name.strip().casefold() for name in (text, timestamp, author)}) < 3:  # noqa: PLR2004
-        raise BadRequest(
-            f"text, timestamp and author must be three different columns, not {text}, {timestamp}, {author}."
-        )
+    profile_named(profile)
+    columns = ColumnNames(text=text, timestamp=timestamp, author=author)
+    columns.require_three()
     options = Options(
-        columns=ColumnNames(text=text, timestamp=timestamp, author=author),
+        columns=columns,
         delimiter=delimiter,
         profile=profile,
         retweets=retweets,
         clock=clock,
         priority=priority,
         dry_run=dry_run,
-        max_rejects=_limit(max_rejects),
+        max_rejects=None
+        if max_rejects is None
+        else RejectLimit.parsed(max_rejects, where="query parameter 'max_rejects'"),
     )
     return GivenOptions(options, format, encoding)
-
-
-def _limit(given: str | None) -> RejectLimit | None:
-    if given is None:
-        return None
-    found = _LIMIT.fullmatch(given)
-    if found is None:
-        raise BadRequest(f"query parameter 'max_rejects' has to be {_REJECTS}.")
-    if found["rows"]:
-        return RejectLimit(rows=int(found["rows"]))
-    return RejectLimit(share=float(found["percent"]) / 100)

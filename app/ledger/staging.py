@@ -16,7 +16,7 @@ from app.errors import NoRows, RowWithoutEnd, UploadCutOff
 from app.posts.compression import compress
 from app.posts.encodings import transcoder
 from app.posts.options import Format, Options
-from app.posts.readers import READERS, Reader
+from app.posts.readers import LONGEST_ROW_SEARCH, READERS, Reader
 from app.settings import Settings
 from app.store.postgres import AsyncConnection, Now, async_scalars, steadily
 
@@ -24,8 +24,6 @@ SCAN_AGAIN_BYTES = 2 << 20
 """Further bytes to wait for, after a search for the end of a row found none."""
 MOST_LINES = 250_000
 """Lines in a batch. This bounds the rows, rejects and memory of one count, however short the lines are."""
-LONGEST_ROW_SEARCH = 16 << 20
-"""Bytes beyond a full batch in which a row must end; a file without would not fit in memory."""
 
 _INSERT_BATCH = sql.query("ledger/staging/insert_batch")
 
@@ -82,9 +80,7 @@ class Staging:
             await self._cut(self.format, final=True)
         await self._wait()
         if not self.batches:
-            raise NoRows(
-                "the file has no rows, only a header at most and empty lines. Check that this is the right file."
-            )
+            raise NoRows
 
     async def stage_last(self, conn: AsyncConnection) -> None:
         """Stage the last batch, in the transaction that seals the upload."""
@@ -114,10 +110,7 @@ class Staging:
         found = await asyncio.to_thread(self._reader.cut, data, delimiter=form.delimiter, final=final)
         if not found.end:
             if len(data) > self._settings.batch_bytes + LONGEST_ROW_SEARCH:
-                raise RowWithoutEnd(
-                    f"the row that begins on line {self._line} does not end within {len(data)} bytes. Look for a "
-                    "missing end of line, or check that this is the right file. (A row may have 1 MiB.)",
-                )
+                raise RowWithoutEnd.from_line(self._line, searched=len(data))
             # The search was in vain: the next one waits until there is much more to search.
             self._cut_at = len(data) + SCAN_AGAIN_BYTES
             return

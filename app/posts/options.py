@@ -5,9 +5,15 @@ The module imports few libraries, because every command imports the module.
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 import msgspec
+
+from app.errors import BadRequest
+
+REJECT_LIMIT_FORM = "a number of rows such as 100, or a share such as 5%"
+_REJECT_LIMIT = re.compile(r"(?P<rows>\d{1,12})|(?P<percent>100|\d{1,2}(?:\.\d{1,6})?)%")
 
 
 class ColumnNames(msgspec.Struct, frozen=True):
@@ -17,6 +23,14 @@ class ColumnNames(msgspec.Struct, frozen=True):
     text: str = "data"
     timestamp: str = "timestamp"
     author: str = "username"
+
+    def require_three(self) -> None:
+        """Raises BadRequest if two of the names are the same."""
+        if len({name.strip().casefold() for name in (self.text, self.timestamp, self.author)}) < 3:  # noqa: PLR2004
+            raise BadRequest(
+                f"text, timestamp and author must be three different columns, not {self.text}, {self.timestamp}, "
+                f"{self.author}."
+            )
 
 
 class Format(msgspec.Struct, frozen=True):
@@ -60,6 +74,16 @@ class RejectLimit(msgspec.Struct, frozen=True, omit_defaults=True):
 
     rows: int | None = None
     share: float | None = None
+
+    @classmethod
+    def parsed(cls, given: str, *, where: str) -> RejectLimit:
+        """The limit in a text such as `100` or `5%`. Raises BadRequest, which names `where` the text was given."""
+        found = _REJECT_LIMIT.fullmatch(given)
+        if found is None:
+            raise BadRequest(f"{where} has to be {REJECT_LIMIT_FORM}.")
+        if found["rows"]:
+            return cls(rows=int(found["rows"]))
+        return cls(share=float(found["percent"]) / 100)
 
     def exceeded(self, *, rejected: int, received: int) -> bool:
         """Whether more rows were rejected than the limit allows, once every row was read."""

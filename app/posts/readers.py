@@ -13,6 +13,9 @@ from app.posts.header import Header
 from app.posts.options import ColumnNames, Format
 from app.posts.screening import Posts
 
+LONGEST_ROW_SEARCH = 16 << 20
+"""Bytes beyond a full batch in which a row must end; a file without would not fit in memory."""
+
 
 class Reader(Protocol):
     """What csv.py does for CSV and jsonl.py for JSON Lines."""

@@ -5,7 +5,6 @@ Memory use is constant, except for the file's edges.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
@@ -13,16 +12,13 @@ import msgspec
 import polars as pl
 
 from app import errors
-from app.errors import BadRequest, NoRows, RowWithoutEnd
-from app.graph.mentions import PROFILES, count
+from app.errors import NoRows, RowWithoutEnd
+from app.graph.mentions import PROFILES, count, profile_named
 from app.posts.encodings import transcoder
 from app.posts.options import ColumnNames, Format, InputFormat, Options, RejectLimit
-from app.posts.readers import READERS
+from app.posts.readers import LONGEST_ROW_SEARCH, READERS
 
 LINES_SHOWN = 5
-LONGEST_ROW_SEARCH = 16 << 20
-"""The number of bytes in which the search for a row's end goes on, as in app.ledger.staging."""
-_LIMIT = re.compile(r"(?P<rows>\d{1,12})|(?P<percent>100|\d{1,2}(?:\.\d{1,6})?)%")
 _HALF_LIFE = timedelta(days=7)
 """Half-life of the weights, which a report does not show."""
 _COMPACTED = 1_000_000
@@ -62,39 +58,24 @@ class Report(msgspec.Struct, kw_only=True):
 
 def options_of(query: dict[str, str]) -> Options:
     """Returns the options from the parameters that the API would get. Raises BadRequest."""
-    if query.get("profile", "twitter") not in PROFILES:
-        raise BadRequest(f"there is no mention profile {query['profile']!r}. Choose one of {', '.join(PROFILES)}.")
     defaults = Options()
-    names: dict[str, str] = msgspec.structs.asdict(ColumnNames())
-    columns: dict[str, str] = {role: query.get(role, name) for role, name in names.items()}
-    if len({name.strip().casefold() for name in columns.values()}) < len(columns):
-        raise BadRequest(
-            f"text, timestamp and author must be three different columns, not {', '.join(columns.values())}. "
-            "Change --text, --timestamp or --author."
-        )
+    profile = query.get("profile", defaults.profile)
+    profile_named(profile)
+    columns = msgspec.convert(
+        {role: query[role] for role in ColumnNames.__struct_fields__ if role in query}, ColumnNames
+    )
+    columns.require_three()
+    limit = query.get("max_rejects")
     return Options(
-        columns=ColumnNames(**columns),
+        columns=columns,
         format=InputFormat(query.get("format", defaults.format)),
         encoding=query.get("encoding", defaults.encoding),
         delimiter=query.get("delimiter", defaults.delimiter),
-        profile=query.get("profile", defaults.profile),
+        profile=profile,
         retweets=query.get("retweets") != "false",
-        max_rejects=_limit(query.get("max_rejects")),
+        max_rejects=None if limit is None else RejectLimit.parsed(limit, where="--max-rejects"),
         dry_run=True,
     )
-
-
-def _limit(given: str | None) -> RejectLimit | None:
-    if given is None:
-        return None
-    found = _LIMIT.fullmatch(given)
-    if found is None:
-        raise BadRequest(
-            f"--max-rejects: {given!r} is neither a number nor a share. Give a number of rows, or a share such as 5%."
-        )
-    if found["rows"]:
-        return RejectLimit(rows=int(found["rows"]))
-    return RejectLimit(share=float(found["percent"]) / 100)
 
 
 def check(
@@ -149,9 +130,7 @@ class _File:
             self._cut(self._format, final=True)
         report = self._report
         if not report.rows_received:
-            raise NoRows(
-                "the file has no rows, only a header at most and empty lines. Check that this is the right file."
-            )
+            raise NoRows
         edges = self._edges.unique()
         report.edges = len(edges)
         report.users = pl.concat([edges["source"], edges["target"]]).n_unique()
@@ -176,10 +155,7 @@ class _File:
         data = bytes(self._buffer)
         found = self._reader.cut(data, delimiter=form.delimiter, final=final)
         if found.end == 0 and not final and len(data) > self._batch_bytes + LONGEST_ROW_SEARCH:
-            raise RowWithoutEnd(
-                f"the row that begins on line {self._line} does not end within {len(data)} bytes. Look for a missing "
-                f"end of line, or check that the file is {self._options.format}.",
-            )
+            raise RowWithoutEnd.from_line(self._line, searched=len(data))
         if found.end:
             del self._buffer[: found.end]
             self._count(data[: found.end], form)
