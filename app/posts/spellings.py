@@ -112,6 +112,11 @@ def read(text: str, *, order: DateOrder | None = None, zone: tzinfo = UTC) -> in
     return None
 
 
+def show(micros: int) -> str:
+    """An instant as ISO 8601 has it, UTC."""
+    return (_EPOCH + timedelta(microseconds=micros)).isoformat().replace("+00:00", "Z")
+
+
 def order_of(text: str) -> DateOrder | None:
     """The order of day and month that a spelling proves: 31/12/2023 can only be read one way. None: it proves none."""
     readings = {order: read(text, order=order) for order in DateOrder}
