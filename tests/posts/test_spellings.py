@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from zoneinfo import ZoneInfo
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.posts.spellings import ZONES, DateOrder, Doubt, order_of, read
+from app.posts.spellings import EXCEL, ZONES, DateOrder, Doubt, Known, order_of, read, read_column
 
 TEN = "2024-01-01T10:00:00"
 FACTS = [
@@ -61,7 +62,8 @@ def test_a_spelling_with_one_meaning_is_read(text: str, expected: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "yesterday", "0", "45292.5", "2024-02-30", "Feb 30, 2024", "2024-W54-1", "2024-000", "2023-366", "10 PM",
-     "2024-01-01 13:00 AM", "2024-01-01 25:00", "24:00:01", "2024-13-01", "99999999", "May 2024",
+     "2024-01-01 13:00 AM",
+     "2024-01-01 25:00", "24:00:01", "2024-13-01", "99999999", "May 2024",
      "2024-01-01 10:00 +24", "2024-01-01 10:00 " + "x" * 100],
 )  # fmt: skip
 def test_what_is_no_instant_is_not_read(text: str) -> None:
@@ -110,3 +112,37 @@ def test_what_mail_writes_is_read(at: datetime) -> None:
 def test_whatever_is_read_is_an_instant(text: str) -> None:
     found = read(text)
     assert found is None or isinstance(found, Doubt) or -62_135_596_800_000_000 <= found <= 253_402_300_799_999_999
+
+
+SHAPES = [
+    "%a %b %d %H:%M:%S +0000 %Y", "%a, %d %b %Y %H:%M:%S +0100", "%Y-%m-%d %H:%M:%S -0530", "%Y-%m-%d %H:%M:%S UTC",
+    "%Y/%m/%d %H:%M", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%y %I:%M %p", "%d.%m.%Y %H:%M", "%Y-%m-%dT%H:%M:%SZ",
+]  # fmt: skip
+
+
+@given(
+    instants=st.lists(st.datetimes(datetime(1970, 1, 1), datetime(2068, 12, 31)), min_size=1, max_size=8),  # noqa: DTZ001
+    shapes=st.lists(st.sampled_from(SHAPES), min_size=1, max_size=2),
+    known=st.builds(Known, st.none() | st.sampled_from(DateOrder), st.sampled_from([None, "Europe/Berlin"]), st.none()),
+)
+def test_a_column_is_read_as_its_texts_are(instants: list[datetime], shapes: list[str], known: Known) -> None:
+    texts = [at.strftime(shapes[number % len(shapes)]) for number, at in enumerate(instants)]
+    column = read_column(pl.Series(texts), known)
+
+    zone = ZoneInfo(known.zone) if known.zone else UTC
+    alone = [read(text, order=known.order, zone=zone) for text in texts]
+    found = [micros if fine else None for micros, fine in zip(column.micros.tolist(), column.readable, strict=True)]
+    assert found == [each if isinstance(each, int) else None for each in alone]
+    assert column.doubtful.tolist() == [isinstance(each, Doubt) for each in alone]
+
+
+def test_a_format_that_was_given_is_the_only_one() -> None:
+    whole = read_column(pl.Series(["05.01.2024 10h30", "2024-01-05 10:00", ""]), Known(format="%d.%m.%Y %Hh%M"))
+    assert whole.readable.tolist() == [True, False, False]
+    assert instant(int(whole.micros[0])) == "2024-01-05T10:30:00"
+
+
+def test_a_spreadsheet_counts_days() -> None:
+    column = read_column(pl.Series(["45292.4375", "45292", "x", "-1", "3000000"]), Known(format=EXCEL))
+    assert column.readable.tolist() == [True, True, False, False, False]
+    assert instant(int(column.micros[0])) == "2024-01-01T10:30:00"
