@@ -25,8 +25,25 @@ class Format(msgspec.Struct, frozen=True):
     text: int
     timestamp: int
     author: int
+    """Columns; -1: there is none."""
     names: tuple[str, ...] = ()
     """What the columns are called, as the file has it, or the keys of JSON Lines. Uploads of old do not know."""
+    paths: dict[str, str] = {}
+    """JSON: by role the path to its value; where there are none, `names` are keys."""
+    further: dict[str, int] = {}
+    """CSV: by further role (id, mentions, reply, retweet, quote) the column that has it."""
+    surplus: bool = False
+    """CSV: whether every row ends with one delimiter more than the header."""
+    author_is: str | None = None
+    """Who wrote every post, where no column says so."""
+    date_order: str | None = None
+    timezone: str | None = None
+    timestamp_format: str | None = None
+    """What is known of all instants: see spellings.Known."""
+    any_instant: bool = False
+    """Whether spellings of instants other than ISO 8601 and Unix time are read. Uploads of old reject them."""
+    placeholders: bool = True
+    """Whether NULL, nan and the like are authors."""
 
 
 class Clock(StrEnum):

@@ -422,8 +422,7 @@ def _shown(roles: Mapping[str, Finding[str]], row: Row, *, is_json: bool) -> dic
 
 
 def _is_instant(text: str) -> bool:
-    found = spellings.read(text)
-    return isinstance(found, int | spellings.Doubt) and found is not None
+    return spellings.read(text) is not None
 
 
 def _listed(columns: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from app.posts import handles
+from app.posts import handles, spellings
 from app.posts.csvscan import (
     MAX_ROW_BYTES,
     Bools,
@@ -23,6 +23,8 @@ from app.posts.csvscan import (
 )
 from app.posts.header import show
 from app.posts.instants import read_instants
+from app.posts.options import Format
+from app.posts.spellings import DateOrder
 
 MAX_AUTHOR_CHARACTERS = 320
 
@@ -52,7 +54,9 @@ class Reason(StrEnum):
     EMPTY_AUTHOR = "empty_author"
     AUTHOR_TOO_LONG = "author_too_long"
     AUTHOR_INVALID = "author_invalid"
+    PLACEHOLDER_AUTHOR = "placeholder_author"
     UNREADABLE_TIMESTAMP = "unreadable_timestamp"
+    AMBIGUOUS_TIMESTAMP = "ambiguous_timestamp"
 
 
 class Posts(msgspec.Struct, frozen=True):
@@ -81,6 +85,11 @@ class Drop(NamedTuple):
 
 
 ROLES = ("text", "timestamp", "author")
+FURTHER = ("id", "mentioned", "reply", "retweet", "quote")
+"""Columns of the frame of `Posts` that need not be there: id, reply, retweet, quote: String; mentioned: List of String."""
+
+PLACEHOLDERS = (r"\n", "null", "nan", "none", "#n/a", "n/a", "nil", "undefined", "[deleted]", "[removed]", "-", "--")
+"""What tools write where there is no author, in lower case."""
 
 
 class Sieve:
@@ -116,18 +125,22 @@ def is_utf8(data: bytes) -> bool:
     return True
 
 
-def screen(sieve: Sieve, *, may_have_nul: bool) -> pl.DataFrame:
+def screen(sieve: Sieve, form: Format, *, may_have_nul: bool) -> pl.DataFrame:
     """The frame of `Posts`; what is no post is dropped."""
     if may_have_nul:
         for role in ROLES:
             sieve.drop(sieve.frame[role].str.contains("\0", literal=True).to_numpy(), Reason.NUL_BYTE, role)
     _spell_authors(sieve)
-    at = _read_instants(sieve)
+    if not form.placeholders:
+        placeholder = sieve.frame["author"].str.to_lowercase().is_in(PLACEHOLDERS).to_numpy()
+        sieve.drop(placeholder, Reason.PLACEHOLDER_AUTHOR, "author")
+    at = _read_instants(sieve, form)
     return sieve.frame.select(
         "text",
         at,
         handles.folded(pl.col("author")).alias("author"),
         pl.col("author").alias("author_spelling"),
+        *(name for name in FURTHER if name in sieve.frame.columns),
     )
 
 
@@ -152,9 +165,11 @@ def _are_plain(octets: Octets, authors: Place | None) -> bool:
     return bool(plain.all())
 
 
-def _read_instants(sieve: Sieve) -> pl.Series:
+def _read_instants(sieve: Sieve, form: Format) -> pl.Series:
     begin, length, _ = sieve.places["timestamp"]
     micros, readable = read_instants(sieve.octets, begin, length)
+    if form.timezone or form.timestamp_format:
+        readable[:] = False  # what is known of all instants holds for those, too, that could be read without
     if not readable.all():
         # Once more without white space around it.
         bad = np.flatnonzero(~readable)
@@ -164,8 +179,26 @@ def _read_instants(sieve: Sieve) -> pl.Series:
         micros[bad], readable[bad] = read_instants(
             sieve.octets, begin[bad] + indent.to_numpy(), size.cast(pl.Int64).to_numpy()
         )
-        sieve.drop(~readable, Reason.UNREADABLE_TIMESTAMP, "timestamp")
+        if form.any_instant and not readable.all():
+            readable = _read_spellings(sieve, form, micros, readable)
+        else:
+            sieve.drop(~readable, Reason.UNREADABLE_TIMESTAMP, "timestamp")
     return pl.Series("at", micros[readable]).cast(pl.Datetime("us", "UTC"))
+
+
+def _read_spellings(sieve: Sieve, form: Format, micros: Ints, readable: Bools) -> Bools:
+    """Fill in the instants that are spelled in another way; which of all are readable then. The others are dropped."""
+    bad = np.flatnonzero(~readable)
+    order = DateOrder(form.date_order) if form.date_order else None
+    found = spellings.read_column(
+        sieve.frame["timestamp"].gather(bad), spellings.Known(order, form.timezone, form.timestamp_format)
+    )
+    micros[bad], readable[bad] = found.micros, found.readable
+    doubtful = np.zeros(readable.size, np.bool_)
+    doubtful[bad] = found.doubtful
+    sieve.drop(doubtful, Reason.AMBIGUOUS_TIMESTAMP, "timestamp")
+    sieve.drop(~readable[~doubtful], Reason.UNREADABLE_TIMESTAMP, "timestamp")
+    return readable
 
 
 _REJECTS = pl.Schema(
@@ -232,6 +265,15 @@ def field_message(reason: Reason, what: str, found: bytes) -> str:
             return f"The {what} has {len(text):,} characters, up to {MAX_AUTHOR_CHARACTERS} are read: {show(found)}."
         case Reason.AUTHOR_INVALID:
             return f"The {what} is {show(found)}; a handle has no control characters and at most one mention sign."
+        case Reason.PLACEHOLDER_AUTHOR:
+            return (
+                f"The {what} is {show(found)}, which stands for no author; `placeholders=true` takes it for a handle."
+            )
+        case Reason.AMBIGUOUS_TIMESTAMP:
+            return (
+                f"The {what} is {show(found)}, which has two meanings: say `dates=day-first` or `dates=month-first`; "
+                "or write the zone as an offset such as +01:00."
+            )
         case _:
             return (
                 f"The {what} is {show(found)}; wanted ISO 8601 such as 2024-05-01T12:30:00Z, "
