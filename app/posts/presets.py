@@ -87,7 +87,7 @@ PRESETS: tuple[Preset, ...] = (
     ),
     Preset(
         name="twarc-csv", title="twarc-csv", shape=_C, keys=("author.username", "created_at", "text", "author_id"),
-        text="text", timestamp="created_at", author="author.username", id="id", mentions="entities.mentions",
+        text="text", timestamp="created_at", author="author.username", id="id",
         reply="in_reply_to_username|in_reply_to_user.username", retweet="retweeted_username|retweeted_user.username",
         quote="quoted_username|quoted_user.username", retweets=Retweets.AUTHOR,
     ),
@@ -99,7 +99,7 @@ PRESETS: tuple[Preset, ...] = (
     ),
     Preset(
         name="4cat", title="4CAT", shape=_C, keys=("thread_id", "timestamp", "body", "author"), text="body",
-        timestamp="timestamp|unix_timestamp", author="author", id="id", mentions="mentions", reply="replied_user",
+        timestamp="timestamp|unix_timestamp", author="author", id="id", reply="replied_user",
         retweet="retweeted_user", quote="quoted_user", retweets=Retweets.AUTHOR,
         note="The profile depends on the platform: it is read from the links in the file.",
     ),
