@@ -14,7 +14,7 @@ import polars as pl
 from app.graph import profiles
 from app.graph.profiles import Profile
 from app.posts.handles import folded
-from app.posts.presets import Retweets
+from app.posts.options import Retweets
 
 _RETWEET = r"^\s*[Rr][Tt]\s+[@＠]"
 _ANSWER = r"^\s*\.?[@＠]"
@@ -27,6 +27,10 @@ class Kind(IntEnum):
     REPLY = 1
     RETWEET = 2
     QUOTE = 3
+
+
+KINDS = {"replies": Kind.REPLY, "retweets": Kind.RETWEET, "quotes": Kind.QUOTE}
+"""The columns that count mentions of each kind but the plain one."""
 
 
 class Mentions(NamedTuple):

@@ -10,7 +10,7 @@ from litestar import Request
 from litestar.params import QueryParameter
 
 from app.errors import BadRequest
-from app.graph.mentions import PROFILES
+from app.graph.profiles import PROFILES
 from app.posts.options import Clock, ColumnNames, InputFormat, Options, Priority, RejectLimit
 
 QUERY = frozenset(

@@ -55,6 +55,17 @@ class Clock(StrEnum):
     """When its post says; a post from the future counts as made on arrival."""
 
 
+class Retweets(StrEnum):
+    """What a retweet counts."""
+
+    TEXT = "text"
+    """Every mention in its text, as in any other post."""
+    AUTHOR = "author"
+    """One mention: of the author whose post it repeats. The text is that author's."""
+    NONE = "none"
+    """Nothing."""
+
+
 class Priority(StrEnum):
     """Which queue an upload's work waits in."""
 
@@ -91,14 +102,24 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Of the decoded body: utf-8, utf-16 (by its byte order mark), latin-1."""
     delimiter: str = ","
     profile: str = "twitter"
-    retweets: bool = True
-    """Whether mentions in retweets (posts that begin with `RT @…`) count."""
+    retweets: Retweets | bool = True
+    """What a retweet counts. Uploads of old say whether its text counts."""
     clock: Clock = Clock.ARRIVAL
     priority: Priority = Priority.BULK
     dry_run: bool = False
     """Read and count everything, and leave the graph as it is."""
     max_rejects: RejectLimit | None = None
     """Beyond it the upload fails before anything of it is applied."""
+
+    @property
+    def retweet_rule(self) -> Retweets:
+        match self.retweets:
+            case Retweets():
+                return self.retweets
+            case True:
+                return Retweets.TEXT
+            case False:
+                return Retweets.NONE
 
     def counts_like(self, other: Options) -> bool:
         """Whether the same bytes come to the same edges with either."""

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from app.posts import paths
+from app.posts.options import Retweets
 from app.posts.spellings import DateOrder
 
 
@@ -23,17 +24,6 @@ class Shape(StrEnum):
     JSON = "json"
     """Objects: one a line, a list of them, or pages with a list in each."""
     CSV = "csv"
-
-
-class Retweets(StrEnum):
-    """What a retweet counts."""
-
-    TEXT = "text"
-    """Every mention in its text, as in any other post."""
-    AUTHOR = "author"
-    """One mention: of the author whose post it repeats. The text is that author's."""
-    NONE = "none"
-    """Nothing."""
 
 
 class Preset(msgspec.Struct, frozen=True, kw_only=True):

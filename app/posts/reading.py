@@ -14,7 +14,8 @@ from typing import Any, TypeAlias
 import msgspec
 
 from app.posts import paths, presets, sniffing, spellings
-from app.posts.presets import Preset, Retweets
+from app.posts.options import Retweets
+from app.posts.presets import Preset
 from app.posts.sniffing import Container, Finding, Layout, Sure
 from app.posts.spellings import DateOrder
 

@@ -21,9 +21,10 @@ import sql
 from app import settings as app_settings
 from app.graph.counting import count_batch
 from app.graph.deltas import by_id, pack, sum_by_edge, unpack
-from app.graph.mentions import PROFILES, Counted, count
+from app.graph.mentions import Counted, count
 from app.graph.merging import merge_shard
 from app.graph.parameters import GraphParameters, read_parameters
+from app.graph.profiles import PROFILES
 from app.graph.shards import handle_ids
 from app.graph.users import UserIds
 from app.ledger import receiving, transitions
@@ -99,7 +100,7 @@ def _pure(content: bytes, settings: Settings, graph: GraphParameters, timed: Tim
                 clock=options.clock,
                 received_at=postgres.clock(),
                 half_life=graph.half_life,
-                retweets=options.retweets,
+                retweets=options.retweet_rule,
             )
             for each in posts
         ]

@@ -10,7 +10,8 @@ import msgspec
 import polars as pl
 
 from app.errors import BadRequest, UploadRefused
-from app.graph.mentions import PROFILES, count
+from app.graph.mentions import count
+from app.graph.profiles import PROFILES
 from app.posts.encodings import transcoder
 from app.posts.options import ColumnNames, Format, InputFormat, Options, RejectLimit
 from app.posts.readers import READERS
@@ -183,7 +184,7 @@ class _File:
             clock=options.clock,
             received_at=self._now,
             half_life=_HALF_LIFE,
-            retweets=options.retweets,
+            retweets=options.retweet_rule,
         )
         report.rows_received += posts.rows
         report.rows_accepted += len(posts.frame)

@@ -116,7 +116,8 @@ def test_whatever_is_read_is_an_instant(text: str) -> None:
 
 SHAPES = [
     "%a %b %d %H:%M:%S +0000 %Y", "%a, %d %b %Y %H:%M:%S +0100", "%Y-%m-%d %H:%M:%S -0530", "%Y-%m-%d %H:%M:%S UTC",
-    "%Y/%m/%d %H:%M", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%y %I:%M %p", "%d.%m.%Y %H:%M", "%Y-%m-%dT%H:%M:%SZ",
+    "%Y/%m/%d %H:%M", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%y %I:%M %p", "%d.%m.%Y %H:%M",
+    "%Y-%m-%dT%H:%M:%SZ",
 ]  # fmt: skip
 
 
