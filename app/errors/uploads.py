@@ -146,6 +146,33 @@ class RowWithoutEnd(UploadRefused):
         )
 
 
+class JsonNotClosed(UploadRefused):
+    """The JSON list does not end.
+
+    Send the whole file: it was cut off.
+    """
+
+    code = "json-not-closed"
+
+
+class JsonGoesOn(UploadRefused):
+    """Something follows the JSON list.
+
+    Send one list, or JSON Lines with one object a line.
+    """
+
+    code = "json-goes-on"
+
+
+class PageTooLong(UploadRefused):
+    """A page of posts is too long.
+
+    Write one object a line.
+    """
+
+    code = "page-too-long"
+
+
 class HeaderNotUtf8(UploadRefused):
     """The header is not UTF-8.
 

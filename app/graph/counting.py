@@ -12,8 +12,9 @@ import sql
 from app.errors import RowsDiffer
 from app.graph import delta_days
 from app.graph.deltas import by_id, pack
-from app.graph.mentions import PROFILES, Counted, count
+from app.graph.mentions import Counted, count
 from app.graph.parameters import GraphParameters
+from app.graph.profiles import PROFILES
 from app.graph.shards import shard_of
 from app.graph.users import UserIds
 from app.ledger import transitions
@@ -67,7 +68,7 @@ def count_batch(
         clock=claim.options.clock,
         received_at=claim.received_at,
         half_life=parameters.half_life,
-        retweets=claim.options.retweets,
+        retweets=claim.options.retweet_rule,
         days_from=delta_days.first_day(delta_days.day_of(claim.received_at), days_kept) if days_kept else None,
     )
     by_shard: dict[int, pl.DataFrame] = {}

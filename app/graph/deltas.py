@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from app.graph.groups import Groups
+from app.graph.kinds import KINDS
 from app.graph.shards import Ints
 
 KEYS = ["source_id", "target_id"]
@@ -35,7 +36,7 @@ def by_id(edges: pl.DataFrame, ids: Ints) -> pl.DataFrame:
     ends = ids[edges["source"].to_numpy()], ids[edges["target"].to_numpy()]
     order = np.lexsort(ends[::-1])
     keys = {name: end[order] for name, end in zip(KEYS, ends, strict=True)}
-    rest = edges.select("mention_count", "weight", "weighed_at", "first_seen", "last_seen")[order]
+    rest = edges.select(*DELTA_SCHEMA.names()[2:], *(name for name in KINDS if name in edges.columns))[order]
     return pl.DataFrame(keys).hstack(rest)
 
 
@@ -47,8 +48,15 @@ def pack(rows: pl.DataFrame) -> bytes:
 
 
 def unpack(payload: bytes) -> pl.DataFrame:
-    """The rows of a payload that `pack` made."""
-    return pl.read_ipc_stream(io.BytesIO(payload))
+    """The edges of a delta's payload, without the kinds of their mentions."""
+    return pl.read_ipc_stream(io.BytesIO(payload), columns=DELTA_SCHEMA.names())
+
+
+def unpack_kinds(payload: bytes) -> pl.DataFrame:
+    """source_id, target_id, and by edge the mentions of each of KINDS: 0 in deltas that have none."""
+    edges = pl.read_ipc_stream(io.BytesIO(payload))
+    missing = [pl.lit(0, pl.UInt32).alias(name) for name in KINDS if name not in edges.columns]
+    return edges.with_columns(missing).select(*KEYS, *KINDS)
 
 
 def sum_by_edge(deltas: Sequence[pl.DataFrame], *, half_life: timedelta) -> pl.DataFrame:

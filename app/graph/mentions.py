@@ -1,124 +1,19 @@
-"""This module counts the edges in posts. The module is pure: any cut into batches gives the same edges.
-
-Regular expressions of polars have no lookaround. So a profile states its rule twice if the text after a mention
-matters. Expressions of polars find the mentions in all plain texts at once. One exact pattern serves the few other
-texts.
-"""
+"""This module counts the edges in posts. The module is pure: any cut into batches gives the same edges."""
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 import numpy as np
 import polars as pl
 
-from app.errors import BadRequest
 from app.graph.groups import Groups, Numbers
+from app.graph.kinds import KINDS, mentions_of
+from app.graph.profiles import Profile
 from app.posts.handles import folded
-from app.posts.options import Clock
-from app.posts.screening import MAX_AUTHOR_CHARACTERS
+from app.posts.options import Clock, Retweets
 
-
-class Profile(msgspec.Struct, frozen=True):
-    """A rule that says what a mention is.
-
-    A changed rule is a new version, and a batch keeps the version that counted the batch.
-    """
-
-    name: str
-    version: int
-    signs: str
-    """A cheap pattern. A text without a match has no mention."""
-    mention: str
-    """A pattern for a mention, with the text that must come before the mention.
-
-    Matches follow each other from left to right, without overlaps.
-    """
-    handle: str
-    """A pattern whose first group is the handle within a match of `mention`.
-
-    If this pattern does not match, the text is no mention after all.
-    """
-    longest: int
-    """The most characters of a handle. A longer name is no handle."""
-    lookahead: str | None = None
-    """A pattern for the texts in which only `exact` can find the mentions."""
-    exact: re.Pattern[str] | None = None
-    """A pattern like `mention`, with the handle as its first group.
-
-    If another group takes part in a match, the match is no mention after all.
-    """
-
-
-# This is twitter-text's rule (github.com/twitter/twitter-text), as its conformance suite tests the rule. The slug of a
-# list belongs to the match, but @user/list is no mention of the user. The text that must not follow is outside of the
-# match, because the next mention may need this text before it.
-_BEFORE = r"(?:^|[^A-Za-z0-9_!#$%&*@＠]|(?:^|[^A-Za-z0-9_+~.\-])[Rr][Tt]:?)"
-_NAME = r"[@＠]([A-Za-z0-9_]{1,20})"
-_LIST = r"/[A-Za-z][A-Za-z0-9_\-]{0,24}"
-_ACCENTED = (
-    r"\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u0253\u0254\u0256\u0257\u0259\u025b\u0263\u0268\u026f\u0272\u0289\u028b"
-    r"\u02bb\u0300-\u036f\u1e00-\u1eff"
-)
-_AFTER = rf"[@＠{_ACCENTED}]|://"
-_TWITTER = Profile(
-    name="twitter",
-    version=1,
-    signs="[@＠]",
-    mention=f"{_BEFORE}{_NAME}(?:{_LIST})?",
-    handle=f"{_NAME}$",
-    longest=20,
-    lookahead=f"{_NAME}(?:{_LIST})?(?:{_AFTER})",
-    exact=re.compile(f"{_BEFORE}{_NAME}({_LIST})?(?=({_AFTER})?)"),
-)
-
-# This is Mastodon's rule (github.com/mastodon/mastodon, app/models/account.rb, USERNAME_RE and MENTION_RE). A mention
-# is @user or @user@domain. No letter, mark, digit or underscore (a word) and no slash or equals sign (a URL) stands
-# before a mention. Dots and hyphens stand only inside names. The domain belongs to the handle, so @ann and
-# @ann@example.social are two handles.
-_WORD = r"[\p{L}\p{M}\p{Nd}\p{Pc}]"
-_USERNAME = r"[A-Za-z0-9_]+(?:[.-]+[A-Za-z0-9_]+)*"
-_ACCOUNT = rf"@({_USERNAME}(?:@{_WORD}+(?:[.-]+{_WORD}+)*)?)"
-_MASTODON = Profile(
-    name="mastodon",
-    version=1,
-    signs="@",
-    mention=rf"(?:^|[^\p{{L}}\p{{M}}\p{{Nd}}\p{{Pc}}/=]){_ACCOUNT}",
-    handle=f"{_ACCOUNT}$",
-    longest=MAX_AUTHOR_CHARACTERS,
-)
-
-# This is Bluesky's rule (github.com/bluesky-social/atproto, packages/api/src/rich-text, MENTION_REGEX). A mention is at
-# the start of the text, or behind white space or an opening parenthesis. A mention takes all characters that a handle
-# may have, up to the last letter or digit. The result must be a handle by the syntax of the AT Protocol
-# (atproto.com/specs/handle). Labels have up to 63 letters, digits and hyphens, and the last label starts with a letter.
-# Bluesky also checks a list of top-level domains. This rule does without the list, because a list grows old.
-_BLUESKY = Profile(
-    name="bluesky",
-    version=1,
-    signs="@",
-    mention=r"(?:^|[\s(])@[A-Za-z0-9.-]+(?-u:\b)",
-    handle=(r"@((?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)$"),
-    longest=253,
-)
-
-# This rule is for networks without a rule above. Any word behind any sign is a mention, even in a mail address. A word
-# consists of letters, marks, digits, underscores and joiners (Unicode's definition, UTS #18 annex C).
-_PLAIN = Profile(name="word", version=1, signs="@", mention=r"@\w+", handle=r"@(\w+)$", longest=MAX_AUTHOR_CHARACTERS)
-
-PROFILES: dict[str, Profile] = {profile.name: profile for profile in (_TWITTER, _MASTODON, _BLUESKY, _PLAIN)}
-
-
-def profile_named(name: str) -> Profile:
-    """The profile of this name. Raises BadRequest if there is none."""
-    if name not in PROFILES:
-        raise BadRequest(f"there is no mention profile {name!r}. Choose one of {', '.join(PROFILES)}.")
-    return PROFILES[name]
-
-
-_RETWEET = r"^\s*[Rr][Tt]\s+[@＠]"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -131,6 +26,9 @@ class Counted(msgspec.Struct, frozen=True):
     Datetime(us, UTC), from the posts; weight: Float64, the weight at weighed_at: Datetime(us, UTC).
 
     Each edge has one row. The rows are in no order.
+
+    replies, retweets, quotes: UInt32 are the mentions of these kinds among mention_count. These columns are absent
+    while all mentions are plain.
     """
     users: pl.DataFrame
     """The columns are handle: String (folded, unique) and spelling: String, the first spelling that was seen.
@@ -143,6 +41,8 @@ class Counted(msgspec.Struct, frozen=True):
     The columns are source, target: UInt32; day: Date (UTC); mentions: Int32. The other edges have their one day in
     first_seen. None: the caller asked for no days.
     """
+    cut: int = 0
+    """The number of posts whose last handle was cut off, so that nobody knows the handle."""
 
     def named(self) -> pl.DataFrame:
         """Returns `edges` with handles as source and target."""
@@ -158,19 +58,16 @@ def count(
     clock: Clock,
     received_at: datetime,
     half_life: timedelta,
-    retweets: bool = True,
+    retweets: Retweets = Retweets.TEXT,
     days_from: date | None = None,
 ) -> Counted:
     """Count the edges in posts. `frame` holds the posts as a reader of `app.posts.readers` returns them.
 
-    Without `retweets`, a post that begins with `RT @`, in capitals or not, has no mentions. Days are counted from
-    `days_from` to the day on which the posts arrived.
+    `retweets` says what a retweet counts. Days are counted from `days_from` to the day on which the posts arrived.
     """
     if half_life <= timedelta(0):
         raise ValueError(f"a half-life is longer than nothing, not {half_life}")
-    if not retweets:
-        frame = frame.filter(~pl.col("text").str.contains(_RETWEET))
-    found = find(frame["text"], profile)
+    found, cut = mentions_of(frame, profile, retweets)
     mentioning = frame[found["row"]]
     # Authors come before targets. So an author of a post with a mention gets the spelling that the author uses.
     handles = pl.concat([mentioning["author"], found.select(folded(pl.col("handle"))).to_series()])
@@ -179,9 +76,9 @@ def count(
     users = pl.DataFrame({"handle": handles.gather(firsts), "spelling": spellings.gather(firsts)})
     ends = numbers[: len(found)], numbers[len(found) :]
     groups = Groups.of(ends[0].astype(np.uint64) << np.uint64(32) | ends[1])
-    edges = _edges(groups, *ends, mentioning["at"], clock, received_at, half_life)
+    edges = _edges(groups, *ends, mentioning["at"], clock, received_at, half_life).with_columns(_by_kind(groups, found))
     days = _days(groups, edges, mentioning["at"], days_from, received_at.astimezone(UTC).date()) if days_from else None
-    return Counted(len(found), edges, users, days)
+    return Counted(len(found), edges, users, days, len(cut))
 
 
 def number(handles: pl.Series) -> tuple[Numbers, Numbers]:
@@ -201,37 +98,12 @@ def number(handles: pl.Series) -> tuple[Numbers, Numbers]:
     return groups.spread(numbers), firsts[by_appearance]
 
 
-def find(texts: pl.Series, profile: Profile) -> pl.DataFrame:
-    """Returns each mention once, in order.
-
-    The columns are row: Int64 (index in `texts`) and handle: String, in the spelling of the post.
-    """
-    numbered = texts.alias("text").to_frame().select(pl.int_range(pl.len()).alias("row"), "text")
-    signed = numbered.filter(pl.col("text").str.contains(profile.signs))
-    exact, delicate = profile.exact, pl.Series([False])
-    if exact is not None and profile.lookahead is not None:
-        delicate = signed["text"].str.contains(profile.lookahead)
-    plain = signed.filter(~delicate) if delicate.any() else signed
-    found = (
-        plain.select("row", handle=pl.col("text").str.extract_all(profile.mention))
-        .explode("handle")
-        .with_columns(pl.col("handle").str.extract(profile.handle))
-        .drop_nulls()
-        .filter(pl.col("handle").str.len_chars() <= profile.longest)
-    )
-    if exact is None or plain.height == signed.height:
-        return found
-    return pl.concat([found, _find_exactly(signed.filter(delicate), exact)]).sort("row", maintain_order=True)
-
-
-def _find_exactly(texts: pl.DataFrame, exact: re.Pattern[str]) -> pl.DataFrame:
-    found = [
-        (row, match[1])
-        for row, text in texts.iter_rows()
-        for match in exact.finditer(text)
-        if not any(match.groups()[1:])
-    ]
-    return pl.DataFrame(found, schema={"row": pl.Int64, "handle": pl.String}, orient="row")
+def _by_kind(groups: Groups, found: pl.DataFrame) -> list[pl.Series]:
+    """Of each edge the mentions of each kind but the plain one; nothing where all are plain."""
+    kinds = found["kind"].to_numpy()
+    if not kinds.any():
+        return []
+    return [pl.Series(name, groups.sum((kinds == kind).astype(np.uint32))) for name, kind in KINDS.items()]
 
 
 def _edges(  # noqa: PLR0917 (the function has one caller)

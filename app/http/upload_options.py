@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 from litestar.params import QueryParameter
 
-from app.graph.mentions import PROFILES, profile_named
+from app.graph.profiles import PROFILES, profile_named
 from app.http.signatures import Wanted
 from app.posts.options import REJECT_LIMIT_FORM, Clock, ColumnNames, InputFormat, Options, Priority, RejectLimit
 

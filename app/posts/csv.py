@@ -8,9 +8,11 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from app.posts.cells import cells_of_mentions
 from app.posts.csvscan import (
     QUOTE,
     QUOTE_WINDOW,
+    Bools,
     Flaw,
     Ints,
     Rows,
@@ -51,18 +53,46 @@ def read(payload: bytes, form: Format, *, first_line: int) -> Posts:
     for flaw, reason in _FLAWS.items():
         sieve.drop(rows.flaw[sieve.alive] == flaw, reason)
     sieve.drop(rows.fields[sieve.alive] < form.fields, Reason.TOO_FEW_FIELDS)
-    sieve.drop(rows.fields[sieve.alive] > form.fields, Reason.TOO_MANY_FIELDS)
-    sieve.places = {role: _locate(rows, getattr(form, role), sieve.alive) for role in ROLES}
+    sieve.drop(rows.fields[sieve.alive] > form.fields + form.surplus, Reason.TOO_MANY_FIELDS)
+    if form.surplus:
+        sieve.drop(_has_more(rows, form, sieve.alive), Reason.TOO_MANY_FIELDS)
+    named = [role for role in ROLES if getattr(form, role) >= 0]
+    sieve.places = {role: _locate(rows, getattr(form, role), sieve.alive) for role in named}
     # A series of one value: a plain value would be copied for each column.
     whole = pl.Series([payload], dtype=pl.Binary)
     sieve.frame = pl.DataFrame(
         {f"{role}_{part}": getattr(place, part) for role, place in sieve.places.items() for part in ("begin", "length")}
-    ).select(pl.lit(whole).bin.slice(f"{role}_begin", f"{role}_length").alias(role) for role in ROLES)
+    ).select(pl.lit(whole).bin.slice(f"{role}_begin", f"{role}_length").alias(role) for role in named)
     _decode(sieve, payload)
     if b'""' in payload:
         _undouble(sieve)
-    frame = screen(sieve, may_have_nul=b"\0" in payload)
+    missing = {role: pl.lit(form.author_is or "" if role == "author" else "") for role in ROLES if role not in named}
+    sieve.frame = sieve.frame.with_columns(
+        *(value.alias(role) for role, value in missing.items()), *_further(rows, payload, form, sieve.alive)
+    )
+    frame = screen(sieve, form, may_have_nul=b"\0" in payload)
     return Posts(rows.start.size, frame, _rejects(sieve.dropped, rows, payload, form, first_line))
+
+
+def _has_more(rows: Rows, form: Format, alive: Ints) -> Bools:
+    """Whether there is something in the field behind the last column."""
+    more = rows.fields[alive] > form.fields
+    found = np.zeros(alive.size, np.bool_)
+    if more.any():
+        _, length = rows.field(form.fields, alive[more])
+        found[more] = length > 0
+    return found
+
+
+def _further(rows: Rows, payload: bytes, form: Format, alive: Ints) -> list[pl.Series]:
+    """What rows hold in further roles: empty and undecodable cells are null."""
+    found: list[pl.Series] = []
+    for role, index in form.further.items():
+        cells = pl.Series(role, _values(rows, index, alive, payload), pl.Binary).cast(pl.String, strict=False)
+        bare = cells.str.strip_chars()
+        bare = bare.set((bare.str.len_bytes() == 0).fill_null(value=True), None)
+        found.append(cells_of_mentions(bare) if role == "mentions" else bare)
+    return found
 
 
 def _locate(rows: Rows, index: int, alive: Ints) -> Place:
@@ -76,7 +106,7 @@ def _decode(sieve: Sieve, payload: bytes) -> None:
     try:
         sieve.frame = sieve.frame.cast(pl.String)
     except pl.exceptions.ComputeError:
-        for role in ROLES:
+        for role in list(sieve.places):
             begin, length, _ = sieve.places[role]
             stretches = zip(begin.tolist(), (begin + length).tolist(), strict=True)
             bad = np.array([not is_utf8(payload[begin:end]) for begin, end in stretches], np.bool_)
@@ -86,6 +116,8 @@ def _decode(sieve: Sieve, payload: bytes) -> None:
 
 def _undouble(sieve: Sieve) -> None:
     for role in ("text", "author"):
+        if role not in sieve.places:
+            continue
         quoted = np.flatnonzero(sieve.places[role].quoted)
         texts = sieve.frame[role].gather(quoted)
         doubled = texts.str.contains('""', literal=True)

@@ -69,6 +69,21 @@ def read_header(head: bytes, *, final: bool, names: ColumnNames, delimiter: str 
 
 
 def _read_header(head: bytes, *, final: bool, names: ColumnNames, delimiter: str) -> Header | None:
+    row = first_row(head, final=final, delimiter=delimiter)
+    if row is None:
+        return None
+    found, behind, lines = row
+    text, timestamp, author = (
+        _find(name, found, names, delimiter) for name in (names.text, names.timestamp, names.author)
+    )
+    return Header(Format(delimiter, len(found), text, timestamp, author, tuple(found)), behind, lines + 1)
+
+
+def first_row(head: bytes, *, final: bool, delimiter: str) -> tuple[list[str], int, int] | None:
+    """The fields of the first row, the offset behind it, and its physical lines. None: more bytes are needed.
+
+    Raises UploadRefused: empty-file, header-not-utf8, header-too-long, header-has-nul, header-malformed.
+    """
     if head.startswith(_UTF16_BOMS):
         raise HeaderNotUtf8("The file is UTF-16 (it starts with its byte order mark). Save it as UTF-8.")
     skipped = len(_BOM) if head.startswith(_BOM) else 0
@@ -88,14 +103,8 @@ def _read_header(head: bytes, *, final: bool, names: ColumnNames, delimiter: str
         raise _header_too_long(body)
     if flaw is not Flaw.NONE or not (is_over or whole):
         return None
-    found = _names(row)
-    width = len(found)
-    text, timestamp, author = (
-        _find(name, found, names, delimiter) for name in (names.text, names.timestamp, names.author)
-    )
     behind = end + (2 if body[end : end + 2] == b"\r\n" else 1) if end < len(body) else end
-    form = Format(delimiter, width, text, timestamp, author, tuple(found))
-    return Header(form, skipped + behind, count_lines(body[:behind]) + 1)
+    return _names(row), skipped + behind, count_lines(body[:behind])
 
 
 def _no_header_yet(size: int, *, final: bool) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from app.errors import EmptyFile
+from app.posts import objects
 from app.posts.csvscan import MAX_ROW_BYTES, Cut, Ints, Octets
 from app.posts.header import ColumnNames, Format, Header, show
 from app.posts.screening import (
@@ -97,6 +98,8 @@ def _count_blank(octets: Octets, ends: Ints) -> int:
 
 def read(payload: bytes, form: Format, *, first_line: int) -> Posts:
     """The posts in `payload`: whole lines, the first of them on the physical line `first_line`."""
+    if form.paths:
+        return objects.read(payload, form, first_line=first_line)
     names = form.names or ROLES
     lines = payload.split(b"\n")
     found, faults, rows = _parse(lines, names, every_line_is_utf8=is_utf8(payload))
@@ -105,7 +108,7 @@ def read(payload: bytes, form: Format, *, first_line: int) -> Posts:
     for fault, bad in faults.items():
         sieve.dropped.append(Drop(np.array(bad, np.int64), fault.reason, fault.role))
     _lay_out(sieve, found)
-    frame = screen(sieve, may_have_nul=b"\\u0000" in payload)
+    frame = screen(sieve, form, may_have_nul=b"\\u0000" in payload)
     rejects = rejects_of([_found(drop, lines, names, first_line) for drop in sieve.dropped])
     return Posts(len(frame) + len(rejects), frame, rejects)
 

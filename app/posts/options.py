@@ -42,8 +42,25 @@ class Format(msgspec.Struct, frozen=True):
     text: int
     timestamp: int
     author: int
+    """Columns; -1: there is none."""
     names: tuple[str, ...] = ()
     """The names of the columns, as the file has them, or the keys of JSON Lines. Empty for uploads of old."""
+    paths: dict[str, str] = {}
+    """JSON: by role the path to its value; where there are none, `names` are keys."""
+    further: dict[str, int] = {}
+    """CSV: by further role (id, mentions, reply, retweet, quote) the column that has it."""
+    surplus: bool = False
+    """CSV: whether every row ends with one delimiter more than the header."""
+    author_is: str | None = None
+    """Who wrote every post, where no column says so."""
+    date_order: str | None = None
+    timezone: str | None = None
+    timestamp_format: str | None = None
+    """What is known of all instants: see spellings.Known."""
+    any_instant: bool = False
+    """Whether spellings of instants other than ISO 8601 and Unix time are read. Uploads of old reject them."""
+    placeholders: bool = True
+    """Whether NULL, nan and the like are authors."""
 
 
 class Clock(StrEnum):
@@ -53,6 +70,17 @@ class Clock(StrEnum):
     """The mention counts as made when its upload was received."""
     EVENT = "event"
     """The mention counts as made when its post says. A post from the future counts as made on arrival."""
+
+
+class Retweets(StrEnum):
+    """What a retweet counts."""
+
+    TEXT = "text"
+    """Every mention in its text, as in any other post."""
+    AUTHOR = "author"
+    """One mention: of the author whose post it repeats. The text is that author's."""
+    NONE = "none"
+    """Nothing."""
 
 
 class Priority(StrEnum):
@@ -101,14 +129,24 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """The encoding of the decoded body: utf-8, utf-16 (by its byte order mark), latin-1."""
     delimiter: str = ","
     profile: str = "twitter"
-    retweets: bool = True
-    """Whether mentions in retweets (posts that begin with `RT @…`) count."""
+    retweets: Retweets | bool = True
+    """What a retweet counts. Uploads of old say whether its text counts."""
     clock: Clock = Clock.ARRIVAL
     priority: Priority = Priority.BULK
     dry_run: bool = False
     """Read and count everything, and leave the graph as it is."""
     max_rejects: RejectLimit | None = None
     """An upload with more rejects fails before anything of the upload is applied."""
+
+    @property
+    def retweet_rule(self) -> Retweets:
+        match self.retweets:
+            case Retweets():
+                return self.retweets
+            case True:
+                return Retweets.TEXT
+            case False:
+                return Retweets.NONE
 
     def counts_like(self, other: Options) -> bool:
         """Whether the same bytes come to the same edges with either."""

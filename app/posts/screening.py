@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from app.posts import handles
+from app.posts import handles, spellings
 from app.posts.csvscan import (
     MAX_ROW_BYTES,
     Bools,
@@ -23,6 +23,8 @@ from app.posts.csvscan import (
 )
 from app.posts.header import show
 from app.posts.instants import read_instants
+from app.posts.options import Format
+from app.posts.spellings import DateOrder
 
 MAX_AUTHOR_CHARACTERS = 320
 
@@ -52,7 +54,9 @@ class Reason(StrEnum):
     EMPTY_AUTHOR = "empty_author"
     AUTHOR_TOO_LONG = "author_too_long"
     AUTHOR_INVALID = "author_invalid"
+    PLACEHOLDER_AUTHOR = "placeholder_author"
     UNREADABLE_TIMESTAMP = "unreadable_timestamp"
+    AMBIGUOUS_TIMESTAMP = "ambiguous_timestamp"
 
 
 MEANING: dict[Reason, str] = {
@@ -85,6 +89,13 @@ MEANING: dict[Reason, str] = {
     Reason.AUTHOR_TOO_LONG: "The author has more than 320 characters. Shorten the handle.",
     Reason.AUTHOR_INVALID: (
         "The author holds a control character or more than one mention sign (@). Remove the extra characters."
+    ),
+    Reason.PLACEHOLDER_AUTHOR: (
+        "The author is a placeholder such as NULL or [deleted]. Fill in a handle, or allow placeholders in the request."
+    ),
+    Reason.AMBIGUOUS_TIMESTAMP: (
+        "The timestamp has two meanings: the day or the month may come first, or the zone's name has several meanings. "
+        "Name the order of day and month or the zone in the request."
     ),
     Reason.UNREADABLE_TIMESTAMP: (
         "The timestamp can't be read. Write ISO 8601 such as 2024-05-01T12:30:00Z, or seconds or milliseconds since "
@@ -120,6 +131,11 @@ class Drop(NamedTuple):
 
 
 ROLES = ("text", "timestamp", "author")
+FURTHER = ("id", "mentioned", "reply", "retweet", "quote")
+"""The optional columns of the frame of `Posts`. mentioned: List of String; the others: String."""
+
+PLACEHOLDERS = (r"\n", "null", "nan", "none", "#n/a", "n/a", "nil", "undefined", "[deleted]", "[removed]", "-", "--")
+"""What tools write where there is no author, in lower case."""
 
 
 class Sieve:
@@ -155,18 +171,22 @@ def is_utf8(data: bytes) -> bool:
     return True
 
 
-def screen(sieve: Sieve, *, may_have_nul: bool) -> pl.DataFrame:
+def screen(sieve: Sieve, form: Format, *, may_have_nul: bool) -> pl.DataFrame:
     """The frame of `Posts`; what is no post is dropped."""
     if may_have_nul:
         for role in ROLES:
             sieve.drop(sieve.frame[role].str.contains("\0", literal=True).to_numpy(), Reason.NUL_BYTE, role)
     _spell_authors(sieve)
-    at = _read_instants(sieve)
+    if not form.placeholders:
+        placeholder = sieve.frame["author"].str.to_lowercase().is_in(PLACEHOLDERS).to_numpy()
+        sieve.drop(placeholder, Reason.PLACEHOLDER_AUTHOR, "author")
+    at = _read_instants(sieve, form)
     return sieve.frame.select(
         "text",
         at,
         handles.folded(pl.col("author")).alias("author"),
         pl.col("author").alias("author_spelling"),
+        *(name for name in FURTHER if name in sieve.frame.columns),
     )
 
 
@@ -191,9 +211,11 @@ def _are_plain(octets: Octets, authors: Place | None) -> bool:
     return bool(plain.all())
 
 
-def _read_instants(sieve: Sieve) -> pl.Series:
+def _read_instants(sieve: Sieve, form: Format) -> pl.Series:
     begin, length, _ = sieve.places["timestamp"]
     micros, readable = read_instants(sieve.octets, begin, length)
+    if form.timezone or form.timestamp_format:
+        readable[:] = False  # what is known of all instants holds for those, too, that could be read without
     if not readable.all():
         # Once more without white space around it.
         bad = np.flatnonzero(~readable)
@@ -203,8 +225,26 @@ def _read_instants(sieve: Sieve) -> pl.Series:
         micros[bad], readable[bad] = read_instants(
             sieve.octets, begin[bad] + indent.to_numpy(), size.cast(pl.Int64).to_numpy()
         )
-        sieve.drop(~readable, Reason.UNREADABLE_TIMESTAMP, "timestamp")
+        if form.any_instant and not readable.all():
+            readable = _read_spellings(sieve, form, micros, readable)
+        else:
+            sieve.drop(~readable, Reason.UNREADABLE_TIMESTAMP, "timestamp")
     return pl.Series("at", micros[readable]).cast(pl.Datetime("us", "UTC"))
+
+
+def _read_spellings(sieve: Sieve, form: Format, micros: Ints, readable: Bools) -> Bools:
+    """Fill in the instants that are spelled in another way; which of all are readable then. The others are dropped."""
+    bad = np.flatnonzero(~readable)
+    order = DateOrder(form.date_order) if form.date_order else None
+    found = spellings.read_column(
+        sieve.frame["timestamp"].gather(bad), spellings.Known(order, form.timezone, form.timestamp_format)
+    )
+    micros[bad], readable[bad] = found.micros, found.readable
+    doubtful = np.zeros(readable.size, np.bool_)
+    doubtful[bad] = found.doubtful
+    sieve.drop(doubtful, Reason.AMBIGUOUS_TIMESTAMP, "timestamp")
+    sieve.drop(~readable[~doubtful], Reason.UNREADABLE_TIMESTAMP, "timestamp")
+    return readable
 
 
 _REJECTS = pl.Schema(
@@ -257,7 +297,7 @@ def too_long_message(size: int) -> str:
     return f"The row has {size:,} bytes. A row has up to {MAX_ROW_BYTES:,} bytes: shorten the row."
 
 
-def field_message(reason: Reason, what: str, found: bytes) -> str:
+def field_message(reason: Reason, what: str, found: bytes) -> str:  # noqa: PLR0911 (one return a reason)
     """What was found in `what`, such as a column, and what is wanted."""
     text = found.decode(errors="replace")
     match reason:
@@ -274,6 +314,15 @@ def field_message(reason: Reason, what: str, found: bytes) -> str:
             )
         case Reason.AUTHOR_INVALID:
             return f"The {what} is {show(found)}. A handle has no control characters and at most one mention sign (@)."
+        case Reason.PLACEHOLDER_AUTHOR:
+            return (
+                f"The {what} is {show(found)}, which stands for no author; `placeholders=true` takes it for a handle."
+            )
+        case Reason.AMBIGUOUS_TIMESTAMP:
+            return (
+                f"The {what} is {show(found)}, which has two meanings: say `dates=day-first` or `dates=month-first`; "
+                "or write the zone as an offset such as +01:00."
+            )
         case _:
             return (
                 f"The {what} is {show(found)}. Write ISO 8601 such as 2024-05-01T12:30:00Z, or the seconds "

@@ -20,8 +20,9 @@ from app.errors import BadState
 from app.graph import decay_ranges, top_edges, versions
 from app.graph.deltas import by_id, sum_by_edge, unpack
 from app.graph.edges import merge_arrays
-from app.graph.mentions import PROFILES, count
+from app.graph.mentions import count
 from app.graph.parameters import GraphParameters
+from app.graph.profiles import version_of
 from app.graph.users import UserIds
 from app.posts.compression import decompress
 from app.posts.options import Format, Options
@@ -221,8 +222,8 @@ def _edges_of(conn: Connection, batch_id: int, parameters: GraphParameters, user
     batch = one(conn, _Payload, _PAYLOAD, {"batch_id": batch_id})
     if batch is None or batch.payload is None:
         raise BadState(f"batch {batch_id} was purged while the rebuild was running.")
-    profile = PROFILES.get(batch.profile)
-    if profile is None or profile.version != batch.profile_version:
+    profile = version_of(batch.profile, batch.profile_version)
+    if profile is None:
         raise BadState(
             f"batch {batch_id} was counted by version {batch.profile_version} of the profile {batch.profile!r}, which "
             "this version of the program does not know."
@@ -235,7 +236,7 @@ def _edges_of(conn: Connection, batch_id: int, parameters: GraphParameters, user
         clock=batch.options.clock,
         received_at=batch.received_at,
         half_life=parameters.half_life,
-        retweets=batch.options.retweets,
+        retweets=batch.options.retweet_rule,
     )
     return by_id(counted.edges, user_ids.of(conn, counted.users))
 

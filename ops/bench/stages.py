@@ -21,9 +21,10 @@ import msgspec
 
 from app.graph.counting import count_batch
 from app.graph.deltas import by_id, pack, sum_by_edge, unpack
-from app.graph.mentions import PROFILES, Counted, count
+from app.graph.mentions import Counted, count
 from app.graph.merging import merge_shard
 from app.graph.parameters import GraphParameters, read_parameters
+from app.graph.profiles import PROFILES
 from app.graph.shards import handle_ids
 from app.graph.users import UserIds
 from app.ledger import receiving, transitions
@@ -104,7 +105,7 @@ class _Stages:
         if header is None:
             raise ValueError("the file has no header")
 
-        how = partial(count, profile=PROFILES[options.profile], clock=options.clock, retweets=options.retweets)
+        how = partial(count, profile=PROFILES[options.profile], clock=options.clock, retweets=options.retweet_rule)
         count_mentions = partial(how, received_at=postgres.clock(), half_life=graph.half_life)
         ids_of = partial(handle_ids, probe=0, bits=graph.handle_bits)
         timed("hash (SHA-256)", lambda: hashlib.sha256(content))

@@ -13,7 +13,8 @@ import polars as pl
 
 from app import errors
 from app.errors import NoRows, RowWithoutEnd
-from app.graph.mentions import PROFILES, count, profile_named
+from app.graph.mentions import count
+from app.graph.profiles import PROFILES, profile_named
 from app.posts.encodings import transcoder
 from app.posts.options import ColumnNames, Format, InputFormat, Options, RejectLimit
 from app.posts.readers import LONGEST_ROW_SEARCH, READERS
@@ -170,7 +171,7 @@ class _File:
             clock=options.clock,
             received_at=self._now,
             half_life=_HALF_LIFE,
-            retweets=options.retweets,
+            retweets=options.retweet_rule,
         )
         report.rows_received += posts.rows
         report.rows_accepted += len(posts.frame)

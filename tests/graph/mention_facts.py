@@ -170,3 +170,60 @@ WORD: Facts = [
 RETWEETS = ["RT @a", "rt @a: @b", "  Rt\t@a @b", "\nRT  @a", "RT ＠a"]
 OTHERS = ["RT@a", "RT: @a", "see RT @a", "RT x @a", "ART @a", "RT", "@a RT @b", "RT\u200b@a", ".RT @a"]
 """Posts that are no retweets."""
+
+INSTAGRAM: Facts = [
+    ("with @bea.c and @cyd_._d at @the.place.", ["bea.c", "cyd_._d", "the.place"]),
+    ("@ana.b_1 @x.y.z!", ["ana.b_1", "x.y.z"]),
+    ("mail me@site.example (@ok) @..", ["ok"]),
+    ("@" + "a" * 30 + " @" + "b" * 31, ["a" * 30]),
+    ("＠wide", ["wide"]),
+]
+TIKTOK: Facts = [("@tok.d_1. @" + "a" * 24 + " @" + "b" * 25, ["tok.d_1", "a" * 24])]
+YOUTUBE: Facts = [
+    ("@ab @abc. hi @señor·x-", ["abc", "señor·x"]),
+    ("@日本語チャンネル", ["日本語チャンネル"]),
+    ("mail a@bcd.example @-abc @a.b_c", ["a.b_c"]),
+]
+REDDIT: Facts = [
+    ("thanks u/bea-c and /u/cyd, see r/python", ["bea-c", "cyd"]),
+    ("U/Ana_B no, menu/item, u/ab", ["Ana_B"]),
+    ("(u/abc) `u/code`", ["abc"]),
+]
+TELEGRAM: Facts = [("@ann @t_bot (@user5) @1abcd me@mail.example", ["t_bot", "user5"])]
+WEIBO: Facts = [
+    ("支持 @北京青年 //@张三:转发微博//@李-四：好@王五", ["北京青年", "张三", "李-四", "王五"]),
+    ("回复@小明_1:谢谢 a@b.example", ["小明_1"]),
+]
+GITHUB: Facts = [
+    ("@bea and @org/team, x@y.example @ann-b- @ok.", ["bea", "ann-b", "ok"]),
+    ("see `@code`\n```\n@no\n```\n@yes", ["yes"]),
+]
+
+IN_URLS = [
+    "see https://www.youtube.com/@chan_a/videos",
+    "https://medium.com/@writer_b/post-1",
+    "https://social.example/@person_c/1 and http://a.example/?u=@query_h&x=1",
+    "https://example.org/map/@41.40",
+    "youtube.com/@chan_a",
+    "https://www.reddit.com/u/somebody/comments",
+]
+CUT = [
+    ("RT @bea: a long text that ends with @cyd_lon…", ["bea"], True),
+    ("RT @bea: a long text that ends with @cyd_lo...", ["bea"], True),
+    ("RT @bea: a long text that ends with @…", ["bea"], False),
+    ("RT @bea: it goes on @cyd_lo… https://t.example/x", ["bea"], True),
+    ("@bea " + "x" * 100 + " @cyd_l…", ["bea"], True),
+    ("waiting for @bea...", ["bea"], False),
+    ("@bea… what?", ["bea"], False),
+]
+LOCAL = [
+    ("ana@one.example", "@bea @cyd@two.example", ["bea@one.example", "cyd@two.example"]),
+    ("ana", "@bea", ["bea"]),
+    (
+        "ana@here.example",
+        '<a href="https://social.example/@bea" class="u-url mention">@<span>bea</span></a> '
+        '<a href="https://here.example/tags/x" class="mention hashtag">#x</a> '
+        '<a href="https://other.example/users/cyd" class="mention">@cyd</a>',
+        ["bea@social.example", "cyd@other.example"],
+    ),
+]

@@ -10,17 +10,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.graph.mentions import PROFILES, Clock, Counted, count, find
+from app.graph.mentions import Clock, Counted, count
+from app.graph.profiles import PROFILES, find, version_of
 from app.posts.handles import fold
+from app.posts.options import Retweets
 from tests.graph.mention_facts import (
     BLUESKY,
     CONFORMANCE,
+    CUT,
     FURTHER,
+    GITHUB,
+    IN_URLS,
+    INSTAGRAM,
     LISTS,
+    LOCAL,
     MASTODON,
     OTHERS,
+    REDDIT,
     RETWEETS,
+    TELEGRAM,
+    TIKTOK,
+    WEIBO,
     WORD,
+    YOUTUBE,
     Facts,
 )
 
@@ -52,8 +64,10 @@ def count_posts(posts: list[Post], clock: Clock = Clock.ARRIVAL, half_life: time
     return count(frame_of(posts), profile=TWITTER, clock=clock, received_at=RECEIVED, half_life=half_life)
 
 
-def handles(text: str, profile: str = "twitter") -> list[str]:
-    return find(pl.Series([text]), PROFILES[profile])["handle"].to_list()
+def handles(text: str, profile: str = "twitter", version: int | None = None) -> list[str]:
+    rule = PROFILES[profile] if version is None else version_of(profile, version)
+    assert rule is not None
+    return find(pl.Series([text]), rule).mentions["handle"].to_list()
 
 
 def test_the_conformance_suite_has_26_cases() -> None:
@@ -65,27 +79,56 @@ def test_twitter_mentions(text: str, expected: list[str]) -> None:
     assert handles(text) == expected
 
 
-FACTS = {"mastodon": MASTODON, "bluesky": BLUESKY, "word": WORD, "twitter": [*CONFORMANCE, *LISTS, *FURTHER]}
+FACTS = {
+    "twitter": [*CONFORMANCE, *LISTS, *FURTHER], "mastodon": MASTODON, "bluesky": BLUESKY, "word": WORD,
+    "instagram": INSTAGRAM, "tiktok": TIKTOK, "youtube": YOUTUBE, "reddit": REDDIT, "telegram": TELEGRAM,
+    "weibo": WEIBO, "github": GITHUB,
+}  # fmt: skip
+FIRST = ("twitter", "mastodon", "bluesky", "word")
+"""Profiles of which batches of old were counted by a first version: it finds what it found."""
 
 
 def test_each_profile_has_facts() -> None:
     assert FACTS.keys() == PROFILES.keys()
-    assert {(name, profile.name, profile.version) for name, profile in PROFILES.items()} == {
-        (name, name, 1) for name in FACTS
+    assert {name: profile.version for name, profile in PROFILES.items()} == {
+        name: 2 if name in FIRST else 1 for name in FACTS
     }
 
 
 @pytest.mark.parametrize(
     ("profile", "text", "expected"),
-    [(profile, *fact) for profile in ("mastodon", "bluesky", "word") for fact in FACTS[profile]],
+    [(profile, *fact) for profile in FACTS for fact in FACTS[profile]],
 )
 def test_mentions_of_other_profiles(profile: str, text: str, expected: list[str]) -> None:
     assert handles(text, profile) == expected
 
 
+@pytest.mark.parametrize(("profile", "text", "expected"), [(name, *fact) for name in FIRST for fact in FACTS[name]])
+def test_a_first_version_finds_what_it_found(profile: str, text: str, expected: list[str]) -> None:
+    assert handles(text, profile, 1) == expected
+
+
+@pytest.mark.parametrize("profile", FACTS)
+@pytest.mark.parametrize("text", IN_URLS)
+def test_a_url_holds_no_mention(profile: str, text: str) -> None:
+    assert handles(text, profile) == []
+
+
+@pytest.mark.parametrize(("text", "expected", "cut"), CUT)
+def test_a_handle_that_was_cut_off_is_no_user(text: str, expected: list[str], cut: bool) -> None:
+    found = find(pl.Series([text]), PROFILES["twitter"])
+    assert (found.mentions["handle"].to_list(), len(found.cut) > 0) == (expected, cut)
+
+
+@pytest.mark.parametrize(("author", "text", "expected"), LOCAL)
+def test_a_bare_name_is_on_its_authors_server(author: str, text: str, expected: list[str]) -> None:
+    found = find(pl.Series([text]), PROFILES["mastodon"], authors=pl.Series([author]))
+    assert found.mentions["handle"].to_list() == expected
+
+
 @pytest.mark.parametrize(("profile", "facts"), FACTS.items(), ids=list(FACTS))
 def test_texts_do_not_touch_each_other(profile: str, facts: Facts) -> None:
-    found = find(pl.Series([text for text, _ in facts]), PROFILES[profile])
+    found = find(pl.Series([text for text, _ in facts]), PROFILES[profile]).mentions
     assert found.rows() == [(row, handle) for row, (_, expected) in enumerate(facts) for handle in expected]
 
 
@@ -122,7 +165,7 @@ MENTIONING = st.text(alphabet="@@@＠ab_rRtT:/-. !é\u0301の\n1", max_size=30)
 @given(MENTIONING)
 @settings(max_examples=600)
 def test_any_text_is_read_as_the_naive_reader_does(text: str) -> None:
-    assert handles(text) == naive_handles(text)
+    assert handles(text, version=1) == naive_handles(text)
 
 
 NAIVE = {
@@ -136,7 +179,7 @@ NAIVE = {
 @given(text=st.text(alphabet="@@@aB1_.-/= (\n:", max_size=30), profile=st.sampled_from(sorted(NAIVE)))
 @settings(max_examples=400)
 def test_any_text_is_read_as_by_one_pattern(text: str, profile: str) -> None:
-    assert handles(text, profile) == NAIVE[profile].findall(text)
+    assert handles(text, profile, 1) == NAIVE[profile].findall(text)
 
 
 def naive_bluesky(text: str) -> list[str]:
@@ -155,12 +198,17 @@ def naive_bluesky(text: str) -> list[str]:
 @given(st.text(alphabet="@@@aB1_..- (\n:", max_size=30))
 @settings(max_examples=400)
 def test_any_text_is_read_as_bluesky_does(text: str) -> None:
-    assert handles(text, "bluesky") == naive_bluesky(text)
+    assert handles(text, "bluesky", 1) == naive_bluesky(text)
 
 
 def count_without_retweets(posts: list[Post]) -> Counted:
     return count(
-        frame_of(posts), profile=TWITTER, clock=Clock.ARRIVAL, received_at=RECEIVED, half_life=WEEK, retweets=False
+        frame_of(posts),
+        profile=TWITTER,
+        clock=Clock.ARRIVAL,
+        received_at=RECEIVED,
+        half_life=WEEK,
+        retweets=Retweets.NONE,
     )
 
 

@@ -1,0 +1,66 @@
+"""Cells that hold a list of handles: as JSON, as Python writes lists, or one after the other. Pure."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import Any
+
+import msgspec
+import polars as pl
+
+KEYS = ("screen_name", "username", "user_name", "acct", "handle", "name")
+"""The keys that hold the handle, where a list is one of objects; the first that is there counts."""
+MAX_CHARACTERS = 100_000
+_BETWEEN_HANDLES = "\x1f"
+_BETWEEN = re.compile(r"[\s,;|]+")
+
+
+def cells_of_mentions(cells: pl.Series) -> pl.Series:
+    """`mentioned`, List of String: the handles in each cell; null where the cell is null."""
+    known = {cell: handles_in(cell) for cell in cells.unique().drop_nulls().to_list()}
+    return lists_of([None if cell is None else known[cell] for cell in cells.to_list()])
+
+
+def lists_of(found: list[list[str] | None]) -> pl.Series:
+    """`mentioned`, List of String, from the handles of each post; null where there are none."""
+    # As one text a post: polars makes a series of its own of every Python list.
+    joined = [_BETWEEN_HANDLES.join(handles) if handles else None for handles in found]
+    return pl.Series("mentioned", joined, pl.String).str.split(_BETWEEN_HANDLES)
+
+
+def handles_in(cell: str) -> list[str]:
+    """The handles that a cell lists, without their signs, in its order."""
+    if len(cell) > MAX_CHARACTERS:
+        return []
+    bare = cell.strip()
+    if bare.startswith(("[", "{", "(")):
+        decoded = _decoded(bare)
+        if decoded is not None:
+            return [handle for each in decoded for handle in _of_element(each)]
+        bare = bare.strip("[](){}")
+    return [handle for each in _BETWEEN.split(bare) if (handle := _bare(each))]
+
+
+def _decoded(text: str) -> list[Any] | None:
+    try:
+        found: Any = msgspec.json.decode(text.encode())
+    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
+        try:
+            found = ast.literal_eval(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return None
+    if isinstance(found, list | tuple | set):
+        return list(found)
+    return [found] if isinstance(found, dict) else None
+
+
+def _of_element(element: object) -> list[str]:
+    if isinstance(element, dict):
+        element = next((element[key] for key in KEYS if isinstance(element.get(key), str)), None)
+    handle = _bare(element) if isinstance(element, str) else ""
+    return [handle] if handle else []
+
+
+def _bare(text: str) -> str:
+    return text.strip().strip("\"'").removeprefix("@").removeprefix("＠").strip()

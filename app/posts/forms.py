@@ -1,0 +1,93 @@
+"""From a reading to the form that the readers take: which columns, which paths, where the rows begin. Pure."""
+
+from __future__ import annotations
+
+from app.errors import DuplicateColumn
+from app.posts import header
+from app.posts.header import Header
+from app.posts.options import Format
+from app.posts.reading import FURTHER_ROLES, ROLES, Reading
+from app.posts.sniffing import Layout
+
+_BOM = b"\xef\xbb\xbf"
+
+
+def begin(
+    reading: Reading, head: bytes, *, final: bool, author_is: str | None, known: Format | None = None
+) -> Header | None:
+    """Where the rows begin in the first bytes of a file (UTF-8), and their form. None: more bytes are needed.
+
+    `known`: what the sender says of the form besides (zone, format of instants, placeholders). Raises UploadRefused.
+    """
+    said = known or Format("", 0, -1, -1, -1)
+    if reading.layout.value is not Layout.CSV:
+        skipped = len(_BOM) if head.startswith(_BOM) else 0
+        return Header(_json(reading, said, author_is), skipped, 1)
+    delimiter = reading.delimiter.value if reading.delimiter else ","
+    skipped, lines = _behind_lines(head, reading.skip_lines.value if reading.skip_lines else 0)
+    if skipped is None:
+        return None
+    if reading.header is not None and not reading.header.value:
+        return Header(_csv(reading, said, author_is, delimiter, list(reading.columns)), skipped, lines + 1)
+    found = header.first_row(head[skipped:], final=final, delimiter=delimiter)
+    if found is None:
+        return None
+    names, behind, physical = found
+    return Header(_csv(reading, said, author_is, delimiter, names), skipped + behind, lines + physical + 1)
+
+
+def _behind_lines(head: bytes, lines: int) -> tuple[int | None, int]:
+    at = len(_BOM) if head.startswith(_BOM) else 0
+    for _ in range(lines):
+        end = head.find(b"\n", at)
+        if end < 0:
+            return None, lines
+        at = end + 1
+    return at, lines
+
+
+def _csv(reading: Reading, said: Format, author_is: str | None, delimiter: str, names: list[str]) -> Format:
+    """Raises UploadRefused where a column that is wanted comes twice."""
+    places = {role: _column(found.value, names) for role, found in reading.roles.items()}
+    return Format(
+        delimiter=delimiter,
+        fields=len(names),
+        text=places.get("text", -1),
+        timestamp=places.get("timestamp", -1),
+        author=places.get("author", -1),
+        names=tuple(names),
+        further={role: places[role] for role in FURTHER_ROLES if role in places},
+        surplus=reading.surplus,
+        author_is=author_is,
+        date_order=reading.dates.value if reading.dates else None,
+        timezone=said.timezone,
+        timestamp_format=said.timestamp_format,
+        any_instant=True,
+        placeholders=said.placeholders,
+    )
+
+
+def _column(name: str, names: list[str]) -> int:
+    matches = [at for at, each in enumerate(names) if each.strip().casefold() == name.strip().casefold()]
+    if len(matches) > 1:
+        positions = " and ".join(str(at + 1) for at in matches)
+        raise DuplicateColumn(f"The header names {name!r} in columns {positions}.")
+    return matches[0] if matches else -1
+
+
+def _json(reading: Reading, said: Format, author_is: str | None) -> Format:
+    return Format(
+        delimiter="",
+        fields=len(reading.roles),
+        text=0,
+        timestamp=1,
+        author=2,
+        names=tuple(reading.roles[role].value for role in ROLES if role in reading.roles),
+        paths={role: found.value for role, found in reading.roles.items()},
+        author_is=author_is,
+        date_order=reading.dates.value if reading.dates else None,
+        timezone=said.timezone,
+        timestamp_format=said.timestamp_format,
+        any_instant=True,
+        placeholders=said.placeholders,
+    )

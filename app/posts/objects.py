@@ -1,0 +1,270 @@
+"""JSON objects, one a line, whose values stand anywhere in them → posts and rejects. Pure.
+
+A line is decoded fast, for the values that the paths name alone. A line that is no object, or of which a value has
+another type, is looked at once more, slowly, for the reason.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from app.posts import paths
+from app.posts.cells import handles_in, lists_of
+from app.posts.csvscan import MAX_ROW_BYTES, Ints
+from app.posts.header import show
+from app.posts.options import Format
+from app.posts.screening import (
+    ROLES,
+    Drop,
+    Found,
+    Place,
+    Posts,
+    Reason,
+    Sieve,
+    field_message,
+    is_utf8,
+    rejects_of,
+    screen,
+    too_long_message,
+)
+
+_SCALAR = str | int | float | None
+_BLANK = b" \t\r\n"
+_UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+class _Post(NamedTuple):
+    """The wanted values of one line, by role; the timestamp as text."""
+
+    text: Any
+    timestamp: Any
+    author: Any
+    further: tuple[Any, ...]
+
+
+class _Fault(NamedTuple):
+    reason: Reason
+    role: str | None = None
+
+
+class Paths:
+    """The paths of a form, and the fastest way to look along them."""
+
+    def __init__(self, form: Format) -> None:
+        self.by_role = {role: paths.parse(text) for role, text in form.paths.items()}
+        self.further = [role for role in self.by_role if role not in ROLES]
+        try:
+            self.extractor: paths.Extractor | None = paths.Extractor(
+                {role: (path, _SCALAR) for role, path in self.by_role.items()}
+            )
+        except ValueError:
+            self.extractor = None  # two paths want one key in two shapes
+
+    def look(self, line: bytes) -> _Post | _Fault | None:  # noqa: PLR0911 (one return a reason)
+        """The slow look at one line; None: it is blank."""
+        if len(line.removesuffix(b"\r")) > MAX_ROW_BYTES:
+            return _Fault(Reason.ROW_TOO_LONG)
+        if not line.strip(_BLANK):
+            return None
+        if not is_utf8(line):
+            return _Fault(Reason.INVALID_UTF8)
+        try:
+            found = msgspec.json.decode(line)
+        except _UNDECODABLE:
+            return _Fault(Reason.MALFORMED_JSON)
+        if not isinstance(found, dict):
+            return _Fault(Reason.NOT_AN_OBJECT)
+        held = {role: paths.values(path, found) for role, path in self.by_role.items()}
+        for role in ROLES:
+            if role in held and (fault := _fault_of(role, held[role])) is not None:
+                return fault
+        first = {role: values[0] if values else None for role, values in held.items()}
+        further = (held[role] if role == "mentions" else first[role] for role in self.further)
+        return _Post(_joined(held.get("text", [])), first.get("timestamp"), first.get("author"), tuple(further))
+
+
+def _fault_of(role: str, values: list[Any]) -> _Fault | None:
+    if not values:
+        # A post without a text may still answer somebody; without an author or an instant it is none.
+        return None if role == "text" else _Fault(Reason.MISSING_KEY, role)
+    wrong = any(isinstance(value, dict | list | bool) for value in values)
+    return _Fault(Reason.WRONG_TYPE, role) if wrong and role != "text" else None
+
+
+def _joined(values: list[Any]) -> str:
+    """A text; of one in parts, as Telegram has it, all of them together."""
+    if len(values) == 1 and isinstance(values[0], list):
+        values = values[0]
+    parts = (part.get("text", "") if isinstance(part, dict) else part for part in values)
+    return "".join(part for part in parts if isinstance(part, str))
+
+
+def read(payload: bytes, form: Format, *, first_line: int) -> Posts:
+    """The posts in `payload`: whole lines, the first of them on the physical line `first_line`."""
+    lines = payload.split(b"\n")
+    wanted = Paths(form)
+    sieve = Sieve(np.zeros(0, np.uint8), len(lines))
+    columns, rows, faults = _columns(lines, wanted, every_line_is_utf8=is_utf8(payload))
+    sieve.alive = np.array(rows, np.int64)
+    for fault, bad in faults.items():
+        sieve.dropped.append(Drop(np.array(bad, np.int64), fault.reason, fault.role))
+    _lay_out(sieve, columns, form)
+    frame = screen(sieve, form, may_have_nul=b"\\u0000" in payload)
+    rejects = rejects_of([_found(drop, lines, wanted, first_line) for drop in sieve.dropped])
+    return Posts(len(frame) + len(rejects), frame, rejects)
+
+
+def _columns(
+    lines: list[bytes], wanted: Paths, *, every_line_is_utf8: bool
+) -> tuple[dict[str, list[Any]], list[int], dict[_Fault, list[int]]]:
+    """By role what the good lines hold; the numbers of these lines; and those of the others by their faults."""
+    decode = wanted.extractor.decode if wanted.extractor else None
+    decoded: list[Any] = []
+    fast: list[int] = []
+    slow: list[tuple[int, _Post]] = []
+    faults: dict[_Fault, list[int]] = {}
+    for number, line in enumerate(lines):
+        if decode is not None and len(line) <= MAX_ROW_BYTES and (every_line_is_utf8 or is_utf8(line)):
+            try:
+                decoded.append(decode(line))
+            except _UNDECODABLE:
+                pass
+            else:
+                fast.append(number)
+                continue
+        post = wanted.look(line)
+        if isinstance(post, _Fault):
+            faults.setdefault(post, []).append(number)
+        elif post is not None:
+            slow.append((number, post))
+    columns = {role: wanted.extractor.column(role, decoded) for role in wanted.by_role} if wanted.extractor else {}
+    missing = _missing(columns, fast, faults)
+    if missing:
+        kept = [at for at in range(len(fast)) if at not in missing]
+        columns = {role: [values[at] for at in kept] for role, values in columns.items()}
+        fast = [fast[at] for at in kept]
+    return _together(columns, fast, slow, wanted), sorted([*fast, *(number for number, _ in slow)]), faults
+
+
+def _missing(columns: dict[str, list[Any]], rows: list[int], faults: dict[_Fault, list[int]]) -> set[int]:
+    """The posts without an instant or an author."""
+    missing: set[int] = set()
+    for role in ("timestamp", "author"):
+        for at, value in enumerate(columns.get(role, ())):
+            if value is None and at not in missing:
+                missing.add(at)
+                faults.setdefault(_Fault(Reason.MISSING_KEY, role), []).append(rows[at])
+    return missing
+
+
+def _together(
+    columns: dict[str, list[Any]], fast: list[int], slow: list[tuple[int, _Post]], wanted: Paths
+) -> dict[str, list[Any]]:
+    """The columns with the posts that were looked at slowly, in the order of lines."""
+    if not slow:
+        return columns
+    order = np.argsort(np.array([*fast, *(number for number, _ in slow)], np.int64), kind="stable").tolist()
+    merged: dict[str, list[Any]] = {}
+    for role in wanted.by_role:
+        if role in ROLES:
+            more = [getattr(post, role) for _, post in slow]
+        else:
+            more = [post.further[wanted.further.index(role)] for _, post in slow]
+        values = [*columns.get(role, []), *more]
+        merged[role] = [values[at] for at in order]
+    return merged
+
+
+def _texts(values: list[Any]) -> list[str | None]:
+    """As text; of a list the first value."""
+    if set(map(type, values)) <= {str, type(None)}:
+        return values
+    return [_text(next(iter(value), None) if isinstance(value, list) else value) for value in values]
+
+
+def _text(value: Any) -> str | None:  # noqa: ANN401 (JSON)
+    return (
+        value
+        if value is None or isinstance(value, str)
+        else format(value, ".15g")
+        if isinstance(value, float)
+        else str(value)
+    )
+
+
+def _lay_out(sieve: Sieve, columns: dict[str, list[Any]], form: Format) -> None:
+    """Give the sieve its frame, and the timestamps their place in its octets."""
+    count = sieve.alive.size
+
+    def column(role: str, default: str | None) -> list[str | None]:
+        return _texts(columns[role]) if role in columns else [default] * count
+
+    stamps = [stamp or "" for stamp in column("timestamp", "")]
+    octets = [stamp.encode("utf-8", "replace") for stamp in stamps]
+    length = np.fromiter(map(len, octets), np.int64, count=count)
+    sieve.octets = np.frombuffer(b"".join(octets) or b"\0", np.uint8)
+    begin: Ints = np.cumsum(length) - length
+    sieve.places = {"timestamp": Place(begin, length, np.zeros(count, np.bool_))}
+    series = {
+        "text": pl.Series("text", column("text", ""), pl.String).fill_null(""),
+        "timestamp": pl.Series("timestamp", stamps, pl.String),
+        "author": pl.Series("author", column("author", form.author_is or ""), pl.String).fill_null(""),
+    }
+    for role, values in columns.items():
+        if role == "mentions":
+            series["mentioned"] = lists_of([_handles(value) for value in values])
+        elif role not in ROLES:
+            texts = pl.Series(role, _texts(values), pl.String).str.strip_chars()
+            series[role] = texts.set((texts.str.len_bytes() == 0).fill_null(value=True), None)
+    sieve.frame = pl.DataFrame(list(series.values()))
+
+
+def _handles(value: Any) -> list[str] | None:  # noqa: ANN401 (JSON)
+    if value is None:
+        return None
+    if isinstance(value, list):
+        return [
+            handle for each in value if isinstance(each, str) for handle in [each.strip().removeprefix("@")] if handle
+        ]
+    return handles_in(str(value))
+
+
+def _found(drop: Drop, lines: list[bytes], wanted: Paths, first_line: int) -> Found:
+    raws = [lines[row].removesuffix(b"\r") for row in drop.rows.tolist()]
+    if drop.role is None:
+        return Found(drop, None, drop.rows + first_line, None, [_message(drop.reason, raw) for raw in raws], raws)
+    name = paths.show(wanted.by_role[drop.role]) if drop.role in wanted.by_role else drop.role
+    if drop.reason is Reason.MISSING_KEY:
+        messages = [f"The object has nothing at {show(name.encode())}." for _ in raws]
+        return Found(drop, name, drop.rows + first_line, None, messages, raws)
+    values = [_value(raw, wanted, drop.role) for raw in raws]
+    what = f"value of {show(name.encode())}"
+    if drop.reason is Reason.WRONG_TYPE:
+        messages = [f"The {what} is {show(value)}; a string or a number is wanted." for value in values]
+    else:
+        messages = [field_message(drop.reason, what, value) for value in values]
+    return Found(drop, name, drop.rows + first_line, values, messages, raws)
+
+
+def _value(line: bytes, wanted: Paths, role: str) -> bytes:
+    try:
+        found = paths.values(wanted.by_role[role], msgspec.json.decode(line)) if role in wanted.by_role else []
+    except _UNDECODABLE:
+        return b""
+    return (_text(found[0]) or "").encode("utf-8", "replace") if found else b""
+
+
+def _message(reason: Reason, line: bytes) -> str:
+    match reason:
+        case Reason.ROW_TOO_LONG:
+            return too_long_message(len(line))
+        case Reason.INVALID_UTF8:
+            return f"The line cannot be decoded: {show(line)}. Save the file as UTF-8, or name its encoding."
+        case Reason.NOT_AN_OBJECT:
+            return f"The line is {show(line)}; an object with the keys of a post is wanted."
+        case _:
+            return f"The line is no JSON: {show(line)}."
