@@ -160,6 +160,44 @@ def layer(kind: Container) -> Decoder | None:
             return None
 
 
+class _Deflate:
+    """RFC 1951, as the files of a zip have it: one stream, without a head."""
+
+    def __init__(self) -> None:
+        self._stream = zlib.decompressobj(-zlib.MAX_WBITS)
+
+    def decode(self, data: bytes) -> Iterator[bytes]:
+        while data and not self._stream.eof:
+            try:
+                piece = self._stream.decompress(data, PIECE_BYTES)
+            except zlib.error as error:
+                raise _undecodable("Deflate", error) from error
+            data = self._stream.unconsumed_tail
+            if piece:
+                yield piece
+
+    def finish(self) -> None:
+        if not self._stream.eof:
+            raise _cut_off("Deflate")
+
+
+def member_decoder(method: int) -> Decoder | None:
+    """The decoder of a file in a zip, by the number of its method (APPNOTE.TXT, 4.4.5). None: it is not decoded."""
+    match method:
+        case 0:
+            return _Identity()
+        case 8:
+            return _Deflate()
+        case 12:
+            return layer(Container.BZIP2)
+        case 93:
+            return layer(Container.ZSTD)
+        case 95:
+            return layer(Container.XZ)
+        case _:
+            return None
+
+
 class Peeled:
     """Decodes as `outer` does, and takes off one more layer of compression where the first bytes show one.
 
