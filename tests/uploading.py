@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
+
 from app.ledger import receiving
 from app.ledger.receiving import Arriving
 from app.posts.compression import decoder
-from app.posts.options import Options
+from app.posts.options import ColumnNames, Given, InputFormat, Options, Retweets
 from app.settings import Settings
 from app.store import postgres
 
@@ -36,7 +38,7 @@ def upload(
         async with postgres.async_pool(settings.database_url, role="test", size=3, statement_timeout=30) as pool:
             received = await receiving.receive(
                 pool,
-                Arriving(body(), decoder(None), options or Options(), filename=filename, again=again),
+                Arriving(body(), decoder(None), worded(options or Options()), filename=filename, again=again),
                 settings=settings,
                 received_by="test",
                 clock=lambda: received_at,
@@ -44,6 +46,26 @@ def upload(
             return received.upload_id
 
     return asyncio.run(receive())
+
+
+def worded(options: Options) -> Options:
+    """The options as a sender would say them: what differs from the defaults."""
+    if options.given is not None:
+        return options
+    said = {
+        role: name for role, name in msgspec.structs.asdict(options.columns).items() if options.columns != ColumnNames()
+    }
+    return msgspec.structs.replace(
+        options,
+        given=Given(
+            **said,
+            layout=options.format if options.format is not InputFormat.CSV else None,
+            encoding=options.encoding if options.encoding != "utf-8" else None,
+            delimiter=options.delimiter if options.delimiter not in {",", "auto"} else None,
+            profile=options.profile if options.profile != "twitter" else None,
+            retweets=options.retweet_rule if options.retweets is not Retweets.TEXT else None,
+        ),
+    )
 
 
 def posts_csv(posts: list[tuple[str, datetime, str]]) -> bytes:

@@ -229,6 +229,15 @@ class RowWithoutEnd(UploadRefused):
         )
 
 
+class UnclearFile(UploadRefused):
+    """The file can be read in several ways.
+
+    Say how the file is meant: the detail names what was found and the options to give.
+    """
+
+    code = "unclear-file"
+
+
 class JsonNotClosed(UploadRefused):
     """The JSON list does not end.
 

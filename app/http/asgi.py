@@ -20,6 +20,7 @@ from app.http.routes import (
     exports,
     health,
     networks,
+    previews,
     rankings,
     receiving,
     rejects,
@@ -37,6 +38,7 @@ def create_app(settings: Settings, *, clock: postgres.Now = postgres.clock) -> L
     app = Litestar(
         [
             receiving.ROUTER,
+            previews.ROUTER,
             uploads.ROUTER,
             rejects.ROUTER,
             events.ROUTER,

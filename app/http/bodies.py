@@ -12,10 +12,58 @@ from typing import Any, NamedTuple
 from litestar import Request
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
 
-from app.errors import MalformedForm, NoFile, SeveralFiles, UploadCutOff, UploadRefused
+from app.errors import (
+    DuplicateColumn,
+    EmptyFile,
+    HeaderHasNul,
+    HeaderMalformed,
+    HeaderNotUtf8,
+    HeaderTooLong,
+    JsonGoesOn,
+    JsonNotClosed,
+    MalformedForm,
+    MissingColumn,
+    NoFile,
+    PageTooLong,
+    SeveralFiles,
+    UnclearFile,
+    UndecodableBody,
+    UnknownEncoding,
+    UnsupportedEncoding,
+    UnsupportedMediaType,
+    UploadCutOff,
+    UploadRefused,
+    UploadTooLarge,
+)
+from app.posts import encodings
+from app.posts.compression import Decoder, decoder
+from app.posts.encodings import ENCODINGS
+from app.settings import Settings
 
 FILE_PART = "file"
 MAX_PARTS = 100
+PROBLEMS = (
+    *(NoFile, SeveralFiles, MalformedForm, UploadCutOff, UploadTooLarge, UnsupportedMediaType, UnsupportedEncoding),
+    MissingColumn(
+        "No column is certainly the author: say which or who wrote every post (author_is); there are 'text', 'date', "
+        "'who'. Give `author=…` (command line: `--author …`), with one of text, date, who."
+    ),
+    *(UnclearFile, DuplicateColumn, HeaderNotUtf8, HeaderHasNul, HeaderMalformed, HeaderTooLong, EmptyFile),
+    *(UndecodableBody, JsonNotClosed, JsonGoesOn, PageTooLong),
+)
+"""The problems of a request that brings a file."""
+_NO_POSTS = frozenset({"image", "audio", "video", "font", "model", "message"})
+"""Families of Content-Types that are refused. For others, the bytes of a file say what the file is."""
+
+
+class Body(NamedTuple):
+    """What is sent, taken out of its wrapping."""
+
+    content: AsyncIterator[bytes]
+    decoder: Decoder
+    filename: str | None
+    charset: str | None = None
+    """The charset that the Content-Type names."""
 
 
 class FilePart(NamedTuple):
@@ -25,6 +73,37 @@ class FilePart(NamedTuple):
     media_type: str | None
     encoding: str | None
     content: AsyncIterator[bytes]
+
+
+async def body_of(request: Request[Any, Any, Any], settings: Settings) -> Body:
+    """The body by its Content-Type. Raises UploadRefused for what cannot be read, before a byte of it is."""
+    media_type, parameters = request.content_type
+    encoding = request.headers.get("Content-Encoding")
+    if media_type == "multipart/form-data":
+        if encoding:
+            raise UnsupportedEncoding("a form cannot be compressed as a whole.")
+        part = await file_part(request, timeout=settings.receive_timeout)
+        return Body(part.content, decoder(part.encoding), part.filename)
+    if media_type and media_type.partition("/")[0] in _NO_POSTS:
+        raise UnsupportedMediaType(
+            f"Content-Type {media_type!r} can't hold posts. Send text/csv, application/json, application/octet-stream, "
+            "or multipart/form-data with a part 'file'."
+        )
+    charset = _charset(parameters.get("charset"))
+    decode = decoder(encoding)
+    if encoding is None and (request.content_length or 0) > settings.max_upload_bytes:
+        raise UploadTooLarge(f"the body is larger than {settings.max_upload_bytes} bytes; split the file.")
+    return Body(raw(request), decode, None, charset)
+
+
+def _charset(named: str | None) -> str | None:
+    """The encoding that a Content-Type names. Raises UnsupportedMediaType."""
+    if named is None:
+        return None
+    try:
+        return encodings.named("utf-8" if named.lower() == "us-ascii" else named)
+    except UnknownEncoding as error:
+        raise UnsupportedMediaType(f"charset {named!r} can't be read. Name one of {', '.join(ENCODINGS)}.") from error
 
 
 async def raw(request: Request[Any, Any, Any]) -> AsyncGenerator[bytes]:

@@ -109,7 +109,9 @@ def _of_litestar(error: HTTPException, handler: HTTPRouteHandler | None) -> Ment
 _HEADERS: Mapping[type[MentiongraphError], Mapping[str, str]] = {
     # What the server accepts, as RFC 7694 and the W3C's Linked Data Platform say.
     UnsupportedEncoding: {"Accept-Encoding": "gzip, zstd, identity"},
-    UnsupportedMediaType: {"Accept-Post": "text/csv, application/x-ndjson, application/jsonl, multipart/form-data"},
+    UnsupportedMediaType: {
+        "Accept-Post": "text/csv, application/json, application/x-ndjson, application/octet-stream, multipart/form-data"
+    },
     # Counting a full backlog takes minutes; receiving the first of two requests takes seconds.
     BacklogFull: {"Retry-After": "60"},
     KeyInUse: {"Retry-After": "5"},

@@ -298,6 +298,7 @@ class _Upload:
         sealed = {
             "id": self.id,
             "format": msgspec.json.encode(self._staging.format).decode(),
+            "options": msgspec.json.encode(self._staging.options).decode(),
             "sha256": self._sha256.digest(),
             "size_bytes": self._size,
             "batch_count": self._staging.batches,
@@ -309,7 +310,7 @@ class _Upload:
             return Received(before.duplicate_of or self.id, earlier=before.duplicate_of is not None)
         earlier = None if self._arriving.again else await async_one(conn, _Earlier, _EARLIER, sealed)
         if earlier is not None:
-            if not earlier.options.counts_like(self._arriving.options):
+            if not earlier.options.counts_like(self._staging.options):
                 raise _other_options(earlier.id)
             if not await async_scalars(conn, _SET_DUPLICATE, {**sealed, "duplicate_of": earlier.id}):
                 raise UploadCutOff("the upload was cancelled while it arrived; nothing was applied.")
@@ -340,12 +341,16 @@ class _Upload:
     async def leave_heartbeats(self) -> None:
         """Tell the sweeper, now and then, that this process is still receiving, however slowly the body comes.
 
-        A heartbeat also enters the format once the header was read. A short upload enters both with its seal.
+        A heartbeat also enters the options and the format once the service knows them. A short upload enters them with
+        its seal.
         """
 
         async def tell(conn: AsyncConnection) -> None:
-            form = None if self._staging.format is None else msgspec.json.encode(self._staging.format).decode()
-            await conn.execute(_HEARTBEAT, {"id": self.id, "format": form, "now": self._clock()})
+            staging = self._staging
+            form = None if staging.format is None else msgspec.json.encode(staging.format).decode()
+            options = msgspec.json.encode(staging.options).decode()
+            params = {"id": self.id, "format": form, "options": options, "now": self._clock()}
+            await conn.execute(_HEARTBEAT, params)
 
         while True:
             await asyncio.sleep(self._settings.heartbeat_seconds)

@@ -13,10 +13,11 @@ from psycopg_pool import AsyncConnectionPool
 
 import sql
 from app.errors import NoRows, RowWithoutEnd, UploadCutOff
+from app.posts import source
 from app.posts.compression import compress
-from app.posts.encodings import transcoder
-from app.posts.options import Format, Options
+from app.posts.options import Format, Given, Options
 from app.posts.readers import LONGEST_ROW_SEARCH, READERS, Reader
+from app.posts.source import Source
 from app.settings import Settings
 from app.store.postgres import AsyncConnection, Now, async_scalars, steadily
 
@@ -24,6 +25,9 @@ SCAN_AGAIN_BYTES = 2 << 20
 """Further bytes to wait for, after a search for the end of a row found none."""
 MOST_LINES = 250_000
 """Lines in a batch. This bounds the rows, rejects and memory of one count, however short the lines are."""
+
+_TAKEN_AT_ONCE = 64 << 10
+"""Bytes after which a batch may be cut."""
 
 _INSERT_BATCH = sql.query("ledger/staging/insert_batch")
 
@@ -44,16 +48,17 @@ class Staging:
     """The batches of one upload while its body arrives."""
 
     def __init__(self, pool: Pool, upload_id: uuid.UUID, options: Options, settings: Settings, clock: Now) -> None:
+        self.options = options
+        """How the file is read. After the look at its first bytes, the options hold what the look found."""
         self.format: Format | None = None
-        """How the rows are laid out; None until the header was read."""
+        """How the rows are laid out; None until the look."""
         self.batches = 0
         self._pool = pool
         self._upload_id = upload_id
-        self._options = options
         self._settings = settings
         self._clock = clock
-        self._transcoder = transcoder(options.encoding)
-        self._reader = READERS[options.format]
+        self._source = Source(options.given or Given(), head_bytes=settings.batch_bytes)
+        self._reader: Reader = READERS[options.format]
         self._buffer = bytearray()
         self._cut_at = settings.batch_bytes
         """Buffered bytes at which to look for the end of a batch again."""
@@ -64,20 +69,19 @@ class Staging:
 
     async def add(self, piece: bytes) -> None:
         """Take more decoded bytes. Waits while the batch before is staged, which is the back-pressure."""
-        for part in self._transcoder.feed(piece):
-            self._buffer += part
-            if self.format is None:
-                self._read_header(final=False)
-            if self.format is not None and len(self._buffer) >= self._cut_at:
-                await self._cut(self.format, final=False)
+        if self.format is not None:
+            for part in self._source.feed(piece):
+                await self._take(part, self.format)
+        elif self._source.hold(piece):
+            await self._open(final=False)
 
     async def finish(self) -> None:
         """The body is complete: stage all but the last batch. Raises UploadRefused if there is no row."""
-        self._buffer += self._transcoder.finish()
-        if self.format is None:
-            self._read_header(final=True)
-        if self.format is not None:
-            await self._cut(self.format, final=True)
+        opened_whole = self.format is None
+        if opened_whole:
+            await self._open(final=True)
+        await self._take(self._source.finish(opened_whole=opened_whole), self._source.format)
+        await self._cut(self._source.format, final=True)
         await self._wait()
         if not self.batches:
             raise NoRows
@@ -93,16 +97,25 @@ class Staging:
             self._under_way.cancel()
             await asyncio.gather(self._under_way, return_exceptions=True)
 
-    def _read_header(self, *, final: bool) -> None:
-        options = self._options
-        header = self._reader.read_header(
-            bytes(self._buffer), final=final, names=options.columns, delimiter=options.delimiter
-        )
-        if header is None:
+    async def _open(self, *, final: bool) -> None:
+        """Look at the first bytes, and take the rows in them. The header may need more bytes first."""
+        rows = await asyncio.to_thread(self._source.open, final=final)
+        if rows is None:
             return
-        self.format = header.format
-        self._line = header.first_line
-        del self._buffer[: header.body_offset]
+        form = self._source.format
+        self.format, self._line = form, self._source.first_line
+        self.options = source.resolved(self.options, self._source.reading)
+        self._reader = READERS[self.options.format]
+        for part in rows:
+            await self._take(part, form)
+
+    async def _take(self, rows: bytes, form: Format) -> None:
+        """Gather rows, and cut them where a batch is full: many small bytes at once are still several batches."""
+        at_once = min(_TAKEN_AT_ONCE, 1 + self._settings.batch_bytes // 4)
+        for at in range(0, len(rows), at_once):
+            self._buffer += rows[at : at + at_once]
+            if len(self._buffer) >= self._cut_at:
+                await self._cut(form, final=False)
 
     async def _cut(self, form: Format, *, final: bool) -> None:
         """Begin to stage what is complete. The rest waits for more bytes."""

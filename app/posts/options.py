@@ -91,10 +91,67 @@ class Priority(StrEnum):
 
 
 class InputFormat(StrEnum):
-    """What a body is."""
+    """How the text of a body is laid out."""
 
     CSV = "csv"
     JSONL = "jsonl"
+    """One JSON object a line."""
+    JSON_ARRAY = "json-array"
+    """One list of JSON objects."""
+    JSON_PAGES = "json-pages"
+    """JSON objects that each hold a list of posts, as APIs answer with."""
+
+
+class DateOrder(StrEnum):
+    """Which of two numbers before a year is the day."""
+
+    DAY_FIRST = "day-first"
+    MONTH_FIRST = "month-first"
+
+
+class Given(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a sender says of how a file is to be read and counted. None: the sender leaves the question open.
+
+    The service answers an open question by a look at the file's first bytes (app/posts/reading.py).
+    """
+
+    layout: InputFormat | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    skip_lines: int | None = None
+    """The number of physical lines before the header."""
+    header: bool | None = None
+    """Whether the first row names the columns."""
+    columns: tuple[str, ...] | None = None
+    """The names of the columns of a file without a header."""
+    preset: str | None = None
+    text: str | None = None
+    timestamp: str | None = None
+    author: str | None = None
+    author_is: str | None = None
+    """The author of every post, if no column says so."""
+    id: str | None = None
+    mentions: str | None = None
+    """The column or path that lists the mentioned users."""
+    reply: str | None = None
+    retweet: str | None = None
+    quote: str | None = None
+    """The columns or paths of the user whom a post answers, repeats, quotes."""
+    timestamp_format: str | None = None
+    timezone: str | None = None
+    dates: DateOrder | None = None
+    placeholders: bool | None = None
+    """Whether words such as NULL, nan or [deleted] are authors."""
+    profile: str | None = None
+    retweets: Retweets | None = None
+
+
+class Detected(msgspec.Struct, frozen=True):
+    """One answer about a file: what was found, how sure it is (given, certain), and why."""
+
+    value: str
+    sure: str
+    reason: str
 
 
 class RejectLimit(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -120,16 +177,19 @@ class RejectLimit(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How an upload is to be read and counted; kept with it."""
+    """How an upload is read and counted; kept with the upload.
+
+    Before the service has looked at the first bytes, the options hold what the sender said, and defaults for the rest.
+    """
 
     columns: ColumnNames = ColumnNames()
-    """Names of columns (CSV) or of keys (JSON Lines)."""
+    """Names of columns (CSV) or paths to values (JSON)."""
     format: InputFormat = InputFormat.CSV
     encoding: str = "utf-8"
-    """The encoding of the decoded body: utf-8, utf-16 (by its byte order mark), latin-1."""
+    """The encoding of the decoded body: one of ENCODINGS."""
     delimiter: str = ","
     profile: str = "twitter"
-    retweets: Retweets | bool = True
+    retweets: Retweets | bool = Retweets.TEXT
     """What a retweet counts. Uploads of old say whether its text counts."""
     clock: Clock = Clock.ARRIVAL
     priority: Priority = Priority.BULK
@@ -137,6 +197,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Read and count everything, and leave the graph as it is."""
     max_rejects: RejectLimit | None = None
     """An upload with more rejects fails before anything of the upload is applied."""
+    given: Given | None = None
+    """What the sender said. None: an upload of old, whose sender said all that these options say."""
+    detected: dict[str, Detected] = {}
+    """What a look at the file's first bytes found, by subject. Empty for uploads of old."""
 
     @property
     def retweet_rule(self) -> Retweets:
@@ -149,7 +213,41 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
                 return Retweets.NONE
 
     def counts_like(self, other: Options) -> bool:
-        """Whether the same bytes come to the same edges with either."""
-        return self == msgspec.structs.replace(
-            other, priority=self.priority, max_rejects=self.max_rejects, dry_run=self.dry_run
+        """Whether the same bytes come to the same edges with either.
+
+        What was detected may differ between two releases. So the same words of both senders are enough.
+        """
+        if self.clock is not other.clock:
+            return False
+        if self.given is not None and other.given is not None and self.given == other.given:
+            return True
+        return self._reading() == other._reading()
+
+    def _reading(self) -> tuple[object, ...]:
+        names = (self.columns.text, self.columns.timestamp, self.columns.author)
+        is_csv = self.format is InputFormat.CSV
+        further = _further(self.given or Given())
+        return (
+            tuple(name.strip().casefold() for name in names) if is_csv else names,
+            self.format,
+            self.encoding,
+            self.profile,
+            self.retweet_rule,
+            further,
         )
+
+
+def _further(given: Given) -> Given:
+    """What the sender said beyond the options that every upload has."""
+    return msgspec.structs.replace(
+        given,
+        layout=None,
+        encoding=None,
+        delimiter=None,
+        preset=None,
+        text=None,
+        timestamp=None,
+        author=None,
+        profile=None,
+        retweets=None,
+    )

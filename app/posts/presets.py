@@ -14,8 +14,7 @@ from typing import Any
 import msgspec
 
 from app.posts import paths
-from app.posts.options import Retweets
-from app.posts.spellings import DateOrder
+from app.posts.options import DateOrder, Retweets
 
 
 class Shape(StrEnum):

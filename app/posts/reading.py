@@ -14,10 +14,9 @@ from typing import Any, TypeAlias
 import msgspec
 
 from app.posts import paths, presets, sniffing, spellings
-from app.posts.options import Retweets
+from app.posts.options import DateOrder, Given, Retweets
 from app.posts.presets import Preset
 from app.posts.sniffing import Container, Finding, Layout, Sure
-from app.posts.spellings import DateOrder
 
 ROLES = ("text", "timestamp", "author")
 FURTHER_ROLES = ("id", "mentions", "reply", "retweet", "quote")
@@ -47,32 +46,6 @@ _ENOUGH = 0.8
 _SHOWN = 20
 
 Row: TypeAlias = Mapping[str, Any]
-
-
-class Given(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the sender said of a file. None: nothing."""
-
-    layout: Layout | None = None
-    encoding: str | None = None
-    delimiter: str | None = None
-    skip_lines: int | None = None
-    header: bool | None = None
-    columns: tuple[str, ...] | None = None
-    preset: str | None = None
-    text: str | None = None
-    timestamp: str | None = None
-    author: str | None = None
-    author_is: str | None = None
-    id: str | None = None
-    mentions: str | None = None
-    reply: str | None = None
-    retweet: str | None = None
-    quote: str | None = None
-    timestamp_format: str | None = None
-    timezone: str | None = None
-    dates: DateOrder | None = None
-    profile: str | None = None
-    retweets: Retweets | None = None
 
 
 class Doubt(msgspec.Struct, frozen=True):
@@ -184,6 +157,8 @@ def _preset_of_csv(found: sniffing.Table, given: Given, header: Finding[bool]) -
     if given.preset is not None:
         return Finding(given.preset, Sure.GIVEN, "as the sender says")
     if header.value:
+        if _is_plain(found.first):
+            return None
         preset = presets.of_columns(found.first)
         return (
             None if preset is None else Finding(preset.name, Sure.CERTAIN, f"the columns are those of {preset.title}")
@@ -192,6 +167,11 @@ def _preset_of_csv(found: sniffing.Table, given: Given, header: Finding[bool]) -
         if preset.columns and len(preset.columns) == len(found.first) and _looks_like(preset, found.first):
             return Finding(preset.name, Sure.CERTAIN, f"the fields are those of {preset.title}")
     return None
+
+
+def _is_plain(columns: Iterable[str]) -> bool:
+    """Whether the columns have the default names: such a file is read as every release has read it."""
+    return {names[0] for names in NAMES.values()} <= {column.strip().casefold() for column in columns}
 
 
 def _looks_like(preset: Preset, row: Sequence[str]) -> bool:
@@ -308,6 +288,9 @@ def _with_roles(
 
 def _guess(role: str, columns: Sequence[str], sample: Sequence[Row], *, is_json: bool) -> Finding[str] | None:
     """The column whose name is believed most for a role, if what it holds does not speak against it."""
+    if _is_plain(columns):
+        column = next(each for each in columns if each.strip().casefold() == NAMES[role][0])
+        return Finding(column, Sure.CERTAIN, "the columns have the default names")
     order = {name: rank for rank, name in enumerate(NAMES[role])}
     ranked = sorted(
         (rank, number, column)

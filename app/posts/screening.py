@@ -23,8 +23,7 @@ from app.posts.csvscan import (
 )
 from app.posts.header import show
 from app.posts.instants import read_instants
-from app.posts.options import Format
-from app.posts.spellings import DateOrder
+from app.posts.options import DateOrder, Format
 
 MAX_AUTHOR_CHARACTERS = 320
 

@@ -17,6 +17,8 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from charset_normalizer import from_bytes
 
+from app.posts.options import InputFormat as Layout
+
 HEAD_BYTES = 1 << 20
 """Decoded bytes of a file that are looked at."""
 SAMPLE_ROWS = 200
@@ -54,15 +56,6 @@ class Container(StrEnum):
     ZIP = "zip"
     XLSX = "xlsx"
     PARQUET = "parquet"
-
-
-class Layout(StrEnum):
-    """How a text is laid out."""
-
-    CSV = "csv"
-    JSONL = "jsonl"
-    JSON_ARRAY = "json-array"
-    JSON_PAGES = "json-pages"
 
 
 _MAGIC = (

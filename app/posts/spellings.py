@@ -26,6 +26,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from app.posts.options import DateOrder
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _MIDNIGHT_AFTER, _NOON = 24, 12
@@ -33,13 +35,6 @@ _PIVOT = 69
 _EARLIEST, _LATEST = -62_135_596_800_000_000, 253_402_300_799_999_999
 LONGEST = 80
 """Characters of a spelling; a longer text is no instant."""
-
-
-class DateOrder(StrEnum):
-    """Which of two numbers before a year is the day."""
-
-    DAY_FIRST = "day-first"
-    MONTH_FIRST = "month-first"
 
 
 class Doubt(StrEnum):

@@ -36,6 +36,7 @@ SECTIONS: dict[str, dict[str, _Entry]] = {
     },
     "Uploads": {
         "check": _Entry("check", "Read and count files here, without a server."),
+        "presets": _Entry("presets", "List the tools and services whose files are known, and the profiles."),
         "upload": _Entry("uploads", "Send files of posts, and wait until they are applied."),
         "status": _Entry("uploads", "Show the state of an upload, or of the latest uploads."),
         "cancel": _Entry("withdrawals", "Stop an upload that is not applied yet."),

@@ -16,8 +16,8 @@ from app.posts import repair
 from app.posts.compression import decoder
 from app.posts.options import Format
 from app.store import postgres
-from ops.cli import checking, options
-from ops.cli.checking import Reject, Report, TooManyRejects
+from ops.cli import checking, options, reading_shown
+from ops.cli.checking import Refused, Reject, Report
 from ops.cli.console import facts, number, out, plain, print_json, table
 from ops.cli.uploads import opened, sending
 
@@ -40,9 +40,9 @@ HAS_REJECTS = 1
 def check(files: Sequence[Path], kept: Path | None, *, strict: bool, json: bool, **chosen: str | bool | None) -> None:
     """Read and count files here, as an upload would. The command needs no server and no database.
 
-    It shows how many rows an upload would accept and reject, where and why, and how many mentions, edges and users the
-    rows contain. Names that end in .gz or .zst are compressed. FILE - is standard input. To have a server read the
-    file, use `mentiongraph upload --dry-run`.
+    It shows how the file is read and its first posts with their mentions marked. Then it shows how many rows an upload
+    would accept and reject, where and why, and how many mentions, edges and users the rows contain. FILE - is standard
+    input. To have a server read the file, use `mentiongraph upload --dry-run`.
 
     Exits with 0 if every file could be uploaded. Exits with 3 if a file would be refused as a whole, also because of
     --max-rejects. Exits with 1 if --strict is given and a row would be rejected.
@@ -59,7 +59,7 @@ def check(files: Sequence[Path], kept: Path | None, *, strict: bool, json: bool,
     batch_bytes = options.settings(None).batch_bytes
     worst = 0
     for file in files:
-        query = {**options.format_of(file), **options.query(chosen)}
+        query = options.query(chosen)
         code = _check(file, query, kept, batch_bytes, json=json, strict=strict)
         worst = REFUSED if REFUSED in {code, worst} else code or worst
     if worst:
@@ -75,9 +75,10 @@ def _check(file: Path, query: dict[str, str], kept: Path | None, batch_bytes: in
         with _keeping(kept) as keep, sending(name, "reading", "counting") as show, opened(file) as (stream, total):
             body = _decompressed(show.sent(stream, total), options.compression(file))
             report = checking.check(body, wanted, batch_bytes=batch_bytes, now=postgres.clock(), rejected=keep)
+    except Refused as refused:
+        refusal, report = refused.reason, refused.report
     except UploadRefused as refused:
         refusal = refused
-        report = refused.report if isinstance(refused, TooManyRejects) else None
     if json:
         counted: dict[str, Any] = msgspec.structs.asdict(report) if report is not None else {}
         print_json({"file": name, **counted, "refused": None if refusal is None else refusal.problem()})
@@ -113,7 +114,9 @@ def _keeping(kept: Path | None) -> Generator[Callable[[Format, list[Reject]], No
 
 
 def _print(name: str, report: Report | None, refusal: UploadRefused | None) -> None:
-    if report is not None:
+    if report is not None and report.preview is not None:
+        reading_shown.show(report.preview)
+    if report is not None and report.rows_received:
         out.print(
             facts(
                 {

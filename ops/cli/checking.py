@@ -11,13 +11,13 @@ from datetime import datetime, timedelta
 import msgspec
 import polars as pl
 
-from app import errors
-from app.errors import NoRows, RowWithoutEnd
+from app.errors import NoRows, RowWithoutEnd, TooManyRejects, UploadRefused
 from app.graph.mentions import count
+from app.graph.previews import Preview, preview
 from app.graph.profiles import PROFILES, profile_named
-from app.posts.encodings import transcoder
-from app.posts.options import ColumnNames, Format, InputFormat, Options, RejectLimit
-from app.posts.readers import LONGEST_ROW_SEARCH, READERS
+from app.posts.options import Format, Given, Options, RejectLimit
+from app.posts.readers import LONGEST_ROW_SEARCH, READERS, Reader
+from app.posts.source import Source, check_given, resolved
 
 LINES_SHOWN = 5
 _HALF_LIFE = timedelta(days=7)
@@ -55,25 +55,23 @@ class Report(msgspec.Struct, kw_only=True):
     edges: int = 0
     users: int = 0
     rejects: dict[str, Rejected] = {}
+    preview: Preview | None = None
+    """How the file was read, and its first posts. None: the file's first bytes are no file of posts."""
 
 
 def options_of(query: dict[str, str]) -> Options:
     """Returns the options from the parameters that the API would get. Raises BadRequest."""
-    defaults = Options()
-    profile = query.get("profile", defaults.profile)
-    profile_named(profile)
-    columns = msgspec.convert(
-        {role: query[role] for role in ColumnNames.__struct_fields__ if role in query}, ColumnNames
-    )
-    columns.require_three()
+    said: dict[str, object] = {name: value for name, value in query.items() if name in Given.__struct_fields__}
+    if "format" in query:
+        said["layout"] = query["format"]
+    if "columns" in query:
+        said["columns"] = [name.strip() for name in query["columns"].split(",")]
+    given = check_given(msgspec.convert(said, Given, strict=False))
+    if given.profile is not None:
+        profile_named(given.profile)
     limit = query.get("max_rejects")
     return Options(
-        columns=columns,
-        format=InputFormat(query.get("format", defaults.format)),
-        encoding=query.get("encoding", defaults.encoding),
-        delimiter=query.get("delimiter", defaults.delimiter),
-        profile=profile,
-        retweets=query.get("retweets") != "false",
+        given=given,
         max_rejects=None if limit is None else RejectLimit.parsed(limit, where="--max-rejects"),
         dry_run=True,
     )
@@ -90,15 +88,24 @@ def check(
     """Read and count a decompressed body.
 
     `rejected` is called once with no rejects when the header is read, and then with the rejects of each batch. Raises
-    UploadRefused for the same reasons as an upload: the header, the encoding, no rows, or too many rejects.
+    Refused for the same reasons as an upload: the header, the encoding, no rows, or too many rejects.
     """
     file = _File(options, batch_bytes, now, rejected)
-    decode = transcoder(options.encoding)
-    for piece in pieces:
-        for part in decode.feed(piece):
-            file.add(part)
-    file.add(decode.finish())
-    return file.end()
+    try:
+        for piece in pieces:
+            file.add(piece)
+        return file.end()
+    except UploadRefused as refused:
+        raise Refused(refused, file.report) from refused
+
+
+class Refused(Exception):
+    """An upload of the file would be refused. `report` tells how far the file was read."""
+
+    def __init__(self, reason: UploadRefused, report: Report) -> None:
+        super().__init__(reason.detail)
+        self.reason = reason
+        self.report = report
 
 
 class _File:
@@ -106,30 +113,34 @@ class _File:
         self, options: Options, batch_bytes: int, now: datetime, rejected: Callable[[Format, list[Reject]], None]
     ) -> None:
         self._options = options
-        self._reader = READERS[options.format]
+        self._source = Source(options.given or Given(), head_bytes=batch_bytes)
+        self._reader: Reader = READERS[options.format]
         self._batch_bytes = batch_bytes
         self._now = now
         self._rejected = rejected
-        self._format: Format | None = None
+        self._head = bytearray()
         self._buffer = bytearray()
         self._line = 1
-        self._report = Report()
+        self.report = Report()
         self._edges = pl.DataFrame(schema={"source": pl.String, "target": pl.String})
         self._compact = 0
 
-    def add(self, part: bytes) -> None:
-        self._buffer += part
-        if self._format is None:
-            self._read_header(final=False)
-        if self._format is not None and len(self._buffer) >= self._batch_bytes:
-            self._cut(self._format, final=False)
+    def add(self, piece: bytes) -> None:
+        if self._source.is_open:
+            for part in self._source.feed(piece):
+                self._take(part)
+            return
+        self._head += piece
+        if self._source.hold(piece):
+            self._open(final=False)
 
     def end(self) -> Report:
-        if self._format is None:
-            self._read_header(final=True)
-        if self._format is not None:
-            self._cut(self._format, final=True)
-        report = self._report
+        opened_whole = not self._source.is_open
+        if opened_whole:
+            self._open(final=True)
+        self._take(self._source.finish(opened_whole=opened_whole))
+        self._cut(final=True)
+        report = self.report
         if not report.rows_received:
             raise NoRows
         edges = self._edges.unique()
@@ -137,23 +148,34 @@ class _File:
         report.users = pl.concat([edges["source"], edges["target"]]).n_unique()
         limit = self._options.max_rejects
         if limit is not None and limit.exceeded(rejected=report.rows_rejected, received=report.rows_received):
-            raise TooManyRejects(report)
+            raise TooManyRejects(
+                f"{report.rows_rejected} of {report.rows_received} rows are rejected, more than --max-rejects allows. "
+                "Repair these rows, or allow more rejects."
+            )
         return report
 
-    def _read_header(self, *, final: bool) -> None:
-        options = self._options
-        header = self._reader.read_header(
-            bytes(self._buffer), final=final, names=options.columns, delimiter=options.delimiter
-        )
-        if header is None:
+    def _open(self, *, final: bool) -> None:
+        """Look at the first bytes, and take the rows in them. The header may need more bytes first."""
+        self.report.preview = preview(bytes(self._head), self._options.given or Given(), final=final)
+        rows = self._source.open(final=final)
+        if rows is None:
             return
-        self._format, self._line = header.format, header.first_line
-        del self._buffer[: header.body_offset]
-        self._rejected(header.format, [])
+        self._head.clear()
+        self._options = resolved(self._options, self._source.reading)
+        self._reader, self._line = READERS[self._options.format], self._source.first_line
+        self._rejected(self._source.format, [])
+        for part in rows:
+            self._take(part)
 
-    def _cut(self, form: Format, *, final: bool) -> None:
+    def _take(self, rows: bytes) -> None:
+        for at in range(0, len(rows), self._batch_bytes):
+            self._buffer += rows[at : at + self._batch_bytes]
+            if len(self._buffer) >= self._batch_bytes:
+                self._cut(final=False)
+
+    def _cut(self, *, final: bool) -> None:
         """Count the complete rows. The rest waits for more bytes."""
-        data = bytes(self._buffer)
+        form, data = self._source.format, bytes(self._buffer)
         found = self._reader.cut(data, delimiter=form.delimiter, final=final)
         if found.end == 0 and not final and len(data) > self._batch_bytes + LONGEST_ROW_SEARCH:
             raise RowWithoutEnd.from_line(self._line, searched=len(data))
@@ -164,7 +186,7 @@ class _File:
 
     def _count(self, data: bytes, form: Format) -> None:
         posts = self._reader.read(data, form, first_line=self._line)
-        options, report = self._options, self._report
+        options, report = self._options, self.report
         counted = count(
             posts.frame,
             profile=PROFILES[options.profile],
@@ -188,19 +210,8 @@ class _File:
         columns = rejects.select("line", "column", "code", "message", "raw")
         found = [Reject(*row) for row in columns.iter_rows()]
         for reject in found:
-            of_code = self._report.rejects.setdefault(reject.code, Rejected(0, [], reject.message))
+            of_code = self.report.rejects.setdefault(reject.code, Rejected(0, [], reject.message))
             of_code.count += 1
             if len(of_code.lines) < LINES_SHOWN:
                 of_code.lines.append(reject.line)
         self._rejected(form, found)
-
-
-class TooManyRejects(errors.TooManyRejects):
-    """More rows were rejected than the upload allows."""
-
-    def __init__(self, report: Report) -> None:
-        super().__init__(
-            f"{report.rows_rejected} of {report.rows_received} rows are rejected, more than --max-rejects allows. "
-            "Repair these rows, or allow more rejects."
-        )
-        self.report = report

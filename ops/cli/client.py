@@ -19,7 +19,8 @@ from ops.cli.listening import NoEvents, listen
 
 T = TypeVar("T")
 
-_MEDIA_TYPES = {"csv": "text/csv", "jsonl": "application/x-ndjson"}
+_MEDIA_TYPE = "application/octet-stream"
+"""The Content-Type of every file: the file's bytes say what the file is."""
 
 CONNECT_TIMEOUT = 5.0
 ANSWER_TIMEOUT = 300.0
@@ -160,7 +161,7 @@ class Client:
         `encoding` says how the file is already compressed. None: the file is not compressed. `key` is the
         Idempotency-Key.
         """
-        headers = {"Content-Type": _MEDIA_TYPES[params.get("format", "csv")]}
+        headers = {"Content-Type": _MEDIA_TYPE}
         headers |= {"Content-Encoding": encoding} if encoding else {}
         headers |= {"Idempotency-Key": f'"{key}"'} if key else {}
         try:

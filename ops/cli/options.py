@@ -32,27 +32,73 @@ as_json = click.option(
     help="Print JSON for scripts. A failure is printed as a problem document (RFC 9457).",
 )
 
+_DETECTED = "Default: the file's first bytes decide."
+
+
+def _column(name: str, what: str, more: str = "") -> Callable[..., Any]:
+    return click.option(f"--{name}", metavar="COLUMN", help=f"Column or path that holds {what}.{more}")
+
+
 _READING = (
-    click.option("--text", metavar="COLUMN", help="Column or key that holds the posts' texts. Default: data."),
+    _column("text", "the posts' texts"),
+    _column("timestamp", "the posts' instants"),
+    _column("author", "the posts' authors"),
+    click.option("--author-is", metavar="HANDLE", help="The author of every post, if no column holds authors."),
+    _column("id", "the posts' ids", " A post with an id counts once, in whatever file the post comes."),
+    _column("mentions", "the mentioned users, as a list or as text", " Default: the text says who is mentioned."),
+    _column("reply", "the user whom a post answers"),
+    _column("retweet", "the user whose post a post repeats"),
+    _column("quote", "the user whom a post quotes"),
     click.option(
-        "--timestamp", metavar="COLUMN", help="Column or key that holds the posts' instants. Default: timestamp."
+        "--preset",
+        metavar="NAME",
+        help=f"Tool or service that wrote the file; `mentiongraph presets` lists them. {_DETECTED}",
     ),
-    click.option("--author", metavar="COLUMN", help="Column or key that holds the posts' authors. Default: username."),
     click.option(
         "--format",
-        type=click.Choice(["csv", "jsonl"]),
-        help="Format of the file. Default: jsonl (JSON Lines) for names that end in .jsonl or .ndjson, else csv.",
+        type=click.Choice(["csv", "jsonl", "json-array", "json-pages"]),
+        help=f"Format of the file. {_DETECTED}",
     ),
-    click.option("--encoding", metavar="NAME", help="Encoding of the file: utf-8 (default), utf-16 or latin-1."),
+    click.option("--encoding", metavar="NAME", help=f"Encoding of the file, such as utf-8 or cp1252. {_DETECTED}"),
     click.option(
-        "--delimiter", metavar="CHAR", help="Character between two fields of CSV: a comma (default), tab, …, or auto."
+        "--delimiter",
+        metavar="CHAR",
+        help=f"Character between two fields of CSV: a comma, tab, …, or auto. {_DETECTED}",
+    ),
+    click.option(
+        "--header/--no-header", default=None, help=f"Whether the first row of CSV names the columns. {_DETECTED}"
+    ),
+    click.option("--columns", metavar="NAMES", help="Names of the columns of CSV without a header: a,b,c."),
+    click.option(
+        "--skip-lines", metavar="N", type=click.IntRange(0, 1000), help=f"Lines before the header. {_DETECTED}"
+    ),
+    click.option(
+        "--dates",
+        type=click.Choice(["day-first", "month-first"]),
+        help="Order of day and month in dates such as 01/02/2024. Default: a row such as 31/12/2023 settles the order.",
+    ),
+    click.option(
+        "--timestamp-format",
+        metavar="FORMAT",
+        help="Format of all instants in strptime's words, such as '%d.%m.%Y %H:%M', or excel for serial numbers.",
+    ),
+    click.option("--timezone", metavar="NAME", help="Time zone of instants that name none. Default: UTC."),
+    click.option(
+        "--placeholders", is_flag=True, help="Take words such as NULL, nan or [deleted] as authors, not as rejects."
     ),
     click.option(
         "--profile",
         metavar="NAME",
-        help="Rules that say what a mention is: twitter (default), mastodon, bluesky or word.",
+        help="Rules that say what a mention is; `mentiongraph presets` lists them. Default: those of the file's tool, "
+        "or twitter.",
     ),
-    click.option("--no-retweets", is_flag=True, help="Count no mentions in posts that begin with `RT @…`."),
+    click.option(
+        "--retweets",
+        type=click.Choice(["text", "author", "none"]),
+        help="What a retweet counts: each mention in its text, one mention of the repeated author, or nothing. "
+        "Default: author where the file's tool names the author, else text.",
+    ),
+    click.option("--no-retweets", is_flag=True, help="The same as --retweets none."),
     click.option(
         "--max-rejects",
         metavar="N|P%",
@@ -63,7 +109,7 @@ ADDRESSES = ("DATABASE_URL", "REDIS_URL", "HOST", "PORT")
 """Where the environment sets one of these, no stack nearby is looked for."""
 SERVERS = (*ADDRESSES, "DATABASE_PASSWORD", "REDIS_PASSWORD", "SENTINEL_PASSWORD", "PGBOUNCER", "NAMESPACE")
 """With a stack, these are the stack's, whatever the environment says."""
-_JSONL_ENDS = (".jsonl", ".ndjson")
+_FLAGS = frozenset({"no_retweets", "placeholders", "header"})
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 
 
@@ -72,23 +118,21 @@ def reading(command: Callable[..., Any]) -> Callable[..., Any]:
     return reduce(lambda made, option: option(made), reversed(_READING), command)
 
 
-def query(chosen: dict[str, str | bool | None]) -> dict[str, str]:
-    """The chosen options that are text, as the API's query parameters."""
-    found = {name: value for name, value in chosen.items() if isinstance(value, str)}
+def query(chosen: Mapping[str, str | int | bool | None]) -> dict[str, str]:
+    """The chosen options, as the API's query parameters."""
+    if chosen.get("no_retweets"):
+        chosen = {**chosen, "retweets": "none"}
+    found = {name: str(value) for name, value in chosen.items() if isinstance(value, str | int) and name not in _FLAGS}
+    found |= {name: "true" if chosen[name] else "false" for name in ("header",) if chosen.get(name) is not None}
+    found |= {"placeholders": "true"} if chosen.get("placeholders") else {}
     if found.get("delimiter") in {"tab", r"\t"}:
         found["delimiter"] = "\t"
-    return found | ({"retweets": "false"} if chosen.get("no_retweets") else {})
+    return found
 
 
 def compression(file: Path) -> str | None:
     """The Content-Encoding that the name of a file tells."""
     return _COMPRESSIONS.get(file.suffix.lower())
-
-
-def format_of(file: Path) -> dict[str, str]:
-    """The parameter `format`, if the name of the file tells JSON Lines."""
-    bare = file.name.lower().removesuffix(file.suffix.lower() if compression(file) else "")
-    return {"format": "jsonl"} if bare.endswith(_JSONL_ENDS) else {}
 
 
 def published(data: Path) -> dict[str, str]:

@@ -120,7 +120,7 @@ def upload(
 def _upload(client: Client, file: Path, params: dict[str, str], *, wait: bool, key: str | None) -> Entry:
     name = "standard input" if str(file) == "-" else file.name
     if str(file) != "-":
-        params = {"filename": file.name, **options.format_of(file), **params}
+        params = {"filename": file.name, **params}
     with sending(name) as show, opened(file) as (stream, total):
         body = show.sent(stream, total)
         sent = client.send(body, params=params, encoding=options.compression(file), key=key)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 from litestar import Request, Response, Router, post
 from litestar.background_tasks import BackgroundTask
@@ -18,41 +17,28 @@ from litestar.params import HeaderParameter, QueryParameter, SkipValidation
 from app.errors import (
     BacklogFull,
     BadRequest,
-    DuplicateColumn,
-    EmptyFile,
-    HeaderHasNul,
-    HeaderMalformed,
-    HeaderNotUtf8,
-    HeaderTooLong,
     KeyInUse,
     KeyReused,
-    MalformedForm,
-    MissingColumn,
-    NoFile,
     NoRows,
     RowWithoutEnd,
     SameBytes,
-    SeveralFiles,
-    UndecodableBody,
-    UnsupportedEncoding,
-    UnsupportedMediaType,
-    UploadCutOff,
-    UploadTooLarge,
 )
 from app.http import bodies, problems
 from app.http.openapi import examples
 from app.http.routes.uploads import Upload, allow_uploads, list_uploads, path_of
 from app.http.services import Injected, Services
 from app.http.signatures import Wanted
-from app.http.upload_options import CHARSETS, CSV_TYPES, JSONL_TYPES, Encoding, GivenOptions, read_options
+from app.http.upload_options import GivenOptions, read_given, read_options
 from app.ledger import bells, idempotency
 from app.ledger.receiving import Arriving, Receipt, take_in
 from app.ledger.states import UNFINISHED
-from app.posts.compression import Decoder, decoder
-from app.settings import Settings
 from app.store.postgres import process_name
 
 _FILENAME_LENGTH = 255
+OPTIONS = {
+    "given": Provide(read_given, sync_to_thread=False),
+    "options": Provide(read_options, sync_to_thread=False),
+}
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 _EXAMPLE_CSV = """\
@@ -66,22 +52,11 @@ _EXAMPLE_JSONL = """\
 """
 
 
-class _Body(NamedTuple):
-    """What is sent, taken out of its wrapping."""
-
-    content: AsyncIterator[bytes]
-    decoder: Decoder
-    filename: str | None
-    media_type: str | None
-    charset: str = ""
-
-
 @dataclass
-class _ReceiveOperation(Operation):
+class FileOperation(Operation):
     """Describes the body; the handler reads it itself, as it arrives, so its signature does not tell."""
 
     def __post_init__(self) -> None:
-        examples.show(self, examples.UPLOAD)
         binary = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
         form = Schema(
             type=OpenAPIType.OBJECT,
@@ -90,18 +65,26 @@ class _ReceiveOperation(Operation):
         )
         self.request_body = RequestBody(
             required=True,
-            description="The file itself (CSV or JSON Lines), which may be compressed with `Content-Encoding: gzip` or "
-            "`zstd`, or a form with the file in the part `file`. The server reads the body as it arrives, so a big "
-            "file need not be split.",
+            description="The file itself, which may be compressed with `Content-Encoding: gzip` or `zstd`, or a form "
+            "with the file in the part `file`. The file's first bytes say what the file is. The server reads the body "
+            "as it arrives, so a big file need not be split.",
             content={
                 "text/csv": OpenAPIMediaType(schema=binary, examples={"posts": Example(value=_EXAMPLE_CSV)}),
                 "application/x-ndjson": OpenAPIMediaType(
                     schema=binary, examples={"posts": Example(value=_EXAMPLE_JSONL)}
                 ),
-                "application/jsonl": OpenAPIMediaType(schema=binary),
+                "application/json": OpenAPIMediaType(schema=binary),
+                "application/octet-stream": OpenAPIMediaType(schema=binary),
                 "multipart/form-data": OpenAPIMediaType(schema=form),
             },
         )
+
+
+@dataclass
+class _ReceiveOperation(FileOperation):
+    def __post_init__(self) -> None:
+        examples.show(self, examples.UPLOAD)
+        super().__post_init__()
 
 
 @post(
@@ -111,7 +94,7 @@ class _ReceiveOperation(Operation):
     response_description="The upload is received and waits to be counted. `Location` is its entry in the ledger.",
     response_headers=[ResponseHeader("Location", documentation_only=True, description="Path of the upload's entry.")],
     operation_class=_ReceiveOperation,
-    dependencies={"options": Provide(read_options, sync_to_thread=False)},
+    dependencies=OPTIONS,
     # Decoded bytes are limited instead, by MENTIONGRAPH_MAX_UPLOAD_BYTES.
     request_max_body_size=None,
     responses={
@@ -123,14 +106,9 @@ class _ReceiveOperation(Operation):
         ),
         **problems.responses(
             BadRequest("there is no mention profile 'x'. Choose one of twitter, mastodon, bluesky, word."),
-            *(NoFile, SeveralFiles, MalformedForm, UploadCutOff),
+            *bodies.PROBLEMS,
             problems.CROSS_SITE,
-            *(KeyInUse, SameBytes, UploadTooLarge, UnsupportedMediaType, UnsupportedEncoding),
-            MissingColumn(
-                "the header has no column 'username'; wanted 'data', 'timestamp' and 'username', found: 'a', 'b'."
-            ),
-            *(DuplicateColumn, HeaderNotUtf8, HeaderHasNul, HeaderMalformed, HeaderTooLong),
-            *(EmptyFile, NoRows, RowWithoutEnd, UndecodableBody, KeyReused),
+            *(KeyInUse, SameBytes, NoRows, RowWithoutEnd, KeyReused),
             BacklogFull("68719476736 bytes wait to be counted, and no more than 68719476736 may; send it later."),
             *problems.DATABASE,
         ),
@@ -172,8 +150,8 @@ async def receive_upload(  # noqa: PLR0917 (what a request has)
     `/upload_csv` does the same, under the path that earlier clients use.
     """
     key = idempotency.read_key(idempotency_key)
-    body = await _body(request, services.settings)
-    chosen = options.for_file(body.media_type, body.charset)
+    body = await bodies.body_of(request, services.settings)
+    chosen = options.for_file(body.charset)
     arriving = Arriving(
         body.content,
         body.decoder,
@@ -206,31 +184,6 @@ def _answer(services: Services, receipt: Receipt) -> Response[Any]:
         headers={"Location": path_of(entry.id)},
         background=ring if entry.state in UNFINISHED else None,
     )
-
-
-async def _body(request: Request[Any, Any, State], settings: Settings) -> _Body:
-    """The body by its Content-Type. Raises UploadRefused for what cannot be read, before a byte of it is."""
-    media_type, parameters = request.content_type
-    encoding = request.headers.get("Content-Encoding")
-    if media_type == "multipart/form-data":
-        if encoding:
-            raise UnsupportedEncoding("a form cannot be compressed as a whole.")
-        part = await bodies.file_part(request, timeout=settings.receive_timeout)
-        return _Body(part.content, decoder(part.encoding), part.filename, part.media_type)
-    is_empty = request.headers.get("Content-Length", "0") == "0" and "Transfer-Encoding" not in request.headers
-    if media_type not in CSV_TYPES | JSONL_TYPES and not (is_empty and not media_type):
-        what = f"Content-Type {media_type!r} cannot be read" if media_type else "the request has no Content-Type"
-        raise UnsupportedMediaType(
-            f"{what}; send text/csv, application/x-ndjson, or multipart/form-data with a part 'file'."
-        )
-    charset = parameters.get("charset", "utf-8")
-    if charset.lower() not in CHARSETS:
-        known = ", ".join(Encoding)
-        raise UnsupportedMediaType(f"charset {charset!r} cannot be read; those that can: {known}.")
-    decode = decoder(encoding)
-    if encoding is None and (request.content_length or 0) > settings.max_upload_bytes:
-        raise UploadTooLarge(f"the body is larger than {settings.max_upload_bytes} bytes; split the file.")
-    return _Body(bodies.raw(request), decode, None, media_type, charset)
 
 
 def _clean(filename: str | None) -> str | None:

@@ -1,0 +1,126 @@
+"""A look at a file before it is uploaded: how it would be read, and the mentions in its first rows. Pure."""
+
+from __future__ import annotations
+
+import msgspec
+import polars as pl
+
+from app.graph.kinds import Kind, mentions_of
+from app.graph.profiles import PROFILES
+from app.posts import reading, source
+from app.posts.options import Detected, Given
+from app.posts.readers import READERS
+from app.posts.reading import Doubt
+from app.posts.source import Source
+
+ROWS_SHOWN = 10
+_SAMPLE_BYTES = 256 << 10
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """A mention in a text: characters `start` to `end` of the text. None: the mention is not in the text."""
+
+    handle: str
+    kind: str
+    """mention, reply, retweet or quote."""
+    start: int | None
+    end: int | None
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A post as the service would read it."""
+
+    text: str
+    at: str
+    """The instant, as ISO 8601 in UTC."""
+    author: str
+    mentions: list[Mark]
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """A row that would be rejected."""
+
+    line: int
+    code: str
+    message: str
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What a person has to decide."""
+
+    option: str
+    """The name of the parameter of the request."""
+    command_line: str
+    """The name of the option of `mentiongraph`."""
+    found: str
+    choices: list[str]
+
+
+class Preview(msgspec.Struct, frozen=True):
+    """How a file would be read."""
+
+    certain: bool
+    """Whether an upload of the file needs no further options."""
+    detected: dict[str, Detected]
+    columns: list[str]
+    questions: list[Question]
+    rows: list[Row]
+    """The first rows. Empty while there are questions."""
+    rejects: list[Rejected]
+    """The rejects among the first rows."""
+
+
+def preview(head: bytes, given: Given, *, final: bool) -> Preview:
+    """The preview of the file that begins with `head` (decoded bytes). `final`: the head is the whole file.
+
+    Raises UploadRefused if the bytes are no file of posts.
+    """
+    file = Source(given)
+    file.hold(head)
+    found = reading.look(head, given, final=final)
+    if found.doubts:
+        questions = [_question(doubt) for doubt in found.doubts]
+        return Preview(False, source.detected(found), list(found.columns), questions, [], [])
+    rows = b"".join(file.open(final=final) or [])
+    if final:
+        rows += file.finish(opened_whole=True)
+    reader = READERS[found.layout.value]
+    sample = rows[:_SAMPLE_BYTES]
+    whole = final and len(sample) == len(rows)
+    cut = reader.cut(sample, delimiter=file.format.delimiter, final=whole)
+    posts = reader.read(sample[: cut.end], file.format, first_line=file.first_line)
+    frame = posts.frame.head(ROWS_SHOWN)
+    found_mentions = mentions_of(frame, PROFILES[found.profile.value], found.retweets).found
+    rejects = [Rejected(*row) for row in posts.rejects.select("line", "code", "message").head(ROWS_SHOWN).iter_rows()]
+    return Preview(True, source.detected(found), list(found.columns), [], _rows(frame, found_mentions), rejects)
+
+
+def _question(doubt: Doubt) -> Question:
+    option = source.option_named(doubt.option)
+    return Question(option, "--" + option.replace("_", "-"), doubt.found, list(doubt.choices))
+
+
+def _rows(frame: pl.DataFrame, mentions: pl.DataFrame) -> list[Row]:
+    by_row: dict[int, list[tuple[str, int]]] = {}
+    for row, handle, kind in mentions.iter_rows():
+        by_row.setdefault(row, []).append((handle, kind))
+    instants = frame["at"].dt.to_string("iso:strict").to_list()
+    columns = zip(frame["text"], instants, frame["author_spelling"], strict=True)
+    return [
+        Row(text, at.replace("+00:00", "Z"), author, _marks(text, by_row.get(number, [])))
+        for number, (text, at, author) in enumerate(columns)
+    ]
+
+
+def _marks(text: str, mentions: list[tuple[str, int]]) -> list[Mark]:
+    """The mentions with their places in the text, each behind the one before."""
+    plain, at = text.lower(), 0
+    marks: list[Mark] = []
+    for handle, kind in mentions:
+        begin = plain.find(handle.lower(), at)
+        if begin < 0:
+            marks.append(Mark(handle, Kind(kind).name.lower(), None, None))
+            continue
+        at = begin + len(handle)
+        marks.append(Mark(handle, Kind(kind).name.lower(), max(0, begin - 1), at))
+    return marks

@@ -1,0 +1,262 @@
+"""A file's bytes → its rows in UTF-8, and how to read them: one look at the first bytes, then piece by piece. Pure.
+
+`Source` serves receiving, previews and `mentiongraph check`, so all three read a file in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from app.errors import BadRequest, MissingColumn, UnclearFile, UnknownEncoding
+from app.posts import encodings, forms, header, paths, presets, reading
+from app.posts.elements import Elements, Pages
+from app.posts.encodings import Transcoder
+from app.posts.header import AUTO
+from app.posts.options import ColumnNames, Detected, Format, Given, InputFormat, Options
+from app.posts.reading import FURTHER_ROLES, ROLES, Doubt, Reading
+from app.posts.sniffing import HEAD_BYTES, Sure
+from app.posts.spellings import EXCEL
+
+_NAMES = {"layout": "format"}
+"""What requests and commands call an option, if the name differs from that in `Given`."""
+
+
+class Source:
+    """The rows of one file, from its decoded bytes.
+
+    Call `hold` with pieces until it answers that they are enough, then `open`; both again if `open` wants more. Then
+    call `feed`. At the end of the file call `open` if the file is not open yet, and `finish`.
+    """
+
+    def __init__(self, given: Given, *, head_bytes: int = HEAD_BYTES) -> None:
+        self._given = given
+        self._wanted = min(head_bytes, HEAD_BYTES)
+        self._held = bytearray()
+        self._transcoder: Transcoder | None = None
+        self._splitter: Elements | Pages | None = None
+        self._reading: Reading | None = None
+        self._format: Format | None = None
+        self.first_line = 1
+        """The physical line on which the rows begin. The elements of a list count as lines."""
+
+    @property
+    def is_open(self) -> bool:
+        return self._format is not None
+
+    @property
+    def reading(self) -> Reading:
+        if self._reading is None:
+            raise RuntimeError("the file is not open yet")
+        return self._reading
+
+    @property
+    def format(self) -> Format:
+        if self._format is None:
+            raise RuntimeError("the file is not open yet")
+        return self._format
+
+    def hold(self, piece: bytes) -> bool:
+        """Keep a piece for the look. Returns whether the bytes are enough for the look."""
+        self._held += piece
+        return len(self._held) >= self._wanted
+
+    def open(self, *, final: bool) -> list[bytes] | None:
+        """Look at the held bytes. Returns the rows in them, as far as they go. `final`: these bytes are the whole file.
+
+        None: the header goes on behind these bytes, and `hold` wants more. Raises UnclearFile or MissingColumn if the
+        file can be read in several ways, and other kinds of UploadRefused.
+        """
+        head = bytes(self._held)
+        found = reading.look(head, self._given, final=final)
+        self._transcoder = encodings.transcoder(found.encoding.value)
+        rows = b"".join(self._transcoder.feed(head))
+        if final:
+            rows += self._transcoder.finish()
+        if found.layout.value is InputFormat.CSV and not _first_row_ends(found, rows, final=final):
+            self._wanted = 2 * len(head)
+            return None
+        refuse_doubts(found)
+        begun = forms.begin(
+            found,
+            rows,
+            final=final,
+            author_is=self._given.author_is,
+            known=Format(
+                "",
+                0,
+                -1,
+                -1,
+                -1,
+                timezone=self._given.timezone,
+                timestamp_format=self._given.timestamp_format,
+                placeholders=bool(self._given.placeholders),
+            ),
+        )
+        if begun is None:
+            self._wanted = 2 * len(head)
+            return None
+        self._reading, self._format, self.first_line = found, begun.format, begun.first_line
+        self._held.clear()
+        rows = rows[begun.body_offset :]
+        match found.layout.value:
+            case InputFormat.JSON_ARRAY:
+                self._splitter = Elements()
+                rows = rows[rows.index(b"[") + 1 :]
+            case InputFormat.JSON_PAGES:
+                self._splitter = Pages(found.rows_key or "")
+            case InputFormat.CSV | InputFormat.JSONL:
+                pass
+        return list(self._split(rows))
+
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        """The rows in a further piece, as far as they go."""
+        if self._transcoder is None:
+            raise RuntimeError("the file is not open yet")
+        for part in self._transcoder.feed(piece):
+            yield from self._split(part)
+
+    def finish(self, *, opened_whole: bool = False) -> bytes:
+        """The rest of the rows. `opened_whole`: `open` had the whole file. Raises UploadRefused for a file cut off."""
+        if self._transcoder is None:
+            raise RuntimeError("the file is not open yet")
+        rest = b"" if opened_whole else self._transcoder.finish()
+        found = b"".join(self._split(rest)) if rest else b""
+        return found + self._splitter.finish() if self._splitter is not None else found
+
+    def _split(self, rows: bytes) -> Iterator[bytes]:
+        if self._splitter is None:
+            yield rows
+        else:
+            yield from self._splitter.feed(rows)
+
+
+def _first_row_ends(found: Reading, rows: bytes, *, final: bool) -> bool:
+    """Whether the first row ends in these bytes.
+
+    Raises UploadRefused if the first row is no row: what is wrong with its bytes comes before all doubts.
+    """
+    delimiter = found.delimiter.value if found.delimiter else ","
+    for _ in range(found.skip_lines.value if found.skip_lines else 0):
+        rows = rows.partition(b"\n")[2]
+    return header.first_row(rows, final=final, delimiter=delimiter) is not None
+
+
+# Options --------------------------------------------------------------------------------------------------------------
+
+
+def check_given(given: Given) -> Given:
+    """The words of a sender, if each has a meaning. Raises BadRequest."""
+    named = {role: name for role in ROLES if (name := getattr(given, role)) is not None}
+    if len({name.strip().casefold() for name in named.values()}) < len(named):
+        raise BadRequest(
+            f"text, timestamp and author must be three different columns, not {', '.join(named.values())}."
+        )
+    if given.author is not None and given.author_is is not None:
+        raise BadRequest("give author, or author_is if one person wrote every post, but not both.")
+    if given.header and given.columns is not None:
+        raise BadRequest("give columns only for a file without a header (header=false).")
+    if given.preset is not None and given.preset not in presets.BY_NAME:
+        raise BadRequest(f"there is no preset {given.preset!r}. Choose one of {', '.join(presets.BY_NAME)}.")
+    if given.timezone is not None:
+        _check_timezone(given.timezone)
+    if given.timestamp_format is not None and given.timestamp_format != EXCEL and "%" not in given.timestamp_format:
+        raise BadRequest(
+            f"timestamp_format has to be strptime's words, such as %d.%m.%Y %H:%M, or {EXCEL}; "
+            f"not {given.timestamp_format!r}."
+        )
+    for role in (*ROLES, *FURTHER_ROLES):
+        if len(getattr(given, role) or "") > paths.MAX_CHARACTERS:
+            raise BadRequest(f"{role} has up to {paths.MAX_CHARACTERS} characters.")
+    try:
+        encoding = None if given.encoding is None else encodings.named(given.encoding)
+    except UnknownEncoding as error:
+        raise BadRequest(error.detail) from None
+    return msgspec.structs.replace(
+        given, encoding=encoding, delimiter=None if given.delimiter == AUTO else given.delimiter
+    )
+
+
+def _check_timezone(name: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise BadRequest(f"timezone has to be a name such as Europe/Berlin or UTC, not {name!r}.") from None
+
+
+def resolved(options: Options, found: Reading) -> Options:
+    """The options with what the look found where the sender said nothing."""
+    names = {role: found.roles[role].value for role in ROLES if role in found.roles}
+    return msgspec.structs.replace(
+        options,
+        columns=ColumnNames(*(names.get(role, "") for role in ROLES)),
+        format=found.layout.value,
+        encoding=found.encoding.value,
+        delimiter=found.delimiter.value if found.delimiter else "",
+        profile=found.profile.value,
+        retweets=found.retweets,
+        detected=detected(found),
+    )
+
+
+def detected(found: Reading) -> dict[str, Detected]:
+    """What the look found, by subject, for people and for the ledger."""
+    findings = {
+        "format": found.layout,
+        "encoding": found.encoding,
+        "delimiter": found.delimiter,
+        "skip_lines": found.skip_lines if found.skip_lines and found.skip_lines.value else None,
+        "header": found.header,
+        "preset": found.preset,
+        **{role: found.roles.get(role) for role in (*ROLES, *FURTHER_ROLES)},
+        "dates": found.dates,
+        "profile": found.profile,
+    }
+    return {
+        name: Detected(_worded(each.value), each.sure.name.lower(), each.reason)
+        for name, each in findings.items()
+        if each is not None
+    }
+
+
+def _worded(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+# Doubts ---------------------------------------------------------------------------------------------------------------
+
+
+def refuse_doubts(found: Reading) -> None:
+    """Raises UnclearFile or MissingColumn if a person has to decide how the file is read."""
+    if not found.doubts:
+        return
+    detail = " ".join(explained(doubt) for doubt in found.doubts)
+    kind = MissingColumn if all(doubt.option in ROLES for doubt in found.doubts) else UnclearFile
+    raise kind(f"{detail} {_understood(found)}")
+
+
+def explained(doubt: Doubt) -> str:
+    """A doubt in words, with the options to give as a parameter of a request and of a command."""
+    option = option_named(doubt.option)
+    said = f"{doubt.found[:1].upper()}{doubt.found[1:]}"
+    if option == "file":
+        return f"{said}."
+    choices = f", with one of {', '.join(doubt.choices[:_SHOWN])}" if doubt.choices else ""
+    return f"{said}. Give `{option}=…` (command line: `--{option.replace('_', '-')} …`){choices}."
+
+
+_SHOWN = 12
+
+
+def option_named(option: str) -> str:
+    """What requests call an option of `Given`. Commands call it the same, with hyphens."""
+    return _NAMES.get(option, option)
+
+
+def _understood(found: Reading) -> str:
+    """What was certain, for a person who wonders what the service saw."""
+    known = {name: each for name, each in detected(found).items() if each.sure != Sure.UNKNOWN.name.lower()}
+    listed = ", ".join(f"{name} {each.value!r}" for name, each in known.items())
+    return f"Found so far: {listed}."
