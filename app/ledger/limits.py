@@ -45,6 +45,8 @@ def decide(conn: Connection, upload_id: uuid.UUID, *, now: datetime) -> list[int
             counted and limit.exceeded(rejected=rejected, received=received)
         ):
             _refuse(conn, upload_id, rejected, received, now=now)
+            if found.parent_id is not None:
+                transitions.finish_zips(conn, [found.parent_id], now=now)
             return []
         shards = set[int](scalars(conn, _RELEASE, {"upload_id": upload_id})) if counted else set[int]()
         if counted:

@@ -160,7 +160,7 @@ def _shown(info: zipfile.ZipInfo) -> str:
 
 
 def _method(number: int) -> str:
-    names = {**zipfile.compressor_names, 9: "Deflate64", 14: "LZMA", 98: "PPMd", 99: "an encryption"}
+    names = {1: "Shrink", 6: "Implode", 9: "Deflate64", 14: "LZMA", 97: "WavPack", 98: "PPMd", 99: "an encryption"}
     return names.get(number, f"method {number}")
 
 

@@ -214,6 +214,11 @@ class Peeled:
         self._below: bytes | None = b""
         """The first bytes below the inner layer."""
 
+    @property
+    def slow(self) -> bool:
+        """Whether to decode in another thread: bzip2 and xz take some 50 ms for a piece."""
+        return self.kind in {Container.BZIP2, Container.XZ}
+
     def decode(self, data: bytes) -> Iterator[bytes]:
         for piece in self._outer.decode(data):
             if self._head is None:

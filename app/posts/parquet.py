@@ -7,7 +7,7 @@ as many rows as fit into `_SLICE_BYTES`, going by the slice before it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import IO, TypeAlias
+from typing import IO, Any, TypeAlias
 
 import polars as pl
 
@@ -18,7 +18,8 @@ _FIRST_ROWS = 500
 _MOST_ROWS = 50_000
 _SLICE_BYTES = 16 << 20
 
-Type: TypeAlias = pl.DataType | type[pl.DataType]
+Type: TypeAlias = Any
+"""A type of polars: an instance or its class."""
 
 
 def json_pieces(file: IO[bytes], *, decoded: Allowance) -> Iterator[bytes]:

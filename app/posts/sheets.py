@@ -224,13 +224,13 @@ class _Rows:
 
     def _shared(self, value: str) -> str:
         try:
-            if self._texts is None:
-                raise IndexError
-            return self._texts[int(value)]
-        except (ValueError, IndexError) as error:
-            raise WorkbookUnreadable(
-                f"a cell in row {self._number} shows text {value[:20]!r}, which the workbook lacks. Save it again."
-            ) from error
+            if self._texts is not None:
+                return self._texts[int(value)]
+        except (ValueError, IndexError):
+            pass
+        raise WorkbookUnreadable(
+            f"a cell in row {self._number} shows text {value[:20]!r}, which the workbook lacks. Save it again."
+        )
 
 
 def _column_number(letters: str) -> int:

@@ -160,7 +160,7 @@ def open_workbook(archive: Archive, decoded: Allowance) -> Workbook:
 
 def _main_part(archive: Archive, decoded: Allowance) -> Member:
     """The part that lists the sheets. Raises FormatNotRead for other files of Office."""
-    found = {kind: target for kind, target in _relations(archive, None, decoded).values()}
+    found = dict(_relations(archive, None, decoded).values())
     name = found.get("officeDocument", "xl/workbook.xml")
     part = archive.find(name)
     if part is None:
@@ -305,37 +305,40 @@ class Texts:
 
 
 def read_texts(archive: Archive, part: Member, texts: Texts, decoded: Allowance) -> Iterator[None]:
-    """Fill `texts` from their part; yields now and then. Pronunciations of East Asian words are left out."""
-    pieces: list[str] = []
-    size = 0
-    wanted = False
-    aside = False
-
-    def begin(name: str, _: Attributes) -> None:
-        nonlocal wanted, aside
-        if name == "t":
-            wanted = not aside
-        elif name == "rPh":
-            aside = True
-
-    def text(data: str) -> None:
-        nonlocal size
-        if wanted:
-            size += len(data)
-            if size > MAX_TEXT:
-                raise WorkbookUnreadable(f"a cell of the workbook holds more than {MAX_TEXT} characters.")
-            pieces.append(data)
-
-    def end(name: str) -> None:
-        nonlocal wanted, aside, size
-        if name == "t":
-            wanted = False
-        elif name == "rPh":
-            aside = False
-        elif name == "si":
-            texts.add(unescape("".join(pieces)))
-            pieces.clear()
-            size = 0
-
-    yield from parse(archive.read(part, decoded), begin=begin, end=end, text=text)
+    """Fill `texts` from their part; yields now and then."""
+    reader = _TextReader(texts)
+    yield from parse(archive.read(part, decoded), begin=reader.begin, end=reader.end, text=reader.text)
     texts.flush()
+
+
+class _TextReader:
+    """What `parse` calls for the part with the texts. Pronunciations of East Asian words are left out."""
+
+    def __init__(self, texts: Texts) -> None:
+        self._texts = texts
+        self._pieces: list[str] = []
+        self._size = 0
+        self._wanted = self._aside = False
+
+    def begin(self, name: str, _: Attributes) -> None:
+        if name == "t":
+            self._wanted = not self._aside
+        elif name == "rPh":
+            self._aside = True
+
+    def text(self, data: str) -> None:
+        if self._wanted:
+            self._size += len(data)
+            if self._size > MAX_TEXT:
+                raise WorkbookUnreadable(f"a cell of the workbook holds more than {MAX_TEXT} characters.")
+            self._pieces.append(data)
+
+    def end(self, name: str) -> None:
+        if name == "t":
+            self._wanted = False
+        elif name == "rPh":
+            self._aside = False
+        elif name == "si":
+            self._texts.add(unescape("".join(self._pieces)))
+            self._pieces.clear()
+            self._size = 0
