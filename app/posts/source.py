@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from app.errors import BadRequest, MissingColumn, UnclearFile, UnknownEncoding
+from app.errors import BadRequest, EmptyFile, MissingColumn, NoRows, UnclearFile, UnknownEncoding
 from app.posts import encodings, forms, header, paths, presets, reading
 from app.posts.elements import Elements, Pages
 from app.posts.encodings import Transcoder
@@ -22,6 +23,7 @@ from app.posts.spellings import EXCEL
 
 _NAMES = {"layout": "format"}
 """What requests and commands call an option, if the name differs from that in `Given`."""
+_SPACE = b" \t\r\n"
 
 
 class Source:
@@ -31,9 +33,9 @@ class Source:
     call `feed`. At the end of the file call `open` if the file is not open yet, and `finish`.
     """
 
-    def __init__(self, given: Given, *, head_bytes: int = HEAD_BYTES) -> None:
+    def __init__(self, given: Given) -> None:
         self._given = given
-        self._wanted = min(head_bytes, HEAD_BYTES)
+        self._wanted = HEAD_BYTES
         self._held = bytearray()
         self._transcoder: Transcoder | None = None
         self._splitter: Elements | Pages | None = None
@@ -78,6 +80,8 @@ class Source:
         if found.layout.value is InputFormat.CSV and not _first_row_ends(found, rows, final=final):
             self._wanted = 2 * len(head)
             return None
+        if found.layout.value is not InputFormat.CSV:
+            _check_objects(found, rows, final=final)
         refuse_doubts(found)
         begun = forms.begin(
             found,
@@ -142,6 +146,20 @@ def _first_row_ends(found: Reading, rows: bytes, *, final: bool) -> bool:
     for _ in range(found.skip_lines.value if found.skip_lines else 0):
         rows = rows.partition(b"\n")[2]
     return header.first_row(rows, final=final, delimiter=delimiter) is not None
+
+
+def _check_objects(found: Reading, rows: bytes, *, final: bool) -> None:
+    """Raises EmptyFile, NoRows or UnclearFile if there is no JSON object in the first bytes."""
+    if found.columns:
+        return
+    if final and not rows.removeprefix(BOM_UTF8):
+        raise EmptyFile("the file has no line. Send JSON Lines with one object a line, or one list of objects.")
+    if final and not rows.removeprefix(BOM_UTF8).strip(_SPACE):
+        raise NoRows
+    raise UnclearFile(
+        "no JSON object with values can be read in the first bytes of the file. Send JSON Lines with one object a line, "
+        "or one list of objects, or say `format=csv` (command line: `--format csv`)."
+    )
 
 
 # Options --------------------------------------------------------------------------------------------------------------
