@@ -6,6 +6,7 @@ another type, is looked at once more, slowly, for the reason.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -56,6 +57,9 @@ class Paths:
 
     def __init__(self, form: Format) -> None:
         self.by_role = {role: paths.parse(text) for role, text in form.paths.items()}
+        self.text_optional = form.text_optional
+        self.needed = [role for role in ROLES if role in self.by_role and not (role == "text" and form.text_optional)]
+        """The roles without which a line is no post."""
         self.further = [role for role in self.by_role if role not in ROLES]
         try:
             self.extractor: paths.Extractor | None = paths.Extractor(
@@ -80,19 +84,18 @@ class Paths:
             return _Fault(Reason.NOT_AN_OBJECT)
         held = {role: paths.values(path, found) for role, path in self.by_role.items()}
         for role in ROLES:
-            if role in held and (fault := _fault_of(role, held[role])) is not None:
+            if role in held and (fault := self._fault_of(role, held[role])) is not None:
                 return fault
         first = {role: values[0] if values else None for role, values in held.items()}
         further = (held[role] if role == "mentions" else first[role] for role in self.further)
         return _Post(_joined(held.get("text", [])), first.get("timestamp"), first.get("author"), tuple(further))
 
-
-def _fault_of(role: str, values: list[Any]) -> _Fault | None:
-    if not values:
-        # A post without a text may still answer somebody; without an author or an instant it is none.
-        return None if role == "text" else _Fault(Reason.MISSING_KEY, role)
-    wrong = any(isinstance(value, dict | list | bool) for value in values)
-    return _Fault(Reason.WRONG_TYPE, role) if wrong and role != "text" else None
+    def _fault_of(self, role: str, values: list[Any]) -> _Fault | None:
+        if not values:
+            return _Fault(Reason.MISSING_KEY, role) if role in self.needed else None
+        wrong = any(isinstance(value, dict | list | bool) for value in values)
+        in_parts = role == "text" and self.text_optional
+        return _Fault(Reason.WRONG_TYPE, role) if wrong and not in_parts else None
 
 
 def _joined(values: list[Any]) -> str:
@@ -100,7 +103,7 @@ def _joined(values: list[Any]) -> str:
     if len(values) == 1 and isinstance(values[0], list):
         values = values[0]
     parts = (part.get("text", "") if isinstance(part, dict) else part for part in values)
-    return "".join(part for part in parts if isinstance(part, str))
+    return "".join(_text(part) or "" for part in parts if isinstance(part, str | int | float))
 
 
 def read(payload: bytes, form: Format, *, first_line: int) -> Posts:
@@ -142,7 +145,7 @@ def _columns(
         elif post is not None:
             slow.append((number, post))
     columns = {role: wanted.extractor.column(role, decoded) for role in wanted.by_role} if wanted.extractor else {}
-    missing = _missing(columns, fast, faults)
+    missing = _missing(columns, fast, wanted.needed, faults)
     if missing:
         kept = [at for at in range(len(fast)) if at not in missing]
         columns = {role: [values[at] for at in kept] for role, values in columns.items()}
@@ -150,10 +153,12 @@ def _columns(
     return _together(columns, fast, slow, wanted), sorted([*fast, *(number for number, _ in slow)]), faults
 
 
-def _missing(columns: dict[str, list[Any]], rows: list[int], faults: dict[_Fault, list[int]]) -> set[int]:
-    """The posts without an instant or an author."""
+def _missing(
+    columns: dict[str, list[Any]], rows: list[int], needed: Sequence[str], faults: dict[_Fault, list[int]]
+) -> set[int]:
+    """The posts that lack what a post needs."""
     missing: set[int] = set()
-    for role in ("timestamp", "author"):
+    for role in needed:
         for at, value in enumerate(columns.get(role, ())):
             if value is None and at not in missing:
                 missing.add(at)

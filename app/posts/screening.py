@@ -92,13 +92,13 @@ MEANING: dict[Reason, str] = {
     Reason.PLACEHOLDER_AUTHOR: (
         "The author is a placeholder such as NULL or [deleted]. Fill in a handle, or allow placeholders in the request."
     ),
-    Reason.AMBIGUOUS_TIMESTAMP: (
-        "The timestamp has two meanings: the day or the month may come first, or the zone's name has several meanings. "
-        "Name the order of day and month or the zone in the request."
-    ),
     Reason.UNREADABLE_TIMESTAMP: (
         "The timestamp can't be read. Write ISO 8601 such as 2024-05-01T12:30:00Z, or seconds or milliseconds since "
         "1970."
+    ),
+    Reason.AMBIGUOUS_TIMESTAMP: (
+        "The timestamp has two meanings: the day or the month may come first, or the zone's name has several meanings. "
+        "Name the order of day and month or the zone in the request."
     ),
 }
 """What each reject code means and what to do about the row; the documents are made from this table."""

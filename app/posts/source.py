@@ -12,12 +12,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from app.errors import BadRequest, EmptyFile, MissingColumn, NoRows, UnclearFile, UnknownEncoding
-from app.posts import encodings, forms, header, paths, presets, reading
-from app.posts.elements import Elements, Pages
+from app.posts import elements, encodings, forms, header, paths, presets, reading
+from app.posts.doubting import Doubt
+from app.posts.elements import Splitter
 from app.posts.encodings import Transcoder
 from app.posts.header import AUTO
 from app.posts.options import ColumnNames, Detected, Format, Given, InputFormat, Options
-from app.posts.reading import FURTHER_ROLES, ROLES, Doubt, Reading
+from app.posts.reading import FURTHER_ROLES, ROLES, Reading
 from app.posts.sniffing import HEAD_BYTES, Sure
 from app.posts.spellings import EXCEL
 
@@ -38,7 +39,7 @@ class Source:
         self._wanted = HEAD_BYTES
         self._held = bytearray()
         self._transcoder: Transcoder | None = None
-        self._splitter: Elements | Pages | None = None
+        self._splitter: Splitter | None = None
         self._reading: Reading | None = None
         self._format: Format | None = None
         self.first_line = 1
@@ -105,14 +106,7 @@ class Source:
         self._reading, self._format, self.first_line = found, begun.format, begun.first_line
         self._held.clear()
         rows = rows[begun.body_offset :]
-        match found.layout.value:
-            case InputFormat.JSON_ARRAY:
-                self._splitter = Elements()
-                rows = rows[rows.index(b"[") + 1 :]
-            case InputFormat.JSON_PAGES:
-                self._splitter = Pages(found.rows_key or "")
-            case InputFormat.CSV | InputFormat.JSONL:
-                pass
+        self._splitter = elements.splitter(found.layout.value, found.packing)
         return list(self._split(rows))
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
@@ -157,8 +151,8 @@ def _check_objects(found: Reading, rows: bytes, *, final: bool) -> None:
     if final and not rows.removeprefix(BOM_UTF8).strip(_SPACE):
         raise NoRows
     raise UnclearFile(
-        "no JSON object with values can be read in the first bytes of the file. Send JSON Lines with one object a line, "
-        "or one list of objects, or say `format=csv` (command line: `--format csv`)."
+        "no JSON object with values can be read in the first bytes of the file. Send JSON Lines with one object a "
+        "line, or one list of objects, or say `format=csv` (command line: `--format csv`)."
     )
 
 
