@@ -101,7 +101,9 @@ async def mentions(
         **seen(view, parameters),
         **paged(page),
     }
-    if view.archived_after is None or await async_scalars(conn, _ARCHIVED_SINCE, params) == [False]:
+    if view.archived_after is None or (
+        view.archived is None and await async_scalars(conn, _ARCHIVED_SINCE, params) == [False]
+    ):
         held = {
             "shard": shard_of_id(user.id, parameters.shards),
             "most": page.limit + (HELD_AT_FIRST if page.after == FIRST else HELD_BEHIND),
