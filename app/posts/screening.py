@@ -33,6 +33,7 @@ RAW_BYTES = 4096
 VALUE_CHARACTERS = 200
 """The number of characters that are kept of the value for which a row is rejected."""
 
+_MANY_BYTES = 1 << 12
 _CONTROLS = r"[\x00-\x1f\x7f-\x{9f}]"
 
 
@@ -163,6 +164,9 @@ class Sieve:
 
 
 def is_utf8(data: bytes) -> bool:
+    if len(data) > _MANY_BYTES:
+        # polars looks at many bytes at once, and makes no text of them.
+        return not pl.Series([data], dtype=pl.Binary).cast(pl.String, strict=False).null_count()
     try:
         data.decode()
     except UnicodeDecodeError:
