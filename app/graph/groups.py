@@ -30,6 +30,19 @@ class Groups(NamedTuple):
         starts = np.flatnonzero(np.concatenate([[size > 0], differs])[:size])
         return cls(order, starts)
 
+    @classmethod
+    def of_hashes(cls, hashes: npt.NDArray[np.uint64]) -> Groups:
+        """By the upper bits of hashes, so that a group may hold several hashes. The rows of a group keep their order.
+
+        Each number that is sorted holds its row in its lower bits. Such a sort is faster than one that tells an order.
+        """
+        bits = np.uint64(max(1, (len(hashes) - 1).bit_length()))
+        keys = hashes >> bits << bits | np.arange(len(hashes), dtype=np.uint64)
+        keys.sort()
+        differs = np.diff(keys >> bits, prepend=~np.uint64(0)) != 0
+        order = keys & ((np.uint64(1) << bits) - np.uint64(1))
+        return cls(order.astype(np.int64), np.flatnonzero(differs))
+
     @property
     def sizes(self) -> npt.NDArray[np.int64]:
         """The number of rows in each group."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 
 from app.graph import profiles
@@ -18,6 +19,7 @@ from app.posts.options import Retweets
 
 _RETWEET = r"^\s*[Rr][Tt]\s+[@＠]"
 _ANSWER = r"^\s*\.?[@＠]"
+_EITHER = r"^\s*(?:[Rr][Tt]\s+|\.?)[@＠]"
 
 
 class Kind(IntEnum):
@@ -49,21 +51,24 @@ def mentions_of(posts: pl.DataFrame, profile: Profile, retweets: Retweets) -> Me
     empty: only the text tells), `reply`, `retweet`, `quote` (String: whom the post answers, repeats, quotes).
     """
     rows = posts.with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
-    repeats = _is_retweet(posts)
     repeated = rows.clear()
-    if retweets is not Retweets.TEXT and repeats.any():
+    if retweets is not Retweets.TEXT and (repeats := _is_retweet(posts)).any():
         repeated, rows = rows.filter(repeats), rows.filter(~repeats)
     told, texts = _told(rows)
     in_text = profiles.find(texts["text"], profile, authors=texts["author_spelling"])
     number = texts["row"]
-    found = in_text.mentions.with_columns(row=number.gather(in_text.mentions["row"]))
-    found = pl.concat([found.with_columns(kind=_kinds(found, texts, posts, retweets)), told])
+    at = in_text.mentions["row"]
+    kinds = _kinds(at, texts["text"], retweets, answers="reply" not in posts.columns)
+    found = in_text.mentions.with_columns(number.gather(at), kind=kinds)
+    if told.height:
+        found = pl.concat([found, told])
     for column, kind in (("reply", Kind.REPLY), ("quote", Kind.QUOTE)):
         if column in posts.columns:
             found = _also(found, rows.select("row", handle=pl.col(column)), kind)
     if retweets is Retweets.AUTHOR and repeated.height:
         found = pl.concat([found, _repeated(repeated, profile)])
-    found = found.sort("row", maintain_order=True)
+    if not found["row"].is_sorted():
+        found = found.sort("row", maintain_order=True)
     cut = number.gather(in_text.cut) if len(in_text.cut) else in_text.cut
     return Mentions(found.select("row", "handle", "kind"), cut)
 
@@ -84,23 +89,20 @@ def _told(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     return told.with_columns(kind=kind) if told.height else nothing, rows.filter(~named)
 
 
-def _kinds(found: pl.DataFrame, texts: pl.DataFrame, posts: pl.DataFrame, retweets: Retweets) -> pl.Series:
-    """The kinds of mentions in texts: the first of a retweet, or of an answer, says what the post is."""
-    plain = pl.Series("kind", [int(Kind.MENTION)], pl.UInt8).new_from_index(0, found.height)
-    starts = texts.select(
-        "row",
-        first=pl.when(pl.col("text").str.contains(_RETWEET) & (retweets is Retweets.TEXT))
-        .then(int(Kind.RETWEET))
-        .when(pl.col("text").str.contains(_ANSWER) & ("reply" not in posts.columns))
-        .then(int(Kind.REPLY))
-        .otherwise(int(Kind.MENTION))
-        .cast(pl.UInt8),
-    ).filter(pl.col("first") > 0)
-    if not starts.height or not found.height:
-        return plain
-    first = found["row"] != found["row"].shift(1).fill_null(-1)
-    joined = found.select("row").join(starts, on="row", how="left", maintain_order="left")["first"].fill_null(0)
-    return (joined * first.cast(pl.UInt8)).alias("kind")
+def _kinds(at: pl.Series, texts: pl.Series, retweets: Retweets, *, answers: bool) -> pl.Series:
+    """The kinds of the mentions at these places of texts: the first of a retweet, or of an answer, says what it is."""
+    kinds = np.full(len(at), int(Kind.MENTION), np.uint8)
+    places = at.to_numpy()
+    first = np.flatnonzero(np.diff(places, prepend=-1))
+    heads = texts.gather(places[first])
+    marked = heads.str.contains(_EITHER).arg_true()
+    heads, first = heads.gather(marked), first[marked.to_numpy()]
+    repeats = heads.str.contains(_RETWEET).to_numpy()
+    if retweets is Retweets.TEXT:
+        kinds[first[repeats]] = int(Kind.RETWEET)
+    if answers:
+        kinds[first[~repeats]] = int(Kind.REPLY)
+    return pl.Series("kind", kinds)
 
 
 def _also(found: pl.DataFrame, named: pl.DataFrame, kind: Kind) -> pl.DataFrame:

@@ -68,7 +68,7 @@ def count(
     if half_life <= timedelta(0):
         raise ValueError(f"a half-life is longer than nothing, not {half_life}")
     found, cut = mentions_of(frame, profile, retweets)
-    mentioning = frame[found["row"]]
+    mentioning = frame.select("author", "author_spelling", "at")[found["row"]]
     # Authors come before targets. So an author of a post with a mention gets the spelling that the author uses.
     handles = pl.concat([mentioning["author"], found.select(folded(pl.col("handle"))).to_series()])
     spellings = pl.concat([mentioning["author_spelling"], found["handle"]])
@@ -86,16 +86,22 @@ def number(handles: pl.Series) -> tuple[Numbers, Numbers]:
 
     Returns the number of each row, and the first row of each number.
     """
-    groups = Groups.of(handles.hash().to_numpy())
+    hashes = handles.hash().to_numpy()
+    groups = Groups.of_hashes(hashes)
     firsts = groups.min(np.arange(len(handles)))
-    if len(groups.starts) and not (handles == handles.gather(groups.spread(firsts))).all():
-        # Here two handles have the same hash.
+    if not _is_one_each(handles, groups, firsts):
+        # Here two handles have the same bits of their hashes.
         groups = Groups.of(handles.rank("dense").to_numpy())
         firsts = groups.min(np.arange(len(handles)))
-    by_appearance = np.argsort(firsts)
-    numbers = np.empty(len(firsts), np.uint32)
-    numbers[by_appearance] = np.arange(len(firsts), dtype=np.uint32)
-    return groups.spread(numbers), firsts[by_appearance]
+    is_first = np.zeros(len(handles), np.bool_)
+    is_first[firsts] = True
+    numbers = (np.cumsum(is_first, dtype=np.uint32) - np.uint32(1))[firsts]
+    return groups.spread(numbers), np.flatnonzero(is_first)
+
+
+def _is_one_each(handles: pl.Series, groups: Groups, firsts: Numbers) -> bool:
+    """Whether each group has one handle."""
+    return bool((handles == handles.gather(groups.spread(firsts))).all())
 
 
 def _by_kind(groups: Groups, found: pl.DataFrame) -> list[pl.Series]:
@@ -103,7 +109,9 @@ def _by_kind(groups: Groups, found: pl.DataFrame) -> list[pl.Series]:
     kinds = found["kind"].to_numpy()
     if not kinds.any():
         return []
-    return [pl.Series(name, groups.sum((kinds == kind).astype(np.uint32))) for name, kind in KINDS.items()]
+    none = np.zeros(len(groups.starts), np.uint32)
+    of_kind = {name: (kinds == kind).astype(np.uint32) for name, kind in KINDS.items()}
+    return [pl.Series(name, groups.sum(each) if each.any() else none) for name, each in of_kind.items()]
 
 
 def _edges(  # noqa: PLR0917 (the function has one caller)

@@ -8,9 +8,9 @@ import polars as pl
 from app.graph.kinds import Kind, mentions_of
 from app.graph.profiles import PROFILES
 from app.posts import reading, source
+from app.posts.doubting import Doubt
 from app.posts.options import Detected, Given
 from app.posts.readers import READERS
-from app.posts.reading import Doubt
 from app.posts.source import Source
 
 ROWS_SHOWN = 10

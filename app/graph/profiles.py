@@ -16,6 +16,7 @@ import msgspec
 import polars as pl
 
 from app.errors import BadRequest
+from app.posts.handles import MENTION_SIGNS
 from app.posts.screening import MAX_AUTHOR_CHARACTERS
 
 LONG = 100
@@ -37,11 +38,13 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """A mention, with whatever must stand before it; matches follow each other from left to right, none overlap."""
     handle: str
     """The handle in what `mention` matched, as its first group; no match: no mention after all."""
+    bare: bool = False
+    """Whether `handle` matches one sign and its group, and no sign is in a group. Such handles are found faster."""
     longest: int
     """Characters of a handle; a longer one is none."""
     shortest: int = 1
-    lookahead: str | None = None
-    """A text that matches is left to `exact`."""
+    after: str | None = None
+    """What must not follow a mention. A text with such a mention is left to `exact`; `handle` must not match there."""
     exact: re.Pattern[str] | None = None
     """As `mention`, with the handle as its first group; if another group took part, it is no mention after all."""
     hides: bool = True
@@ -82,8 +85,9 @@ _TWITTER = Profile(
     signs="[@＠]",
     mention=f"{_BEFORE}{_NAME}(?:{_LIST})?",
     handle=f"{_NAME}$",
+    bare=True,
     longest=20,
-    lookahead=f"{_NAME}(?:{_LIST})?(?:{_AFTER})",
+    after=_AFTER,
     exact=re.compile(f"{_BEFORE}{_NAME}({_LIST})?(?=({_AFTER})?)"),
 )
 
@@ -260,10 +264,11 @@ def version_of(name: str, version: int) -> Profile | None:
 # Finding --------------------------------------------------------------------------------------------------------------
 
 _URL = r"(?:(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,24}(?::\d+)?/|(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{1,20}://))[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*"
+_MAYBE_HIDING = r"…|\.\.\.|/|`"
 _MAYBE_URL = r"/\S*[@＠]|\.[A-Za-z]{2,24}/\S*u/"
 _CODE = r"(?s)```.*?(?:```|$)|`[^`\n]+`"
 _RETWEET = r"^\s*[Rr][Tt]\s+[@＠]"
-_CUT = r"(?:[@＠]|\b[uU]/)[^\s@＠…]+?(?:…|\.\.\.)(?:\s+https?://\S*)?\s*$"
+_CUT = r"(?:[@＠]|(?-u:\b)[uU]/)[^\s@＠…]+?(?:…|\.\.\.)(?:\s+https?://\S*)?\s*$"
 _ANCHOR = r"<a\s[^>]*>"
 _ACCOUNT_LINK = r"""href=["']https?://([^/"']+)/(?:@|users/)([^/"'@?#]+)["']"""
 
@@ -289,40 +294,46 @@ def find(texts: pl.Series, profile: Profile, *, authors: pl.Series | None = None
 
 def _hidden(signed: pl.DataFrame, *, code: bool) -> tuple[pl.DataFrame, pl.Series]:
     """The texts without what holds no mention; and the rows whose last handle was cut off."""
-    text = signed["text"]
-    ends = text.str.contains("…", literal=True) | text.str.contains("...", literal=True)
-    cut = ends & text.str.contains(_CUT) & (text.str.contains(_RETWEET) | (text.str.len_chars() >= LONG))
+    # One cheap look at all texts, close looks at those few that have what an ellipsis, a URL or code has.
+    some = signed["text"].str.contains(_MAYBE_HIDING).arg_true()
+    text = signed["text"].gather(some)
+    cut = text.str.contains(_CUT) & (text.str.contains(_RETWEET) | (text.str.len_chars() >= LONG))
     urls = text.str.contains(_MAYBE_URL)
     coded = text.str.contains("`", literal=True) if code else pl.Series([False])
-    if not (cut.any() or urls.any() or coded.any()):
-        return signed, pl.Series("row", [], pl.Int64)
     touched = cut | urls | coded
-    shown = pl.col("text")
+    if not touched.any():
+        return signed, pl.Series("row", [], pl.Int64)
+    rows, shown = some.filter(touched), text.filter(touched)
     if code:
         shown = shown.str.replace_all(_CODE, " ")
     shown = shown.str.replace_all(_URL, "${scheme} ")
-    shown = pl.when(pl.Series(cut.filter(touched))).then(shown.str.replace(_CUT, "")).otherwise(shown)
-    changed = signed.filter(touched).with_columns(text=shown)
-    whole = pl.concat([signed.filter(~touched), changed]).sort("row")
-    return whole, signed["row"].filter(cut)
+    if cut.any():
+        ends = cut.filter(touched).arg_true()
+        shown = shown.scatter(ends, shown.gather(ends).str.replace(_CUT, ""))
+    return signed.with_columns(text=signed["text"].scatter(rows, shown)), signed["row"].gather(some.filter(cut))
 
 
 def _find(signed: pl.DataFrame, profile: Profile) -> pl.DataFrame:
-    exact, delicate = profile.exact, pl.Series([False])
-    if exact is not None and profile.lookahead is not None:
-        delicate = signed["text"].str.contains(profile.lookahead)
-    plain = signed.filter(~delicate) if delicate.any() else signed
+    exact, after = profile.exact, profile.after
     size = pl.col("handle").str.len_chars()
-    found = (
-        plain.select("row", handle=pl.col("text").str.extract_all(profile.mention))
-        .explode("handle")
-        .with_columns(pl.col("handle").str.extract(profile.handle))
-        .drop_nulls()
-        .filter((size <= profile.longest) & (size >= profile.shortest))
+    # What follows is part of the match, so that a look at the few matches without a handle tells the texts for `exact`.
+    mention = profile.mention if after is None else f"{profile.mention}(?:{after})?"
+    handle = pl.col("match").str.extract(profile.handle)
+    if profile.bare:
+        handle = pl.col("match").str.extract_all(profile.handle).list.first().str.strip_chars_start(MENTION_SIGNS)
+    matches = (
+        signed.select("row", match=pl.col("text").str.extract_all(mention)).explode("match").with_columns(handle=handle)
     )
-    if exact is None or plain.height == signed.height:
+    found = matches.select("row", "handle").drop_nulls().filter((size <= profile.longest) & (size >= profile.shortest))
+    if exact is None or after is None:
         return found
-    return pl.concat([found, _find_exactly(signed.filter(delicate), exact)]).sort("row", maintain_order=True)
+    without = matches.filter(pl.col("handle").is_null())
+    delicate = without.filter(pl.col("match").str.contains(f"(?:{after})$"))["row"]
+    if not len(delicate):
+        return found
+    of_delicate = pl.col("row").is_in(delicate.unique().implode())
+    exactly = _find_exactly(signed.filter(of_delicate), exact)
+    return pl.concat([found.filter(~of_delicate), exactly]).sort("row", maintain_order=True)
 
 
 def _find_exactly(texts: pl.DataFrame, exact: re.Pattern[str]) -> pl.DataFrame:

@@ -12,7 +12,7 @@ from litestar.params import QueryParameter
 
 from app.errors import BadRequest
 from app.http.signatures import Wanted
-from app.reads.view import FIRST, Position
+from app.reads.view import FIRST, Position, View
 
 MAX_LIMIT = 500
 
@@ -42,7 +42,11 @@ AsOf: TypeAlias = Annotated[
     Wanted(INSTANT),
 ]
 Archived: TypeAlias = Annotated[
-    bool, QueryParameter(description="Whether the answer includes archived edges, which decay has made too light.")
+    bool | None,
+    QueryParameter(
+        description="Whether the answer includes archived edges, which decay has made too light. By default: those "
+        "that were archived later than `as_of`, so that a decay run changes no answer about an instant before the run."
+    ),
 ]
 SelfMentions: TypeAlias = Annotated[
     bool, QueryParameter(description="Whether the answer includes mentions of oneself.")
@@ -70,6 +74,12 @@ def instant(as_of: str | datetime | None, now: datetime) -> datetime:
 def minute(now: datetime) -> datetime:
     """The minute that has begun, in UTC. Requests without an instant are about it, so that answers can be cached."""
     return now.astimezone(UTC).replace(second=0, microsecond=0)
+
+
+def view_of(as_of: str | datetime | None, archived: bool | None, now: datetime) -> View:
+    """How a request looks at the graph. Raises BadRequest."""
+    at = instant(as_of, now)
+    return View(at, archived, past=at < minute(now))
 
 
 def moment(as_of: str | datetime, name: str = "as_of") -> datetime:

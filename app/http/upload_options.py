@@ -86,8 +86,8 @@ def read_given(  # noqa: PLR0917 (each is a query parameter)
     format: Annotated[
         InputFormat | None,
         QueryParameter(
-            description="Format of the file: CSV, JSON Lines (one object a line), one list of JSON objects, or pages "
-            f"that hold lists of posts. {_DETECTED}"
+            description="Format of the file: CSV, JSON Lines (one object a line), one list of JSON objects, or "
+            f"JSON objects on several lines each. {_DETECTED}"
         ),
     ] = None,
     encoding: Annotated[

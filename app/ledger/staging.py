@@ -57,7 +57,7 @@ class Staging:
         self._upload_id = upload_id
         self._settings = settings
         self._clock = clock
-        self._source = Source(options.given or Given(), head_bytes=settings.batch_bytes)
+        self._source = Source(options.given or Given())
         self._reader: Reader = READERS[options.format]
         self._buffer = bytearray()
         self._cut_at = settings.batch_bytes

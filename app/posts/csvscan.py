@@ -174,11 +174,12 @@ def _runs(octets: Octets, quotes: Ints, mark: int) -> Runs:
 def _lines(octets: Octets, positions: Ints, kinds: Octets) -> Lines:
     line_ends = (kinds == LF) | (kinds == CR)
     end = positions[line_ends]
-    if end.size:
+    has_cr = bool((kinds == CR).any())
+    if has_cr:
         is_second = (octets[end] == LF) & (octets[end - 1] == CR) & (end > 0)
         end = end[~is_second] if is_second.any() else end
     following = end + 1
-    if end.size:
+    if has_cr:
         following += (
             (octets[end] == CR) & (octets[np.minimum(following, octets.size - 1)] == LF) & (following < octets.size)
         )

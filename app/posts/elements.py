@@ -1,4 +1,4 @@
-"""A list of JSON objects → JSON Lines, as it arrives: what separates the elements becomes the end of a line. Pure.
+"""Lists, pages and spread-out objects of JSON → JSON Lines, as they arrive. Pure.
 
 The bytes are looked at in a few passes of numpy. Memory is that of one piece, however long an element or the list is.
 Line n of what comes out is element n of the list.
@@ -7,15 +7,18 @@ Line n of what comes out is element n of the list.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from app.errors import JsonGoesOn, JsonNotClosed, PageTooLong
-from app.posts.sniffing import joined
+from app.posts import shapes
+from app.posts.csvscan import Bools, Ints, Octets
+from app.posts.shapes import Packing
+from app.posts.sniffing import Layout
 
-_QUOTE, _BACKSLASH, _COMMA, _LF, _SPACE = b'"'[0], b"\\"[0], b","[0], b"\n"[0], b" "[0]
+_QUOTE, _BACKSLASH, _COMMA, _LF = b'"'[0], b"\\"[0], b","[0], b"\n"[0]
 _STEPS = np.zeros(256, np.int8)
 _STEPS[list(b"[{")] = 1
 _STEPS[list(b"]}")] = -1
@@ -24,13 +27,58 @@ LONGEST_PAGE = 64 << 20
 """Bytes of one page of posts; a page is held in memory as a whole."""
 
 
+class Splitter(Protocol):
+    """Takes the text of a file as it arrives, gives JSON Lines."""
+
+    def feed(self, data: bytes) -> Iterator[bytes]: ...
+
+    def finish(self) -> bytes:
+        """The bytes that are left once the text is over. Raises UploadRefused where it may not be over."""
+        ...
+
+
+class _Marks:
+    """Where brackets, braces and commas stand outside of strings, and how deep; goes on from piece to piece."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self._in_string = False
+        self._escaped = False
+
+    def of(self, octets: Octets) -> tuple[Ints, Ints]:
+        """Places of the marks, and the depth behind each."""
+        outside = self._outside(octets)
+        depths = self.depth + np.cumsum(_STEPS[octets[outside]], dtype=np.int64)
+        self.depth = int(depths[-1]) if depths.size else self.depth
+        return outside, depths
+
+    def _outside(self, octets: Octets) -> Ints:
+        """Where brackets, braces and commas stand outside of strings; keeps what the next piece needs to know."""
+        quotes = np.flatnonzero(octets == _QUOTE)
+        if self._escaped or (octets == _BACKSLASH).any():
+            quotes = quotes[~self._is_escaped(octets, quotes)]
+        marks = np.flatnonzero((_STEPS[octets] != 0) | (octets == _COMMA))
+        before = np.searchsorted(quotes, marks) + self._in_string
+        self._in_string = bool((quotes.size + self._in_string) % 2)
+        return marks[before % 2 == 0]
+
+    def _is_escaped(self, octets: Octets, quotes: Ints) -> Bools:
+        """Whether an odd number of backslashes stands before each quote."""
+        other = np.flatnonzero(octets != _BACKSLASH)
+        # Of each position the last one before it that is no backslash.
+        last = np.searchsorted(other, quotes, side="left") - 1
+        run = quotes - np.where(last >= 0, other[np.maximum(last, 0)], -1) - 1
+        run += np.where((last < 0) & self._escaped, 1, 0)
+        tail = octets.size - (int(other[-1]) if other.size else -1) - 1
+        self._escaped = bool((tail + (self._escaped if not other.size else 0)) % 2)
+        return run % 2 == 1
+
+
 class Elements:
     """The elements of a list, from behind its opening bracket on."""
 
     def __init__(self) -> None:
-        self._depth = 0
-        self._in_string = False
-        self._escaped = False
+        self._marks = _Marks()
         self._closed = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
@@ -39,9 +87,7 @@ class Elements:
             self._refuse_more(data)
             return
         octets = np.frombuffer(data.translate(_ONE_LINE), np.uint8).copy()
-        outside = self._outside(octets)
-        steps = _STEPS[octets[outside]]
-        depths = self._depth + np.cumsum(steps, dtype=np.int64)
+        outside, depths = self._marks.of(octets)
         between = outside[(octets[outside] == _COMMA) & (depths == 0)]
         octets[between] = _LF
         ends = np.flatnonzero(depths < 0)
@@ -51,7 +97,6 @@ class Elements:
             yield octets[:end].tobytes()
             self._refuse_more(data[end + 1 :])
             return
-        self._depth = int(depths[-1]) if depths.size else self._depth
         yield octets.tobytes()
 
     def finish(self) -> bytes:
@@ -64,33 +109,49 @@ class Elements:
         if data.strip(b" \t\r\n;"):
             raise JsonGoesOn("Something follows the JSON list. Send one list, or JSON Lines: one object a line.")
 
-    def _outside(self, octets: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-        """Where brackets, braces and commas stand outside of strings; keeps what the next piece needs to know."""
-        quotes = np.flatnonzero(octets == _QUOTE)
-        if self._escaped or (octets == _BACKSLASH).any():
-            quotes = quotes[~self._is_escaped(octets, quotes)]
-        marks = np.flatnonzero((_STEPS[octets] != 0) | (octets == _COMMA))
-        before = np.searchsorted(quotes, marks) + self._in_string
-        self._in_string = bool((quotes.size + self._in_string) % 2)
-        return marks[before % 2 == 0]
 
-    def _is_escaped(self, octets: npt.NDArray[np.uint8], quotes: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        """Whether an odd number of backslashes stands before each quote."""
-        other = np.flatnonzero(octets != _BACKSLASH)
-        # Of each position the last one before it that is no backslash.
-        last = np.searchsorted(other, quotes, side="left") - 1
-        run = quotes - np.where(last >= 0, other[np.maximum(last, 0)], -1) - 1
-        run += np.where((last < 0) & self._escaped, 1, 0)
-        tail = octets.size - (int(other[-1]) if other.size else -1) - 1
-        self._escaped = bool((tail + (self._escaped if not other.size else 0)) % 2)
-        return run % 2 == 1
+class Listed:
+    """A list from the beginning of a file on: what stands before its opening bracket is passed over."""
+
+    def __init__(self) -> None:
+        self._elements: Elements | None = None
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        if self._elements is None:
+            begin = data.find(b"[")
+            if begin < 0:
+                return
+            self._elements, data = Elements(), data[begin + 1 :]
+        yield from self._elements.feed(data)
+
+    def finish(self) -> bytes:
+        return (self._elements or Elements()).finish()
+
+
+class Values:
+    """Objects that follow each other, on however many lines: each becomes one line."""
+
+    def __init__(self) -> None:
+        self._marks = _Marks()
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        octets = np.frombuffer(data.translate(_ONE_LINE), np.uint8)
+        outside, depths = self._marks.of(octets)
+        ends = outside[(_STEPS[octets[outside]] < 0) & (depths == 0)]
+        yield np.insert(octets, ends + 1, _LF).tobytes() if ends.size else octets.tobytes()
+
+    def finish(self) -> bytes:
+        """Raises UploadRefused where an object does not end."""
+        if self._marks.depth > 0:
+            raise JsonNotClosed("The last JSON object does not end: the file was cut off. Send all of it.")
+        return b""
 
 
 class Pages:
-    """Pages of posts, one a line: each becomes its posts, one a line."""
+    """Objects that hold posts, one a line: each becomes its posts, one a line."""
 
-    def __init__(self, key: str) -> None:
-        self._key = key
+    def __init__(self, packing: Packing) -> None:
+        self._unpacker = shapes.Unpacker(packing)
         self._rest = bytearray()
 
     def feed(self, data: bytes) -> Iterator[bytes]:
@@ -99,23 +160,54 @@ class Pages:
         end = self._rest.rfind(b"\n") + 1
         if end:
             whole, self._rest = bytes(self._rest[:end]), self._rest[end:]
-            for line in whole.splitlines():
-                yield posts_of(line, self._key)
+            for line in whole.split(b"\n"):
+                yield self._posts_of(line)
         if len(self._rest) > LONGEST_PAGE:
             raise PageTooLong(f"A page of posts has more than {LONGEST_PAGE:,} bytes. Write one object a line.")
 
     def finish(self) -> bytes:
-        return posts_of(bytes(self._rest), self._key)
+        return self._posts_of(bytes(self._rest))
+
+    def _posts_of(self, line: bytes) -> bytes:
+        """The posts of a page, a line each. What is no page is a line as it is, to be rejected with its reason."""
+        if not line.strip():
+            return b""
+        try:
+            found = msgspec.json.decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return line + b"\n"
+        posts = self._unpacker.posts(found) if isinstance(found, dict) else None
+        return line + b"\n" if posts is None else b"".join(msgspec.json.encode(post) + b"\n" for post in posts)
 
 
-def posts_of(page: bytes, key: str) -> bytes:
-    """The posts of a page, a line each. What is no page is a line as it is, to be rejected with its reason."""
-    if not page.strip():
-        return b""
-    try:
-        found = msgspec.json.decode(page)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return page.replace(b"\n", b" ") + b"\n"
-    if not isinstance(found, dict) or not isinstance(found.get(key), list):
-        return page.replace(b"\n", b" ") + b"\n"
-    return b"".join(msgspec.json.encode(post) + b"\n" for post in joined(found, key))
+class Both:
+    """One splitter behind the other."""
+
+    def __init__(self, first: Splitter, second: Splitter) -> None:
+        self._first, self._second = first, second
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        for part in self._first.feed(data):
+            yield from self._second.feed(part)
+
+    def finish(self) -> bytes:
+        rest = self._first.finish()
+        return b"".join(self._second.feed(rest)) + self._second.finish()
+
+
+def splitter(layout: Layout, packing: Packing) -> Splitter | None:
+    """What makes JSON Lines of a file of this layout, from its first byte on. None: the file is read as it is."""
+    lines: Splitter | None = None
+    match layout:
+        case Layout.CSV:
+            return None
+        case Layout.JSON_ARRAY:
+            lines = Listed()
+        case Layout.JSON_OBJECTS:
+            lines = Values()
+        case Layout.JSONL:
+            pass
+    if packing.plain:
+        return lines
+    pages = Pages(packing)
+    return pages if lines is None else Both(lines, pages)

@@ -1,11 +1,12 @@
 """JSON objects, one a line, whose values stand anywhere in them → posts and rejects. Pure.
 
-A line is decoded fast, for the values that the paths name alone. A line that is no object, or of which a value has
-another type, is looked at once more, slowly, for the reason.
+Many lines are decoded at once, for the values that the paths name alone. If one of them is no object, or has a value of
+another type, each of them is decoded by itself, and that one is looked at once more, slowly, for the reason.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -34,6 +35,9 @@ from app.posts.screening import (
 
 _SCALAR = str | int | float | None
 _BLANK = b" \t\r\n"
+_LF, _CR, _OPENING, _CLOSING = b"\n"[0], b"\r"[0], b"{"[0], b"}"[0]
+_TOGETHER = 512
+"""Lines that are decoded at once."""
 _UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
@@ -56,6 +60,9 @@ class Paths:
 
     def __init__(self, form: Format) -> None:
         self.by_role = {role: paths.parse(text) for role, text in form.paths.items()}
+        self.text_optional = form.text_optional
+        self.needed = [role for role in ROLES if role in self.by_role and not (role == "text" and form.text_optional)]
+        """The roles without which a line is no post."""
         self.further = [role for role in self.by_role if role not in ROLES]
         try:
             self.extractor: paths.Extractor | None = paths.Extractor(
@@ -80,19 +87,18 @@ class Paths:
             return _Fault(Reason.NOT_AN_OBJECT)
         held = {role: paths.values(path, found) for role, path in self.by_role.items()}
         for role in ROLES:
-            if role in held and (fault := _fault_of(role, held[role])) is not None:
+            if role in held and (fault := self._fault_of(role, held[role])) is not None:
                 return fault
         first = {role: values[0] if values else None for role, values in held.items()}
         further = (held[role] if role == "mentions" else first[role] for role in self.further)
         return _Post(_joined(held.get("text", [])), first.get("timestamp"), first.get("author"), tuple(further))
 
-
-def _fault_of(role: str, values: list[Any]) -> _Fault | None:
-    if not values:
-        # A post without a text may still answer somebody; without an author or an instant it is none.
-        return None if role == "text" else _Fault(Reason.MISSING_KEY, role)
-    wrong = any(isinstance(value, dict | list | bool) for value in values)
-    return _Fault(Reason.WRONG_TYPE, role) if wrong and role != "text" else None
+    def _fault_of(self, role: str, values: list[Any]) -> _Fault | None:
+        if not values:
+            return _Fault(Reason.MISSING_KEY, role) if role in self.needed else None
+        wrong = any(isinstance(value, dict | list | bool) for value in values)
+        in_parts = role == "text" and self.text_optional
+        return _Fault(Reason.WRONG_TYPE, role) if wrong and not in_parts else None
 
 
 def _joined(values: list[Any]) -> str:
@@ -100,12 +106,39 @@ def _joined(values: list[Any]) -> str:
     if len(values) == 1 and isinstance(values[0], list):
         values = values[0]
     parts = (part.get("text", "") if isinstance(part, dict) else part for part in values)
-    return "".join(part for part in parts if isinstance(part, str))
+    return "".join(_text(part) or "" for part in parts if isinstance(part, str | int | float))
+
+
+class _Lines:
+    """The lines of some bytes, as `split` gives them: what follows the last line end is a line, if it is empty."""
+
+    def __init__(self, payload: bytes) -> None:
+        octets = np.frombuffer(payload, np.uint8)
+        ends = np.flatnonzero(octets == _LF)
+        self.payload, self.view = payload, memoryview(payload)
+        self.begin = np.concatenate([np.zeros(1, np.int64), ends + 1])
+        self.end = np.append(ends, octets.size)
+        self.blank = self.begin == self.end
+        """Lines without a byte. A line of white space may be blank, too."""
+        first = octets[np.minimum(self.begin, octets.size - 1)] if octets.size else np.zeros(1, np.uint8)
+        last = octets[self.end - 1] if octets.size else first
+        if (last == _CR).any():
+            last = np.where(last == _CR, octets[self.end - 2], last)
+        fits = self.end - self.begin <= MAX_ROW_BYTES
+        # Within an object, no closing brace is followed by a line end and an opening brace. So if lines begin and end
+        # with braces and hold as many objects as there are lines, each line holds one.
+        self.in_braces = (first == _OPENING) & (last == _CLOSING) & ~self.blank & fits
+
+    def __len__(self) -> int:
+        return self.begin.size
+
+    def __getitem__(self, number: int) -> bytes:
+        return self.payload[self.begin[number] : self.end[number]]
 
 
 def read(payload: bytes, form: Format, *, first_line: int) -> Posts:
     """The posts in `payload`: whole lines, the first of them on the physical line `first_line`."""
-    lines = payload.split(b"\n")
+    lines = _Lines(payload)
     wanted = Paths(form)
     sieve = Sieve(np.zeros(0, np.uint8), len(lines))
     columns, rows, faults = _columns(lines, wanted, every_line_is_utf8=is_utf8(payload))
@@ -118,31 +151,31 @@ def read(payload: bytes, form: Format, *, first_line: int) -> Posts:
     return Posts(len(frame) + len(rejects), frame, rejects)
 
 
+class _Looked(NamedTuple):
+    """What was found in lines, with their numbers."""
+
+    decoded: list[Any]
+    fast: list[int]
+    """The numbers of the lines in `decoded`."""
+    slow: list[tuple[int, _Post]]
+    faults: dict[_Fault, list[int]]
+
+
 def _columns(
-    lines: list[bytes], wanted: Paths, *, every_line_is_utf8: bool
+    lines: _Lines, wanted: Paths, *, every_line_is_utf8: bool
 ) -> tuple[dict[str, list[Any]], list[int], dict[_Fault, list[int]]]:
     """By role what the good lines hold; the numbers of these lines; and those of the others by their faults."""
-    decode = wanted.extractor.decode if wanted.extractor else None
-    decoded: list[Any] = []
-    fast: list[int] = []
-    slow: list[tuple[int, _Post]] = []
-    faults: dict[_Fault, list[int]] = {}
-    for number, line in enumerate(lines):
-        if decode is not None and len(line) <= MAX_ROW_BYTES and (every_line_is_utf8 or is_utf8(line)):
-            try:
-                decoded.append(decode(line))
-            except _UNDECODABLE:
-                pass
-            else:
-                fast.append(number)
-                continue
-        post = wanted.look(line)
-        if isinstance(post, _Fault):
-            faults.setdefault(post, []).append(number)
-        elif post is not None:
-            slow.append((number, post))
-    columns = {role: wanted.extractor.column(role, decoded) for role in wanted.by_role} if wanted.extractor else {}
-    missing = _missing(columns, fast, faults)
+    looked = _Looked([], [], [], {})
+    for begin in range(0, len(lines), _TOGETHER):
+        end = min(begin + _TOGETHER, len(lines))
+        if not (every_line_is_utf8 and _look_at_many(lines, begin, end, wanted, looked)):
+            for number in range(begin, end):
+                _look_at_one(lines[number], number, wanted, looked)
+    columns: dict[str, list[Any]] = {}
+    if wanted.extractor is not None:
+        columns = {role: wanted.extractor.column(role, looked.decoded) for role in wanted.by_role}
+    fast, slow, faults = looked.fast, looked.slow, looked.faults
+    missing = _missing(columns, fast, wanted.needed, faults)
     if missing:
         kept = [at for at in range(len(fast)) if at not in missing]
         columns = {role: [values[at] for at in kept] for role, values in columns.items()}
@@ -150,11 +183,48 @@ def _columns(
     return _together(columns, fast, slow, wanted), sorted([*fast, *(number for number, _ in slow)]), faults
 
 
-def _missing(columns: dict[str, list[Any]], rows: list[int], faults: dict[_Fault, list[int]]) -> set[int]:
-    """The posts without an instant or an author."""
+def _look_at_many(lines: _Lines, begin: int, end: int, wanted: Paths, looked: _Looked) -> bool:
+    """Whether the lines from `begin` to before `end` were decoded at once."""
+    in_braces = lines.in_braces[begin:end]
+    if wanted.extractor is None or not (in_braces | lines.blank[begin:end]).all():
+        return False
+    try:
+        found = wanted.extractor.decode_lines(lines.view[lines.begin[begin] : lines.end[end - 1]])
+    except _UNDECODABLE:
+        return False
+    rows = np.flatnonzero(in_braces)
+    if len(found) != rows.size:
+        return False
+    looked.decoded.extend(found)
+    looked.fast.extend((rows + begin).tolist())
+    return True
+
+
+def _look_at_one(line: bytes, number: int, wanted: Paths, looked: _Looked) -> None:
+    if wanted.extractor is not None and len(line) <= MAX_ROW_BYTES and is_utf8(line):
+        try:
+            looked.decoded.append(wanted.extractor.decode(line))
+        except _UNDECODABLE:
+            pass
+        else:
+            looked.fast.append(number)
+            return
+    post = wanted.look(line)
+    if isinstance(post, _Fault):
+        looked.faults.setdefault(post, []).append(number)
+    elif post is not None:
+        looked.slow.append((number, post))
+
+
+def _missing(
+    columns: dict[str, list[Any]], rows: list[int], needed: Sequence[str], faults: dict[_Fault, list[int]]
+) -> set[int]:
+    """The posts that lack what a post needs."""
     missing: set[int] = set()
-    for role in ("timestamp", "author"):
-        for at, value in enumerate(columns.get(role, ())):
+    for role in needed:
+        if None not in columns.get(role, ()):
+            continue
+        for at, value in enumerate(columns[role]):
             if value is None and at not in missing:
                 missing.add(at)
                 faults.setdefault(_Fault(Reason.MISSING_KEY, role), []).append(rows[at])
@@ -203,24 +273,37 @@ def _lay_out(sieve: Sieve, columns: dict[str, list[Any]], form: Format) -> None:
     def column(role: str, default: str | None) -> list[str | None]:
         return _texts(columns[role]) if role in columns else [default] * count
 
-    stamps = [stamp or "" for stamp in column("timestamp", "")]
-    octets = [stamp.encode("utf-8", "replace") for stamp in stamps]
-    length = np.fromiter(map(len, octets), np.int64, count=count)
+    stamps = pl.Series("timestamp", column("timestamp", ""), pl.String).fill_null("")
+    octets = stamps.cast(pl.Binary)
+    length = octets.bin.size().cast(pl.Int64).to_numpy()
     sieve.octets = np.frombuffer(b"".join(octets) or b"\0", np.uint8)
     begin: Ints = np.cumsum(length) - length
     sieve.places = {"timestamp": Place(begin, length, np.zeros(count, np.bool_))}
     series = {
         "text": pl.Series("text", column("text", ""), pl.String).fill_null(""),
-        "timestamp": pl.Series("timestamp", stamps, pl.String),
+        "timestamp": stamps,
         "author": pl.Series("author", column("author", form.author_is or ""), pl.String).fill_null(""),
     }
     for role, values in columns.items():
         if role == "mentions":
-            series["mentioned"] = lists_of([_handles(value) for value in values])
+            series["mentioned"] = _mentioned(values)
         elif role not in ROLES:
             texts = pl.Series(role, _texts(values), pl.String).str.strip_chars()
             series[role] = texts.set((texts.str.len_bytes() == 0).fill_null(value=True), None)
     sieve.frame = pl.DataFrame(list(series.values()))
+
+
+def _mentioned(values: list[Any]) -> pl.Series:
+    """`mentioned`, List of String."""
+    if set(map(type, values)) <= {list, type(None)}:
+        try:
+            found = lists_of(values)
+        except TypeError:
+            pass  # there is something else than text in a list
+        else:
+            if not found.explode().str.contains(r"^[\s@]|\s$|^$").any():
+                return found
+    return lists_of([_handles(value) for value in values])
 
 
 def _handles(value: Any) -> list[str] | None:  # noqa: ANN401 (JSON)
@@ -233,7 +316,7 @@ def _handles(value: Any) -> list[str] | None:  # noqa: ANN401 (JSON)
     return handles_in(str(value))
 
 
-def _found(drop: Drop, lines: list[bytes], wanted: Paths, first_line: int) -> Found:
+def _found(drop: Drop, lines: _Lines, wanted: Paths, first_line: int) -> Found:
     raws = [lines[row].removesuffix(b"\r") for row in drop.rows.tolist()]
     if drop.role is None:
         return Found(drop, None, drop.rows + first_line, None, [_message(drop.reason, raw) for raw in raws], raws)

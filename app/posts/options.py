@@ -47,6 +47,8 @@ class Format(msgspec.Struct, frozen=True):
     """The names of the columns, as the file has them, or the keys of JSON Lines. Empty for uploads of old."""
     paths: dict[str, str] = {}
     """JSON: by role the path to its value; where there are none, `names` are keys."""
+    text_optional: bool = False
+    """JSON: whether a post may come without a text, or with a text in parts, as the files of a preset have it."""
     further: dict[str, int] = {}
     """CSV: by further role (id, mentions, reply, retweet, quote) the column that has it."""
     surplus: bool = False
@@ -98,8 +100,8 @@ class InputFormat(StrEnum):
     """One JSON object a line."""
     JSON_ARRAY = "json-array"
     """One list of JSON objects."""
-    JSON_PAGES = "json-pages"
-    """JSON objects that each hold a list of posts, as APIs answer with."""
+    JSON_OBJECTS = "json-objects"
+    """JSON objects that follow each other, each on several lines."""
 
 
 class DateOrder(StrEnum):

@@ -216,6 +216,7 @@ class Extractor:
     """Decodes the lines of a file and hands out what its paths lead to, a column a role.
 
     `decode` raises msgspec.MsgspecError for a line that is no object, or of which a wanted value has another type.
+    `decode_lines` does so for one such line of many.
     """
 
     def __init__(self, wanted: Mapping[str, tuple[Path, Any]]) -> None:
@@ -224,7 +225,9 @@ class Extractor:
         for path, kind in wanted.values():
             for way in path.ways:
                 root.add(way, kind)
-        self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(root.struct("Post")).decode
+        decoder = msgspec.json.Decoder(root.struct("Post"))
+        self.decode: Callable[[bytes], Any] = decoder.decode
+        self.decode_lines: Callable[[memoryview], list[Any]] = decoder.decode_lines
         self._columns = {role: [_reader(root, way) for way in path.ways] for role, (path, _) in wanted.items()}
 
     def column(self, role: str, posts: list[Any]) -> Column:
@@ -232,6 +235,8 @@ class Extractor:
         first, *others = self._columns[role]
         found = first(posts)
         for read in others:
+            if None not in found and [] not in found:
+                break
             missing = [number for number, value in enumerate(found) if value is None or value == []]
             if not missing:
                 break
@@ -246,18 +251,45 @@ def _reader(root: _Node, way: Way) -> Callable[[list[Any]], Column]:
     for step in way:
         fields.append(node.field(step.key))
         node = node.nodes.get(step.key, node)
-    if not any(step.every for step in way):
-        get = attrgetter(".".join(fields))
+    before = next((at for at, step in enumerate(way) if step.every), len(way))
+    values = _values_of(fields[: before + 1])
+    if before == len(way):
+        return values
+    if before == len(way) - 1:  # the list is of values
+        return lambda posts: [
+            [element for element in found if element is not None] if found else [] for found in values(posts)
+        ]
+    if any(step.every for step in way[before + 1 :]):
+        steps = _with_fields(root, way)
+        return lambda posts: [_every(post, steps) for post in posts]
+    return _values_in_lists(values, _values_of(fields[before + 1 :]), _with_fields(root, way)[before][2])
 
-        def plain(posts: list[Any]) -> Column:
-            try:
-                return list(map(get, posts))
-            except AttributeError:  # a null in place of an object
-                return [_walk(post, fields) for post in posts]
 
-        return plain
-    steps = _with_fields(root, way)
-    return lambda posts: [_every(post, steps) for post in posts]
+def _values_of(fields: list[str]) -> Callable[[list[Any]], Column]:
+    """Of each object what stands at the end of its fields, one within the other."""
+    get = attrgetter(".".join(fields))
+
+    def values(posts: list[Any]) -> Column:
+        try:
+            return list(map(get, posts))
+        except AttributeError:  # a null in place of an object
+            return [_walk(post, fields) for post in posts]
+
+    return values
+
+
+def _values_in_lists(
+    lists: Callable[[list[Any]], Column], values: Callable[[list[Any]], Column], where: tuple[str, str] | None
+) -> Callable[[list[Any]], Column]:
+    """Of each object what the elements of its list hold; `where`: the field and the value of those that count."""
+
+    def chosen(elements: list[Any]) -> list[Any]:
+        if where is not None:
+            elements = [each for each in elements if _text(getattr(each, where[0])) == where[1]]
+        found = values(elements)
+        return [value for value in found if value is not None] if None in found else found
+
+    return lambda posts: [chosen(elements) if elements else [] for elements in lists(posts)]
 
 
 def _with_fields(root: _Node, way: Way) -> list[tuple[str, bool, tuple[str, str] | None]]:

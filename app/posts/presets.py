@@ -1,19 +1,17 @@
 """Presets: where text, instant and author stand in the files of the tools and services that people use. Pure data.
 
-A preset is one row. `recognise` names the preset of a file by what its first objects, or its header, hold. Where the
-files of several presets look alike, the one with more `keys` is meant. A column of CSV is named as the header has it;
-a value of JSON by its path (app/posts/paths.py). `a|b` is b where there is no a.
+A preset is one row. A file's first objects, or its header, tell which preset fits. Of several fitting presets the one
+with most `keys` is meant. A column of CSV is named as the header has it, a value of JSON by its path
+(app/posts/paths.py). `a|b` is b where there is no a. app/posts/recognising.py finds the preset of a file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
 
 import msgspec
 
-from app.posts import paths
 from app.posts.options import DateOrder, Retweets
 
 
@@ -39,6 +37,7 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     timestamp: str
     author: str
+    """Empty: no column says who wrote a post."""
     id: str | None = None
     """What tells posts apart, whatever file they come in."""
     mentions: str | None = None
@@ -50,8 +49,14 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
     profile: str = "twitter"
     retweets: Retweets = Retweets.TEXT
     rows: str | None = None
-    """The key of the list of posts in a page."""
+    """The path to the posts in a page. None: shapes.PAGES has it."""
+    below: str | None = None
+    """The path from a post to further posts within it."""
+    join: str | None = None
+    """What has to be joined to each post: see shapes.JOINS."""
     dates: DateOrder | None = None
+    timezone: str | None = None
+    """The zone of instants that name none. None: UTC."""
     columns: tuple[str, ...] = ()
     """The columns of a file that has no header."""
     note: str = ""
@@ -59,201 +64,300 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _J, _C = Shape.JSON, Shape.CSV
+_AUTHOR = Retweets.AUTHOR
+_4CAT = ("id", "thread_id", "timestamp", "body", "author")
+_X_USER = "core.user_results.result.core.screen_name", "core.user_results.result.legacy.screen_name"
+_X_RETWEET = "legacy.retweeted_status_result.result"
+_NO_OWNER = "The archive does not name its owner: say who it is with `author_is`."
+
+
+def _below(before: str, *names: str) -> str:
+    return "|".join(f"{before}.{name}" for name in names)
+
+
+def _either(*names: str) -> str:
+    """As Zeeschuimer has it, in `data`, or as 4CAT does, which unpacks it."""
+    return "|".join(f"{before}{name}" for before in ("data.", "") for name in names)
+
 
 PRESETS: tuple[Preset, ...] = (
+    # X/Twitter
     Preset(
-        name="x-v1", title="X/Twitter API v1.1, twarc 1", shape=_J,
-        keys=("user.screen_name", "created_at", "id_str|id"),
+        name="x-v1", title="X/Twitter API v1.1, twarc 1, Hydrator", shape=_J,
+        keys=("user.screen_name", "created_at", "id_str|id", "extended_tweet.full_text|full_text|text"),
         text="extended_tweet.full_text|full_text|text", timestamp="created_at", author="user.screen_name",
-        id="id_str|id", mentions="entities.user_mentions[].screen_name", reply="in_reply_to_screen_name",
-        retweet="retweeted_status.user.screen_name", quote="quoted_status.user.screen_name", retweets=Retweets.AUTHOR,
+        id="id_str|id",
+        mentions="extended_tweet.entities.user_mentions[].screen_name|entities.user_mentions[].screen_name",
+        reply="in_reply_to_screen_name", retweet="retweeted_status.user.screen_name",
+        quote="quoted_status.user.screen_name", retweets=_AUTHOR,
     ),
     Preset(
-        name="x-v2", title="X/Twitter API v2, twarc 2 (lines, or pages with `includes`)", shape=_J,
+        name="x-v2", title="X/Twitter API v2, twarc 2 (lines, flattened or not, or pages)", shape=_J,
         keys=("author_id", "author.username", "created_at", "text"), text="note_tweet.text|text",
-        timestamp="created_at",
-        author="author.username", id="id", mentions="entities.mentions[].username",
+        timestamp="created_at", author="author.username", id="id", mentions="entities.mentions[].username",
         reply="in_reply_to_user.username", retweet="referenced_tweets[type=retweeted].author.username",
-        quote="referenced_tweets[type=quoted].author.username", retweets=Retweets.AUTHOR, rows="data",
+        quote="referenced_tweets[type=quoted].author.username", retweets=_AUTHOR, join="includes",
     ),
     Preset(
         name="twarc-csv", title="twarc-csv", shape=_C, keys=("author.username", "created_at", "text", "author_id"),
         text="text", timestamp="created_at", author="author.username", id="id",
         reply="in_reply_to_username|in_reply_to_user.username", retweet="retweeted_username|retweeted_user.username",
-        quote="quoted_username|quoted_user.username", retweets=Retweets.AUTHOR,
+        quote="quoted_username|quoted_user.username", retweets=_AUTHOR,
     ),
     Preset(
         name="snscrape", title="snscrape (Twitter)", shape=_J, keys=("user.username", "date", "rawContent|content"),
         text="rawContent|content", timestamp="date", author="user.username", id="id",
         mentions="mentionedUsers[].username", reply="inReplyToUser.username", retweet="retweetedTweet.user.username",
-        quote="quotedTweet.user.username", retweets=Retweets.AUTHOR,
+        quote="quotedTweet.user.username", retweets=_AUTHOR,
     ),
     Preset(
-        name="4cat", title="4CAT", shape=_C, keys=("thread_id", "timestamp", "body", "author"), text="body",
-        timestamp="timestamp|unix_timestamp", author="author", id="id", reply="replied_user",
-        retweet="retweeted_user", quote="quoted_user", retweets=Retweets.AUTHOR,
-        note="The profile depends on the platform: it is read from the links in the file.",
+        name="twint", title="twint (CSV)", shape=_C,
+        keys=("conversation_id", "created_at", "username", "tweet", "user_rt", "reply_to"), text="tweet",
+        timestamp="created_at", author="username", id="id", mentions="mentions", reply="reply_to", retweet="user_rt",
+        retweets=_AUTHOR,
     ),
     Preset(
-        name="zeeschuimer-tiktok", title="Zeeschuimer (TikTok)", shape=_J,
-        keys=("source_platform", "data.desc", "data.author.uniqueId", "data.createTime"), text="data.desc",
-        timestamp="data.createTime", author="data.author.uniqueId", id="data.id", profile="tiktok",
+        name="twint-json", title="twint (JSON)", shape=_J,
+        keys=("conversation_id", "created_at", "username", "tweet", "link"), text="tweet", timestamp="created_at",
+        author="username", id="id", mentions="mentions[].screen_name", reply="reply_to[].screen_name",
+        retweet="user_rt", retweets=_AUTHOR,
     ),
     Preset(
-        name="zeeschuimer-instagram", title="Zeeschuimer (Instagram, Threads)", shape=_J,
-        keys=("source_platform", "data.taken_at", "data.user.username"), text="data.caption.text",
-        timestamp="data.taken_at", author="data.user.username", id="data.id", profile="instagram",
+        name="rtweet", title="rtweet (R, CSV)", shape=_C,
+        keys=("status_id", "created_at", "screen_name", "text", "mentions_screen_name"), text="text",
+        timestamp="created_at", author="screen_name", id="status_id", mentions="mentions_screen_name",
+        reply="reply_to_screen_name", retweet="retweet_screen_name", quote="quoted_screen_name", retweets=_AUTHOR,
     ),
     Preset(
-        name="zeeschuimer-x", title="Zeeschuimer (X/Twitter)", shape=_J,
-        keys=("source_platform", "data.legacy.full_text", "data.legacy.created_at"),
-        text="data.note_tweet.note_tweet_results.result.text|data.legacy.full_text", timestamp="data.legacy.created_at",
-        author="data.core.user_results.result.core.screen_name|data.core.user_results.result.legacy.screen_name",
-        id="data.rest_id|data.legacy.id_str", mentions="data.legacy.entities.user_mentions[].screen_name",
-        reply="data.legacy.in_reply_to_screen_name",
-        retweet="data.legacy.retweeted_status_result.result.core.user_results.result.core.screen_name"
-        "|data.legacy.retweeted_status_result.result.core.user_results.result.legacy.screen_name",
-        retweets=Retweets.AUTHOR,
+        name="academictwitter", title="academictwitteR (R, tidy CSV)", shape=_C,
+        keys=("tweet_id", "user_username", "created_at", "text"), text="text", timestamp="created_at",
+        author="user_username", id="tweet_id", retweets=_AUTHOR,
     ),
     Preset(
-        name="mastodon", title="Mastodon API statuses", shape=_J, keys=("content", "created_at", "account.acct"),
-        text="content", timestamp="created_at", author="account.acct", id="uri|url|id", mentions="mentions[].acct",
-        retweet="reblog.account.acct", retweets=Retweets.AUTHOR, profile="mastodon",
+        name="x-archive", title="A person's own X/Twitter archive (tweets.js)", shape=_J,
+        keys=("tweet.full_text|full_text", "tweet.created_at|created_at", "tweet.id_str|id_str"),
+        no_keys=("user.screen_name", "author"), text="tweet.full_text|full_text",
+        timestamp="tweet.created_at|created_at", author="", id="tweet.id_str|id_str",
+        mentions="tweet.entities.user_mentions[].screen_name|entities.user_mentions[].screen_name",
+        reply="tweet.in_reply_to_screen_name|in_reply_to_screen_name", retweets=_AUTHOR, note=_NO_OWNER,
     ),
     Preset(
-        name="bluesky", title="Bluesky getPosts, searchPosts and feeds", shape=_J,
-        keys=("author.handle", "record.text", "record.createdAt"), text="record.text", timestamp="record.createdAt",
-        author="author.handle", id="uri", profile="bluesky", rows="posts",
+        name="x-archive-csv", title="A person's own Twitter archive of old (tweets.csv)", shape=_C,
+        keys=("tweet_id", "timestamp", "text", "source"), no_keys=("username", "author", "user_username"), text="text",
+        timestamp="timestamp", author="", id="tweet_id", retweets=_AUTHOR, note=_NO_OWNER,
     ),
     Preset(
-        name="bluesky-feed", title="Bluesky getAuthorFeed and getTimeline", shape=_J,
-        keys=("post.author.handle", "post.record.text", "post.record.createdAt"), text="post.record.text",
-        timestamp="post.record.createdAt", author="post.author.handle", id="post.uri",
-        reply="reply.parent.author.handle", profile="bluesky", rows="feed",
+        name="apify-x", title="Apify (X/Twitter)", shape=_J,
+        keys=("author.userName", "createdAt", "fullText|text", "id"), text="fullText|text", timestamp="createdAt",
+        author="author.userName", id="id", mentions="entities.user_mentions[].screen_name",
+        reply="inReplyToUsername", retweet="retweet.author.userName|retweeted_tweet.author.userName",
+        quote="quote.author.userName|quoted_tweet.author.userName", retweets=_AUTHOR,
     ),
     Preset(
-        name="bluesky-jetstream", title="Bluesky Jetstream", shape=_J,
-        keys=("did", "time_us", "commit.record.text", "commit.record.createdAt"), text="commit.record.text",
-        timestamp="commit.record.createdAt", author="did", id="commit.cid", profile="bluesky",
-        note="Authors are DIDs, but those whose handles the file's identity events name.",
+        name="sentiment140", title="Sentiment140", shape=_C, keys=(), text="text", timestamp="date", author="user",
+        id="ids", columns=("target", "ids", "date", "flag", "user", "text"), note="The file has no header.",
+    ),
+    # Tools for several platforms
+    Preset(
+        name="4cat", title="4CAT (other platforms)", shape=_C, keys=_4CAT, text="body", timestamp="timestamp",
+        author="author", id="id", mentions="mentions",
+        note="The columns do not name the platform: say `profile` where mentions are not written as on X/Twitter.",
     ),
     Preset(
-        name="reddit-comments", title="Reddit comments (API, Pushshift, Arctic Shift)", shape=_J,
-        keys=("body", "author", "created_utc"), text="body", timestamp="created_utc", author="author", id="name|id",
-        profile="reddit",
+        name="4cat-x", title="4CAT (X/Twitter)", shape=_C, keys=(*_4CAT, "is_retweet", "retweeted_user"), text="body",
+        timestamp="timestamp", author="author", id="id", reply="replied_user|replied_author",
+        retweet="retweeted_user", quote="quoted_user|quote_author", retweets=_AUTHOR,
     ),
     Preset(
-        name="reddit-posts", title="Reddit posts (API, Pushshift, Arctic Shift)", shape=_J,
-        keys=("title", "author", "created_utc", "selftext"), text="selftext", timestamp="created_utc", author="author",
-        id="name|id", profile="reddit",
+        name="4cat-tiktok", title="4CAT (TikTok)", shape=_C, keys=(*_4CAT, "author_full", "tiktok_url|comment_url"),
+        text="body", timestamp="timestamp", author="author", id="id", profile="tiktok",
     ),
     Preset(
-        name="telegram", title="Telegram Desktop's export (JSON)", shape=_J, keys=("type", "date_unixtime", "from_id"),
-        text="text", timestamp="date_unixtime|date", author="from", id="id", profile="telegram", rows="messages",
-        note="The export has the authors' names as they are displayed, not their user names.",
+        name="4cat-instagram", title="4CAT (Instagram)", shape=_C, keys=(*_4CAT, "author_fullname", "media_type"),
+        text="body", timestamp="timestamp", author="author", id="id", profile="instagram",
     ),
     Preset(
-        name="youtube-comments", title="YouTube Data API comment threads", shape=_J,
-        keys=("snippet.topLevelComment.snippet.authorDisplayName", "snippet.topLevelComment.snippet.publishedAt"),
-        text="snippet.topLevelComment.snippet.textOriginal|snippet.topLevelComment.snippet.textDisplay",
-        timestamp="snippet.topLevelComment.snippet.publishedAt",
-        author="snippet.topLevelComment.snippet.authorDisplayName", id="snippet.topLevelComment.id|id",
-        profile="youtube", rows="items",
+        name="4cat-threads", title="4CAT (Threads)", shape=_C, keys=(*_4CAT, "author_is_verified", "reposts"),
+        text="body", timestamp="timestamp", author="author", id="id", profile="instagram",
     ),
     Preset(
-        name="youtube-tools", title="YouTube Data Tools (comments)", shape=_C,
-        keys=("publishedAt", "authorName", "text", "authorChannelId"), text="text", timestamp="publishedAt",
-        author="authorName", id="id", profile="youtube",
+        name="4cat-telegram", title="4CAT (Telegram)", shape=_C, keys=(*_4CAT, "author_username", "chat"), text="body",
+        timestamp="timestamp", author="author_username", id="id", profile="telegram",
+        note="Accounts without a user name are rejected: numbers are no names.",
     ),
     Preset(
-        name="crowdtangle-facebook", title="CrowdTangle (Facebook)", shape=_C,
-        keys=("Page Name|Group Name", "User Name", "Post Created", "Message"), text="Message", timestamp="Post Created",
-        author="User Name", id="URL", profile="instagram",
+        name="4cat-bluesky", title="4CAT (Bluesky)", shape=_C, keys=(*_4CAT, "created_at", "replied_to_user"),
+        text="body", timestamp="timestamp", author="author", id="id", mentions="mentions", reply="replied_to_user",
+        quote="quoted_user", profile="bluesky",
     ),
     Preset(
-        name="crowdtangle-instagram", title="CrowdTangle (Instagram)", shape=_C,
-        keys=("Account", "User Name", "Post Created", "Description"), text="Description", timestamp="Post Created",
-        author="User Name", id="URL", profile="instagram",
+        name="4cat-truth-gab", title="4CAT (Truth Social, Gab)", shape=_C,
+        keys=("id", "thread_id", "timestamp", "body", "account_username", "account_display_name"), text="body",
+        timestamp="timestamp", author="account_username", id="id", mentions="mentions", profile="mastodon",
+    ),
+    Preset(
+        name="zeeschuimer-tiktok", title="Zeeschuimer, 4CAT NDJSON (TikTok)", shape=_J,
+        keys=(_either("desc"), _either("author.uniqueId"), _either("createTime"), "source_platform|__import_meta"),
+        text=_either("desc"), timestamp=_either("createTime"), author=_either("author.uniqueId"), id=_either("id"),
+        profile="tiktok",
+    ),
+    Preset(
+        name="zeeschuimer-tiktok-comments", title="Zeeschuimer, 4CAT NDJSON (TikTok comments)", shape=_J,
+        keys=(_either("cid"), _either("text"), _either("user.unique_id"), _either("create_time")),
+        text=_either("text"), timestamp=_either("create_time"), author=_either("user.unique_id"), id=_either("cid"),
+        profile="tiktok",
+    ),
+    Preset(
+        name="zeeschuimer-instagram", title="Zeeschuimer, 4CAT NDJSON (Instagram, Threads)", shape=_J,
+        keys=(
+            _either("taken_at", "taken_at_timestamp"), _either("user.username", "owner.username"),
+            _either("code", "shortcode"), "source_platform|__import_meta",
+        ),
+        text=_either("caption.text", "edge_media_to_caption.edges[].node.text"),
+        timestamp=_either("taken_at", "taken_at_timestamp"), author=_either("user.username", "owner.username"),
+        id=_either("code", "shortcode"), profile="instagram",
+    ),
+    Preset(
+        name="zeeschuimer-x", title="Zeeschuimer, 4CAT NDJSON (X/Twitter)", shape=_J,
+        keys=(_either("legacy.full_text"), _either("legacy.created_at"), "source_platform|__import_meta"),
+        text=_either("note_tweet.note_tweet_results.result.text", "legacy.full_text"),
+        timestamp=_either("legacy.created_at"), author=_either(*_X_USER), id=_either("rest_id", "legacy.id_str"),
+        mentions=_either("legacy.entities.user_mentions[].screen_name"),
+        reply=_either("legacy.in_reply_to_screen_name"),
+        retweet=_either(*(f"{_X_RETWEET}.{user}" for user in _X_USER)),
+        quote=_either(*(f"quoted_status_result.result.{user}" for user in _X_USER)), retweets=_AUTHOR,
     ),
     Preset(
         name="meltwater", title="Meltwater", shape=_C, keys=("Date", "Headline", "Hit Sentence", "Influencer"),
-        text="Hit Sentence", timestamp="Date", author="Twitter Screen Name|User Profile Url|Influencer",
-        id="Document ID|URL",
+        text="Hit Sentence", timestamp="Date", author="Twitter Screen Name|Influencer",
+        id="Tweet Id|Document ID|URL", retweets=_AUTHOR,
     ),
     Preset(
         name="brandwatch", title="Brandwatch", shape=_C, keys=("Query Id", "Date", "Author", "Full Text|Snippet"),
-        text="Full Text|Snippet", timestamp="Date", author="Author", id="Resource Id|Url", mentions="Mentioned Authors",
-        reply="Reply to|Thread Author", retweets=Retweets.TEXT,
+        text="Full Text|Snippet", timestamp="Date", author="Author", id="Resource Id|Url",
+        mentions="Mentioned Authors", retweets=_AUTHOR,
     ),
     Preset(
         name="talkwalker", title="Talkwalker", shape=_C,
         keys=("published", "content", "extra_author_attributes.short_name"), text="content", timestamp="published",
-        author="extra_author_attributes.short_name|extra_author_attributes.name", id="url",
+        author="extra_author_attributes.short_name", id="url", retweets=_AUTHOR,
     ),
     Preset(
-        name="weibo-crawler", title="Weibo exports with English column names", shape=_C,
-        keys=("screen_name", "text", "created_at"), no_keys=("user.screen_name",), text="text", timestamp="created_at",
-        author="screen_name", id="id|bid", profile="weibo",
+        name="talkwalker-api", title="Talkwalker's API", shape=_J,
+        keys=("published", "content", "extra_author_attributes.name|extra_author_attributes.short_name"),
+        text="content", timestamp="published",
+        author="extra_author_attributes.short_name|extra_author_attributes.name", id="url", retweets=_AUTHOR,
+        rows="result_content.data[].data",
+    ),
+    # Other platforms
+    Preset(
+        name="mastodon", title="Mastodon API statuses", shape=_J, keys=("content", "created_at", "account.acct"),
+        text="content", timestamp="created_at", author="account.acct", id="uri|url|id", mentions="mentions[].acct",
+        reply="in_reply_to_acct", retweet="reblog.account.acct", quote="quote.quoted_status.account.acct",
+        retweets=_AUTHOR, profile="mastodon", join="servers",
     ),
     Preset(
-        name="weibo", title="Weibo exports with Chinese column names", shape=_C,
-        keys=("微博正文", "发布时间", "用户昵称"), text="微博正文", timestamp="发布时间",
-        author="用户昵称", id="id|bid|微博id",
-        profile="weibo",
+        name="bluesky", title="Bluesky getPosts, searchPosts and threads", shape=_J,
+        keys=("author.handle", "record.text", "record.createdAt"), text="record.text", timestamp="record.createdAt",
+        author="author.handle", id="uri", quote="embed.record.author.handle|embed.record.record.author.handle",
+        profile="bluesky",
     ),
     Preset(
-        name="sentiment140", title="Sentiment140", shape=_C, keys=(), text="text", timestamp="date", author="user",
-        id="ids", columns=("target", "ids", "date", "flag", "user", "text"),
-        note="The file has no header; it is Latin-1.",
+        name="bluesky-feed", title="Bluesky getAuthorFeed, getTimeline and getPostThread", shape=_J,
+        keys=("post.author.handle", "post.record.text", "post.record.createdAt"), text="post.record.text",
+        timestamp="post.record.createdAt", author="post.author.handle", id="post.uri",
+        reply="reply.parent.author.handle", profile="bluesky", below="replies[]",
+        quote="post.embed.record.author.handle|post.embed.record.record.author.handle",
     ),
     Preset(
-        name="x-archive", title="A person's own X/Twitter archive (tweets.js)", shape=_J,
-        keys=("tweet.full_text", "tweet.created_at", "tweet.id_str"), text="tweet.full_text",
-        timestamp="tweet.created_at", author="", id="tweet.id_str",
-        mentions="tweet.entities.user_mentions[].screen_name",
-        reply="tweet.in_reply_to_screen_name", retweets=Retweets.AUTHOR,
-        note="The archive does not name its owner: say who it is with `author_is`.",
+        name="bluesky-jetstream", title="Bluesky Jetstream", shape=_J, keys=("did", "time_us", "kind|commit"),
+        text="commit.record.text", timestamp="commit.record.createdAt", author="did", id="commit.cid",
+        mentions="commit.record.facets[].features[].did", reply="commit.record.reply.parent.did",
+        quote="commit.record.embed.record.did|commit.record.embed.record.record.did",
+        profile="bluesky", join="handles",
+        note="People are DIDs, but those whose handles the first MiB names. What is no post is a reject.",
     ),
     Preset(
-        name="x-archive-csv", title="A person's own Twitter archive of old (tweets.csv)", shape=_C,
-        keys=("tweet_id", "timestamp", "text", "source"), no_keys=("username", "author"), text="text",
-        timestamp="timestamp", author="", id="tweet_id", retweets=Retweets.AUTHOR,
-        note="The archive does not name its owner: say who it is with `author_is`.",
+        name="reddit", title="Reddit comments and posts (API, PRAW, Pushshift, Arctic Shift)", shape=_J,
+        keys=("body|selftext", "author", "created_utc"), text="body|selftext", timestamp="created_utc",
+        author="author", id="name|id", profile="reddit", below="replies.data.children[].data",
+    ),
+    Preset(
+        name="telegram", title="Telegram Desktop's export (JSON)", shape=_J, keys=("type", "date", "from_id", "id"),
+        text="text", timestamp="date_unixtime|date", author="from", id=None, profile="telegram",
+        note="The export has authors' names as they are displayed, not their user names. Service messages are rejects.",
+    ),
+    Preset(
+        name="discord", title="DiscordChatExporter (JSON)", shape=_J,
+        keys=("author.name", "author.discriminator|author.nickname", "content", "timestamp", "type"), text="content",
+        timestamp="timestamp", author="author.name", id="id", mentions="mentions[].name", profile="word",
+    ),
+    Preset(
+        name="youtube-comments", title="YouTube Data API comments and comment threads", shape=_J,
+        keys=(
+            _below("snippet.topLevelComment", "snippet.authorDisplayName") + "|snippet.authorDisplayName",
+            _below("snippet.topLevelComment", "snippet.publishedAt") + "|snippet.publishedAt",
+        ),
+        text=_below("snippet.topLevelComment.snippet", "textOriginal", "textDisplay")
+        + "|snippet.textOriginal|snippet.textDisplay",
+        timestamp="snippet.topLevelComment.snippet.publishedAt|snippet.publishedAt",
+        author="snippet.topLevelComment.snippet.authorDisplayName|snippet.authorDisplayName",
+        id="snippet.topLevelComment.id|id", profile="youtube", below="replies.comments[]",
+    ),
+    Preset(
+        name="youtube-tools", title="YouTube Data Tools (comments)", shape=_C,
+        keys=("publishedAt", "authorName", "text", "authorChannelId"), text="text", timestamp="publishedAt",
+        author="authorName", id="id", reply="isReplyToName", profile="youtube",
+    ),
+    Preset(
+        name="crowdtangle-facebook", title="CrowdTangle (Facebook pages)", shape=_C,
+        keys=("Page Name", "User Name", "Post Created", "Message"), text="Message", timestamp="Post Created",
+        author="User Name", id="URL", profile="instagram",
+    ),
+    Preset(
+        name="crowdtangle-groups", title="CrowdTangle (Facebook groups)", shape=_C,
+        keys=("Group Name", "User Name", "Post Created", "Message"), text="Message", timestamp="Post Created",
+        author="Group Name", id="URL", profile="instagram",
+    ),
+    Preset(
+        name="crowdtangle-instagram", title="CrowdTangle (Instagram)", shape=_C,
+        keys=("Account", "User Name", "Post Created", "Description"), no_keys=("Page Name", "Group Name"),
+        text="Description", timestamp="Post Created", author="User Name", id="URL", profile="instagram",
+    ),
+    Preset(
+        name="apify-instagram", title="Apify (Instagram)", shape=_J,
+        keys=("ownerUsername", "timestamp", "caption|text", "id"), text="caption|text", timestamp="timestamp",
+        author="ownerUsername", id="shortCode|id", profile="instagram",
+    ),
+    Preset(
+        name="apify-instagram-csv", title="Apify (Instagram, CSV)", shape=_C,
+        keys=("ownerUsername", "timestamp", "caption|text"), text="caption|text", timestamp="timestamp",
+        author="ownerUsername", id="shortCode|id", profile="instagram",
+    ),
+    Preset(
+        name="apify-tiktok", title="Apify (TikTok)", shape=_J, keys=("authorMeta.name", "text", "createTimeISO"),
+        text="text", timestamp="createTimeISO", author="authorMeta.name", id="id", profile="tiktok",
+    ),
+    Preset(
+        name="apify-tiktok-csv", title="Apify (TikTok, CSV)", shape=_C,
+        keys=("authorMeta.name|authorMeta/name", "text", "createTimeISO"), text="text", timestamp="createTimeISO",
+        author="authorMeta.name|authorMeta/name", id="id", profile="tiktok",
+    ),
+    Preset(
+        name="weibo-search", title="weibo-search", shape=_C, keys=("微博正文", "发布时间", "用户昵称"), text="微博正文",
+        timestamp="发布时间", author="用户昵称", id="id|bid", profile="weibo", timezone="Asia/Shanghai",
+    ),
+    Preset(
+        name="weibo-crawler", title="weibo-crawler (CSV)", shape=_C, keys=("bid", "正文", "完整日期|日期"), text="正文",
+        timestamp="完整日期|日期", author="", id="id", quote="源用户昵称", profile="weibo", timezone="Asia/Shanghai",
+        note="The file is of one person and does not name them: say who it is with `author_is`.",
+    ),
+    Preset(
+        name="weibo-crawler-json", title="weibo-crawler (JSON)", shape=_J,
+        keys=("screen_name", "text", "created_at", "bid"), text="text", timestamp="full_created_at|created_at",
+        author="screen_name", id="id", quote="retweet.screen_name", profile="weibo", timezone="Asia/Shanghai",
+        rows="weibo[]",
     ),
 )  # fmt: skip
 
 BY_NAME: Mapping[str, Preset] = {preset.name: preset for preset in PRESETS}
-
-
-def of_objects(objects: Sequence[Mapping[str, Any]]) -> Preset | None:
-    """The preset of a file whose first posts are these; None if none, or not every one, looks like it."""
-    fitting = [each for each in PRESETS if each.shape is Shape.JSON and objects and _all_fit(each, objects)]
-    return _closest(fitting)
-
-
-def of_columns(columns: Collection[str]) -> Preset | None:
-    """The preset of a CSV file with these columns; None if there is none."""
-    found = {name.strip().casefold() for name in columns}
-    fitting = [
-        each
-        for each in PRESETS
-        if each.shape is Shape.CSV
-        and each.keys
-        and all(any(name.casefold() in found for name in key.split("|")) for key in each.keys)
-        and not any(name.casefold() in found for name in each.no_keys)
-    ]
-    return _closest(fitting)
-
-
-def _closest(fitting: list[Preset]) -> Preset | None:
-    return max(fitting, key=lambda preset: len(preset.keys), default=None)
-
-
-ENOUGH = 0.5
-"""The share of a file's first objects that have to look like a preset's: a stream may hold other things as well."""
-
-
-def _all_fit(preset: Preset, objects: Sequence[Mapping[str, Any]]) -> bool:
-    wanted = [paths.parse(key) for key in preset.keys]
-    fitting = sum(all(paths.values(path, each) for path in wanted) for each in objects)
-    return fitting >= max(1, ENOUGH * len(objects))

@@ -33,6 +33,7 @@ RAW_BYTES = 4096
 VALUE_CHARACTERS = 200
 """The number of characters that are kept of the value for which a row is rejected."""
 
+_MANY_BYTES = 1 << 12
 _CONTROLS = r"[\x00-\x1f\x7f-\x{9f}]"
 
 
@@ -92,13 +93,13 @@ MEANING: dict[Reason, str] = {
     Reason.PLACEHOLDER_AUTHOR: (
         "The author is a placeholder such as NULL or [deleted]. Fill in a handle, or allow placeholders in the request."
     ),
-    Reason.AMBIGUOUS_TIMESTAMP: (
-        "The timestamp has two meanings: the day or the month may come first, or the zone's name has several meanings. "
-        "Name the order of day and month or the zone in the request."
-    ),
     Reason.UNREADABLE_TIMESTAMP: (
         "The timestamp can't be read. Write ISO 8601 such as 2024-05-01T12:30:00Z, or seconds or milliseconds since "
         "1970."
+    ),
+    Reason.AMBIGUOUS_TIMESTAMP: (
+        "The timestamp has two meanings: the day or the month may come first, or the zone's name has several meanings. "
+        "Name the order of day and month or the zone in the request."
     ),
 }
 """What each reject code means and what to do about the row; the documents are made from this table."""
@@ -163,6 +164,9 @@ class Sieve:
 
 
 def is_utf8(data: bytes) -> bool:
+    if len(data) > _MANY_BYTES:
+        # polars looks at many bytes at once, and makes no text of them.
+        return not pl.Series([data], dtype=pl.Binary).cast(pl.String, strict=False).null_count()
     try:
         data.decode()
     except UnicodeDecodeError:

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import codecs
 import csv
-import json
+import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum, StrEnum
-from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import msgspec
 from charset_normalizer import from_bytes
 
+from app.posts import shapes
 from app.posts.options import InputFormat as Layout
 
 HEAD_BYTES = 1 << 20
@@ -137,6 +137,10 @@ def _without_mark(head: bytes) -> Finding[str] | None:
 def _narrow(head: bytes, error: UnicodeDecodeError) -> Finding[str]:
     """One byte a character, or a multi-byte encoding of East Asia."""
     where = f"byte {error.start + 1} is not UTF-8"
+    replaced = head.decode("utf-8", "replace")
+    bad, good = replaced.count("\ufffd"), sum(character > "\x7f" for character in replaced)
+    if good - bad > bad:
+        return Finding("utf-8", Sure.CERTAIN, f"{where}, but most of what is not ASCII is")
     try:
         text = head.decode("cp1252")
     except UnicodeDecodeError:
@@ -152,119 +156,51 @@ def _narrow(head: bytes, error: UnicodeDecodeError) -> Finding[str]:
 
 # Layout ---------------------------------------------------------------------------------------------------------------
 
-_ASSIGNED = re.compile(r"\s*window\.[\w.]+\s*=\s*(?=\[)")
-"""How a person's own archive of X/Twitter begins: a script that holds a list."""
-PAGE_KEYS = ("data", "posts", "feed", "messages", "items", "statuses", "results", "comments", "tweets", "children")
-
 
 def layout(text: str, *, final: bool) -> Finding[Layout]:
     """JSON of which kind, or CSV."""
     bare = text.lstrip("\ufeff \t\r\n")
-    if _ASSIGNED.match(bare):
-        return Finding(Layout.JSON_ARRAY, Sure.CERTAIN, "the file is a script that holds a list of objects")
-    if re.match(r"\[\s*(\{|\])", bare):
+    if at := shapes.behind_assignment(bare):
+        bare = bare[at:]
+        if re.match(r"\[\s*(\{|\])", bare):
+            return Finding(Layout.JSON_ARRAY, Sure.CERTAIN, "the file is a script that holds a list of objects")
+    if re.match(r"\[\s*(\{|\]\s*$)", bare):
         return Finding(Layout.JSON_ARRAY, Sure.CERTAIN, "the file is a list of JSON objects")
-    if bare.startswith("{"):
-        return _objects(bare, final=final)
-    return Finding(Layout.CSV, Sure.CERTAIN, "the file does not begin as JSON does")
-
-
-def _objects(text: str, *, final: bool) -> Finding[Layout]:
-    """The layout of a text that begins with an object."""
-    first, end, _ = text.partition("\n")
-    found = _json(first)
-    if isinstance(found, dict):
-        key = _rows_key(found)
-        if key is not None:
-            return Finding(Layout.JSON_PAGES, Sure.CERTAIN, f"each object holds a list of posts in {key!r}")
+    if not re.match(r'\{\s*["}]', bare):
+        return Finding(Layout.CSV, Sure.CERTAIN, "the file does not begin as JSON does")
+    first, _, rest = bare.partition("\n")
+    if isinstance(shapes.decoded(first), dict):
         return Finding(Layout.JSONL, Sure.CERTAIN, "each line is a JSON object")
-    if not end and not final:
-        return Finding(
-            Layout.JSONL, Sure.LIKELY, "the file begins with an object that is longer than what was looked at"
-        )
-    if re.match(r'\{\s*"', text):
-        return Finding(Layout.JSON_PAGES, Sure.CERTAIN, "the file begins with one object of several lines")
-    return Finding(Layout.CSV, Sure.LIKELY, "the file begins with { and is no JSON")
+    if not rest.lstrip().startswith("{") and shapes.objects(bare, final=final):
+        return Finding(Layout.JSON_OBJECTS, Sure.CERTAIN, "the file begins with a JSON object of several lines")
+    return Finding(Layout.JSONL, Sure.LIKELY, "the file begins as JSON does, and its first line is no JSON object")
 
 
-def objects(text: str, kind: Layout, *, final: bool) -> tuple[list[dict[str, Any]], str | None]:
-    """The first posts of a JSON text, and the key of the pages' lists where they are in pages."""
-    if kind is Layout.JSONL:
-        found = [_json(line) for line in text.splitlines()[:SAMPLE_ROWS] if line.strip()]
-        return [each for each in found if isinstance(each, dict)], None
-    if kind is Layout.JSON_ARRAY:
-        begin = text.find("[")
-        return list(islice(_elements(text, begin + 1), SAMPLE_ROWS)), None
-    first = _json(text) if final else None
-    pages = [first] if isinstance(first, dict) else [each for line in text.splitlines()[:20] for each in [_json(line)]]
-    posts: list[dict[str, Any]] = []
-    key = None
-    for page in pages:
-        if isinstance(page, dict) and (named := _rows_key(page)) is not None:
-            key = named
-            posts += [each for each in joined(page, named) if isinstance(each, dict)]
-    return posts[:SAMPLE_ROWS], key
+_OTHERS = (
+    (rb"%PDF-", "a PDF document"),
+    (rb"\x89PNG\r\n|\xff\xd8\xff|GIF8[79]a|RIFF....WEBP|BM....\0\0\0\0", "a picture"),
+    (rb"....ftyp|\x1aE\xdf\xa3|ID3|OggS|RIFF....(?:WAVE|AVI )", "sound or video"),
+    (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel or Word document: save it as .xlsx or CSV"),
+    (rb"SQLite format 3\0", "an SQLite database: write a table of it as CSV"),
+    (rb"7z\xbc\xaf\x27\x1c|Rar!\x1a\x07", "an archive of another kind than zip: unpack it"),
+    (rb"\x80[\x02-\x05][\x8c\x95c}\]]", "a pickle of Python: write it with to_csv or to_json"),
+    (rb"ARROW1|FEA1|\x89HDF\r\n", "a table in a binary format: write it as CSV or Parquet"),
+    (rb"RD[AX][23]\n|X\n\0\0\0[\x02\x03]", "data of R: write it with write.csv"),
+    (
+        rb"(?i)(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html|head|body)\b",
+        "an HTML page: export the posts instead of saving the page",
+    ),
+    (
+        rb"(?:\xef\xbb\xbf)?\s*<\?xml|(?:\xef\xbb\xbf)?\s*<[A-Za-z][\w:.-]*(?:\s[^<>]*)?>",
+        "XML: export CSV or JSON instead",
+    ),
+    (rb"\{\\rtf", "a text with formatting (RTF): save it as CSV"),
+)
 
 
-def _elements(text: str, at: int) -> Iterator[dict[str, Any]]:
-    """The objects of a list that begins before `at`, as far as the text has them whole."""
-    decoder = json.JSONDecoder()
-    while True:
-        found = re.compile(r"[\s,]*").match(text, at)
-        at = found.end() if found else at
-        try:
-            element, at = decoder.raw_decode(text, at)
-        except (ValueError, RecursionError):
-            return
-        if isinstance(element, dict):
-            yield element
-
-
-def joined(page: dict[str, Any], key: str) -> list[Any]:
-    """The posts of a page, those of X/Twitter's API v2 with the users that `includes` has."""
-    includes = page.get("includes")
-    posts: list[Any] = page[key]
-    if not isinstance(includes, dict):
-        return posts
-    users = {str(each.get("id")): each for each in includes.get("users") or () if isinstance(each, dict)}
-    others = {str(each.get("id")): each for each in includes.get("tweets") or () if isinstance(each, dict)}
-    return [_joined(post, users, others) if isinstance(post, dict) else post for post in posts]
-
-
-def _joined(post: dict[str, Any], users: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
-    whole = dict(post)
-    if "author" not in whole and (author := users.get(str(whole.get("author_id")))):
-        whole["author"] = author
-    if "in_reply_to_user" not in whole and (user := users.get(str(whole.get("in_reply_to_user_id")))):
-        whole["in_reply_to_user"] = user
-    references = whole.get("referenced_tweets")
-    if isinstance(references, list):
-        whole["referenced_tweets"] = [_referenced(each, users, others) for each in references]
-    return whole
-
-
-def _referenced(reference: Any, users: Mapping[str, Any], others: Mapping[str, Any]) -> Any:  # noqa: ANN401 (JSON)
-    if not isinstance(reference, dict) or "author" in reference:
-        return reference
-    other = others.get(str(reference.get("id"))) or {}
-    author = users.get(str(other.get("author_id")))
-    return {**reference, "author": author} if author else reference
-
-
-def _rows_key(page: dict[str, Any]) -> str | None:
-    """The key of a page's list of posts."""
-    for key in PAGE_KEYS:
-        value = page.get(key)
-        if isinstance(value, list) and (not value or isinstance(value[0], dict)):
-            return key
-    return None
-
-
-def _json(text: str) -> object:
-    try:
-        return msgspec.json.decode(text.encode())
-    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
-        return None
+def other_kind(head: bytes) -> str | None:
+    """What a file is that holds no posts in any form that is read; None: it may."""
+    return next((name for mark, name in _OTHERS if re.match(mark, head, re.DOTALL)), None)
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -282,37 +218,73 @@ class Table(msgspec.Struct, frozen=True):
 
 
 _SEPARATOR = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
-MAX_PREAMBLE = 30
-
-
-def table(text: str, *, delimiter: str | None, skip_lines: int | None) -> Finding[Table] | None:
-    """The rows of a CSV text, without what is cut off at its end. None: there is no row."""
-    lines = text.lstrip("\ufeff").splitlines(keepends=True)
-    skipped = skip_lines or 0
-    if skip_lines is None and lines and (told := _SEPARATOR.fullmatch(lines[0])):
-        delimiter, skipped = delimiter or told[1], 1
-    found = [_table(lines, each, skipped, skip_lines) for each in (delimiter or DELIMITERS)]
-    scored = [(score, each) for each in found if each is not None for score in [_score(each)]]
-    if not scored:
-        return None
-    scored.sort(key=lambda pair: -pair[0])
-    best_score, best = scored[0]
-    if delimiter is not None:
-        return Finding(best, Sure.CERTAIN, f"the file is said to have {delimiter!r} between fields")
-    clear = len(scored) == 1 or best_score > 2 * scored[1][0]
-    reason = f"every row has {len(best.first)} fields with {_NAMES[best.delimiter]} between them"
-    return Finding(best, Sure.CERTAIN if clear and best_score > 0 else Sure.LIKELY, reason)
-
-
+MAX_PREAMBLE = 40
+ROWS = 20_000
+"""Rows of a table that are looked at."""
 _NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a vertical bar"}
 
 
-def _table(lines: Sequence[str], delimiter: str, skipped: int, skip_lines: int | None) -> Table | None:
-    rows = _parsed(lines[skipped:], delimiter)
-    if skip_lines is None and not skipped:
-        skipped = _preamble(rows)
-        rows = rows[skipped:] if skipped else rows
-    full = [row for row in rows if row]
+def table(
+    text: str,
+    *,
+    delimiter: str | None,
+    skip_lines: int | None,
+    final: bool,
+    is_header: Callable[[Sequence[str]], int],
+) -> Finding[Table] | None:
+    """The rows of a CSV text, without what is cut off at its end. None: there is no row.
+
+    `is_header` says how many of the wanted columns a row names; the first row that names two or more of them is the
+    header, and what stands before it is a preamble.
+    """
+    lines = list(io.StringIO(text, newline=""))
+    skipped = skip_lines or 0
+    if skip_lines is None and lines and (told := _SEPARATOR.fullmatch(lines[0])):
+        delimiter, skipped, skip_lines = delimiter or told[1], 1, 1
+    tried = [
+        (_table(lines[: 10 * SAMPLE_ROWS], each, skipped, skip_lines, is_header), each)
+        for each in (delimiter or DELIMITERS)
+    ]
+    scored = sorted(((_score(each, is_header), each) for each, _ in tried if each is not None), key=_by_score)
+    if not scored:
+        return None
+    best_score, best = scored[0]
+    whole = _table(lines, best.delimiter, skipped, skip_lines, is_header, rows=ROWS) or best
+    if not final and len(whole.rows) > 1:
+        whole = msgspec.structs.replace(whole, rows=whole.rows[:-1])
+    if delimiter is not None:
+        return Finding(whole, Sure.CERTAIN, f"the file is said to have {delimiter!r} between fields")
+    width = len(whole.first)
+    if width == 1 and all(score[0] <= 1 for score, _ in scored):
+        return Finding(whole, Sure.CERTAIN, "the file has one column")
+    clear = len(scored) == 1 or best_score[0] > scored[1][0][0] or best_score[1] > 2 * scored[1][0][1]
+    reason = f"rows have {width} fields with {_NAMES[best.delimiter]} between them"
+    return Finding(whole, Sure.CERTAIN if clear and best_score[1] > 0 else Sure.LIKELY, reason)
+
+
+_Score: TypeAlias = tuple[int, float]
+
+
+def _by_score(scored: tuple[_Score, Table]) -> tuple[int, float]:
+    named, fit = scored[0]
+    return -named, -fit
+
+
+def _table(
+    lines: Sequence[str],
+    delimiter: str,
+    skipped: int,
+    skip_lines: int | None,
+    is_header: Callable[[Sequence[str]], int],
+    *,
+    rows: int = SAMPLE_ROWS,
+) -> Table | None:
+    found = _parsed(lines[skipped:], delimiter, rows)
+    begin = 0
+    if skip_lines is None:
+        begin = _preamble([row for _, row in found], is_header)
+        skipped += found[begin][0] if found else 0
+    full = [row for _, row in found[begin:] if row]
     if not full:
         return None
     first, rest = full[0], full[1:]
@@ -320,20 +292,30 @@ def _table(lines: Sequence[str], delimiter: str, skipped: int, skip_lines: int |
     return Table(delimiter, skipped, first, tuple(rest), surplus)
 
 
-def _parsed(lines: Sequence[str], delimiter: str) -> list[tuple[str, ...]]:
-    found: list[tuple[str, ...]] = []
+def _parsed(lines: Sequence[str], delimiter: str, rows: int) -> list[tuple[int, tuple[str, ...]]]:
+    """Rows, each with the number of lines before it."""
+    found: list[tuple[int, tuple[str, ...]]] = []
+    reader = csv.reader(lines, delimiter=delimiter)
+    before = 0
     try:
-        for row in csv.reader(lines[: 20 * SAMPLE_ROWS], delimiter=delimiter):
-            found.append(tuple(row))
-            if len(found) > SAMPLE_ROWS:
+        for row in reader:
+            found.append((before, tuple(row)))
+            before = reader.line_num
+            if len(found) > rows:
                 break
     except csv.Error:
         pass  # a field too long for a sample: what was read before it serves
     return found
 
 
-def _preamble(rows: Sequence[tuple[str, ...]]) -> int:
-    """Lines before the header: a few of at most two fields, then at least three rows of one same, larger, width."""
+def _preamble(rows: Sequence[tuple[str, ...]], is_header: Callable[[Sequence[str]], int]) -> int:
+    """Rows before the header: those before a row that names columns, or that others of its width follow."""
+    first = next((row for row in rows if row), ())
+    if is_header(first) > 1:
+        return 0
+    for at, row in enumerate(rows[:MAX_PREAMBLE]):
+        if at and is_header(row) > 1 and all(len(each) < len(row) for each in rows[:at]):
+            return at
     widths = [len(row) for row in rows[: MAX_PREAMBLE + 4]]
     for at in range(1, min(MAX_PREAMBLE, len(widths) - 2)):
         width = widths[at]
@@ -342,11 +324,12 @@ def _preamble(rows: Sequence[tuple[str, ...]]) -> int:
     return 0
 
 
-def _score(found: Table) -> float:
-    """How well a delimiter fits: fields of the header, times the share of rows with as many."""
+def _score(found: Table, is_header: Callable[[Sequence[str]], int]) -> _Score:
+    """How well a delimiter fits: the wanted columns that the header names; its fields, times the share of rows with
+    as many."""
     width = len(found.first)
     if width < 2:  # noqa: PLR2004
-        return 0.0
+        return is_header(found.first), 0.0
     widths = [len(row) - found.surplus for row in found.rows]
     share = sum(each == width for each in widths) / len(widths) if widths else 1.0
-    return width * share
+    return is_header(found.first), width * share

@@ -5,23 +5,26 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from app.errors import BadRequest, MissingColumn, UnclearFile, UnknownEncoding
-from app.posts import encodings, forms, header, paths, presets, reading
-from app.posts.elements import Elements, Pages
+from app.errors import BadRequest, EmptyFile, MissingColumn, NoRows, UnclearFile, UnknownEncoding
+from app.posts import elements, encodings, forms, header, paths, presets, reading
+from app.posts.doubting import Doubt
+from app.posts.elements import Splitter
 from app.posts.encodings import Transcoder
 from app.posts.header import AUTO
 from app.posts.options import ColumnNames, Detected, Format, Given, InputFormat, Options
-from app.posts.reading import FURTHER_ROLES, ROLES, Doubt, Reading
+from app.posts.reading import FURTHER_ROLES, ROLES, Reading
 from app.posts.sniffing import HEAD_BYTES, Sure
 from app.posts.spellings import EXCEL
 
 _NAMES = {"layout": "format"}
 """What requests and commands call an option, if the name differs from that in `Given`."""
+_SPACE = b" \t\r\n"
 
 
 class Source:
@@ -31,12 +34,12 @@ class Source:
     call `feed`. At the end of the file call `open` if the file is not open yet, and `finish`.
     """
 
-    def __init__(self, given: Given, *, head_bytes: int = HEAD_BYTES) -> None:
+    def __init__(self, given: Given) -> None:
         self._given = given
-        self._wanted = min(head_bytes, HEAD_BYTES)
+        self._wanted = HEAD_BYTES
         self._held = bytearray()
         self._transcoder: Transcoder | None = None
-        self._splitter: Elements | Pages | None = None
+        self._splitter: Splitter | None = None
         self._reading: Reading | None = None
         self._format: Format | None = None
         self.first_line = 1
@@ -78,6 +81,8 @@ class Source:
         if found.layout.value is InputFormat.CSV and not _first_row_ends(found, rows, final=final):
             self._wanted = 2 * len(head)
             return None
+        if found.layout.value is not InputFormat.CSV:
+            _check_objects(found, rows, final=final)
         refuse_doubts(found)
         begun = forms.begin(
             found,
@@ -101,14 +106,7 @@ class Source:
         self._reading, self._format, self.first_line = found, begun.format, begun.first_line
         self._held.clear()
         rows = rows[begun.body_offset :]
-        match found.layout.value:
-            case InputFormat.JSON_ARRAY:
-                self._splitter = Elements()
-                rows = rows[rows.index(b"[") + 1 :]
-            case InputFormat.JSON_PAGES:
-                self._splitter = Pages(found.rows_key or "")
-            case InputFormat.CSV | InputFormat.JSONL:
-                pass
+        self._splitter = elements.splitter(found.layout.value, found.packing)
         return list(self._split(rows))
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
@@ -142,6 +140,20 @@ def _first_row_ends(found: Reading, rows: bytes, *, final: bool) -> bool:
     for _ in range(found.skip_lines.value if found.skip_lines else 0):
         rows = rows.partition(b"\n")[2]
     return header.first_row(rows, final=final, delimiter=delimiter) is not None
+
+
+def _check_objects(found: Reading, rows: bytes, *, final: bool) -> None:
+    """Raises EmptyFile, NoRows or UnclearFile if there is no JSON object in the first bytes."""
+    if found.columns:
+        return
+    if final and not rows.removeprefix(BOM_UTF8):
+        raise EmptyFile("the file has no line. Send JSON Lines with one object a line, or one list of objects.")
+    if final and not rows.removeprefix(BOM_UTF8).strip(_SPACE):
+        raise NoRows
+    raise UnclearFile(
+        "no JSON object with values can be read in the first bytes of the file. Send JSON Lines with one object a "
+        "line, or one list of objects, or say `format=csv` (command line: `--format csv`)."
+    )
 
 
 # Options --------------------------------------------------------------------------------------------------------------

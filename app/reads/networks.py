@@ -15,7 +15,7 @@ from psycopg import IsolationLevel
 import sql
 from app.graph.parameters import GraphParameters
 from app.reads.users import User, users_by_id
-from app.reads.view import Direction, View, seen
+from app.reads.view import Direction, View, archive, seen
 from app.store.params import Int8Array
 from app.store.postgres import AsyncConnection, async_exactly_one, async_rows
 
@@ -200,7 +200,7 @@ def _members(found: Iterable[_Neighbour], *, distance: int) -> list[Member]:
 
 
 async def _crowded(conn: AsyncConnection, ids: list[int], view: View) -> list[_Crowded]:
-    asked = {"ids": ids, "most": MOST_FOLLOWED, "archived": view.archived}
+    asked = {"ids": ids, "most": MOST_FOLLOWED, **archive(view)}
     return await async_rows(conn, _Crowded, _CROWDED, asked)
 
 
@@ -288,7 +288,7 @@ def _met(frontier: Iterable[int], others: Collection[int]) -> list[int]:
 
 async def _count(conn: AsyncConnection, ahead: _Side, back: _Side, view: View, most: int) -> None:
     sources, targets = (Int8Array(np.array(side.frontier, np.int64)) for side in (ahead, back))
-    params = {"sources": sources, "targets": targets, "archived": view.archived, "most": most}
+    params = {"sources": sources, "targets": targets, "most": most, **archive(view)}
     found = await async_exactly_one(conn, _AtEnds, _AT_ENDS, params)
     ahead.edges, back.edges = found.made, found.received
 
@@ -297,8 +297,8 @@ async def _step(conn: AsyncConnection, side: _Side, view: View, most: int) -> _S
     params = {
         "ids": Int8Array(np.array(side.frontier, np.int64)),
         "outgoing": side.direction is Direction.OUTGOING,
-        "archived": view.archived,
         "most": most,
+        **archive(view),
     }
     return await async_exactly_one(conn, _Step, _STEP, params)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
 import msgspec
 
 from app.graph.parameters import GraphParameters
+
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 class Direction(StrEnum):
@@ -22,7 +24,17 @@ class View(msgspec.Struct, frozen=True):
     """How the graph is looked at: as it weighs at an instant, with archived edges or without."""
 
     as_of: datetime
-    archived: bool = False
+    archived: bool | None = False
+    """Whether archived edges are seen. None: those that were not archived yet at the instant, if it is in the past."""
+    past: bool = False
+    """Whether the instant is in the past."""
+
+    @property
+    def archived_after(self) -> datetime | None:
+        """The archived edges that are seen were archived later than this. None: no archived edge is seen."""
+        if self.archived is None and self.past:
+            return self.as_of
+        return _EARLIEST if self.archived else None
 
 
 class Position(NamedTuple):
@@ -47,9 +59,15 @@ def seen(view: View, parameters: GraphParameters) -> dict[str, object]:
     """The view as the statements take it."""
     return {
         "as_of": view.as_of,
-        "archived": view.archived,
+        **archive(view),
         "half_life_seconds": parameters.half_life.total_seconds(),
     }
+
+
+def archive(view: View) -> dict[str, object]:
+    """What of the archive the view holds, as the statements take it."""
+    after = view.archived_after
+    return {"archived": after is not None, "archived_after": after}
 
 
 def paged(page: Page) -> dict[str, object]:

@@ -113,7 +113,7 @@ class _File:
         self, options: Options, batch_bytes: int, now: datetime, rejected: Callable[[Format, list[Reject]], None]
     ) -> None:
         self._options = options
-        self._source = Source(options.given or Given(), head_bytes=batch_bytes)
+        self._source = Source(options.given or Given())
         self._reader: Reader = READERS[options.format]
         self._batch_bytes = batch_bytes
         self._now = now

@@ -117,7 +117,12 @@ class _Instant(click.ParamType[str]):
 )
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 @click.option("--min-weight", type=click.FloatRange(min=0), help="Export only edges of this effective weight or more.")
-@click.option("--since", type=_Instant(), help="Export only edges with a mention since then.")
+@click.option("--since", type=_Instant(), help="Export only edges whose last mention is not earlier.")
+@click.option(
+    "--until",
+    type=_Instant(),
+    help="Export only edges whose first mention is earlier. A date is its first instant, so 2026-02-01 ends January.",
+)
 @click.option(
     "--user", metavar="HANDLE", multiple=True, help="Export only the surroundings of this user. May be repeated."
 )
@@ -128,10 +133,27 @@ class _Instant(click.ParamType[str]):
     "2: one step further.",
 )
 @click.option("--touching", is_flag=True, help="Include edges with only one end in the surroundings.")
-@click.option("--archived", is_flag=True, help="Include archived edges.")
+@click.option(
+    "--archived/--no-archived",
+    default=None,
+    help="Include archived edges, or leave them out. Default: include those archived later than --as-of, and all if "
+    "every edge is archived.",
+)
 @click.option("--self-mentions", is_flag=True, help="Include users' mentions of themselves.")
 @click.option("--as-of", type=_Instant(), help="Instant of the effective weights. Default: this minute.")
-@click.option("--no-guard", is_flag=True, help="CSV: write handles that look like formulas unchanged.")
+@click.option("--no-guard", is_flag=True, help="CSV, GEXF, GraphML: write handles that look like formulas unchanged.")
+@click.option(
+    "--digits",
+    type=click.IntRange(1, 17),
+    help="CSV, GEXF, GraphML: significant digits of weights; 17 means all. Default: 4, in GraphML all.",
+)
+@click.option("--bom", is_flag=True, help="CSV: begin with a byte order mark, which Excel wants.")
+@click.option(
+    "--delimiter",
+    type=click.Choice([",", ";", "|", "tab"]),
+    help="CSV: character between two fields. Default: a comma. Excel in German, French, … wants a semicolon.",
+)
+@click.option("--decimal", type=click.Choice([".", ","]), help="CSV: character before the fraction of a weight.")
 def export(
     api: str | None,
     data: Path | None,
@@ -153,7 +175,8 @@ def export(
       mentiongraph export --format gexf                       graph.gexf, for Gephi
       mentiongraph export -o mentions.graphml --min-weight 0.5
       mentiongraph export -o ada.gexf --user ada --depth 2
-      mentiongraph export --format parquet --since 2026-01-01 --archived
+      mentiongraph export --format parquet --since 2026-01-01 --until 2026-02-01 --archived
+      mentiongraph export -o for-excel.csv --bom --delimiter ";" --decimal ,
       mentiongraph export --format jsonl -o - | jq -r .source | sort | uniq -c
     """
     chosen = KINDS[kind or _ENDS.get(output.suffix.lower() if output else "", "csv")]
@@ -165,10 +188,8 @@ def export(
         target = output or Path(chosen.name)
         if target.exists() and not force:
             raise BadRequest(f"{target} exists already: name another file, or give --force.")
-    params = [(name, _text(value)) for name, value in filters.items() if value is not None and value is not False]
-    params += [("user", handle) for handle in user] + (
-        [("guard", "false")] if no_guard and chosen.name.endswith(".csv") else []
-    )
+    params = _query(filters) + [("user", handle) for handle in user]
+    params += [("guard", "false")] if no_guard and chosen.name.endswith((".csv", ".gexf", ".graphml")) else []
     with (
         client_of(api, data) as client,
         client.download(f"/export/{chosen.name}", params) as answer,
@@ -178,8 +199,18 @@ def export(
     click.echo(f"{target or 'standard output'}: {number(total)} {chosen.noun}, {number(written)} bytes", err=not target)
 
 
-def _text(value: object) -> str:
-    return "true" if value is True else str(value)
+_SWITCHES = ("archived",)
+"""Options whose `no` is another answer than their default."""
+
+
+def _query(chosen: dict[str, str | float | bool | None]) -> list[tuple[str, str]]:
+    """Returns the options that were given, as parameters of the API."""
+    given = {name: value for name, value in chosen.items() if value is not None}
+    return [
+        (name, str(value).lower() if isinstance(value, bool) else str(value))
+        for name, value in given.items()
+        if value is not False or name in _SWITCHES
+    ]
 
 
 @contextmanager

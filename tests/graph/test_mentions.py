@@ -295,8 +295,9 @@ def test_any_split_into_batches_sums_to_the_whole(batches: list[list[Post]], clo
 
 def test_frames_have_the_promised_columns() -> None:
     instant = pl.Datetime("us", "UTC")
+    kinds = {"replies": pl.UInt32, "retweets": pl.UInt32, "quotes": pl.UInt32}
     for clock in Clock:
-        for posts in ([], [("@b", RECEIVED, "a")]):
+        for posts, of_kinds in (([], {}), ([("hi @b", RECEIVED, "a")], {}), ([("@b", RECEIVED, "a")], kinds)):
             counted = count_posts(posts, clock)
             assert dict(counted.edges.schema) == {
                 "source": pl.UInt32,
@@ -306,6 +307,7 @@ def test_frames_have_the_promised_columns() -> None:
                 "last_seen": instant,
                 "weight": pl.Float64,
                 "weighed_at": instant,
+                **of_kinds,
             }
             assert dict(counted.users.schema) == {"handle": pl.String, "spelling": pl.String}
 

@@ -44,11 +44,13 @@ class Api:
 
 
 @contextmanager
-def serving(settings: Settings, clock: Callable[[], datetime], protocol: Protocol = "httptools") -> Generator[Api]:
-    """An API with these settings."""
+def serving(
+    settings: Settings, clock: Callable[[], datetime], protocol: Protocol = "httptools", port: int = 0
+) -> Generator[Api]:
+    """An API with these settings, on a port that is free or given."""
     app = create_app(settings, clock=clock)
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, http=protocol, ws="none", log_config=None, access_log=False, lifespan="on"
+        app, host="127.0.0.1", port=port, http=protocol, ws="none", log_config=None, access_log=False, lifespan="on"
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="api")
@@ -56,7 +58,7 @@ def serving(settings: Settings, clock: Callable[[], datetime], protocol: Protoco
     try:
         until(lambda: server.started or not thread.is_alive(), within=30, what="the API is up")
         assert server.started, "the API did not start; see the log"
-        port: int = server.servers[0].sockets[0].getsockname()[1]
+        port = server.servers[0].sockets[0].getsockname()[1]
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
             yield Api(app, port, http)
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import ExitStack
 from datetime import datetime, timedelta
@@ -15,6 +16,8 @@ import msgspec
 import psycopg
 import pytest
 
+from app.graph import decay
+from app.graph.parameters import read_parameters
 from app.http.download import Download
 from app.http.routes import exports
 from app.http.services import EXPORTS
@@ -81,7 +84,13 @@ ASKED_FOR = {
     "user=ada&user=bob&depth=0": "Ada-Bob Bob-Ada",
     "user=cy&depth=0&touching=true": "Ada-cy cy-eve",
     "user=&min_weight=2": "Ada-Bob",
-    "since=0001-01-01T00:00:00%2B23:59&as_of=9999-12-31T23:59:59-23:59&user=eve": "cy-eve",
+    "since=0001-01-01T00:00:00%2B23:59&until=9999-12-31T23:59:59-23:59&user=eve": "cy-eve",
+    "as_of=9999-12-31T23:59:59-23:59": "",
+    "until=2026-01-10T11:00:00Z": "",
+    "until=2026-01-10T11:00:00.000001Z": "Ada-Bob Ada-cy",
+    "since=2026-01-11T00:00:00Z&until=2026-01-12T00:00:00Z": "Ada-Bob",
+    "since=2026-01-10T12:00:00Z&until=2026-01-11T11:00:00Z": "Ada-Bob",
+    "since=2026-01-12T00:00:00Z&until=2026-01-13T11:00:00Z": "Bob-Ada",
     "user=cy": "Ada-cy cy-eve",
     "user=eve&depth=2": "Ada-cy cy-eve",
     "user=cy&depth=2": "Ada-Bob Ada-cy Bob-Ada cy-eve",
@@ -122,6 +131,10 @@ REFUSED = {
     "as_of=yesterday": (400, "'as_of' has to be an instant"),
     "as_of=2026-01-12T11:00:00": (400, "'as_of' has to be an instant"),
     "since=2026-01-12T11:00:00": (400, "'since' has to be an instant"),
+    "until=2026-01-12": (400, "'until' has to be an instant"),
+    "since=2026-01-12T11:00:00Z&until=2026-01-12T11:00:00Z": (400, "'until' has to be later than 'since'"),
+    "digits=0": (400, "'digits' has to be a whole number from 1 to 17"),
+    "bom=true": (400, "There is no query parameter 'bom'"),
     "min_weight=-1": (400, "'min_weight' has to be a number that is not negative"),
 }
 
@@ -152,6 +165,73 @@ def test_formulas_are_harmless_unless_asked_for(api: Api, apply: Callable[[], No
     plain = edges_in(api.http.get("/export/edges.csv", params={"guard": "false"}))
     assert [source for source, _ in plain] == ["'=1+1", "=1+1"]
     assert '"source":"=1+1"' in api.http.get("/export/edges.jsonl").text
+
+
+def test_a_table_as_a_spreadsheet_wants_it(api: Api, apply: Callable[[], None]) -> None:
+    api.upload(HEADER + "hi @bob,2026-01-10T11:00:00Z,Zoë; \n".encode())
+    apply()
+    asked = {"as_of": "2026-01-16T12:00:00Z", "bom": "true", "delimiter": ";", "decimal": ","}
+
+    answers = {name: api.http.get(f"/export/{name}", params=asked) for name in ("edges.csv", "gephi.csv", "nodes.csv")}
+
+    instant = "2026-01-10T11:00:00.000000Z"
+    assert {name: answer.content.decode() for name, answer in answers.items()} == {
+        "edges.csv": "\ufeffsource;target;mention_count;weight;first_seen;last_seen\n"
+        f'"Zoë;";bob;1;0,9057;{instant};{instant}\n',
+        "gephi.csv": "\ufeffSource;Target;Weight;Type;mention_count;first_seen;last_seen\n"
+        f'"Zoë;";bob;0,9057;Directed;1;{instant};{instant}\n',
+        "nodes.csv": '\ufeffId;Label;mentions_made;mentions_received\n"Zoë;";"Zoë;";1;0\nbob;bob;0;1\n',
+    } or answers["nodes.csv"].text.splitlines()[1:] == ["bob;bob;0;1", '"Zoë;";"Zoë;";1;0']
+
+
+def test_numbers_are_rounded_for_people_alone(graph: Api) -> None:
+    def weights(name: str, **asked: str) -> set[str]:
+        text = graph.http.get(f"/export/{name}", params={"as_of": "2026-01-16T12:00:00Z", **asked}).text
+        return {found for found in re.findall(r"\d\.\d+(?=[,<\"\s])", text) if found not in {"1.0", "1.3"}}
+
+    full = {"0.9057236642639067", "2.7171709927917203"}
+    for name in ("edges.csv", "gephi.csv", "graph.gexf"):
+        assert weights(name) == {"0.9057", "2.717"}, name
+        assert weights(name, digits="17") == full, name
+    assert weights("edges.jsonl") == weights("graph.graphml") == full
+    assert weights("graph.graphml", digits="2") == {"0.91", "2.7"}
+
+
+def test_a_comma_is_not_both_delimiter_and_decimal(graph: Api, problem_of: ProblemOf) -> None:
+    answer = graph.http.get("/export/edges.csv", params={"decimal": ","})
+
+    assert "'decimal' is the delimiter" in problem_of(answer)["detail"]
+    assert graph.http.get("/export/edges.csv?decimal=,&delimiter=tab").text.startswith("source\ttarget\t")
+
+
+def test_an_archive_is_exported_when_there_is_nothing_else(
+    api: Api, apply: Callable[[], None], domain: Connection, settings: Settings, now: datetime
+) -> None:
+    """Whenever decay has run, and at whatever instant."""
+    api.upload(HEADER + b"hi @b,2018-10-10T00:00:00Z,a\nhi @b,2018-10-11T00:00:00Z,a\n", clock="event")
+    apply()
+    paths = [
+        f"{path}?as_of={day}T00:00:00Z"
+        for path in ("/export/edges.csv", "/users/a/outgoing", "/users/b/incoming", "/users/a", "/users/a/ego")
+        for day in ("2018-10-01", "2018-10-12", "2026-01-15")
+    ]
+    paths += ["/export/edges.csv", "/paths?source=a&target=b&as_of=2018-10-12T00:00:00Z"]
+    before = {path: api.http.get(path).text for path in paths}
+
+    run = decay.begin(domain, settings=settings, now=now)
+    assert run is not None
+    assert decay.work(domain, run, read_parameters(domain), clock=lambda: now)
+
+    assert decay.totals(domain, run).archived == 1
+    assert ",1.726," in before["/export/edges.csv?as_of=2018-10-12T00:00:00Z"]
+    told = {path: re.sub(r'"archived_at":"[^"]+"', '"archived_at":null', api.http.get(path).text) for path in paths}
+    assert told == before
+    assert edges_in(api.http.get("/export/edges.csv?archived=false")) == []
+
+    api.upload(HEADER + b"hi @d,2026-01-15T00:00:00Z,c\n")
+    apply()
+    assert edges_in(api.http.get("/export/edges.csv")) == [("c", "d")]
+    assert edges_in(api.http.get("/export/edges.csv?as_of=2018-10-12T00:00:00Z")) == [("a", "b"), ("c", "d")]
 
 
 def fill(conn: Connection) -> None:

@@ -202,10 +202,21 @@ def test_all_edges_are_looked_at_where_others_may_be_heavier(
     assert {name: each.statements for name, each in zip(questions, said, strict=True)} == dict.fromkeys(questions, both)
 
 
-def test_archived_edges_are_not_held(dsn: str, monkeypatch: pytest.MonkeyPatch, hub: int) -> None:
-    (said,) = ask(dsn, monkeypatch, [(hub, Direction.INCOMING, View(LATER.as_of, archived=True), PAGE, False)])
+def test_archived_edges_are_not_held(domain: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch, hub: int) -> None:
+    past = View(LATER.as_of, archived=None, past=True)
+    views = [View(LATER.as_of, archived=True), past]
 
-    assert said.statements == ["reads/edges/mentions"]
+    said = ask(dsn, monkeypatch, [(hub, Direction.INCOMING, view, PAGE, False) for view in views])
+    domain.execute(
+        "insert into decay_runs (as_of, stale_before, archive_below, started_at, archived) "
+        "values (%s, now(), 1, now(), 1)",
+        [LATER.as_of + WEEK],
+    )
+    (later,) = ask(dsn, monkeypatch, [(hub, Direction.INCOMING, past, PAGE, False)])
+
+    assert [each.statements for each in said] == [["reads/edges/mentions"], ["reads/edges/held_incoming"]]
+    assert later.statements == ["reads/edges/mentions"]
+    assert later.found == said[1].found
 
 
 @pytest.mark.usefixtures("users")

@@ -191,3 +191,19 @@ FACTS = [
         ],
     ),
 ]
+
+LOOKED_AT: list[Fact] = [
+    Fact(
+        "placeholders are no authors",
+        b"a" + T + b"NULL\nb" + T + b" @[deleted]\nc" + T + b"nanette\n",
+        [("c", "nanette")],
+        [(2, "author", "placeholder_author"), (3, "author", "placeholder_author")],
+    ),
+    Fact(
+        "instants with two meanings",
+        b"a,01/02/2024,x\nb,2024-05-01 10:00 CST,x\nc,5 May 2024,x\n",
+        [("c", "x")],
+        [(2, "timestamp", "ambiguous_timestamp"), (3, "timestamp", "ambiguous_timestamp")],
+    ),
+]
+"""Of files that were looked at before they are read: any spelling of an instant is read, placeholders are refused."""

@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -20,7 +21,7 @@ from app.posts.csvscan import Cut
 from app.posts.header import Header, count_lines, read_header
 from app.posts.options import ColumnNames, Format
 from app.posts.screening import Posts, Reason
-from tests.posts.post_facts import FACTS, Fact
+from tests.posts.post_facts import FACTS, LOOKED_AT, Fact
 from tests.posts.slow_csv import slow_rows
 
 FORM = Format(",", 3, 0, 1, 2)
@@ -120,9 +121,16 @@ def test_the_raw_row_is_kept_up_to_a_limit() -> None:
     assert raw == [b"too,few", b"y" * 4096, b'"open,', b"x"]
 
 
+@pytest.mark.parametrize("fact", LOOKED_AT, ids=lambda fact: fact.name)
+def test_facts_of_files_that_were_looked_at(fact: Fact) -> None:
+    posts = read(fact.body, msgspec.structs.replace(FORM, any_instant=True, placeholders=False), first_line=2)
+    assert posts.frame.select("text", "author_spelling").rows() == fact.posts
+    assert reasons(posts) == fact.rejects
+
+
 def test_each_reason_is_met_by_a_fact() -> None:
     json_only = {Reason.MALFORMED_JSON, Reason.NOT_AN_OBJECT, Reason.MISSING_KEY, Reason.WRONG_TYPE}
-    assert {code for fact in FACTS for _, _, code in fact.rejects} == set(Reason) - json_only
+    assert {code for fact in (*FACTS, *LOOKED_AT) for _, _, code in fact.rejects} == set(Reason) - json_only
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import UploadRefused
-from app.posts.elements import Elements, Pages
+from app.posts.elements import Elements, Listed, Pages, Splitter, Values, splitter
+from app.posts.shapes import Packing
+from app.posts.sniffing import Layout
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.text(alphabet='ab",[]{}\\\n é', max_size=6),
@@ -22,7 +24,7 @@ VALUES = st.recursive(
 )
 
 
-def lines(splitter: Elements | Pages, data: bytes, cuts: list[int]) -> list[Any]:
+def lines(splitter: Splitter, data: bytes, cuts: list[int]) -> list[Any]:
     edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
     pieces = [data[begin:end] for begin, end in pairwise(edges)]
     out = b"".join(part for piece in pieces for part in splitter.feed(piece)) + splitter.finish()
@@ -43,6 +45,28 @@ def test_a_list_is_its_elements(
 ) -> None:
     text = json.dumps(elements, indent=indent, ensure_ascii=ascii_only).encode()
     assert lines(Elements(), text[text.index(b"[") + 1 :], cuts) == elements
+    assert lines(Listed(), b"window.posts = " + text, cuts) == elements
+
+
+@given(
+    objects=st.lists(st.dictionaries(st.text(max_size=3), VALUES, max_size=4), max_size=5),
+    indent=st.none() | st.integers(0, 2),
+    between=st.sampled_from(["", "\n", "\r\n\n", " "]),
+    cuts=st.lists(st.integers(0, 10_000), max_size=8),
+)
+def test_objects_that_follow_each_other_are_a_line_each(
+    objects: list[Any],
+    indent: int | None,
+    between: str,
+    cuts: list[int],
+) -> None:
+    text = between.join(json.dumps(each, indent=indent) for each in objects)
+    assert lines(Values(), text.encode(), cuts) == objects
+
+
+def test_an_object_that_does_not_end_is_refused() -> None:
+    with pytest.raises(UploadRefused, match="cut off"):
+        lines(Values(), b'{"a":\n{"b": 1}', [])
 
 
 @pytest.mark.parametrize("text", [b'{"a":1},{"b":2}', b'{"a":"]"', b""])
@@ -63,6 +87,23 @@ def test_pages_are_their_posts_with_the_users_they_include() -> None:
         "includes": {"users": [{"id": "7", "username": "ana"}]},
     }
     text = json.dumps(page).encode() + b"\n" + json.dumps({"data": []}).encode() + b"\n{broken\n"
-    out = b"".join(Pages("data").feed(text)).split(b"\n")
+    pages = Pages(Packing(rows="data[]|data", join="includes"))
+    out = (b"".join(pages.feed(text)) + pages.finish()).split(b"\n")
     assert json.loads(out[0])["author"]["username"] == "ana"
     assert out[1:] == [b"{broken", b""]
+
+
+def test_posts_below_posts_follow_them() -> None:
+    thread = {"id": 1, "replies": [{"id": 2, "replies": [{"id": 3}]}, {"id": 4}]}
+    found = lines(Pages(Packing(below="replies[]")), json.dumps(thread).encode(), [])
+    assert [post["id"] for post in found] == [1, 2, 3, 4]
+
+
+def test_what_is_no_page_is_a_line_as_it_is() -> None:
+    text = b'{"posts":[{"a":1}]}\n{"other":2}\n5\n{"meta":{"result_count":0}}\n{"posts":null}\n'
+    assert lines(Pages(Packing(rows="posts[]")), text, [3]) == [{"a": 1}, {"other": 2}, 5, {"posts": None}]
+
+
+@pytest.mark.parametrize("layout", Layout)
+def test_a_file_that_is_read_as_it_is_has_no_splitter(layout: Layout) -> None:
+    assert (splitter(layout, Packing()) is None) == (layout in {Layout.CSV, Layout.JSONL})

@@ -152,6 +152,23 @@ FACTS = [
 ]
 
 
+LOOKED_AT = [
+    Fact(
+        "placeholders are no authors",
+        post(b'"a"', b'"None"') + b"\n" + GOOD,
+        [("a", "x")],
+        [(1, "username", b"None", "placeholder_author")],
+    ),
+    Fact(
+        "an instant with two meanings",
+        post(b'"a"', at=b'"01/02/2024"') + b"\n" + post(b'"a"', at=b'"5 May 2024"'),
+        [("a", "x")],
+        [(1, "timestamp", b"01/02/2024", "ambiguous_timestamp")],
+    ),
+]
+"""Of files that were looked at before they are read."""
+
+
 def rejects(posts: Posts) -> list[tuple[Any, ...]]:
     return posts.rejects.select("line", "column", "value", "code").rows()
 
@@ -164,9 +181,16 @@ def test_facts(fact: Fact) -> None:
     assert posts.rows == len(fact.posts) + len(fact.rejects)
 
 
+@pytest.mark.parametrize("fact", LOOKED_AT, ids=lambda fact: fact.name)
+def test_facts_of_files_that_were_looked_at(fact: Fact) -> None:
+    posts = read(fact.body, msgspec.structs.replace(FORM, any_instant=True, placeholders=False), first_line=1)
+    assert posts.frame.select("text", "author_spelling").rows() == fact.posts
+    assert rejects(posts) == fact.rejects
+
+
 def test_each_reason_is_met_by_a_fact() -> None:
     csv_only = {Reason.MALFORMED_QUOTE, Reason.UNCLOSED_QUOTE, Reason.TOO_FEW_FIELDS, Reason.TOO_MANY_FIELDS}
-    assert {code for fact in FACTS for _, _, _, code in fact.rejects} == set(Reason) - csv_only
+    assert {code for fact in (*FACTS, *LOOKED_AT) for _, _, _, code in fact.rejects} == set(Reason) - csv_only
 
 
 def test_frames_are_those_of_csv() -> None:

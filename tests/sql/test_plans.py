@@ -93,6 +93,7 @@ def test_a_statement_for_both_directions_reads_by_the_index_of_one(
     params = {
         "outgoing": outgoing,
         "archived": True,
+        "archived_after": now,
         "self_mentions": False,
         "user_id": 1,
         "ids": [1, 2],

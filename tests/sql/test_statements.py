@@ -30,7 +30,7 @@ from app.summaries import days, summarizing, user_totals
 ROOT = Path(sql.__file__).parent.parent
 
 # Statements that are no ordinary query: COPY takes no parameters, so it cannot be prepared.
-COPIES = {"reads/exports/snapshot/edges", "reads/exports/snapshot/ties", "reads/exports/snapshot/users"}
+COPIES = {"reads/exports/snapshot/edges", "reads/exports/snapshot/users"}
 
 READERS: dict[str, type[msgspec.Struct]] = {
     "graph/merging/take_back": merging._EdgeRow,

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 import litestar
 import psycopg
@@ -24,12 +24,14 @@ from app.errors import BadRequest, NotFound, TooManyExports
 from app.http import problems
 from app.http.download import Download
 from app.http.head import asks_for_head
-from app.http.parameters import INSTANT, Archived, AsOf, SelfMentions, instant, moment
+from app.http.parameters import INSTANT, Archived, AsOf, SelfMentions, moment, view_of
 from app.http.services import Injected, Services
 from app.http.signatures import Wanted
 from app.reads import users
+from app.reads.exports.cells import FULL, Style
 from app.reads.exports.formats import FORMS, Export, Request
 from app.reads.exports.selection import Selection
+from app.reads.exports.tables import DIGITS
 
 T = TypeVar("T")
 HttpRequest: TypeAlias = litestar.Request[Any, Any, Any]
@@ -46,8 +48,10 @@ PATIENCE = 3.0
 CANCEL_SECONDS = 0.1
 """Seconds between two tries to cancel the statement of an export."""
 
-PEOPLE = ("edges.csv", "gephi.csv", "nodes.csv")
+TABLES = ("edges.csv", "gephi.csv", "nodes.csv")
 """Tables that people may open in a spreadsheet."""
+NETWORKS = ("graph.gexf", "graph.graphml")
+"""Files whose users have the ids that the tables have."""
 
 _PROBLEMS = (
     BadRequest("query parameter 'depth' has to be a whole number from 0 to 2."),
@@ -70,11 +74,11 @@ _ABOUT: dict[str, tuple[str, str]] = {
 _EXAMPLES = {
     "edges.csv": """\
 source,target,mention_count,weight,first_seen,last_seen
-Grace,ada,3,2.7143,2026-01-12T09:30:00.000000Z,2026-01-15T12:00:00.000000Z
+Grace,ada,3,2.714,2026-01-12T09:30:00.000000Z,2026-01-15T12:00:00.000000Z
 """,
     "gephi.csv": """\
 Source,Target,Weight,Type,mention_count,first_seen,last_seen
-Grace,ada,2.7143,Directed,3,2026-01-12T09:30:00.000000Z,2026-01-15T12:00:00.000000Z
+Grace,ada,2.714,Directed,3,2026-01-12T09:30:00.000000Z,2026-01-15T12:00:00.000000Z
 """,
     "nodes.csv": """\
 Id,Label,mentions_made,mentions_received
@@ -88,9 +92,9 @@ Grace,Grace,31,9
 <?xml version="1.0" encoding="UTF-8"?>
 <gexf xmlns="http://gexf.net/1.3" version="1.3">
 …
-<node id="4321" label="Grace"><attvalues><attvalue for="handle" value="grace"/>…</attvalues></node>
+<node id="Grace" label="Grace"><attvalues><attvalue for="handle" value="grace"/>…</attvalues></node>
 …
-<edge source="4321" target="-1234" weight="2.7143"><attvalues><attvalue for="count" value="3"/>…</attvalues></edge>
+<edge source="Grace" target="ada" weight="2.714"><attvalues><attvalue for="count" value="3"/>…</attvalues></edge>
 …
 <!-- complete: 2 users, 1 edges -->
 </gexf>
@@ -99,9 +103,9 @@ Grace,Grace,31,9
 <?xml version="1.0" encoding="UTF-8"?>
 <graphml xmlns="http://graphml.graphdrawing.org/xmlns" …>
 …
-<node id="4321"><data key="label">Grace</data>…</node>
+<node id="Grace"><data key="label">Grace</data>…</node>
 …
-<edge source="4321" target="-1234"><data key="weight">2.7143</data><data key="count">3</data>…</edge>
+<edge source="Grace" target="ada"><data key="weight">2.7143</data><data key="count">3</data>…</edge>
 …
 <!-- complete: 2 users, 1 edges -->
 </graphml>
@@ -124,6 +128,16 @@ async def read_selection(  # noqa: PLR0917 (each is a query parameter)
         QueryParameter(
             format="date-time",
             description="Only edges whose last mention is not earlier than this instant, in ISO 8601 with an offset.",
+        ),
+        Wanted(INSTANT),
+    ] = None,
+    until: Annotated[
+        str | None,
+        QueryParameter(
+            format="date-time",
+            description="Only edges whose first mention is earlier than this instant. With `since`: edges whose time, "
+            "from the first mention to the last, touches the time from `since` (included) to `until` (left out). "
+            "Counts and weights are those of all the edge's mentions.",
         ),
         Wanted(INSTANT),
     ] = None,
@@ -152,22 +166,28 @@ async def read_selection(  # noqa: PLR0917 (each is a query parameter)
             "`user=ada&depth=0&touching=true`."
         ),
     ] = False,
-    archived: Archived = False,
+    archived: Archived = None,
     self_mentions: SelfMentions = False,
 ) -> Selection:
     """The query as a selection. Raises NotFound for an unknown user, BadRequest for a wrong handle or instant."""
     if math.isnan(min_weight):
         raise BadRequest(f"query parameter 'min_weight' has to be {_WEIGHT}.")
+    begin, end = (None if text is None else moment(text, name) for text, name in ((since, "since"), (until, "until")))
+    if begin is not None and end is not None and begin >= end:
+        raise BadRequest("query parameter 'until' has to be later than 'since'.")
     # A form sends an empty value for a field that was left empty.
     handles = [handle for handle in user or () if handle]
+    view = view_of(as_of, archived, services.clock())
     return Selection(
-        as_of=instant(as_of, services.clock()),
+        as_of=view.as_of,
         min_weight=min_weight or None,
-        since=None if since is None else moment(since, "since"),
+        since=begin,
+        until=end,
         around=await _ids_of(services, handles) if handles else None,
         depth=depth,
         touching=touching,
         archived=archived,
+        archived_after=view.archived_after,
         self_mentions=self_mentions,
     )
 
@@ -183,9 +203,52 @@ Guard: TypeAlias = Annotated[
     bool,
     QueryParameter(
         description="Whether handles that a spreadsheet would run as a formula (those that begin with `=`, `+`, `-` "
-        "or `@`) get an apostrophe in front. Handles that begin with an apostrophe get a second one."
+        "or `@`) get an apostrophe in front. Handles that begin with an apostrophe get a second one. In GEXF and "
+        "GraphML, the same happens to users' ids, so that ids are those of the tables."
     ),
 ]
+Digits: TypeAlias = Annotated[
+    int | None,
+    QueryParameter(
+        description="Significant digits of weights. A digit in front of the point is never rounded away. "
+        f"{FULL}: all that a weight has. By default: {DIGITS} in CSV and GEXF, all in other formats.",
+        ge=1,
+        le=FULL,
+    ),
+]
+_DELIMITERS = {"tab": "\t"}
+
+
+def read_table(
+    digits: Digits = None,
+    delimiter: Annotated[
+        Literal[",", ";", "|", "tab"],
+        QueryParameter(description="The character between two fields. Excel in German, French, … wants `;` (`%3B`)."),
+    ] = ",",
+    decimal: Annotated[
+        Literal[".", ","],
+        QueryParameter(description="The character before the fraction of a weight. Excel in German, … wants `,`."),
+    ] = ".",
+    bom: Annotated[
+        bool,
+        QueryParameter(
+            description="Whether the file begins with a byte order mark. Without one, Excel takes UTF-8 for another "
+            "encoding, and shows other letters than A to Z wrongly."
+        ),
+    ] = False,
+) -> Style:
+    """How the query wants a table written. Raises BadRequest."""
+    if delimiter == decimal:
+        raise BadRequest("query parameter 'decimal' is the delimiter, too: give another one, such as delimiter=;.")
+    return Style(digits, _DELIMITERS.get(delimiter, delimiter), decimal, bom)
+
+
+def read_digits(digits: Digits = None) -> Style:
+    """How the query wants the numbers of a network written."""
+    return Style(digits)
+
+
+Styled: TypeAlias = NamedDependency[SkipValidation[Style]]
 
 
 async def _answer(services: Services, name: str, asked: Request, http: HttpRequest) -> ASGIResponse:
@@ -253,7 +316,7 @@ def _handler(name: str) -> HTTPRouteHandler:
         summary=title,
         description=f"{text} {_COUNTED}",
         operation_id="Export" + "".join(part.title() for part in name.split(".")),
-        dependencies={"selected": Provide(read_selection)},
+        dependencies={"selected": Provide(read_selection), **_style_of(name)},
         responses={
             200: ResponseSpec(
                 str,
@@ -270,11 +333,17 @@ def _handler(name: str) -> HTTPRouteHandler:
         return await _answer(services, name, Request(selected, guard=False), request)
 
     async def export_for_people(
-        request: HttpRequest, services: Injected, selected: Selected, guard: Guard = True
+        request: HttpRequest, services: Injected, selected: Selected, style: Styled, guard: Guard = True
     ) -> ASGIResponse:
-        return await _answer(services, name, Request(selected, guard=guard), request)
+        return await _answer(services, name, Request(selected, guard, style), request)
 
-    return decorate(export_for_people if name in PEOPLE else export)
+    return decorate(export_for_people if _style_of(name) else export)
+
+
+def _style_of(name: str) -> dict[str, Provide]:
+    if name in TABLES:
+        return {"style": Provide(read_table, sync_to_thread=False)}
+    return {"style": Provide(read_digits, sync_to_thread=False)} if name in NETWORKS else {}
 
 
 ROUTER = Router("/export", tags=["exports"], route_handlers=[_handler(name) for name in FORMS])

@@ -13,7 +13,7 @@ from litestar.params import QueryParameter
 from app.http import problems
 from app.http.cached.handlers import get_cached
 from app.http.openapi import graph_examples as examples
-from app.http.parameters import Archived, AsOf, instant
+from app.http.parameters import Archived, AsOf, view_of
 from app.http.routes.edges import Source, Target
 from app.http.routes.users import NO_USER, Handle, named
 from app.http.services import Injected
@@ -110,7 +110,7 @@ async def get_ego(  # noqa: PLR0917 (each is a parameter of the request)
     users: Annotated[int, QueryParameter(description="Users in the answer, at most.", ge=1, le=500)] = 50,
     edges: Annotated[int, QueryParameter(description="Edges in the answer, at most.", ge=1, le=5000)] = 500,
     as_of: AsOf = None,
-    archived: Archived = False,
+    archived: Archived = None,
 ) -> EgoAnswer:
     """Finds the users whom the user mentions or who mention the user, and every edge among all of them. `depth=2` also
     finds the users around those.
@@ -118,7 +118,7 @@ async def get_ego(  # noqa: PLR0917 (each is a parameter of the request)
     The answer keeps the users with the strongest ties, both directions added up, and the heaviest edges. `cut` says
     what did not fit. The second step skips a user's mentions in a direction that has more than a thousand of them.
     """
-    view = View(instant(as_of, services.clock()), archived)
+    view = view_of(as_of, archived, services.clock())
     async with services.pool.connection() as conn:
         (user,) = await named(services, conn, handle)
         found = await networks.ego(
@@ -152,11 +152,11 @@ async def get_path(  # noqa: PLR0917 (each is a parameter of the request)
     target: Target,
     max_length: Annotated[int, QueryParameter(description="Steps of the path, at most.", ge=1, le=MAX_STEPS)] = 4,
     as_of: AsOf = None,
-    archived: Archived = False,
+    archived: Archived = None,
 ) -> PathAnswer:
     """Follows mentions from the source, who mentions a user, who mentions a user, and so on, to the target. The answer
     is one of the shortest paths, and always the same path. A search that meets too many users gives up, and says so."""
-    view = View(instant(as_of, services.clock()), archived)
+    view = view_of(as_of, archived, services.clock())
     async with services.pool.connection() as conn:
         from_user, to_user = await named(services, conn, source, target)
         parameters = await services.parameters(conn)

@@ -26,6 +26,7 @@ from app.http.parameters import (
     instant,
     next_page,
     position_of,
+    view_of,
 )
 from app.http.services import Injected, Services
 from app.http.signatures import Wanted
@@ -221,10 +222,10 @@ async def list_users(
 
 
 @get_cached("/{handle:str}", summary="One user", example=graph_examples.USER, responses=problems.responses(*NO_USER))
-async def get_user(services: Injected, handle: Handle, as_of: AsOf = None, archived: Archived = False) -> UserAnswer:
+async def get_user(services: Injected, handle: Handle, as_of: AsOf = None, archived: Archived = None) -> UserAnswer:
     """Adds up the mentions that the user made and received. The answer takes longer the more edges the user has: two
     seconds for a million."""
-    view = View(instant(as_of, services.clock()), archived)
+    view = view_of(as_of, archived, services.clock())
     async with services.pool.connection() as conn:
         (user,) = await named(services, conn, handle)
         totals = await users.totals(conn, user, await services.parameters(conn), view)
@@ -258,11 +259,11 @@ def _mentions_handler(direction: Direction, summary: str) -> HTTPRouteHandler:
         limit: Limit = 50,
         cursor: Cursor = None,
         as_of: AsOf = None,
-        archived: Archived = False,
+        archived: Archived = None,
         self_mentions: SelfMentions = False,
     ) -> Mentions:
         """Lists the user's edges by effective weight, the heaviest first."""
-        view = View(instant(as_of, services.clock()), archived)
+        view = view_of(as_of, archived, services.clock())
         page = Page(limit + 1, position_of(cursor))
         async with services.pool.connection() as conn:
             (user,) = await named(services, conn, handle)
@@ -292,14 +293,14 @@ async def list_reciprocal(  # noqa: PLR0917 (each is a parameter of the request)
     limit: Limit = 50,
     cursor: Cursor = None,
     as_of: AsOf = None,
-    archived: Archived = False,
+    archived: Archived = None,
 ) -> Ties:
     """Lists the users whom the user mentions and who mention the user, with the weights of both directions.
 
     A tie is as strong as its lighter direction (the reciprocated weight of Squartini et al., *Reciprocity of weighted
     networks*, 2013). The strongest ties come first.
     """
-    view = View(instant(as_of, services.clock()), archived)
+    view = view_of(as_of, archived, services.clock())
     page = Page(limit + 1, position_of(cursor))
     async with services.pool.connection() as conn:
         (user,) = await named(services, conn, handle)
@@ -354,7 +355,7 @@ def _following(
         limit=limit,
         cursor=cursor_of(Position(last.weight, last.id)),
         as_of=view.as_of,
-        archived=view.archived,
+        archived="false" if view.archived is False else view.archived,
         self_mentions=self_mentions,
     )
 

@@ -1,13 +1,17 @@
-"""These functions write columns of text in the syntax of CSV, JSON and XML.
+"""These functions write columns of text in the syntax of CSV, JSON and XML, and numbers for people.
 
 Nearly all texts need no change. The functions only search these texts.
 """
 
 from __future__ import annotations
 
+import msgspec
 import polars as pl
 
-_CSV_SPECIAL = '[",\r\n]'
+FULL = 17
+"""So many significant digits tell a double from every other. With as many, numbers stay as PostgreSQL prints them."""
+_WHOLE = 1e15
+"""Doubles below this have no more digits in front of the point than a double can hold."""
 _FORMULA = "^[=+\\-@\t\r\n'＝＋－＠]"
 _JSON_SPECIAL = '["\\\\\\x00-\\x1f]'
 _JSON_ESCAPES = {'"': '\\"', "\\": "\\\\", **{chr(code): f"\\u{code:04x}" for code in range(0x20)}}
@@ -15,15 +19,30 @@ _XML_SPECIAL = "[&<>\"'\t\n\r]"
 _XML_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;", "\t": "&#9;", "\n": "&#10;"} | {
     "\r": "&#13;"
 }
+_ID_SPECIAL = "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x{fffe}\\x{ffff}]|_x[0-9A-Fa-f]{4}_"
+_ID_ESCAPES = {chr(code): f"_x{code:04X}_" for code in (*range(0x20), 0xFFFE, 0xFFFF) if chr(code) not in "\t\n\r"}
 _NO_XML = "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x{fffe}\\x{ffff}]"
 
 
-def csv_cells(texts: pl.Series) -> pl.Series:
+class Style(msgspec.Struct, frozen=True):
+    """How numbers and tables are written."""
+
+    digits: int | None = None
+    """Significant digits of weights: 1 to FULL. None: as many as the format has by itself."""
+    delimiter: str = ","
+    """The character between two fields of CSV."""
+    decimal: str = "."
+    """The character before the fraction of a number in CSV."""
+    bom: bool = False
+    """Whether CSV begins with a byte order mark, which tells Excel that the text is UTF-8."""
+
+
+def csv_cells(texts: pl.Series, delimiter: str = ",") -> pl.Series:
     """Returns the texts as CSV fields by RFC 4180, in quotes where a field needs quotes.
 
     An empty text gets quotes too, so that a reader can tell an empty text from a missing value.
     """
-    special = texts.str.contains(_CSV_SPECIAL) | (texts == "")
+    special = texts.str.contains(f'["\r\n{delimiter}]') | (texts == "")
     if not special.any():
         return texts
     return _where(special, '"' + texts.str.replace_all('"', '""', literal=True) + '"', texts)
@@ -37,6 +56,27 @@ def harmless(texts: pl.Series) -> pl.Series:
     """
     formula = texts.str.contains(_FORMULA)
     return _where(formula, "'" + texts, texts) if formula.any() else texts
+
+
+def rounded(numbers: pl.Series, digits: int) -> pl.Series:
+    """Returns the texts of numbers with so many significant digits. A digit before the point is never rounded away."""
+    if digits >= FULL:
+        return numbers
+    whole = 10.0**digits
+    texts = [f"{n:.0f}" if whole <= n < _WHOLE else f"{n:.{digits}g}" for n in numbers.cast(pl.Float64)]
+    return pl.Series(numbers.name, texts, pl.String)
+
+
+def node_ids(spellings: pl.Series, *, guard: bool) -> pl.Series:
+    """Returns the users' ids in formats that tell users from edges: their spellings.
+
+    A character that XML 1.0 can't hold is written as `_x0001_` (ISO 29500, ST_Xstring), in CSV too. So a user has one
+    id in all formats, and different users have different ids. `guard` makes ids harmless to spreadsheets.
+    """
+    if spellings.str.contains(_ID_SPECIAL).any():
+        kept = spellings.str.replace_all("_(x[0-9A-Fa-f]{4}_)", "_x005F_$1")
+        spellings = kept.str.replace_many(list(_ID_ESCAPES), list(_ID_ESCAPES.values()))
+    return harmless(spellings) if guard else spellings
 
 
 def json_strings(texts: pl.Series) -> pl.Series:

@@ -10,6 +10,7 @@ import msgspec
 from psycopg_pool import ConnectionPool
 
 from app.reads.exports import parquet, tables, xml
+from app.reads.exports.cells import Style
 from app.reads.exports.selection import Selection
 from app.reads.exports.snapshot import Snapshot, snapshot
 from app.store.postgres import Connection
@@ -23,7 +24,8 @@ class Request(msgspec.Struct, frozen=True):
 
     selection: Selection
     guard: bool
-    """Whether an export makes the handles in tables for people harmless to spreadsheets."""
+    """Whether an export makes the handles in files for people harmless to spreadsheets."""
+    style: Style = Style()
 
 
 class Form(NamedTuple):
@@ -37,14 +39,14 @@ class Form(NamedTuple):
 
 def _csv(write: Callable[..., Generator[bytes]], counted: Literal["edges", "users"] = "edges") -> Form:
     def of(graph: Snapshot, asked: Request) -> Generator[bytes]:
-        return write(graph, guard=asked.guard)
+        return write(graph, guard=asked.guard, style=asked.style)
 
     return Form("text/csv; header=present", counted, of)
 
 
 def _xml(media_type: str, write: Callable[..., Generator[bytes]]) -> Form:
     def of(graph: Snapshot, asked: Request) -> Generator[bytes]:
-        return write(graph, as_of=asked.selection.as_of)
+        return write(graph, as_of=asked.selection.as_of, guard=asked.guard, style=asked.style)
 
     return Form(media_type, "edges", of)
 
@@ -105,14 +107,18 @@ class Export:
             self._parts.close()
 
     def _written(self, pool: ConnectionPool[Connection]) -> Generator[bytes]:
-        with pool.connection() as conn, snapshot(conn, self._asked.selection, self._half_life_seconds) as graph:
+        with pool.connection() as conn:
             self._conn = conn
             try:
-                self.count = graph.count_edges() if self._form.counted == "edges" else graph.count_users()
-                with closing(self._form.write(graph, self._asked)) as blocks:
-                    yield from _gathered(blocks)
+                yield from self._read(conn)
             finally:
                 self._conn = None
+
+    def _read(self, conn: Connection) -> Generator[bytes]:
+        with snapshot(conn, self._asked.selection, self._half_life_seconds) as graph:
+            self.count = graph.count_edges() if self._form.counted == "edges" else graph.count_users()
+            with closing(self._form.write(graph, self._asked)) as blocks:
+                yield from _gathered(blocks)
             read = graph.edges_read if self._form.counted == "edges" else graph.users_read
             if read != self.count:
                 raise Incomplete(f"{self.count} {self._form.counted} were counted, and {read} read")

@@ -11,19 +11,20 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, LiteralString
 
+import msgspec
 import polars as pl
 from psycopg import ClientCursor, IsolationLevel
 from psycopg.abc import Buffer
 
 import sql
 from app.reads.exports.selection import Selection
-from app.store.postgres import Connection, execute
+from app.store.postgres import Connection, execute, scalars
 
 _EDGES = sql.query("reads/exports/snapshot/edges")
-_TIES = sql.query("reads/exports/snapshot/ties")
 _USERS = sql.query("reads/exports/snapshot/users")
 _COUNT_EDGES = sql.query("reads/exports/snapshot/count_edges")
 _COUNT_USERS = sql.query("reads/exports/snapshot/count_users")
+_ALL_ARCHIVED = sql.query("reads/exports/snapshot/all_archived")
 _NO_STATEMENT_TIMEOUT = sql.query("reads/exports/snapshot/no_statement_timeout")
 
 Blocks = Generator[pl.DataFrame]
@@ -63,12 +64,6 @@ class Snapshot:
             self.edges_read += len(block)
             yield _timed(block.with_columns(unescaped(block["source"]), unescaped(block["target"])))
 
-    def ties(self) -> Blocks:
-        """Yields the same blocks as `edges`, but source and target are the ids of the users."""
-        for block in self._copied(_TIES, _EDGE):
-            self.edges_read += len(block)
-            yield _timed(block)
-
     def users(self) -> Blocks:
         """Yields blocks of the users at the ends of the edges."""
         for block in self._copied(_USERS, _USER):
@@ -100,6 +95,9 @@ def snapshot(conn: Connection, selection: Selection, half_life_seconds: float) -
     conn.isolation_level = IsolationLevel.REPEATABLE_READ
     with conn.transaction():
         execute(conn, _NO_STATEMENT_TIMEOUT)
+        if selection.archived is None and scalars(conn, _ALL_ARCHIVED) == [True]:
+            # Else a graph of old posts would be exported as an empty file, once decay has archived the posts' edges.
+            selection = msgspec.structs.replace(selection, archived=True)
         yield Snapshot(conn, selection, half_life_seconds)
 
 

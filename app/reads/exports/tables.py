@@ -8,8 +8,8 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import polars as pl
 
-from app.reads.exports.cells import csv_cells, harmless, json_strings, lines
-from app.reads.exports.snapshot import Blocks, Snapshot
+from app.reads.exports.cells import Style, csv_cells, harmless, json_strings, lines, node_ids, rounded
+from app.reads.exports.snapshot import Snapshot
 
 _EDGES = "source,target,mention_count,weight,first_seen,last_seen\n"
 _GEPHI = "Source,Target,Weight,Type,mention_count,first_seen,last_seen\n"
@@ -20,33 +20,58 @@ _NEO4J_EDGES = (
 )
 
 
-def edges_csv(graph: Snapshot, *, guard: bool) -> Generator[bytes]:
+DIGITS = 4
+"""Significant digits of weights in tables for people."""
+
+
+def edges_csv(graph: Snapshot, *, guard: bool, style: Style) -> Generator[bytes]:
     """Write one edge a line."""
-    yield _EDGES.encode()
-    for block in _people(graph.edges(), "source", "target", guard=guard):
+    yield _head(_EDGES, style)
+    for block in graph.edges():
+        names = ((harmless(block[name]) if guard else block[name]) for name in ("source", "target"))
         yield lines(
-            block,
-            "%s,%s,%s,%s,%s,%s",
+            block.with_columns(*(csv_cells(each, style.delimiter) for each in names), _weights(block, style)),
+            _pattern("%s,%s,%s,%s,%s,%s", style),
             "source", "target", "mention_count", "weight", "first_seen", "last_seen",
         )  # fmt: skip
 
 
-def gephi_csv(graph: Snapshot, *, guard: bool) -> Generator[bytes]:
+def gephi_csv(graph: Snapshot, *, guard: bool, style: Style) -> Generator[bytes]:
     """Write one edge a line, in the columns that Gephi's spreadsheet import knows, and in three more columns."""
-    yield _GEPHI.encode()
-    for block in _people(graph.edges(), "source", "target", guard=guard):
+    yield _head(_GEPHI, style)
+    for block in graph.edges():
+        ids = (node_ids(block[name], guard=guard) for name in ("source", "target"))
         yield lines(
-            block,
-            "%s,%s,%s,Directed,%s,%s,%s",
+            block.with_columns(*(csv_cells(each, style.delimiter) for each in ids), _weights(block, style)),
+            _pattern("%s,%s,%s,Directed,%s,%s,%s", style),
             "source", "target", "weight", "mention_count", "first_seen", "last_seen",
         )  # fmt: skip
 
 
-def nodes_csv(graph: Snapshot, *, guard: bool) -> Generator[bytes]:
-    """Write one user a line. `Id` is the name that gephi.csv has in Source and Target."""
-    yield _NODES.encode()
-    for block in _people(graph.users(), "spelling", guard=guard):
-        yield lines(block, "%s,%s,%s,%s", "spelling", "spelling", "mentions_made", "mentions_received")
+def nodes_csv(graph: Snapshot, *, guard: bool, style: Style) -> Generator[bytes]:
+    """Write one user a line. `Id` is the user's id, which gephi.csv has in Source and Target."""
+    yield _head(_NODES, style)
+    for block in graph.users():
+        label = harmless(block["spelling"]) if guard else block["spelling"]
+        ids = csv_cells(node_ids(block["spelling"], guard=guard), style.delimiter)
+        yield lines(
+            block.with_columns(ids.alias("id"), csv_cells(label, style.delimiter)),
+            _pattern("%s,%s,%s,%s", style),
+            "id", "spelling", "mentions_made", "mentions_received",
+        )  # fmt: skip
+
+
+def _head(columns: str, style: Style) -> bytes:
+    return (("\ufeff" if style.bom else "") + _pattern(columns, style)).encode()
+
+
+def _pattern(fields: str, style: Style) -> str:
+    return fields.replace(",", style.delimiter)
+
+
+def _weights(block: pl.DataFrame, style: Style) -> pl.Series:
+    weights = rounded(block["weight"], DIGITS if style.digits is None else style.digits)
+    return weights if style.decimal == "." else weights.str.replace(".", style.decimal, literal=True)
 
 
 def edges_jsonl(graph: Snapshot) -> Generator[bytes]:
@@ -118,10 +143,3 @@ def _neo4j_edges(graph: Snapshot) -> Generator[bytes]:
             "%s,%s,%s,%s,%s,%s,MENTIONS",
             "source", "target", "mention_count", "weight", "first_seen", "last_seen",
         )  # fmt: skip
-
-
-def _people(blocks: Blocks, *columns: str, guard: bool) -> Blocks:
-    """Yields the blocks with these columns as CSV cells. `guard` makes the cells harmless to spreadsheets."""
-    for block in blocks:
-        texts = ((harmless(block[name]) if guard else block[name]) for name in columns)
-        yield block.with_columns(csv_cells(text) for text in texts)

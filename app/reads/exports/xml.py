@@ -1,6 +1,7 @@
 """This module writes GEXF 1.3 and GraphML 1.0.
 
-A user is a node with the user's id. Only labels and handles lose the characters that XML 1.0 can't hold.
+A user is a node with the id that gephi.csv has, too. Only labels and handles lose the characters that XML 1.0 can't
+hold.
 """
 
 from __future__ import annotations
@@ -8,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from datetime import datetime
 
-import polars as pl
-
-from app.reads.exports.cells import lines, xml_values
-from app.reads.exports.snapshot import Snapshot
+from app.reads.exports.cells import FULL, Style, lines, node_ids, rounded, xml_values
+from app.reads.exports.snapshot import Blocks, Snapshot
+from app.reads.exports.tables import DIGITS
 
 _GEXF_BEGIN = """\
 <?xml version="1.0" encoding="UTF-8"?>
@@ -68,29 +68,37 @@ _NODE = ("id", "spelling", "handle", "mentions_made", "mentions_received")
 _EDGE = ("source", "target", "weight", "mention_count", "first_seen", "last_seen")
 
 
-def gexf(graph: Snapshot, *, as_of: datetime) -> Generator[bytes]:
+def gexf(graph: Snapshot, *, as_of: datetime, guard: bool, style: Style) -> Generator[bytes]:
     """Write GEXF 1.3: first the nodes, then the edges."""
     yield _GEXF_BEGIN.format(day=as_of.date().isoformat(), as_of=as_of.isoformat()).encode()
-    for block in graph.users():
-        yield lines(_escaped(block), _GEXF_NODE, *_NODE)
+    for block in _nodes(graph, guard=guard):
+        yield lines(block, _GEXF_NODE, *_NODE)
     yield b"</nodes>\n<edges>\n"
-    for block in graph.ties():
+    for block in _edges(graph, guard=guard, digits=style.digits or DIGITS):
         yield lines(block, _GEXF_EDGE, *_EDGE)
     yield f"</edges>\n</graph>\n{_trailer(graph)}</gexf>\n".encode()
 
 
-def graphml(graph: Snapshot, *, as_of: datetime) -> Generator[bytes]:
-    """Write GraphML: first the nodes, then the edges."""
+def graphml(graph: Snapshot, *, as_of: datetime, guard: bool, style: Style) -> Generator[bytes]:
+    """Write GraphML: first the nodes, then the edges. Programs read it, so weights have all their digits."""
     yield _GRAPHML_BEGIN.format(as_of=as_of.isoformat()).encode()
-    for block in graph.users():
-        yield lines(_escaped(block), _GRAPHML_NODE, *_NODE)
-    for block in graph.ties():
+    for block in _nodes(graph, guard=guard):
+        yield lines(block, _GRAPHML_NODE, *_NODE)
+    for block in _edges(graph, guard=guard, digits=style.digits or FULL):
         yield lines(block, _GRAPHML_EDGE, *_EDGE)
     yield f"</graph>\n{_trailer(graph)}</graphml>\n".encode()
 
 
-def _escaped(users: pl.DataFrame) -> pl.DataFrame:
-    return users.with_columns(xml_values(users["spelling"]), xml_values(users["handle"]))
+def _nodes(graph: Snapshot, *, guard: bool) -> Blocks:
+    for users in graph.users():
+        ids = xml_values(node_ids(users["spelling"], guard=guard)).alias("id")
+        yield users.with_columns(ids, xml_values(users["spelling"]), xml_values(users["handle"]))
+
+
+def _edges(graph: Snapshot, *, guard: bool, digits: int) -> Blocks:
+    for edges in graph.edges():
+        ends = (xml_values(node_ids(edges[name], guard=guard)) for name in ("source", "target"))
+        yield edges.with_columns(*ends, rounded(edges["weight"], digits))
 
 
 def _trailer(graph: Snapshot) -> str:

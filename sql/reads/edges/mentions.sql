@@ -21,7 +21,7 @@ FROM (
       effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision)
     FROM edges_archive
     WHERE
-      %(archived)s::boolean
+      %(archived)s::boolean AND archived_at > %(archived_after)s::timestamptz
       AND CASE WHEN %(outgoing)s::boolean THEN source_id ELSE target_id END = %(user_id)s::bigint
       AND (%(self_mentions)s::boolean OR source_id <> target_id)
   ) AS e

@@ -12,7 +12,9 @@ WITH made AS MATERIALIZED (
     target_id, mention_count, last_seen, archived_at,
     effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision)
   FROM edges_archive
-  WHERE %(archived)s::boolean AND source_id = %(user_id)s::bigint AND source_id <> target_id
+  WHERE
+    %(archived)s::boolean AND archived_at > %(archived_after)s::timestamptz
+    AND source_id = %(user_id)s::bigint AND source_id <> target_id
 ),
 
 received AS MATERIALIZED (
@@ -26,7 +28,9 @@ received AS MATERIALIZED (
     source_id, mention_count, last_seen, archived_at,
     effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision)
   FROM edges_archive
-  WHERE %(archived)s::boolean AND source_id IN (SELECT other_id FROM made) AND target_id = %(user_id)s::bigint
+  WHERE
+    %(archived)s::boolean AND archived_at > %(archived_after)s::timestamptz
+    AND source_id IN (SELECT other_id FROM made) AND target_id = %(user_id)s::bigint
 )
 
 SELECT

@@ -15,7 +15,7 @@ FROM (
     effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision)
   FROM edges_archive
   WHERE
-    %(archived)s::boolean
+    %(archived)s::boolean AND archived_at > %(archived_after)s::timestamptz
     AND source_id = ANY(%(ids)s::bigint[]) AND target_id = ANY(%(ids)s::bigint[]) AND source_id <> target_id
 ) AS e
 ORDER BY e.weight DESC, e.source_id, e.target_id

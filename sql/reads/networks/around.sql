@@ -16,7 +16,9 @@ FROM (
       target_id,
       effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision)
     FROM edges_archive
-    WHERE %(archived)s::boolean AND source_id = %(user_id)s::bigint AND target_id <> source_id
+    WHERE
+      %(archived)s::boolean AND archived_at > %(archived_after)s::timestamptz
+      AND source_id = %(user_id)s::bigint AND target_id <> source_id
   ) AS m
   FULL JOIN (
     SELECT
@@ -29,7 +31,9 @@ FROM (
       source_id,
       effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision)
     FROM edges_archive
-    WHERE %(archived)s::boolean AND target_id = %(user_id)s::bigint AND source_id <> target_id
+    WHERE
+      %(archived)s::boolean AND archived_at > %(archived_after)s::timestamptz
+      AND target_id = %(user_id)s::bigint AND source_id <> target_id
   ) AS r ON r.id = m.id
   ORDER BY weight DESC, id
   LIMIT %(limit)s::integer

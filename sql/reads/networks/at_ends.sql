@@ -6,7 +6,10 @@ SELECT
     FROM (
       SELECT FROM edges WHERE source_id = ANY(%(sources)s::bigint[])
       UNION ALL
-      SELECT FROM edges_archive WHERE %(archived)s::boolean AND source_id = ANY(%(sources)s::bigint[])
+      SELECT FROM edges_archive
+      WHERE
+        %(archived)s::boolean AND archived_at > %(archived_after)s::timestamptz
+        AND source_id = ANY(%(sources)s::bigint[])
       LIMIT %(most)s::bigint
     ) AS made
   ) AS made,
@@ -15,7 +18,10 @@ SELECT
     FROM (
       SELECT FROM edges WHERE target_id = ANY(%(targets)s::bigint[])
       UNION ALL
-      SELECT FROM edges_archive WHERE %(archived)s::boolean AND target_id = ANY(%(targets)s::bigint[])
+      SELECT FROM edges_archive
+      WHERE
+        %(archived)s::boolean AND archived_at > %(archived_after)s::timestamptz
+        AND target_id = ANY(%(targets)s::bigint[])
       LIMIT %(most)s::bigint
     ) AS received
   ) AS received;

@@ -11,7 +11,7 @@ FROM (
         UNION ALL
         (
           SELECT FROM edges_archive
-          WHERE %(archived)s::boolean AND source_id = asked.id
+          WHERE %(archived)s::boolean AND archived_at > %(archived_after)s::timestamptz AND source_id = asked.id
           ORDER BY source_id
           LIMIT %(most)s::bigint + 1
         )
@@ -24,7 +24,7 @@ FROM (
         UNION ALL
         (
           SELECT FROM edges_archive
-          WHERE %(archived)s::boolean AND target_id = asked.id
+          WHERE %(archived)s::boolean AND archived_at > %(archived_after)s::timestamptz AND target_id = asked.id
           ORDER BY target_id
           LIMIT %(most)s::bigint + 1
         )

@@ -22,13 +22,17 @@ FROM (
       target_id,
       effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision)
     FROM edges_archive
-    WHERE %(archived)s::boolean AND source_id = ANY(%(making)s::bigint[])
+    WHERE
+      %(archived)s::boolean AND archived_at > %(archived_after)s::timestamptz
+      AND source_id = ANY(%(making)s::bigint[])
     UNION ALL
     SELECT
       source_id,
       effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision)
     FROM edges_archive
-    WHERE %(archived)s::boolean AND target_id = ANY(%(receiving)s::bigint[])
+    WHERE
+      %(archived)s::boolean AND archived_at > %(archived_after)s::timestamptz
+      AND target_id = ANY(%(receiving)s::bigint[])
   ) AS e
   WHERE e.id <> ALL(%(seen)s::bigint[])
   GROUP BY e.id

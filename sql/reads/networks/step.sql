@@ -16,7 +16,7 @@ FROM (
     UNION ALL
     SELECT source_id, target_id FROM edges_archive
     WHERE
-      %(archived)s::boolean
+      %(archived)s::boolean AND archived_at > %(archived_after)s::timestamptz
       AND CASE WHEN %(outgoing)s::boolean THEN source_id ELSE target_id END = ANY(%(ids)s::bigint[])
     LIMIT %(most)s::bigint
   ) AS e

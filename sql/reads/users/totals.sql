@@ -10,7 +10,7 @@ WITH every AS NOT MATERIALIZED (
     source_id, target_id, mention_count,
     effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision)
   FROM edges_archive
-  WHERE %(archived)s::boolean
+  WHERE %(archived)s::boolean AND archived_at > %(archived_after)s::timestamptz
 )
 
 SELECT

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+import msgspec
 import psycopg
 from hypothesis import strategies as st
 
@@ -81,16 +82,20 @@ def selections(draw: st.DrawFn, graph: Graph) -> Selection:
         as_of=draw(instants),
         min_weight=draw(st.none() | st.floats(1e-6, 1e6)),
         since=draw(st.none() | instants),
+        until=draw(st.none() | instants),
         around=draw(st.none() | ids.map(tuple)),
         depth=draw(st.integers(0, 2)),
         touching=draw(st.booleans()),
-        archived=draw(st.booleans()),
+        archived=draw(st.none() | st.booleans()),
+        archived_after=draw(st.none() | instants),
         self_mentions=draw(st.booleans()),
     )
 
 
 def selected(graph: Graph, asked: Selection) -> list[Edge]:
     """The edges that an export holds."""
+    if asked.archived is None and graph.edges and all(edge.archived_at for edge in graph.edges):
+        asked = msgspec.structs.replace(asked, archived=True)
     passing = [edge for edge in graph.edges if _passes(edge, asked)]
     if asked.around is None:
         return passing
@@ -104,11 +109,19 @@ def selected(graph: Graph, asked: Selection) -> list[Edge]:
 
 def _passes(edge: Edge, asked: Selection) -> bool:
     return (
-        (asked.archived or edge.archived_at is None)
+        (edge.archived_at is None or _from_the_archive(edge.archived_at, asked))
         and (asked.self_mentions or edge.source != edge.target)
         and (asked.since is None or edge.last_seen >= asked.since)
+        and (asked.until is None or edge.first_seen < asked.until)
+        and edge.effective(asked.as_of) > 0
         and (asked.min_weight is None or edge.effective(asked.as_of) >= asked.min_weight)
     )
+
+
+def _from_the_archive(archived_at: datetime, asked: Selection) -> bool:
+    if asked.archived is None:
+        return asked.archived_after is not None and archived_at > asked.archived_after
+    return asked.archived
 
 
 def store(conn: psycopg.Connection[Any], graph: Graph) -> None:

@@ -26,6 +26,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
 from app.reads.exports import parquet
+from app.reads.exports.cells import FULL, Style
 from app.reads.exports.formats import FORMS, Export, Request
 from app.reads.exports.selection import Selection
 from app.store import postgres
@@ -33,6 +34,7 @@ from app.store.postgres import Connection
 from tests.reads.exports.graphs import HALF_LIFE, Edge, Graph, User, graphs, selected, selections, store
 
 GEXF_SCHEMA = Path(__file__).parents[2] / "data" / "gexf-1.3" / "gexf.xsd"
+ALL_DIGITS = Style(digits=FULL)
 RUN_AS_FORMULAS = tuple("=+-@\t\r\n＝＋－＠")
 
 
@@ -50,11 +52,13 @@ class Files(NamedTuple):
     counts: dict[str, int]
 
 
-def exported(pool: ConnectionPool[Connection], selection: Selection, *, guard: bool = True) -> Files:
+def exported(
+    pool: ConnectionPool[Connection], selection: Selection, *, guard: bool = True, style: Style = ALL_DIGITS
+) -> Files:
     contents: dict[str, bytes] = {}
     counts: dict[str, int] = {}
     for name, form in FORMS.items():
-        export = Export(form, Request(selection, guard), HALF_LIFE.total_seconds())
+        export = Export(form, Request(selection, guard, style), HALF_LIFE.total_seconds())
         blocks = [export.begin(pool)]
         while (block := export.next()) is not None:
             blocks.append(block)
@@ -108,6 +112,11 @@ def bare(cell: str) -> str:
     return cell.removeprefix("'")
 
 
+def named(node_id: str) -> str:
+    """The spelling that an id is made of."""
+    return re.sub(r"_x([0-9A-F]{4})_", lambda found: chr(int(found[1], 16)), bare(node_id))
+
+
 def check_tables(files: Files, edges: list[Edge], as_of: datetime) -> None:
     expected = {ends: values[:4] for ends, values in tied(edges, as_of).items()}
     rows = read_csv(files.contents["edges.csv"])
@@ -115,9 +124,10 @@ def check_tables(files: Files, edges: list[Edge], as_of: datetime) -> None:
     nodes = read_csv(files.contents["nodes.csv"])
 
     assert {(bare(row["source"]), bare(row["target"])): facts(row) for row in rows} == expected
-    assert {(bare(row["Source"]), bare(row["Target"])): facts(row, "Weight") for row in gephi} == expected
+    assert {(named(row["Source"]), named(row["Target"])): facts(row, "Weight") for row in gephi} == expected
     assert {row["Type"] for row in gephi} <= {"Directed"}
     assert {row["Id"] for row in nodes} == {row[end] for row in gephi for end in ("Source", "Target")}
+    assert all(named(row["Id"]) == bare(row["Label"]) for row in nodes)
     totals = {bare(row["Label"]): (int(row["mentions_made"]), int(row["mentions_received"])) for row in nodes}
     assert totals == {user.spelling: sums for user, sums in made_and_received(edges).items()}
     cells = [cell for row in (*rows, *gephi, *nodes) for cell in row.values()]
@@ -178,7 +188,7 @@ def check_xml(files: Files, edges: list[Edge], as_of: datetime) -> None:
     gexf, graphml = files.contents["graph.gexf"], files.contents["graph.graphml"]
     etree.XMLSchema(etree.parse(GEXF_SCHEMA)).assertValid(etree.fromstring(gexf))
     users = {
-        str(user.id): (in_xml(user.spelling), in_xml(user.handle), *sums)
+        user.spelling: (in_xml(user.spelling), in_xml(user.handle), *sums)
         for user, sums in made_and_received(edges).items()
     }
     said = f"<!-- complete: {len(users)} users, {len(edges)} edges -->".encode()
@@ -186,12 +196,13 @@ def check_xml(files: Files, edges: list[Edge], as_of: datetime) -> None:
     assert said in graphml[-100:]
     for graph in (networkx.read_gexf(io.BytesIO(gexf)), networkx.read_graphml(io.BytesIO(graphml))):
         assert graph.is_directed()
+        assert set(graph.nodes) == {row["Id"] for row in read_csv(files.contents["nodes.csv"])}
         assert {
-            node: (told["label"], told["handle"], told["mentions_made"], told["mentions_received"])
+            named(node): (told["label"], told["handle"], told["mentions_made"], told["mentions_received"])
             for node, told in graph.nodes(data=True)
         } == users
-        ties = {(source, target): facts(told) for source, target, told in graph.edges(data=True)}
-        assert ties == tied_by_id(edges, as_of)
+        ties = {(named(source), named(target)): facts(told) for source, target, told in graph.edges(data=True)}
+        assert ties == without_archived_at(edges, as_of)
 
 
 def check_igraph(files: Files, edges: list[Edge], as_of: datetime, directory: Path) -> None:
@@ -199,18 +210,16 @@ def check_igraph(files: Files, edges: list[Edge], as_of: datetime, directory: Pa
     path.write_bytes(files.contents["graph.graphml"])
     graph = igraph.Graph.Read_GraphML(str(path))
     assert graph.is_directed()
-    users = {str(user.id): in_xml(user.spelling) for user in made_and_received(edges)}
-    assert {vertex["id"]: vertex["label"] for vertex in graph.vs} == users
-    ties = {(graph.vs[edge.source]["id"], graph.vs[edge.target]["id"]): facts(edge.attributes()) for edge in graph.es}
-    assert ties == tied_by_id(edges, as_of)
+    users = {user.spelling: in_xml(user.spelling) for user in made_and_received(edges)}
+    # igraph leaves a character reference for `&` in what it reads of an XML attribute.
+    names = [named(vertex["id"].replace("&#38;", "&")) for vertex in graph.vs]
+    assert dict(zip(names, graph.vs["label"] if names else [], strict=True)) == users
+    ties = {(names[edge.source], names[edge.target]): facts(edge.attributes()) for edge in graph.es}
+    assert ties == without_archived_at(edges, as_of)
 
 
-def tied_by_id(edges: list[Edge], as_of: datetime) -> dict[tuple[str, str], Any]:
-    by_ends = tied(edges, as_of)
-    return {
-        (str(edge.source.id), str(edge.target.id)): by_ends[edge.source.spelling, edge.target.spelling][:4]
-        for edge in edges
-    }
+def without_archived_at(edges: list[Edge], as_of: datetime) -> dict[tuple[str, str], Any]:
+    return {ends: values[:4] for ends, values in tied(edges, as_of).items()}
 
 
 @given(data=st.data(), graph=graphs())

@@ -11,7 +11,8 @@ COPY (
   FROM selected_edges(
     %(as_of)s::timestamptz, %(half_life_seconds)s::double precision, %(archived)s::boolean,
     %(self_mentions)s::boolean, %(min_weight)s::double precision, %(since)s::timestamptz, %(around)s::bigint[],
-    %(depth)s::integer, %(touching)s::boolean
+    %(depth)s::integer, %(touching)s::boolean, %(until)s::timestamptz, %(archived_after)s::timestamptz,
+    %(weighty_after)s::timestamptz
   ) AS e
   INNER JOIN users AS s ON s.id = e.source_id
   INNER JOIN users AS t ON t.id = e.target_id

@@ -1,0 +1,191 @@
+"""Which column holds what: text, instant, author, found by the names of columns and by what these hold. Pure.
+
+A name is believed if what the column holds does not speak against it. A strong name says by itself what it is
+(`screen_name`); a weak one may be something else as well (`user`). Names within names count where the object that
+holds them is known for it: `author.handle`, and not `collector.handle`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeAlias
+
+from app.posts import spellings
+from app.posts.sniffing import Finding, Sure
+
+Cells: TypeAlias = Mapping[str, Sequence[str]]
+"""By column or path what it holds, row by row, stripped."""
+
+STRONG: Mapping[str, tuple[str, ...]] = {
+    "text": (
+        "data", "text", "full_text", "fulltext", "rawcontent", "content", "body", "message", "tweet", "tweet_text",
+        "post_text", "posttext", "message_text", "status_text", "caption", "comment_text", "selftext", "nachricht",
+        "inhalt", "beitrag", "texte", "contenu", "texto", "mensaje", "contenido", "conteudo", "conteúdo", "testo",
+        "tekst", "bericht", "正文", "内容", "微博正文", "本文", "投稿", "投稿内容", "テキスト", "ツイート",
+        "текст", "сообщение", "내용",
+    ),
+    "timestamp": (
+        "timestamp", "created_at", "createdat", "created_utc", "datetime", "date_time", "published_at", "publishedat",
+        "posted_at", "postedat", "post_created", "created_time", "createtime", "create_time", "createtimeiso",
+        "date_posted", "post_date", "tweet_created_at", "unix_timestamp", "datum", "zeitpunkt", "zeitstempel",
+        "erstellt_am", "fecha", "fecha_hora", "data_hora", "horodatage", "发布时间", "日期", "時間", "日時", "投稿日時",
+        "作成日時", "日付", "дата", "날짜",
+    ),
+    "author": (
+        "username", "screen_name", "screenname", "user_name", "handle", "author_handle", "author_username",
+        "authorusername", "user_username", "user_screen_name", "account_username", "ownerusername", "owner_username",
+        "twitter_handle", "user_handle", "from_user", "uniqueid", "unique_id", "acct", "login", "benutzername",
+        "nutzername", "nombre_de_usuario", "nom_utilisateur", "nom_d'utilisateur", "pseudo", "用户名", "用户昵称",
+        "ユーザー名", "имя_пользователя", "사용자",
+    ),
+}  # fmt: skip
+WEAK: Mapping[str, tuple[str, ...]] = {
+    "text": ("post", "comment", "description", "status", "beschreibung", "kommentar", "comentario", "commentaire"),
+    "timestamp": (
+        "date", "time", "published", "created", "posted", "when", "zeit", "uhrzeit", "hora", "heure", "data",
+    ),
+    "author": (
+        "author", "user", "account", "from", "sender", "owner", "poster", "posted_by", "created_by", "nickname",
+        "benutzer", "nutzer", "verfasser", "absender", "autor", "auteur", "utilisateur", "usuario", "usuário", "autore",
+        "utente", "gebruiker", "作者", "投稿者", "ユーザー", "用户", "昵称", "автор", "пользователь",
+    ),
+}  # fmt: skip
+"""Names of columns and keys. Case does not matter; blanks and hyphens are underscores."""
+
+_HOLDERS = {
+    "text": {"post", "tweet", "status", "record", "message", "comment", "legacy", "note", "item"},
+    "author": {"user", "author", "account", "owner", "profile", "creator", "poster", "sender", "from", "autor"},
+}
+_HOLDERS["timestamp"] = _HOLDERS["text"]
+_OF_AUTHORS = ("name", "nick", "slug")
+"""Names that say who it is within an object that is an author."""
+_WRAPPED = re.compile(r'\.("?\$(?:date|numberLong)"?)+$')
+"""How MongoDB's exports wrap instants."""
+_ENOUGH = 0.8
+"""The share of a column's cells that have to be instants for the column to be the timestamps'."""
+_CHECKED = 200
+_DAY = 86_400_000_000
+_LONG_NAME = 80
+
+
+class _Candidate(NamedTuple):
+    level: int
+    order: int
+    place: str
+
+
+def guess(role: str, cells: Cells) -> Finding[str] | None:
+    """The column that has the role. LIKELY: others may have it as well."""
+    found = sorted(
+        candidate
+        for place, held in cells.items()
+        for candidate in [_candidate(role, place)]
+        if candidate is not None and fits(role, held)
+    )
+    if not found:
+        return None
+    best = found[0]
+    if best.level >= _ELSEWHERE:
+        return Finding(best.place, Sure.LIKELY, f"its last name is that of the {role}")
+    rivals = [each.place for each in found if each.level == best.level]
+    if len(rivals) == 1:
+        return Finding(best.place, Sure.CERTAIN, f"its name is {best.place!r}")
+    same = _longest_of_same(rivals, cells) if role == "text" else _first_of_same(role, rivals, cells)
+    if same is not None:
+        return Finding(same, Sure.CERTAIN, f"of columns that hold the same it is {same!r}")
+    return Finding(best.place, Sure.LIKELY, f"{', '.join(map(repr, rivals))} may all be the {role}")
+
+
+def named(role: str, place: str) -> bool:
+    """Whether a column's name is one of the role's."""
+    return _candidate(role, place) is not None
+
+
+def names_role(role: str, cell: str) -> bool:
+    """Whether a cell of a header names the role, for itself."""
+    name = _plain(cell)
+    return name in STRONG[role] or name in WEAK[role]
+
+
+_ELSEWHERE = 4
+
+
+def _candidate(role: str, place: str) -> _Candidate | None:
+    name = _plain(_WRAPPED.sub("", place))
+    *holders, last = re.split(r"[./]|__", name)
+    strong, weak = STRONG[role], WEAK[role]
+    whole = name.replace(".", "_").replace("/", "_")
+    for level, names, each in ((0, strong, name), (0, strong, whole), (2, weak, name)):
+        if each in names:
+            return _Candidate(level, names.index(each), place)
+    if not holders:
+        return None
+    held_well = holders[-1].strip('"') in _HOLDERS[role] and (len(holders) == 1 or role != "author")
+    if last in strong:
+        return _Candidate(1 if held_well else _ELSEWHERE, strong.index(last), place)
+    if role == "author" and last in _OF_AUTHORS and held_well:
+        return _Candidate(3, _OF_AUTHORS.index(last), place)
+    if last in weak and role != "author":
+        return _Candidate(3 if held_well else _ELSEWHERE + 1, weak.index(last), place)
+    return None
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s-]+", "_", name.strip().strip("\ufeff\"'").strip().casefold())
+
+
+def fits(role: str, held: Sequence[str]) -> bool:
+    """Whether what a column holds can be the role's. An empty column fits no role but in a file without rows."""
+    filled = [cell for cell in held[:_CHECKED] if cell]
+    if not filled:
+        return not held
+    match role:
+        case "timestamp":
+            return sum(map(is_instant, filled)) >= _ENOUGH * len(filled)
+        case "author":
+            return not (
+                all(cell.isdigit() for cell in filled)
+                or all(map(is_instant, filled))
+                or all("://" in cell for cell in filled)
+                or all(len(cell) > _LONG_NAME for cell in filled)
+            )
+        case _:
+            return not all(cell.isdigit() or is_instant(cell) or _is_flag(cell) for cell in filled)
+
+
+def is_instant(cell: str) -> bool:
+    return spellings.read(cell) is not None
+
+
+def _is_flag(cell: str) -> bool:
+    return cell.casefold() in {"true", "false"}
+
+
+def _longest_of_same(rivals: Sequence[str], cells: Cells) -> str | None:
+    """The column with the longest texts, where the others are empty or hold the beginnings of its texts."""
+    longest = max(rivals, key=lambda place: sum(map(len, cells[place])))
+    for other in rivals:
+        for long, short in zip(cells[longest], cells[other], strict=True):
+            if not long.startswith(short.rstrip("… ").removesuffix("...")):
+                return None
+    return longest
+
+
+def _first_of_same(role: str, rivals: Sequence[str], cells: Cells) -> str | None:
+    """The first column, where all hold the same instants, to the day, or the same names."""
+    first = cells[rivals[0]]
+    for other in rivals[1:]:
+        for one, another in zip(first[:_CHECKED], cells[other][:_CHECKED], strict=False):
+            if one and another and not (_near(one, another) if role == "timestamp" else _alike(one, another)):
+                return None
+    return rivals[0]
+
+
+def _near(one: str, another: str) -> bool:
+    readings = spellings.read(one), spellings.read(another)
+    return isinstance(readings[0], int) and isinstance(readings[1], int) and abs(readings[0] - readings[1]) < _DAY
+
+
+def _alike(one: str, another: str) -> bool:
+    return one.removeprefix("@").casefold() == another.removeprefix("@").casefold()
