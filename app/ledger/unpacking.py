@@ -92,9 +92,12 @@ class Unpacking:
 
     def close(self) -> None:
         """Delete the temporary files."""
-        for file in self._files:
+        self._close_all_but(0)
+
+    def _close_all_but(self, first: int) -> None:
+        while len(self._files) > first:
             with suppress(OSError):
-                file.close()
+                self._files.pop().close()
 
     def _scratch(self) -> IO[bytes]:
         file = tempfile.TemporaryFile(prefix="mentiongraph-")  # noqa: SIM115 (closed by `close`)
@@ -109,6 +112,7 @@ class Unpacking:
                 staged = await self._stage_packed(await self._enter(packed.name), opened, packed)
                 await staged.staging.settle()
                 members.append(staged)
+                self._close_all_but(1)
             except NoRows as error:
                 left_out.append(f"{packed.name} ({error.detail.partition('.')[0]})")
             except UploadRefused as error:
@@ -120,7 +124,9 @@ class Unpacking:
         return Zip(self._upload_id, sha256, size, self._options, options, members)
 
     async def _stage_packed(self, upload_id: uuid.UUID, opened: Opened, packed: Packed) -> Staged:
-        content = await asyncio.to_thread(contents.content_of, opened, packed, self._given, self._room)
+        # Each file has the temporary files to itself, beside the zip: they are closed after it.
+        space = msgspec.structs.replace(self._room, spooled=self._room.spooled.again())
+        content = await asyncio.to_thread(contents.content_of, opened, packed, self._given, space)
         found = {"container": opened.found() if len(opened.files) == 1 else _IN_ZIP, **content.found}
         return await self._stage(upload_id, msgspec.structs.replace(content, found=found), packed.name)
 

@@ -39,6 +39,12 @@ class Allowance:
         self._most = most
         self._what = what
 
+    def again(self) -> Allowance:
+        """The same, for somebody whose use ends before that of others."""
+        twin = Allowance(self._most, self._what)
+        twin._left = self._left
+        return twin
+
     def take(self, size: int) -> None:
         self._left -= size
         if self._left < 0:
@@ -116,9 +122,9 @@ class Archive:
     def _packed(self, member: Member) -> Iterator[bytes]:
         """The bytes of a file as they stand in the zip, behind the file's own header."""
         info, file = member.info, self._file
-        file.seek(info.header_offset)
+        file.seek(max(0, info.header_offset))
         header = file.read(_LOCAL_HEADER)
-        if len(header) < _LOCAL_HEADER or not header.startswith(b"PK\x03\x04"):
+        if info.header_offset < 0 or len(header) < _LOCAL_HEADER or not header.startswith(b"PK\x03\x04"):
             raise ArchiveUnreadable(f"{member.name!r} is not where the directory of the zip says. Pack it again.")
         at = info.header_offset + _LOCAL_HEADER + sum(int.from_bytes(header[i : i + 2], "little") for i in (26, 28))
         end = at + info.compress_size

@@ -149,7 +149,7 @@ def _refuse_package(archive: Archive) -> None:
 
 
 def _kind(archive: Archive, member: Member, given: Given) -> tuple[Container | None, str]:
-    """How a file in a zip is read, or why it is left out. Raises PackedTwice."""
+    """How a file in a zip is read, or why it is left out. A zip in it may be a workbook. Raises FormatNotRead."""
     name = member.name.casefold()
     if member.size == 0:
         return None, "is empty"
@@ -157,8 +157,6 @@ def _kind(archive: Archive, member: Member, given: Given) -> tuple[Container | N
         return None, "no file of posts by its name"
     head = _head(archive, member, _MARK_BYTES)
     kind = sniffing.container(head).value
-    if kind is Container.ZIP and not name.endswith((".xlsx", ".xlsm")):
-        raise PackedTwice(f"the zip holds another zip, {member.name!r}. Unpack it, and pack the files of posts.")
     if kind is not Container.NONE or name.endswith(_TABLES):
         return kind, ""
     refuse_unread(head)
