@@ -12,13 +12,19 @@ from typing import Protocol
 
 from app.errors import UnknownEncoding
 
-ENCODINGS = ("utf-8", "utf-16", "latin-1", "cp1252")
-"""utf-16: in the order of its byte order mark, little-endian if there is none."""
+ENCODINGS = (
+    "utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1", "cp1252", "iso-8859-2", "iso-8859-15", "cp1250",
+    "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "koi8-r", "koi8-u", "mac-roman", "shift_jis", "cp932",
+    "euc-jp", "gb18030", "big5", "euc-kr", "cp949",
+)  # fmt: skip
+"""The encodings that are read. utf-16: in the order of its byte order mark, little-endian if there is none."""
 
 PIECE_BYTES = 1 << 18
 """The number of bytes transcoded at once. The result is at most three times as long."""
 
-_CODECS = {"utf-8": "utf-8", "utf-8-sig": "utf-8", "utf-16": "utf-16", "iso8859-1": "latin-1", "cp1252": "cp1252"}
+_SUPERSETS = {"utf-8-sig": "utf-8", "gbk": "gb18030", "gb2312": "gb18030"}
+"""Encodings that another one of ENCODINGS reads as well."""
+_CODECS = {codecs.lookup(name).name: name for name in ENCODINGS} | _SUPERSETS
 _MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _MARK_BYTES = 2
 _ESCAPE = "mentiongraph.escape"

@@ -29,7 +29,7 @@ def of(text: str, layout: Layout, preset: str | None, wanted: set[str], *, final
     match layout:
         case Layout.JSON_ARRAY:
             pages = shapes.elements(text, final=final)
-        case Layout.JSON_OBJECTS:
+        case Layout.JSON_PAGES:
             pages = shapes.objects(text, final=final)
         case _:
             pages = shapes.of_lines(text) or shapes.objects(text, final=final)

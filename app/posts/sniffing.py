@@ -63,8 +63,8 @@ class Layout(StrEnum):
     CSV = "csv"
     JSONL = "jsonl"
     JSON_ARRAY = "json-array"
-    JSON_OBJECTS = "json-objects"
-    """Objects that follow each other, each of them on several lines."""
+    JSON_PAGES = "json-pages"
+    """Objects that follow each other, each of them on several lines, such as pages of an API's answers."""
 
 
 _MAGIC = (
@@ -177,7 +177,7 @@ def layout(text: str, *, final: bool) -> Finding[Layout]:
     if isinstance(shapes.decoded(first), dict):
         return Finding(Layout.JSONL, Sure.CERTAIN, "each line is a JSON object")
     if not rest.lstrip().startswith("{") and shapes.objects(bare, final=final):
-        return Finding(Layout.JSON_OBJECTS, Sure.CERTAIN, "the file begins with a JSON object of several lines")
+        return Finding(Layout.JSON_PAGES, Sure.CERTAIN, "the file begins with a JSON object of several lines")
     return Finding(Layout.JSONL, Sure.LIKELY, "the file begins as JSON does, and its first line is no JSON object")
 
 

@@ -30,8 +30,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 ROUND_TRIPS = {
     "utf-8": ["utf-8", "utf-8-sig", "utf-16"],
     "utf-16": ["utf-16", "utf-16-le"],
-    "latin-1": ["latin-1"],
-    "cp1252": ["cp1252"],
+    "utf-32": ["utf-32"],
 }
 
 
@@ -39,7 +38,7 @@ ROUND_TRIPS = {
 @settings(max_examples=200)
 def test_any_text_in_any_encoding_reads_back(text: str, steps: list[int], data: st.DataObject) -> None:
     encoding = data.draw(st.sampled_from(ENCODINGS))
-    written = data.draw(st.sampled_from(ROUND_TRIPS[encoding]))
+    written = data.draw(st.sampled_from(ROUND_TRIPS.get(encoding, [encoding])))
     text = "x" + text.encode(written, errors="ignore").decode(written, errors="ignore").removeprefix("\ufeff")
     found = transcoded(text.encode(written), encoding, steps)
     assert found.removeprefix(codecs.BOM_UTF8 if written == "utf-8-sig" else b"").decode() == text
@@ -117,6 +116,6 @@ def test_aliases(alias: str, encoding: str) -> None:
 
 @pytest.mark.parametrize("encoding", ["", "utf-7", "rot13", "no such", "\0", "é" * 300])
 def test_other_encodings_are_refused(encoding: str) -> None:
-    with pytest.raises(UploadRefused, match="name one of utf-8, utf-16, latin-1, cp1252") as refused:
+    with pytest.raises(UploadRefused, match="name one of utf-8, utf-16") as refused:
         transcoder(encoding)
     assert refused.value.code == "unknown-encoding"
