@@ -100,8 +100,8 @@ class InputFormat(StrEnum):
     """One JSON object a line."""
     JSON_ARRAY = "json-array"
     """One list of JSON objects."""
-    JSON_OBJECTS = "json-objects"
-    """JSON objects that follow each other, each on several lines."""
+    JSON_PAGES = "json-pages"
+    """JSON objects that follow each other, each on several lines, such as pages of an API's answers."""
 
 
 class DateOrder(StrEnum):
