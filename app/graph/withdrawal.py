@@ -2,7 +2,7 @@
 
 A merged delta is taken out by merging it once more with the opposite sign: counts exactly, weights to rounding, since
 decay is linear. Whoever withdraws holds every shard's lock, so no merge is at the deltas meanwhile. Locks are taken on
-shards, then batches, then uploads, each in order.
+shards, then batches, then uploads, each in order. An upload with post ids hands over its posts first (see handover.py).
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ import uuid
 from datetime import datetime
 
 import msgspec
+from psycopg import Rollback
 
 import sql
 from app.errors import BadState
+from app.graph import handover
 from app.graph.parameters import GraphParameters
-from app.ledger import transitions
+from app.ledger import limits, transitions
 from app.ledger.states import UploadState
 from app.store import locks
 from app.store.postgres import Connection, rows, scalars
@@ -57,6 +59,22 @@ def retract(conn: Connection, upload_id: uuid.UUID, parameters: GraphParameters,
     return _withdraw(conn, upload_id, parameters, UploadState.RETRACTING, now=now)
 
 
+def decide(conn: Connection, upload_id: uuid.UUID, parameters: GraphParameters, *, now: datetime) -> list[int]:
+    """`limits.decide`. An upload with post ids that is refused hands over its posts. Returns the shards to ring."""
+    try:
+        return limits.decide(conn, upload_id, now=now)
+    except limits.PostsToHandOver:
+        pass  # nothing was changed: what follows takes the lock of post ids first
+    shards = set[int]()
+    with conn.transaction():
+        gains = handover.begin(conn, upload_id, parameters)
+        handover.lock_batches(conn, upload_id, gains)
+        if not limits.refuse(conn, upload_id, now=now):
+            raise Rollback  # somebody else has ended the upload meanwhile
+        shards = handover.end(conn, gains)
+    return sorted(shards)
+
+
 def _withdraw(
     conn: Connection, upload_id: uuid.UUID, parameters: GraphParameters, state: UploadState, *, now: datetime
 ) -> list[int]:
@@ -65,10 +83,15 @@ def _withdraw(
         found = transitions.lock_upload(conn, upload_id)
         if found.state not in _WITHDRAWABLE[state]:
             raise _refusal(upload_id, found.state, state)
+        with_ids = found.with_ids
     with conn.transaction():
+        gains = handover.begin(conn, upload_id, parameters) if with_ids else []
         for shard in range(parameters.shards):
             locks.take_shard(conn, shard)
-        transitions.lock_batches_of(conn, upload_id)
+        if gains:
+            handover.lock_batches(conn, upload_id, gains)
+        else:
+            transitions.lock_batches_of(conn, upload_id)
         found = transitions.lock_upload(conn, upload_id)
         if not scalars(conn, _WITHDRAW_UPLOAD, {"id": upload_id, "state": state}):
             raise _refusal(upload_id, found.state, state)
@@ -79,6 +102,7 @@ def _withdraw(
         transitions.drop_pending_deltas(conn, upload_id)
         shards = {delta.shard for delta in rows(conn, _Delta, _WITHDRAW_DELTAS, {"upload_id": upload_id})}
         transitions.withdraw_batches(conn, upload_id)
+        shards |= handover.end(conn, gains)
         transitions.finish_uploads(conn, [upload_id], now=now)
     return sorted(shards)
 

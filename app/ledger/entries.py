@@ -65,6 +65,8 @@ class Entry(msgspec.Struct, frozen=True):
     rows_accepted: int | None
     """Exact once every batch is counted; None before. So are `rows_rejected` and `mentions`."""
     rows_rejected: int | None
+    rows_repeated: int | None
+    """Accepted rows whose post, by its id, another row counts. None, too, if the upload's posts have no ids."""
     rows_applied: int
     mentions: int | None
     mentions_applied: int
@@ -90,6 +92,7 @@ class Batch(msgspec.Struct, frozen=True):
     rows_received: int | None
     rows_accepted: int | None
     rows_rejected: int | None
+    rows_repeated: int | None
     mentions: int | None
     edges: int | None
     error: Problem | None

@@ -125,6 +125,11 @@ def fail(
     return failed
 
 
+def lock_batches(conn: Connection, batch_ids: Sequence[int]) -> None:
+    """Lock batches, in the order of id, until the end of the transaction."""
+    execute(conn, _LOCK_BATCHES, {"ids": list(batch_ids)})
+
+
 def finish_batches(conn: Connection, batch_ids: Sequence[int], *, now: datetime) -> None:
     """counted -> applied for the batches whose last delta is merged; then their uploads, too.
 
@@ -172,6 +177,8 @@ class LockedUpload(msgspec.Struct, frozen=True):
 
     state: UploadState
     options: Options
+    with_ids: bool
+    """Whether its posts have ids."""
 
 
 def lock_batches_of(conn: Connection, upload_id: uuid.UUID) -> list[int]:

@@ -38,6 +38,7 @@ UPLOAD: dict[str, Any] = {
     "rows_received": 201304,
     "rows_accepted": None,
     "rows_rejected": None,
+    "rows_repeated": None,
     "rows_applied": 67093,
     "mentions": None,
     "mentions_applied": 50301,
@@ -89,6 +90,7 @@ BATCHES = {
             "rows_received": 67101,
             "rows_accepted": 67093,
             "rows_rejected": 8,
+            "rows_repeated": None,
             "mentions": 50301,
             "edges": 49822,
             "error": None,
@@ -128,7 +130,7 @@ data: {{"id":4711,"at":"2026-01-15T12:00:00.4Z","batch_id":42,"from_state":"stag
 event: progress
 data: {{"state":"applying","progress":{{"bytes_total":2516593,"bytes_counted":838860,"bytes_applied":0,\
 "share":0.1667,"rows_counted":67101,"rejects_counted":8,"mentions_counted":50301}},"rows_received":201304,\
-"rows_accepted":null,"rows_rejected":null,"rows_applied":0,"mentions":null,\
+"rows_accepted":null,"rows_rejected":null,"rows_repeated":null,"rows_applied":0,"mentions":null,\
 "mentions_applied":0,"batches":{{"staged":2,"counted":1,"applied":0,"failed":0,"checked":0,"cancelled":0,"retracting":0,"retracted":0}}}}
 
 event: end

@@ -49,6 +49,7 @@ class Counters(msgspec.Struct, frozen=True):
     rows_received: int | None
     rows_accepted: int | None
     rows_rejected: int | None
+    rows_repeated: int | None
     rows_applied: int
     mentions: int | None
     mentions_applied: int

@@ -112,6 +112,9 @@ class Upload(msgspec.Struct, frozen=True):
     rows_received: int | None
     rows_accepted: int | None
     rows_rejected: int | None
+    rows_repeated: int | None
+    """Of the accepted rows, those whose post was counted already: another row with its id came before. Such a row adds
+    nothing. Null before every batch is counted, and for uploads whose posts have no ids."""
     rows_applied: int
     mentions: int | None
     mentions_applied: int

@@ -1,7 +1,7 @@
 -- Ledger entries, the newest first: one upload by id, or a page before the key (received_at, id). `rows_received` is
 -- NULL until the upload is sealed, and where a batch of an earlier release was not counted yet. `rows_accepted`,
--- `rows_rejected` and `mentions` are NULL until every batch is counted. Locks: none. Rows: one for each upload, `limit`
--- at most.
+-- `rows_rejected` and `mentions` are NULL until every batch is counted. So is `rows_repeated`, which stays NULL where
+-- the posts of an upload have no ids. Locks: none. Rows: one for each upload, `limit` at most.
 SELECT
   u.id, u.state, u.filename, u.options, u.again, u.received_by, u.received_at, u.sealed_at, u.finished_at,
   encode(u.sha256, 'hex') AS sha256, u.duplicate_of, u.error,
@@ -10,7 +10,7 @@ SELECT
   b.bytes_staged, b.bytes_counted, b.bytes_applied,
   b.batches_staged, b.batches_counted, b.batches_applied, b.batches_failed, b.batches_checked, b.batches_cancelled,
   b.batches_retracting, b.batches_retracted,
-  b.rows_received, b.rows_accepted, b.rows_rejected, b.rows_applied, b.mentions, b.mentions_applied,
+  b.rows_received, b.rows_accepted, b.rows_rejected, b.rows_repeated, b.rows_applied, b.mentions, b.mentions_applied,
   b.rows_counted, b.rejects_counted, b.mentions_counted
 FROM uploads AS u
 CROSS JOIN LATERAL (
@@ -33,6 +33,8 @@ CROSS JOIN LATERAL (
       THEN sum(rows_accepted) END::bigint AS rows_accepted,
     CASE WHEN u.sealed_at IS NOT NULL AND bool_and(rows_rejected IS NOT NULL)
       THEN sum(rows_rejected) END::bigint AS rows_rejected,
+    CASE WHEN u.sealed_at IS NOT NULL AND bool_and(rows_accepted IS NOT NULL)
+      THEN sum(rows_repeated) END::bigint AS rows_repeated,
     CASE WHEN u.sealed_at IS NOT NULL AND bool_and(mentions IS NOT NULL) THEN sum(mentions) END::bigint AS mentions,
     coalesce(sum(rows_received), 0)::bigint AS rows_counted,
     coalesce(sum(rows_rejected), 0)::bigint AS rejects_counted,
