@@ -42,6 +42,7 @@ from app.errors.servers import (
     TooManyListeners,
 )
 from app.errors.uploads import (
+    AllRejected,
     DuplicateColumn,
     EmptyFile,
     HeaderHasNul,
@@ -76,6 +77,7 @@ from app.errors.work import (
 
 __all__ = [
     "PROBLEM_TYPE_PREFIX",
+    "AllRejected",
     "BacklogFull",
     "BadRequest",
     "BadSetting",

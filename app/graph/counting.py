@@ -10,7 +10,7 @@ import polars as pl
 
 import sql
 from app.errors import RowsDiffer
-from app.graph import delta_days
+from app.graph import delta_days, noticing
 from app.graph.deltas import by_id, pack
 from app.graph.mentions import Counted, count
 from app.graph.parameters import GraphParameters
@@ -19,6 +19,7 @@ from app.graph.shards import shard_of
 from app.graph.users import UserIds
 from app.ledger import transitions
 from app.ledger.transitions import Claim
+from app.ledger.warnings import Notes
 from app.posts.compression import decompress
 from app.posts.readers import READERS
 from app.posts.screening import Posts
@@ -77,6 +78,12 @@ def count_batch(
         ids = user_ids.of(conn, counted.users)
         by_shard = _split(by_id(counted.edges, ids), parameters.shards)
         on_days = delta_days.by_shard(counted.days, ids, parameters.shards)
+    notes = noticing.notes_of(
+        noticing.Batch(
+            posts.frame, posts.rejects, counted, PROFILES[claim.options.profile], claim.received_at,
+            placeholders=claim.format.placeholders,
+        )
+    )  # fmt: skip
     outcome = Outcome(
         rows_received=posts.rows,
         rows_rejected=len(posts.rejects),
@@ -87,7 +94,7 @@ def count_batch(
     with conn.transaction():
         if by_shard:
             commit_later(conn)  # a lost count is counted again; the merge waits for the disk
-        if not _set_counted(conn, claim, counted, posts, now=now):
+        if not _set_counted(conn, claim, counted, posts, notes, now=now):
             return None
         for shard, edges in by_shard.items():
             execute(
@@ -111,7 +118,9 @@ def count_batch(
     return outcome
 
 
-def _set_counted(conn: Connection, claim: Claim, counted: Counted, posts: Posts, *, now: datetime) -> bool:
+def _set_counted(
+    conn: Connection, claim: Claim, counted: Counted, posts: Posts, notes: Notes, *, now: datetime
+) -> bool:
     profile = PROFILES[claim.options.profile]
     return bool(
         execute(
@@ -128,6 +137,7 @@ def _set_counted(conn: Connection, claim: Claim, counted: Counted, posts: Posts,
                 "rows_rejected": len(posts.rejects),
                 "mentions": counted.mentions,
                 "edges": len(counted.edges),
+                "warnings": msgspec.json.encode(notes).decode() if notes else None,
                 "now": now,
             },
         )

@@ -20,7 +20,7 @@ from rich.text import Text
 
 from app.errors import BadRequest
 from ops import processes
-from ops.cli import options
+from ops.cli import options, warnings_shown
 from ops.cli.client import ApiProblem, Client, Entry, Step
 from ops.cli.console import cut, err, facts, number, out, plain, print_json, size, state, table, when
 
@@ -141,7 +141,7 @@ def opened(file: Path) -> Generator[tuple[BinaryIO, int | None]]:
         yield stream, file.stat().st_size if file.is_file() else None
 
 
-_LEFT_OUT = ("received", "mentions", "rejected")
+_LEFT_OUT = ("received", "mentions", "rejected", "warnings")
 """Columns that a narrow terminal does without, in this order."""
 _SHORTEST_NAME = 12
 _GAP = 3
@@ -269,13 +269,14 @@ def listed(entries: list[Entry], width: int) -> Table:
     """One line an upload, in `width` columns of a terminal: the id whole, to be copied, the file's name cut."""
     cells = [_cells(entry) for entry in entries]
     names = ["upload", "file", "state", "received", "rows", "rejected", "mentions"]
+    names += ["warnings"] if any(entry.warnings for entry in entries) else []
     needed = {name: max(len(name), *(cell_len(str(row[name])) for row in cells)) + _GAP for name in names}
     shortest = min(_SHORTEST_NAME + _GAP, needed["file"])
     for name in _LEFT_OUT:
         if sum(needed[each] for each in names) - needed["file"] + shortest > width:
             names.remove(name)
     room = width - sum(needed[each] for each in names if each != "file") - _GAP
-    shown = table(*names, right=("rows", "rejected", "mentions"))
+    shown = table(*names, right=("rows", "rejected", "mentions", "warnings"))
     for column in shown.columns:
         column.no_wrap = True
     shown.columns[0].min_width = needed["upload"] - _GAP
@@ -295,6 +296,7 @@ def _cells(entry: Entry) -> dict[str, str | Text]:
         "rows": number(entry.rows_received),
         "rejected": number(entry.progress.rejects_counted),
         "mentions": number(entry.progress.mentions_counted),
+        "warnings": warnings_shown.in_a_cell(entry.warnings),
     }
 
 
@@ -323,6 +325,7 @@ def show_entry(client: Client, entry: Entry, *, json: bool) -> None:
             }
         )
     )
+    warnings_shown.show(entry.warnings, entry.filename or str(entry.id))
 
 
 def _rows(client: Client, entry: Entry) -> str:

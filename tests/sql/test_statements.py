@@ -20,7 +20,7 @@ import sql
 from app.graph import decay, decay_ranges, merging, withdrawal
 from app.graph import users as user_ids
 from app.graph.parameters import GraphParameters
-from app.ledger import entries, events, fleet, idempotency, limits, periods, retention, states, transitions
+from app.ledger import entries, events, fleet, idempotency, limits, periods, receiving, retention, states, transitions
 from app.proofs import audit, rebuild
 from app.reads import edges, history, networks, rankings, users
 from app.reads.exports.selection import Selection
@@ -75,6 +75,9 @@ READERS: dict[str, type[msgspec.Struct]] = {
     "summaries/days/full_level": days._Full,
     "ledger/entries/format": entries._Format,
     "ledger/limits/rejected_so_far": limits._SoFar,
+    "ledger/receiving/earlier_upload": receiving._Earlier,
+    "ledger/transitions/commonest_reject": transitions._Commonest,
+    "ledger/transitions/finish_uploads": transitions._Finished,
     "graph/merging/take": merging._DeltaRow,
     "graph/withdrawal/withdraw_deltas": withdrawal._Delta,
     "ledger/transitions/lock_upload": transitions.LockedUpload,
