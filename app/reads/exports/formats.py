@@ -10,6 +10,7 @@ import msgspec
 from psycopg_pool import ConnectionPool
 
 from app.reads.exports import parquet, tables, xml
+from app.reads.exports.emptiness import Empty, why_empty
 from app.reads.exports.selection import Selection
 from app.reads.exports.snapshot import Snapshot, snapshot
 from app.store.postgres import Connection
@@ -80,6 +81,8 @@ class Export:
 
     def __init__(self, form: Form, asked: Request, half_life_seconds: float) -> None:
         self.count = 0
+        self.empty: Empty | None = None
+        """Why the export has no edges, if it has none."""
         self._form = form
         self._asked = asked
         self._half_life_seconds = half_life_seconds
@@ -109,6 +112,8 @@ class Export:
             self._conn = conn
             try:
                 self.count = graph.count_edges() if self._form.counted == "edges" else graph.count_users()
+                if not self.count:
+                    self.empty = graph.empty = why_empty(conn, self._asked.selection, self._half_life_seconds)
                 with closing(self._form.write(graph, self._asked)) as blocks:
                     yield from _gathered(blocks)
             finally:

@@ -11,6 +11,7 @@ from datetime import datetime
 import polars as pl
 
 from app.reads.exports.cells import lines, xml_values
+from app.reads.exports.emptiness import REASONS
 from app.reads.exports.snapshot import Snapshot
 
 _GEXF_BEGIN = """\
@@ -94,4 +95,5 @@ def _escaped(users: pl.DataFrame) -> pl.DataFrame:
 
 
 def _trailer(graph: Snapshot) -> str:
-    return f"<!-- complete: {graph.users_read} users, {graph.edges_read} edges -->\n"
+    why = f"<!-- no edges: {REASONS[graph.empty].said} -->\n" if graph.empty else ""
+    return f"{why}<!-- complete: {graph.users_read} users, {graph.edges_read} edges -->\n"
