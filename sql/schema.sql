@@ -59,7 +59,7 @@ CREATE TABLE uploads (
   CONSTRAINT duplicates_say_of_what CHECK ((state = 'duplicate') = (duplicate_of IS NOT NULL))
 );
 -- The same bytes are applied once, however many clients send them at the same instant. A failed upload that keeps an
--- error of its own was refused as a whole: nothing of it is applied, so it may come again.
+-- error of its own was refused as a whole, or had every row rejected: nothing of it is applied, so it may come again.
 CREATE UNIQUE INDEX uploads_same_bytes ON uploads (sha256)
 WHERE NOT again AND state IN ('staged', 'applying', 'applied', 'failed') AND error IS NULL;
 CREATE INDEX uploads_sha256 ON uploads (sha256);
@@ -100,6 +100,7 @@ CREATE TABLE batches (
   applied_at timestamptz,
   rows_repeated integer CHECK (rows_repeated >= 0),
   ids_owned integer CHECK (ids_owned >= 0),
+  warnings jsonb,
   UNIQUE (upload_id, ordinal),
   CONSTRAINT every_row_is_accounted_for CHECK (rows_received = rows_accepted + rows_rejected),
   CONSTRAINT received_rows_are_those_staged CHECK (rows_received = rows_staged),
@@ -126,6 +127,8 @@ COMMENT ON COLUMN batches.rows_repeated IS
 COMMENT ON COLUMN batches.ids_owned IS 'Rows in post_ids that are this batch''s: posts that it counts. NULL: as above.';
 CREATE INDEX batches_staged ON batches (next_attempt_at) WHERE state = 'staged';
 CREATE INDEX batches_failed ON batches (upload_id) WHERE state = 'failed';
+COMMENT ON COLUMN batches.warnings IS
+'By code what the count noticed: a number, first lines, an example. NULL: nothing, or an earlier release counted it.';
 
 CREATE TABLE rejects (
   upload_id uuid NOT NULL REFERENCES uploads (id),

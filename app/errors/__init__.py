@@ -42,6 +42,7 @@ from app.errors.servers import (
     TooManyListeners,
 )
 from app.errors.uploads import (
+    AllRejected,
     DuplicateColumn,
     EmptyFile,
     HeaderHasNul,
@@ -77,6 +78,7 @@ from app.errors.work import (
 
 __all__ = [
     "PROBLEM_TYPE_PREFIX",
+    "AllRejected",
     "BacklogFull",
     "BadRequest",
     "BadSetting",

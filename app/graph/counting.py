@@ -12,7 +12,7 @@ import polars as pl
 
 import sql
 from app.errors import RowsDiffer
-from app.graph import delta_days, post_ids
+from app.graph import delta_days, noticing, post_ids
 from app.graph.deltas import by_id, pack
 from app.graph.mentions import Counted, count
 from app.graph.parameters import GraphParameters
@@ -22,6 +22,7 @@ from app.graph.shards import Ints, shard_of
 from app.graph.users import UserIds
 from app.ledger import transitions
 from app.ledger.transitions import Claim
+from app.ledger.warnings import Notes
 from app.posts.compression import decompress
 from app.posts.readers import READERS
 from app.posts.screening import Posts
@@ -89,6 +90,12 @@ def count_batch(
     else:
         ids = user_ids.of(conn, counted.users)
         shares = _shares(counted, ids, parameters)
+    notes = noticing.notes_of(
+        noticing.Batch(
+            posts.frame, posts.rejects, counted, PROFILES[claim.options.profile], claim.received_at,
+            placeholders=claim.format.placeholders,
+        )
+    )  # fmt: skip
     with conn.transaction():
         if keys is not None:
             counts = _claim_posts(conn, claim, keys, rows=len(posts.frame))
@@ -99,7 +106,7 @@ def count_batch(
                 shares = _counted_again(counting(posts.frame.filter(counts)), counted.users, ids, parameters)
         if shares.edges:
             commit_later(conn)  # a lost count is counted again; the merge waits for the disk
-        if not _set_counted(conn, claim, shares.counted, posts, now=now):
+        if not _set_counted(conn, claim, shares.counted, posts, notes, now=now):
             return None
         _insert_deltas(conn, claim, shares)
         _insert_rejects(conn, claim, posts.rejects)
@@ -165,7 +172,9 @@ def _insert_deltas(conn: Connection, claim: Claim, shares: _Shares) -> None:
         )
 
 
-def _set_counted(conn: Connection, claim: Claim, counted: Counted, posts: Posts, *, now: datetime) -> bool:
+def _set_counted(
+    conn: Connection, claim: Claim, counted: Counted, posts: Posts, notes: Notes, *, now: datetime
+) -> bool:
     profile = PROFILES[claim.options.profile]
     return bool(
         execute(
@@ -182,6 +191,7 @@ def _set_counted(conn: Connection, claim: Claim, counted: Counted, posts: Posts,
                 "rows_rejected": len(posts.rejects),
                 "mentions": counted.mentions,
                 "edges": len(counted.edges),
+                "warnings": msgspec.json.encode(notes).decode() if notes else None,
                 "now": now,
             },
         )

@@ -38,6 +38,7 @@ from app.errors import (
 from app.ledger import entries, idempotency
 from app.ledger.entries import Entry
 from app.ledger.staging import Staging
+from app.ledger.states import UploadState
 from app.ledger.transitions import DELETE_BATCHES
 from app.posts.compression import Decoder
 from app.posts.options import Options
@@ -235,13 +236,23 @@ class _Sealed(msgspec.Struct, frozen=True):
 
 class _Earlier(msgspec.Struct, frozen=True):
     id: uuid.UUID
+    state: UploadState
     options: Options
+    stays: bool
+    """Whether it can no longer be taken out of the graph."""
 
 
-def _other_options(earlier: uuid.UUID) -> SameBytes:
+def _other_options(earlier: _Earlier) -> SameBytes:
+    """The refusal, with the way that works."""
+    again = "again=true (--again) counts them once more, on top of it"
+    holds = f"upload {earlier.id} holds the same bytes, read or counted with other options; nothing was changed."
+    if earlier.stays:
+        return SameBytes(f"{holds} It stays in the graph, since its data was purged: only {again}.")
+    # One that is not finished is cancelled; a finished one is retracted.
+    verb = "retract" if earlier.state in {UploadState.APPLIED, UploadState.FAILED} else "cancel"
     return SameBytes(
-        f"upload {earlier} holds the same bytes, read or counted with other options; nothing was changed. "
-        "`again=true` counts them once more, on top."
+        f"{holds} To count them with these options instead, run `mentiongraph {verb} {earlier.id}` "
+        f"(POST /uploads/{earlier.id}/{verb}), then send this upload again. {again[0].upper()}{again[1:]}."
     )
 
 
@@ -311,7 +322,7 @@ class _Upload:
         earlier = None if self._arriving.again else await async_one(conn, _Earlier, _EARLIER, sealed)
         if earlier is not None:
             if not earlier.options.counts_like(self._staging.options):
-                raise _other_options(earlier.id)
+                raise _other_options(earlier)
             if not await async_scalars(conn, _SET_DUPLICATE, {**sealed, "duplicate_of": earlier.id}):
                 raise UploadCutOff("the upload was cancelled while it arrived; nothing was applied.")
             await conn.execute(DELETE_BATCHES, {"upload_ids": [self.id]})

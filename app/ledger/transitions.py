@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 import sql
-from app.errors import NotFound, Problem
+from app.errors import AllRejected, NotFound, Problem
 from app.ledger.states import UploadState
 from app.posts.options import Format, Options, Priority
 from app.settings import Settings
@@ -27,11 +27,16 @@ _FINISH_BATCHES = sql.query("ledger/transitions/finish_batches")
 _FAILED = sql.query("ledger/transitions/failed_batches")
 _REPLAY = sql.query("ledger/transitions/replay")
 
+REJECTS_LOOKED_AT = 10_000
+"""Rejects of an upload among which to look for the commonest reason."""
+
 DELETE_BATCHES = sql.query("ledger/transitions/delete_batches")
 
 _BEGIN = sql.query("ledger/transitions/begin_upload")
 _LOCK_UPLOADS = sql.query("ledger/transitions/lock_uploads")
 _FINISH_UPLOADS = sql.query("ledger/transitions/finish_uploads")
+_COMMONEST_REJECT = sql.query("ledger/transitions/commonest_reject")
+_FAIL_REJECTED = sql.query("ledger/transitions/fail_rejected")
 _REOPEN = sql.query("ledger/transitions/reopen_uploads")
 _LOCK_BATCHES_OF = sql.query("ledger/transitions/lock_batches_of")
 _LOCK_UPLOAD = sql.query("ledger/transitions/lock_upload")
@@ -56,6 +61,24 @@ class Claim(msgspec.Struct, frozen=True):
     received_at: datetime
     first: bool
     """Whether the claim is the first of its upload."""
+
+
+class _Finished(msgspec.Struct, frozen=True):
+    """An upload without work left. Its outcome is its new state, or `rejected`."""
+
+    id: uuid.UUID
+    outcome: str
+
+
+class _Commonest(msgspec.Struct, frozen=True):
+    """The commonest reason for which rows of an upload were rejected, and the first row with this reason."""
+
+    rows_rejected: int
+    code: str
+    looked_at_with_code: int
+    all_looked_at: bool
+    line: int
+    message: str
 
 
 class FailedBatch(msgspec.Struct, frozen=True):
@@ -145,7 +168,29 @@ def finish_uploads(conn: Connection, upload_ids: Sequence[uuid.UUID], *, now: da
     """applying -> applied or failed, for the uploads with no batch left to do. Inside the caller's transaction."""
     ids = sorted(set(upload_ids))
     execute(conn, _LOCK_UPLOADS, {"ids": ids})
-    execute(conn, _FINISH_UPLOADS, {"ids": ids, "now": now})
+    for finished in rows(conn, _Finished, _FINISH_UPLOADS, {"ids": ids, "now": now}):
+        if finished.outcome == "rejected":
+            _fail_rejected(conn, finished.id, now=now)
+
+
+def _fail_rejected(conn: Connection, upload_id: uuid.UUID, *, now: datetime) -> None:
+    """applying or checking -> failed, for an upload whose every row was rejected."""
+    commonest = one(conn, _Commonest, _COMMONEST_REJECT, {"id": upload_id, "limit": REJECTS_LOOKED_AT})
+    refused = AllRejected("all rows were rejected; their rejects are purged.")
+    if commonest is not None:
+        among = "" if commonest.all_looked_at else f" of the first {REJECTS_LOOKED_AT:,}"
+        refused = AllRejected.because(
+            commonest.rows_rejected,
+            commonest.code,
+            f"{commonest.looked_at_with_code:,}{among}",
+            line=commonest.line,
+            message=commonest.message,
+        )
+    execute(
+        conn,
+        _FAIL_REJECTED,
+        {"id": upload_id, "error": msgspec.json.encode(refused.problem()).decode(), "now": now},
+    )
 
 
 class BatchOfUpload(msgspec.Struct):

@@ -109,7 +109,8 @@ class Posts(msgspec.Struct, frozen=True):
     rows: int
     """Rows received: those in `frame` and those in `rejects`."""
     frame: pl.DataFrame
-    """text: String, at: Datetime(us, UTC), author: String (folded), author_spelling: String; in the file's order."""
+    """text: String, at: Datetime(us, UTC), author: String (folded), author_spelling: String, line: Int64
+    (physical, of the whole file); in the file's order."""
     rejects: pl.DataFrame
     """line: Int64 (physical, of the whole file); column: String, as the file calls it, and value: Binary, up to
     VALUE_CHARACTERS of it, both null if it is not about a column; code, message: String; raw: Binary."""

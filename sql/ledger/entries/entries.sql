@@ -11,7 +11,19 @@ SELECT
   b.batches_staged, b.batches_counted, b.batches_applied, b.batches_failed, b.batches_checked, b.batches_cancelled,
   b.batches_retracting, b.batches_retracted,
   b.rows_received, b.rows_accepted, b.rows_rejected, b.rows_repeated, b.rows_applied, b.mentions, b.mentions_applied,
-  b.rows_counted, b.rejects_counted, b.mentions_counted
+  b.rows_counted, b.rejects_counted, b.mentions_counted,
+  (
+    SELECT jsonb_object_agg(s.code, s.found) FROM (
+      SELECT
+        w.key AS code,
+        jsonb_build_object(
+          'count', sum((w.value ->> 'count')::bigint), 'first', (array_agg(w.value ORDER BY n.ordinal))[1]
+        ) AS found
+      FROM batches AS n CROSS JOIN LATERAL jsonb_each(n.warnings) AS w
+      WHERE n.upload_id = u.id AND n.warnings IS NOT NULL
+      GROUP BY w.key
+    ) AS s
+  ) AS noticed
 FROM uploads AS u
 CROSS JOIN LATERAL (
   SELECT

@@ -121,7 +121,10 @@ SELECT
             WHEN 'cancelled' THEN b.state IN ('cancelled', 'retracting', 'retracted')
             WHEN 'retracting' THEN b.state IN ('cancelled', 'retracting', 'retracted')
             WHEN 'retracted' THEN b.state IN ('cancelled', 'retracting', 'retracted')
-            WHEN 'failed' THEN u.error IS NULL OR b.state IN ('cancelled', 'retracted')
+            -- With an error of its own it was withdrawn, or had every row rejected.
+            WHEN 'failed'
+              THEN u.error IS NULL OR b.state IN ('cancelled', 'retracted')
+                OR (b.state IN ('applied', 'checked') AND b.rows_accepted = 0)
             WHEN 'applying' THEN b.state IN ('staged', 'counted', 'applied', 'failed')
             ELSE false
           END
