@@ -20,7 +20,10 @@ from app import errors
 from app import settings as app_settings
 from app.errors import MentiongraphError
 from app.http.asgi import create_app
+from app.ledger.warnings import MEANING as WARNINGS
+from app.ledger.warnings import Code
 from app.posts.screening import MEANING, Reason
+from app.reads.exports.emptiness import REASONS, Empty
 from app.settings import Settings
 from ops.cli import COMMANDS, EXIT_CODES, SECTIONS, main
 
@@ -175,6 +178,23 @@ def rejects() -> str:
     return "\n".join(lines)
 
 
+def warnings() -> str:
+    """Every warning of an upload, the most harmful first."""
+    lines: list[str] = []
+    for code in Code:
+        row = WARNINGS[code]
+        lines += [f"## {code.value}", "", f"**{_escaped(row.title)}.** {_escaped(row.meaning)}", ""]
+        lines += [f"What to do: {_escaped(row.to_do)}", ""]
+    return "\n".join(lines)
+
+
+def empty_exports() -> str:
+    """Every reason why an export has no edges, in the order in which they are looked for."""
+    lines = ["| code | meaning | what to do |", "|---|---|---|"]
+    lines += [f"| {_code(code.value)} | {_cell(REASONS[code].said)} | {_cell(REASONS[code].to_do)} |" for code in Empty]
+    return "\n".join(lines)
+
+
 def openapi() -> Schema:
     """The OpenAPI document, as the API serves it at /doc/openapi.json."""
     document: Schema = create_app(Settings()).openapi_schema.to_schema()
@@ -276,5 +296,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "problems": problems,
     "rejects": rejects,
+    "warnings": warnings,
+    "empty_exports": empty_exports,
     "routes": routes,
 }

@@ -8,6 +8,7 @@
 --   shard     a contiguous range of source ids; one merge works on one shard, under its advisory lock.
 --   edge      source mentions target: a count, and a weight that halves every half-life.
 --   summary   what merged deltas add up to: by user, by day; made some time after the merge.
+--   post id   what tells a post apart, whatever file it comes in: one batch owns a post and counts it, others hold it.
 --   claim     a token that says which attempt of which worker may finish a batch.
 --   ring      to send a batch's or a shard's message through Redis; it carries no truth and may be lost.
 --
@@ -61,8 +62,8 @@ CREATE TABLE uploads (
   CONSTRAINT duplicates_say_of_what CHECK ((state = 'duplicate') = (duplicate_of IS NOT NULL))
 );
 -- The same bytes are applied once, however many clients send them at the same instant. A failed upload that keeps an
--- error of its own was refused as a whole: nothing of it is applied, so it may come again. A zip counts nothing by
--- itself. The same zip may come again after one of its members was retracted.
+-- error of its own was refused as a whole, or had every row rejected: nothing of it is applied, so it may come again.
+-- A zip counts nothing by itself. The same zip may come again after one of its members was retracted.
 CREATE UNIQUE INDEX uploads_same_bytes ON uploads (sha256)
 WHERE NOT again AND members IS NULL AND state IN ('staged', 'applying', 'applied', 'failed') AND error IS NULL;
 CREATE INDEX uploads_sha256 ON uploads (sha256);
@@ -104,9 +105,13 @@ CREATE TABLE batches (
   staged_at timestamptz NOT NULL,
   counted_at timestamptz,
   applied_at timestamptz,
+  rows_repeated integer CHECK (rows_repeated >= 0),
+  ids_owned integer CHECK (ids_owned >= 0),
+  warnings jsonb,
   UNIQUE (upload_id, ordinal),
   CONSTRAINT every_row_is_accounted_for CHECK (rows_received = rows_accepted + rows_rejected),
   CONSTRAINT received_rows_are_those_staged CHECK (rows_received = rows_staged),
+  CONSTRAINT rows_with_ids_are_accepted CHECK (rows_repeated + ids_owned <= rows_accepted),
   CONSTRAINT counted_batches_say_what_was_counted CHECK (
     state NOT IN ('counted', 'applied', 'checked', 'retracting', 'retracted') OR (
       counted_at IS NOT NULL AND rows_received IS NOT NULL AND rows_accepted IS NOT NULL
@@ -124,8 +129,13 @@ ALTER TABLE batches ALTER COLUMN payload SET STORAGE EXTERNAL;
 -- A vacuum that only new rows ask for would write each page of a payload to the log once more (its checksum changes by
 -- the mark that all is visible), for rows that go as a whole after the retention time. Likewise deltas.
 ALTER TABLE batches SET (toast.autovacuum_vacuum_insert_threshold = -1);
+COMMENT ON COLUMN batches.rows_repeated IS
+'Accepted rows whose post another row counts. NULL: the upload gives no ids of posts.';
+COMMENT ON COLUMN batches.ids_owned IS 'Rows in post_ids that are this batch''s: posts that it counts. NULL: as above.';
 CREATE INDEX batches_staged ON batches (next_attempt_at) WHERE state = 'staged';
 CREATE INDEX batches_failed ON batches (upload_id) WHERE state = 'failed';
+COMMENT ON COLUMN batches.warnings IS
+'By code what the count noticed: a number, first lines, an example. NULL: nothing, or an earlier release counted it.';
 
 CREATE TABLE rejects (
   upload_id uuid NOT NULL REFERENCES uploads (id),
@@ -155,8 +165,11 @@ CREATE TABLE deltas (
   days bytea,
   summarized_at timestamptz,
   days_from date,
-  PRIMARY KEY (shard, batch_id)
+  part integer NOT NULL DEFAULT 0 CHECK (part >= 0),
+  PRIMARY KEY (shard, batch_id, part)
 );
+COMMENT ON COLUMN deltas.part IS
+'0: what the batch counted. From 1 on: what it counts since another upload left the graph.';
 COMMENT ON COLUMN deltas.payload IS
 'Arrow IPC stream, zstd: source_id, target_id, mention_count, weight, weighed_at, first_seen, last_seen.';
 ALTER TABLE deltas ALTER COLUMN payload SET STORAGE EXTERNAL;
@@ -176,6 +189,25 @@ COMMENT ON COLUMN deltas.days_from IS 'The first of its days that were added to 
 -- What is merged, and not in the summaries yet, or taken out of the graph, and not of them.
 CREATE INDEX deltas_unsummarized ON deltas (merged_at)
 WHERE merged_at IS NOT NULL AND (summarized_at IS NOT NULL) <> (sign = 1);
+
+-- No foreign keys in these two tables: a batch that was counted is never deleted, and each post would cost a lookup.
+CREATE TABLE post_ids (
+  key uuid PRIMARY KEY,
+  batch_id bigint NOT NULL
+);
+COMMENT ON TABLE post_ids IS
+'Each post that was counted, by the hash of its scope and id, with the batch that counts it: its owner.';
+-- Equal values share their row pointers, so the index has about 7 bytes a post.
+CREATE INDEX post_ids_batch ON post_ids (batch_id);
+
+CREATE TABLE post_repeats (
+  holder_id bigint NOT NULL,
+  owner_id bigint NOT NULL,
+  PRIMARY KEY (holder_id, owner_id)
+);
+COMMENT ON TABLE post_repeats IS
+'Which batch (the holder) has rows whose posts a batch of another upload (the owner) counts.';
+CREATE INDEX post_repeats_owner ON post_repeats (owner_id);
 
 CREATE TABLE idempotency_keys (
   key text PRIMARY KEY CHECK (length(key) BETWEEN 1 AND 255),

@@ -6,8 +6,8 @@ import dramatiq
 import structlog
 
 from app.errors import CountFailed, Problem
-from app.graph import counting
-from app.ledger import bells, limits, transitions
+from app.graph import counting, withdrawal
+from app.ledger import bells, transitions
 from app.ledger.states import Ring
 from app.ledger.transitions import Claim
 from app.posts.options import Priority
@@ -41,7 +41,7 @@ def _count(batch_id: int) -> None:
             log.info("counted", rows=outcome.rows_received, rejected=outcome.rows_rejected, edges=outcome.edges)
             shards = outcome.shards
             if claim.options.max_rejects is not None:
-                shards = limits.decide(conn, claim.upload_id, now=postgres.clock())
+                shards = withdrawal.decide(conn, claim.upload_id, parameters, now=postgres.clock())
     merges = [Ring(shard, claim.options.priority) for shard in shards]
     bells.ring(process.broker, shards=merges, uploads=claim.listened)
 

@@ -22,6 +22,7 @@ from periodiq import PeriodiqMiddleware
 
 from app import log
 from app import settings as environment
+from app.graph import withdrawal
 from app.graph.parameters import GraphParameters, read_parameters
 from app.graph.users import UserIds
 from app.ledger import bells, fleet, limits, periods, sweeping, transitions
@@ -129,7 +130,7 @@ class Process(Middleware):
         with self.connection() as conn:
             undecided = limits.undecided(conn)
             for upload in undecided:
-                limits.decide(conn, upload, now=postgres.clock())
+                withdrawal.decide(conn, upload, self.graph(conn).parameters, now=postgres.clock())
             found = sweeping.sweep(conn, settings=self.settings, now=postgres.clock(), queues_empty=empty)
         if undecided:
             bells.ring(self.broker, uploads=undecided)

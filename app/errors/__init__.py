@@ -42,6 +42,7 @@ from app.errors.servers import (
     TooManyListeners,
 )
 from app.errors.uploads import (
+    AllRejected,
     ArchiveEncrypted,
     ArchiveUnreadable,
     DuplicateColumn,
@@ -86,6 +87,7 @@ from app.errors.work import (
 
 __all__ = [
     "PROBLEM_TYPE_PREFIX",
+    "AllRejected",
     "ArchiveEncrypted",
     "ArchiveUnreadable",
     "BacklogFull",

@@ -181,7 +181,8 @@ class UploadTooLarge(UploadRefused):
 class SameBytes(UploadRefused):
     """Another upload holds the same bytes, with other options.
 
-    Retract the other upload first, or count the bytes a second time with `again=true`.
+    Retract the other upload (`mentiongraph retract ID`) and send this upload again, or count the bytes a second time
+    with `again=true`.
     """
 
     code = "same-bytes-other-options"
@@ -337,3 +338,22 @@ class TooManyRejects(UploadRefused):
 
     code = "too-many-rejects"
     where = Where.LEDGER
+
+
+class AllRejected(UploadRefused):
+    """Every row of the upload was rejected.
+
+    Look at the reason and the line in the detail, and send the file again with the right options. Nothing of it was
+    applied, so the same bytes may come again without `again=true`.
+    """
+
+    code = "all-rejected"
+    where = Where.LEDGER
+
+    @classmethod
+    def because(cls, rows: int, code: str, with_code: str, *, line: int, message: str) -> AllRejected:
+        """The failure of so many rows. `with_code` says how many of them have the commonest code."""
+        return cls(
+            f"all {rows:,} rows were rejected; nothing was applied. The commonest reason is {code} ({with_code}), "
+            f"first on line {line}: {message} Send the file again with the options that fit, or repair its rows."
+        )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -10,15 +12,17 @@ import polars as pl
 
 import sql
 from app.errors import RowsDiffer
-from app.graph import delta_days
+from app.graph import delta_days, noticing, post_ids
 from app.graph.deltas import by_id, pack
 from app.graph.mentions import Counted, count
 from app.graph.parameters import GraphParameters
+from app.graph.post_ids import Keys
 from app.graph.profiles import PROFILES
-from app.graph.shards import shard_of
+from app.graph.shards import Ints, shard_of
 from app.graph.users import UserIds
 from app.ledger import transitions
 from app.ledger.transitions import Claim
+from app.ledger.warnings import Notes
 from app.posts.compression import decompress
 from app.posts.readers import READERS
 from app.posts.screening import Posts
@@ -38,6 +42,14 @@ class Outcome(msgspec.Struct, frozen=True):
     mentions: int
     edges: int
     shards: list[int]
+
+
+class _Shares(NamedTuple):
+    """What was counted, and what of it goes to which shard: edges, and the packed days of some."""
+
+    counted: Counted
+    edges: dict[int, pl.DataFrame]
+    days: dict[int, bytes]
 
 
 def count_batch(
@@ -62,8 +74,8 @@ def count_batch(
             f"batch {claim.batch_id} has {posts.rows} rows, and {claim.rows_staged} when it was staged. Nothing of it "
             "was counted: do the API and the workers run the same release?"
         )
-    counted = count(
-        posts.frame,
+    counting = partial(
+        count,
         profile=PROFILES[claim.options.profile],
         clock=claim.options.clock,
         received_at=claim.received_at,
@@ -71,47 +83,98 @@ def count_batch(
         retweets=claim.options.retweet_rule,
         days_from=delta_days.first_day(delta_days.day_of(claim.received_at), days_kept) if days_kept else None,
     )
-    by_shard: dict[int, pl.DataFrame] = {}
-    on_days: dict[int, bytes] = {}
-    if not claim.options.dry_run:
+    keys = post_ids.keys_of(posts.frame, claim.format)
+    counted = counting(posts.frame)
+    if claim.options.dry_run:
+        ids, shares = None, _Shares(counted, {}, {})
+    else:
         ids = user_ids.of(conn, counted.users)
-        by_shard = _split(by_id(counted.edges, ids), parameters.shards)
-        on_days = delta_days.by_shard(counted.days, ids, parameters.shards)
-    outcome = Outcome(
-        rows_received=posts.rows,
-        rows_rejected=len(posts.rejects),
-        mentions=counted.mentions,
-        edges=len(counted.edges),
-        shards=[] if claim.options.max_rejects else list(by_shard),
-    )
+        shares = _shares(counted, ids, parameters)
+    notes = noticing.notes_of(
+        noticing.Batch(
+            posts.frame, posts.rejects, counted, PROFILES[claim.options.profile], claim.received_at,
+            placeholders=claim.format.placeholders,
+        )
+    )  # fmt: skip
     with conn.transaction():
-        if by_shard:
+        if keys is not None:
+            counts = _claim_posts(conn, claim, keys, rows=len(posts.frame))
+            if counts is None:
+                return None
+            if not counts.all():
+                # What users there are is known from the first count, so nothing but numbers changes.
+                shares = _counted_again(counting(posts.frame.filter(counts)), counted.users, ids, parameters)
+        if shares.edges:
             commit_later(conn)  # a lost count is counted again; the merge waits for the disk
-        if not _set_counted(conn, claim, counted, posts, now=now):
+        if not _set_counted(conn, claim, shares.counted, posts, notes, now=now):
             return None
-        for shard, edges in by_shard.items():
-            execute(
-                conn,
-                _INSERT_DELTA,
-                {
-                    "shard": shard,
-                    "batch_id": claim.batch_id,
-                    "edges": len(edges),
-                    "mentions": int(edges["mention_count"].sum()),
-                    "payload": pack(edges),
-                    "days": on_days.get(shard, None if counted.days is None else b""),
-                    "held": claim.options.max_rejects is not None,
-                },
-            )
+        _insert_deltas(conn, claim, shares)
         _insert_rejects(conn, claim, posts.rejects)
         if claim.options.dry_run:
             transitions.finish_uploads(conn, [claim.upload_id], now=now)
-        elif not by_shard and claim.options.max_rejects is None:
+        elif not shares.edges and claim.options.max_rejects is None:
             transitions.finish_batches(conn, [claim.batch_id], now=now)
-    return outcome
+    return Outcome(
+        rows_received=posts.rows,
+        rows_rejected=len(posts.rejects),
+        mentions=shares.counted.mentions,
+        edges=len(shares.counted.edges),
+        shards=[] if claim.options.max_rejects else list(shares.edges),
+    )
 
 
-def _set_counted(conn: Connection, claim: Claim, counted: Counted, posts: Posts, *, now: datetime) -> bool:
+def _shares(counted: Counted, ids: Ints, parameters: GraphParameters) -> _Shares:
+    return _Shares(
+        counted,
+        split(by_id(counted.edges, ids), parameters.shards),
+        delta_days.by_shard(counted.days, ids, parameters.shards),
+    )
+
+
+def _counted_again(again: Counted, users: pl.DataFrame, ids: Ints | None, parameters: GraphParameters) -> _Shares:
+    """The shares of a part of the posts, whose users are among `users`, which have these ids."""
+    if ids is None:
+        return _Shares(again, {}, {})
+    known = users.select("handle", id=pl.Series(ids))
+    ids = again.users.join(known, on="handle", how="left", maintain_order="left")["id"].to_numpy()
+    return _shares(again, ids, parameters)
+
+
+def _claim_posts(conn: Connection, claim: Claim, keys: Keys, *, rows: int) -> pl.Series | None:
+    """Which of the batch's posts count, now that the batch owns what nobody owned; a dry run only looks. None: another
+    claim superseded this one."""
+    if not post_ids.lock_claimed(conn, claim):
+        return None
+    if claim.options.dry_run:
+        elsewhere = post_ids.owned_by_others(conn, None, keys)
+    else:
+        elsewhere = post_ids.claim(conn, claim.batch_id, keys)
+    counts = keys.rows_but(elsewhere.positions, rows)
+    owned = 0 if claim.options.dry_run else len(keys.rows) - len(elsewhere.positions)
+    post_ids.set_repeated(conn, claim.batch_id, rows_repeated=rows - int(counts.sum()), ids_owned=owned)
+    return counts
+
+
+def _insert_deltas(conn: Connection, claim: Claim, shares: _Shares) -> None:
+    for shard, edges in shares.edges.items():
+        execute(
+            conn,
+            _INSERT_DELTA,
+            {
+                "shard": shard,
+                "batch_id": claim.batch_id,
+                "edges": len(edges),
+                "mentions": int(edges["mention_count"].sum()),
+                "payload": pack(edges),
+                "days": shares.days.get(shard, None if shares.counted.days is None else b""),
+                "held": claim.options.max_rejects is not None,
+            },
+        )
+
+
+def _set_counted(
+    conn: Connection, claim: Claim, counted: Counted, posts: Posts, notes: Notes, *, now: datetime
+) -> bool:
     profile = PROFILES[claim.options.profile]
     return bool(
         execute(
@@ -128,6 +191,7 @@ def _set_counted(conn: Connection, claim: Claim, counted: Counted, posts: Posts,
                 "rows_rejected": len(posts.rejects),
                 "mentions": counted.mentions,
                 "edges": len(counted.edges),
+                "warnings": msgspec.json.encode(notes).decode() if notes else None,
                 "now": now,
             },
         )
@@ -153,7 +217,7 @@ def _insert_rejects(conn: Connection, claim: Claim, rejects: pl.DataFrame) -> No
     )
 
 
-def _split(edges: pl.DataFrame, shards: int) -> dict[int, pl.DataFrame]:
+def split(edges: pl.DataFrame, shards: int) -> dict[int, pl.DataFrame]:
     """Edges by shard. Shards are ranges of source ids and the edges are sorted, so each is a slice."""
     numbers = shard_of(edges["source_id"].to_numpy(), shards)
     starts = np.flatnonzero(np.r_[True, numbers[1:] != numbers[:-1]]) if len(numbers) else np.array([], dtype=np.int64)

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import numpy as np
 import polars as pl
 
-from app.graph.deltas import KEYS, pack, unpack
+from app.graph.deltas import KEYS, pack, unpack_rows
 from app.graph.shards import Ints, shard_of
 
 SCHEMA = pl.Schema({"source_id": pl.Int64, "target_id": pl.Int64, "day": pl.Date, "mentions": pl.Int32})
@@ -42,4 +42,4 @@ def of_delta(edges: pl.DataFrame, on_several: bytes, *, first: date, last: date)
     )
     if not on_several:
         return found
-    return pl.concat([found, unpack(on_several).filter(pl.col("day").is_between(first, last))])
+    return pl.concat([found, unpack_rows(on_several).filter(pl.col("day").is_between(first, last))])

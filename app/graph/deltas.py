@@ -47,6 +47,11 @@ def pack(rows: pl.DataFrame) -> bytes:
     return out.getvalue()
 
 
+def unpack_rows(payload: bytes) -> pl.DataFrame:
+    """The rows of a payload that `pack` made, with all of their columns."""
+    return pl.read_ipc_stream(io.BytesIO(payload))
+
+
 def unpack(payload: bytes) -> pl.DataFrame:
     """The edges of a delta's payload, without the kinds of their mentions."""
     return pl.read_ipc_stream(io.BytesIO(payload), columns=DELTA_SCHEMA.names())
@@ -54,7 +59,7 @@ def unpack(payload: bytes) -> pl.DataFrame:
 
 def unpack_kinds(payload: bytes) -> pl.DataFrame:
     """source_id, target_id, and by edge the mentions of each of KINDS: 0 in deltas that have none."""
-    edges = pl.read_ipc_stream(io.BytesIO(payload))
+    edges = unpack_rows(payload)
     missing = [pl.lit(0, pl.UInt32).alias(name) for name in KINDS if name not in edges.columns]
     return edges.with_columns(missing).select(*KEYS, *KINDS)
 

@@ -15,6 +15,8 @@ from app.posts.handles import folded
 from app.posts.options import Clock, Retweets
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+CUT_ROWS = 5
+"""Rows of posts with a cut handle that a count names."""
 
 
 class Counted(msgspec.Struct, frozen=True):
@@ -43,6 +45,8 @@ class Counted(msgspec.Struct, frozen=True):
     """
     cut: int = 0
     """The number of posts whose last handle was cut off, so that nobody knows the handle."""
+    first_cut: list[int] = []
+    """The rows of the first of these posts."""
 
     def named(self) -> pl.DataFrame:
         """Returns `edges` with handles as source and target."""
@@ -78,7 +82,7 @@ def count(
     groups = Groups.of(ends[0].astype(np.uint64) << np.uint64(32) | ends[1])
     edges = _edges(groups, *ends, mentioning["at"], clock, received_at, half_life).with_columns(_by_kind(groups, found))
     days = _days(groups, edges, mentioning["at"], days_from, received_at.astimezone(UTC).date()) if days_from else None
-    return Counted(len(found), edges, users, days, len(cut))
+    return Counted(len(found), edges, users, days, len(cut), cut.head(CUT_ROWS).to_list())
 
 
 def number(handles: pl.Series) -> tuple[Numbers, Numbers]:

@@ -34,6 +34,7 @@ _TAKE_BACK = sql.query("graph/merging/take_back")
 
 class _DeltaRow(msgspec.Struct):
     batch_id: int
+    part: int
     sign: int
     payload: bytes
 
@@ -74,7 +75,8 @@ def merge_shard(
         _note_old(conn, merged, removed, now=now)
         versions.advance(conn, [shard])
         batch_ids = [delta.batch_id for delta in taken]
-        execute(conn, _SET_MERGED, {"shard": shard, "batch_ids": batch_ids, "now": now})
+        parts = [delta.part for delta in taken]
+        execute(conn, _SET_MERGED, {"shard": shard, "batch_ids": batch_ids, "parts": parts, "now": now})
         transitions.finish_batches(conn, batch_ids, now=now)
     return len(taken)
 
@@ -103,7 +105,7 @@ def set_aside(conn: Connection, shard: int, error: Exception) -> int | None:
         failed = MergeFailed(
             f"shard {shard}: {type(error).__name__}: {error}. Cancel or retract the upload, and send it again."
         )
-        execute(conn, _SET_ASIDE, {"shard": shard, "batch_id": batch_id})
+        execute(conn, _SET_ASIDE, {"shard": shard, "batch_id": batch_id, "part": taken[0].part})
         execute(conn, _NOTE_ERROR, {"batch_id": batch_id, "error": msgspec.json.encode(failed.problem()).decode()})
     return batch_id
 

@@ -119,6 +119,26 @@ class UserIds:
         return ids
 
 
+def known(conn: Connection, handles: pl.Series, *, bits: int) -> Ints:
+    """The ids of handles (folded, unique) that were all added before. Adds none, so it fits into any transaction.
+
+    Raises LookupError for a handle that has no id.
+    """
+    ids = np.full(len(handles), NOBODY)
+    rows = np.arange(len(handles))
+    for probe in range(MAX_PROBES):
+        if not rows.size:
+            return ids
+        names = handles.gather(rows)
+        ids[rows] = handle_ids(names, probe=probe, bits=bits)
+        params = {"ids": Int8Array(ids[rows]), "handles": TextArray(names)}
+        look = one(conn, _NotOurs, _NOT_OURS, params) or _NotOurs([], [])
+        if look.free:
+            break
+        rows = rows[look.taken]
+    raise LookupError(f"{len(rows)} of {len(handles)} handles have no id, {handles[int(rows[0])]!r} for one")
+
+
 def _taken(conn: Connection, users: pl.DataFrame, ids: Ints) -> npt.NDArray[np.bool_]:
     """For each of `users` (handle, spelling) whether another handle has its id. If nobody has it, it is added."""
     taken = np.ones(len(users), np.bool_)

@@ -2,20 +2,25 @@
 
 A merged delta is taken out by merging it once more with the opposite sign: counts exactly, weights to rounding, since
 decay is linear. Whoever withdraws holds every shard's lock, so no merge is at the deltas meanwhile. Locks are taken on
-shards, then batches, then uploads, each in order. A zip leaves with all its members, in one transaction.
+shards, then batches, then uploads, each in order. An upload with post ids hands over its posts first (see handover.py).
+The members of a zip leave one after another, and the zip with the last of them.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 
 import msgspec
+from psycopg import Rollback
 
 import sql
 from app.errors import BadState
+from app.graph import handover
 from app.graph.parameters import GraphParameters
-from app.ledger import transitions
+from app.ledger import limits, transitions
 from app.ledger.states import UploadState
 from app.store import locks
 from app.store.postgres import Connection, rows, scalars
@@ -49,7 +54,7 @@ def cancel(conn: Connection, upload_id: uuid.UUID, parameters: GraphParameters, 
         if scalars(conn, _CANCEL_RECEIVING, {"id": upload_id, "now": now}):
             transitions.delete_batches(conn, [*members, upload_id])
             return []
-    return _withdraw(conn, upload_id, parameters, UploadState.CANCELLING, now=now)
+    return _withdraw_all(conn, upload_id, parameters, UploadState.CANCELLING, now=now)
 
 
 def retract(conn: Connection, upload_id: uuid.UUID, parameters: GraphParameters, *, now: datetime) -> list[int]:
@@ -57,7 +62,32 @@ def retract(conn: Connection, upload_id: uuid.UUID, parameters: GraphParameters,
 
     Raises NotFound; BadState for one that is not applied, or whose deltas were purged.
     """
-    return _withdraw(conn, upload_id, parameters, UploadState.RETRACTING, now=now)
+    return _withdraw_all(conn, upload_id, parameters, UploadState.RETRACTING, now=now)
+
+
+def decide(conn: Connection, upload_id: uuid.UUID, parameters: GraphParameters, *, now: datetime) -> list[int]:
+    """`limits.decide`. An upload with post ids that is refused hands over its posts. Returns the shards to ring."""
+    try:
+        return limits.decide(conn, upload_id, now=now)
+    except limits.PostsToHandOver:
+        pass  # nothing was changed: what follows takes the lock of post ids first
+    shards = set[int]()
+    with conn.transaction():
+        gains = handover.begin(conn, upload_id, parameters)
+        handover.lock_batches(conn, upload_id, gains)
+        if not limits.refuse(conn, upload_id, now=now):
+            raise Rollback  # somebody else has ended the upload meanwhile
+        shards = handover.end(conn, gains)
+    return sorted(shards)
+
+
+def _withdraw_all(
+    conn: Connection, upload_id: uuid.UUID, parameters: GraphParameters, state: UploadState, *, now: datetime
+) -> list[int]:
+    members: list[uuid.UUID] = scalars(conn, _MEMBERS, {"id": upload_id})
+    if members:
+        return _withdraw_zip(conn, upload_id, members, parameters, state, now=now)
+    return _withdraw(conn, upload_id, parameters, state, now=now)
 
 
 def _withdraw(
@@ -68,45 +98,63 @@ def _withdraw(
         found = transitions.lock_upload(conn, upload_id)
         if found.state not in _WITHDRAWABLE[state]:
             raise _refusal(upload_id, found.state, state)
+        with_ids = found.with_ids
     with conn.transaction():
+        gains = handover.begin(conn, upload_id, parameters) if with_ids else []
         for shard in range(parameters.shards):
             locks.take_shard(conn, shard)
-        members: list[uuid.UUID] = scalars(conn, _MEMBERS, {"id": upload_id})
-        for each in [*members, upload_id]:
-            transitions.lock_batches_of(conn, each)
-        leaving = [each for each in members if _begin(conn, each, state)]
+        if gains:
+            handover.lock_batches(conn, upload_id, gains)
+        else:
+            transitions.lock_batches_of(conn, upload_id)
         found = transitions.lock_upload(conn, upload_id)
         if not scalars(conn, _WITHDRAW_UPLOAD, {"id": upload_id, "state": state}):
             raise _refusal(upload_id, found.state, state)
-        shards: set[int] = set()
-        for each in leaving if members else [upload_id]:
-            shards |= _take_out(conn, each)
-        transitions.finish_uploads(conn, leaving if members else [upload_id], now=now)
-        if members:
-            transitions.finish_zips(conn, [upload_id], now=now)
+        _refuse_purged(conn, upload_id)
+        transitions.drop_pending_deltas(conn, upload_id)
+        shards = {delta.shard for delta in rows(conn, _Delta, _WITHDRAW_DELTAS, {"upload_id": upload_id})}
+        transitions.withdraw_batches(conn, upload_id)
+        shards |= handover.end(conn, gains)
+        transitions.finish_uploads(conn, [upload_id], now=now)
     return sorted(shards)
 
 
-def _begin(conn: Connection, member_id: uuid.UUID, state: UploadState) -> bool:
-    """A member of a zip begins to leave. False: nothing of it is in the graph, or an earlier upload holds its bytes.
+def _withdraw_zip(
+    conn: Connection, zip_id: uuid.UUID, members: Sequence[uuid.UUID], parameters: GraphParameters, state: UploadState,
+    *, now: datetime,
+) -> list[int]:  # fmt: skip
+    """The members leave one after another, then the zip. If that ends midway, the same request does the rest.
 
-    A zip that is cancelled may have members that are applied already.
+    Of a zip that is cancelled, some members may be applied already. Duplicates stay: the earlier upload holds them.
     """
-    found = transitions.lock_upload(conn, member_id).state
-    own = state if found in _WITHDRAWABLE[state] else UploadState.RETRACTING
-    return bool(scalars(conn, _WITHDRAW_UPLOAD, {"id": member_id, "state": own}))
+    with conn.transaction():
+        found = transitions.lock_upload(conn, zip_id)
+        if found.state not in _WITHDRAWABLE[state]:
+            raise _refusal(zip_id, found.state, state)
+        for each in members:
+            _refuse_purged(conn, each)
+    shards: set[int] = set()
+    for each in members:
+        with conn.transaction():
+            of_member = transitions.lock_upload(conn, each).state
+        own = next((own for own, states in _WITHDRAWABLE.items() if of_member in states), None)
+        if own is not None:
+            with suppress(BadState):  # it has just gone on, or somebody else withdraws it
+                shards.update(_withdraw(conn, each, parameters, own, now=now))
+    with conn.transaction():
+        # The last member may have ended the zip.
+        if transitions.lock_upload(conn, zip_id).state is not UploadState.CANCELLED:
+            if not scalars(conn, _WITHDRAW_UPLOAD, {"id": zip_id, "state": state}):
+                raise _refusal(zip_id, found.state, state)
+            transitions.finish_zips(conn, [zip_id], now=now)
+    return sorted(shards)
 
 
-def _take_out(conn: Connection, upload_id: uuid.UUID) -> set[int]:
-    """Take the deltas of one upload out again. Returns the shards to ring. Raises BadState if they were purged."""
+def _refuse_purged(conn: Connection, upload_id: uuid.UUID) -> None:
     if scalars(conn, _PURGED, {"upload_id": upload_id}) == [True]:
         raise BadState(
             f"upload {upload_id}: what it added was purged after its retention time; it cannot be taken out."
         )
-    transitions.drop_pending_deltas(conn, upload_id)
-    shards = {delta.shard for delta in rows(conn, _Delta, _WITHDRAW_DELTAS, {"upload_id": upload_id})}
-    transitions.withdraw_batches(conn, upload_id)
-    return shards
 
 
 def _refusal(upload_id: uuid.UUID, found: UploadState, wanted: UploadState) -> BadState:

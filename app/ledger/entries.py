@@ -12,6 +12,7 @@ from psycopg_pool import AsyncConnectionPool
 import sql
 from app.errors import BadState, NotFound, Problem
 from app.ledger.states import UploadState
+from app.ledger.warnings import Facts, Notes, Sum, UploadWarning, of_batch, of_upload
 from app.posts.options import Format, Options
 from app.store.postgres import AsyncConnection, Connection, async_one, async_rows, async_scalars, scalars
 
@@ -85,6 +86,8 @@ class Entry(msgspec.Struct, frozen=True):
     rows_accepted: int | None
     """Exact once every batch is counted; None before. So are `rows_rejected` and `mentions`."""
     rows_rejected: int | None
+    rows_repeated: int | None
+    """Accepted rows whose post, by its id, another row counts. None, too, if the upload's posts have no ids."""
     rows_applied: int
     mentions: int | None
     mentions_applied: int
@@ -92,8 +95,22 @@ class Entry(msgspec.Struct, frozen=True):
     """Rows in the batches that are counted so far."""
     rejects_counted: int
     mentions_counted: int
-    members: list[MemberEntry] | None
+    members: list[MemberEntry] | None = None
     """The files of a zip, where one upload was asked for by its id."""
+    noticed: dict[str, Sum] | None = None
+    """By code what the counted batches show: see `warnings`."""
+
+    @property
+    def warnings(self) -> list[UploadWarning]:
+        """What the upload is warned of, as far as it is counted."""
+        facts = Facts(
+            profile=self.options.profile,
+            rows_received=self.rows_received,
+            rows_accepted=self.rows_accepted,
+            rows_rejected=self.rows_rejected,
+            mentions=self.mentions,
+        )
+        return of_upload(self.noticed or {}, facts)
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -112,12 +129,15 @@ class Batch(msgspec.Struct, frozen=True):
     rows_received: int | None
     rows_accepted: int | None
     rows_rejected: int | None
+    rows_repeated: int | None
     mentions: int | None
     edges: int | None
     error: Problem | None
     staged_at: datetime
     counted_at: datetime | None
     applied_at: datetime | None
+    warnings: Notes = {}
+    """By code what the count of this batch shows."""
 
 
 class Reject(msgspec.Struct, frozen=True):
@@ -156,7 +176,7 @@ async def batches(conn: AsyncConnection, upload_id: uuid.UUID, *, after: int, li
     found = await async_rows(conn, Batch, _BATCHES, {"upload_id": upload_id, "after": after, "limit": limit})
     if not found:
         await upload(conn, upload_id)
-    return found
+    return [msgspec.structs.replace(batch, warnings=of_batch(batch.warnings)) for batch in found]
 
 
 async def rejects(conn: AsyncConnection, upload_id: uuid.UUID, *, after: int, limit: int) -> list[Reject]:

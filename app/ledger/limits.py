@@ -11,12 +11,17 @@ import sql
 from app.errors import TooManyRejects
 from app.ledger import transitions
 from app.ledger.states import UploadState
+from app.ledger.transitions import LockedUpload
 from app.store.postgres import Connection, execute, one, scalars
 
 _REJECTED_SO_FAR = sql.query("ledger/limits/rejected_so_far")
 _RELEASE = sql.query("ledger/limits/release_deltas")
 _REFUSE = sql.query("ledger/limits/refuse_upload")
 _HOLDING = sql.query("ledger/limits/undecided")
+
+
+class PostsToHandOver(Exception):
+    """The upload is to be refused, and posts that it owns are to be handed over in the same transaction."""
 
 
 class _SoFar(msgspec.Struct, frozen=True):
@@ -30,24 +35,21 @@ def decide(conn: Connection, upload_id: uuid.UUID, *, now: datetime) -> list[int
     """Hold an upload to its limit of rejects, if it has a limit. Returns the shards to ring.
 
     Its deltas are released once every batch is counted and the limit is kept. The upload fails as soon as it is certain
-    to exceed the limit.
+    to exceed the limit. Raises PostsToHandOver, before anything is changed, if such an upload has post ids: see
+    `app.graph.withdrawal.decide`.
     """
     with conn.transaction():
         batches = transitions.lock_batches_of(conn, upload_id)
         found = transitions.lock_upload(conn, upload_id)
-        limit = found.options.max_rejects
-        so_far = one(conn, _SoFar, _REJECTED_SO_FAR, {"upload_id": upload_id})
-        if limit is None or so_far is None or found.state is not UploadState.APPLYING:
+        so_far = _undecided(conn, upload_id, found)
+        if so_far is None:
             return []
-        rejected, received = so_far.rows_rejected, so_far.rows_received
+        if _exceeded(found, so_far):
+            if found.with_ids:
+                raise PostsToHandOver
+            _refuse(conn, upload_id, found, so_far, now=now)
+            return []
         counted = not so_far.uncounted
-        if (limit.rows is not None and rejected > limit.rows) or (
-            counted and limit.exceeded(rejected=rejected, received=received)
-        ):
-            _refuse(conn, upload_id, rejected, received, now=now)
-            if found.parent_id is not None:
-                transitions.finish_zips(conn, [found.parent_id], now=now)
-            return []
         shards = set[int](scalars(conn, _RELEASE, {"upload_id": upload_id})) if counted else set[int]()
         if counted:
             transitions.finish_batches(conn, batches, now=now)  # a batch without a mention has nothing to wait for
@@ -57,16 +59,47 @@ def decide(conn: Connection, upload_id: uuid.UUID, *, now: datetime) -> list[int
     return sorted(shards)
 
 
+def refuse(conn: Connection, upload_id: uuid.UUID, *, now: datetime) -> bool:
+    """Refuse an upload that exceeds its limit, in the caller's transaction, which has locked its batches and hands over
+    its posts. False: the upload is not to be refused any more."""
+    found = transitions.lock_upload(conn, upload_id)
+    so_far = _undecided(conn, upload_id, found)
+    if so_far is None or not _exceeded(found, so_far):
+        return False
+    _refuse(conn, upload_id, found, so_far, now=now)
+    return True
+
+
 def undecided(conn: Connection) -> list[uuid.UUID]:
     """The uploads that wait for `decide`, because the worker that counted their last batch died before it asked."""
     return scalars(conn, _HOLDING)
 
 
-def _refuse(conn: Connection, upload_id: uuid.UUID, rejected: int, received: int, *, now: datetime) -> None:
+def _undecided(conn: Connection, upload_id: uuid.UUID, found: LockedUpload) -> _SoFar | None:
+    """What is counted of the locked upload so far. None: there is nothing to decide."""
+    so_far = one(conn, _SoFar, _REJECTED_SO_FAR, {"upload_id": upload_id})
+    if found.options.max_rejects is None or found.state is not UploadState.APPLYING:
+        return None
+    return so_far
+
+
+def _exceeded(found: LockedUpload, so_far: _SoFar) -> bool:
+    """Whether it is certain that the upload exceeds its limit."""
+    limit, rejected = found.options.max_rejects, so_far.rows_rejected
+    if limit is None:
+        return False
+    return (limit.rows is not None and rejected > limit.rows) or (
+        not so_far.uncounted and limit.exceeded(rejected=rejected, received=so_far.rows_received)
+    )
+
+
+def _refuse(conn: Connection, upload_id: uuid.UUID, found: LockedUpload, so_far: _SoFar, *, now: datetime) -> None:
     refused = TooManyRejects(
-        f"{rejected} of the {received} rows looked at were rejected; nothing was applied. Repair them "
-        f"(GET /uploads/{upload_id}/rejects.csv), or allow more with max_rejects."
+        f"{so_far.rows_rejected} of the {so_far.rows_received} rows looked at were rejected; nothing was applied. "
+        f"Repair them (GET /uploads/{upload_id}/rejects.csv), or allow more with max_rejects."
     )
     transitions.drop_pending_deltas(conn, upload_id)
     transitions.withdraw_batches(conn, upload_id)
     execute(conn, _REFUSE, {"id": upload_id, "error": msgspec.json.encode(refused.problem()).decode(), "now": now})
+    if found.parent_id is not None:
+        transitions.finish_zips(conn, [found.parent_id], now=now)

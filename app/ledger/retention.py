@@ -3,6 +3,9 @@
 A purged upload cannot be replayed or retracted any more. A purge is a series of small transactions, each whole in
 itself, so a purge may be killed anywhere, repeated, and run beside all other work. A batch loses its payload and all of
 its merged deltas at once. An unfinished batch and a pending delta lose nothing.
+
+An upload with post ids may hold posts that another upload counts. While that one can be withdrawn, the first keeps its
+payloads, to take the posts over. Once the time of both is over, either may be purged first.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import msgspec
 
 import sql
 from app.settings import Settings
+from app.store import locks
 from app.store.postgres import Connection, execute, one, scalars
 
 _UPLOADS_DUE = sql.query("ledger/retention/uploads_due")
@@ -22,6 +26,7 @@ _LOCK_BATCHES = sql.query("ledger/retention/lock_batches")
 _LOCK_UPLOAD = sql.query("ledger/retention/lock_upload")
 _DROP_PAYLOADS = sql.query("ledger/retention/drop_payloads")
 _DROP_DELTAS = sql.query("ledger/retention/drop_deltas")
+_DROP_LINKS = sql.query("ledger/retention/drop_links")
 _SET_PURGED = sql.query("ledger/retention/set_purged")
 _REJECTS_DUE = sql.query("ledger/retention/rejects_due")
 _MARK_REJECTS = sql.query("ledger/retention/mark_rejects")
@@ -84,11 +89,13 @@ def _steps(conn: Connection, settings: Settings, now: datetime) -> Iterator[Purg
 def _batches(conn: Connection, upload_id: uuid.UUID, before: datetime, *, now: datetime) -> Purged | None:
     """Purge a few batches of an upload. None if the upload is done, or no longer due."""
     with conn.transaction():
+        locks.take_shared(conn, locks.POST_IDS)  # nobody withdraws an upload, and hands over posts, meanwhile
         batch_ids = scalars(conn, _LOCK_BATCHES, {"upload_id": upload_id, "limit": BATCHES_AT_ONCE})
         if not scalars(conn, _LOCK_UPLOAD, {"upload_id": upload_id, "finished_before": before}):
             return None
         if not batch_ids:
             return Purged() if execute(conn, _SET_PURGED, {"upload_id": upload_id, "now": now}) else None
+        execute(conn, _DROP_LINKS, {"batch_ids": batch_ids})
         payloads = execute(conn, _DROP_PAYLOADS, {"batch_ids": batch_ids})
         return Purged(payloads=payloads, deltas=execute(conn, _DROP_DELTAS, {"batch_ids": batch_ids}))
 

@@ -15,6 +15,7 @@ import msgspec
 import sql
 from app.errors import NoRows, Problem, SameBytes, UploadCutOff, UploadRefused
 from app.ledger.staging import Staging
+from app.ledger.states import UploadState
 from app.ledger.transitions import DELETE_BATCHES
 from app.posts.options import Options
 from app.store import locks
@@ -68,7 +69,10 @@ class _Sealed(msgspec.Struct, frozen=True):
 
 class _Earlier(msgspec.Struct, frozen=True):
     id: uuid.UUID
+    state: UploadState
     options: Options
+    stays: bool
+    """Whether it can no longer be taken out of the graph."""
 
 
 async def seal(conn: AsyncConnection, file: Staged, *, again: bool, now: datetime) -> Received:
@@ -155,12 +159,23 @@ async def _seal_file(conn: AsyncConnection, file: Staged, *, again: bool, now: d
             raise given_up()
         return None
     if not earlier.options.counts_like(file.staging.options):
-        raise SameBytes(
-            f"upload {earlier.id} holds the same bytes, read or counted with other options; nothing was changed. "
-            "`again=true` counts them once more, on top."
-        )
+        raise _other_options(earlier)
     await _set_duplicate(conn, {**sealed, "duplicate_of": earlier.id})
     return earlier.id
+
+
+def _other_options(earlier: _Earlier) -> SameBytes:
+    """The refusal, with the way that works."""
+    again = "again=true (--again) counts them once more, on top of it"
+    holds = f"upload {earlier.id} holds the same bytes, read or counted with other options; nothing was changed."
+    if earlier.stays:
+        return SameBytes(f"{holds} It stays in the graph, since its data was purged: only {again}.")
+    # One that is not finished is cancelled; a finished one is retracted.
+    verb = "retract" if earlier.state in {UploadState.APPLIED, UploadState.FAILED} else "cancel"
+    return SameBytes(
+        f"{holds} To count them with these options instead, run `mentiongraph {verb} {earlier.id}` "
+        f"(POST /uploads/{earlier.id}/{verb}), then send this upload again. {again[0].upper()}{again[1:]}."
+    )
 
 
 async def _sealed_before(conn: AsyncConnection, upload_id: uuid.UUID) -> Received | None:

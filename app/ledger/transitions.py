@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 import sql
-from app.errors import NotFound, Problem
+from app.errors import AllRejected, NotFound, Problem
 from app.ledger.states import UploadState
 from app.posts.options import Format, Options, Priority
 from app.settings import Settings
@@ -28,11 +28,16 @@ _FINISH_BATCHES = sql.query("ledger/transitions/finish_batches")
 _FAILED = sql.query("ledger/transitions/failed_batches")
 _REPLAY = sql.query("ledger/transitions/replay")
 
+REJECTS_LOOKED_AT = 10_000
+"""Rejects of an upload among which to look for the commonest reason."""
+
 DELETE_BATCHES = sql.query("ledger/transitions/delete_batches")
 
 _BEGIN = sql.query("ledger/transitions/begin_upload")
 _LOCK_UPLOADS = sql.query("ledger/transitions/lock_uploads")
 _FINISH_UPLOADS = sql.query("ledger/transitions/finish_uploads")
+_COMMONEST_REJECT = sql.query("ledger/transitions/commonest_reject")
+_FAIL_REJECTED = sql.query("ledger/transitions/fail_rejected")
 _REOPEN = sql.query("ledger/transitions/reopen_uploads")
 _BEGIN_ZIP = sql.query("ledger/transitions/begin_zip")
 _LOCK_ZIPS = sql.query("ledger/transitions/lock_zips")
@@ -68,6 +73,24 @@ class Claim(msgspec.Struct, frozen=True):
     def listened(self) -> list[uuid.UUID]:
         """The uploads whose listeners want to know what becomes of the batch."""
         return [self.upload_id] if self.parent_id is None else [self.upload_id, self.parent_id]
+
+
+class _Finished(msgspec.Struct, frozen=True):
+    """An upload without work left. Its outcome is its new state, or `rejected`."""
+
+    id: uuid.UUID
+    outcome: str
+
+
+class _Commonest(msgspec.Struct, frozen=True):
+    """The commonest reason for which rows of an upload were rejected, and the first row with this reason."""
+
+    rows_rejected: int
+    code: str
+    looked_at_with_code: int
+    all_looked_at: bool
+    line: int
+    message: str
 
 
 class FailedBatch(msgspec.Struct, frozen=True):
@@ -139,6 +162,11 @@ def fail(
     return failed
 
 
+def lock_batches(conn: Connection, batch_ids: Sequence[int]) -> None:
+    """Lock batches, in the order of id, until the end of the transaction."""
+    execute(conn, _LOCK_BATCHES, {"ids": list(batch_ids)})
+
+
 def finish_batches(conn: Connection, batch_ids: Sequence[int], *, now: datetime) -> None:
     """counted -> applied for the batches whose last delta is merged; then their uploads, too.
 
@@ -154,7 +182,9 @@ def finish_uploads(conn: Connection, upload_ids: Sequence[uuid.UUID], *, now: da
     """applying -> applied or failed, for the uploads with no batch left to do. Inside the caller's transaction."""
     ids = sorted(set(upload_ids))
     zips = {each for each in scalars(conn, _LOCK_UPLOADS, {"ids": ids}) if each is not None}
-    execute(conn, _FINISH_UPLOADS, {"ids": ids, "now": now})
+    for finished in rows(conn, _Finished, _FINISH_UPLOADS, {"ids": ids, "now": now}):
+        if finished.outcome == "rejected":
+            _fail_rejected(conn, finished.id, now=now)
     if zips:
         finish_zips(conn, sorted(zips), now=now)
 
@@ -167,6 +197,26 @@ def finish_zips(conn: Connection, zip_ids: Sequence[uuid.UUID], *, now: datetime
     if zip_ids:
         execute(conn, _LOCK_ZIPS, {"ids": list(zip_ids)})
         execute(conn, _FINISH_ZIPS, {"ids": list(zip_ids), "now": now})
+
+
+def _fail_rejected(conn: Connection, upload_id: uuid.UUID, *, now: datetime) -> None:
+    """applying or checking -> failed, for an upload whose every row was rejected."""
+    commonest = one(conn, _Commonest, _COMMONEST_REJECT, {"id": upload_id, "limit": REJECTS_LOOKED_AT})
+    refused = AllRejected("all rows were rejected; their rejects are purged.")
+    if commonest is not None:
+        among = "" if commonest.all_looked_at else f" of the first {REJECTS_LOOKED_AT:,}"
+        refused = AllRejected.because(
+            commonest.rows_rejected,
+            commonest.code,
+            f"{commonest.looked_at_with_code:,}{among}",
+            line=commonest.line,
+            message=commonest.message,
+        )
+    execute(
+        conn,
+        _FAIL_REJECTED,
+        {"id": upload_id, "error": msgspec.json.encode(refused.problem()).decode(), "now": now},
+    )
 
 
 class BatchOfUpload(msgspec.Struct):
@@ -201,6 +251,8 @@ class LockedUpload(msgspec.Struct, frozen=True):
 
     state: UploadState
     options: Options
+    with_ids: bool
+    """Whether its posts have ids."""
     parent_id: uuid.UUID | None = None
     """The zip that holds it."""
 

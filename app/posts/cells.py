@@ -12,6 +12,10 @@ import polars as pl
 KEYS = ("screen_name", "username", "user_name", "acct", "handle", "name")
 """The keys that hold the handle, where a list is one of objects; the first that is there counts."""
 MAX_CHARACTERS = 100_000
+NOTHING = frozenset(
+    ("na", "n/a", "#n/a", "nan", "nil", "none", "null", "undefined", r"\n", "-", "--", "[]", "{}", "()")
+)
+"""What tools write into a cell in which there is nobody, in lower case."""
 _BETWEEN_HANDLES = "\x1f"
 _BETWEEN = re.compile(r"[\s,;|]+")
 
@@ -20,6 +24,21 @@ def cells_of_mentions(cells: pl.Series) -> pl.Series:
     """`mentioned`, List of String: the handles in each cell; null where the cell is null."""
     known = {cell: handles_in(cell) for cell in cells.unique().drop_nulls().to_list()}
     return lists_of([None if cell is None else known[cell] for cell in cells.to_list()])
+
+
+def single_handles(cells: pl.Series) -> pl.Series:
+    """The handle in each cell, without its sign; of a list the first. Null where there is none."""
+    known = {cell: next(iter(_of_cell(cell)), None) for cell in cells.unique().drop_nulls().to_list()}
+    found = [None if cell is None else known[cell] for cell in cells.to_list()]
+    return pl.Series(cells.name, found, pl.String)
+
+
+def _of_cell(cell: str) -> list[str]:
+    """The handles of a cell that holds a list, or one handle with whatever is in it."""
+    bare = cell.strip()
+    if bare.startswith(("[", "{", "(")):
+        return handles_in(bare)
+    return [] if not bare or bare.casefold() in NOTHING else [handle] if (handle := _bare(bare)) else []
 
 
 def lists_of(found: list[list[str] | None]) -> pl.Series:
@@ -34,6 +53,8 @@ def handles_in(cell: str) -> list[str]:
     if len(cell) > MAX_CHARACTERS:
         return []
     bare = cell.strip()
+    if bare.casefold() in NOTHING:
+        return []
     if bare.startswith(("[", "{", "(")):
         decoded = _decoded(bare)
         if decoded is not None:

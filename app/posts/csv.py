@@ -71,6 +71,7 @@ def read(payload: bytes, form: Format, *, first_line: int) -> Posts:
         *(value.alias(role) for role, value in missing.items()), *_further(rows, payload, form, sieve.alive)
     )
     frame = screen(sieve, form, may_have_nul=b"\0" in payload)
+    frame = frame.with_columns(line=rows.line[sieve.alive] + first_line)
     return Posts(rows.start.size, frame, _rejects(sieve.dropped, rows, payload, form, first_line))
 
 

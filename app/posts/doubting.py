@@ -39,8 +39,13 @@ def of_roles(
     said: Collection[str],
     preset: Preset | None,
     headless: bool,
+    named: bool,
 ) -> Iterator[Doubt]:
-    """Doubts about text, timestamp and author. `said`: the roles that the sender spoke of."""
+    """Doubts about text, timestamp and author.
+
+    `said`: the roles that the sender spoke of; `headless`: the file has no header; `named`: its first row certainly
+    names columns.
+    """
     missing = [role for role in ("text", "timestamp", "author") if role not in found and role not in said]
     if "mentions" in found and "text" in missing:
         missing.remove("text")
@@ -51,6 +56,9 @@ def of_roles(
             "name its columns, in their order",
             (",".join(_proposed(cells)),),
         )
+        return
+    if not found and not named and (len(cells) == 1 or any(_is_prose(name) for name in cells)):
+        yield Doubt("file", _no_table(cells))
         return
     if "author" in missing and (ends := _ends(cells)):
         yield Doubt(
@@ -63,8 +71,23 @@ def of_roles(
     yield from (_missing(role, cells, preset) for role in missing)
     for role, each in found.items():
         if each.sure < Sure.CERTAIN:
-            yield Doubt(role, f"it is not certain which column is the {role}: {each.reason}", _choices(role, cells))
+            rivals = tuple(place for place in _choices(role, cells) if roles.named(role, place))
+            yield Doubt(role, f"it is not certain which column is the {role}: {each.reason}", rivals)
     yield from _numbers(found, cells, said)
+
+
+def _is_prose(name: str) -> bool:
+    """Whether a text is too long for the name of a column, or is none."""
+    return len(name) > 2 * _SHOWN or not re.search(r"[^\W_]", name) or name.count(" ") > 3  # noqa: PLR2004
+
+
+def _no_table(cells: roles.Cells) -> str:
+    first = listed([name if len(name) <= 4 * _SHOWN else name[: 4 * _SHOWN] + "…" for name in cells])
+    return (
+        f"the file does not look like a table of posts; it begins with {first}. A post needs a text, a timestamp and "
+        "an author: if columns have them, say which (text, timestamp, author), or name all columns of a file without a "
+        "header (columns)"
+    )
 
 
 def _missing(role: str, cells: roles.Cells, preset: Preset | None) -> Doubt:
@@ -76,9 +99,8 @@ def _missing(role: str, cells: roles.Cells, preset: Preset | None) -> Doubt:
     for place, held in cells.items():
         filled = [cell for cell in held if cell]
         if roles.named(role, place) and filled:
-            return Doubt(
-                role, f"{_why_not(role, place, filled[0])}; there are {listed(columns)}", _choices(role, cells)
-            )
+            found = f"{_why_not(role, place, filled[0])}; there are {listed(columns)}"
+            return Doubt(role, found, tuple(dict.fromkeys((place, *_choices(role, cells)))))
     return Doubt(role, what, _choices(role, cells))
 
 
@@ -99,7 +121,7 @@ def _why_not(role: str, place: str, cell: str) -> str:
 def _choices(role: str, cells: roles.Cells) -> tuple[str, ...]:
     """The columns that may have a role, those that look most like it first."""
     likely = [place for place, held in cells.items() if roles.fits(role, held)]
-    return tuple(likely or cells)
+    return tuple(sorted(likely or cells, key=lambda place: not roles.named(role, place)))
 
 
 def _ends(cells: roles.Cells) -> tuple[str, str] | None:
@@ -146,7 +168,7 @@ def of_form(delimiter: Finding[str] | None, encoding: Finding[str]) -> Iterator[
         found = f"{delimiter.reason}, and others fit as well"
         yield Doubt("delimiter", found, tuple(sniffing.DELIMITERS))
     if encoding.sure < Sure.CERTAIN:
-        yield Doubt("encoding", encoding.reason, (encoding.value,))
+        yield Doubt("encoding", encoding.reason, (encoding.value, *encoding.others))
 
 
 def of_dates(

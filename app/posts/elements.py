@@ -203,7 +203,7 @@ def splitter(layout: Layout, packing: Packing) -> Splitter | None:
             return None
         case Layout.JSON_ARRAY:
             lines = Listed()
-        case Layout.JSON_OBJECTS:
+        case Layout.JSON_PAGES:
             lines = Values()
         case Layout.JSONL:
             pass

@@ -59,6 +59,7 @@ def _csv(reading: Reading, said: Format, author_is: str | None, delimiter: str, 
         further={role: places[role] for role in FURTHER_ROLES if role in places},
         surplus=reading.surplus,
         author_is=author_is,
+        id_scope=_id_scope(reading),
         date_order=reading.dates.value if reading.dates else None,
         timezone=said.timezone or (reading.timezone.value if reading.timezone else None),
         timestamp_format=said.timestamp_format,
@@ -86,9 +87,15 @@ def _json(reading: Reading, said: Format, author_is: str | None) -> Format:
         paths={role: found.value for role, found in reading.roles.items()},
         text_optional=reading.preset is not None or any(role in reading.roles for role in FURTHER_ROLES[1:]),
         author_is=author_is,
+        id_scope=_id_scope(reading),
         date_order=reading.dates.value if reading.dates else None,
         timezone=said.timezone or (reading.timezone.value if reading.timezone else None),
         timestamp_format=said.timestamp_format,
         any_instant=True,
         placeholders=said.placeholders,
     )
+
+
+def _id_scope(reading: Reading) -> str | None:
+    """Within what the file's ids tell posts apart: the platform, whose profile says which it is. None: it has no ids."""
+    return reading.profile.value if "id" in reading.roles else None

@@ -146,7 +146,7 @@ def read(payload: bytes, form: Format, *, first_line: int) -> Posts:
     for fault, bad in faults.items():
         sieve.dropped.append(Drop(np.array(bad, np.int64), fault.reason, fault.role))
     _lay_out(sieve, columns, form)
-    frame = screen(sieve, form, may_have_nul=b"\\u0000" in payload)
+    frame = screen(sieve, form, may_have_nul=b"\\u0000" in payload).with_columns(line=sieve.alive + first_line)
     rejects = rejects_of([_found(drop, lines, wanted, first_line) for drop in sieve.dropped])
     return Posts(len(frame) + len(rejects), frame, rejects)
 

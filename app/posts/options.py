@@ -59,6 +59,8 @@ class Format(msgspec.Struct, frozen=True):
     timezone: str | None = None
     timestamp_format: str | None = None
     """What is known of all instants: see spellings.Known."""
+    id_scope: str | None = None
+    """Ids tell posts apart within a scope, such as a platform. None: the upload gives no ids."""
     any_instant: bool = False
     """Whether spellings of instants other than ISO 8601 and Unix time are read. Uploads of old reject them."""
     placeholders: bool = True
@@ -100,8 +102,8 @@ class InputFormat(StrEnum):
     """One JSON object a line."""
     JSON_ARRAY = "json-array"
     """One list of JSON objects."""
-    JSON_OBJECTS = "json-objects"
-    """JSON objects that follow each other, each on several lines."""
+    JSON_PAGES = "json-pages"
+    """JSON objects that follow each other, each on several lines, such as pages of an API's answers."""
 
 
 class DateOrder(StrEnum):

@@ -29,7 +29,7 @@ def of(text: str, layout: Layout, preset: str | None, wanted: set[str], *, final
     match layout:
         case Layout.JSON_ARRAY:
             pages = shapes.elements(text, final=final)
-        case Layout.JSON_OBJECTS:
+        case Layout.JSON_PAGES:
             pages = shapes.objects(text, final=final)
         case _:
             pages = shapes.of_lines(text) or shapes.objects(text, final=final)
@@ -75,7 +75,7 @@ def _unknown(pages: list[Post]) -> Unpacked:
 
 def _are_posts(posts: Sequence[Post]) -> bool:
     cells = shapes.cells(posts[:_LOOKED_AT])
-    return bool(posts) and all(roles.guess(role, cells) is not None for role in ("text", "timestamp", "author"))
+    return bool(posts) and all(roles.guess(role, cells) is not None for role in ("text", "timestamp"))
 
 
 def _lists(found: object, before: str = "", depth: int = 0) -> Iterator[str]:

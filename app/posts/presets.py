@@ -280,7 +280,7 @@ PRESETS: tuple[Preset, ...] = (
     Preset(
         name="reddit", title="Reddit comments and posts (API, PRAW, Pushshift, Arctic Shift)", shape=_J,
         keys=("body|selftext", "author", "created_utc"), text="body|selftext", timestamp="created_utc",
-        author="author", id="name|id", profile="reddit", below="replies.data.children[].data",
+        author="author", id="name|permalink", profile="reddit", below="replies.data.children[].data",
     ),
     Preset(
         name="telegram", title="Telegram Desktop's export (JSON)", shape=_J, keys=("type", "date", "from_id", "id"),

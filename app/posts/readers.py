@@ -27,5 +27,5 @@ class Reader(Protocol):
     def read(self, payload: bytes, form: Format, *, first_line: int) -> Posts: ...
 
 
-READERS: dict[str, Reader] = {"csv": csv, "jsonl": jsonl, "json-array": jsonl, "json-objects": jsonl}
+READERS: dict[str, Reader] = {"csv": csv, "jsonl": jsonl, "json-array": jsonl, "json-pages": jsonl}
 """By InputFormat. `Source` makes one line of each element of a list and of each post of a page."""

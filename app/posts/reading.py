@@ -104,6 +104,8 @@ def _csv(text: str, given: Given, encoding: Finding[str], layout: Finding[Layout
         whole = lookups.get(_key(names))
         return whole or next((lookups[_key(each)] for each in names.split("|") if _key(each) in lookups), None)
 
+    if encoding.sure is Sure.LIKELY and header.value and _is_spoken(found.first):
+        encoding = Finding(encoding.value, Sure.CERTAIN, f"in {encoding.value} the first row names columns")
     reading = Reading(
         layout=layout,
         encoding=encoding,
@@ -138,6 +140,11 @@ def _names(row: Sequence[str], given: Given) -> int:
         any(roles.names_role(role, cell) or (name and _key(name) == _key(cell)) for cell in row)
         for role, name in said.items()
     )
+
+
+def _is_spoken(row: Sequence[str]) -> bool:
+    """Whether a header has a known name that is not ASCII, so that the bytes were decoded as they were meant."""
+    return any(not cell.isascii() and roles.names_role(role, cell) for cell in row for role in ROLES)
 
 
 def _wanted(given: Given) -> set[str]:
@@ -195,10 +202,13 @@ def _columns(
 def _json(text: str, given: Given, encoding: Finding[str], layout: Finding[Layout], *, final: bool) -> Reading:
     unpacked = packings.of(text, layout.value, given.preset, _wanted_keys(given), final=final)
     objects = unpacked.posts
-    if not objects:
-        return _nothing(
-            given, encoding, layout, "the file begins as JSON does, and no object with posts was found in it"
+    if not objects or shapes.are_columns(objects):
+        what = (
+            "the file holds columns, and not posts: with pandas, write to_json(…, orient='records', lines=True)"
+            if objects or text.lstrip().startswith("[")
+            else "the file begins as JSON does, and no object was found in it"
         )
+        return _nothing(given, encoding, layout, what)
     preset, doubts = _preset(given, Shape.JSON, unpacked.presets)
     cells = shapes.cells(objects)
     literal = {key for each in objects for key in each}
@@ -257,7 +267,8 @@ def _with_roles(reading: Reading, given: Given, cells: roles.Cells, resolve: Res
         del found["text"]
     said = {role for role in (*ROLES, "mentions") if getattr(given, role)} | ({"author"} if given.author_is else set())
     headless = reading.header is not None and not reading.header.value
-    doubts += doubting.of_roles(found, cells, said=said, preset=preset, headless=headless)
+    named = reading.header is None or reading.header.sure >= Sure.CERTAIN or bool(said)
+    doubts += doubting.of_roles(found, cells, said=said, preset=preset, headless=headless, named=named)
     held = [cell for cell in cells[found["timestamp"].value] if cell] if "timestamp" in found else []
     dates, doubtful = doubting.of_dates(held, given.dates, known=given.timestamp_format is not None)
     return msgspec.structs.replace(

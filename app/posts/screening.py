@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from app.posts import handles, spellings
+from app.posts import cells, handles, spellings
 from app.posts.csvscan import (
     MAX_ROW_BYTES,
     Bools,
@@ -109,7 +109,8 @@ class Posts(msgspec.Struct, frozen=True):
     rows: int
     """Rows received: those in `frame` and those in `rejects`."""
     frame: pl.DataFrame
-    """text: String, at: Datetime(us, UTC), author: String (folded), author_spelling: String; in the file's order."""
+    """text: String, at: Datetime(us, UTC), author: String (folded), author_spelling: String, line: Int64
+    (physical, of the whole file); in the file's order."""
     rejects: pl.DataFrame
     """line: Int64 (physical, of the whole file); column: String, as the file calls it, and value: Binary, up to
     VALUE_CHARACTERS of it, both null if it is not about a column; code, message: String; raw: Binary."""
@@ -189,8 +190,13 @@ def screen(sieve: Sieve, form: Format, *, may_have_nul: bool) -> pl.DataFrame:
         at,
         handles.folded(pl.col("author")).alias("author"),
         pl.col("author").alias("author_spelling"),
-        *(name for name in FURTHER if name in sieve.frame.columns),
+        *(_further(sieve.frame[name]) for name in FURTHER if name in sieve.frame.columns),
     )
+
+
+def _further(held: pl.Series) -> pl.Series:
+    """What a column of a further role holds: handles without their signs, and null where there is none."""
+    return held if held.name in {"id", "mentioned"} else cells.single_handles(held)
 
 
 def _spell_authors(sieve: Sieve) -> None:
@@ -217,9 +223,9 @@ def _are_plain(octets: Octets, authors: Place | None) -> bool:
 def _read_instants(sieve: Sieve, form: Format) -> pl.Series:
     begin, length, _ = sieve.places["timestamp"]
     micros, readable = read_instants(sieve.octets, begin, length)
-    if form.timezone or form.timestamp_format:
-        readable[:] = False  # what is known of all instants holds for those, too, that could be read without
-    if not readable.all():
+    if form.timestamp_format:
+        readable[:] = False  # the one format holds for those, too, that could be read without
+    elif not readable.all():
         # Once more without white space around it.
         bad = np.flatnonzero(~readable)
         text = sieve.frame["timestamp"][bad].str
@@ -228,11 +234,27 @@ def _read_instants(sieve: Sieve, form: Format) -> pl.Series:
         micros[bad], readable[bad] = read_instants(
             sieve.octets, begin[bad] + indent.to_numpy(), size.cast(pl.Int64).to_numpy()
         )
-        if form.any_instant and not readable.all():
-            readable = _read_spellings(sieve, form, micros, readable)
-        else:
-            sieve.drop(~readable, Reason.UNREADABLE_TIMESTAMP, "timestamp")
+    if form.timezone:
+        _move_to_zone(sieve.frame["timestamp"], form.timezone, micros, readable)
+    if form.any_instant and not readable.all():
+        readable = _read_spellings(sieve, form, micros, readable)
+    else:
+        sieve.drop(~readable, Reason.UNREADABLE_TIMESTAMP, "timestamp")
     return pl.Series("at", micros[readable]).cast(pl.Datetime("us", "UTC"))
+
+
+_ZONED = r"(?:[Zz]|:\d\d(?:[.,]\d+)?\s?[+-]\d\d(?::?\d\d)?)\s*$|^\s*-?\d+(?:\.\d+)?\s*$"
+"""An instant in ISO 8601 that names its zone, or Unix time, which needs none."""
+
+
+def _move_to_zone(texts: pl.Series, zone: str, micros: Ints, readable: Bools) -> None:
+    """Instants that were read as UTC, and name no zone, are in this zone. The clocks' leap makes some unreadable."""
+    local = np.flatnonzero(readable & ~texts.str.contains(_ZONED).to_numpy())
+    there = pl.Series(micros[local]).cast(pl.Datetime("us")).dt
+    moved = there.replace_time_zone(zone, ambiguous="earliest", non_existent="null").dt.epoch("us")
+    exists = moved.is_not_null().to_numpy()
+    micros[local[exists]] = moved.drop_nulls().to_numpy()
+    readable[local[~exists]] = False
 
 
 def _read_spellings(sieve: Sieve, form: Format, micros: Ints, readable: Bools) -> Bools:

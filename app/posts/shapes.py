@@ -162,6 +162,17 @@ def _leaves(found: object, before: str = "", depth: int = 0) -> Iterator[str]:
             yield before + path
 
 
+def are_columns(found: Sequence[Post]) -> bool:
+    """Whether the one object holds a table by its columns, as pandas writes it unless it is told otherwise."""
+    if len(found) != 1:
+        return False
+    values = list(found[0].values())
+    by_row = [set(value) for value in values if isinstance(value, dict)]
+    if len(values) > 1 and len(by_row) == len(values) and by_row[0] and all(each == by_row[0] for each in by_row):
+        return all(key.isdigit() for key in by_row[0])
+    return {"columns", "data"} <= found[0].keys() and isinstance(found[0]["columns"], list)
+
+
 # From pages to posts --------------------------------------------------------------------------------------------------
 
 
@@ -213,9 +224,13 @@ def _with_includes(posts: list[Any], page: Post, _handles: Mapping[str, str]) ->
     includes = page.get("includes")
     if not isinstance(includes, dict):
         return posts
-    users = {str(each.get("id")): each for each in includes.get("users") or () if isinstance(each, dict)}
-    others = {str(each.get("id")): each for each in includes.get("tweets") or () if isinstance(each, dict)}
+    users = {str(each.get("id")): each for each in _listed(includes.get("users")) if isinstance(each, dict)}
+    others = {str(each.get("id")): each for each in _listed(includes.get("tweets")) if isinstance(each, dict)}
     return [_joined(post, users, others) if isinstance(post, dict) else post for post in posts]
+
+
+def _listed(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _joined(post: Post, users: Mapping[str, Any], others: Mapping[str, Any]) -> Post:
@@ -288,26 +303,29 @@ def _with_handles(posts: list[Any], _page: Post, handles: Mapping[str, str]) -> 
 
 
 _FACETS = paths.parse("commit.record.facets[]")
+_TEXT, _DID = paths.parse("commit.record.text"), paths.parse("features[].did")
+_PLACE = paths.parse("index.byteStart"), paths.parse("index.byteEnd")
 _FEATURES = paths.parse("commit.record.facets[].features[]")
 _LINKED = tuple(
     paths.parse(f"commit.record.{text}") for text in ("reply.parent", "embed.record", "embed.record.record")
 )
 
 
+def _are_numbers(found: Sequence[object]) -> bool:
+    return len(found) == 2 and all(isinstance(each, int) for each in found)  # noqa: PLR2004
+
+
 def handles_of(events: Sequence[Post]) -> dict[str, str]:
     """By DID the handle: from identity events, and from mentions, which have the handle in the text."""
     found: dict[str, str] = {}
     for event in events:
-        text = "".join(paths.values(paths.parse("commit.record.text"), event)[:1]).encode("utf-8", "replace")
+        text = "".join(map(str, paths.values(_TEXT, event)[:1])).encode("utf-8", "replace")
         for facet in paths.values(_FACETS, event):
-            for feature in facet.get("features") or () if isinstance(facet, dict) else ():
-                index = facet.get("index")
-                if isinstance(feature, dict) and isinstance(feature.get("did"), str) and isinstance(index, dict):
-                    shown = text[int(index.get("byteStart") or 0) : int(index.get("byteEnd") or 0)].decode(
-                        "utf-8", "replace"
-                    )
-                    if re.fullmatch(r"@[A-Za-z0-9.-]+\.[A-Za-z0-9-]+", shown):
-                        found.setdefault(feature["did"], shown[1:].lower())
+            begin, end = (paths.values(path, facet)[:1] for path in _PLACE)
+            shown = text[begin[0] : end[0]].decode("utf-8", "replace") if _are_numbers(begin + end) else ""
+            if re.fullmatch(r"@[A-Za-z0-9.-]+\.[A-Za-z0-9-]+", shown):
+                for did in paths.values(_DID, facet):
+                    found.setdefault(str(did), shown[1:].lower())
     for event in events:
         identity = event.get("identity")
         if isinstance(identity, dict) and isinstance(identity.get("did"), str) and identity.get("handle"):

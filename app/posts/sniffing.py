@@ -9,6 +9,7 @@ import codecs
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from enum import IntEnum, StrEnum
 from typing import Generic, TypeAlias, TypeVar
@@ -16,7 +17,8 @@ from typing import Generic, TypeAlias, TypeVar
 import msgspec
 from charset_normalizer import from_bytes
 
-from app.posts import shapes
+from app.errors import UnknownEncoding
+from app.posts import encodings, shapes
 from app.posts.options import InputFormat as Layout
 
 HEAD_BYTES = 1 << 20
@@ -43,6 +45,8 @@ class Finding(msgspec.Struct, Generic[T], frozen=True):
     value: T
     sure: Sure
     reason: str
+    others: tuple[T, ...] = ()
+    """Other values that may be meant."""
 
 
 class Container(StrEnum):
@@ -99,10 +103,22 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_WESTERN = frozenset(
-    "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝßàáâãäåæçèéêëìíîïñòóôõöøùúûüýÿŒœŠšŽžŸ€‚„…†‰‹›‘’“”•–—™¡¿§°·´`¨«»©®£¥\u00a0²³ºª"
+_ALPHABETS = (
+    "äöüÄÖÜß",  # German
+    "àâæçéèêëîïôœùûüÿÀÂÆÇÉÈÊËÎÏÔŒÙÛÜ",  # French
+    "áéíóúñüÁÉÍÓÚÑÜ¡¿ºª",  # Spanish
+    "áâãàçéêíóôõúÁÂÃÀÇÉÊÍÓÔÕÚºª",  # Portuguese
+    "àèéìíîòóùúÀÈÉÌÒÙ",  # Italian
+    "æøåéÆØÅ",  # Danish, Norwegian
+    "åäöéÅÄÖÉ",  # Swedish, Finnish
+    "éèëïöüáóÉ",  # Dutch
+    "àçèéíïòóúüÀÇÈÉÍÒÓÚ·",  # Catalan
 )
-"""What Windows-1252 is used for in texts; other files that it can decode hold many of its other characters."""
+"""The letters of languages that Windows-1252 is used for. In other languages' bytes they come in other company."""
+_SIGNS = frozenset("€‚„…†‰‹›‘’“”•–—™¡¿§°·´¨«»©®£¥\u00a0²³ºª")
+_COVERED = 0.98
+"""The share of a text's accented letters that one language has to have."""
+_OTHERS_SHOWN = 5
 
 
 def encoding(head: bytes, *, final: bool) -> Finding[str]:
@@ -137,21 +153,52 @@ def _without_mark(head: bytes) -> Finding[str] | None:
 def _narrow(head: bytes, error: UnicodeDecodeError) -> Finding[str]:
     """One byte a character, or a multi-byte encoding of East Asia."""
     where = f"byte {error.start + 1} is not UTF-8"
-    replaced = head.decode("utf-8", "replace")
-    bad, good = replaced.count("\ufffd"), sum(character > "\x7f" for character in replaced)
-    if good - bad > bad:
+    bad, good = _undecodable(head)
+    if good >= bad:
         return Finding("utf-8", Sure.CERTAIN, f"{where}, but most of what is not ASCII is")
+    if good == 0 and _is_western(head):
+        return Finding("cp1252", Sure.CERTAIN, f"{where}, and all of it is Western text in Windows-1252")
+    fitting = likely_encodings(head)
+    if not fitting:
+        return Finding("utf-8", Sure.UNKNOWN, f"{where}, and no encoding fits")
+    return Finding(
+        fitting[0], Sure.LIKELY, f"{where}; of other encodings {' or '.join(fitting)} may fit", tuple(fitting[1:])
+    )
+
+
+def _undecodable(head: bytes) -> tuple[int, int]:
+    """How many characters are not UTF-8, and how many are and are not ASCII."""
+    replaced = head.decode("utf-8", "replace")
+    bad = replaced.count("\ufffd")
+    return bad, sum(character > "\x7f" for character in replaced) - bad
+
+
+def _is_western(head: bytes) -> bool:
     try:
         text = head.decode("cp1252")
     except UnicodeDecodeError:
-        text = ""
-    odd = {character for character in text if character > "\x7f"}
-    if text and odd <= _WESTERN and not re.search(r"[^\W\d_A-Za-z]{4}", text):
-        return Finding("cp1252", Sure.CERTAIN, f"{where}, and all of it is Western text in Windows-1252")
-    guess = from_bytes(head[: 64 << 10]).best()
-    if guess is None:
-        return Finding("utf-8", Sure.UNKNOWN, f"{where}, and no encoding fits")
-    return Finding(guess.encoding, Sure.LIKELY, f"{where}; {guess.encoding} fits best")
+        return False
+    counts = Counter(character for character in text if character > "\x7f")
+    letters = {character: count for character, count in counts.items() if character not in _SIGNS}
+    known = {character for alphabet in _ALPHABETS for character in alphabet}
+    if not letters.keys() <= known or re.search(r"\w[¡¿§°´¨£¥²³][^\W\d]", text):
+        return False
+    total = sum(letters.values())
+    return total == 0 or any(
+        sum(count for letter, count in letters.items() if letter in alphabet) >= _COVERED * total
+        for alphabet in _ALPHABETS
+    )
+
+
+def likely_encodings(head: bytes) -> list[str]:
+    """The encodings that fit a text that is not UTF-8, the best first."""
+    found: dict[str, None] = {}
+    for guess in from_bytes(head[: 64 << 10]):
+        try:
+            found.setdefault(encodings.named(guess.encoding))
+        except UnknownEncoding:
+            continue
+    return list(found)[:_OTHERS_SHOWN]
 
 
 # Layout ---------------------------------------------------------------------------------------------------------------
@@ -164,7 +211,7 @@ def layout(text: str, *, final: bool) -> Finding[Layout]:
         bare = bare[at:]
         if re.match(r"\[\s*(\{|\])", bare):
             return Finding(Layout.JSON_ARRAY, Sure.CERTAIN, "the file is a script that holds a list of objects")
-    if re.match(r"\[\s*(\{|\]\s*$)", bare):
+    if re.match(r"\[\s*(\{|\[|\]\s*$)", bare):
         return Finding(Layout.JSON_ARRAY, Sure.CERTAIN, "the file is a list of JSON objects")
     if not re.match(r'\{\s*["}]', bare):
         return Finding(Layout.CSV, Sure.CERTAIN, "the file does not begin as JSON does")
@@ -172,7 +219,7 @@ def layout(text: str, *, final: bool) -> Finding[Layout]:
     if isinstance(shapes.decoded(first), dict):
         return Finding(Layout.JSONL, Sure.CERTAIN, "each line is a JSON object")
     if not rest.lstrip().startswith("{") and shapes.objects(bare, final=final):
-        return Finding(Layout.JSON_OBJECTS, Sure.CERTAIN, "the file begins with a JSON object of several lines")
+        return Finding(Layout.JSON_PAGES, Sure.CERTAIN, "the file begins with a JSON object of several lines")
     return Finding(Layout.JSONL, Sure.LIKELY, "the file begins as JSON does, and its first line is no JSON object")
 
 
@@ -255,7 +302,7 @@ def table(
     if delimiter is not None:
         return Finding(whole, Sure.CERTAIN, f"the file is said to have {delimiter!r} between fields")
     width = len(whole.first)
-    if width == 1 and all(score[0] <= 1 for score, _ in scored):
+    if all(len(each.first) == 1 for _, each in scored):
         return Finding(whole, Sure.CERTAIN, "the file has one column")
     clear = len(scored) == 1 or best_score[0] > scored[1][0][0] or best_score[1] > 2 * scored[1][0][1]
     reason = f"rows have {width} fields with {_NAMES[best.delimiter]} between them"
@@ -284,7 +331,7 @@ def _table(
     if skip_lines is None:
         begin = _preamble([row for _, row in found], is_header)
         skipped += found[begin][0] if found else 0
-    full = [row for _, row in found[begin:] if row]
+    full = [row for _, row in found[begin:] if any(map(str.strip, row))]
     if not full:
         return None
     first, rest = full[0], full[1:]
@@ -314,7 +361,8 @@ def _preamble(rows: Sequence[tuple[str, ...]], is_header: Callable[[Sequence[str
     if is_header(first) > 1:
         return 0
     for at, row in enumerate(rows[:MAX_PREAMBLE]):
-        if at and is_header(row) > 1 and all(len(each) < len(row) for each in rows[:at]):
+        behind = next((each for each in rows[at + 1 :] if each), row)
+        if is_header(row) > 1 and len(behind) in {len(row), len(row) + 1}:
             return at
     widths = [len(row) for row in rows[: MAX_PREAMBLE + 4]]
     for at in range(1, min(MAX_PREAMBLE, len(widths) - 2)):

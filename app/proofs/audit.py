@@ -76,6 +76,8 @@ class Audit(msgspec.Struct, frozen=True):
     batches_with_lost_rejects: int
     orphaned_deltas: int
     batches_unlike_their_deltas: int
+    batches_unlike_their_ids: int
+    """Batches in the graph that own more or fewer posts than they say, and batches outside of it that own any."""
     batches_left_counted: int
     uploads_missing_batches: int
     uploads_finished_early: int
@@ -109,6 +111,7 @@ class Audit(msgspec.Struct, frozen=True):
                 self.batches_with_lost_rejects,
                 self.orphaned_deltas,
                 self.batches_unlike_their_deltas,
+                self.batches_unlike_their_ids,
                 self.batches_left_counted,
                 self.uploads_missing_batches,
                 self.uploads_finished_early,
@@ -136,6 +139,7 @@ class _Edge(msgspec.Struct, frozen=True):
 
 class _Delta(msgspec.Struct, frozen=True):
     batch_id: int
+    part: int
     payload: bytes
 
 
@@ -206,10 +210,10 @@ def _recount(conn: Connection, edges: pl.DataFrame, graph: GraphParameters) -> p
     keys = edges.select(KEYS)
     parts = [pl.DataFrame(schema=DELTA_SCHEMA)]
     for shard in np.unique(shard_of(keys["source_id"].to_numpy(), graph.shards)).tolist():
-        after = 0
-        while page := rows(conn, _Delta, _DELTAS, {"shard": shard, "after": after, "limit": DELTAS_AT_ONCE}):
+        after = {"after_batch": 0, "after_part": 0}
+        while page := rows(conn, _Delta, _DELTAS, {"shard": shard, **after, "limit": DELTAS_AT_ONCE}):
             parts.extend(unpack(delta.payload).join(keys, on=KEYS, how="semi") for delta in page)
-            after = page[-1].batch_id
+            after = {"after_batch": page[-1].batch_id, "after_part": page[-1].part}
     return sum_by_edge(parts, half_life=graph.half_life)
 
 

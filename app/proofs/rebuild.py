@@ -17,8 +17,8 @@ import polars as pl
 
 import sql
 from app.errors import BadState
-from app.graph import decay_ranges, top_edges, versions
-from app.graph.deltas import by_id, sum_by_edge, unpack
+from app.graph import decay_ranges, post_ids, top_edges, versions
+from app.graph.deltas import DELTA_SCHEMA, by_id, sum_by_edge, unpack
 from app.graph.edges import merge_arrays
 from app.graph.mentions import count
 from app.graph.parameters import GraphParameters
@@ -56,6 +56,15 @@ class Batch(msgspec.Struct, frozen=True):
     upload_id: uuid.UUID
     size_bytes: int
     purged: bool
+    part: int
+    """The latest part of its deltas: a batch gets one whenever it takes over posts of another."""
+
+
+class Recounted(msgspec.Struct, frozen=True):
+    """A batch in the shadow: it was counted with the posts that it had with this part of its deltas."""
+
+    id: int
+    part: int
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -94,6 +103,7 @@ class Comparison(msgspec.Struct, frozen=True):
 class _Payload(msgspec.Struct, frozen=True):
     id: int
     upload_id: uuid.UUID
+    state: str
     first_line: int
     payload: bytes | None
     profile: str
@@ -101,10 +111,12 @@ class _Payload(msgspec.Struct, frozen=True):
     options: Options
     format: Format
     received_at: datetime
+    part: int
 
 
 class _Moved(msgspec.Struct, frozen=True):
     batch_id: int
+    part: int
     shard: int
     payload: bytes
     effect: int
@@ -133,8 +145,9 @@ def count_anew(
     user_ids: UserIds,
     *,
     progress: Callable[[int, int], None] | None = None,
-) -> list[int]:
-    """Fill the shadow with every batch that is applied now. Returns the ids of these batches.
+) -> list[Recounted]:
+    """Fill the shadow with every batch that is applied now. Returns these batches. A batch with post ids that was taken
+    out since has no posts of its own any more, so it is left out.
 
     `progress` gets the number of bytes done and the number of all bytes. Raises BadState if a payload was purged, or if
     this program does not know the version of the profile that counted a payload.
@@ -147,11 +160,14 @@ def count_anew(
             f"{purged[0].id} of upload {purged[0].upload_id} first): the ledger alone no longer makes the graph."
         )
     total, done = sum(batch.size_bytes for batch in batches), 0
-    gathered, size = list[pl.DataFrame](), 0
+    gathered, size, recounted = list[pl.DataFrame](), 0, list[Recounted]()
     for batch in batches:
-        edges = _edges_of(conn, batch.id, parameters, user_ids)
-        gathered.append(edges)
-        size += len(edges)
+        found = _edges_of(conn, batch.id, parameters, user_ids)
+        if found is not None:
+            edges, part = found
+            recounted.append(Recounted(batch.id, part))
+            gathered.append(edges)
+            size += len(edges)
         if size >= EDGES_AT_ONCE:
             _add(conn, sum_by_edge(gathered, half_life=parameters.half_life), parameters)
             gathered, size = [], 0
@@ -159,13 +175,13 @@ def count_anew(
         if progress is not None:
             progress(done, total)
     _add(conn, sum_by_edge(gathered, half_life=parameters.half_life), parameters)
-    return [batch.id for batch in batches]
+    return recounted
 
 
 def compare(
-    conn: Connection, batch_ids: list[int], parameters: GraphParameters, *, now: datetime, examples: int = 20
+    conn: Connection, batches: list[Recounted], parameters: GraphParameters, *, now: datetime, examples: int = 20
 ) -> tuple[Comparison, list[Difference]]:
-    """Compare the graph with the shadow, which holds `batch_ids`. Returns the result and the first different edges.
+    """Compare the graph with the shadow, which holds `batches`. Returns the result and the first different edges.
 
     The comparison reads one snapshot, in which edges and deltas agree. The deltas of batches that were merged or taken
     out in the meantime correct the shadow. So uploads may go on meanwhile.
@@ -177,14 +193,14 @@ def compare(
         "light": LIGHT,
     }
     with snapshot(conn):
-        _follow(conn, batch_ids, parameters)
+        _follow(conn, batches, parameters)
         found = exactly_one(conn, Comparison, _COMPARE, weighing)
         different = [] if found.same else rows(conn, Difference, _DIFFERENCES, {**weighing, "limit": examples})
     return found, different
 
 
-def swap(conn: Connection, batch_ids: list[int], parameters: GraphParameters, *, now: datetime) -> int:
-    """Replace edges and archive by the shadow, which holds `batch_ids`, in one transaction.
+def swap(conn: Connection, batches: list[Recounted], parameters: GraphParameters, *, now: datetime) -> int:
+    """Replace edges and archive by the shadow, which holds `batches`, in one transaction.
 
     Returns the number of edges swapped in. The swap computes users' totals anew from these edges. Raises BadState if
     uploads are being applied or taken out, or were applied or taken out since the shadow was filled.
@@ -196,7 +212,7 @@ def swap(conn: Connection, batch_ids: list[int], parameters: GraphParameters, *,
         in_flight = scalars(conn, _IN_FLIGHT)[0]
         if in_flight:
             raise BadState(f"{in_flight} uploads are being applied or taken out: swap once they are finished.")
-        if [batch.id for batch in rows(conn, Batch, _BATCHES)] != batch_ids:
+        if [Recounted(batch.id, batch.part) for batch in rows(conn, Batch, _BATCHES)] != batches:
             raise BadState("uploads were applied or taken out since the rebuild began: start it again.")
         execute(conn, _EMPTY_ARCHIVE)
         execute(conn, _EMPTY_EDGES)
@@ -217,9 +233,14 @@ def in_flight(conn: Connection) -> int:
     return int(scalars(conn, _IN_FLIGHT)[0])
 
 
-def _edges_of(conn: Connection, batch_id: int, parameters: GraphParameters, user_ids: UserIds) -> pl.DataFrame:
-    """Returns a batch's edges by id, counted anew with the batch's own profile, clock and instant of arrival."""
-    batch = one(conn, _Payload, _PAYLOAD, {"batch_id": batch_id})
+def _edges_of(
+    conn: Connection, batch_id: int, parameters: GraphParameters, user_ids: UserIds
+) -> tuple[pl.DataFrame, int] | None:
+    """Returns a batch's edges by id, counted anew with the batch's own profile, clock and instant of arrival; and the
+    latest part that they have in them. None: the batch has post ids, and left the graph."""
+    with snapshot(conn):  # the posts that the batch owns, and its parts, are of one instant
+        batch = one(conn, _Payload, _PAYLOAD, {"batch_id": batch_id})
+        frame = None if batch is None else _posts_of(conn, batch)
     if batch is None or batch.payload is None:
         raise BadState(f"batch {batch_id} was purged while the rebuild was running.")
     profile = version_of(batch.profile, batch.profile_version)
@@ -228,28 +249,46 @@ def _edges_of(conn: Connection, batch_id: int, parameters: GraphParameters, user
             f"batch {batch_id} was counted by version {batch.profile_version} of the profile {batch.profile!r}, which "
             "this version of the program does not know."
         )
-    reader = READERS[batch.options.format]
-    posts = reader.read(decompress(batch.payload), batch.format, first_line=batch.first_line)
+    if frame is None:
+        return None
     counted = count(
-        posts.frame,
+        frame,
         profile=profile,
         clock=batch.options.clock,
         received_at=batch.received_at,
         half_life=parameters.half_life,
         retweets=batch.options.retweet_rule,
     )
-    return by_id(counted.edges, user_ids.of(conn, counted.users))
+    edges = by_id(counted.edges, user_ids.of(conn, counted.users))
+    return edges.select(DELTA_SCHEMA.names()), batch.part
 
 
-def _follow(conn: Connection, batch_ids: list[int], parameters: GraphParameters) -> None:
-    """Add the batches of the graph beyond `batch_ids` to the shadow, and take out the batches that left the graph."""
-    after = {"after_batch": 0, "after_shard": -1}
-    while page := rows(conn, _Moved, _MOVED, {**after, "batch_ids": batch_ids, "limit": DELTAS_AT_ONCE}):
+def _posts_of(conn: Connection, batch: _Payload) -> pl.DataFrame | None:
+    """The posts that a batch counts: all, but for those with an id that another row counts. None: the payload was
+    purged, or the batch has post ids, and left the graph."""
+    if batch.payload is None:
+        return None
+    reader = READERS[batch.options.format]
+    frame = reader.read(decompress(batch.payload), batch.format, first_line=batch.first_line).frame
+    keys = post_ids.keys_of(frame, batch.format)
+    if keys is None:
+        return frame
+    if batch.state != "applied":
+        return None
+    return frame.filter(keys.rows_but(post_ids.owned_by_others(conn, batch.id, keys).positions, len(frame)))
+
+
+def _follow(conn: Connection, batches: list[Recounted], parameters: GraphParameters) -> None:
+    """Add the batches of the graph beyond `batches` to the shadow, and take out the batches that left the graph."""
+    known = {"batch_ids": [batch.id for batch in batches], "parts": [batch.part for batch in batches]}
+    after = {"after_batch": 0, "after_part": 0, "after_shard": -1}
+    while page := rows(conn, _Moved, _MOVED, {**after, **known, "limit": DELTAS_AT_ONCE}):
         changes = [
             unpack(moved.payload).with_columns(pl.col("mention_count", "weight") * moved.effect) for moved in page
         ]
         _add(conn, sum_by_edge(changes, half_life=parameters.half_life), parameters)
-        after = {"after_batch": page[-1].batch_id, "after_shard": page[-1].shard}
+        last = page[-1]
+        after = {"after_batch": last.batch_id, "after_part": last.part, "after_shard": last.shard}
 
 
 def _add(conn: Connection, edges: pl.DataFrame, parameters: GraphParameters) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from datetime import datetime
+from itertools import groupby
 
 import msgspec
 import polars as pl
@@ -21,7 +22,7 @@ _HISTORY = sql.query("reads/history/deltas")
 _ANY_PURGED = sql.query("reads/history/any_purged")
 
 DELTAS_AT_ONCE = 8
-"""Deltas in memory at once while an edge's history is looked for; one may have some hundred kB."""
+"""Batches whose deltas are in memory at once while an edge's history is looked for; one may have some hundred kB."""
 
 DELTAS_A_PAGE = 128
 """Deltas that one page of history looks into at most."""
@@ -92,7 +93,7 @@ async def history(
             found.append(contribution)
             if len(found) == limit:
                 return History(found, contribution.batch_id, purged)
-        if len(deltas) < DELTAS_AT_ONCE:
+        if len({delta.batch_id for delta in deltas}) < DELTAS_AT_ONCE:
             return History(found, None, purged)
         before = deltas[-1].batch_id
     return History(found, before, purged)
@@ -100,8 +101,17 @@ async def history(
 
 def _look_into(deltas: list[_Delta], source_id: int, target_id: int) -> list[Contribution]:
     found: list[Contribution] = []
-    for delta in deltas:
-        rows = unpack(delta.payload).filter(pl.col("source_id") == source_id, pl.col("target_id") == target_id)
+    for _, group in groupby(deltas, key=lambda delta: delta.batch_id):
+        parts = list(group)
+        delta = parts[0]
+        of_parts = [
+            unpack(part.payload).filter(pl.col("source_id") == source_id, pl.col("target_id") == target_id)
+            for part in parts
+        ]
+        # A batch that took over posts of another has further parts: what it added is their sum.
+        rows = pl.concat(of_parts).select(
+            pl.col("mention_count").sum(), pl.col("first_seen").min(), pl.col("last_seen").max()
+        )
         found += (
             Contribution(
                 upload_id=delta.upload_id,
@@ -118,5 +128,6 @@ def _look_into(deltas: list[_Delta], source_id: int, target_id: int) -> list[Con
                 retracted=delta.sign < 0,
             )
             for row in rows.iter_rows(named=True)
+            if row["mention_count"]
         )
     return found

@@ -14,7 +14,7 @@ import polars as pl
 
 import sql
 from app.graph import delta_days
-from app.graph.deltas import unpack
+from app.graph.deltas import unpack_rows
 from app.graph.parameters import GraphParameters
 from app.graph.shards import shard_of_id
 from app.reads.users import User
@@ -176,7 +176,7 @@ async def _days(
 def _add_up(
     payloads: Sequence[bytes], source_id: int, target_ids: list[int], calendar: list[date]
 ) -> dict[int, list[int]]:
-    blocks = [unpack(payload).filter(pl.col("source_id") == source_id) for payload in payloads]
+    blocks = [unpack_rows(payload).filter(pl.col("source_id") == source_id) for payload in payloads]
     together = pl.concat([pl.DataFrame(schema=delta_days.SCHEMA), *blocks]).filter(
         pl.col("target_id").is_in(target_ids)
     )

@@ -9,11 +9,13 @@
 | DECAY | a run | whoever works on that run | no: somebody else is working on it |
 | MERGE | a shard | the shard's one merge | no: the merge that runs looks for more |
 | shard | a shard | merge, decay, withdrawal, `rebuild --swap` | yes, in the order of asking |
+| POST_IDS | one | shared: counts of uploads with post ids, purges; alone: who takes such an upload out | yes |
 | USERS | a stretch of ids | whoever adds users | yes |
 | body | the body's SHA-256 | whoever seals an upload | yes |
 
-A transaction that takes several takes MERGE or DECAY first, then shards from 0 up, then SUMMARIES. Rows of batches are
-locked after all of these, and rows of uploads after batches, each in the order of id. The other locks are taken alone.
+A transaction that takes several takes MERGE, DECAY or POST_IDS first, then shards from 0 up, then SUMMARIES. Rows of
+batches are locked after all of these, and rows of uploads after batches, each in the order of id. The other locks are
+taken alone. Counts insert posts after they have locked their batch, in the order of keys.
 A lock is taken in a statement of its own: the next statement's snapshot is then younger than the lock.
 """
 
@@ -25,6 +27,7 @@ import sql
 from app.store.postgres import AsyncConnection, Connection, execute, scalars
 
 _TAKE = sql.query("store/locks/take")
+_TAKE_SHARED = sql.query("store/locks/take_shared")
 _TRY = sql.query("store/locks/try_take")
 _TAKE_PART = sql.query("store/locks/take_part")
 _TRY_PART = sql.query("store/locks/try_take_part")
@@ -33,6 +36,7 @@ MIGRATIONS = 0x6D67_0000_0000
 SWEEP = 0x6D67_0000_0001
 REBUILD = 0x6D67_0000_0002
 SUMMARIES = 0x6D67_0000_0003
+POST_IDS = 0x6D67_0000_0004
 
 _SHARDS = int.from_bytes(b"mgsh") << 32
 
@@ -60,6 +64,11 @@ def body_key(sha256: bytes) -> int:
 def take(conn: Connection, key: int) -> None:
     """Wait for the lock and hold it until the end of the transaction."""
     execute(conn, _TAKE, {"key": key})
+
+
+def take_shared(conn: Connection, key: int) -> None:
+    """Wait for the lock and hold it until the end of the transaction, beside others that share it."""
+    execute(conn, _TAKE_SHARED, {"key": key})
 
 
 async def async_take(conn: AsyncConnection, key: int) -> None:

@@ -53,6 +53,13 @@ class TimestamptzArray(Array):
         super().__init__(values, 1184, since_epoch.astype(np.int64))
 
 
+class UuidArray(Array):
+    """A uuid[] from values of 16 bytes (dtype V16)."""
+
+    def __init__(self, values: np.ndarray[Any, Any]) -> None:
+        super().__init__(values, 2950, values)
+
+
 class TextArray:
     """A text[] from a column of strings without NULLs: the length and the UTF-8 bytes of each value."""
 

@@ -44,6 +44,7 @@ _ARRAYS = {
     "app.store.params.Float8Array": 1022,
     "app.store.params.TimestamptzArray": 1185,
     "app.store.params.TextArray": 1009,
+    "app.store.params.UuidArray": 2951,
 }
 """The PostgreSQL types of the arrays.
 

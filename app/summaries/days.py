@@ -19,7 +19,7 @@ import polars as pl
 
 import sql
 from app.graph.delta_days import SCHEMA
-from app.graph.deltas import KEYS, pack, unpack
+from app.graph.deltas import KEYS, pack, unpack_rows
 from app.graph.groups import Groups
 from app.graph.shards import MAX_SHARDS, shard_of
 from app.store.postgres import Connection, execute, one, scalars
@@ -150,7 +150,7 @@ def merge_runs(conn: Connection, *, first: date) -> bool:
     if full is None:
         return False
     runs = {"part": full.part, "runs": full.runs}
-    entries = summed(unpack(payload).filter(pl.col("day") >= first) for payload in scalars(conn, _BLOCKS, runs))
+    entries = summed(unpack_rows(payload).filter(pl.col("day") >= first) for payload in scalars(conn, _BLOCKS, runs))
     execute(conn, _DELETE, runs)
     _write(conn, full.part, entries, level=full.level + 1)
     return True
@@ -176,4 +176,4 @@ def since(conn: Connection, part: int, first: date) -> Iterator[pl.DataFrame]:
     """
     for run in scalars(conn, _SINCE, {"part": part, "first_day": first}):
         for payload in scalars(conn, _BLOCKS, {"part": part, "runs": [run]}):
-            yield unpack(payload).filter(pl.col("day") >= first)
+            yield unpack_rows(payload).filter(pl.col("day") >= first)

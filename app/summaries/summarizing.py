@@ -73,6 +73,7 @@ class State(msgspec.Struct, frozen=True):
 class _Taken(msgspec.Struct, frozen=True):
     shard: int
     batch_id: int
+    part: int
     sign: int
     edges: int
     received_day: date
@@ -82,6 +83,7 @@ class _Taken(msgspec.Struct, frozen=True):
 
 class _Payload(msgspec.Struct, frozen=True):
     batch_id: int
+    part: int
     payload: bytes
     days: bytes | None
 
@@ -233,11 +235,12 @@ def _chunks(taken: list[_Taken]) -> Iterator[list[_Taken]]:
 
 
 def _read(conn: Connection, shard: int, chunk: list[_Taken]) -> list[_Read]:
-    by_batch = {delta.batch_id: delta for delta in chunk}
-    found = rows(conn, _Payload, _PAYLOADS, {"shard": shard, "batch_ids": list(by_batch)})
+    by_part = {(delta.batch_id, delta.part): delta for delta in chunk}
+    batch_ids, parts = ([delta.batch_id for delta in chunk], [delta.part for delta in chunk])
+    found = rows(conn, _Payload, _PAYLOADS, {"shard": shard, "batch_ids": batch_ids, "parts": parts})
     if len(found) != len(chunk):
         raise LookupError(f"shard {shard}: {len(chunk) - len(found)} deltas were dropped before they were summarized")
-    return [_Read(by_batch[each.batch_id], unpack(each.payload), each.days) for each in found]
+    return [_Read(by_part[each.batch_id, each.part], unpack(each.payload), each.days) for each in found]
 
 
 def _entries(delta: _Read, found: State) -> pl.DataFrame:
@@ -255,14 +258,20 @@ def _entries(delta: _Read, found: State) -> pl.DataFrame:
 
 def _mark(conn: Connection, taken: Sequence[_Taken], *, days_from: date | None, now: datetime) -> None:
     """Say in the deltas' rows whether they are in the summaries."""
-    keys = {"shards": [delta.shard for delta in taken], "batch_ids": [delta.batch_id for delta in taken]}
-    execute(conn, _LOCK_DELTAS, keys)
+    execute(conn, _LOCK_DELTAS, _keys(taken))
     statements: tuple[tuple[int, LiteralString], ...] = ((1, _SET_ADDED), (-1, _SET_REMOVED))
     for sign, statement in statements:
         marked = [delta for delta in taken if delta.sign == sign]
-        keys = {"shards": [delta.shard for delta in marked], "batch_ids": [delta.batch_id for delta in marked]}
-        if (touched := execute(conn, statement, {**keys, "now": now, "days_from": days_from})) != len(marked):
+        if (touched := execute(conn, statement, {**_keys(marked), "now": now, "days_from": days_from})) != len(marked):
             raise LookupError(f"{len(marked) - touched} deltas were summarized twice, or dropped")
+
+
+def _keys(deltas: Sequence[_Taken]) -> dict[str, list[int]]:
+    return {
+        "shards": [delta.shard for delta in deltas],
+        "batch_ids": [delta.batch_id for delta in deltas],
+        "parts": [delta.part for delta in deltas],
+    }
 
 
 def tidy(

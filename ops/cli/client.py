@@ -79,6 +79,15 @@ class Batches(msgspec.Struct, frozen=True):
     retracted: int = 0
 
 
+class UploadWarning(msgspec.Struct, frozen=True):
+    """A warning of an upload (app.ledger.warnings.UploadWarning)."""
+
+    code: str
+    detail: str
+    count: int
+    lines: list[int]
+
+
 class Entry(msgspec.Struct, frozen=True):
     """The fields that the command line uses of an upload's entry (app.http.routes.uploads.Upload).
 
@@ -105,6 +114,7 @@ class Entry(msgspec.Struct, frozen=True):
     error: Problem | None
     purged_at: datetime | None = None
     rejects_purged_at: datetime | None = None
+    warnings: list[UploadWarning] = []
 
     @property
     def finished(self) -> bool:

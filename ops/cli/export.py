@@ -16,13 +16,15 @@ import httpx
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from app.errors import BadRequest
+from app.reads.exports.emptiness import REASONS, Empty
 from ops.cli import options
 from ops.cli.client import ApiAway
 from ops.cli.console import err, number, size
 from ops.cli.uploads import client_of
 
 COUNT_HEADER = "Mentiongraph-Count"
-"""As app.http.exports has it."""
+WARNING_HEADER = "Mentiongraph-Warning"
+"""As app.http.routes.exports has them."""
 CHUNK = 256 << 10
 TAIL = 256
 """Bytes at a file's end that are looked at."""
@@ -106,7 +108,7 @@ class _Instant(click.ParamType[str]):
     "kind",
     type=click.Choice(list(KINDS)),
     help="csv, gephi (edges for Gephi), nodes (users for Gephi), gexf, graphml, parquet, jsonl, or neo4j (a zip). "
-    "Default: as the name of the output ends, or csv.",
+    "Default: as the name of the output ends, or csv. A name with another ending needs --format.",
 )
 @click.option(
     "--output",
@@ -168,7 +170,8 @@ def export(
     """Write the graph, or a part of it, to a file for another tool.
 
     The file is one snapshot, taken while work goes on. It gets its name only once it is complete. The command compares
-    what arrived with the number of records that the API announced. To see a user's edges on the screen, ask the API.
+    what arrived with the number of records that the API announced. If there are none, the command says why on standard
+    error, and exits with 0: the file holds what the filters ask for. To see a user's edges on the screen, ask the API.
 
     \b
     Examples:
@@ -179,7 +182,7 @@ def export(
       mentiongraph export -o for-excel.csv --bom --delimiter ";" --decimal ,
       mentiongraph export --format jsonl -o - | jq -r .source | sort | uniq -c
     """
-    chosen = KINDS[kind or _ENDS.get(output.suffix.lower() if output else "", "csv")]
+    chosen = KINDS[kind or _kind_of(output)]
     if output is not None and str(output) == "-":
         if sys.stdout.isatty() and not chosen.records:
             raise BadRequest("a terminal cannot show this format: name a file with --output, or use a pipe.")
@@ -196,7 +199,32 @@ def export(
         _written(target) as file,
     ):
         total, written = _receive(answer, chosen, file)
+        why = answer.headers.get(WARNING_HEADER, "")
     click.echo(f"{target or 'standard output'}: {number(total)} {chosen.noun}, {number(written)} bytes", err=not target)
+    if not total:
+        _say_why_empty(target, chosen, why)
+
+
+def _kind_of(output: Path | None) -> str:
+    """The kind of file that the output's name ends in. Raises BadRequest for an ending that no kind has."""
+    if output is None or not output.suffix or str(output) == "-":
+        return "csv"
+    kind = _ENDS.get(output.suffix.lower())
+    if kind is None:
+        raise BadRequest(
+            f"this command does not write files that end in {output.suffix}. It writes {', '.join(_ENDS)}; or choose "
+            f"what the file holds with --format: {', '.join(KINDS)}."
+        )
+    return kind
+
+
+def _say_why_empty(target: Path | None, kind: Kind, why: str) -> None:
+    """Warn of a file without records. `why` is what the API's header says, of which the command line has its words."""
+    code, _, said = why.partition(": ")
+    if code in set(Empty):
+        said = f"{REASONS[Empty(code)].said} {REASONS[Empty(code)].option}"
+    warning = click.style("warning:", fg="yellow", bold=True)
+    click.echo(f"{warning} {target or 'standard output'} has no {kind.noun}. {said}".rstrip(), err=True)
 
 
 _SWITCHES = ("archived",)

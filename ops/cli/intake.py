@@ -201,7 +201,7 @@ class Intake:
         return True
 
     def _send(self, found: Found, body: Body) -> None:
-        params = {"filename": found.path.name, **options.format_of(found.path), **self._wishes.params}
+        params = {"filename": found.path.name, **self._wishes.params}
         encoding = options.compression(found.path)
         try:
             if err.is_terminal:

@@ -10,7 +10,7 @@ import click
 import msgspec
 from rich.text import Text
 
-from app.errors import BadRequest, NotFound
+from app.errors import BadRequest, BadState, NotFound
 from app.ledger import bells, entries, transitions
 from app.ledger.states import Ring
 from app.ledger.transitions import FailedBatch
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 RINGS_NEED_SECONDS = 2.0
 """How long a person waits for a Redis that is away."""
+NOT_ALL = 4
+"""Exit code where batches can't be replayed: their state does not allow it."""
 
 
 @click.command()
@@ -186,7 +188,10 @@ def replay(
 
     A batch has failed when its attempts (MENTIONGRAPH_MAX_ATTEMPTS) are used up; the error of the batch says why.
     Remove the cause first, then replay. If Redis cannot be reached, the workers find the batches by their sweep, within
-    a minute or so. Uses MENTIONGRAPH_DATABASE_URL, MENTIONGRAPH_REDIS_URL and MENTIONGRAPH_NAMESPACE.
+    a minute or so. Exits with 0 if every failed batch is tried again, also if none has failed and --failed is given.
+    Exits with 4 if the upload or batch that you name has nothing to replay, or if a batch was purged.
+
+    Uses MENTIONGRAPH_DATABASE_URL, MENTIONGRAPH_REDIS_URL and MENTIONGRAPH_NAMESPACE.
 
     \b
     Examples:
@@ -200,7 +205,7 @@ def replay(
     with postgres.available(settings.database_url), postgres.connect(settings.database_url, role="replay") as conn:
         found = transitions.failed_batches(conn, upload_id=upload, batch_id=batch)
         if not found:
-            _require_known(conn, upload, batch)
+            _refuse_nothing(conn, upload, batch)
         if not json:
             _print_failed(found)
         ids = [each.id for each in found if each.replayable]
@@ -212,16 +217,24 @@ def replay(
     rung = _ring(settings, [each for each in found if each.id in moved]) if moved else None
     if json:
         print_json({"failed": found, "replayed": moved, "rung": rung, "dry_run": dry_run})
-        return
-    _say_what_was_done(found, ids, moved, dry_run=dry_run, rung=rung)
+    else:
+        _say_what_was_done(found, ids, moved, dry_run=dry_run, rung=rung)
+    if len(ids) < len(found):
+        raise click.exceptions.Exit(NOT_ALL)
 
 
-def _require_known(conn: Connection, upload: uuid.UUID | None, batch: int | None) -> None:
-    """Raises NotFound for an upload that is not there, and for a batch that is not there or has not failed."""
+def _refuse_nothing(conn: Connection, upload: uuid.UUID | None, batch: int | None) -> None:
+    """Raises NotFound or BadState where an upload or a batch was named, and nothing of it has failed."""
     if batch is not None:
         raise NotFound(f"no failed batch {batch}. `mentiongraph status` shows the states of uploads.")
-    if upload is not None and not entries.exists(conn, upload):
+    if upload is None:
+        return
+    if not entries.exists(conn, upload):
         raise NotFound(f"the ledger has no upload {upload}. `mentiongraph status` lists the latest.")
+    raise BadState(
+        f"no batch of upload {upload} has failed, so there is nothing to replay. `mentiongraph status {upload}` shows "
+        "its state. An upload that failed as a whole has to be sent again."
+    )
 
 
 def _ring(settings: Settings, batches: list[FailedBatch]) -> bool:
@@ -259,5 +272,9 @@ def _say_what_was_done(
         click.echo(f"{len(ids)} would be tried again; nothing was changed.")
     else:
         click.echo(f"{len(moved)} will be tried again.")
+    if ids and len(ids) < len(found):
+        click.echo(
+            f"{len(found) - len(ids)} can't be replayed, since they were purged: send the files again.", err=True
+        )
     if rung is False:
         click.echo("Redis is away: the workers' sweeper will find them.", err=True)

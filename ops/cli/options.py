@@ -56,7 +56,7 @@ _READING = (
     ),
     click.option(
         "--format",
-        type=click.Choice(["csv", "jsonl", "json-array", "json-objects"]),
+        type=click.Choice(["csv", "jsonl", "json-array", "json-pages"]),
         help=f"Format of the file. {_DETECTED}",
     ),
     click.option("--encoding", metavar="NAME", help=f"Encoding of the file, such as utf-8 or cp1252. {_DETECTED}"),

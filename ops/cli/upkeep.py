@@ -190,7 +190,7 @@ def _rebuild(conn: Connection, settings: Settings, *, swap: bool) -> _Rebuilt:
     return _Rebuilt(len(batch_ids), comparison, differences, None)
 
 
-def _count_anew(conn: Connection, parameters: GraphParameters, settings: Settings) -> list[int]:
+def _count_anew(conn: Connection, parameters: GraphParameters, settings: Settings) -> list[domain_rebuild.Recounted]:
     user_ids = UserIds(bits=parameters.handle_bits, memory=settings.known_handles)
     with _progress("counting", TaskProgressColumn(), TextColumn("{task.fields[done]}")) as bar:
 

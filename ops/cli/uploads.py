@@ -18,9 +18,9 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from app.errors import BadRequest
+from app.errors import BadRequest, MentiongraphError
 from ops import processes
-from ops.cli import options
+from ops.cli import options, warnings_shown
 from ops.cli.client import ApiProblem, Client, Entry, Step
 from ops.cli.console import cut, err, facts, number, out, plain, print_json, size, state, table, when
 
@@ -29,6 +29,7 @@ WATCH_PAUSE = 1.0
 FAILED = 1
 DONE = frozenset({"applied", "checked"})
 """States in which an upload that was sent came to what was wanted of it."""
+BROKEN = frozenset({"failed", "aborted"})
 
 
 def client_of(api: str | None, data: Path | None) -> Client:
@@ -82,8 +83,9 @@ def upload(
     other rows are applied. The same bytes are applied once, however often you send them: the command then shows the
     earlier upload, unless --again is given. To look at a file without a server, use `mentiongraph check`.
 
-    Exits with 0 if all files were applied (with --no-wait: staged; with --dry-run: checked), 3 if a file was refused, 1
-    if an upload failed, and 5 if the API cannot be reached or has too much to do.
+    Exits with 0 if all files were applied (with --no-wait: staged; with --dry-run: checked), also with warnings, which
+    go to standard error. Exits with 3 if a file was refused, 1 if an upload failed, also because every row was
+    rejected, and 5 if the API cannot be reached or has too much to do.
 
     \b
     Examples:
@@ -102,6 +104,12 @@ def upload(
         for file in files:
             try:
                 entry = _upload(client, file, params, wait=wait, key=idempotency_key)
+            except OSError as error:
+                if len(files) == 1 or error.filename is None:
+                    raise
+                click.echo(f"{file}: {error.strerror}; it was not sent.", err=True)
+                worst = worst or MentiongraphError.exit_code
+                continue
             except ApiProblem as problem:
                 if len(files) == 1:
                     raise
@@ -141,7 +149,7 @@ def opened(file: Path) -> Generator[tuple[BinaryIO, int | None]]:
         yield stream, file.stat().st_size if file.is_file() else None
 
 
-_LEFT_OUT = ("received", "mentions", "rejected")
+_LEFT_OUT = ("received", "mentions", "rejected", "warnings")
 """Columns that a narrow terminal does without, in this order."""
 _SHORTEST_NAME = 12
 _GAP = 3
@@ -223,18 +231,19 @@ def status(
     """Show the state of an upload, or of the latest uploads.
 
     With UPLOAD, an id, the command shows everything that the ledger knows of the upload. It exits with 1 if the upload
-    failed or was cut off. Without UPLOAD, the command shows a table. With --watch, it follows the upload live, and
-    survives a restart of the API.
+    failed or was cut off. Without UPLOAD, the command shows a table. With --watch, it follows the uploads live, and
+    survives a restart of the API. It exits with 1 if one that it follows fails. Warnings go to standard error.
 
     \b
-    Examples:
-      mentiongraph status
-      mentiongraph status --watch
-      mentiongraph status 01997f0e-3c1f-7d0a-b5a8-6a1f5a3ce4d2 --json | jq .rows_rejected
+       Examples:
+         mentiongraph status
+         mentiongraph status --watch
+         mentiongraph status 01997f0e-3c1f-7d0a-b5a8-6a1f5a3ce4d2 --json | jq .rows_rejected
     """
     with client_of(api, data) as client:
         if upload is None:
-            _list(client, limit, watch=watch, json=json)
+            if _list(client, limit, watch=watch, json=json):
+                raise click.exceptions.Exit(FAILED)
             return
         if watch:
             with sending(str(upload)) as show:
@@ -242,12 +251,14 @@ def status(
         else:
             entry = client.entry(upload)
         show_entry(client, entry, json=json)
-    if entry.state in {"failed", "aborted"}:
+    if entry.state in BROKEN:
         raise click.exceptions.Exit(FAILED)
 
 
-def _list(client: Client, limit: int, *, watch: bool, json: bool) -> None:
+def _list(client: Client, limit: int, *, watch: bool, json: bool) -> bool:
+    """Show the latest uploads. Returns whether an upload failed while it was watched."""
     entries = client.recent(limit)
+    watched = {entry.id for entry in entries if not entry.finished}
     if watch and err.is_terminal:
         with Live(listed(entries, err.width), console=err, transient=True) as live:
             while not all(entry.finished for entry in entries):
@@ -263,19 +274,21 @@ def _list(client: Client, limit: int, *, watch: bool, json: bool) -> None:
         out.print(listed(entries, out.width))
     else:
         click.echo("No uploads yet: `mentiongraph upload FILE` makes one.")
+    return watch and any(entry.id in watched and entry.state in BROKEN for entry in entries)
 
 
 def listed(entries: list[Entry], width: int) -> Table:
     """One line an upload, in `width` columns of a terminal: the id whole, to be copied, the file's name cut."""
     cells = [_cells(entry) for entry in entries]
     names = ["upload", "file", "state", "received", "rows", "rejected", "mentions"]
+    names += ["warnings"] if any(entry.warnings for entry in entries) else []
     needed = {name: max(len(name), *(cell_len(str(row[name])) for row in cells)) + _GAP for name in names}
     shortest = min(_SHORTEST_NAME + _GAP, needed["file"])
     for name in _LEFT_OUT:
         if sum(needed[each] for each in names) - needed["file"] + shortest > width:
             names.remove(name)
     room = width - sum(needed[each] for each in names if each != "file") - _GAP
-    shown = table(*names, right=("rows", "rejected", "mentions"))
+    shown = table(*names, right=("rows", "rejected", "mentions", "warnings"))
     for column in shown.columns:
         column.no_wrap = True
     shown.columns[0].min_width = needed["upload"] - _GAP
@@ -295,6 +308,7 @@ def _cells(entry: Entry) -> dict[str, str | Text]:
         "rows": number(entry.rows_received),
         "rejected": number(entry.progress.rejects_counted),
         "mentions": number(entry.progress.mentions_counted),
+        "warnings": warnings_shown.in_a_cell(entry.warnings),
     }
 
 
@@ -323,6 +337,7 @@ def show_entry(client: Client, entry: Entry, *, json: bool) -> None:
             }
         )
     )
+    warnings_shown.show(entry.warnings, entry.filename or str(entry.id))
 
 
 def _rows(client: Client, entry: Entry) -> str:

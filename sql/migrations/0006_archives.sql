@@ -1,5 +1,5 @@
 -- A zip with several files is one upload whose members are uploads, too.
--- depends: 0004_weights_at_every_instant
+-- depends: 0005_post_ids
 -- oldest-release: 0.1
 -- locks: uploads, while its rows are checked once and its index is built
 -- rewrites: nothing

@@ -1,6 +1,6 @@
 -- Let an export end at an instant, hold edges that were archived later than the instant it is about, and leave out edges
 -- that weigh nothing there.
--- depends: 0004_weights_at_every_instant
+-- depends: 0007_warnings
 -- oldest-release: 0.1
 -- locks: nothing
 -- rewrites: nothing

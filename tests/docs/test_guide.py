@@ -15,7 +15,9 @@ import pytest
 
 from app import settings as app_settings
 from app.ledger.states import UploadState
+from app.ledger.warnings import Code
 from app.posts.screening import Reason
+from app.reads.exports.emptiness import Empty
 from app.settings import Settings
 from docs import generated
 from ops.cli import COMMANDS, EXIT_CODES, main
@@ -94,6 +96,7 @@ def _everything() -> dict[str, list[str]]:
         "cli": [*(f"mentiongraph {name}" for name in COMMANDS), *_options(), *map(str, EXIT_CODES)],
         "problems": sorted(generated.problem_codes()),
         "rejects": [reason.value for reason in Reason],
+        "warnings": [*(code.value for code in Code), *(reason.value for reason in Empty)],
         "http": [*operations, *_parameters()],
     }
 
@@ -111,7 +114,7 @@ def _parameters() -> Iterator[str]:
             yield from (each["name"] for each in operation.get("parameters", []))
 
 
-@pytest.mark.parametrize("page", ["settings", "cli", "problems", "rejects", "http"])
+@pytest.mark.parametrize("page", ["settings", "cli", "problems", "rejects", "warnings", "http"])
 def test_the_reference_has_everything(page: str) -> None:
     text = _reference(page)
     assert [name for name in _everything()[page] if name not in text] == []

@@ -97,6 +97,40 @@ def test_the_whole_story_of_an_applied_upload(api: Api, apply: Callable[[], None
     assert told[-2].data["batches"]["applied"] == 1
 
 
+def test_a_warning_is_told_once_when_it_first_appears(api: Api, apply: Callable[[], None]) -> None:
+    cut = HEADER + "RT @bea: ends in @cy\u2026,2026-01-01T00:00:00Z,ana\n@ana,2026-01-01T00:00:00Z,bea\n".encode()
+    path = api.upload(cut).headers["location"]
+    with listening(api, path) as stream:
+        told = [next(stream) for _ in range(4)]
+        assert "warning" not in {each.name for each in told}
+        apply()
+        told += stream
+
+    names = [each.name for each in told]
+    assert names.count("warning") == 1
+    assert names.index("warning") < names.index("end")
+    [warning] = [each for each in told if each.name == "warning"]
+    assert warning.id is None
+    assert (warning.data["code"], warning.data["count"], warning.data["lines"]) == ("handles-cut", 1, [2])
+    assert told[-1].data["warnings"] == [warning.data] == api.http.get(path).json()["warnings"]
+    assert api.http.get("/uploads").json()["uploads"][0]["warnings"] == [warning.data]
+    [batch] = api.http.get(f"{path}/batches").json()["batches"]
+    assert batch["warnings"] == {"handles-cut": {"count": 1, "lines": [2]}}
+
+
+def test_an_upload_whose_every_row_was_rejected_tells_why(api: Api, apply: Callable[[], None]) -> None:
+    path = api.upload(HEADER + b"@bea,soon,ana\n").headers["location"]
+    apply()
+
+    told = everything(api, path)
+
+    assert changes(told)[-1] == (False, "failed")
+    failed = [each for each in told if each.name == "state"][-1]
+    assert failed.data["reason"]["type"] == "urn:mentiongraph:problem:all-rejected"
+    assert told[-1].data["error"] == failed.data["reason"]
+    assert [each["code"] for each in told[-1].data["warnings"]] == ["all-rejected"]
+
+
 def test_a_stream_is_resumed_where_it_ended(api: Api, apply: Callable[[], None]) -> None:
     path = api.upload(CSV).headers["location"]
     apply()

@@ -14,6 +14,7 @@ from pathlib import Path
 import click.testing
 import pytest
 
+from app.store.postgres import Connection
 from ops.cli import main
 from ops.cli.export import KINDS
 from tests.http.conftest import Api
@@ -49,6 +50,73 @@ def test_every_format_is_written(graph: str, directory: Path) -> None:
         size = (directory / kind.name).stat().st_size
         assert done.stdout == f"{kind.name}: 3 {kind.noun}, {size:,} bytes\n"
     assert {path.name for path in directory.iterdir()} == {kind.name for kind in KINDS.values()}
+
+
+@pytest.mark.parametrize("name", ["graph.xlsx", "graph.csv.gz", "graph.txt"])
+def test_a_name_that_no_format_has_is_refused(graph: str, directory: Path, name: str) -> None:
+    refused = export(graph, "-o", name, code=2)
+
+    assert "does not write files that end in" in refused.stderr
+    assert ".csv, .gexf, .graphml, .parquet, .jsonl, .ndjson, .zip" in refused.stderr
+    assert not (directory / name).exists()
+    export(graph, "-o", name, "--format", "csv")
+    assert (directory / name).read_text(encoding="utf-8").startswith("source,target")
+
+
+def test_a_name_without_an_ending_is_csv(graph: str, directory: Path) -> None:
+    export(graph, "-o", "edges")
+
+    assert (directory / "edges").read_text(encoding="utf-8").startswith("source,target")
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--min-weight", "1000"], "weighs less than the least weight asked for. Lower --min-weight"),
+        (["--since", "2027-01-01"], "had its last mention before the instant asked for. Set an earlier --since"),
+        (["--user", "cy", "--depth", "0"], "in the surroundings of the users asked for. Raise --depth"),
+        (["--since", "2027-01-01", "--min-weight", "1000"], "The filters leave out every edge together"),
+    ],
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_export_without_edges_says_why(graph: str, directory: Path, words: list[str], why: str, kind: str) -> None:
+    done = export(graph, "--format", kind, "-o", "out", *words)
+
+    assert why in done.stderr
+    assert f"warning: out has no {KINDS[kind].noun}." in done.stderr
+    assert done.stdout.startswith(f"out: 0 {KINDS[kind].noun}, ")
+    if kind in {"gexf", "graphml"}:
+        assert b"<!-- no edges: " in (directory / "out").read_bytes()
+
+
+def test_an_export_of_an_empty_or_archived_graph_says_so(
+    api: Api, apply: Callable[[], None], domain: Connection, directory: Path
+) -> None:
+    assert not list(directory.iterdir())
+    url = f"http://127.0.0.1:{api.port}"
+    assert "no upload with a mention is applied" in export(url, "-o", "empty.csv").stderr
+
+    api.upload(POSTS)
+    apply()
+    domain.execute(
+        "WITH gone AS (DELETE FROM edges RETURNING *)"
+        " INSERT INTO edges_archive SELECT gone.*, '2026-01-20'::timestamptz FROM gone"
+    )
+
+    assert "Add --archived." in export(url, "-o", "archived.csv").stderr
+    header = api.http.get("/export/edges.csv").headers["mentiongraph-warning"]
+    assert header.startswith("all-archived: Every edge")
+    assert "archived=true" in header
+    assert "mentiongraph-warning" not in api.http.get("/export/edges.csv?archived=true").headers
+    assert export(url, "-o", "all.csv", "--archived").stderr == ""
+
+
+def test_an_export_of_self_mentions_alone_says_so(api: Api, apply: Callable[[], None], directory: Path) -> None:
+    api.upload(HEADER + b"@bob,2026-01-10T11:00:00Z,bob\n")
+    apply()
+
+    assert "Add --self-mentions." in export(f"http://127.0.0.1:{api.port}", "-o", "own.gexf").stderr
+    assert (directory / "own.gexf").exists()
 
 
 def test_the_name_tells_the_format_and_filters_are_passed_on(graph: str, directory: Path) -> None:

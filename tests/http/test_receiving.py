@@ -24,7 +24,7 @@ from tests.http.conftest import Api, Protocol, Serve
 CSV = b"data,timestamp,username\nhi @bob,2026-01-15T11:00:00Z,ada\nhi @ada,2026-01-15T11:05:00Z,bob\n"
 HEADER = CSV[: CSV.index(b"\n") + 1]
 CSV_TYPE = {"Content-Type": "text/csv"}
-POSTED = "text/csv, application/x-ndjson, application/jsonl, multipart/form-data"
+POSTED = "text/csv, application/json, application/x-ndjson, application/octet-stream, multipart/form-data"
 NOBODY = "redis://127.0.0.1:1/0"
 
 ProblemOf = Callable[[httpx.Response], dict[str, Any]]
@@ -292,6 +292,12 @@ def test_media_types_and_encodings_that_are_not_read(
     [
         {"profile": "mystery"},
         {"clock": "sundial"},
+        {"encoding": "ebcdic"},
+        {"preset": "mystery"},
+        {"timezone": "Mars/Olympus"},
+        {"timestamp_format": "soon"},
+        {"author": "who", "author_is": "ann"},
+        {"dates": "year-first"},
         {"priority": "whenever"},
         {"again": "perhaps"},
         {"text": ""},

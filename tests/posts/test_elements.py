@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from app.errors import UploadRefused
 from app.posts.elements import Elements, Listed, Pages, Splitter, Values, splitter
-from app.posts.shapes import Packing
+from app.posts.shapes import JOINS, Packing, handles_of
 from app.posts.sniffing import Layout
 
 VALUES = st.recursive(
@@ -107,3 +107,29 @@ def test_what_is_no_page_is_a_line_as_it_is() -> None:
 @pytest.mark.parametrize("layout", Layout)
 def test_a_file_that_is_read_as_it_is_has_no_splitter(layout: Layout) -> None:
     assert (splitter(layout, Packing()) is None) == (layout in {Layout.CSV, Layout.JSONL})
+
+
+PACKINGS = st.builds(
+    Packing,
+    rows=st.none() | st.sampled_from(["data[]|data", "posts[]", "a.b[].c", "thread"]),
+    below=st.none() | st.sampled_from(["replies.data.children[].data", "replies[]"]),
+    join=st.none() | st.sampled_from(sorted(JOINS)),
+    handles=st.just({"did:plc:a": "ana.example"}),
+)
+ODD_KEYS = st.sampled_from(
+    ["data", "posts", "replies", "children", "thread", "includes", "users", "tweets", "referenced_tweets", "author_id",
+     "id", "did", "commit", "record", "facets", "features", "uri", "reply", "parent", "account", "acct", "url",
+     "mentions", "reblog", "in_reply_to_account_id"]
+)  # fmt: skip
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 1) | st.sampled_from(["did:plc:a", "at://x/y", "at:", "http://[", "b"]),
+    lambda below: st.lists(below, max_size=3) | st.dictionaries(ODD_KEYS, below, max_size=4),
+    max_leaves=15,
+)
+
+
+@given(pages=st.lists(ODD, max_size=4), packing=PACKINGS)
+def test_any_page_becomes_lines(pages: list[Any], packing: Packing) -> None:
+    text = "".join(json.dumps(page) + "\n" for page in pages).encode()
+    assert isinstance(lines(Pages(packing), text, [3]), list)
+    handles_of([page for page in pages if isinstance(page, dict)])

@@ -20,7 +20,7 @@ from app.ledger import retention, transitions
 from app.posts.options import Clock, Options
 from app.proofs import rebuild
 from app.proofs.audit import audit, audit_with_weights
-from app.proofs.rebuild import Comparison, Difference
+from app.proofs.rebuild import Comparison, Difference, Recounted
 from app.settings import Settings
 from app.store import postgres
 from tests.graphs import apply_all, edges
@@ -43,11 +43,11 @@ def send(settings: Settings, *pairs: tuple[str, str], at: datetime, clock: Clock
     return upload(small, content, received_at=at, again=True, options=Options(clock=clock))
 
 
-def filled(conn: Connection) -> list[int]:
+def filled(conn: Connection) -> list[Recounted]:
     return rebuild.count_anew(conn, read_parameters(conn), UserIds(bits=64, memory=100))
 
 
-def compared(conn: Connection, batch_ids: list[int], now: datetime) -> Comparison:
+def compared(conn: Connection, batch_ids: list[Recounted], now: datetime) -> Comparison:
     return rebuild.compare(conn, batch_ids, read_parameters(conn), now=now)[0]
 
 

@@ -17,10 +17,10 @@ from psycopg.pq import ExecStatus
 from psycopg.rows import TupleRow
 
 import sql
-from app.graph import decay, decay_ranges, merging, withdrawal
+from app.graph import decay, decay_ranges, handover, merging, post_ids, withdrawal
 from app.graph import users as user_ids
 from app.graph.parameters import GraphParameters
-from app.ledger import entries, events, fleet, idempotency, limits, periods, retention, states, transitions
+from app.ledger import entries, events, fleet, idempotency, limits, periods, receiving, retention, states, transitions
 from app.proofs import audit, rebuild
 from app.reads import edges, history, networks, rankings, users
 from app.reads.exports.selection import Selection
@@ -75,7 +75,13 @@ READERS: dict[str, type[msgspec.Struct]] = {
     "summaries/days/full_level": days._Full,
     "ledger/entries/format": entries._Format,
     "ledger/limits/rejected_so_far": limits._SoFar,
+    "graph/handover/holders": handover._Holder,
+    "graph/handover/payload": handover._Payload,
+    "ledger/receiving/earlier_upload": receiving._Earlier,
+    "ledger/transitions/commonest_reject": transitions._Commonest,
+    "ledger/transitions/finish_uploads": transitions._Finished,
     "graph/merging/take": merging._DeltaRow,
+    "graph/post_ids/owned_by_others": post_ids.Elsewhere,
     "graph/withdrawal/withdraw_deltas": withdrawal._Delta,
     "ledger/transitions/lock_upload": transitions.LockedUpload,
     "reads/edges/get": edges.Edge,

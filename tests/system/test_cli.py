@@ -233,8 +233,17 @@ def test_replay_of_some(settings: Settings, conn: Connection, now: datetime) -> 
     assert answer("audit", settings=settings)["mentions_in_edges"] == 3
     assert run("replay", "--batch", str(batch), settings=settings).returncode == 4
     again = run("replay", "--upload", upload_id, settings=settings)
-    assert (again.returncode, again.stdout) == (0, "Nothing to replay.\n")
+    assert (again.returncode, again.stdout) == (4, "")
+    assert "there is nothing to replay" in again.stderr
     assert run("replay", "--upload", str(uuid4()), settings=settings).returncode == 4
+
+
+def test_replay_of_what_was_purged_has_not_succeeded(settings: Settings, conn: Connection, now: datetime) -> None:
+    upload_id, _ = failed_batch(settings, conn, now)
+    conn.execute("UPDATE batches SET payload = NULL")
+    done = run("replay", "--upload", upload_id, settings=settings)
+    assert done.returncode == 4
+    assert "None of them can be replayed: send the files again." in done.stdout
 
 
 def test_replay_while_redis_is_away(settings: Settings, conn: Connection, now: datetime) -> None:

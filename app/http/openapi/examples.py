@@ -9,6 +9,14 @@ from litestar.openapi.spec import OpenAPIResponse, Operation
 
 _ID = "019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e"
 
+WARNING: dict[str, Any] = {
+    "code": "handles-cut",
+    "title": "Handles were cut off",
+    "detail": "2 posts end within a handle.",
+    "count": 2,
+    "lines": [17, 41],
+    "profiles": [],
+}
 UPLOAD: dict[str, Any] = {
     "id": _ID,
     "state": "applying",
@@ -38,6 +46,7 @@ UPLOAD: dict[str, Any] = {
     "rows_received": 201304,
     "rows_accepted": None,
     "rows_rejected": None,
+    "rows_repeated": None,
     "rows_applied": 67093,
     "mentions": None,
     "mentions_applied": 50301,
@@ -61,6 +70,7 @@ UPLOAD: dict[str, Any] = {
     "seconds_applying": None,
     "duplicate_of": None,
     "error": None,
+    "warnings": [WARNING],
     "purged_at": None,
     "rejects_purged_at": None,
     "links": {
@@ -89,12 +99,14 @@ BATCHES = {
             "rows_received": 67101,
             "rows_accepted": 67093,
             "rows_rejected": 8,
+            "rows_repeated": None,
             "mentions": 50301,
             "edges": 49822,
             "error": None,
             "staged_at": "2026-01-15T12:00:00.1Z",
             "counted_at": "2026-01-15T12:00:00.4Z",
             "applied_at": "2026-01-15T12:00:00.9Z",
+            "warnings": {"handles-cut": {"count": 2, "lines": [17, 41]}},
         }
     ],
     "next": f"/uploads/{_ID}/batches?after=0&limit=1",
@@ -128,8 +140,12 @@ data: {{"id":4711,"at":"2026-01-15T12:00:00.4Z","batch_id":42,"from_state":"stag
 event: progress
 data: {{"state":"applying","progress":{{"bytes_total":2516593,"bytes_counted":838860,"bytes_applied":0,\
 "share":0.1667,"rows_counted":67101,"rejects_counted":8,"mentions_counted":50301}},"rows_received":201304,\
-"rows_accepted":null,"rows_rejected":null,"rows_applied":0,"mentions":null,\
+"rows_accepted":null,"rows_rejected":null,"rows_repeated":null,"rows_applied":0,"mentions":null,\
 "mentions_applied":0,"batches":{{"staged":2,"counted":1,"applied":0,"failed":0,"checked":0,"cancelled":0,"retracting":0,"retracted":0}}}}
+
+event: warning
+data: {{"code":"handles-cut","title":"Handles were cut off","detail":"2 posts end within a handle.","count":2,\
+"lines":[17,41],"profiles":[]}}
 
 event: end
 data: {{"id":"{_ID}","state":"applied","filename":"posts.csv"}}

@@ -49,6 +49,7 @@ class Counters(msgspec.Struct, frozen=True):
     rows_received: int | None
     rows_accepted: int | None
     rows_rejected: int | None
+    rows_repeated: int | None
     rows_applied: int
     mentions: int | None
     mentions_applied: int
@@ -107,7 +108,7 @@ class EventStream(ASGIResponse):
             str,
             media_type="text/event-stream",
             generate_examples=False,
-            description="Server-Sent Events: `state`, `progress`, and `end` as the last.",
+            description="Server-Sent Events: `state`, `progress`, `warning`, and `end` as the last.",
             examples=[Example(summary="events", value=examples.EVENTS)],
         ),
         **problems.responses(
@@ -133,8 +134,8 @@ async def stream_events(
     """Sends every change of state of the upload and of its batches, from the first change on, and then live.
 
     A `state` event is one change, with the id for `Last-Event-ID`. A `progress` event has the counters whenever they
-    change. The `end` event has the entry of the finished upload. A stream without an `end` event was broken off:
-    connect again with `Last-Event-ID`.
+    change. A `warning` event is a warning of the upload when it first appears. The `end` event has the entry of the
+    finished upload. A stream without an `end` event was broken off: connect again with `Last-Event-ID`.
     """
     async with services.pool.connection() as conn:
         await entries.upload(conn, upload_id)
@@ -145,6 +146,7 @@ async def stream_events(
 async def _tell(services: Services, upload_id: uuid.UUID, last: int) -> AsyncGenerator[bytes]:
     now = asyncio.get_running_loop().time
     told: Counters | None = None
+    warned = set[str]()
     with services.hub.listen(upload_id) as bell:
         yield b"retry: 1000\n\n"
         spoken = now()
@@ -160,6 +162,11 @@ async def _tell(services: Services, upload_id: uuid.UUID, last: int) -> AsyncGen
             if counters != told:
                 told, spoken = counters, now()
                 yield _block("progress", counters)
+            for warning in entry.warnings:
+                if warning.code not in warned:
+                    spoken = now()
+                    warned.add(warning.code)
+                    yield _block("warning", warning)
             if entry.state not in UNFINISHED:
                 yield _block("end", Upload.of(entry))
                 return

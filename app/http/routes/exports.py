@@ -29,6 +29,7 @@ from app.http.services import Injected, Services
 from app.http.signatures import Wanted
 from app.reads import users
 from app.reads.exports.cells import FULL, Style
+from app.reads.exports.emptiness import REASONS, Empty
 from app.reads.exports.formats import FORMS, Export, Request
 from app.reads.exports.selection import Selection
 from app.reads.exports.tables import DIGITS
@@ -39,6 +40,8 @@ HttpRequest: TypeAlias = litestar.Request[Any, Any, Any]
 COUNT_HEADER = "Mentiongraph-Count"
 """Header with the number of records in the file: edges, or users in nodes.csv."""
 AS_OF_HEADER = "Mentiongraph-As-Of"
+WARNING_HEADER = "Mentiongraph-Warning"
+"""Header that says why a file has no records: a code, a colon, and a sentence."""
 
 MAX_DEPTH = 2
 _WEIGHT = "a number that is not negative"
@@ -59,7 +62,10 @@ _PROBLEMS = (
     TooManyExports("2 exports are running already; try again when one has ended."),
     *problems.DATABASE,
 )
-_COUNTED = f"The header `{COUNT_HEADER}` has the number of records. A file that is cut off lacks its last chunk."
+_COUNTED = (
+    f"The header `{COUNT_HEADER}` has the number of records. If there are none, `{WARNING_HEADER}` says why. A file "
+    "that is cut off lacks its last chunk."
+)
 _ABOUT: dict[str, tuple[str, str]] = {
     "edges.csv": ("Edges as CSV", "A header line, then a line an edge, in no particular order."),
     "gephi.csv": ("Edges as CSV for Gephi", "Gephi reads it with File, Import spreadsheet, as an edges table."),
@@ -265,8 +271,13 @@ async def _answer(services: Services, name: str, asked: Request, http: HttpReque
         media_type=form.media_type,
         filename=name,
         stalled_after=services.settings.receive_timeout,
-        headers=lambda: {COUNT_HEADER: str(export.count), AS_OF_HEADER: as_of},
+        headers=lambda: {COUNT_HEADER: str(export.count), AS_OF_HEADER: as_of, **_warned(export.empty)},
     )
+
+
+def _warned(empty: Empty | None) -> dict[str, str]:
+    """The header that tells why an export has no edges."""
+    return {WARNING_HEADER: f"{empty}: {REASONS[empty].said} {REASONS[empty].to_do}"} if empty else {}
 
 
 async def _blocks(services: Services, export: Export) -> AsyncGenerator[bytes]:

@@ -21,6 +21,7 @@ from app.http.structs import struct_of
 from app.ledger import entries
 from app.ledger.entries import Batch, Entry, MemberEntry
 from app.ledger.states import UploadState
+from app.ledger.warnings import UploadWarning
 from app.posts.options import Options
 
 ONE_UPLOAD = (
@@ -113,6 +114,9 @@ class Upload(msgspec.Struct, frozen=True):
     rows_received: int | None
     rows_accepted: int | None
     rows_rejected: int | None
+    rows_repeated: int | None
+    """Of the accepted rows, those whose post was counted already: another row with its id came before. Such a row adds
+    nothing. Null before every batch is counted, and for uploads whose posts have no ids."""
     rows_applied: int
     mentions: int | None
     mentions_applied: int
@@ -137,6 +141,9 @@ class Upload(msgspec.Struct, frozen=True):
     """Files of a zip. Null for other uploads, and in a list of uploads."""
     error: Problem | None
     """Why the upload failed or was aborted; null for other uploads."""
+    warnings: list[UploadWarning]
+    """What may be wrong with the upload although it did not fail. Some warnings come only once every batch is
+    counted."""
     purged_at: datetime | None
     """When the upload's payload was purged, its retention time being over. Since then nobody can replay or retract the
     upload."""
@@ -244,7 +251,8 @@ async def get_upload(services: Injected, upload_id: UploadId) -> Upload:
     """Says which state the upload is in, how far it is, and what came of it.
 
     An upload goes through `receiving`, `staged` and `applying` to `applied`. It ends in `failed` if a batch failed for
-    good, until the batch is replayed. `aborted`: the upload was cut off or refused, and `error` says why. `duplicate`:
+    good, until the batch is replayed, or if every row was rejected. `warnings` says what may be wrong with an upload
+    that did not fail. `aborted`: the upload was cut off or refused, and `error` says why. `duplicate`:
     the same bytes were uploaded before. A dry run goes through `checking` to `checked`. An upload that is taken out of
     the graph goes through `cancelling` to `cancelled`, or through `retracting` to `retracted`.
     """

@@ -11,6 +11,7 @@ from psycopg_pool import ConnectionPool
 
 from app.reads.exports import parquet, tables, xml
 from app.reads.exports.cells import Style
+from app.reads.exports.emptiness import Empty, why_empty
 from app.reads.exports.selection import Selection
 from app.reads.exports.snapshot import Snapshot, snapshot
 from app.store.postgres import Connection
@@ -82,6 +83,8 @@ class Export:
 
     def __init__(self, form: Form, asked: Request, half_life_seconds: float) -> None:
         self.count = 0
+        self.empty: Empty | None = None
+        """Why the export has no edges, if it has none."""
         self._form = form
         self._asked = asked
         self._half_life_seconds = half_life_seconds
@@ -117,6 +120,8 @@ class Export:
     def _read(self, conn: Connection) -> Generator[bytes]:
         with snapshot(conn, self._asked.selection, self._half_life_seconds) as graph:
             self.count = graph.count_edges() if self._form.counted == "edges" else graph.count_users()
+            if not self.count:
+                self.empty = graph.empty = why_empty(conn, self._asked.selection, self._half_life_seconds)
             with closing(self._form.write(graph, self._asked)) as blocks:
                 yield from _gathered(blocks)
             read = graph.edges_read if self._form.counted == "edges" else graph.users_read

@@ -17,6 +17,7 @@ from psycopg import ClientCursor, IsolationLevel
 from psycopg.abc import Buffer
 
 import sql
+from app.reads.exports.emptiness import Empty
 from app.reads.exports.selection import Selection
 from app.store.postgres import Connection, execute, scalars
 
@@ -49,6 +50,8 @@ class Snapshot:
     def __init__(self, conn: Connection, selection: Selection, half_life_seconds: float) -> None:
         self._conn = conn
         self._parameters = selection.parameters(half_life_seconds)
+        self.empty: Empty | None = None
+        """Why there are no edges, if there are none."""
         self.edges_read = 0
         self.users_read = 0
 

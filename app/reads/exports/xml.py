@@ -10,6 +10,7 @@ from collections.abc import Generator
 from datetime import datetime
 
 from app.reads.exports.cells import FULL, Style, lines, node_ids, rounded, xml_values
+from app.reads.exports.emptiness import REASONS
 from app.reads.exports.snapshot import Blocks, Snapshot
 from app.reads.exports.tables import DIGITS
 
@@ -102,4 +103,5 @@ def _edges(graph: Snapshot, *, guard: bool, digits: int) -> Blocks:
 
 
 def _trailer(graph: Snapshot) -> str:
-    return f"<!-- complete: {graph.users_read} users, {graph.edges_read} edges -->\n"
+    why = f"<!-- no edges: {REASONS[graph.empty].said} -->\n" if graph.empty else ""
+    return f"{why}<!-- complete: {graph.users_read} users, {graph.edges_read} edges -->\n"

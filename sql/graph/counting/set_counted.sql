@@ -5,6 +5,7 @@ SET
   state = %(state)s::text, claim = NULL, claimed_until = NULL, error = NULL, counted_at = %(now)s::timestamptz,
   profile = %(profile)s::text, profile_version = %(profile_version)s::smallint,
   rows_received = %(rows_received)s::integer, rows_accepted = %(rows_accepted)s::integer,
-  rows_rejected = %(rows_rejected)s::integer, mentions = %(mentions)s::bigint, edges = %(edges)s::integer
+  rows_rejected = %(rows_rejected)s::integer, mentions = %(mentions)s::bigint, edges = %(edges)s::integer,
+  warnings = %(warnings)s::jsonb
 WHERE id = %(batch_id)s::bigint AND state = 'staged' AND claim = %(claim)s::uuid
 RETURNING id;

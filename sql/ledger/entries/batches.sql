@@ -4,8 +4,9 @@ SELECT
   id, ordinal, state, first_line, size_bytes, attempts,
   CASE WHEN state = 'staged' THEN next_attempt_at END AS next_attempt_at,
   claimed_until, profile, profile_version,
-  coalesce(rows_received, rows_staged) AS rows_received, rows_accepted, rows_rejected, mentions, edges,
-  error, staged_at, counted_at, applied_at
+  coalesce(rows_received, rows_staged) AS rows_received, rows_accepted, rows_rejected, rows_repeated,
+  mentions, edges,
+  error, staged_at, counted_at, applied_at, coalesce(warnings, '{}') AS warnings
 FROM batches
 WHERE upload_id = %(upload_id)s::uuid AND ordinal > %(after)s::integer
 ORDER BY ordinal

@@ -1,7 +1,8 @@
 -- Ledger entries, the newest first: one upload by id, or a page before the key (received_at, id). `rows_received` is
 -- NULL until the upload is sealed, and where a batch of an earlier release was not counted yet. `rows_accepted`,
--- `rows_rejected` and `mentions` are NULL until every batch is counted. Locks: none. Rows: one for each upload, `limit`
--- at most. A zip has the sums of its members. The members themselves come with an upload by id.
+-- `rows_rejected` and `mentions` are NULL until every batch is counted. So is `rows_repeated`, which stays NULL where
+-- the posts of an upload have no ids. A zip has the sums of its members. The members themselves come with an upload by
+-- id. Locks: none. Rows: one for each upload, `limit` at most.
 SELECT
   u.id, u.state, u.filename, u.options, u.again, u.received_by, u.received_at, u.sealed_at, u.finished_at,
   encode(u.sha256, 'hex') AS sha256, u.duplicate_of, u.parent_id, u.members AS member_count, u.error,
@@ -10,8 +11,20 @@ SELECT
   b.bytes_staged, b.bytes_counted, b.bytes_applied,
   b.batches_staged, b.batches_counted, b.batches_applied, b.batches_failed, b.batches_checked, b.batches_cancelled,
   b.batches_retracting, b.batches_retracted,
-  b.rows_received, b.rows_accepted, b.rows_rejected, b.rows_applied, b.mentions, b.mentions_applied,
+  b.rows_received, b.rows_accepted, b.rows_rejected, b.rows_repeated, b.rows_applied, b.mentions, b.mentions_applied,
   b.rows_counted, b.rejects_counted, b.mentions_counted,
+  (
+    SELECT jsonb_object_agg(s.code, s.found) FROM (
+      SELECT
+        w.key AS code,
+        jsonb_build_object(
+          'count', sum((w.value ->> 'count')::bigint), 'first', (array_agg(w.value ORDER BY n.ordinal))[1]
+        ) AS found
+      FROM batches AS n CROSS JOIN LATERAL jsonb_each(n.warnings) AS w
+      WHERE n.upload_id = ANY(h.upload_ids) AND n.warnings IS NOT NULL
+      GROUP BY w.key
+    ) AS s
+  ) AS noticed,
   CASE WHEN %(id)s::uuid IS NOT NULL AND u.members IS NOT NULL THEN (
     SELECT jsonb_agg(
       jsonb_build_object(
@@ -34,6 +47,13 @@ SELECT
 FROM uploads AS u
 CROSS JOIN LATERAL (
   SELECT
+    CASE
+      WHEN u.members IS NULL THEN ARRAY[u.id]
+      ELSE ARRAY(SELECT m.id FROM uploads AS m WHERE m.parent_id = u.id ORDER BY m.id)
+    END AS upload_ids
+) AS h
+CROSS JOIN LATERAL (
+  SELECT
     coalesce(sum(size_bytes), 0)::bigint AS bytes_staged,
     coalesce(sum(size_bytes) FILTER (WHERE counted_at IS NOT NULL AND state <> 'cancelled'), 0)::bigint
       AS bytes_counted,
@@ -52,20 +72,15 @@ CROSS JOIN LATERAL (
       THEN sum(rows_accepted) END::bigint AS rows_accepted,
     CASE WHEN u.sealed_at IS NOT NULL AND bool_and(rows_rejected IS NOT NULL)
       THEN sum(rows_rejected) END::bigint AS rows_rejected,
+    CASE WHEN u.sealed_at IS NOT NULL AND bool_and(rows_accepted IS NOT NULL)
+      THEN sum(rows_repeated) END::bigint AS rows_repeated,
     CASE WHEN u.sealed_at IS NOT NULL AND bool_and(mentions IS NOT NULL) THEN sum(mentions) END::bigint AS mentions,
     coalesce(sum(rows_received), 0)::bigint AS rows_counted,
     coalesce(sum(rows_rejected), 0)::bigint AS rejects_counted,
     coalesce(sum(mentions), 0)::bigint AS mentions_counted,
     coalesce(sum(rows_accepted) FILTER (WHERE state = 'applied'), 0)::bigint AS rows_applied,
     coalesce(sum(mentions) FILTER (WHERE state = 'applied'), 0)::bigint AS mentions_applied
-  FROM batches
-  WHERE
-    batches.upload_id = ANY(
-      CASE
-        WHEN u.members IS NULL THEN ARRAY[u.id]
-        ELSE ARRAY(SELECT m.id FROM uploads AS m WHERE m.parent_id = u.id)
-      END
-    )
+  FROM batches WHERE batches.upload_id = ANY(h.upload_ids)
 ) AS b
 WHERE
   (%(id)s::uuid IS NULL OR u.id = %(id)s::uuid)

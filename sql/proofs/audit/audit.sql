@@ -34,12 +34,12 @@ SELECT
   ) AS batches_with_lost_rejects,
   (
     -- A pending delta belongs to a batch on its way in, or out where its sign says so; a merged one to a batch that is
-    -- in, or on its way; one that is held is not merged.
+    -- in, or on its way; one that is held is not merged. A further part of a batch may come in later than the batch.
     SELECT count(*) FROM deltas AS d INNER JOIN batches AS b ON b.id = d.batch_id
     WHERE
       (d.held AND d.merged_at IS NOT NULL)
       OR NOT CASE
-        WHEN d.merged_at IS NULL AND d.sign = 1 THEN b.state = 'counted'
+        WHEN d.merged_at IS NULL AND d.sign = 1 THEN b.state = 'counted' OR (d.part > 0 AND b.state = 'applied')
         WHEN d.merged_at IS NULL THEN b.state = 'retracting'
         WHEN d.sign = 1 THEN b.state IN ('counted', 'applied')
         ELSE b.state IN ('retracting', 'retracted')
@@ -55,6 +55,13 @@ SELECT
       AND (d.batch_id IS NOT NULL OR b.payload IS NOT NULL)
       AND (coalesce(d.mentions, 0) <> b.mentions OR coalesce(d.edges, 0) <> b.edges)
   ) AS batches_unlike_their_deltas,
+  (
+    -- A post has one owner: the key is unique. So posts that batches own as they say are counted once.
+    SELECT count(*)
+    FROM (SELECT id, ids_owned FROM batches WHERE state IN ('counted', 'applied') AND ids_owned > 0) AS b
+    FULL JOIN (SELECT batch_id, count(*) AS owned FROM post_ids GROUP BY batch_id) AS p ON p.batch_id = b.id
+    WHERE b.ids_owned IS DISTINCT FROM p.owned
+  ) AS batches_unlike_their_ids,
   (
     -- Those of an upload with a limit of rejects wait for its decision.
     SELECT count(*) FROM batches AS b
@@ -114,7 +121,10 @@ SELECT
             WHEN 'cancelled' THEN b.state IN ('cancelled', 'retracting', 'retracted')
             WHEN 'retracting' THEN b.state IN ('cancelled', 'retracting', 'retracted')
             WHEN 'retracted' THEN b.state IN ('cancelled', 'retracting', 'retracted')
-            WHEN 'failed' THEN u.error IS NULL OR b.state IN ('cancelled', 'retracted')
+            -- With an error of its own it was withdrawn, or had every row rejected.
+            WHEN 'failed'
+              THEN u.error IS NULL OR b.state IN ('cancelled', 'retracted')
+                OR (b.state IN ('applied', 'checked') AND b.rows_accepted = 0)
             WHEN 'applying' THEN b.state IN ('staged', 'counted', 'applied', 'failed')
             ELSE false
           END

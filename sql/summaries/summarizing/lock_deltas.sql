@@ -3,6 +3,6 @@
 -- again later. Locks: the deltas' rows, NOWAIT. Rows: one for each delta.
 SELECT d.batch_id
 FROM deltas AS d
-INNER JOIN unnest(%(shards)s::smallint[], %(batch_ids)s::bigint[]) AS k (shard, batch_id)
-  ON k.shard = d.shard AND k.batch_id = d.batch_id
+INNER JOIN unnest(%(shards)s::smallint[], %(batch_ids)s::bigint[], %(parts)s::integer[]) AS k (shard, batch_id, part)
+  ON k.shard = d.shard AND k.batch_id = d.batch_id AND k.part = d.part
 FOR NO KEY UPDATE OF d NOWAIT;
