@@ -14,7 +14,9 @@ import click
 import pytest
 
 from app import settings as app_settings
+from app.graph.profiles import PROFILES
 from app.ledger.states import UploadState
+from app.posts.presets import PRESETS
 from app.posts.screening import Reason
 from app.settings import Settings
 from docs import generated
@@ -94,6 +96,8 @@ def _everything() -> dict[str, list[str]]:
         "cli": [*(f"mentiongraph {name}" for name in COMMANDS), *_options(), *map(str, EXIT_CODES)],
         "problems": sorted(generated.problem_codes()),
         "rejects": [reason.value for reason in Reason],
+        "presets": [text.replace("`", "") for preset in PRESETS for text in (preset.name, preset.note) if text],
+        "profiles": [text for name, profile in PROFILES.items() for text in (name, profile.about, profile.source)],
         "http": [*operations, *_parameters()],
     }
 
