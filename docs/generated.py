@@ -188,8 +188,8 @@ def presets() -> str:
             "|---|---|---|---|---|---|",
         ]
         lines += [
-            f"| {_code(each.name)} | {_cell(each.title)} | {_places(each.author) or '`author_is`'} | {_places(each.text)} "
-            f"| {_places(each.id)} | {_code(each.profile)} |"
+            f"| {_code(each.name)} | {_cell(each.title)} | {_places(each.author) or '`author_is`'} "
+            f"| {_places(each.text)} | {_places(each.id)} | {_code(each.profile)} |"
             for each in PRESETS
             if each.shape is shape
         ]
