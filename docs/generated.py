@@ -1,4 +1,4 @@
-"""The parts of the reference that are made from the code: settings, commands, problems, rejects and routes.
+"""The parts of the reference that are made from the code: settings, commands, presets, problems, rejects, routes.
 
 A page of docs/reference has a line `% generated: settings` where the text of `settings` below belongs. Each function
 returns Markdown (MyST). The functions read whatever the code defines, so a new setting or route needs no edit here.
@@ -19,9 +19,11 @@ import msgspec
 from app import errors
 from app import settings as app_settings
 from app.errors import MentiongraphError
+from app.graph.profiles import PROFILES
 from app.http.asgi import create_app
 from app.ledger.warnings import MEANING as WARNINGS
 from app.ledger.warnings import Code
+from app.posts.presets import PRESETS, Shape
 from app.posts.screening import MEANING, Reason
 from app.reads.exports.emptiness import REASONS, Empty
 from app.settings import Settings
@@ -195,6 +197,48 @@ def empty_exports() -> str:
     return "\n".join(lines)
 
 
+def presets() -> str:
+    """Every preset with what it reads, by the shape of its files."""
+    lines: list[str] = []
+    for shape, title in ((Shape.CSV, "CSV"), (Shape.JSON, "JSON")):
+        lines += [
+            f"## {title}",
+            "",
+            "| preset | files of | author | text | post id | profile |",
+            "|---|---|---|---|---|---|",
+        ]
+        lines += [
+            f"| {_code(each.name)} | {_cell(each.title)} | {_places(each.author) or '`author_is`'} "
+            f"| {_places(each.text)} | {_places(each.id)} | {_code(each.profile)} |"
+            for each in PRESETS
+            if each.shape is shape
+        ]
+        lines.append("")
+    lines += ["## What to know", ""]
+    lines += [f"- {_code(each.name)}: {_cell(each.note)}" for each in PRESETS if each.note]
+    return "\n".join(lines)
+
+
+def _places(path: str | None) -> str:
+    """Columns or paths, the first that is there being meant; of many, the first few."""
+    places = (path or "").split("|")
+    shown = [_code(place) for place in places[:_PLACES_SHOWN] if place]
+    return ", or ".join(shown) + (", …" if len(places) > _PLACES_SHOWN else "")
+
+
+_PLACES_SHOWN = 3
+
+
+def profiles() -> str:
+    """Every profile with its rule and its source."""
+    lines = ["| profile | version | a mention is | the rule is stated in |", "|---|---|---|---|"]
+    lines += [
+        f"| {_code(each.name)} | {each.version} | {_cell(each.about)} | {_cell(each.source)} |"
+        for each in PROFILES.values()
+    ]
+    return "\n".join(lines)
+
+
 def openapi() -> Schema:
     """The OpenAPI document, as the API serves it at /doc/openapi.json."""
     document: Schema = create_app(Settings()).openapi_schema.to_schema()
@@ -298,5 +342,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "rejects": rejects,
     "warnings": warnings,
     "empty_exports": empty_exports,
+    "presets": presets,
+    "profiles": profiles,
     "routes": routes,
 }

@@ -12,8 +12,6 @@ from app.settings import Settings
 from app.store import postgres
 from tests.uploading import upload
 
-ID_COLUMN = 3
-
 
 class Row(NamedTuple):
     """A row of a file: text, instant, author, id (None: the cell is empty)."""
@@ -43,12 +41,13 @@ def upload_ids(
     scope: str = "test",
     filename: str = "posts.csv",
 ) -> UUID:
-    """Upload a CSV whose last column has the ids of posts. No batch may be counted before this returns."""
+    """Upload a CSV whose column `id` has the ids of posts. No batch may be counted before this returns."""
+    column = content.partition(b"\n")[0].decode().split(",").index("id")
     sent = upload(settings, content, options=options, received_at=received_at, again=again, filename=filename)
     with postgres.connect(settings.database_url, role="test") as conn:
         conn.execute(
             "UPDATE uploads SET format = format || jsonb_build_object('id_scope', %s::text, 'further', %s::jsonb) "
             "WHERE id = %s AND format ->> 'id_scope' IS NULL",
-            [scope, f'{{"id": {ID_COLUMN}}}', sent],
+            [scope, f'{{"id": {column}}}', sent],
         )
     return sent

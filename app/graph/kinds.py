@@ -1,7 +1,8 @@
 """The mentions that posts make, and their kinds: from the text, and from what the source itself says of a post. Pure.
 
 A post mentions a user once for each time its text does. Whom it answers or quotes, it mentions as well: a user whom its
-text mentions, too, is mentioned by that answer and not once more. A retweet may count as one mention, of its author.
+text mentions, too, is mentioned by that answer and not once more. Whoever answers themselves mentions nobody. A retweet
+may count as one mention, of its author.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def mentions_of(posts: pl.DataFrame, profile: Profile, retweets: Retweets) -> Me
         found = pl.concat([found, told])
     for column, kind in (("reply", Kind.REPLY), ("quote", Kind.QUOTE)):
         if column in posts.columns:
-            found = _also(found, rows.select("row", handle=pl.col(column)), kind)
+            found = _also(found, rows.select("row", "author", handle=pl.col(column)), kind)
     if retweets is Retweets.AUTHOR and repeated.height:
         found = pl.concat([found, _repeated(repeated, profile)])
     if not found["row"].is_sorted():
@@ -106,7 +107,10 @@ def _kinds(at: pl.Series, texts: pl.Series, retweets: Retweets, *, answers: bool
 
 
 def _also(found: pl.DataFrame, named: pl.DataFrame, kind: Kind) -> pl.DataFrame:
-    """The mentions, with one of each user named: a mention of the user that is there already becomes of this kind."""
+    """The mentions, with one of each user named: a mention of the user that is there already becomes of this kind.
+
+    Answers to oneself, which make a thread, are no mentions unless the text says so.
+    """
     named = named.drop_nulls().filter(pl.col("handle").str.len_chars() > 0)
     if not named.height:
         return found
@@ -116,7 +120,8 @@ def _also(found: pl.DataFrame, named: pl.DataFrame, kind: Kind) -> pl.DataFrame:
                           maintain_order="left")["named"].fill_null(value=False)  # fmt: skip
     first = keyed.select(pl.struct("row", "key").is_first_distinct()).to_series() & is_named
     changed = found.with_columns(kind=pl.when(first).then(pl.lit(int(kind), pl.UInt8)).otherwise(pl.col("kind")))
-    missing = wanted.join(keyed.select("row", "key"), on=["row", "key"], how="anti")
+    others = wanted.filter(pl.col("key") != pl.col("author"))  # whoever goes on with a thread mentions nobody
+    missing = others.join(keyed.select("row", "key"), on=["row", "key"], how="anti")
     return pl.concat([changed, missing.select("row", "handle", kind=pl.lit(int(kind), pl.UInt8))])
 
 

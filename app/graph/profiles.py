@@ -140,7 +140,7 @@ _PLAIN = Profile(
 )
 
 
-def _dotted(name: str, about: str, source: str, longest: int) -> Profile:
+def _dotted(name: str, about: str, source: str, longest: int, *, shortest: int = 1) -> Profile:
     """Letters, digits, underscores and full stops, none of these last."""
     return Profile(
         name=name,
@@ -151,6 +151,7 @@ def _dotted(name: str, about: str, source: str, longest: int) -> Profile:
         mention=r"(?:^|[^A-Za-z0-9_.@＠])[@＠][A-Za-z0-9_.]+",
         handle=r"[@＠]([A-Za-z0-9_.]*[A-Za-z0-9_])\.*$",
         longest=longest,
+        shortest=shortest,
     )
 
 
@@ -162,9 +163,10 @@ _INSTAGRAM = _dotted(
 )
 _TIKTOK = _dotted(
     "tiktok",
-    "TikTok: up to 24 letters, digits, underscores and full stops",
+    "TikTok: 2 to 24 letters, digits, underscores and full stops",
     "TikTok Support, changing a username",
     24,
+    shortest=2,
 )
 
 # YouTube Help, "YouTube handles: naming guidelines": 3 to 30 letters and digits of many scripts, underscores, hyphens,
@@ -221,15 +223,16 @@ _WEIBO = Profile(
 )
 
 # GitHub Docs, "Mentioning people and teams": @name; a name has up to 39 letters, digits and single hyphens, none of
-# them first or last. @organisation/team is a team. Nothing in code is a mention.
+# them first or last. Managed accounts of companies end with _ and the company's short code. @organisation/team is a
+# team. Nothing in code is a mention.
 _GITHUB = Profile(
     name="github",
     version=1,
-    about="GitHub: @ and up to 39 letters, digits and single hyphens; no teams, nothing in code",
+    about="GitHub: @ and up to 39 letters, digits and single hyphens (and one _, with companies); no teams or code",
     source="GitHub Docs, mentioning people and teams; username rules",
     signs="@",
-    mention=r"(?:^|[^A-Za-z0-9_/@.-])@[A-Za-z0-9-]+(?:/[A-Za-z0-9_-]+)?",
-    handle=r"@([A-Za-z0-9]+(?:-[A-Za-z0-9]+)*)-*$",
+    mention=r"(?:^|[^A-Za-z0-9_/@.-])@[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)?",
+    handle=r"@([A-Za-z0-9]+(?:-[A-Za-z0-9]+)*(?:_[A-Za-z0-9]+)?)[_-]*$",
     longest=39,
     code=True,
 )
@@ -263,7 +266,7 @@ def version_of(name: str, version: int) -> Profile | None:
 
 # Finding --------------------------------------------------------------------------------------------------------------
 
-_URL = r"(?:(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,24}(?::\d+)?/|(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{1,20}://))[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*"
+_URL = r"(?:(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,24}(?::\d+)?/|(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{1,20}://))[A-Za-z0-9\u00c0-\u024f\u0400-\u04ff\-._~:/?#\[\]@!$&'()*+,;=%]*"
 _MAYBE_HIDING = r"…|\.\.\.|/|`"
 _MAYBE_URL = r"/\S*[@＠]|\.[A-Za-z]{2,24}/\S*u/"
 _CODE = r"(?s)```.*?(?:```|$)|`[^`\n]+`"

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
-KEYS = ("screen_name", "username", "user_name", "acct", "handle", "name")
+KEYS = ("screen_name", "username", "userName", "user_name", "acct", "handle", "uniqueId", "unique_id", "login", "name")
 """The keys that hold the handle, where a list is one of objects; the first that is there counts."""
 MAX_CHARACTERS = 100_000
 NOTHING = frozenset(

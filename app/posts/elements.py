@@ -7,18 +7,21 @@ Line n of what comes out is element n of the list.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 import numpy as np
 
 from app.errors import JsonGoesOn, JsonNotClosed, PageTooLong
-from app.posts import shapes
+from app.posts import paths, shapes
 from app.posts.csvscan import Bools, Ints, Octets
 from app.posts.shapes import Packing
 from app.posts.sniffing import Layout
 
 _QUOTE, _BACKSLASH, _COMMA, _LF = b'"'[0], b"\\"[0], b","[0], b"\n"[0]
+_OPEN, _CLOSE = b"["[0], b"]"[0]
+_LONGEST_KEY = 256
+"""Bytes before a list's bracket in which its key is looked for."""
 _STEPS = np.zeros(256, np.int8)
 _STEPS[list(b"[{")] = 1
 _STEPS[list(b"]}")] = -1
@@ -180,6 +183,81 @@ class Pages:
         return line + b"\n" if posts is None else b"".join(msgspec.json.encode(post) + b"\n" for post in posts)
 
 
+class Inside:
+    """Lists that stand at one place of large objects: each element becomes one line, in the memory of one piece."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._marks = _Marks()
+        self._inside = False
+        self._before = b""
+        """The end of the piece before, in which a key may stand."""
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        octets = np.frombuffer(data.translate(_ONE_LINE), np.uint8).copy()
+        outside, depths = self._marks.of(octets)
+        signs = octets[outside]
+        octets[outside[(signs == _COMMA) & (depths == self._place.depth)]] = _LF
+        opened = outside[(signs == _OPEN) & (depths == self._place.depth)].tolist()
+        closed = outside[(signs == _CLOSE) & (depths == self._place.depth - 1)].tolist()
+        text = self._before + octets.tobytes()
+        shift, at = len(self._before), 0
+        for begin, end in self._stretches(opened, closed, octets.size, text, shift):
+            yield text[shift + begin : shift + end]
+            yield b"\n" if end < octets.size else b""
+            at = end
+        self._before = text[-_LONGEST_KEY:] if not self._inside or at < octets.size else b""
+
+    def _stretches(
+        self, opened: list[int], closed: list[int], size: int, text: bytes, shift: int
+    ) -> Iterator[tuple[int, int]]:
+        """Where elements stand in this piece."""
+        at = 0
+        while True:
+            if not self._inside:
+                begin = next((each for each in opened if each >= at and self._place.key(text, shift + each)), None)
+                if begin is None:
+                    return
+                self._inside, at = True, begin + 1
+            end = next((each for each in closed if each >= at), None)
+            if end is None:
+                yield at, size
+                return
+            yield at, end
+            self._inside, at = False, end + 1
+
+    def finish(self) -> bytes:
+        """Raises UploadRefused where an object does not end."""
+        if self._marks.depth > 0:
+            raise JsonNotClosed("The JSON object does not end: the file was cut off. Send all of it.")
+        return b""
+
+
+class Place(NamedTuple):
+    """Where a list stands: how deep, and under which key. The keys above are not compared: no known source has two."""
+
+    depth: int
+    name: str
+
+    def key(self, text: bytes, at: int) -> bool:
+        """Whether the bracket at this place of a text is that of the key."""
+        before = text[max(0, at - _LONGEST_KEY) : at].rstrip()
+        if not before.endswith(b":"):
+            return False
+        return before[:-1].rstrip().endswith(msgspec.json.encode(self.name))
+
+
+def place_of(packing: Packing) -> Place | None:
+    """The one place at which the posts of a file's objects stand in a list; None: there are several, or no list."""
+    if packing.rows is None or packing.join == "includes":
+        return None
+    places = {
+        Place(sum(1 + step.every for step in way), way[-1].key) if way[-1].every and not way[-1].where else None
+        for way in paths.parse(packing.rows).ways
+    }
+    return places.pop() if len(places) == 1 else None
+
+
 class Both:
     """One splitter behind the other."""
 
@@ -204,7 +282,10 @@ def splitter(layout: Layout, packing: Packing) -> Splitter | None:
         case Layout.JSON_ARRAY:
             lines = Listed()
         case Layout.JSON_PAGES:
-            lines = Values()
+            if (place := place_of(packing)) is not None:
+                lines, packing = Inside(place), msgspec.structs.replace(packing, rows=None)
+            else:
+                lines = Values()
         case Layout.JSONL:
             pass
     if packing.plain:

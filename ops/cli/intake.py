@@ -264,9 +264,8 @@ class Intake:
 
     def _outcome(self, under_way: _UnderWay, entry: Entry) -> None:
         found, good = under_way.found, entry.state in GOOD or not entry.finished
-        state = entry.state if entry.finished else _UNFINISHED
-        if self._wishes.wait:
-            self._note(found, state, upload=under_way.upload, sha256=under_way.sha256)
+        if entry.finished:
+            self._note(found, entry.state, upload=under_way.upload, sha256=under_way.sha256)
         facts = {
             "state": entry.state,
             "upload": entry.id,

@@ -171,32 +171,101 @@ RETWEETS = ["RT @a", "rt @a: @b", "  Rt\t@a @b", "\nRT  @a", "RT ＠a"]
 OTHERS = ["RT@a", "RT: @a", "see RT @a", "RT x @a", "ART @a", "RT", "@a RT @b", "RT\u200b@a", ".RT @a"]
 """Posts that are no retweets."""
 
+# Instagram Help Center (usernames: letters, digits, full stops and underscores, up to 30 of them); Meta's developer
+# documentation of mentions. A full stop at the end belongs to the sentence.
 INSTAGRAM: Facts = [
+    ("", []),
+    ("@", []),
     ("with @bea.c and @cyd_._d at @the.place.", ["bea.c", "cyd_._d", "the.place"]),
     ("@ana.b_1 @x.y.z!", ["ana.b_1", "x.y.z"]),
     ("mail me@site.example (@ok) @..", ["ok"]),
     ("@" + "a" * 30 + " @" + "b" * 31, ["a" * 30]),
     ("＠wide", ["wide"]),
+    ("@a...", ["a"]),
+    ("@.a @_a_ @1", [".a", "_a_", "1"]),
+    ("写真 by@ana 写真@bea、@cyd。", ["bea", "cyd"]),
+    ("@ana-bea @dov's, @eva:@fay", ["ana", "dov", "eva", "fay"]),
+    ("@@ana a@b@c", []),
+    ("@anaé", ["ana"]),
+    ("👍@ana👍 #@bea /@cyd", ["ana", "bea", "cyd"]),
+    ("@Ana @ana", ["Ana", "ana"]),
 ]
-TIKTOK: Facts = [("@tok.d_1. @" + "a" * 24 + " @" + "b" * 25, ["tok.d_1", "a" * 24])]
+# TikTok Support, "Changing your username": letters, digits, underscores and full stops, none of these last; the app
+# takes 2 to 24 of them.
+TIKTOK: Facts = [
+    ("@tok.d_1. @" + "a" * 24 + " @" + "b" * 25, ["tok.d_1", "a" * 24]),
+    ("@a @ab @a. (@cd) x@ef.gh", ["ab", "cd"]),
+    ("duet with@ana ＠bea_", ["bea_"]),
+]
+# YouTube Help, "Handle naming guidelines": 3 to 30 characters; letters and digits of many scripts, underscores,
+# hyphens, full stops and Latin middle dots, none of these marks first or last.
 YOUTUBE: Facts = [
+    ("", []),
+    ("@", []),
     ("@ab @abc. hi @señor·x-", ["abc", "señor·x"]),
     ("@日本語チャンネル", ["日本語チャンネル"]),
     ("mail a@bcd.example @-abc @a.b_c", ["a.b_c"]),
+    ("@" + "a" * 30 + " @" + "b" * 31, ["a" * 30]),
+    ("@канал_1, @قناة-عربي!", ["канал_1", "قناة-عربي"]),
+    ("@abc-_. @abc's (@abd) @@abe", ["abc", "abc", "abd"]),
+    ("@e\u0301cole @\u0301abc", ["e\u0301cole"]),
+    ("＠wide", []),
+    ("@Ana-B @ana-b", ["Ana-B", "ana-b"]),
 ]
+# reddit/snudown, src/autolink.c (sd_autolink__username): u/name or /u/name, with no letter, digit or slash before it;
+# names as Reddit makes them: 3 to 20 letters, digits, underscores and hyphens.
 REDDIT: Facts = [
+    ("", []),
+    ("u/", []),
     ("thanks u/bea-c and /u/cyd, see r/python", ["bea-c", "cyd"]),
     ("U/Ana_B no, menu/item, u/ab", ["Ana_B"]),
     ("(u/abc) `u/code`", ["abc"]),
+    ("[u/abc](/u/abd) *u/abe* u/abf's", ["abc", "abd", "abe", "abf"]),
+    ("u/" + "a" * 20 + " u/" + "b" * 21, ["a" * 20]),
+    ("//u/abc au/abc 1u/abc _u/abc", []),
+    ("u/_-_ u/-a- u/abc/u/abd", ["_-_", "-a-", "abc"]),
+    ("@abc", []),
+    ("```\nu/abc\n```\nu/abd", ["abd"]),
+    ("u/abé u/abc\u00e9", ["abc"]),
 ]
-TELEGRAM: Facts = [("@ann @t_bot (@user5) @1abcd me@mail.example", ["t_bot", "user5"])]
+# Telegram FAQ ("What can I use as my username?"): a to z, 0 to 9 and underscores, at least 5 of them; Telegram Desktop
+# (lib_ui, text entities): the first is a letter. Names of 4 are sold on fragment.com. Up to 32.
+TELEGRAM: Facts = [
+    ("", []),
+    ("@", []),
+    ("@ann @t_bot (@user5) @1abcd me@mail.example", ["t_bot", "user5"]),
+    ("@abcd @" + "a" * 32 + " @" + "b" * 33, ["abcd", "a" * 32]),
+    ("@_abcd @abcd_ @abcd.", ["abcd_", "abcd"]),
+    ("t.me/@abcd /@abcd x@abcd @abcd@efgh", ["abcd"]),
+    ("привет@abcd, @имяя", ["abcd"]),
+    ("@AbCd ＠abcd", ["AbCd"]),
+]
+# Weibo Help Center (nicknames): 4 to 30 characters, Chinese characters counting two; Chinese characters, letters,
+# digits, _ and -. What follows a nickname is a blank, a colon or other punctuation.
 WEIBO: Facts = [
+    ("", []),
+    ("@", []),
     ("支持 @北京青年 //@张三:转发微博//@李-四：好@王五", ["北京青年", "张三", "李-四", "王五"]),
     ("回复@小明_1:谢谢 a@b.example", ["小明_1"]),
+    ("@北京青年，@张三。@李四！@王五？（@赵六）【@孙七】", ["北京青年", "张三", "李四", "王五", "赵六", "孙七"]),
+    ("＠北京青年 @Ana_B-c @123", ["北京青年", "Ana_B-c", "123"]),
+    ("@@北京 x@北京", []),
+    ("@" + "北" * 30 + " @" + "京" * 31, ["北" * 30]),
+    ("http://t.cn/RabcdE @张三", ["张三"]),
 ]
+# GitHub Docs, "Basic writing and formatting syntax" (mentions, teams), and the rule of the form in which an account is
+# made: letters, digits and single hyphens, up to 39, none of the hyphens first or last. Code is never linked.
 GITHUB: Facts = [
+    ("", []),
+    ("@", []),
     ("@bea and @org/team, x@y.example @ann-b- @ok.", ["bea", "ann-b", "ok"]),
     ("see `@code`\n```\n@no\n```\n@yes", ["yes"]),
+    ("@a--b @-a @a_b @a-b_c1_ @a_b_c", ["a_b", "a-b_c1"]),
+    ("@" + "a" * 39 + " @" + "b" * 40, ["a" * 39]),
+    ("(@ana) [@bea] *@cyd*: @dov's, /cc @eva", ["ana", "bea", "cyd", "dov", "eva"]),
+    ("git@github.com:org/repo.git @@ana", []),
+    ("@dependabot[bot] @Ana", ["dependabot", "Ana"]),
+    ("@org/team-name and @org", ["org"]),
 ]
 
 IN_URLS = [
@@ -206,7 +275,20 @@ IN_URLS = [
     "https://example.org/map/@41.40",
     "youtube.com/@chan_a",
     "https://www.reddit.com/u/somebody/comments",
+    "https://user:pass@host.example/x and ftp://ana_b@host.example",
+    "HTTPS://A.EXAMPLE/@ABCD https://a.example:8080/@abcd https://[::1]/@abcd https://1.2.3.4/@abcd",
+    "(https://a.example/@abcd) [x](https://a.example/@abcd) <https://a.example/@abcd>",
+    "https://bücher.example/@abcd https://a.example/ü/@abcd https://пример.example/д/@abcd",
+    "http://a.example/@abcd,@efgh https://a.example/#@abcd https://a.example/x?u=u/abcd&y=@abcd#z",
+    "//cdn.example/@abcd old.reddit.com/u/abcd www.reddit.com/user/abcd t.me/abcd",
 ]
+BEHIND_URLS = [
+    "https://a.example/x {}",
+    "(https://a.example/@abcd) {}",
+    "https://a.example/@abcd\n{}",
+    "a.example/@abcd {}",
+]
+"""A URL does not hide the mention behind it."""
 CUT = [
     ("RT @bea: a long text that ends with @cyd_lon…", ["bea"], True),
     ("RT @bea: a long text that ends with @cyd_lo...", ["bea"], True),

@@ -15,6 +15,7 @@ from app.graph.profiles import PROFILES, find, version_of
 from app.posts.handles import fold
 from app.posts.options import Retweets
 from tests.graph.mention_facts import (
+    BEHIND_URLS,
     BLUESKY,
     CONFORMANCE,
     CUT,
@@ -112,6 +113,27 @@ def test_a_first_version_finds_what_it_found(profile: str, text: str, expected: 
 @pytest.mark.parametrize("text", IN_URLS)
 def test_a_url_holds_no_mention(profile: str, text: str) -> None:
     assert handles(text, profile) == []
+
+
+SIGNED = {"reddit": "u/efgh", "bluesky": "@efgh.example", "mastodon": "@efgh@ijkl.example"}
+
+
+@pytest.mark.parametrize("profile", FACTS)
+@pytest.mark.parametrize("text", BEHIND_URLS)
+def test_a_mention_behind_a_url_is_one(profile: str, text: str) -> None:
+    signed = SIGNED.get(profile, "@efgh")
+    assert handles(text.format(signed), profile) == [signed.removeprefix("u/").removeprefix("@")]
+
+
+@pytest.mark.parametrize("profile", sorted(FACTS.keys() - {"word"}))
+def test_an_address_of_mail_is_no_mention(profile: str) -> None:
+    assert handles("ana@mail.example, a.b-c_d@mail.example; mailto:ana@mail.example", profile) == []
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_profile_says_its_rule_and_its_source(profile: str) -> None:
+    assert PROFILES[profile].about
+    assert PROFILES[profile].source
 
 
 @pytest.mark.parametrize(("text", "expected", "cut"), CUT)

@@ -153,7 +153,7 @@ def test_a_restart_sends_nothing_again(api: Api, apply: Apply, start: Start, fol
     fourth = start(*words)
     assert fourth.end() == 0
     assert all("applied before, since the same bytes came earlier" in line for line in fourth.out)
-    assert len(fourth.out) == uploads(api) == 2
+    assert len(fourth.out) == uploads(api, "applied") == 2
 
 
 def test_an_api_that_is_away_is_waited_for(

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import UploadRefused
-from app.posts.elements import Elements, Listed, Pages, Splitter, Values, splitter
+from app.posts.elements import Elements, Inside, Listed, Pages, Place, Splitter, Values, place_of, splitter
+from app.posts.paths import parse, values
 from app.posts.shapes import JOINS, Packing, handles_of
 from app.posts.sniffing import Layout
 
@@ -133,3 +134,50 @@ def test_any_page_becomes_lines(pages: list[Any], packing: Packing) -> None:
     text = "".join(json.dumps(page) + "\n" for page in pages).encode()
     assert isinstance(lines(Pages(packing), text, [3]), list)
     handles_of([page for page in pages if isinstance(page, dict)])
+
+
+POSTS = st.lists(st.dictionaries(st.sampled_from(["a", "b"]), VALUES, max_size=3), max_size=4)
+DOCUMENTS = st.fixed_dictionaries(
+    {}, optional={"x": VALUES, "posts": POSTS, "list": st.lists(st.fixed_dictionaries({"posts": POSTS}), max_size=3)}
+)
+
+
+@given(
+    documents=st.lists(DOCUMENTS, max_size=3),
+    rows=st.sampled_from(["posts[]", "list[].posts[]"]),
+    indent=st.none() | st.just(1),
+    cuts=st.lists(st.integers(0, 10_000), max_size=8),
+)
+def test_the_elements_of_a_list_at_a_place_are_those_of_its_path(
+    documents: list[dict[str, Any]], rows: str, indent: int | None, cuts: list[int]
+) -> None:
+    place = place_of(Packing(rows=rows))
+    assert place is not None
+    text = "\n".join(json.dumps(each, indent=indent) for each in documents).encode()
+    expected = [post for each in documents for post in values(parse(rows), each)]
+    assert lines(Inside(place), text, cuts) == expected
+
+
+@pytest.mark.parametrize(
+    ("rows", "place"),
+    [
+        ("messages[]", Place(2, "messages")),
+        ("chats.list[].messages[]|left_chats.list[].messages[]", Place(5, "messages")),
+        ("data[]|data", None),
+        ("ancestors[]|descendants[]", None),
+        ("data.children[].data", None),
+    ],
+)
+def test_a_path_to_one_list_is_a_place(rows: str, place: Place | None) -> None:
+    assert place_of(Packing(rows=rows)) == place
+
+
+def test_a_large_object_is_read_piece_by_piece() -> None:
+    place = place_of(Packing(rows="messages[]"))
+    assert place is not None
+    inside = Inside(place)
+    message = json.dumps({"text": "hi [@bea], {and} more", "from": "ana"}).encode()
+    rows = 0
+    for piece in [b'{"name": "x", "messages" : [', *[message + b","] * 5000, message, b'], "other": [1, 2]}']:
+        rows += b"".join(inside.feed(piece)).count(message)
+    assert (rows, inside.finish()) == (5001, b"")
