@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from app.posts import handles, spellings
+from app.posts import handles
 from app.posts.csvscan import (
     MAX_ROW_BYTES,
     Bools,
@@ -22,9 +22,10 @@ from app.posts.csvscan import (
     Octets,
 )
 from app.posts.header import show
+from app.posts.instant_columns import read_column
 from app.posts.instants import read_instants
 from app.posts.options import Format
-from app.posts.spellings import DateOrder
+from app.posts.spellings import DateOrder, Known
 
 MAX_AUTHOR_CHARACTERS = 320
 
@@ -167,7 +168,7 @@ class Sieve:
 def is_utf8(data: bytes) -> bool:
     if len(data) > _MANY_BYTES:
         # polars looks at many bytes at once, and makes no text of them.
-        return not pl.Series([data], dtype=pl.Binary).cast(pl.String, strict=False).null_count()
+        return data.isascii() or not pl.Series([data], dtype=pl.Binary).cast(pl.String, strict=False).null_count()
     try:
         data.decode()
     except UnicodeDecodeError:
@@ -221,14 +222,14 @@ def _read_instants(sieve: Sieve, form: Format) -> pl.Series:
     if form.timezone or form.timestamp_format:
         readable[:] = False  # what is known of all instants holds for those, too, that could be read without
     if not readable.all():
-        # Once more without white space around it.
+        # Once more without the white space around them that some have.
         bad = np.flatnonzero(~readable)
-        text = sieve.frame["timestamp"][bad].str
-        indent = text.len_bytes() - text.strip_chars_start().str.len_bytes()
-        size = text.strip_chars().str.len_bytes()
-        micros[bad], readable[bad] = read_instants(
-            sieve.octets, begin[bad] + indent.to_numpy(), size.cast(pl.Int64).to_numpy()
-        )
+        text = sieve.frame["timestamp"].gather(bad).str
+        size = text.strip_chars().str.len_bytes().cast(pl.Int64).to_numpy()
+        spaced = np.flatnonzero(size != length[bad])
+        indent = (text.len_bytes() - text.strip_chars_start().str.len_bytes()).to_numpy()[spaced]
+        at = bad[spaced]
+        micros[at], readable[at] = read_instants(sieve.octets, begin[at] + indent, size[spaced])
         if form.any_instant and not readable.all():
             readable = _read_spellings(sieve, form, micros, readable)
         else:
@@ -240,9 +241,7 @@ def _read_spellings(sieve: Sieve, form: Format, micros: Ints, readable: Bools) -
     """Fill in the instants that are spelled in another way; which of all are readable then. The others are dropped."""
     bad = np.flatnonzero(~readable)
     order = DateOrder(form.date_order) if form.date_order else None
-    found = spellings.read_column(
-        sieve.frame["timestamp"].gather(bad), spellings.Known(order, form.timezone, form.timestamp_format)
-    )
+    found = read_column(sieve.frame["timestamp"].gather(bad), Known(order, form.timezone, form.timestamp_format))
     micros[bad], readable[bad] = found.micros, found.readable
     doubtful = np.zeros(readable.size, np.bool_)
     doubtful[bad] = found.doubtful

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.posts.spellings import EXCEL, ZONES, DateOrder, Doubt, Known, order_of, read, read_column
+from app.posts.instant_columns import read_column
+from app.posts.spellings import EXCEL, ZONES, DateOrder, Doubt, Known, order_of, read
 
 TEN = "2024-01-01T10:00:00"
 FACTS = [
@@ -127,7 +128,7 @@ SHAPES = [
     known=st.builds(Known, st.none() | st.sampled_from(DateOrder), st.sampled_from([None, "Europe/Berlin"]), st.none()),
 )
 def test_a_column_is_read_as_its_texts_are(instants: list[datetime], shapes: list[str], known: Known) -> None:
-    texts = [at.strftime(shapes[number % len(shapes)]) for number, at in enumerate(instants)]
+    texts = [at.strftime(shapes[number % len(shapes)]) for number, at in enumerate(instants)] * 16
     column = read_column(pl.Series(texts), known)
 
     zone = ZoneInfo(known.zone) if known.zone else UTC
