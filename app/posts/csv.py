@@ -140,7 +140,7 @@ def _rejects(dropped: list[Drop], rows: Rows, payload: bytes, form: Format, firs
             column = form.names[index] if form.names else drop.role
             values = _values(rows, index, drop.rows, payload)
             what = f"column {show(column.encode())} (field {index + 1})"
-            messages = [field_message(drop.reason, what, value) for value in values]
+            messages = [field_message(drop.reason, what, value, form) for value in values]
         raws = [
             payload[at:to] for at, to in zip(start.tolist(), np.minimum(end, start + RAW_BYTES).tolist(), strict=True)
         ]

@@ -148,7 +148,7 @@ def read(payload: bytes, form: Format, *, first_line: int) -> Posts:
         sieve.dropped.append(Drop(np.array(bad, np.int64), fault.reason, fault.role))
     _lay_out(sieve, columns, counts, form)
     frame = screen(sieve, form, may_have_nul=True)
-    rejects = rejects_of([_found(drop, lines, wanted, first_line) for drop in sieve.dropped])
+    rejects = rejects_of([_found(drop, lines, wanted, form, first_line) for drop in sieve.dropped])
     return Posts(len(frame) + len(rejects), frame, rejects)
 
 
@@ -338,7 +338,7 @@ def _handles(value: Any) -> list[str] | None:  # noqa: ANN401 (JSON)
     return handles_in(str(value))
 
 
-def _found(drop: Drop, lines: _Lines, wanted: Paths, first_line: int) -> Found:
+def _found(drop: Drop, lines: _Lines, wanted: Paths, form: Format, first_line: int) -> Found:
     raws = [lines[row].removesuffix(b"\r") for row in drop.rows.tolist()]
     if drop.role is None:
         return Found(drop, None, drop.rows + first_line, None, [_message(drop.reason, raw) for raw in raws], raws)
@@ -351,7 +351,7 @@ def _found(drop: Drop, lines: _Lines, wanted: Paths, first_line: int) -> Found:
     if drop.reason is Reason.WRONG_TYPE:
         messages = [f"The {what} is {show(value)}; a string or a number is wanted." for value in values]
     else:
-        messages = [field_message(drop.reason, what, value) for value in values]
+        messages = [field_message(drop.reason, what, value, form) for value in values]
     return Found(drop, name, drop.rows + first_line, values, messages, raws)
 
 

@@ -6,6 +6,7 @@ The rows around the reject are read. `Sieve` and `screen` serve csv.py and jsonl
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
@@ -14,7 +15,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from app.posts import handles
+from app.posts import handles, spellings
 from app.posts.csvscan import (
     MAX_ROW_BYTES,
     Bools,
@@ -138,6 +139,7 @@ FURTHER = ("id", "mentioned", "reply", "retweet", "quote")
 
 PLACEHOLDERS = (r"\n", "null", "nan", "none", "#n/a", "n/a", "nil", "undefined", "[deleted]", "[removed]", "-", "--")
 """What tools write where there is no author, in lower case."""
+_PLACEHOLDER = f"^(?i:{'|'.join(re.escape(each) for each in PLACEHOLDERS)})$"
 
 
 class Sieve:
@@ -183,7 +185,7 @@ def screen(sieve: Sieve, form: Format, *, may_have_nul: bool) -> pl.DataFrame:
             sieve.drop(sieve.frame[role].str.contains("\0", literal=True).to_numpy(), Reason.NUL_BYTE, role)
     _spell_authors(sieve)
     if not form.placeholders:
-        placeholder = sieve.frame["author"].str.to_lowercase().is_in(PLACEHOLDERS).to_numpy()
+        placeholder = sieve.frame["author"].str.contains(_PLACEHOLDER).to_numpy()
         sieve.drop(placeholder, Reason.PLACEHOLDER_AUTHOR, "author")
     at = _read_instants(sieve, form)
     return sieve.frame.select(
@@ -300,7 +302,9 @@ def too_long_message(size: int) -> str:
     return f"The row has {size:,} bytes. A row has up to {MAX_ROW_BYTES:,} bytes: shorten the row."
 
 
-def field_message(reason: Reason, what: str, found: bytes) -> str:  # noqa: PLR0911 (one return a reason)
+def field_message(  # noqa: PLR0911 (one return a reason)
+    reason: Reason, what: str, found: bytes, form: Format
+) -> str:
     """What was found in `what`, such as a column, and what is wanted."""
     text = found.decode(errors="replace")
     match reason:
@@ -326,8 +330,21 @@ def field_message(reason: Reason, what: str, found: bytes) -> str:  # noqa: PLR0
                 f"The {what} is {show(found)}, which has two meanings: say `dates=day-first` or `dates=month-first`; "
                 "or write the zone as an offset such as +01:00."
             )
+        case Reason.UNREADABLE_TIMESTAMP if form.timestamp_format:
+            return f"The {what} is {show(found)}, which does not fit the format {form.timestamp_format!r}."
+        case Reason.UNREADABLE_TIMESTAMP if (other := _other_order(text, form)) is not None:
+            return (
+                f"The {what} is {show(found)}, which is a date only if read {other}. The dates of this file are read "
+                f"{form.date_order}. Correct the row, or send such rows as a file of their own."
+            )
         case _:
             return (
                 f"The {what} is {show(found)}. Write ISO 8601 such as 2024-05-01T12:30:00Z, or the seconds "
                 "(9 or 10 digits, with or without a fraction) or milliseconds (13 digits) since 1970."
             )
+
+
+def _other_order(text: str, form: Format) -> DateOrder | None:
+    """The order of day and month in which alone a text is a date, if it is not that of the file."""
+    order = spellings.order_of(text) if form.date_order else None
+    return order if order is not None and order.value != form.date_order else None
