@@ -170,7 +170,7 @@ def _columns(
 ) -> tuple[dict[str, list[Any]], list[int], list[int], dict[_Fault, list[int]]]:
     """By role what the good lines hold, and how many mentions each has, as in `_Looked`; the numbers of these lines;
     and those of the others by their faults."""
-    looked = _Looked({role: [] for role in wanted.by_role} if wanted.extractor else {}, [], [], [], {})
+    looked = _Looked({role: [] for role in wanted.by_role}, [], [], [], {})
     for begin in range(0, len(lines), _TOGETHER):
         end = min(begin + _TOGETHER, len(lines))
         decoded = _decoded_at_once(lines, begin, end, wanted) if every_line_is_utf8 else None

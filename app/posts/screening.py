@@ -168,12 +168,13 @@ class Sieve:
 
 
 def is_utf8(data: bytes) -> bool:
-    if len(data) > _MANY_BYTES:
-        # polars looks at many bytes at once, and makes no text of them.
-        return data.isascii() or not pl.Series([data], dtype=pl.Binary).cast(pl.String, strict=False).null_count()
     try:
-        data.decode()
-    except UnicodeDecodeError:
+        if len(data) <= _MANY_BYTES:
+            data.decode()
+        elif not data.isascii():
+            # polars looks at many bytes at once, and makes no text of them.
+            pl.Series([data], dtype=pl.Binary).cast(pl.String)
+    except (UnicodeDecodeError, pl.exceptions.ComputeError):
         return False
     return True
 
