@@ -10,15 +10,12 @@ from collections.abc import Iterator
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from app.errors import JsonGoesOn, JsonNotClosed, PageTooLong
+from app.posts.jsonmarks import Marks
 from app.posts.sniffing import joined
 
-_QUOTE, _BACKSLASH, _COMMA, _LF, _SPACE = b'"'[0], b"\\"[0], b","[0], b"\n"[0], b" "[0]
-_STEPS = np.zeros(256, np.int8)
-_STEPS[list(b"[{")] = 1
-_STEPS[list(b"]}")] = -1
+_COMMA, _LF = b","[0], b"\n"[0]
 _ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
 LONGEST_PAGE = 64 << 20
 """Bytes of one page of posts; a page is held in memory as a whole."""
@@ -28,9 +25,7 @@ class Elements:
     """The elements of a list, from behind its opening bracket on."""
 
     def __init__(self) -> None:
-        self._depth = 0
-        self._in_string = False
-        self._escaped = False
+        self._marks = Marks()
         self._closed = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
@@ -38,10 +33,9 @@ class Elements:
         if self._closed:
             self._refuse_more(data)
             return
-        octets = np.frombuffer(data.translate(_ONE_LINE), np.uint8).copy()
-        outside = self._outside(octets)
-        steps = _STEPS[octets[outside]]
-        depths = self._depth + np.cumsum(steps, dtype=np.int64)
+        spread = b"\n" in data or b"\r" in data
+        octets = np.frombuffer(bytearray(data).translate(_ONE_LINE) if spread else bytearray(data), np.uint8)
+        outside, depths = self._marks.of(octets)
         between = outside[(octets[outside] == _COMMA) & (depths == 0)]
         octets[between] = _LF
         ends = np.flatnonzero(depths < 0)
@@ -51,7 +45,6 @@ class Elements:
             yield octets[:end].tobytes()
             self._refuse_more(data[end + 1 :])
             return
-        self._depth = int(depths[-1]) if depths.size else self._depth
         yield octets.tobytes()
 
     def finish(self) -> bytes:
@@ -63,27 +56,6 @@ class Elements:
     def _refuse_more(self, data: bytes) -> None:
         if data.strip(b" \t\r\n;"):
             raise JsonGoesOn("Something follows the JSON list. Send one list, or JSON Lines: one object a line.")
-
-    def _outside(self, octets: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-        """Where brackets, braces and commas stand outside of strings; keeps what the next piece needs to know."""
-        quotes = np.flatnonzero(octets == _QUOTE)
-        if self._escaped or (octets == _BACKSLASH).any():
-            quotes = quotes[~self._is_escaped(octets, quotes)]
-        marks = np.flatnonzero((_STEPS[octets] != 0) | (octets == _COMMA))
-        before = np.searchsorted(quotes, marks) + self._in_string
-        self._in_string = bool((quotes.size + self._in_string) % 2)
-        return marks[before % 2 == 0]
-
-    def _is_escaped(self, octets: npt.NDArray[np.uint8], quotes: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        """Whether an odd number of backslashes stands before each quote."""
-        other = np.flatnonzero(octets != _BACKSLASH)
-        # Of each position the last one before it that is no backslash.
-        last = np.searchsorted(other, quotes, side="left") - 1
-        run = quotes - np.where(last >= 0, other[np.maximum(last, 0)], -1) - 1
-        run += np.where((last < 0) & self._escaped, 1, 0)
-        tail = octets.size - (int(other[-1]) if other.size else -1) - 1
-        self._escaped = bool((tail + (self._escaped if not other.size else 0)) % 2)
-        return run % 2 == 1
 
 
 class Pages:
