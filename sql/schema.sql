@@ -1,7 +1,7 @@
 -- The schema as it stands: what the migrations add up to (a test compares the two).
 --
 -- Vocabulary
---   upload    one file received over HTTP.
+--   upload    one file received over HTTP, or a zip with several files, whose members are uploads, too.
 --   batch     a slice of an upload, about 8 MB of CSV, cut between rows; the unit of work and of exactly-once.
 --   reject    a row that could not be read: where, why, and its own bytes.
 --   delta     what one batch adds to one shard: edges with counts; pending until it is merged into the graph.
@@ -49,6 +49,9 @@ CREATE TABLE uploads (
   error jsonb,
   purged_at timestamptz,
   rejects_purged_at timestamptz,
+  parent_id uuid CONSTRAINT members_have_a_parent REFERENCES uploads (id),
+  members integer CONSTRAINT parents_have_members CHECK (members > 0),
+  CONSTRAINT parents_have_no_parent CHECK (parent_id IS NULL OR members IS NULL),
   CONSTRAINT sealed_uploads_say_what_they_hold CHECK (
     state IN ('receiving', 'aborted', 'cancelled')
     OR (sha256 IS NOT NULL AND size_bytes IS NOT NULL AND batch_count IS NOT NULL AND sealed_at IS NOT NULL)
@@ -60,8 +63,9 @@ CREATE TABLE uploads (
 );
 -- The same bytes are applied once, however many clients send them at the same instant. A failed upload that keeps an
 -- error of its own was refused as a whole, or had every row rejected: nothing of it is applied, so it may come again.
+-- A zip counts nothing by itself. The same zip may come again after one of its members was retracted.
 CREATE UNIQUE INDEX uploads_same_bytes ON uploads (sha256)
-WHERE NOT again AND state IN ('staged', 'applying', 'applied', 'failed') AND error IS NULL;
+WHERE NOT again AND members IS NULL AND state IN ('staged', 'applying', 'applied', 'failed') AND error IS NULL;
 CREATE INDEX uploads_sha256 ON uploads (sha256);
 CREATE INDEX uploads_unfinished ON uploads (state) WHERE finished_at IS NULL;
 CREATE INDEX uploads_received ON uploads (received_at DESC, id DESC);
@@ -69,6 +73,9 @@ COMMENT ON COLUMN uploads.purged_at IS
 'When the last of its payloads and merged deltas was purged: it cannot be replayed or retracted any more.';
 COMMENT ON COLUMN uploads.rejects_purged_at IS
 'When purging its rejects began: from then on the counters know of more rejects than there are.';
+COMMENT ON COLUMN uploads.parent_id IS 'The zip that held the file. NULL: the file came by itself.';
+COMMENT ON COLUMN uploads.members IS 'Files of posts in a zip, each an upload. NULL: the upload is a file.';
+CREATE INDEX uploads_members ON uploads (parent_id, id) WHERE parent_id IS NOT NULL;
 CREATE INDEX uploads_unpurged ON uploads (finished_at) WHERE purged_at IS NULL;
 
 CREATE TABLE batches (

@@ -33,7 +33,7 @@ def _count(batch_id: int) -> None:
                 # The ledger keeps every error, and the batch is tried again.
                 log.exception("count failed", attempt=claim.attempts)
                 _fail(claim, error, its_own_fault=not postgres.server_failed(error))
-                bells.ring(process.broker, uploads=[claim.upload_id])
+                bells.ring(process.broker, uploads=claim.listened)
                 return
             if outcome is None:
                 log.warning("claim superseded: another worker counts this batch")
@@ -43,7 +43,7 @@ def _count(batch_id: int) -> None:
             if claim.options.max_rejects is not None:
                 shards = withdrawal.decide(conn, claim.upload_id, parameters, now=postgres.clock())
     merges = [Ring(shard, claim.options.priority) for shard in shards]
-    bells.ring(process.broker, shards=merges, uploads=[claim.upload_id])
+    bells.ring(process.broker, shards=merges, uploads=claim.listened)
 
 
 def _fail(claim: Claim, error: Exception, *, its_own_fault: bool) -> None:

@@ -77,12 +77,95 @@ class UnsupportedEncoding(UploadRefused):
 
 
 class UndecodableBody(UploadRefused):
-    """The body is not compressed as its Content-Encoding says.
+    """The compressed body cannot be decoded.
 
     Check that the compressed file is whole and that Content-Encoding names its format.
     """
 
     code = "undecodable-body"
+
+
+class PackedTwice(UploadRefused):
+    """The file is packed inside another packed file.
+
+    Unpack the outer file, and send what is in it.
+    """
+
+    code = "packed-twice"
+
+
+class FormatNotRead(UploadRefused):
+    """The server does not read files of this format.
+
+    Save the file in the format that the detail names, or as CSV.
+    """
+
+    code = "format-not-read"
+    status: int = 415
+
+
+class ArchiveUnreadable(UploadRefused):
+    """The zip, or a file in it, cannot be read.
+
+    Check that the zip opens elsewhere, and pack it again.
+    """
+
+    code = "archive-unreadable"
+
+
+class ArchiveEncrypted(UploadRefused):
+    """The zip is protected by a password.
+
+    Pack the files without a password.
+    """
+
+    code = "archive-encrypted"
+
+
+class TooManyMembers(UploadRefused):
+    """The zip holds more files than the server takes.
+
+    Pack the files into several zips.
+    """
+
+    code = "too-many-members"
+    status: int = 413
+
+
+class NoPostsInArchive(UploadRefused):
+    """The zip holds no file of posts.
+
+    Pack files of CSV, JSON, xlsx or Parquet.
+    """
+
+    code = "no-posts-in-archive"
+
+
+class WorkbookUnreadable(UploadRefused):
+    """The workbook cannot be read.
+
+    Open the workbook, save it as .xlsx again, and send that file. A sheet can also be saved as CSV.
+    """
+
+    code = "workbook-unreadable"
+
+
+class NoSuchSheet(UploadRefused):
+    """The workbook has no such sheet.
+
+    Name one of its sheets with `sheet`.
+    """
+
+    code = "no-such-sheet"
+
+
+class ParquetUnreadable(UploadRefused):
+    """The Parquet file cannot be read.
+
+    Check that the file opens elsewhere, and write it again.
+    """
+
+    code = "parquet-unreadable"
 
 
 class UploadTooLarge(UploadRefused):

@@ -3,11 +3,14 @@
 A merged delta is taken out by merging it once more with the opposite sign: counts exactly, weights to rounding, since
 decay is linear. Whoever withdraws holds every shard's lock, so no merge is at the deltas meanwhile. Locks are taken on
 shards, then batches, then uploads, each in order. An upload with post ids hands over its posts first (see handover.py).
+The members of a zip leave one after another, and the zip with the last of them.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 
 import msgspec
@@ -23,6 +26,8 @@ from app.store import locks
 from app.store.postgres import Connection, rows, scalars
 
 _WITHDRAW_UPLOAD = sql.query("graph/withdrawal/withdraw_upload")
+_CANCEL_MEMBERS = sql.query("graph/withdrawal/cancel_members")
+_MEMBERS = sql.query("graph/withdrawal/members")
 _CANCEL_RECEIVING = sql.query("graph/withdrawal/cancel_receiving")
 _WITHDRAW_DELTAS = sql.query("graph/withdrawal/withdraw_deltas")
 _PURGED = sql.query("graph/withdrawal/purged")
@@ -45,10 +50,11 @@ def cancel(conn: Connection, upload_id: uuid.UUID, parameters: GraphParameters, 
     Raises NotFound, or BadState for one that is finished.
     """
     with conn.transaction():
+        members = scalars(conn, _CANCEL_MEMBERS, {"id": upload_id, "now": now})
         if scalars(conn, _CANCEL_RECEIVING, {"id": upload_id, "now": now}):
-            transitions.delete_batches(conn, [upload_id])
+            transitions.delete_batches(conn, [*members, upload_id])
             return []
-    return _withdraw(conn, upload_id, parameters, UploadState.CANCELLING, now=now)
+    return _withdraw_all(conn, upload_id, parameters, UploadState.CANCELLING, now=now)
 
 
 def retract(conn: Connection, upload_id: uuid.UUID, parameters: GraphParameters, *, now: datetime) -> list[int]:
@@ -56,7 +62,7 @@ def retract(conn: Connection, upload_id: uuid.UUID, parameters: GraphParameters,
 
     Raises NotFound; BadState for one that is not applied, or whose deltas were purged.
     """
-    return _withdraw(conn, upload_id, parameters, UploadState.RETRACTING, now=now)
+    return _withdraw_all(conn, upload_id, parameters, UploadState.RETRACTING, now=now)
 
 
 def decide(conn: Connection, upload_id: uuid.UUID, parameters: GraphParameters, *, now: datetime) -> list[int]:
@@ -73,6 +79,15 @@ def decide(conn: Connection, upload_id: uuid.UUID, parameters: GraphParameters, 
             raise Rollback  # somebody else has ended the upload meanwhile
         shards = handover.end(conn, gains)
     return sorted(shards)
+
+
+def _withdraw_all(
+    conn: Connection, upload_id: uuid.UUID, parameters: GraphParameters, state: UploadState, *, now: datetime
+) -> list[int]:
+    members: list[uuid.UUID] = scalars(conn, _MEMBERS, {"id": upload_id})
+    if members:
+        return _withdraw_zip(conn, upload_id, members, parameters, state, now=now)
+    return _withdraw(conn, upload_id, parameters, state, now=now)
 
 
 def _withdraw(
@@ -95,16 +110,51 @@ def _withdraw(
         found = transitions.lock_upload(conn, upload_id)
         if not scalars(conn, _WITHDRAW_UPLOAD, {"id": upload_id, "state": state}):
             raise _refusal(upload_id, found.state, state)
-        if scalars(conn, _PURGED, {"upload_id": upload_id}) == [True]:
-            raise BadState(
-                f"upload {upload_id}: what it added was purged after its retention time; it cannot be taken out."
-            )
+        _refuse_purged(conn, upload_id)
         transitions.drop_pending_deltas(conn, upload_id)
         shards = {delta.shard for delta in rows(conn, _Delta, _WITHDRAW_DELTAS, {"upload_id": upload_id})}
         transitions.withdraw_batches(conn, upload_id)
         shards |= handover.end(conn, gains)
         transitions.finish_uploads(conn, [upload_id], now=now)
     return sorted(shards)
+
+
+def _withdraw_zip(
+    conn: Connection, zip_id: uuid.UUID, members: Sequence[uuid.UUID], parameters: GraphParameters, state: UploadState,
+    *, now: datetime,
+) -> list[int]:  # fmt: skip
+    """The members leave one after another, then the zip. If that ends midway, the same request does the rest.
+
+    Of a zip that is cancelled, some members may be applied already. Duplicates stay: the earlier upload holds them.
+    """
+    with conn.transaction():
+        found = transitions.lock_upload(conn, zip_id)
+        if found.state not in _WITHDRAWABLE[state]:
+            raise _refusal(zip_id, found.state, state)
+        for each in members:
+            _refuse_purged(conn, each)
+    shards: set[int] = set()
+    for each in members:
+        with conn.transaction():
+            of_member = transitions.lock_upload(conn, each).state
+        own = next((own for own, states in _WITHDRAWABLE.items() if of_member in states), None)
+        if own is not None:
+            with suppress(BadState):  # it has just gone on, or somebody else withdraws it
+                shards.update(_withdraw(conn, each, parameters, own, now=now))
+    with conn.transaction():
+        # The last member may have ended the zip.
+        if transitions.lock_upload(conn, zip_id).state is not UploadState.CANCELLED:
+            if not scalars(conn, _WITHDRAW_UPLOAD, {"id": zip_id, "state": state}):
+                raise _refusal(zip_id, found.state, state)
+            transitions.finish_zips(conn, [zip_id], now=now)
+    return sorted(shards)
+
+
+def _refuse_purged(conn: Connection, upload_id: uuid.UUID) -> None:
+    if scalars(conn, _PURGED, {"upload_id": upload_id}) == [True]:
+        raise BadState(
+            f"upload {upload_id}: what it added was purged after its retention time; it cannot be taken out."
+        )
 
 
 def _refusal(upload_id: uuid.UUID, found: UploadState, wanted: UploadState) -> BadState:

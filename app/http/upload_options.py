@@ -121,6 +121,13 @@ def read_given(  # noqa: PLR0917 (each is a query parameter)
         QueryParameter(description=f"Lines before the header of CSV. {_DETECTED}", ge=0, le=_MOST_LINES),
         Wanted(f"a number from 0 to {_MOST_LINES}"),
     ] = None,
+    sheet: Annotated[
+        str | None,
+        QueryParameter(
+            description="Name of the sheet of a workbook (xlsx). By default: its first sheet that is not hidden.",
+            max_length=200,
+        ),
+    ] = None,
     preset: Annotated[
         str | None,
         QueryParameter(
@@ -187,6 +194,7 @@ def read_given(  # noqa: PLR0917 (each is a query parameter)
             header=header,
             columns=None if columns is None else tuple(name.strip() for name in columns.split(",")),
             preset=preset,
+            sheet=sheet,
             text=text,
             timestamp=timestamp,
             author=author,

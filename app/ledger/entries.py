@@ -30,6 +30,22 @@ class _Format(msgspec.Struct, frozen=True):
     format: Format | None
 
 
+class MemberEntry(msgspec.Struct, frozen=True):
+    """A file of a zip, which is an upload of its own."""
+
+    id: uuid.UUID
+    state: UploadState
+    filename: str
+    duplicate_of: uuid.UUID | None
+    """Id of the earlier upload that holds the same file."""
+    error: Problem | None
+    size_bytes: int | None
+    rows_received: int | None
+    rows_rejected: int | None
+    """Exact once every batch of the file is counted; None before. So is `mentions`."""
+    mentions: int | None
+
+
 class Entry(msgspec.Struct, frozen=True):
     """An upload's entry in the ledger, with what its batches add up to."""
 
@@ -44,6 +60,10 @@ class Entry(msgspec.Struct, frozen=True):
     finished_at: datetime | None
     sha256: str | None
     duplicate_of: uuid.UUID | None
+    parent_id: uuid.UUID | None
+    """The zip that held the file."""
+    member_count: int | None
+    """The number of files of posts in a zip. None: the upload is a file."""
     error: Problem | None
     purged_at: datetime | None
     rejects_purged_at: datetime | None
@@ -75,6 +95,8 @@ class Entry(msgspec.Struct, frozen=True):
     """Rows in the batches that are counted so far."""
     rejects_counted: int
     mentions_counted: int
+    members: list[MemberEntry] | None = None
+    """The files of a zip, where one upload was asked for by its id."""
     noticed: dict[str, Sum] | None = None
     """By code what the counted batches show: see `warnings`."""
 

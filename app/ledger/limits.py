@@ -47,7 +47,7 @@ def decide(conn: Connection, upload_id: uuid.UUID, *, now: datetime) -> list[int
         if _exceeded(found, so_far):
             if found.with_ids:
                 raise PostsToHandOver
-            _refuse(conn, upload_id, so_far, now=now)
+            _refuse(conn, upload_id, found, so_far, now=now)
             return []
         counted = not so_far.uncounted
         shards = set[int](scalars(conn, _RELEASE, {"upload_id": upload_id})) if counted else set[int]()
@@ -66,7 +66,7 @@ def refuse(conn: Connection, upload_id: uuid.UUID, *, now: datetime) -> bool:
     so_far = _undecided(conn, upload_id, found)
     if so_far is None or not _exceeded(found, so_far):
         return False
-    _refuse(conn, upload_id, so_far, now=now)
+    _refuse(conn, upload_id, found, so_far, now=now)
     return True
 
 
@@ -93,7 +93,7 @@ def _exceeded(found: LockedUpload, so_far: _SoFar) -> bool:
     )
 
 
-def _refuse(conn: Connection, upload_id: uuid.UUID, so_far: _SoFar, *, now: datetime) -> None:
+def _refuse(conn: Connection, upload_id: uuid.UUID, found: LockedUpload, so_far: _SoFar, *, now: datetime) -> None:
     refused = TooManyRejects(
         f"{so_far.rows_rejected} of the {so_far.rows_received} rows looked at were rejected; nothing was applied. "
         f"Repair them (GET /uploads/{upload_id}/rejects.csv), or allow more with max_rejects."
@@ -101,3 +101,5 @@ def _refuse(conn: Connection, upload_id: uuid.UUID, so_far: _SoFar, *, now: date
     transitions.drop_pending_deltas(conn, upload_id)
     transitions.withdraw_batches(conn, upload_id)
     execute(conn, _REFUSE, {"id": upload_id, "error": msgspec.json.encode(refused.problem()).decode(), "now": now})
+    if found.parent_id is not None:
+        transitions.finish_zips(conn, [found.parent_id], now=now)

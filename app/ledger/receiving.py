@@ -31,31 +31,28 @@ from app.errors import (
     KeyReused,
     MentiongraphError,
     Problem,
-    SameBytes,
     UploadCutOff,
     UploadTooLarge,
 )
-from app.ledger import entries, idempotency
+from app.ledger import entries, idempotency, sealing, unpacking
 from app.ledger.entries import Entry
+from app.ledger.sealing import Received, Staged, Zip
 from app.ledger.staging import Staging
-from app.ledger.states import UploadState
-from app.ledger.transitions import DELETE_BATCHES
-from app.posts.compression import Decoder
+from app.ledger.unpacking import Unpacking
+from app.posts import contents, sniffing
+from app.posts.compression import Decoder, Peeled
 from app.posts.options import Options
 from app.settings import Settings
-from app.store import locks
-from app.store.postgres import AsyncConnection, Now, async_commit_later, async_one, async_scalars, steadily
+from app.store.postgres import AsyncConnection, Now, async_commit_later, async_scalars, steadily
 
 log = structlog.get_logger(__name__)
 
 _INSERT = sql.query("ledger/receiving/insert_upload")
 _HEARTBEAT = sql.query("ledger/receiving/heartbeat")
-_SEAL = sql.query("ledger/receiving/seal")
-_SEALED = sql.query("ledger/receiving/sealed")
-_EARLIER = sql.query("ledger/receiving/earlier_upload")
-_SET_DUPLICATE = sql.query("ledger/receiving/set_duplicate")
-_ABORT = sql.query("ledger/receiving/abort")
 _BACKLOG = sql.query("ledger/receiving/backlog")
+
+_MARK_BYTES = 512
+"""First bytes of a body that tell what it is."""
 
 Result = TypeVar("Result")
 Pool = AsyncConnectionPool[AsyncConnection]
@@ -73,13 +70,6 @@ class Arriving(msgspec.Struct, frozen=True):
     again: bool = False
     keyed: idempotency.Request | None = None
     """The request, if it came with an Idempotency-Key."""
-
-
-class Received(msgspec.Struct, frozen=True):
-    """The upload that holds the body: a new one, or an `earlier` one of the same bytes."""
-
-    upload_id: uuid.UUID
-    earlier: bool
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -145,6 +135,7 @@ async def receive(pool: Pool, arriving: Arriving, *, settings: Settings, receive
         raise
     finally:
         heartbeat.cancel()
+        upload.close()
 
 
 async def _repeat(
@@ -208,12 +199,23 @@ async def _decoded(arriving: Arriving, settings: Settings) -> AsyncGenerator[byt
 
     Raises UploadCutOff if a chunk takes longer than `receive_timeout` seconds to arrive; UploadRefused.
     """
-    async for chunk in _patient(arriving.content, settings.receive_timeout):
-        for piece in arriving.decoder.decode(chunk):
-            if arriving.keyed is not None:
-                arriving.keyed.fingerprint.update(piece)
+    peeled = Peeled(arriving.decoder)
+
+    async def pieces() -> AsyncGenerator[bytes]:
+        async for chunk in _patient(arriving.content, settings.receive_timeout):
+            found = peeled.decode(chunk)
+            # bzip2 and xz decode so slowly that other requests would wait for them.
+            while (
+                piece := await asyncio.to_thread(next, found, None) if peeled.slow else next(found, None)
+            ) is not None:
+                yield piece
+        for piece in peeled.rest():
             yield piece
-    arriving.decoder.finish()
+
+    async for piece in pieces():
+        if arriving.keyed is not None:
+            arriving.keyed.fingerprint.update(piece)
+        yield piece
 
 
 async def _patient(body: AsyncIterator[bytes], timeout: float) -> AsyncIterator[bytes]:
@@ -229,33 +231,6 @@ async def _patient(body: AsyncIterator[bytes], timeout: float) -> AsyncIterator[
         yield chunk
 
 
-class _Sealed(msgspec.Struct, frozen=True):
-    id: uuid.UUID
-    duplicate_of: uuid.UUID | None
-
-
-class _Earlier(msgspec.Struct, frozen=True):
-    id: uuid.UUID
-    state: UploadState
-    options: Options
-    stays: bool
-    """Whether it can no longer be taken out of the graph."""
-
-
-def _other_options(earlier: _Earlier) -> SameBytes:
-    """The refusal, with the way that works."""
-    again = "again=true (--again) counts them once more, on top of it"
-    holds = f"upload {earlier.id} holds the same bytes, read or counted with other options; nothing was changed."
-    if earlier.stays:
-        return SameBytes(f"{holds} It stays in the graph, since its data was purged: only {again}.")
-    # One that is not finished is cancelled; a finished one is retracted.
-    verb = "retract" if earlier.state in {UploadState.APPLIED, UploadState.FAILED} else "cancel"
-    return SameBytes(
-        f"{holds} To count them with these options instead, run `mentiongraph {verb} {earlier.id}` "
-        f"(POST /uploads/{earlier.id}/{verb}), then send this upload again. {again[0].upper()}{again[1:]}."
-    )
-
-
 class _Upload:
     """One upload while it is being received."""
 
@@ -266,6 +241,9 @@ class _Upload:
         self._settings = settings
         self._clock = clock
         self._staging = Staging(pool, self.id, arriving.options, settings, clock)
+        self._unpacking: Unpacking | None = None
+        self._head: bytearray | None = bytearray()
+        """The first bytes, until it is known what they are."""
         self._sha256 = hashlib.sha256()
         self._size = 0
 
@@ -297,57 +275,64 @@ class _Upload:
         if self._size > self._settings.max_upload_bytes:
             raise _too_large(self._settings)
         self._sha256.update(piece)
-        await self._staging.add(piece)
+        if self._head is None:
+            await (self._unpacking or self._staging).add(piece)
+            return
+        self._head += piece
+        if len(self._head) >= _MARK_BYTES:
+            await self._begin()
 
     async def seal(self) -> Received:
         """The body is complete: receiving -> staged, or the answer is an earlier upload of the same bytes."""
-        await self._staging.finish()
-        return await self._steadily(self._seal)
+        await self._begin()
+        found: Staged | Zip = Staged(self.id, self._staging, self._sha256.digest(), self._size)
+        if self._unpacking is None:
+            await self._staging.finish()
+        else:
+            found = await self._unpacking.finish(found.sha256, found.size)
 
-    async def _seal(self, conn: AsyncConnection) -> Received:
-        keyed = self._arriving.keyed
-        sealed = {
-            "id": self.id,
-            "format": msgspec.json.encode(self._staging.format).decode(),
-            "options": msgspec.json.encode(self._staging.options).decode(),
-            "sha256": self._sha256.digest(),
-            "size_bytes": self._size,
-            "batch_count": self._staging.batches,
-            "now": self._clock(),
-        }
-        await locks.async_take(conn, locks.body_key(self._sha256.digest()))
-        before = await async_one(conn, _Sealed, _SEALED, {"id": self.id})
-        if before is not None:
-            return Received(before.duplicate_of or self.id, earlier=before.duplicate_of is not None)
-        earlier = None if self._arriving.again else await async_one(conn, _Earlier, _EARLIER, sealed)
-        if earlier is not None:
-            if not earlier.options.counts_like(self._staging.options):
-                raise _other_options(earlier)
-            if not await async_scalars(conn, _SET_DUPLICATE, {**sealed, "duplicate_of": earlier.id}):
-                raise UploadCutOff("the upload was cancelled while it arrived; nothing was applied.")
-            await conn.execute(DELETE_BATCHES, {"upload_ids": [self.id]})
-            if keyed:
-                await idempotency.settle(conn, keyed, self.id, status=200)
-            return Received(earlier.id, earlier=True)
-        await self._staging.stage_last(conn)
-        if not await async_scalars(conn, _SEAL, sealed):
-            raise UploadCutOff("the upload took too long and was given up; nothing was applied. Send it again.")
-        if keyed:
-            await idempotency.settle(conn, keyed, self.id, status=202)
-        return Received(self.id, earlier=False)
+        async def seal(conn: AsyncConnection) -> Received:
+            again, now = self._arriving.again, self._clock()
+            if isinstance(found, Zip):
+                received = await sealing.seal_zip(conn, found, again=again, now=now)
+            else:
+                received = await sealing.seal(conn, found, again=again, now=now)
+            if self._arriving.keyed:
+                status = 200 if received.earlier else 202
+                await idempotency.settle(conn, self._arriving.keyed, self.id, status=status)
+            return received
+
+        return await self._steadily(seal)
+
+    async def _begin(self) -> None:
+        """The first bytes are there: they say what the body is. Raises FormatNotRead."""
+        if self._head is None:
+            return
+        head, self._head = bytes(self._head), None
+        contents.refuse_unread(head)
+        kind = sniffing.container(head).value
+        if kind in contents.FILES:
+            self._unpacking = Unpacking(
+                self._pool, self.id, self._arriving.options, self._settings, self._clock, kind=kind
+            )
+        await (self._unpacking or self._staging).add(head)
 
     async def abort(self, error: MentiongraphError) -> None:
         """The upload comes to nothing: receiving -> aborted, its batches deleted."""
-        await self._staging.cancel()
+        await (self._unpacking or self._staging).cancel()
         error.upload_id = self.id
         problem: Problem = error.problem()
         try:
             async with self._pool.connection() as conn, conn.transaction():
-                params = {"id": self.id, "error": msgspec.json.encode(problem).decode(), "now": self._clock()}
-                if await async_scalars(conn, _ABORT, params):
-                    await conn.execute(DELETE_BATCHES, {"upload_ids": [self.id]})
+                zipped = self._unpacking is not None
+                await sealing.abort(conn, self.id, problem, zipped=zipped, now=self._clock())
         except psycopg.Error as lost:
             log.warning("could not abort; the sweeper will", upload=str(self.id), error=str(lost))
+
+    def close(self) -> None:
+        """Delete the temporary files."""
+        if self._unpacking is not None:
+            self._unpacking.close()
 
     async def leave_heartbeats(self) -> None:
         """Tell the sweeper, now and then, that this process is still receiving, however slowly the body comes.
@@ -360,8 +345,10 @@ class _Upload:
             staging = self._staging
             form = None if staging.format is None else msgspec.json.encode(staging.format).decode()
             options = msgspec.json.encode(staging.options).decode()
-            params = {"id": self.id, "format": form, "options": options, "now": self._clock()}
-            await conn.execute(_HEARTBEAT, params)
+            now = self._clock()
+            if self._unpacking is not None:
+                await unpacking.keep_members(conn, self.id, now=now)
+            await conn.execute(_HEARTBEAT, {"id": self.id, "format": form, "options": options, "now": now})
 
         while True:
             await asyncio.sleep(self._settings.heartbeat_seconds)

@@ -158,6 +158,15 @@ class Staging:
             self._last = batch
             return
 
+        await self._insert(batch)
+
+    async def settle(self) -> None:
+        """Stage the last batch now. A zip has many files, and their last batches would wait in memory for the seal."""
+        batch, self._last = self._last, None
+        if batch is not None:
+            await self._insert(batch)
+
+    async def _insert(self, batch: dict[str, object]) -> None:
         async def insert(conn: AsyncConnection) -> list[int]:
             return await async_scalars(conn, _INSERT_BATCH, batch)
 

@@ -9,7 +9,7 @@ import msgspec
 import sql
 from app.errors import UploadCutOff, WorkerLost
 from app.ledger.states import Ring
-from app.ledger.transitions import BatchOfUpload, delete_batches, finish_uploads
+from app.ledger.transitions import BatchOfUpload, delete_batches, finish_uploads, finish_zips
 from app.settings import Settings
 from app.store import locks
 from app.store.postgres import Connection, rows, scalars
@@ -17,6 +17,7 @@ from app.store.postgres import Connection, rows, scalars
 _EXPIRE = sql.query("ledger/sweeping/expire_batches")
 _RING_DUE = sql.query("ledger/sweeping/ring_due")
 _ABORT_SILENT = sql.query("ledger/sweeping/abort_silent")
+_IDLE_ZIPS = sql.query("ledger/sweeping/idle_zips")
 _PENDING_SHARDS = sql.query("ledger/sweeping/pending_shards")
 
 
@@ -42,6 +43,7 @@ def sweep(conn: Connection, *, settings: Settings, now: datetime, queues_empty: 
             return None
         aborted = _abort_silent(conn, settings=settings, now=now)
         failed = _expire(conn, settings=settings, now=now)
+        finish_zips(conn, scalars(conn, _IDLE_ZIPS), now=now)
         due = rows(
             conn, Ring, _RING_DUE, {"now": now, "rung_before": now - timedelta(seconds=patience), "limit": limit}
         )

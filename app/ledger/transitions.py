@@ -1,7 +1,8 @@
 """The ways to move a batch or an upload on: claimed, failed, finished, replayed.
 
 Every transition is a guarded UPDATE. To touch no row is an answer and no error: somebody else was first. Row
-locks are taken on batches before uploads, and on each in the order of id.
+locks are taken on batches before uploads, and on each in the order of id. The row of a zip is locked after those of its
+members.
 """
 
 from __future__ import annotations
@@ -38,6 +39,10 @@ _FINISH_UPLOADS = sql.query("ledger/transitions/finish_uploads")
 _COMMONEST_REJECT = sql.query("ledger/transitions/commonest_reject")
 _FAIL_REJECTED = sql.query("ledger/transitions/fail_rejected")
 _REOPEN = sql.query("ledger/transitions/reopen_uploads")
+_BEGIN_ZIP = sql.query("ledger/transitions/begin_zip")
+_LOCK_ZIPS = sql.query("ledger/transitions/lock_zips")
+_FINISH_ZIPS = sql.query("ledger/transitions/finish_zips")
+_REOPEN_ZIPS = sql.query("ledger/transitions/reopen_zips")
 _LOCK_BATCHES_OF = sql.query("ledger/transitions/lock_batches_of")
 _LOCK_UPLOAD = sql.query("ledger/transitions/lock_upload")
 _WITHDRAW_BATCHES = sql.query("ledger/transitions/withdraw_batches")
@@ -61,6 +66,13 @@ class Claim(msgspec.Struct, frozen=True):
     received_at: datetime
     first: bool
     """Whether the claim is the first of its upload."""
+    parent_id: uuid.UUID | None = None
+    """The zip that holds the upload's file."""
+
+    @property
+    def listened(self) -> list[uuid.UUID]:
+        """The uploads whose listeners want to know what becomes of the batch."""
+        return [self.upload_id] if self.parent_id is None else [self.upload_id, self.parent_id]
 
 
 class _Finished(msgspec.Struct, frozen=True):
@@ -109,7 +121,9 @@ def claim(conn: Connection, batch_id: int, *, settings: Settings, now: datetime)
             },
         )
         if taken is not None and taken.first:
-            execute(conn, _BEGIN, {"id": taken.upload_id})
+            (parent_id,) = scalars(conn, _BEGIN, {"id": taken.upload_id}) or [None]
+            if parent_id is not None:
+                execute(conn, _BEGIN_ZIP, {"id": parent_id})
     return taken
 
 
@@ -167,10 +181,22 @@ def finish_batches(conn: Connection, batch_ids: Sequence[int], *, now: datetime)
 def finish_uploads(conn: Connection, upload_ids: Sequence[uuid.UUID], *, now: datetime) -> None:
     """applying -> applied or failed, for the uploads with no batch left to do. Inside the caller's transaction."""
     ids = sorted(set(upload_ids))
-    execute(conn, _LOCK_UPLOADS, {"ids": ids})
+    zips = {each for each in scalars(conn, _LOCK_UPLOADS, {"ids": ids}) if each is not None}
     for finished in rows(conn, _Finished, _FINISH_UPLOADS, {"ids": ids, "now": now}):
         if finished.outcome == "rejected":
             _fail_rejected(conn, finished.id, now=now)
+    if zips:
+        finish_zips(conn, sorted(zips), now=now)
+
+
+def finish_zips(conn: Connection, zip_ids: Sequence[uuid.UUID], *, now: datetime) -> None:
+    """Finish those of the zips whose members are all finished. Inside the caller's transaction, after the members.
+
+    Of two workers that finish two members at once, one waits for the zip's row, and then sees the other's member.
+    """
+    if zip_ids:
+        execute(conn, _LOCK_ZIPS, {"ids": list(zip_ids)})
+        execute(conn, _FINISH_ZIPS, {"ids": list(zip_ids), "now": now})
 
 
 def _fail_rejected(conn: Connection, upload_id: uuid.UUID, *, now: datetime) -> None:
@@ -212,8 +238,11 @@ def replay(conn: Connection, batch_ids: Sequence[int], *, now: datetime) -> list
         moved = rows(conn, BatchOfUpload, _REPLAY, {"ids": list(batch_ids), "now": now})
         uploads = sorted({row.upload_id for row in moved})
         # A merge may be finishing the upload at this moment. One of the two waits, and then sees what the other did.
-        execute(conn, _LOCK_UPLOADS, {"ids": uploads})
+        zips = {each for each in scalars(conn, _LOCK_UPLOADS, {"ids": uploads}) if each is not None}
         execute(conn, _REOPEN, {"ids": uploads})
+        if zips:
+            execute(conn, _LOCK_ZIPS, {"ids": sorted(zips)})
+            execute(conn, _REOPEN_ZIPS, {"ids": sorted(zips)})
     return sorted(row.id for row in moved)
 
 
@@ -224,6 +253,8 @@ class LockedUpload(msgspec.Struct, frozen=True):
     options: Options
     with_ids: bool
     """Whether its posts have ids."""
+    parent_id: uuid.UUID | None = None
+    """The zip that holds it."""
 
 
 def lock_batches_of(conn: Connection, upload_id: uuid.UUID) -> list[int]:

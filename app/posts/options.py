@@ -129,6 +129,8 @@ class Given(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     columns: tuple[str, ...] | None = None
     """The names of the columns of a file without a header."""
     preset: str | None = None
+    sheet: str | None = None
+    """The name of the sheet of a workbook."""
     text: str | None = None
     timestamp: str | None = None
     author: str | None = None

@@ -65,10 +65,11 @@ class Container(StrEnum):
 _MAGIC = (
     (b"\x1f\x8b", Container.GZIP),
     (b"\x28\xb5\x2f\xfd", Container.ZSTD),
-    (b"BZh", Container.BZIP2),
     (b"\xfd7zXZ\0", Container.XZ),
-    (b"PAR1", Container.PARQUET),
 )
+# A text may begin with these letters. What follows them in such a file is in no text.
+_BZIP2 = re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)")
+_PARQUET = re.compile(rb"PAR1[\x00-\x08\x0e-\x1f]")
 _ZIP, _EMPTY_ZIP = b"PK\x03\x04", b"PK\x05\x06"
 _OFFICE = re.compile(rb"\[Content_Types\]\.xml|_rels/\.rels|xl/")
 _SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
@@ -78,6 +79,9 @@ def container(head: bytes) -> Finding[Container]:
     """What the first bytes say that a file is packed in."""
     for magic, kind in _MAGIC:
         if head.startswith(magic):
+            return Finding(kind, Sure.CERTAIN, f"the file begins with the mark of {kind}")
+    for pattern, kind in ((_BZIP2, Container.BZIP2), (_PARQUET, Container.PARQUET)):
+        if pattern.match(head):
             return Finding(kind, Sure.CERTAIN, f"the file begins with the mark of {kind}")
     if _SKIPPABLE.match(head):
         return Finding(Container.ZSTD, Sure.CERTAIN, "the file begins with a frame of zstd")

@@ -1,5 +1,5 @@
 -- A batch keeps what its count noticed, so that its upload can be warned of. Batches counted before say NULL.
--- depends: 0005_post_ids
+-- depends: 0006_archives
 -- oldest-release: 0.1
 -- locks: batches, for a moment
 -- rewrites: nothing

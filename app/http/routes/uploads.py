@@ -19,7 +19,7 @@ from app.http.services import Injected
 from app.http.signatures import one_of
 from app.http.structs import struct_of
 from app.ledger import entries
-from app.ledger.entries import Batch, Entry
+from app.ledger.entries import Batch, Entry, MemberEntry
 from app.ledger.states import UploadState
 from app.ledger.warnings import UploadWarning
 from app.posts.options import Options
@@ -94,6 +94,7 @@ class UploadLinks(msgspec.Struct, frozen=True):
     rejects_csv: str
     events: str
     duplicate_of: str | None
+    parent: str | None
 
 
 class Upload(msgspec.Struct, frozen=True):
@@ -132,6 +133,12 @@ class Upload(msgspec.Struct, frozen=True):
     """Seconds from the last byte to the end of the last batch."""
     duplicate_of: uuid.UUID | None
     """Id of the earlier upload of the same bytes."""
+    parent_id: uuid.UUID | None
+    """Id of the upload of the zip that held the file; null for a file that came by itself."""
+    member_count: int | None
+    """Number of files of posts in a zip, each an upload of its own; null for an upload that is a file."""
+    members: list[MemberEntry] | None
+    """Files of a zip. Null for other uploads, and in a list of uploads."""
     error: Problem | None
     """Why the upload failed or was aborted; null for other uploads."""
     warnings: list[UploadWarning]
@@ -161,6 +168,7 @@ class Upload(msgspec.Struct, frozen=True):
                 rejects_csv=f"{path_of(entry.id)}/rejects.csv",
                 events=f"{path_of(entry.id)}/events",
                 duplicate_of=path_of(entry.duplicate_of) if entry.duplicate_of else None,
+                parent=path_of(entry.parent_id) if entry.parent_id else None,
             ),
         )
 

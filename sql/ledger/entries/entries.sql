@@ -1,10 +1,11 @@
 -- Ledger entries, the newest first: one upload by id, or a page before the key (received_at, id). `rows_received` is
 -- NULL until the upload is sealed, and where a batch of an earlier release was not counted yet. `rows_accepted`,
 -- `rows_rejected` and `mentions` are NULL until every batch is counted. So is `rows_repeated`, which stays NULL where
--- the posts of an upload have no ids. Locks: none. Rows: one for each upload, `limit` at most.
+-- the posts of an upload have no ids. A zip has the sums of its members. The members themselves come with an upload by
+-- id. Locks: none. Rows: one for each upload, `limit` at most.
 SELECT
   u.id, u.state, u.filename, u.options, u.again, u.received_by, u.received_at, u.sealed_at, u.finished_at,
-  encode(u.sha256, 'hex') AS sha256, u.duplicate_of, u.error,
+  encode(u.sha256, 'hex') AS sha256, u.duplicate_of, u.parent_id, u.members AS member_count, u.error,
   u.purged_at, u.rejects_purged_at,
   coalesce(u.size_bytes, b.bytes_staged) AS size_bytes,
   b.bytes_staged, b.bytes_counted, b.bytes_applied,
@@ -20,11 +21,37 @@ SELECT
           'count', sum((w.value ->> 'count')::bigint), 'first', (array_agg(w.value ORDER BY n.ordinal))[1]
         ) AS found
       FROM batches AS n CROSS JOIN LATERAL jsonb_each(n.warnings) AS w
-      WHERE n.upload_id = u.id AND n.warnings IS NOT NULL
+      WHERE n.upload_id = ANY(h.upload_ids) AND n.warnings IS NOT NULL
       GROUP BY w.key
     ) AS s
-  ) AS noticed
+  ) AS noticed,
+  CASE WHEN %(id)s::uuid IS NOT NULL AND u.members IS NOT NULL THEN (
+    SELECT jsonb_agg(
+      jsonb_build_object(
+        'id', m.id, 'state', m.state, 'filename', m.filename, 'duplicate_of', m.duplicate_of, 'error', m.error,
+        'size_bytes', m.size_bytes, 'rows_received', c.rows_received, 'rows_rejected', c.rows_rejected,
+        'mentions', c.mentions
+      )
+      ORDER BY m.id
+    )
+    FROM uploads AS m
+    CROSS JOIN LATERAL (
+      SELECT
+        sum(coalesce(rows_received, rows_staged))::bigint AS rows_received,
+        CASE WHEN bool_and(counted_at IS NOT NULL) THEN sum(rows_rejected) END::bigint AS rows_rejected,
+        CASE WHEN bool_and(counted_at IS NOT NULL) THEN sum(mentions) END::bigint AS mentions
+      FROM batches WHERE batches.upload_id = m.id
+    ) AS c
+    WHERE m.parent_id = u.id AND m.state <> 'aborted'
+  ) END AS members
 FROM uploads AS u
+CROSS JOIN LATERAL (
+  SELECT
+    CASE
+      WHEN u.members IS NULL THEN ARRAY[u.id]
+      ELSE ARRAY(SELECT m.id FROM uploads AS m WHERE m.parent_id = u.id ORDER BY m.id)
+    END AS upload_ids
+) AS h
 CROSS JOIN LATERAL (
   SELECT
     coalesce(sum(size_bytes), 0)::bigint AS bytes_staged,
@@ -53,7 +80,7 @@ CROSS JOIN LATERAL (
     coalesce(sum(mentions), 0)::bigint AS mentions_counted,
     coalesce(sum(rows_accepted) FILTER (WHERE state = 'applied'), 0)::bigint AS rows_applied,
     coalesce(sum(mentions) FILTER (WHERE state = 'applied'), 0)::bigint AS mentions_applied
-  FROM batches WHERE batches.upload_id = u.id
+  FROM batches WHERE batches.upload_id = ANY(h.upload_ids)
 ) AS b
 WHERE
   (%(id)s::uuid IS NULL OR u.id = %(id)s::uuid)

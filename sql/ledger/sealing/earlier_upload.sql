@@ -2,7 +2,8 @@
 -- at most one.
 SELECT id, state, options, purged_at IS NOT NULL AS stays FROM uploads
 WHERE
-  sha256 = %(sha256)s::bytea AND state IN ('staged', 'applying', 'applied', 'failed') AND error IS NULL
+  members IS NULL
+  AND sha256 = %(sha256)s::bytea AND state IN ('staged', 'applying', 'applied', 'failed') AND error IS NULL
   AND (options ->> 'dry_run')::boolean IS NOT TRUE
 ORDER BY received_at, id
 LIMIT 1;
