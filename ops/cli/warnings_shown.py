@@ -12,7 +12,6 @@ from rich.text import Text
 
 from ops.cli.console import err, number, plain
 
-
 ALL_REJECTED = "all-rejected"
 
 
