@@ -20,7 +20,7 @@ import sql
 from app.graph import decay, decay_ranges, handover, merging, post_ids, withdrawal
 from app.graph import users as user_ids
 from app.graph.parameters import GraphParameters
-from app.ledger import entries, events, fleet, idempotency, limits, periods, receiving, retention, states, transitions
+from app.ledger import entries, events, fleet, idempotency, limits, periods, retention, sealing, states, transitions
 from app.proofs import audit, rebuild
 from app.reads import edges, history, networks, rankings, users
 from app.reads.exports.selection import Selection
@@ -77,7 +77,7 @@ READERS: dict[str, type[msgspec.Struct]] = {
     "ledger/limits/rejected_so_far": limits._SoFar,
     "graph/handover/holders": handover._Holder,
     "graph/handover/payload": handover._Payload,
-    "ledger/receiving/earlier_upload": receiving._Earlier,
+    "ledger/sealing/earlier_upload": sealing._Earlier,
     "ledger/transitions/commonest_reject": transitions._Commonest,
     "ledger/transitions/finish_uploads": transitions._Finished,
     "graph/merging/take": merging._DeltaRow,
