@@ -35,7 +35,8 @@ STRONG: Mapping[str, tuple[str, ...]] = {
     "author": (
         "username", "screen_name", "screenname", "user_name", "handle", "author_handle", "author_username",
         "authorusername", "user_username", "user_screen_name", "account_username", "ownerusername", "owner_username",
-        "twitter_handle", "user_handle", "from_user", "from_user_name", "uniqueid", "unique_id", "acct", "login", "benutzername",
+        "twitter_handle", "user_handle", "from_user",
+        "from_user_name", "uniqueid", "unique_id", "acct", "login", "benutzername",
         "nutzername", "nombre_de_usuario", "nom_utilisateur", "nom_d'utilisateur", "pseudo", "用户名", "用户昵称",
         "ユーザー名", "имя_пользователя", "사용자",
     ),

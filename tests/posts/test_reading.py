@@ -72,7 +72,8 @@ PLATFORMS = [
     ),
     (
         "mastodon",
-        b'account.acct,content,created_at\nana@x.example,"<p><a href=""https://y.example/@bea"" class=""mention"">@bea</a>",2024-01-01\n',
+        b"account.acct,content,created_at\n"
+        b'ana@x.example,"<p><a href=""https://y.example/@bea"" class=""mention"">@bea</a>",2024-01-01\n',
         {("ana@x.example", "bea@y.example"): 1},
     ),
     (
