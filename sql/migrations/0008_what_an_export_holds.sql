@@ -1,5 +1,5 @@
--- Let an export end at an instant, hold edges that were archived later than the instant it is about, and leave out edges
--- that weigh nothing there.
+-- Let an export end at an instant, hold edges that were archived later than the instant that it is about, and leave out
+-- edges that weigh nothing at that instant.
 -- depends: 0004_weights_at_every_instant
 -- oldest-release: 0.1
 -- locks: nothing
