@@ -63,7 +63,11 @@ INDEXED = [
     ("reads/rankings/users", "user_totals_pkey"),
     ("reads/rankings/trending", "trending_users_pkey"),
     ("reads/rankings/staleness", "deltas_unsummarized"),
-    ("ledger/receiving/earlier_upload", "uploads_sha256"),
+    ("ledger/sealing/earlier_upload", "uploads_sha256"),
+    ("ledger/sealing/earlier_zip", "uploads_sha256"),
+    ("ledger/entries/entries", "batches_upload_id_ordinal_key"),
+    ("ledger/transitions/finish_zips", "uploads_members"),
+    ("ledger/sweeping/idle_zips", "uploads_unfinished"),
 ]
 
 

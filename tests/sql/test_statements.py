@@ -78,6 +78,7 @@ READERS: dict[str, type[msgspec.Struct]] = {
     "graph/handover/holders": handover._Holder,
     "graph/handover/payload": handover._Payload,
     "ledger/sealing/earlier_upload": sealing._Earlier,
+    "ledger/sealing/earlier_zip": sealing._Earlier,
     "ledger/transitions/commonest_reject": transitions._Commonest,
     "ledger/transitions/finish_uploads": transitions._Finished,
     "graph/merging/take": merging._DeltaRow,
