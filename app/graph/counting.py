@@ -90,12 +90,7 @@ def count_batch(
     else:
         ids = user_ids.of(conn, counted.users)
         shares = _shares(counted, ids, parameters)
-    notes = noticing.notes_of(
-        noticing.Batch(
-            posts.frame, posts.rejects, counted, PROFILES[claim.options.profile], claim.received_at,
-            placeholders=claim.format.placeholders,
-        )
-    )  # fmt: skip
+    frame = posts.frame
     with conn.transaction():
         if keys is not None:
             counts = _claim_posts(conn, claim, keys, rows=len(posts.frame))
@@ -103,7 +98,14 @@ def count_batch(
                 return None
             if not counts.all():
                 # What users there are is known from the first count, so nothing but numbers changes.
-                shares = _counted_again(counting(posts.frame.filter(counts)), counted.users, ids, parameters)
+                frame = frame.filter(counts)
+                shares = _counted_again(counting(frame), counted.users, ids, parameters)
+        notes = noticing.notes_of(
+            noticing.Batch(
+                frame, posts.rejects, shares.counted, PROFILES[claim.options.profile], claim.received_at,
+                placeholders=claim.format.placeholders,
+            )
+        )  # fmt: skip
         if shares.edges:
             commit_later(conn)  # a lost count is counted again; the merge waits for the disk
         if not _set_counted(conn, claim, shares.counted, posts, notes, now=now):

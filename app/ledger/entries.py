@@ -109,6 +109,7 @@ class Entry(msgspec.Struct, frozen=True):
             rows_accepted=self.rows_accepted,
             rows_rejected=self.rows_rejected,
             mentions=self.mentions,
+            rows_repeated=self.rows_repeated or 0,
         )
         return of_upload(self.noticed or {}, facts)
 

@@ -166,15 +166,15 @@ async def _seal_file(conn: AsyncConnection, file: Staged, *, again: bool, now: d
 
 def _other_options(earlier: _Earlier) -> SameBytes:
     """The refusal, with the way that works."""
-    again = "again=true (--again) counts them once more, on top of it"
+    again = "`again=true` (--again) counts them once more, on top of it."
     holds = f"upload {earlier.id} holds the same bytes, read or counted with other options; nothing was changed."
     if earlier.stays:
-        return SameBytes(f"{holds} It stays in the graph, since its data was purged: only {again}.")
+        return SameBytes(f"{holds} It stays in the graph, since its data was purged. {again}")
     # One that is not finished is cancelled; a finished one is retracted.
     verb = "retract" if earlier.state in {UploadState.APPLIED, UploadState.FAILED} else "cancel"
     return SameBytes(
         f"{holds} To count them with these options instead, run `mentiongraph {verb} {earlier.id}` "
-        f"(POST /uploads/{earlier.id}/{verb}), then send this upload again. {again[0].upper()}{again[1:]}."
+        f"(POST /uploads/{earlier.id}/{verb}), then send this upload again. {again}"
     )
 
 

@@ -157,6 +157,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     rows_rejected: int | None
     mentions: int | None
     rows_repeated: int = 0
+    """Accepted rows whose post another row counts."""
 
 
 class UploadWarning(msgspec.Struct, frozen=True):
@@ -204,17 +205,18 @@ def _of_the_whole(sums: Sums, facts: Facts) -> list[Code]:
         found.append(Code.REPEATED_POSTS)
     if facts.rows_received is None or facts.rows_accepted is None or facts.rows_rejected is None:
         return found
-    if facts.rows_received and not facts.rows_accepted and not facts.rows_repeated:
+    if facts.rows_received and not facts.rows_accepted:
         return [*found, Code.ALL_REJECTED]
+    counted = facts.rows_accepted - facts.rows_repeated
     if 2 * facts.rows_rejected > facts.rows_received:
         found.append(Code.MOST_REJECTED)
-    if facts.rows_accepted and not facts.mentions:
+    if counted and not facts.mentions:
         return [*found, Code.NO_MENTIONS]
     numeric = sums.get(Code.NUMERIC_AUTHORS)
-    if numeric is not None and numeric.count == facts.rows_accepted:
+    if numeric is not None and numeric.count == counted:
         return [*found, Code.NUMERIC_AUTHORS]
     unmet = sums.get(Code.AUTHOR_NEVER_MENTIONED)
-    if unmet is not None and unmet.count == facts.rows_accepted and unmet.first.users >= FEWEST_USERS:
+    if unmet is not None and unmet.count == counted and unmet.first.users >= FEWEST_USERS:
         found.append(Code.AUTHOR_NEVER_MENTIONED)
     return found
 
@@ -224,7 +226,7 @@ def _without_notes(code: Code, sums: Sums, facts: Facts) -> Sum:
     counts = {
         Code.ALL_REJECTED: facts.rows_received,
         Code.MOST_REJECTED: facts.rows_rejected,
-        Code.NO_MENTIONS: facts.rows_accepted,
+        Code.NO_MENTIONS: (facts.rows_accepted or 0) - facts.rows_repeated,
         Code.REPEATED_POSTS: facts.rows_repeated,
     }
     rejected = sums.get(Code.MOST_REJECTED)
@@ -291,4 +293,4 @@ def _better(first: Noticed) -> str:
     if not best:
         return ""
     also = f" So does {' or '.join(others)}." if others else ""
-    return f" Profile {best} reads them: profile={best}.{also}"
+    return f" Profile {best} reads them: profile={best} (--profile {best}).{also}"

@@ -17,6 +17,8 @@ NOTHING = frozenset(
 )
 """What tools write into a cell in which there is nobody, in lower case."""
 _BETWEEN_HANDLES = "\x1f"
+_MARKED = r"^\s*[\[{(]"
+"""A cell that holds a list."""
 _BETWEEN = re.compile(r"[\s,;|]+")
 
 
@@ -28,6 +30,10 @@ def cells_of_mentions(cells: pl.Series) -> pl.Series:
 
 def single_handles(cells: pl.Series) -> pl.Series:
     """The handle in each cell, without its sign; of a list the first. Null where there is none."""
+    if not cells.str.contains(_MARKED).any():
+        bare = cells.str.strip_chars().str.strip_chars("\"'").str.replace("^[@＠]", "").str.strip_chars()
+        empty = (bare.str.len_bytes() == 0) | bare.str.to_lowercase().is_in(NOTHING)
+        return bare.set(empty.fill_null(value=True), None)
     known = {cell: next(iter(_of_cell(cell)), None) for cell in cells.unique().drop_nulls().to_list()}
     found = [None if cell is None else known[cell] for cell in cells.to_list()]
     return pl.Series(cells.name, found, pl.String)

@@ -89,11 +89,26 @@ def _further(rows: Rows, payload: bytes, form: Format, alive: Ints) -> list[pl.S
     """What rows hold in further roles: empty and undecodable cells are null."""
     found: list[pl.Series] = []
     for role, index in form.further.items():
-        cells = pl.Series(role, _values(rows, index, alive, payload), pl.Binary).cast(pl.String, strict=False)
-        bare = cells.str.strip_chars()
+        bare = _cells(rows, index, alive, payload).alias(role).str.strip_chars()
         bare = bare.set((bare.str.len_bytes() == 0).fill_null(value=True), None)
         found.append(cells_of_mentions(bare) if role == "mentions" else bare)
     return found
+
+
+def _cells(rows: Rows, index: int, alive: Ints, payload: bytes) -> pl.Series:
+    """What stands in the field as text, with its quotes undone; null where it is no text."""
+    begin, length, quoted = _locate(rows, index, alive)
+    whole = pl.Series([payload], dtype=pl.Binary)
+    places = pl.DataFrame({"begin": begin, "length": length})
+    cells = places.select(pl.lit(whole).bin.slice(pl.col("begin"), pl.col("length"))).to_series()
+    try:
+        cells = cells.cast(pl.String)
+    except pl.exceptions.ComputeError:
+        cells = pl.Series([cell.decode() if is_utf8(cell) else None for cell in cells], dtype=pl.String)
+    if b'""' not in payload or not quoted.any():
+        return cells
+    inside = np.flatnonzero(quoted)
+    return cells.scatter(inside, cells.gather(inside).str.replace_all('""', '"', literal=True))
 
 
 def _locate(rows: Rows, index: int, alive: Ints) -> Place:
@@ -141,7 +156,7 @@ def _rejects(dropped: list[Drop], rows: Rows, payload: bytes, form: Format, firs
             column = form.names[index] if form.names else drop.role
             values = _values(rows, index, drop.rows, payload)
             what = f"column {show(column.encode())} (field {index + 1})"
-            messages = [field_message(drop.reason, what, value) for value in values]
+            messages = [field_message(drop.reason, what, value, form) for value in values]
         raws = [
             payload[at:to] for at, to in zip(start.tolist(), np.minimum(end, start + RAW_BYTES).tolist(), strict=True)
         ]

@@ -96,7 +96,7 @@ def scan(data: Bytes, delimiter: str) -> Rows:
     """All rows of `data`, which starts at the start of a row and ends at the end of one."""
     octets = np.frombuffer(data, np.uint8)
     mark = _delimiter(delimiter)
-    positions = _find(octets, mark, LF, CR, QUOTE)
+    positions = find(octets, mark, LF, CR, QUOTE)
     kinds = octets[positions]
     runs = _runs(octets, positions[kinds == QUOTE], mark)
     lines = _lines(octets, positions, kinds)
@@ -133,8 +133,8 @@ def cut(data: Bytes, *, delimiter: str, final: bool) -> Cut:
     if not data:
         return Cut(0, 0, 0)
     octets = np.frombuffer(data, np.uint8)
-    runs = _runs(octets, _find(octets, QUOTE), _delimiter(delimiter))
-    positions = _find(octets, LF, CR)
+    runs = _runs(octets, find(octets, QUOTE), _delimiter(delimiter))
+    positions = find(octets, LF, CR)
     lines = _lines(octets, positions, octets[positions])
     told = _tell(runs, whole=final)
     found = None if told is None else _cut_by_parity(octets, _only(runs, told), lines, final=final)
@@ -147,7 +147,7 @@ def _delimiter(delimiter: str) -> int:
     return ord(delimiter)
 
 
-def _find(octets: Octets, *wanted: int) -> Ints:
+def find(octets: Octets, *wanted: int) -> Ints:
     """Where these bytes stand, in order. In steps, since an array as large as `octets` is slow to allocate."""
     found: list[Ints] = []
     for at in range(0, octets.size, _STEP):

@@ -14,17 +14,14 @@ import numpy as np
 
 from app.errors import JsonGoesOn, JsonNotClosed, PageTooLong
 from app.posts import paths, shapes
-from app.posts.csvscan import Bools, Ints, Octets
+from app.posts.jsonmarks import Marks
 from app.posts.shapes import Packing
 from app.posts.sniffing import Layout
 
-_QUOTE, _BACKSLASH, _COMMA, _LF = b'"'[0], b"\\"[0], b","[0], b"\n"[0]
+_COMMA, _LF = b","[0], b"\n"[0]
 _OPEN, _CLOSE = b"["[0], b"]"[0]
 _LONGEST_KEY = 256
 """Bytes before a list's bracket in which its key is looked for."""
-_STEPS = np.zeros(256, np.int8)
-_STEPS[list(b"[{")] = 1
-_STEPS[list(b"]}")] = -1
 _ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
 LONGEST_PAGE = 64 << 20
 """Bytes of one page of posts; a page is held in memory as a whole."""
@@ -40,48 +37,11 @@ class Splitter(Protocol):
         ...
 
 
-class _Marks:
-    """Where brackets, braces and commas stand outside of strings, and how deep; goes on from piece to piece."""
-
-    def __init__(self) -> None:
-        self.depth = 0
-        self._in_string = False
-        self._escaped = False
-
-    def of(self, octets: Octets) -> tuple[Ints, Ints]:
-        """Places of the marks, and the depth behind each."""
-        outside = self._outside(octets)
-        depths = self.depth + np.cumsum(_STEPS[octets[outside]], dtype=np.int64)
-        self.depth = int(depths[-1]) if depths.size else self.depth
-        return outside, depths
-
-    def _outside(self, octets: Octets) -> Ints:
-        """Where brackets, braces and commas stand outside of strings; keeps what the next piece needs to know."""
-        quotes = np.flatnonzero(octets == _QUOTE)
-        if self._escaped or (octets == _BACKSLASH).any():
-            quotes = quotes[~self._is_escaped(octets, quotes)]
-        marks = np.flatnonzero((_STEPS[octets] != 0) | (octets == _COMMA))
-        before = np.searchsorted(quotes, marks) + self._in_string
-        self._in_string = bool((quotes.size + self._in_string) % 2)
-        return marks[before % 2 == 0]
-
-    def _is_escaped(self, octets: Octets, quotes: Ints) -> Bools:
-        """Whether an odd number of backslashes stands before each quote."""
-        other = np.flatnonzero(octets != _BACKSLASH)
-        # Of each position the last one before it that is no backslash.
-        last = np.searchsorted(other, quotes, side="left") - 1
-        run = quotes - np.where(last >= 0, other[np.maximum(last, 0)], -1) - 1
-        run += np.where((last < 0) & self._escaped, 1, 0)
-        tail = octets.size - (int(other[-1]) if other.size else -1) - 1
-        self._escaped = bool((tail + (self._escaped if not other.size else 0)) % 2)
-        return run % 2 == 1
-
-
 class Elements:
     """The elements of a list, from behind its opening bracket on."""
 
     def __init__(self) -> None:
-        self._marks = _Marks()
+        self._marks = Marks()
         self._closed = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
@@ -89,7 +49,8 @@ class Elements:
         if self._closed:
             self._refuse_more(data)
             return
-        octets = np.frombuffer(data.translate(_ONE_LINE), np.uint8).copy()
+        spread = b"\n" in data or b"\r" in data
+        octets = np.frombuffer(bytearray(data).translate(_ONE_LINE) if spread else bytearray(data), np.uint8)
         outside, depths = self._marks.of(octets)
         between = outside[(octets[outside] == _COMMA) & (depths == 0)]
         octets[between] = _LF
@@ -135,12 +96,12 @@ class Values:
     """Objects that follow each other, on however many lines: each becomes one line."""
 
     def __init__(self) -> None:
-        self._marks = _Marks()
+        self._marks = Marks()
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         octets = np.frombuffer(data.translate(_ONE_LINE), np.uint8)
         outside, depths = self._marks.of(octets)
-        ends = outside[(_STEPS[octets[outside]] < 0) & (depths == 0)]
+        ends = outside[(octets[outside] != _COMMA) & (depths == 0)]
         yield np.insert(octets, ends + 1, _LF).tobytes() if ends.size else octets.tobytes()
 
     def finish(self) -> bytes:
@@ -188,7 +149,7 @@ class Inside:
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._marks = _Marks()
+        self._marks = Marks()
         self._inside = False
         self._before = b""
         """The end of the piece before, in which a key may stand."""

@@ -97,5 +97,5 @@ def _json(reading: Reading, said: Format, author_is: str | None) -> Format:
 
 
 def _id_scope(reading: Reading) -> str | None:
-    """Within what the file's ids tell posts apart: the platform, whose profile says which it is. None: it has no ids."""
+    """The scope of the file's ids: the platform, which the profile tells. None: the file has no ids."""
     return reading.profile.value if "id" in reading.roles else None

@@ -109,7 +109,7 @@ def read(payload: bytes, form: Format, *, first_line: int) -> Posts:
         sieve.dropped.append(Drop(np.array(bad, np.int64), fault.reason, fault.role))
     _lay_out(sieve, found)
     frame = screen(sieve, form, may_have_nul=b"\\u0000" in payload).with_columns(line=sieve.alive + first_line)
-    rejects = rejects_of([_found(drop, lines, names, first_line) for drop in sieve.dropped])
+    rejects = rejects_of([_found(drop, lines, form, first_line) for drop in sieve.dropped])
     return Posts(len(frame) + len(rejects), frame, rejects)
 
 
@@ -222,12 +222,12 @@ def _unescaped(stamp: bytes) -> bytes:
     return _QUOTE + msgspec.json.decode(stamp, type=str).encode() + _QUOTE
 
 
-def _found(drop: Drop, lines: list[bytes], names: tuple[str, ...], first_line: int) -> Found:
+def _found(drop: Drop, lines: list[bytes], form: Format, first_line: int) -> Found:
     raws = [lines[row].removesuffix(b"\r") for row in drop.rows.tolist()]
     if drop.role is None:
         messages = [_line_message(drop.reason, raw) for raw in raws]
         return Found(drop, None, drop.rows + first_line, None, messages, raws)
-    name = names[ROLES.index(drop.role)]
+    name = (form.names or ROLES)[ROLES.index(drop.role)]
     what = f"value of {show(name.encode())}"
     if drop.reason is Reason.MISSING_KEY:
         messages = [f"The object has no key {show(name.encode())}. Its keys: {_keys(raw)}." for raw in raws]
@@ -237,7 +237,7 @@ def _found(drop: Drop, lines: list[bytes], names: tuple[str, ...], first_line: i
         wanted = "a string or a number" if drop.role == "timestamp" else "a string"
         messages = [f"The {what} is {show(value)}. Write {wanted}." for value in values]
     else:
-        messages = [field_message(drop.reason, what, value) for value in values]
+        messages = [field_message(drop.reason, what, value, form) for value in values]
     return Found(drop, name, drop.rows + first_line, values, messages, raws)
 
 

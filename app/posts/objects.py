@@ -15,7 +15,7 @@ import polars as pl
 
 from app.posts import paths
 from app.posts.cells import handles_in, lists_of
-from app.posts.csvscan import MAX_ROW_BYTES, Ints
+from app.posts.csvscan import MAX_ROW_BYTES, Ints, find
 from app.posts.header import show
 from app.posts.options import Format
 from app.posts.screening import (
@@ -33,10 +33,12 @@ from app.posts.screening import (
     too_long_message,
 )
 
+_EXACT = 1e15
+"""Below, a number with a point is an integer exactly if it looks like one."""
 _SCALAR = str | int | float | None
 _BLANK = b" \t\r\n"
 _LF, _CR, _OPENING, _CLOSING = b"\n"[0], b"\r"[0], b"{"[0], b"}"[0]
-_TOGETHER = 512
+_TOGETHER = 256
 """Lines that are decoded at once."""
 _UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
@@ -64,6 +66,8 @@ class Paths:
         self.needed = [role for role in ROLES if role in self.by_role and not (role == "text" and form.text_optional)]
         """The roles without which a line is no post."""
         self.further = [role for role in self.by_role if role not in ROLES]
+        self.lists = "mentions" in self.by_role and self.by_role["mentions"].many
+        """Whether the mentions of a post are a list of values."""
         try:
             self.extractor: paths.Extractor | None = paths.Extractor(
                 {role: (path, _SCALAR) for role, path in self.by_role.items()}
@@ -114,7 +118,7 @@ class _Lines:
 
     def __init__(self, payload: bytes) -> None:
         octets = np.frombuffer(payload, np.uint8)
-        ends = np.flatnonzero(octets == _LF)
+        ends = find(octets, _LF)
         self.payload, self.view = payload, memoryview(payload)
         self.begin = np.concatenate([np.zeros(1, np.int64), ends + 1])
         self.end = np.append(ends, octets.size)
@@ -141,79 +145,95 @@ def read(payload: bytes, form: Format, *, first_line: int) -> Posts:
     lines = _Lines(payload)
     wanted = Paths(form)
     sieve = Sieve(np.zeros(0, np.uint8), len(lines))
-    columns, rows, faults = _columns(lines, wanted, every_line_is_utf8=is_utf8(payload))
+    columns, counts, rows, faults = _columns(lines, wanted, every_line_is_utf8=is_utf8(payload))
     sieve.alive = np.array(rows, np.int64)
     for fault, bad in faults.items():
         sieve.dropped.append(Drop(np.array(bad, np.int64), fault.reason, fault.role))
-    _lay_out(sieve, columns, form)
-    frame = screen(sieve, form, may_have_nul=b"\\u0000" in payload).with_columns(line=sieve.alive + first_line)
-    rejects = rejects_of([_found(drop, lines, wanted, first_line) for drop in sieve.dropped])
+    _lay_out(sieve, columns, counts, form)
+    frame = screen(sieve, form, may_have_nul=True).with_columns(line=sieve.alive + first_line)
+    rejects = rejects_of([_found(drop, lines, wanted, form, first_line) for drop in sieve.dropped])
     return Posts(len(frame) + len(rejects), frame, rejects)
 
 
 class _Looked(NamedTuple):
     """What was found in lines, with their numbers."""
 
-    decoded: list[Any]
+    columns: dict[str, list[Any]]
+    """By role what the fast look found; the mentions of all posts, one behind the other, if `counts` holds numbers."""
+    counts: list[int]
+    """How many mentions each post has, where they are lists."""
     fast: list[int]
-    """The numbers of the lines in `decoded`."""
+    """The numbers of the lines in `columns`."""
     slow: list[tuple[int, _Post]]
     faults: dict[_Fault, list[int]]
 
 
 def _columns(
     lines: _Lines, wanted: Paths, *, every_line_is_utf8: bool
-) -> tuple[dict[str, list[Any]], list[int], dict[_Fault, list[int]]]:
-    """By role what the good lines hold; the numbers of these lines; and those of the others by their faults."""
-    looked = _Looked([], [], [], {})
+) -> tuple[dict[str, list[Any]], list[int], list[int], dict[_Fault, list[int]]]:
+    """By role what the good lines hold, and how many mentions each has, as in `_Looked`; the numbers of these lines;
+    and those of the others by their faults."""
+    looked = _Looked({role: [] for role in wanted.by_role}, [], [], [], {})
     for begin in range(0, len(lines), _TOGETHER):
         end = min(begin + _TOGETHER, len(lines))
-        if not (every_line_is_utf8 and _look_at_many(lines, begin, end, wanted, looked)):
-            for number in range(begin, end):
-                _look_at_one(lines[number], number, wanted, looked)
-    columns: dict[str, list[Any]] = {}
-    if wanted.extractor is not None:
-        columns = {role: wanted.extractor.column(role, looked.decoded) for role in wanted.by_role}
-    fast, slow, faults = looked.fast, looked.slow, looked.faults
+        decoded = _decoded_at_once(lines, begin, end, wanted) if every_line_is_utf8 else None
+        if decoded is not None:
+            looked.fast.extend((np.flatnonzero(lines.in_braces[begin:end]) + begin).tolist())
+        else:
+            decoded = _decoded_by_line(lines, begin, end, wanted, looked)
+        if wanted.extractor is not None:
+            # At once, while what was decoded is in the processor's caches.
+            for role, values in looked.columns.items():
+                if role == "mentions" and wanted.lists:
+                    mentions, counts = wanted.extractor.lists(role, decoded)
+                    values.extend(mentions)
+                    looked.counts.extend(counts)
+                else:
+                    values.extend(wanted.extractor.column(role, decoded))
+    columns, counts, fast, slow, faults = looked
     missing = _missing(columns, fast, wanted.needed, faults)
+    if counts and (missing or slow):
+        ends = np.cumsum(counts).tolist()
+        columns["mentions"] = [columns["mentions"][end - size : end] for end, size in zip(ends, counts, strict=True)]
+        counts.clear()
     if missing:
         kept = [at for at in range(len(fast)) if at not in missing]
         columns = {role: [values[at] for at in kept] for role, values in columns.items()}
         fast = [fast[at] for at in kept]
-    return _together(columns, fast, slow, wanted), sorted([*fast, *(number for number, _ in slow)]), faults
+    return _together(columns, fast, slow, wanted), counts, sorted([*fast, *(number for number, _ in slow)]), faults
 
 
-def _look_at_many(lines: _Lines, begin: int, end: int, wanted: Paths, looked: _Looked) -> bool:
-    """Whether the lines from `begin` to before `end` were decoded at once."""
+def _decoded_at_once(lines: _Lines, begin: int, end: int, wanted: Paths) -> list[Any] | None:
+    """The objects on the lines from `begin` to before `end`. None: not each of them holds one that is in order."""
     in_braces = lines.in_braces[begin:end]
     if wanted.extractor is None or not (in_braces | lines.blank[begin:end]).all():
-        return False
+        return None
     try:
         found = wanted.extractor.decode_lines(lines.view[lines.begin[begin] : lines.end[end - 1]])
     except _UNDECODABLE:
-        return False
-    rows = np.flatnonzero(in_braces)
-    if len(found) != rows.size:
-        return False
-    looked.decoded.extend(found)
-    looked.fast.extend((rows + begin).tolist())
-    return True
+        return None
+    return found if len(found) == np.count_nonzero(in_braces) else None
 
 
-def _look_at_one(line: bytes, number: int, wanted: Paths, looked: _Looked) -> None:
-    if wanted.extractor is not None and len(line) <= MAX_ROW_BYTES and is_utf8(line):
-        try:
-            looked.decoded.append(wanted.extractor.decode(line))
-        except _UNDECODABLE:
-            pass
-        else:
-            looked.fast.append(number)
-            return
-    post = wanted.look(line)
-    if isinstance(post, _Fault):
-        looked.faults.setdefault(post, []).append(number)
-    elif post is not None:
-        looked.slow.append((number, post))
+def _decoded_by_line(lines: _Lines, begin: int, end: int, wanted: Paths, looked: _Looked) -> list[Any]:
+    """The objects that the fast look can decode; what the slow look finds on other lines is added to `looked`."""
+    decoded: list[Any] = []
+    for number in range(begin, end):
+        line = lines[number]
+        if wanted.extractor is not None and len(line) <= MAX_ROW_BYTES and is_utf8(line):
+            try:
+                decoded.append(wanted.extractor.decode(line))
+            except _UNDECODABLE:
+                pass
+            else:
+                looked.fast.append(number)
+                continue
+        post = wanted.look(line)
+        if isinstance(post, _Fault):
+            looked.faults.setdefault(post, []).append(number)
+        elif post is not None:
+            looked.slow.append((number, post))
+    return decoded
 
 
 def _missing(
@@ -249,61 +269,68 @@ def _together(
     return merged
 
 
-def _texts(values: list[Any]) -> list[str | None]:
+def _texts(role: str, values: list[Any]) -> pl.Series:
     """As text; of a list the first value."""
-    if set(map(type, values)) <= {str, type(None)}:
-        return values
-    return [_text(next(iter(value), None) if isinstance(value, list) else value) for value in values]
+    try:
+        return pl.Series(role, values, pl.String)
+    except TypeError:
+        texts = [_text(next(iter(value), None) if isinstance(value, list) else value) for value in values]
+        return pl.Series(role, texts, pl.String)
 
 
 def _text(value: Any) -> str | None:  # noqa: ANN401 (JSON)
-    return (
-        value
-        if value is None or isinstance(value, str)
-        else format(value, ".15g")
-        if isinstance(value, float)
-        else str(value)
-    )
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < _EXACT else repr(value)
+    return str(value)
 
 
-def _lay_out(sieve: Sieve, columns: dict[str, list[Any]], form: Format) -> None:
+def _lay_out(sieve: Sieve, columns: dict[str, list[Any]], counts: list[int], form: Format) -> None:
     """Give the sieve its frame, and the timestamps their place in its octets."""
     count = sieve.alive.size
 
-    def column(role: str, default: str | None) -> list[str | None]:
-        return _texts(columns[role]) if role in columns else [default] * count
+    def column(role: str, default: str | None) -> pl.Series:
+        texts = _texts(role, columns[role] if role in columns else [default] * count)
+        return texts if default is None else texts.fill_null("")
 
-    stamps = pl.Series("timestamp", column("timestamp", ""), pl.String).fill_null("")
-    octets = stamps.cast(pl.Binary)
-    length = octets.bin.size().cast(pl.Int64).to_numpy()
-    sieve.octets = np.frombuffer(b"".join(octets) or b"\0", np.uint8)
+    stamps = column("timestamp", "")
+    length = stamps.str.len_bytes().cast(pl.Int64).to_numpy()
+    sieve.octets = np.frombuffer(stamps.str.join("")[0].encode() or b"\0", np.uint8)
     begin: Ints = np.cumsum(length) - length
     sieve.places = {"timestamp": Place(begin, length, np.zeros(count, np.bool_))}
     series = {
-        "text": pl.Series("text", column("text", ""), pl.String).fill_null(""),
+        "text": column("text", ""),
         "timestamp": stamps,
-        "author": pl.Series("author", column("author", form.author_is or ""), pl.String).fill_null(""),
+        "author": column("author", form.author_is or ""),
     }
     for role, values in columns.items():
         if role == "mentions":
-            series["mentioned"] = _mentioned(values)
+            series["mentioned"] = (
+                _mentioned(values, counts) if counts else lists_of([_handles(each) for each in values])
+            )
         elif role not in ROLES:
-            texts = pl.Series(role, _texts(values), pl.String).str.strip_chars()
-            series[role] = texts.set((texts.str.len_bytes() == 0).fill_null(value=True), None)
+            texts = column(role, None).str.strip_chars()
+            empty = texts.str.len_bytes() == 0
+            series[role] = texts.set(empty, None) if empty.any() else texts
     sieve.frame = pl.DataFrame(list(series.values()))
 
 
-def _mentioned(values: list[Any]) -> pl.Series:
-    """`mentioned`, List of String."""
-    if set(map(type, values)) <= {list, type(None)}:
-        try:
-            found = lists_of(values)
-        except TypeError:
-            pass  # there is something else than text in a list
-        else:
-            if not found.explode().str.contains(r"^[\s@]|\s$|^$").any():
-                return found
-    return lists_of([_handles(value) for value in values])
+def _mentioned(values: list[Any], counts: list[int]) -> pl.Series:
+    """`mentioned`, List of String, from the values of all posts and how many of them each post has."""
+    post = np.repeat(np.arange(len(counts)), counts)
+    if set(map(type, values)) - {str}:
+        is_text = np.fromiter((isinstance(value, str) for value in values), np.bool_, count=len(values))
+        values, post = [value for value in values if isinstance(value, str)], post[is_text]
+    handles = pl.Series("mentioned", values, pl.String).str.strip_chars().str.strip_prefix("@")
+    full = handles.str.len_bytes() > 0
+    if not full.all():
+        handles, post = handles.filter(full), post[full.to_numpy()]
+    length = np.bincount(post, minlength=len(counts))
+    places = pl.DataFrame({"begin": np.cumsum(length) - length, "length": length})
+    # Slices of one list of all handles: polars makes a series of its own of every Python list.
+    lists = places.select(mentioned=pl.lit(handles.implode()).list.slice(pl.col("begin"), pl.col("length"))).to_series()
+    return lists if length.all() else lists.set(pl.Series(length == 0), None)
 
 
 def _handles(value: Any) -> list[str] | None:  # noqa: ANN401 (JSON)
@@ -316,7 +343,7 @@ def _handles(value: Any) -> list[str] | None:  # noqa: ANN401 (JSON)
     return handles_in(str(value))
 
 
-def _found(drop: Drop, lines: _Lines, wanted: Paths, first_line: int) -> Found:
+def _found(drop: Drop, lines: _Lines, wanted: Paths, form: Format, first_line: int) -> Found:
     raws = [lines[row].removesuffix(b"\r") for row in drop.rows.tolist()]
     if drop.role is None:
         return Found(drop, None, drop.rows + first_line, None, [_message(drop.reason, raw) for raw in raws], raws)
@@ -329,7 +356,7 @@ def _found(drop: Drop, lines: _Lines, wanted: Paths, first_line: int) -> Found:
     if drop.reason is Reason.WRONG_TYPE:
         messages = [f"The {what} is {show(value)}; a string or a number is wanted." for value in values]
     else:
-        messages = [field_message(drop.reason, what, value) for value in values]
+        messages = [field_message(drop.reason, what, value, form) for value in values]
     return Found(drop, name, drop.rows + first_line, values, messages, raws)
 
 

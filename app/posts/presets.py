@@ -344,6 +344,11 @@ PRESETS: tuple[Preset, ...] = (
         author="authorMeta.name|authorMeta/name", id="id", profile="tiktok",
     ),
     Preset(
+        name="tiktok-research", title="TikTok's Research API", shape=_J,
+        keys=("username", "video_description", "create_time"), text="video_description", timestamp="create_time",
+        author="username", id="id", profile="tiktok", rows="data.videos[]",
+    ),
+    Preset(
         name="weibo-search", title="weibo-search", shape=_C, keys=("微博正文", "发布时间", "用户昵称"), text="微博正文",
         timestamp="发布时间", author="用户昵称", id="id|bid", profile="weibo", timezone="Asia/Shanghai",
     ),

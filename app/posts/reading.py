@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from app.posts import doubting, packings, paths, presets, recognising, roles, shapes, sniffing
+from app.posts import doubting, packings, paths, platforms, presets, recognising, roles, shapes, sniffing
 from app.posts.doubting import Doubt, listed
 from app.posts.options import ColumnNames, DateOrder, Given, Retweets
 from app.posts.presets import Preset, Shape
@@ -271,6 +271,9 @@ def _with_roles(reading: Reading, given: Given, cells: roles.Cells, resolve: Res
     doubts += doubting.of_roles(found, cells, said=said, preset=preset, headless=headless, named=named)
     held = [cell for cell in cells[found["timestamp"].value] if cell] if "timestamp" in found else []
     dates, doubtful = doubting.of_dates(held, given.dates, known=given.timestamp_format is not None)
+    if preset is None and given.profile is None and not _is_old(given, resolve):
+        places = (found[role].value if role in found else None for role in ("text", "author"))
+        reading = msgspec.structs.replace(reading, profile=platforms.of(cells, *places) or reading.profile)
     return msgspec.structs.replace(
         reading,
         roles=found,
@@ -282,10 +285,15 @@ def _with_roles(reading: Reading, given: Given, cells: roles.Cells, resolve: Res
 
 
 def _guess(role: str, given: Given, cells: roles.Cells, resolve: Resolve) -> Finding[str] | None:
-    old = resolve(getattr(_OLD, role))
-    if old is not None and all(resolve(getattr(given, each) or getattr(_OLD, each)) for each in ROLES):
-        return Finding(old, Sure.CERTAIN, f"its name is {old!r}")
+    if _is_old(given, resolve):
+        name = str(resolve(getattr(_OLD, role)))
+        return Finding(name, Sure.CERTAIN, f"its name is {name!r}")
     return roles.guess(role, cells)
+
+
+def _is_old(given: Given, resolve: Resolve) -> bool:
+    """Whether the file has the columns of old, or those that the sender names: it is read as it ever was."""
+    return all(resolve(getattr(given, role) or getattr(_OLD, role)) for role in ROLES)
 
 
 # Presets, and what else holds for the whole file ---------------------------------------------------------------------

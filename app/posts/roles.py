@@ -35,13 +35,14 @@ STRONG: Mapping[str, tuple[str, ...]] = {
     "author": (
         "username", "screen_name", "screenname", "user_name", "handle", "author_handle", "author_username",
         "authorusername", "user_username", "user_screen_name", "account_username", "ownerusername", "owner_username",
-        "twitter_handle", "user_handle", "from_user", "uniqueid", "unique_id", "acct", "login", "benutzername",
+        "twitter_handle", "user_handle", "from_user",
+        "from_user_name", "uniqueid", "unique_id", "acct", "login", "benutzername",
         "nutzername", "nombre_de_usuario", "nom_utilisateur", "nom_d'utilisateur", "pseudo", "用户名", "用户昵称",
         "ユーザー名", "имя_пользователя", "사용자",
     ),
 }  # fmt: skip
 WEAK: Mapping[str, tuple[str, ...]] = {
-    "text": ("post", "comment", "description", "status", "beschreibung", "kommentar", "comentario", "commentaire"),
+    "text": ("post", "comment", "kommentar", "comentario", "commentaire"),
     "timestamp": (
         "date", "time", "published", "created", "posted", "when", "zeit", "uhrzeit", "hora", "heure", "data",
     ),
@@ -52,6 +53,9 @@ WEAK: Mapping[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 """Names of columns and keys. Case does not matter; blanks and hyphens are underscores."""
+
+_VAGUE = ("description", "status", "beschreibung", "bio", "summary", "snippet")
+"""Names of columns that may have the text, and may have what people say of themselves: lists of users have them."""
 
 _HOLDERS = {
     "text": {"post", "tweet", "status", "record", "message", "comment", "legacy", "note", "item"},
@@ -87,7 +91,7 @@ def guess(role: str, cells: Cells) -> Finding[str] | None:
         return None
     best = found[0]
     if best.level >= _ELSEWHERE:
-        return Finding(best.place, Sure.LIKELY, f"its last name is that of the {role}")
+        return Finding(best.place, Sure.LIKELY, f"{best.place!r} may hold something else")
     rivals = [each.place for each in found if each.level == best.level]
     if len(rivals) == 1:
         return Finding(best.place, Sure.CERTAIN, f"its name is {best.place!r}")
@@ -119,16 +123,19 @@ def _candidate(role: str, place: str) -> _Candidate | None:
     for level, names, each in ((0, strong, name), (0, strong, whole), (2, weak, name)):
         if each in names:
             return _Candidate(level, names.index(each), place)
+    if role == "text" and last in _VAGUE:
+        return _Candidate(_ELSEWHERE, _VAGUE.index(last), place)
     if not holders:
         return None
     held_well = holders[-1].strip('"') in _HOLDERS[role] and (len(holders) == 1 or role != "author")
+    found = None
     if last in strong:
-        return _Candidate(1 if held_well else _ELSEWHERE, strong.index(last), place)
-    if role == "author" and last in _OF_AUTHORS and held_well:
-        return _Candidate(3, _OF_AUTHORS.index(last), place)
-    if last in weak and role != "author":
-        return _Candidate(3 if held_well else _ELSEWHERE + 1, weak.index(last), place)
-    return None
+        found = _Candidate(1 if held_well else _ELSEWHERE, strong.index(last), place)
+    elif role == "author" and last in _OF_AUTHORS and held_well:
+        found = _Candidate(3, _OF_AUTHORS.index(last), place)
+    elif last in weak and role != "author":
+        found = _Candidate(3 if held_well else _ELSEWHERE + 1, weak.index(last), place)
+    return found
 
 
 def _plain(name: str) -> str:

@@ -6,6 +6,7 @@ The rows around the reject are read. `Sieve` and `screen` serve csv.py and jsonl
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
@@ -22,8 +23,10 @@ from app.posts.csvscan import (
     Octets,
 )
 from app.posts.header import show
+from app.posts.instant_columns import read_column
 from app.posts.instants import read_instants
 from app.posts.options import DateOrder, Format
+from app.posts.spellings import Known
 
 MAX_AUTHOR_CHARACTERS = 320
 
@@ -137,6 +140,7 @@ FURTHER = ("id", "mentioned", "reply", "retweet", "quote")
 
 PLACEHOLDERS = (r"\n", "null", "nan", "none", "#n/a", "n/a", "nil", "undefined", "[deleted]", "[removed]", "-", "--")
 """What tools write where there is no author, in lower case."""
+_PLACEHOLDER = f"^(?i:{'|'.join(re.escape(each) for each in PLACEHOLDERS)})$"
 
 
 class Sieve:
@@ -165,12 +169,13 @@ class Sieve:
 
 
 def is_utf8(data: bytes) -> bool:
-    if len(data) > _MANY_BYTES:
-        # polars looks at many bytes at once, and makes no text of them.
-        return not pl.Series([data], dtype=pl.Binary).cast(pl.String, strict=False).null_count()
     try:
-        data.decode()
-    except UnicodeDecodeError:
+        if len(data) <= _MANY_BYTES:
+            data.decode()
+        elif not data.isascii():
+            # polars looks at many bytes at once, and makes no text of them.
+            pl.Series([data], dtype=pl.Binary).cast(pl.String)
+    except (UnicodeDecodeError, pl.exceptions.ComputeError):
         return False
     return True
 
@@ -182,7 +187,7 @@ def screen(sieve: Sieve, form: Format, *, may_have_nul: bool) -> pl.DataFrame:
             sieve.drop(sieve.frame[role].str.contains("\0", literal=True).to_numpy(), Reason.NUL_BYTE, role)
     _spell_authors(sieve)
     if not form.placeholders:
-        placeholder = sieve.frame["author"].str.to_lowercase().is_in(PLACEHOLDERS).to_numpy()
+        placeholder = sieve.frame["author"].str.contains(_PLACEHOLDER).to_numpy()
         sieve.drop(placeholder, Reason.PLACEHOLDER_AUTHOR, "author")
     at = _read_instants(sieve, form)
     return sieve.frame.select(
@@ -223,47 +228,29 @@ def _are_plain(octets: Octets, authors: Place | None) -> bool:
 def _read_instants(sieve: Sieve, form: Format) -> pl.Series:
     begin, length, _ = sieve.places["timestamp"]
     micros, readable = read_instants(sieve.octets, begin, length)
-    if form.timestamp_format:
-        readable[:] = False  # the one format holds for those, too, that could be read without
-    elif not readable.all():
-        # Once more without white space around it.
+    if form.timezone or form.timestamp_format:
+        readable[:] = False  # what is known of all instants holds for those, too, that could be read without
+    if not readable.all():
+        # Once more without the white space around them that some have.
         bad = np.flatnonzero(~readable)
-        text = sieve.frame["timestamp"][bad].str
-        indent = text.len_bytes() - text.strip_chars_start().str.len_bytes()
-        size = text.strip_chars().str.len_bytes()
-        micros[bad], readable[bad] = read_instants(
-            sieve.octets, begin[bad] + indent.to_numpy(), size.cast(pl.Int64).to_numpy()
-        )
-    if form.timezone:
-        _move_to_zone(sieve.frame["timestamp"], form.timezone, micros, readable)
-    if form.any_instant and not readable.all():
-        readable = _read_spellings(sieve, form, micros, readable)
-    else:
-        sieve.drop(~readable, Reason.UNREADABLE_TIMESTAMP, "timestamp")
+        text = sieve.frame["timestamp"].gather(bad).str
+        size = text.strip_chars().str.len_bytes().cast(pl.Int64).to_numpy()
+        spaced = np.flatnonzero(size != length[bad])
+        indent = (text.len_bytes() - text.strip_chars_start().str.len_bytes()).to_numpy()[spaced]
+        at = bad[spaced]
+        micros[at], readable[at] = read_instants(sieve.octets, begin[at] + indent, size[spaced])
+        if form.any_instant and not readable.all():
+            readable = _read_spellings(sieve, form, micros, readable)
+        else:
+            sieve.drop(~readable, Reason.UNREADABLE_TIMESTAMP, "timestamp")
     return pl.Series("at", micros[readable]).cast(pl.Datetime("us", "UTC"))
-
-
-_ZONED = r"(?:[Zz]|:\d\d(?:[.,]\d+)?\s?[+-]\d\d(?::?\d\d)?)\s*$|^\s*-?\d+(?:\.\d+)?\s*$"
-"""An instant in ISO 8601 that names its zone, or Unix time, which needs none."""
-
-
-def _move_to_zone(texts: pl.Series, zone: str, micros: Ints, readable: Bools) -> None:
-    """Instants that were read as UTC, and name no zone, are in this zone. The clocks' leap makes some unreadable."""
-    local = np.flatnonzero(readable & ~texts.str.contains(_ZONED).to_numpy())
-    there = pl.Series(micros[local]).cast(pl.Datetime("us")).dt
-    moved = there.replace_time_zone(zone, ambiguous="earliest", non_existent="null").dt.epoch("us")
-    exists = moved.is_not_null().to_numpy()
-    micros[local[exists]] = moved.drop_nulls().to_numpy()
-    readable[local[~exists]] = False
 
 
 def _read_spellings(sieve: Sieve, form: Format, micros: Ints, readable: Bools) -> Bools:
     """Fill in the instants that are spelled in another way; which of all are readable then. The others are dropped."""
     bad = np.flatnonzero(~readable)
     order = DateOrder(form.date_order) if form.date_order else None
-    found = spellings.read_column(
-        sieve.frame["timestamp"].gather(bad), spellings.Known(order, form.timezone, form.timestamp_format)
-    )
+    found = read_column(sieve.frame["timestamp"].gather(bad), Known(order, form.timezone, form.timestamp_format))
     micros[bad], readable[bad] = found.micros, found.readable
     doubtful = np.zeros(readable.size, np.bool_)
     doubtful[bad] = found.doubtful
@@ -322,7 +309,9 @@ def too_long_message(size: int) -> str:
     return f"The row has {size:,} bytes. A row has up to {MAX_ROW_BYTES:,} bytes: shorten the row."
 
 
-def field_message(reason: Reason, what: str, found: bytes) -> str:  # noqa: PLR0911 (one return a reason)
+def field_message(  # noqa: PLR0911 (one return a reason)
+    reason: Reason, what: str, found: bytes, form: Format
+) -> str:
     """What was found in `what`, such as a column, and what is wanted."""
     text = found.decode(errors="replace")
     match reason:
@@ -348,8 +337,21 @@ def field_message(reason: Reason, what: str, found: bytes) -> str:  # noqa: PLR0
                 f"The {what} is {show(found)}, which has two meanings: say `dates=day-first` or `dates=month-first`; "
                 "or write the zone as an offset such as +01:00."
             )
+        case Reason.UNREADABLE_TIMESTAMP if form.timestamp_format:
+            return f"The {what} is {show(found)}, which does not fit the format {form.timestamp_format!r}."
+        case Reason.UNREADABLE_TIMESTAMP if (other := _other_order(text, form)) is not None:
+            return (
+                f"The {what} is {show(found)}, which is a date only if read {other}. The dates of this file are read "
+                f"{form.date_order}. Correct the row, or send such rows as a file of their own."
+            )
         case _:
             return (
                 f"The {what} is {show(found)}. Write ISO 8601 such as 2024-05-01T12:30:00Z, or the seconds "
                 "(9 or 10 digits, with or without a fraction) or milliseconds (13 digits) since 1970."
             )
+
+
+def _other_order(text: str, form: Format) -> DateOrder | None:
+    """The order of day and month in which alone a text is a date, if it is not that of the file."""
+    order = spellings.order_of(text) if form.date_order else None
+    return order if order is not None and order.value != form.date_order else None

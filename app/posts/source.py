@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from app.errors import BadRequest, EmptyFile, MissingColumn, NoRows, UnclearFile, UnknownEncoding
-from app.posts import elements, encodings, forms, header, paths, presets, reading
+from app.posts import elements, encodings, forms, header, paths, presets, reading, timestamp_formats
 from app.posts.doubting import Doubt
 from app.posts.elements import Splitter
 from app.posts.encodings import Transcoder
@@ -174,11 +174,11 @@ def check_given(given: Given) -> Given:
         raise BadRequest(f"there is no preset {given.preset!r}. Choose one of {', '.join(presets.BY_NAME)}.")
     if given.timezone is not None:
         _check_timezone(given.timezone)
-    if given.timestamp_format is not None and given.timestamp_format != EXCEL and "%" not in given.timestamp_format:
-        raise BadRequest(
-            f"timestamp_format has to be strptime's words, such as %d.%m.%Y %H:%M, or {EXCEL}; "
-            f"not {given.timestamp_format!r}."
-        )
+    if given.timestamp_format is not None and given.timestamp_format != EXCEL:
+        try:
+            timestamp_formats.compiled(given.timestamp_format)
+        except timestamp_formats.BadFormat as error:
+            raise BadRequest(f"timestamp_format {given.timestamp_format!r} can't be used: {error}.") from error
     for role in (*ROLES, *FURTHER_ROLES):
         if len(getattr(given, role) or "") > paths.MAX_CHARACTERS:
             raise BadRequest(f"{role} has up to {paths.MAX_CHARACTERS} characters.")
@@ -224,6 +224,7 @@ def detected(found: Reading) -> dict[str, Detected]:
         "preset": found.preset,
         **{role: found.roles.get(role) for role in (*ROLES, *FURTHER_ROLES)},
         "dates": found.dates,
+        "timezone": found.timezone,
         "profile": found.profile,
     }
     return {

@@ -1,37 +1,37 @@
-"""Spellings of an instant that instants.py does not read in columns: read one by one, exactly, nothing guessed. Pure.
+"""Spellings of an instant that instants.py does not read: what each of them means, exactly, nothing guessed. Pure.
 
-    2024-1-5, 2024/01/05, 20240105, 2024-W01-5, 2024-005    dates, year first; the time follows T, a space, a comma or @
-    5 Jan 2024, Jan 5, 2024, 5-Jan-24, Fri Jan 5 … 2024         dates with the month's English name
+    2024-1-5, 2024/01/05, 20240105, 2024-W01-5, 2024-005    dates, year first; the time follows T, a space, , or @
+    5 Jan 2024, Jan 5, 2024, 5-Jan-24, Fri Jan 5 … 2024         dates with a name of MONTHS
     05/01/2024, 5.1.24, 05-01-2024                              dates in digits, if the order of day and month is known
     10, 10:30, 10:30:05.123, 103005, 10:30 PM, 24:00            times
     Z, UTC, GMT+1, +01:00, −0500, CEST                          zones; a zone's name counts where it has one meaning
     1704103200, 1704103200.5, 1.7041032E9                       seconds since 1970 (9 or 10 digits before the point)
     13, 16 or 19 digits                                         milli-, micro- or nanoseconds since 1970
 
-An instant without a zone is in the zone of the file (`timezone`), or in UTC. Sources: ISO 8601-1:2019; RFC 2822, 3.3;
-POSIX for years of two digits (69 to 99: 19xx); the IANA time zone database, release 2026, for names of zones.
+An instant without a zone is in the zone of the file (`timezone`), or in UTC. Where clocks are put back, a local time
+comes twice: the first of the two is meant. Where clocks are put forward, the local times between are no instants, and
+neither is a leap second (:60). What is smaller than a microsecond is cut off.
+
+This module reads one text; instant_columns.py reads columns of them, to the same instants. Sources: ISO 8601-1:2019;
+RFC 2822, 3.3; POSIX for years of two digits (69 to 99: 19xx); the IANA time zone database, release 2026, for names of
+zones; Unicode's CLDR for names of months and days.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
-
-import numpy as np
-import numpy.typing as npt
-import polars as pl
 
 from app.posts.options import DateOrder
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _MIDNIGHT_AFTER, _NOON = 24, 12
-_PIVOT = 69
+PIVOT = 69
 _EARLIEST, _LATEST = -62_135_596_800_000_000, 253_402_300_799_999_999
 LONGEST = 80
 """Characters of a spelling; a longer text is no instant."""
@@ -55,37 +55,62 @@ ZONES = {
 """Minutes east of UTC of names that every zone of the IANA database has used for one offset since 2000, without those
 that people also use for something else (AST, BST, GST, SST)."""
 
-_MONTHS = {
+MONTHS = {
     name: number
     for number, names in enumerate(
-        ("jan january", "feb february", "mar march", "apr april", "may", "jun june", "jul july", "aug august",
-         "sep sept september", "oct october", "nov november", "dec december"), 1)
+        ("jan january januar janner jaenner janv janvier ene enero gen gennaio janeiro januari",
+         "feb february februar feber fev fevr fevrier febrero febbraio fevereiro februari",
+         "mar march marz maerz mrz mars marzo marco mrt maart marts",
+         "apr april avr avril abr abril aprile",
+         "may mai mayo mag maggio maio mei maj",
+         "jun june juni juin junio giu giugno junho",
+         "jul july juli juil juillet julio lug luglio julho",
+         "aug august aout ago agosto augustus augusti",
+         "sep sept september septembre septiembre set settembre setembro",
+         "oct october okt oktober octobre octubre ott ottobre out outubro",
+         "nov november novembre noviembre novembro",
+         "dec december dez dezember decembre dic diciembre dicembre dezembro des desember"), 1)
     for name in names.split()
 }  # fmt: skip
-_DAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+)?"
-_NAME = r"(?P<name>[a-z]{3,9})\.?"
+"""English, German, French, Spanish, Italian, Portuguese, Dutch and Scandinavian names without accents. None is the name
+of two months."""
+_WEEKDAYS = (
+    "mon monday tue tues tuesday wed wednesday thu thur thurs thursday fri friday sat saturday sun sunday "
+    "mo montag di dienstag mi mittwoch do donnerstag fr freitag sa samstag sonnabend so sonntag "
+    "lun lundi mar mardi mer mercredi jeu jeudi ven vendredi sam samedi dim dimanche "
+    "lunes martes mie miercoles jue jueves vie viernes sab sabado dom domingo "
+    "lunedi martedi mercoledi gio giovedi venerdi sabato domenica seg segunda ter terca qua quarta qui quinta "
+    "sex sexta ma maandag dinsdag wo woensdag donderdag vr vrijdag za zaterdag zo zondag "
+    "man mandag tir tirsdag tis tisdag ons onsdag tor torsdag fredag lor lordag son sondag"
+)
+WEEKDAYS = frozenset(_WEEKDAYS.split())
+"""Names of the days of the week in the same languages. What they say is not checked."""
+_DAY = rf"(?:(?P<weekday_name>{'|'.join(sorted(WEEKDAYS))})\.?,?\s+)?"
+_NAME = r"(?P<name>[a-z]{3,10})\.?"
 _TIME = (
-    r"(?P<hour>\d{1,2})(?::(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?)?"
-    r"(?:\s*(?P<half>[ap])\.?m\.?)?"
+    r"(?P<hour>\d{1,2})(?:[:h](?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?)?"
+    r"(?:\s*(?P<half>[ap])\.?m\.?|\s+uhr)?"
 )
 _BASIC_TIME = r"(?P<hour>\d{2})(?:(?P<minute>\d{2})(?:(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?)?(?P<half>)"
 _ZONE = (
     r"(?:\s*(?:(?P<zone>z|utc|gmt|ut)?\s*(?P<sign>[+-])(?P<east>\d{1,2})(?::?(?P<past>\d{2}))?|(?P<named>[a-z]{1,5})))?"
     r"(?:\s*\([a-z0-9 :+.-]+\))?"
 )
-_BEHIND = r"(?:(?:\s*[t@,]\s*|\s+(?:at\s+|@\s*)?)"
+_BEHIND = r"(?:(?:\s*[t@,]\s*|,?\s+(?:(?:at|um|a las|as|a|alle|om|kl\.?)\s+|@\s*)?)"
 
 
 def _forms(*dates: str, time: str = _TIME) -> tuple[re.Pattern[str], ...]:
     return tuple(re.compile(f"{_DAY}{each}{_BEHIND}{time}{_ZONE})?", re.IGNORECASE | re.ASCII) for each in dates)
 
 
-_FORMS = (
+FORMS = (
     *_forms(
         r"(?P<year>\d{4})(?P<mark>[-/.])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})",
         r"(?P<year>\d{4})-?w(?P<week>\d{2})-?(?P<weekday>[1-7])",
         r"(?P<year>\d{4})-(?P<ordinal>\d{3})",
-        rf"(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[\s.-]*{_NAME}[\s,.-]*(?P<year>\d{{4}}|\d{{2}})",
+        rf"(?P<day>\d{{1,2}})(?:st|nd|rd|th|er|º|°)?[\s.-]*(?:de\s+)?{_NAME}(?:\s+de\s+|[\s,.-]*)(?P<year>\d{{4}}|\d{{2}})",
+        rf"(?P<year>\d{{4}})[\s.-]*{_NAME}[\s.-]*(?P<day>\d{{1,2}})",
+        r"(?P<year>\d{4})年\s?(?P<month>\d{1,2})月\s?(?P<day>\d{1,2})日",
         rf"{_NAME}\s*(?P<day>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<year>\d{{4}})",
         r"(?P<first>\d{1,2})(?P<mark>[/.-])(?P<then>\d{1,2})(?P=mark)(?P<year>\d{4}|\d{2})",
     ),
@@ -93,25 +118,47 @@ _FORMS = (
     # The C library's order, with the year behind the time: Twitter's, and Java's Date.
     re.compile(rf"{_DAY}{_NAME}\s+(?P<day>\d{{1,2}})\s+{_TIME}{_ZONE}\s+(?P<year>\d{{4}})", re.IGNORECASE | re.ASCII),
 )
-_NUMBER = re.compile(r"-?(?P<whole>\d+)(?:\.\d{1,9})?(?:[eE]\+?\d{1,2})?", re.ASCII)
-_UNITS = {9: 1_000_000, 10: 1_000_000, 13: 1_000, 16: 1}
-_NANOSECONDS = 19
-_ODD = str.maketrans({"−": "-", "–": "-", "\u00a0": " ", "\u202f": " ", "\u2009": " "})
+NUMBER = re.compile(r"-?(?P<whole>\d+)(?:\.(?P<fraction>\d{1,9}))?(?P<exponent>e\+?\d{1,2})?", re.ASCII)
+UNITS = {9: 1_000_000, 10: 1_000_000, 13: 1_000, 16: 1}
+"""Microseconds in one, by the digits before the point."""
+NANOSECONDS = 19
+BASIC_DATE = 8
+PLAIN = {
+    "−": "-", "–": "-", "\u00a0": " ", "\u202f": " ", "\u2009": " ",
+    "á": "a", "à": "a", "â": "a", "ä": "a", "å": "a", "ç": "c", "é": "e", "è": "e", "í": "i", "ì": "i",
+    "ö": "o", "ø": "o", "ú": "u", "û": "u", "Ä": "a", "É": "e",
+}  # fmt: skip
+"""Signs and letters that count as others."""
+_PLAIN = str.maketrans(PLAIN)
 
 
-def read(text: str, *, order: DateOrder | None = None, zone: tzinfo = UTC) -> int | Doubt | None:
-    """Microseconds since 1970 UTC; a Doubt where the text has two meanings; None where it is no instant."""
-    text = " ".join(text.translate(_ODD).split())
+def read(
+    text: str,
+    *,
+    order: DateOrder | None = None,
+    zone: tzinfo = UTC,
+    forms: Sequence[re.Pattern[str]] = FORMS,
+) -> int | Doubt | None:
+    """Microseconds since 1970 UTC; a Doubt where the text has two meanings; None where it is no instant.
+
+    `forms`: other patterns with the same groups, where FORMS and numbers do not count.
+    """
+    text = plain(text)
     if not text or len(text) > LONGEST:
         return None
-    if (number := _NUMBER.fullmatch(text)) is not None:
+    if forms is FORMS and (number := NUMBER.fullmatch(text)) is not None:
         micros = _of_number(text, number)
-        if micros is not None or len(number["whole"]) != 8:  # noqa: PLR2004 (20240105 is a date)
+        if micros is not None or len(number["whole"]) != BASIC_DATE:
             return micros
-    for form in _FORMS:
+    for form in forms:
         if (found := form.fullmatch(text)) is not None and (read := _instant(found, order, zone)) is not None:
             return read
     return None
+
+
+def plain(text: str) -> str:
+    """The text as the patterns want it: in lower case, with plain spaces and signs."""
+    return " ".join(text.translate(_PLAIN).lower().split())
 
 
 def show(micros: int) -> str:
@@ -121,6 +168,8 @@ def show(micros: int) -> str:
 
 def order_of(text: str) -> DateOrder | None:
     """The order of day and month that a spelling proves: 31/12/2023 can only be read one way. None: it proves none."""
+    if not isinstance(read(text), int):
+        return None
     readings = {order: read(text, order=order) for order in DateOrder}
     possible = [order for order, found in readings.items() if isinstance(found, int)]
     both_same = len(possible) == len(readings) and len(set(readings.values())) == 1
@@ -132,14 +181,14 @@ def _of_number(text: str, number: re.Match[str]) -> int | None:
         value = Decimal(text)
     except InvalidOperation:  # pragma: no cover (the pattern lets no such text through)
         return None
-    digits = len(str(abs(int(value)))) if "e" in text.lower() else len(number["whole"])
-    if digits == _NANOSECONDS:
+    digits = len(str(abs(int(value)))) if number["exponent"] else len(number["whole"])
+    if digits == NANOSECONDS:
         micros = value / 1000
-    elif digits in _UNITS:
-        micros = value * _UNITS[digits]
+    elif digits in UNITS:
+        micros = value * UNITS[digits]
     else:
         return None
-    whole = int(micros.to_integral_value("ROUND_DOWN" if micros >= 0 else "ROUND_FLOOR"))
+    whole = int(micros.to_integral_value("ROUND_DOWN"))
     return whole if _within(whole) else None
 
 
@@ -165,17 +214,20 @@ def _instant(found: re.Match[str], order: DateOrder | None, zone: tzinfo) -> int
 
 def _date(parts: dict[str, str | None], order: DateOrder | None) -> date | Doubt | None:
     text = parts["year"] or ""
-    year = int(text) if len(text) == 4 else int(text) + (1900 if int(text) >= _PIVOT else 2000)  # noqa: PLR2004
+    year = int(text) if len(text) == 4 else int(text) + (1900 if int(text) >= PIVOT else 2000)  # noqa: PLR2004
     if parts.get("week"):
         return date.fromisocalendar(year, int(parts["week"] or 0), int(parts["weekday"] or 0))
     if parts.get("ordinal"):
         day = date(year, 1, 1) + timedelta(days=int(parts["ordinal"] or 0) - 1)
         return day if day.year == year and parts["ordinal"] != "000" else None
     if parts.get("name"):
-        month = _MONTHS.get((parts["name"] or "").lower())
+        month = MONTHS.get(parts["name"] or "")
         return date(year, month, int(parts["day"] or 0)) if month else None
     if parts.get("first"):
-        return _in_order(year, int(parts["first"] or 0), int(parts["then"] or 0), order)
+        first, then = int(parts["first"] or 0), int(parts["then"] or 0)
+        if order is None and parts["mark"] == "-" and len(text) == 2 and then <= 12 and 1 <= int(text) <= 31:  # noqa: PLR2004
+            return Doubt.DATE_ORDER  # 24-01-05 may begin with its year
+        return _in_order(year, first, then, order)
     return date(year, int(parts["month"] or 0), int(parts["day"] or 0))
 
 
@@ -195,14 +247,14 @@ def _in_order(year: int, first: int, then: int, order: DateOrder | None) -> date
 def _time(parts: dict[str, str | None]) -> timedelta | None:
     if parts.get("hour") is None:
         return timedelta()
-    hour, minute, second = (int(parts[part] or 0) for part in ("hour", "minute", "second"))
-    micros = int((parts["fraction"] or "0").ljust(6, "0")[:6])
-    if half := parts["half"]:
-        if hour > _NOON or (hour == 0 and parts["minute"] is None):
+    hour, minute, second = (int(parts.get(part) or 0) for part in ("hour", "minute", "second"))
+    micros = int((parts.get("fraction") or "0").ljust(6, "0")[:6])
+    if half := parts.get("half"):
+        if hour > _NOON or (hour == 0 and parts.get("minute") is None):
             # 22:00 PM says the same twice; 0 PM says nothing.
-            hour = hour if half.lower() == "p" and hour > _NOON else -1
+            hour = hour if half == "p" and hour > _NOON else -1
         else:
-            hour = hour % _NOON + (_NOON if half.lower() == "p" else 0)
+            hour = hour % _NOON + (_NOON if half == "p" else 0)
     if hour < 0 or hour > _MIDNIGHT_AFTER or minute > 59 or second > 59:  # noqa: PLR2004
         return None
     if hour == _MIDNIGHT_AFTER and (minute or second or micros):
@@ -228,35 +280,8 @@ def _within(micros: int) -> bool:
     return _EARLIEST <= micros <= _LATEST
 
 
-# Whole columns --------------------------------------------------------------------------------------------------------
-
 EXCEL = "excel"
 """The format of serial numbers of days, as spreadsheets keep instants."""
-_EXCEL_EPOCH = datetime(1899, 12, 30, tzinfo=UTC)
-_EXCEL_DAYS = 2_958_466
-"""The first serial number behind the year 9999."""
-
-_ZONED = (
-    "%a %b %d %H:%M:%S %z %Y",
-    "%a, %d %b %Y %H:%M:%S %z",
-    "%Y-%m-%d %H:%M:%S %z",
-    "%Y-%m-%d %H:%M:%S UTC",
-    "%Y-%m-%dT%H:%M:%S%.f%z",
-)
-_NAMED = " UTC"
-"""The end of a format that names its zone in letters."""
-_NAIVE = ("%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%d %b %Y %H:%M:%S", "%b %d, %Y @ %H:%M:%S%.f")
-_ORDERED = {
-    DateOrder.DAY_FIRST: ("%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d/%m/%Y"),
-    DateOrder.MONTH_FIRST: (
-        "%m/%d/%Y %H:%M:%S",
-        "%m/%d/%Y %H:%M",
-        "%m/%d/%y %I:%M %p",
-        "%m/%d/%Y %I:%M:%S %p",
-        "%m/%d/%Y",
-    ),
-}
-"""Spellings that whole files have. polars reads them a hundred times as fast as `read`, and to the same instants."""
 
 
 class Known(NamedTuple):
@@ -267,84 +292,3 @@ class Known(NamedTuple):
     """A name of the IANA database: where instants are that name no zone. None: UTC."""
     format: str | None = None
     """The one format of all instants, in the words of strptime, or EXCEL. None: any spelling."""
-
-
-class Column(NamedTuple):
-    """The instants of a column: `micros` means nothing where it is not `readable`."""
-
-    micros: npt.NDArray[np.int64]
-    readable: npt.NDArray[np.bool_]
-    doubtful: npt.NDArray[np.bool_]
-    """Not readable, since the text has two meanings."""
-
-
-def read_column(texts: pl.Series, known: Known) -> Column:
-    """The instants in texts, all by what is known of the file."""
-    stripped = texts.str.strip_chars()
-    micros = np.zeros(len(texts), np.int64)
-    readable = np.zeros(len(texts), np.bool_)
-    doubtful = np.zeros(len(texts), np.bool_)
-    if known.format is not None:
-        _fill(_formatted(stripped, known.format, known.zone), micros, readable)
-        return Column(micros, readable, doubtful)
-    for each in _candidates(known):
-        left = np.flatnonzero(~readable)
-        if not left.size:
-            break
-        sample = stripped.gather(left[:1])
-        if _formatted(sample, each, known.zone).null_count():
-            continue  # it is not the spelling of the file's other rows
-        part = stripped.gather(left)
-        _fill(_formatted(part, each, known.zone), micros, readable, left)
-    left = np.flatnonzero(~readable)
-    if left.size:
-        _one_by_one(stripped.gather(left), left, known, Column(micros, readable, doubtful))
-    return Column(micros, readable, doubtful)
-
-
-def _candidates(known: Known) -> Iterable[str]:
-    return (*_ZONED, *_NAIVE, *(_ORDERED[known.order] if known.order else ()))
-
-
-def _formatted(texts: pl.Series, form: str, zone: str | None) -> pl.Series:
-    """Microseconds since 1970 UTC; null where a text does not fit the format."""
-    if form == EXCEL:
-        days = texts.cast(pl.Float64, strict=False)
-        days = days.set(~days.is_between(0, _EXCEL_DAYS, closed="left").fill_null(value=False), None)
-        start = (_EXCEL_EPOCH - _EPOCH) // _MICROSECOND
-        return (days * 86_400_000_000).round().cast(pl.Int64) + start
-    plain = texts.set(texts.str.contains(":60", literal=True), None)  # no leap seconds
-    try:
-        found = plain.str.to_datetime(form, time_unit="us", strict=False, ambiguous="earliest")
-    except pl.exceptions.PolarsError:
-        return pl.Series([None] * len(texts), dtype=pl.Int64)
-    if not isinstance(found.dtype, pl.Datetime) or found.dtype.time_zone is None:
-        named = None if form.endswith(_NAMED) else zone
-        found = found.dt.replace_time_zone(named or "UTC", ambiguous="earliest", non_existent="null")
-    micros = found.dt.epoch("us")
-    return micros.set(~micros.is_between(_EARLIEST, _LATEST).fill_null(value=False), None)
-
-
-def _fill(
-    found: pl.Series,
-    micros: npt.NDArray[np.int64],
-    readable: npt.NDArray[np.bool_],
-    rows: npt.NDArray[np.int64] | None = None,
-) -> None:
-    good = found.is_not_null().to_numpy()
-    at = np.flatnonzero(good) if rows is None else rows[good]
-    micros[at] = found.drop_nulls().to_numpy()
-    readable[at] = True
-
-
-def _one_by_one(texts: pl.Series, rows: npt.NDArray[np.int64], known: Known, column: Column) -> None:
-    zone = ZoneInfo(known.zone) if known.zone else UTC
-    seen = {text: read(text, order=known.order, zone=zone) for text in texts.unique().to_list()}
-    for row, text in zip(rows.tolist(), texts.to_list(), strict=True):
-        match seen[text]:
-            case int(micros):
-                column.micros[row], column.readable[row] = micros, True
-            case Doubt():
-                column.doubtful[row] = True
-            case None:
-                pass

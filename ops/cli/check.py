@@ -18,7 +18,7 @@ from app.posts.compression import decoder
 from app.posts.contents import Content, Room
 from app.posts.options import Format, Given, Options
 from app.store import postgres
-from ops.cli import checking, options, reading_shown
+from ops.cli import checking, options, reading_shown, warnings_shown
 from ops.cli.checking import Refused, Reject, Report
 from ops.cli.console import facts, number, out, plain, print_json, table
 from ops.cli.uploads import opened, sending
@@ -169,6 +169,7 @@ def _print(name: str, report: Report | None, refusal: UploadRefused | None) -> N
             )
         )
         _print_rejects(report)
+        warnings_shown.show(report.warnings, name)
     if refusal is not None:
         click.echo(f"{plain(name)} would be refused: {refusal.code}: {plain(refusal.detail)}")
 

@@ -13,8 +13,11 @@ import polars as pl
 
 from app.errors import NoRows, RowWithoutEnd, TooManyRejects, UploadRefused
 from app.graph.mentions import count
+from app.graph.noticing import Batch
 from app.graph.previews import Preview, preview
 from app.graph.profiles import PROFILES, profile_named
+from app.graph.tally import Tally
+from app.ledger.warnings import UploadWarning
 from app.posts.options import Format, Given, Options, RejectLimit
 from app.posts.readers import LONGEST_ROW_SEARCH, READERS, Reader
 from app.posts.source import Source, check_given, resolved
@@ -55,6 +58,7 @@ class Report(msgspec.Struct, kw_only=True):
     edges: int = 0
     users: int = 0
     rejects: dict[str, Rejected] = {}
+    warnings: list[UploadWarning] = []
     preview: Preview | None = None
     """How the file was read, and its first posts. None: the file's first bytes are no file of posts."""
 
@@ -124,6 +128,7 @@ class _File:
         self.report = Report()
         self._edges = pl.DataFrame(schema={"source": pl.String, "target": pl.String})
         self._compact = 0
+        self._tally = Tally()
 
     def add(self, piece: bytes) -> None:
         if self._source.is_open:
@@ -146,6 +151,9 @@ class _File:
         edges = self._edges.unique()
         report.edges = len(edges)
         report.users = pl.concat([edges["source"], edges["target"]]).n_unique()
+        report.warnings = self._tally.warnings()
+        if (refusal := self._tally.refusal()) is not None:
+            raise refusal
         limit = self._options.max_rejects
         if limit is not None and limit.exceeded(rejected=report.rows_rejected, received=report.rows_received):
             raise TooManyRejects(
@@ -194,6 +202,16 @@ class _File:
             received_at=self._now,
             half_life=_HALF_LIFE,
             retweets=options.retweet_rule,
+        )
+        self._tally.add(
+            Batch(
+                posts.frame,
+                posts.rejects,
+                counted,
+                PROFILES[options.profile],
+                self._now,
+                placeholders=form.placeholders,
+            )
         )
         report.rows_received += posts.rows
         report.rows_accepted += len(posts.frame)

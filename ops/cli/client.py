@@ -88,6 +88,19 @@ class UploadWarning(msgspec.Struct, frozen=True):
     lines: list[int]
 
 
+class Detected(msgspec.Struct, frozen=True):
+    """One answer about a file (app.posts.options.Detected)."""
+
+    value: str
+    sure: str
+
+
+class ReadWith(msgspec.Struct, frozen=True):
+    """The options of an upload that tell how its file is read."""
+
+    detected: dict[str, Detected] = {}
+
+
 class Entry(msgspec.Struct, frozen=True):
     """The fields that the command line uses of an upload's entry (app.http.routes.uploads.Upload).
 
@@ -113,6 +126,9 @@ class Entry(msgspec.Struct, frozen=True):
     duplicate_of: uuid.UUID | None
     error: Problem | None
     purged_at: datetime | None = None
+    rows_repeated: int | None = None
+    """Number of accepted rows whose post another row counts. None: the upload gives no ids of posts."""
+    options: ReadWith = ReadWith()
     rejects_purged_at: datetime | None = None
     warnings: list[UploadWarning] = []
 

@@ -328,6 +328,7 @@ def show_entry(client: Client, entry: Entry, *, json: bool) -> None:
                 "size": size(entry.size_bytes),
                 "rows": _rows(client, entry),
                 "mentions": _mentions(entry),
+                "read as": _read_as(entry),
                 "batches": ", ".join(f"{number(count)} {name}" for name, count in batches.items() if count),
                 "received": when(entry.received_at),
                 "finished": when(entry.finished_at),
@@ -349,10 +350,24 @@ def _rows(client: Client, entry: Entry) -> str:
         said = f"{number(entry.rows_applied)} applied" if entry.rows_applied else f"{accepted} accepted, none applied"
         if entry.rows_applied not in {0, entry.rows_accepted}:
             said += f" of {accepted} accepted"
+    if entry.rows_repeated:
+        said += f", {number(entry.rows_repeated)} of them repeated: another row counts their posts"
     if not entry.progress.rejects_counted:
         return said
     where = "purged" if entry.rejects_purged_at else f"to repair: {client.url}/uploads/{entry.id}/rejects.csv"
     return f"{said}, {number(entry.progress.rejects_counted)} rejected ({where})"
+
+
+_TOLD = ("preset", "format", "delimiter", "encoding", "author", "dates", "profile")
+"""What a person is told of how a file is read, unless it is what most files are."""
+_USUAL = {"format": "csv", "delimiter": ",", "encoding": "utf-8", "author": "username", "profile": "twitter"}
+
+
+def _read_as(entry: Entry) -> str:
+    """How the file was read, as far as nobody would have known without a look."""
+    found = entry.options.detected
+    told = {name: found[name].value for name in _TOLD if name in found and found[name].value != _USUAL.get(name)}
+    return plain(", ".join(f"{name} {value!r}" for name, value in told.items()), 200)
 
 
 def _rows_so_far(entry: Entry) -> str:

@@ -12,6 +12,8 @@ from rich.text import Text
 
 from ops.cli.console import err, number, plain
 
+ALL_REJECTED = "all-rejected"
+
 
 class Shown(Protocol):
     """What is shown of a warning, from the API (client.UploadWarning) or counted here (app.ledger.warnings)."""
@@ -27,8 +29,10 @@ class Shown(Protocol):
 
 
 def show(warnings: Sequence[Shown], name: str) -> None:
-    """Print each warning about the file or upload `name` on a line of its own."""
+    """Print each warning about the file or upload `name` on a line of its own, but for what its error says already."""
     for warning in warnings:
+        if warning.code == ALL_REJECTED:
+            continue
         said = f"{plain(name, 60)}: {warning.code}: {plain(warning.detail)}{_where(warning)}"
         err.print(Text.assemble(("warning: ", "bold yellow"), said), soft_wrap=True)
 
@@ -42,4 +46,5 @@ def _where(warning: Shown) -> str:
     if not warning.lines:
         return ""
     lines = ", ".join(map(str, warning.lines))
-    return f" Line{'s' if len(warning.lines) > 1 else ''} {lines}{', …' if warning.count > len(warning.lines) else ''}."
+    end = ", …" if warning.count > len(warning.lines) else "."
+    return f" Line{'s' if len(warning.lines) > 1 else ''} {lines}{end}"

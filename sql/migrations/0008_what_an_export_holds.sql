@@ -1,5 +1,5 @@
--- Let an export end at an instant, hold edges that were archived later than the instant it is about, and leave out edges
--- that weigh nothing there.
+-- Let an export end at an instant, hold edges that were archived later than the instant that it is about, and leave out
+-- edges that weigh nothing at that instant.
 -- depends: 0007_warnings
 -- oldest-release: 0.1
 -- locks: nothing

@@ -129,6 +129,18 @@ def test_the_name_tells_the_format_and_filters_are_passed_on(graph: str, directo
     assert all(0 < row["weight"] < 1 for row in found)
 
 
+def test_a_table_for_excel_and_a_part_of_time(graph: str, directory: Path) -> None:
+    style = ["--bom", "--delimiter", ";", "--decimal", ",", "--digits", "2", "--as-of", "2026-01-19"]
+    export(graph, *style, "--since", "2026-01-11", "--until", "2026-01-13", "--archived")
+    export(graph, "-o", "none.csv", "--until", "2026-01-10", "--no-archived")
+
+    found = (directory / "edges.csv").read_bytes().decode()
+
+    assert found.startswith("\ufeffsource;target;mention_count;weight;")
+    assert [line.split(";")[:4] for line in found.splitlines()[1:]] == [["bob", "cy", "1", "0,71"]]
+    assert (directory / "none.csv").read_text(encoding="utf-8").count("\n") == 1
+
+
 def test_a_file_that_is_there_is_kept_unless_forced(graph: str, directory: Path) -> None:
     there = directory / "edges.csv"
     there.write_text("mine", encoding="utf-8")

@@ -292,7 +292,6 @@ def test_media_types_and_encodings_that_are_not_read(
     [
         {"profile": "mystery"},
         {"clock": "sundial"},
-        {"encoding": "ebcdic"},
         {"preset": "mystery"},
         {"timezone": "Mars/Olympus"},
         {"timestamp_format": "soon"},

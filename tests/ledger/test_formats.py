@@ -158,8 +158,8 @@ def test_a_line_that_never_ends_is_refused(settings: Settings, now: datetime, mo
     monkeypatch.setattr("app.ledger.staging.LONGEST_ROW_SEARCH", 1000)
     monkeypatch.setattr("app.ledger.staging.SCAN_AGAIN_BYTES", 100)
     small = msgspec.structs.replace(settings, batch_bytes=100)
+    line = b'{"data":"@a","timestamp":"2024-05-01","username":"x"}\n'
     with pytest.raises(UploadRefused, match="begins on line 2 does not end") as refused:
-        line = b'{"data":"@a","timestamp":"2024-05-01","username":"x"}\n'
         upload(small, line + b'{"data":"' + b"x" * 5000, options=JSONL, received_at=now)
     assert refused.value.code == "no-row-end"
 

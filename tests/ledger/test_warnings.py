@@ -12,12 +12,17 @@ import pytest
 
 from app.errors import SameBytes
 from app.graph import withdrawal
+from app.graph.mentions import count
+from app.graph.noticing import Batch
 from app.graph.parameters import read_parameters
+from app.graph.profiles import PROFILES
+from app.graph.tally import Tally
 from app.ledger import entries, limits
 from app.ledger.entries import Entry
 from app.ledger.states import UploadState
 from app.ledger.warnings import MEANING, Code, UploadWarning
-from app.posts.options import ColumnNames, InputFormat, Options, RejectLimit
+from app.posts.options import Clock, ColumnNames, InputFormat, Options, RejectLimit
+from app.posts.readers import READERS
 from app.proofs.audit import audit
 from app.settings import Settings
 from app.store import postgres
@@ -172,6 +177,33 @@ def test_what_a_batch_alone_shows(send: Callable[..., Entry], settings: Settings
 
     [batch] = asyncio.run(read())
     assert {code: noticed.lines for code, noticed in batch.warnings.items()} == {"handles-cut": [5]}
+
+
+@pytest.mark.parametrize("bytes_of_batch", [40, 1 << 20])
+@pytest.mark.parametrize("content", [INSTAGRAM, FEDIVERSE, NUMBERS, PLACEHOLDERS, BAD, posts("nobody", "is here")])
+def test_a_reader_without_a_ledger_says_the_same(
+    send: Callable[..., Entry], now: datetime, content: bytes, bytes_of_batch: int
+) -> None:
+    header = READERS["csv"].read_header(content, final=True, names=ColumnNames(), delimiter=",")
+    assert header is not None
+    rest, line, tally = content[header.body_offset :], header.first_line, Tally()
+    while rest:
+        cut = READERS["csv"].cut(rest, delimiter=",", final=True)
+        found = READERS["csv"].read(rest[: cut.end], header.format, first_line=line)
+        counted = count(
+            found.frame, profile=PROFILES["twitter"], clock=Clock.ARRIVAL, received_at=now, half_life=timedelta(days=7)
+        )
+        tally.add(Batch(found.frame, found.rejects, counted, PROFILES["twitter"], now, placeholders=True))
+        rest, line = rest[cut.end :], line + cut.lines
+
+    entry = send(content, batch_bytes=bytes_of_batch)
+
+    # Cut in batches, the entry names the first lines of the first batch.
+    assert [(each.code, each.count, each.lines[:1]) for each in tally.warnings()] == [
+        (each.code, each.count, each.lines[:1]) for each in entry.warnings
+    ]
+    refused = tally.refusal()
+    assert (None if refused is None else refused.problem()) == entry.error
 
 
 # Every row rejected --------------------------------------------------------------------------------------------------

@@ -485,6 +485,25 @@ PLATFORMS = [
         {("ana.b", "bea.c"): 1},
     ),
     Fact(
+        "tiktok-research",
+        "a page of videos",
+        pretty(
+            {
+                "data": {
+                    "videos": [
+                        {"id": 7, "username": "ana.b", "video_description": "with @bea.c", "create_time": 1704448800}
+                    ],
+                    "cursor": 1,
+                    "has_more": False,
+                },
+                "error": {"code": "ok"},
+            }
+        ),
+        {("ana.b", "bea.c"): 1},
+        instants=["2024-01-05T10:00:00"],
+        ids=["7"],
+    ),
+    Fact(
         "weibo-search",
         "CSV with a mark",
         b"\xef\xbb\xbf"

@@ -328,4 +328,29 @@ ASKED = [
         ("author",),
         "'author_id'",
     ),
+    Asked(
+        "users of X and not their posts",
+        json.dumps(
+            {
+                "data": [
+                    {
+                        "id": "1",
+                        "username": "ana",
+                        "name": "Ana",
+                        "created_at": "2010-01-01T00:00:00.000Z",
+                        "description": "friend of @bea",
+                    }
+                ]
+            }
+        ).encode(),
+        ("text",),
+        "'description' may hold something else",
+        ("description",),
+    ),
+    Asked(
+        "users in a table",
+        b"username,created_at,description\nana,2010-01-01,friend of @bea\n",
+        ("text",),
+        "'description'",
+    ),
 ]

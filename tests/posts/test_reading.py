@@ -13,7 +13,7 @@ from app.posts import presets, recognising
 from app.posts.reading import Given, Reading, look
 from app.posts.sniffing import Layout, Sure
 from tests.posts.pure import read
-from tests.posts.reading_facts import ASKED, POST, RIGHT, Asked, Right
+from tests.posts.reading_facts import ASKED, BEA, POST, RIGHT, Asked, Right
 
 
 @pytest.mark.parametrize("fact", [fact for fact in RIGHT if fact.name != "an empty list"], ids=lambda fact: fact.name)
@@ -61,6 +61,49 @@ def test_an_option_that_was_asked_for_settles_it(name: str, given: Given) -> Non
     assert look(fact.data, given, final=True).doubts == ()
     if name != "one column":
         assert sum(read(fact.data, given).edges.values()) >= 1
+
+
+PLATFORMS = [
+    ("reddit", b"author,body,created_utc,subreddit\nana,hi u/bea-c,1704103200,python\n", {("ana", "bea-c"): 1}),
+    (
+        "bluesky",
+        b"author_handle,text,created_at\nana.bsky.social,hi @bea.example,2024-01-01\n",
+        {("ana.bsky.social", "bea.example"): 1},
+    ),
+    (
+        "mastodon",
+        b"account.acct,content,created_at\n"
+        b'ana@x.example,"<p><a href=""https://y.example/@bea"" class=""mention"">@bea</a>",2024-01-01\n',
+        {("ana@x.example", "bea@y.example"): 1},
+    ),
+    (
+        "instagram",
+        b"url,username,caption,created_at\nhttps://www.instagram.com/p/x/,ana,hi @bea.c,2024-01-01\n",
+        {("ana", "bea.c"): 1},
+    ),
+    ("youtube", b"author,comment,published_at,authorChannelId\n@ana,hi @bea-c,2024-01-01,UC1\n", {("ana", "bea-c"): 1}),
+    (
+        "github",
+        b'[{"user":{"login":"ana"},"body":"hi @bea-c `@no`","created_at":"2024-01-01T00:00:00Z","html_url":"https://github.com/o/r/issues/1"}]',
+        {("ana", "bea-c"): 1},
+    ),
+    ("twitter", b"url,username,text,created_at\nhttps://news.example/x,ana,hi @bea,2024-01-01\n", BEA),
+    (
+        "twitter",
+        b"from,to,date,subject,body\nana@x.example,bea@x.example,2024-01-01,hello,hi @bea\n",
+        {("ana@x.example", "bea"): 1},
+    ),
+]
+
+
+@pytest.mark.parametrize(("profile", "data", "edges"), PLATFORMS)
+def test_the_platform_is_found_where_the_file_shows_it(
+    profile: str, data: bytes, edges: dict[tuple[str, str], int]
+) -> None:
+    found = read(data)
+    assert found.reading.preset is None
+    assert (found.reading.profile.value, found.reading.profile.sure) == (profile, Sure.CERTAIN)
+    assert found.edges == edges
 
 
 def csv_of(*columns: str) -> bytes:

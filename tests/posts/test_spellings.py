@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.posts.spellings import EXCEL, ZONES, DateOrder, Doubt, Known, order_of, read, read_column
+from app.posts.instant_columns import read_column
+from app.posts.spellings import EXCEL, ZONES, DateOrder, Doubt, Known, order_of, read
 
 TEN = "2024-01-01T10:00:00"
 FACTS = [
@@ -39,6 +40,19 @@ FACTS = [
     ("1-Jan-70", "1970-01-01T00:00:00"),
     ("31/12/2023 14:05", "2023-12-31T14:05:00"),
     ("12/31/23 2:05 PM", "2023-12-31T14:05:00"),
+    ("5. Januar 2024", "2024-01-05T00:00:00"),
+    ("Fr., 5. Jan. 2024 um 14:05 Uhr", "2024-01-05T14:05:00"),
+    ("5 MÄRZ 2024", "2024-03-05T00:00:00"),
+    ("5 janv. 2024", "2024-01-05T00:00:00"),
+    ("vendredi 5 août 2022 à 14h05", "2022-08-05T14:05:00"),
+    ("1er janvier 2024", "2024-01-01T00:00:00"),
+    ("5 de enero de 2024, 14:05", "2024-01-05T14:05:00"),
+    ("2024-Jan-05 10:00", "2024-01-05T10:00:00"),
+    ("2024年1月5日 10:30", "2024-01-05T10:30:00"),
+    ("31.12.23 14:05", "2023-12-31T14:05:00"),
+    ("2024-01-01T10:00:00.123456789Z", "2024-01-01T10:00:00.123456"),
+    ("2024-01-01T10:00:00 +05", "2024-01-01T05:00:00"),
+    ("2024-01-01 10:00\u00a0PM", "2024-01-01T22:00:00"),
     ("1704103200", TEN),
     ("1704103200.0", TEN),
     ("1.7041032E9", TEN),
@@ -63,7 +77,8 @@ def test_a_spelling_with_one_meaning_is_read(text: str, expected: str) -> None:
     "text",
     ["", "yesterday", "0", "45292.5", "2024-02-30", "Feb 30, 2024", "2024-W54-1", "2024-000", "2023-366", "10 PM",
      "2024-01-01 13:00 AM",
-     "2024-01-01 25:00", "24:00:01", "2024-13-01", "99999999", "May 2024",
+     "2024-01-01 25:00", "24:00:01", "2024-13-01", "99999999", "May 2024", "some 5 Jan 2024", "5 Foo 2024",
+     "2016-12-31T23:59:60Z",
      "2024-01-01 10:00 +24", "2024-01-01 10:00 " + "x" * 100],
 )  # fmt: skip
 def test_what_is_no_instant_is_not_read(text: str) -> None:
@@ -73,6 +88,7 @@ def test_what_is_no_instant_is_not_read(text: str) -> None:
 def test_two_meanings_are_told_from_none() -> None:
     assert read("01.02.2024 10:00") is Doubt.DATE_ORDER
     assert read("2024-01-01 10:00 CST") is Doubt.ZONE
+    assert read("24-01-05") is Doubt.DATE_ORDER  # the year may come first
     assert instant(read("01.02.2024 10:00", order=DateOrder.DAY_FIRST)) == "2024-02-01T10:00:00"
     assert instant(read("01.02.2024 10:00", order=DateOrder.MONTH_FIRST)) == "2024-01-02T10:00:00"
 
@@ -80,7 +96,7 @@ def test_two_meanings_are_told_from_none() -> None:
 @pytest.mark.parametrize(
     ("text", "proved"),
     [("31/12/2023", DateOrder.DAY_FIRST), ("12/31/23 2:05 PM", DateOrder.MONTH_FIRST), ("1/2/2024", None),
-     ("5/5/2024", None), ("2024-01-31", None), ("no date", None)],
+     ("5/5/2024", None), ("24-01-05", None), ("2024-01-31", None), ("no date", None)],
 )  # fmt: skip
 def test_one_spelling_may_prove_the_order_of_a_file(text: str, proved: DateOrder | None) -> None:
     assert order_of(text) is proved
@@ -91,6 +107,7 @@ def test_the_zone_of_the_file_holds_where_none_is_named() -> None:
     assert instant(read("2024-07-01 12:00", zone=berlin)) == "2024-07-01T10:00:00"
     assert instant(read("2024-07-01 12:00 UTC", zone=berlin)) == "2024-07-01T12:00:00"
     assert read("2024-03-31 02:30", zone=berlin) is None  # the clocks skipped it
+    assert instant(read("2024-10-27 02:30", zone=berlin)) == "2024-10-27T00:30:00"  # the first of two
 
 
 INSTANTS = st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 29), timezones=st.just(UTC))  # noqa: DTZ001
@@ -115,26 +132,57 @@ def test_whatever_is_read_is_an_instant(text: str) -> None:
 
 
 SHAPES = [
-    "%a %b %d %H:%M:%S +0000 %Y", "%a, %d %b %Y %H:%M:%S +0100", "%Y-%m-%d %H:%M:%S -0530", "%Y-%m-%d %H:%M:%S UTC",
-    "%Y/%m/%d %H:%M", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M", "%m/%d/%y %I:%M %p", "%d.%m.%Y %H:%M",
-    "%Y-%m-%dT%H:%M:%SZ",
+    "%a %b %d %H:%M:%S +0000 %Y", "%A, %d %B %Y %H:%M:%S +0100", "%Y-%m-%d %H:%M:%S -0530", "%Y-%m-%d %H:%M:%S UTC",
+    "%Y/%m/%d %H:%M", "%d/%m/%Y %H:%M:%S", "%-m/%-d/%Y %H:%M", "%m/%d/%y %I:%M %p", "%-d.%-m.%Y %-H:%M", "%d-%m-%y",
+    "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S.%f", "%Y%m%dT%H%M%S", "%Y%m%d", "%Y-W%V-%u", "%Y-%j", "%b %-d, %Y @ %H:%M",
+    "%d-%b-%y", "%a %b %d %H:%M:%S PDT %Y", "%d %b %Y %I %p CST", "%d. März %Y", "%s", "%s000", "%s%f", "%s%f999",
+    "-%s.5",
+    "%Y-%m-%d 24:00", "%Y-%m-%d %H:%M:60", "%Y-%d-%m", "%H:%M", "%a %d foo %Y", "%Y-%m-%d  %H:%M", "%d/%m/%Y %I%p",
 ]  # fmt: skip
-
-
-@given(
-    instants=st.lists(st.datetimes(datetime(1970, 1, 1), datetime(2068, 12, 31)), min_size=1, max_size=8),  # noqa: DTZ001
-    shapes=st.lists(st.sampled_from(SHAPES), min_size=1, max_size=2),
-    known=st.builds(Known, st.none() | st.sampled_from(DateOrder), st.sampled_from([None, "Europe/Berlin"]), st.none()),
+KNOWN = st.builds(Known, st.none() | st.sampled_from(DateOrder), st.sampled_from([None, "Europe/Berlin"]), st.none())
+TEXTS = st.one_of(
+    st.builds(datetime.strftime, st.datetimes(datetime(1000, 1, 1)), st.sampled_from(SHAPES)),  # noqa: DTZ001
+    st.text(alphabet="0123456789-/.: TZapmJn+é", max_size=25),
 )
-def test_a_column_is_read_as_its_texts_are(instants: list[datetime], shapes: list[str], known: Known) -> None:
-    texts = [at.strftime(shapes[number % len(shapes)]) for number, at in enumerate(instants)]
-    column = read_column(pl.Series(texts), known)
+"""Texts of every shape that is read in columns, and others."""
 
+
+def in_column(texts: list[str], known: Known) -> list[int | bool | None]:
+    """Microseconds; True: doubtful; None: no instant. The texts come so often that they are looked at in columns."""
+    column = read_column(pl.Series(texts * 16, dtype=pl.String), known)
+    found = [
+        micros if fine else doubtful or None
+        for micros, fine, doubtful in zip(
+            column.micros.tolist(), column.readable, column.doubtful.tolist(), strict=True
+        )
+    ]
+    assert found == found[: len(texts)] * 16
+    return found[: len(texts)]
+
+
+@given(texts=st.lists(TEXTS, min_size=1, max_size=12), known=KNOWN)
+def test_a_column_is_read_as_its_texts_are_alone(texts: list[str], known: Known) -> None:
     zone = ZoneInfo(known.zone) if known.zone else UTC
     alone = [read(text, order=known.order, zone=zone) for text in texts]
-    found = [micros if fine else None for micros, fine in zip(column.micros.tolist(), column.readable, strict=True)]
-    assert found == [each if isinstance(each, int) else None for each in alone]
-    assert column.doubtful.tolist() == [isinstance(each, Doubt) for each in alone]
+    assert in_column(texts, known) == [True if isinstance(each, Doubt) else each for each in alone]
+
+
+@pytest.mark.parametrize("known", [Known(), Known(DateOrder.DAY_FIRST), Known(DateOrder.MONTH_FIRST, "Asia/Kolkata")])
+def test_a_text_is_read_alike_whatever_its_neighbours_are(known: Known) -> None:
+    texts = [text for text, _ in FACTS] + ["01.02.2024", "1/2/24", "31/12/2023", "2024-02-30 10:00", "x"]
+    together = in_column(texts, known)
+    assert together == [in_column([text], known)[0] for text in texts]
+    assert together[::-1] == in_column(texts[::-1], known)
+
+
+def test_a_row_is_never_read_in_the_order_that_the_file_has_not() -> None:
+    found = in_column(["31/12/2023", "12/31/2023", "1/2/2024", "2024-01-02"], Known(DateOrder.MONTH_FIRST))
+    assert [instant(each) for each in found] == [
+        None,
+        "2023-12-31T00:00:00",
+        "2024-01-02T00:00:00",
+        "2024-01-02T00:00:00",
+    ]
 
 
 def test_a_format_that_was_given_is_the_only_one() -> None:

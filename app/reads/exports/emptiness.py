@@ -21,7 +21,9 @@ class Empty(StrEnum):
     NOTHING = "graph-is-empty"
     ARCHIVED = "all-archived"
     MIN_WEIGHT = "all-too-light"
+    WEIGHTLESS = "all-weigh-nothing"
     SINCE = "all-too-old"
+    UNTIL = "all-too-new"
     AROUND = "none-around-the-users"
     SELF_MENTIONS = "only-self-mentions"
     SEVERAL = "several-filters"
@@ -53,10 +55,20 @@ REASONS: dict[Empty, Reason] = {
         "Lower `min_weight`, or set `as_of`.",
         "Lower --min-weight, or set --as-of.",
     ),
+    Empty.WEIGHTLESS: Reason(
+        "Every edge of this selection weighs nothing at the instant asked for: it is too many half-lives away.",
+        "Set `as_of` to an instant near the posts.",
+        "Set --as-of to an instant near the posts.",
+    ),
     Empty.SINCE: Reason(
         "Every edge of this selection had its last mention before the instant asked for.",
         "Set an earlier `since`.",
         "Set an earlier --since.",
+    ),
+    Empty.UNTIL: Reason(
+        "Every edge of this selection had its first mention at the instant asked for or later.",
+        "Set a later `until`.",
+        "Set a later --until.",
     ),
     Empty.AROUND: Reason(
         "No edge of this selection is in the surroundings of the users asked for.",
@@ -80,6 +92,7 @@ _WITHOUT: dict[Empty, dict[str, Any]] = {
     Empty.ARCHIVED: {"archived": True},
     Empty.MIN_WEIGHT: {"min_weight": None},
     Empty.SINCE: {"since": None},
+    Empty.UNTIL: {"until": None},
     Empty.AROUND: {"around": None},
     Empty.SELF_MENTIONS: {"self_mentions": True},
 }
@@ -92,15 +105,20 @@ def why_empty(conn: Connection, selection: Selection, half_life_seconds: float) 
     everything = msgspec.structs.replace(
         selection, **{name: value for fields in _WITHOUT.values() for name, value in fields.items()}
     )
-    if not _has_edges(conn, everything, half_life_seconds):
+    if not _has_edges(conn, everything, half_life_seconds, weightless=True):
         return Empty.NOTHING
-    for code, without in relaxed.items():
+    for code in Empty:
+        if code is Empty.WEIGHTLESS and _has_edges(conn, selection, half_life_seconds, weightless=True):
+            return code
+        without = relaxed.get(code, selection)
         if without != selection and _has_edges(conn, without, half_life_seconds):
             return code
     return Empty.SEVERAL
 
 
-def _has_edges(conn: Connection, selection: Selection, half_life_seconds: float) -> bool:
+def _has_edges(conn: Connection, selection: Selection, half_life_seconds: float, *, weightless: bool = False) -> bool:
+    """Whether the selection has edges, with `weightless` also such whose effective weight is 0."""
+    parameters = selection.parameters(half_life_seconds) | ({"weighty_after": None} if weightless else {})
     with ClientCursor[tuple[bool]](conn) as cursor:
-        row = cursor.execute(_ANY_EDGE, selection.parameters(half_life_seconds)).fetchone()
+        row = cursor.execute(_ANY_EDGE, parameters).fetchone()
     return bool(row and row[0])

@@ -41,6 +41,15 @@ def test_the_archive_is_not_read_unless_asked_for(graph: psycopg.Connection[Tupl
     assert "selected_edges" not in plan(graph, Selection(as_of=now)), "the function is inlined"
 
 
+def test_processes_of_an_earlier_release_get_the_edges_that_they_got(graph: psycopg.Connection[TupleRow]) -> None:
+    graph.execute("update edges set weight = 0 where source_id = 1")
+    (count,) = graph.execute(
+        "select count(*) from selected_edges(now(), 604800, false, false, NULL, NULL, NULL, 1, false)"
+    ).fetchone() or (0,)
+
+    assert count == 200 * 100 - 100
+
+
 @pytest.mark.parametrize("depth", [0, 1])
 @pytest.mark.parametrize("touching", [False, True])
 def test_surroundings_are_found_by_index(

@@ -4,6 +4,7 @@ SELECT EXISTS(
   SELECT FROM selected_edges(
     %(as_of)s::timestamptz, %(half_life_seconds)s::double precision, %(archived)s::boolean,
     %(self_mentions)s::boolean, %(min_weight)s::double precision, %(since)s::timestamptz, %(around)s::bigint[],
-    %(depth)s::integer, %(touching)s::boolean
+    %(depth)s::integer, %(touching)s::boolean, %(until)s::timestamptz, %(archived_after)s::timestamptz,
+    %(weighty_after)s::timestamptz
   )
 ) AS found;
