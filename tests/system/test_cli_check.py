@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import bz2
+import csv
 import gzip
+import json
 from pathlib import Path
 from typing import Any
 
+from tests.posts.workbooks import row, text, workbook, zipped
 from tests.system.test_cli import POSTS, SAMPLE, answer, run
 
 REJECTED = b"data,timestamp,username\nhi @ada,never,grace\n@alan,2026-01-02T00:00:00Z,grace\nRT @x: hi,2026-01-02,ada\n"
@@ -49,8 +53,25 @@ def test_check_reads_what_an_upload_reads(tmp_path: Path) -> None:
     assert check(tmp_path, POSTS.decode().encode("utf-16"), "--encoding", "utf-16")["mentions"] == wanted
     assert check(tmp_path, POSTS.replace(b",", b"\t"), "--delimiter", "tab")["mentions"] == wanted
     assert check(tmp_path, POSTS.replace(b",", b";"), "--delimiter", "auto")["mentions"] == wanted
+    assert check(tmp_path, bz2.compress(POSTS), name="posts.csv.bz2")["mentions"] == wanted
+    assert check(tmp_path, zipped({"posts.csv": POSTS}), name="posts.zip")["mentions"] == wanted
+    cells = [row(*map(text, line)) for line in csv.reader(POSTS.decode().splitlines())]
+    assert check(tmp_path, workbook(*cells), "--sheet", "Posts", name="posts.xlsx")["mentions"] == wanted
+    assert check(tmp_path, workbook(*cells), "--sheet", "No", code=3)["refused"]["type"].endswith("no-such-sheet")
     line = b'{"text": "@ada", "timestamp": 1768478700, "username": "grace"}\n'
     assert check(tmp_path, line, "--text", "text", name="posts.jsonl")["mentions"] == 1
+
+
+def test_check_counts_each_file_of_a_zip(tmp_path: Path) -> None:
+    (tmp_path / "two.zip").write_bytes(zipped({"a.csv": POSTS, "b.csv": b"foo,bar\n1,2\n", "c.csv": POSTS}))
+    ran = run("check", "--json", tmp_path / "two.zip")
+    found = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert ran.returncode == 3
+    assert [(each["file"], each["refused"] is None) for each in found] == [
+        ("two.zip/a.csv", True),
+        ("two.zip/b.csv", False),
+        ("two.zip/c.csv", True),
+    ]
 
 
 def test_check_says_what_would_be_refused(tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ it in the middle of its transaction, and kills it there.
 
 from __future__ import annotations
 
+import gzip
 import signal
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,6 +33,7 @@ from ops.oracle.account import account
 from ops.processes import Command
 from ops.workloads.generate import generate
 from tests.conftest import until
+from tests.posts.workbooks import zipped
 
 pytestmark = pytest.mark.system
 
@@ -63,7 +66,8 @@ class Service:
             except httpx.TransportError:
                 return False
 
-        return self.start("api", processes.api(self.settings, patience=1), answers)
+        self.api = self.start("api", processes.api(self.settings, patience=1), answers)
+        return self.api
 
     def start_worker(self) -> Child:
         return self.start("worker", processes.worker(self.settings, patience=2))
@@ -176,6 +180,58 @@ def test_the_same_bytes_are_applied_once(service: Service, content: bytes) -> No
     service.wait_until_applied(first)
 
     assert service.upload(content) == first
+    assert_exact(service, content)
+
+
+def states_of(service: Service) -> list[str]:
+    """The states of all uploads, also while no API runs."""
+    with psycopg.connect(service.settings.database_url) as conn:
+        return [row[0] for row in conn.execute("select state from uploads")]
+
+
+def halves(content: bytes) -> tuple[bytes, bytes]:
+    """Two files with the rows of one."""
+    lines = content.splitlines(keepends=True)
+    middle = len(lines) // 2
+    return b"".join(lines[:middle]), lines[0] + b"".join(lines[middle:])
+
+
+def test_a_zip_is_applied_and_retracted_whatever_dies(service: Service) -> None:
+    plain = b"".join(generate(ROWS, 12, bad_rows=0))
+    first, second = halves(plain)
+    other = b"".join(generate(ROWS, 13, bad_rows=0))
+    packed = zipped({"a.csv": first, "b/second.csv.gz": gzip.compress(second), "c.csv": other})
+    worker = service.start_worker()
+
+    upload = service.upload(packed)
+    until(lambda: service.entry(upload)["rows_applied"] > 0, within=PATIENCE, what="some rows are applied")
+    worker.kill()
+    service.start_worker()
+
+    entry = service.wait_until_applied(upload)
+    assert entry["member_count"] == len(entry["members"]) == 3
+    assert entry["rows_accepted"] == 2 * ROWS
+    assert_exact(service, plain, other)
+
+    service.http.post(f"/uploads/{upload}/retract").raise_for_status()
+    until(lambda: service.entry(upload)["state"] == "retracted", within=PATIENCE, what="the zip is retracted")
+    assert service.exported() == {}
+
+
+def test_a_zip_whose_receiver_dies_leaves_nothing(service: Service, content: bytes) -> None:
+    """The members are being staged, and the API is killed there."""
+    packed = zipped({f"{each}.csv": content for each in range(3)})
+    with holding(service, "LOCK TABLE batches IN EXCLUSIVE MODE"), ThreadPoolExecutor(1) as pool:
+        sent = pool.submit(service.http.post, "/uploads", content=packed, headers={"Content-Type": "application/zip"})
+        until(lambda: len(states_of(service)) > 1, within=PATIENCE, what="a member is entered")
+        service.api.kill()
+        with pytest.raises(httpx.TransportError):
+            sent.result()
+    service.start_api()
+    service.start_worker()
+    until(lambda: set(states_of(service)) == {"aborted"}, within=PATIENCE, what="all is aborted")
+    assert service.exported() == {}
+    service.wait_until_applied(service.upload(packed))
     assert_exact(service, content)
 
 
