@@ -51,9 +51,6 @@ _INSERT = sql.query("ledger/receiving/insert_upload")
 _HEARTBEAT = sql.query("ledger/receiving/heartbeat")
 _BACKLOG = sql.query("ledger/receiving/backlog")
 
-_MARK_BYTES = 512
-"""First bytes of a body that tell what it is."""
-
 Result = TypeVar("Result")
 Pool = AsyncConnectionPool[AsyncConnection]
 
@@ -279,7 +276,7 @@ class _Upload:
             await (self._unpacking or self._staging).add(piece)
             return
         self._head += piece
-        if len(self._head) >= _MARK_BYTES:
+        if len(self._head) >= contents.MARK_BYTES:
             await self._begin()
 
     async def seal(self) -> Received:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import IO
 
 import msgspec
@@ -15,7 +16,7 @@ import msgspec
 from app.errors import FormatNotRead, NoPostsInArchive, PackedTwice, TooManyMembers
 from app.posts import archives, parquet, reading, sheets, sniffing, workbooks
 from app.posts.archives import MAX_MEMBERS, Allowance, Archive, Member
-from app.posts.compression import Peeled, decoder, layer
+from app.posts.compression import Decoder, Peeled, decoder, layer
 from app.posts.options import Detected, Given, InputFormat
 from app.posts.reading import ROLES
 from app.posts.sniffing import HEAD_BYTES, Container
@@ -34,7 +35,10 @@ _LISTED = 20
 _OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _TAR = b"ustar"
 _TAR_AT = 257
-_MARK_BYTES = 4096
+MARK_BYTES = 512
+"""First bytes of a file that tell what it is."""
+
+_PEEKED = 4096
 
 Scratch = Callable[[], IO[bytes]]
 
@@ -92,6 +96,55 @@ class Opened(msgspec.Struct, frozen=True):
         more = len(self.left_out) - _LISTED
         listed = "; ".join(self.left_out[:_LISTED]) + (f"; and {more} more" if more > 0 else "")
         return Detected("zip", "certain", f"{kept}; left out: {listed}" if listed else kept)
+
+
+def files_of(chunks: Iterator[bytes], outer: Decoder, given: Given, room: Room) -> Iterator[tuple[str | None, Content]]:
+    """The files of posts in a body that is at hand as a whole, with their names in a zip. For looks and checks.
+
+    Read one before you ask for the next. Raises UploadRefused.
+    """
+    pieces = _with_head(_decoded(chunks, outer))
+    head = next(pieces)
+    refuse_unread(head)
+    kind = sniffing.container(head).value
+    if kind not in FILES:
+        yield None, Content(chain([head], pieces), given)
+        return
+    file, sha256, size = _spooled(chain([head], pieces), room)
+    yield from files_in(file, kind, given, room, sha256=sha256, size=size)
+
+
+def files_in(
+    file: IO[bytes], kind: Container, given: Given, room: Room, *, sha256: bytes = b"", size: int = 0
+) -> Iterator[tuple[str | None, Content]]:
+    """The files of posts in a spooled file of one of `FILES`. Raises UploadRefused."""
+    if kind is Container.PARQUET:
+        yield None, parquet_content(file, given, room, sha256=sha256, size=size)
+        return
+    opened = open_zip(file, given)
+    if opened is None:
+        yield None, sheet_content(Archive(file), given, room, sha256=sha256, size=size)
+        return
+    for packed in opened.files:
+        yield packed.name, content_of(opened, packed, given, room)
+
+
+def _decoded(chunks: Iterator[bytes], outer: Decoder) -> Iterator[bytes]:
+    peeled = Peeled(outer)
+    for chunk in chunks:
+        yield from peeled.decode(chunk)
+    yield from peeled.rest()
+
+
+def _with_head(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The pieces, the first of them long enough to tell what the file is."""
+    head = b""
+    for piece in pieces:
+        head += piece
+        if len(head) >= MARK_BYTES:
+            break
+    yield head
+    yield from pieces
 
 
 def refuse_unread(head: bytes) -> None:
@@ -155,7 +208,7 @@ def _kind(archive: Archive, member: Member, given: Given) -> tuple[Container | N
         return None, "is empty"
     if name.rpartition(".")[2] in _OTHERS:
         return None, "no file of posts by its name"
-    head = _head(archive, member, _MARK_BYTES)
+    head = _head(archive, member, _PEEKED)
     kind = sniffing.container(head).value
     if kind is not Container.NONE or name.endswith(_TABLES):
         return kind, ""

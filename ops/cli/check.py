@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import click
 import msgspec
 
-from app.errors import BadRequest, UploadRefused
-from app.posts import repair
+from app.errors import ArchiveUnreadable, BadRequest, UploadRefused, UploadTooLarge
+from app.posts import contents, repair
 from app.posts.compression import decoder
-from app.posts.options import Format
+from app.posts.contents import Content, Room
+from app.posts.options import Format, Given, Options
 from app.store import postgres
 from ops.cli import checking, options, reading_shown, warnings_shown
 from ops.cli.checking import Refused, Reject, Report
@@ -69,16 +71,60 @@ def check(files: Sequence[Path], kept: Path | None, *, strict: bool, json: bool,
 def _check(file: Path, query: dict[str, str], kept: Path | None, batch_bytes: int, *, json: bool, strict: bool) -> int:
     wanted = checking.options_of(query)
     name = "standard input" if str(file) == "-" else file.name
-    refusal: UploadRefused | None = None
-    report: Report | None = None
+    with contextlib.ExitStack() as stack:
+        keep = stack.enter_context(_keeping(kept))
+        show = stack.enter_context(sending(name, "reading", "counting"))
+        stream, total = stack.enter_context(opened(file))
+        room = Room.of(options.settings(None).max_upload_bytes, lambda: stack.enter_context(tempfile.TemporaryFile()))
+        encoding = decoder(options.compression(file))
+        found = contents.files_of(show.sent(stream, total), encoding, wanted.given or Given(), room)
+        results = list(_results(name, found, wanted, batch_bytes, keep))
+    if kept is not None and len(results) > 1:
+        raise BadRequest(
+            "--rejects takes the rejected rows of one file: unpack the zip, and check its files one by one."
+        )
+    worst = 0
+    for result in results:
+        code = _told(result, json=json, strict=strict)
+        worst = REFUSED if REFUSED in {code, worst} else code or worst
+    return worst
+
+
+class _Result(NamedTuple):
+    name: str
+    report: Report | None
+    refusal: UploadRefused | None
+
+
+def _results(
+    name: str,
+    found: Iterator[tuple[str | None, Content]],
+    wanted: Options,
+    batch_bytes: int,
+    keep: Callable[[Format, list[Reject]], None],
+) -> Iterator[_Result]:
+    """What becomes of a file, or of each file in a zip. A refusal of the file as a whole ends it."""
+    inner = None
     try:
-        with _keeping(kept) as keep, sending(name, "reading", "counting") as show, opened(file) as (stream, total):
-            body = _decompressed(show.sent(stream, total), options.compression(file))
-            report = checking.check(body, wanted, batch_bytes=batch_bytes, now=postgres.clock(), rejected=keep)
-    except Refused as refused:
-        refusal, report = refused.reason, refused.report
+        for inner, content in found:
+            shown = f"{name}/{inner}" if inner else name
+            of_file = msgspec.structs.replace(wanted, given=content.given)
+            try:
+                report = checking.check(
+                    content.pieces, of_file, batch_bytes=batch_bytes, now=postgres.clock(), rejected=keep
+                )
+                yield _Result(shown, report, None)
+            except Refused as refused:
+                yield _Result(shown, refused.report, refused.reason)
+                if isinstance(refused.reason, ArchiveUnreadable | UploadTooLarge):
+                    return
     except UploadRefused as refused:
-        refusal = refused
+        yield _Result(name, None, refused)
+
+
+def _told(result: _Result, *, json: bool, strict: bool) -> int:
+    """Print a result. Returns the exit code."""
+    name, report, refusal = result
     if json:
         counted: dict[str, Any] = msgspec.structs.asdict(report) if report is not None else {}
         print_json({"file": name, **counted, "refused": None if refusal is None else refusal.problem()})
@@ -87,13 +133,6 @@ def _check(file: Path, query: dict[str, str], kept: Path | None, batch_bytes: in
     if refusal is not None:
         return REFUSED
     return HAS_REJECTS if strict and report is not None and report.rows_rejected else 0
-
-
-def _decompressed(chunks: Iterator[bytes], encoding: str | None) -> Iterator[bytes]:
-    decode = decoder(encoding)
-    for chunk in chunks:
-        yield from decode.decode(chunk)
-    decode.finish()
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 from collections.abc import Callable, Mapping
@@ -271,6 +272,27 @@ def test_a_sheet_comes_in(api: Api, domain: Connection, apply: Apply) -> None:
     assert api.upload(book, sheet="Third").status_code == 422
     apply()
     assert edges(domain) == {("ada", "bob", 1), ("bob", "ada", 1)}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        ONE,
+        bz2.compress(ONE),
+        zipped({"a.csv": ONE, "b.csv": TWO}),
+        workbook(
+            row(text("data"), text("timestamp"), text("username")),
+            row(text("hi @bob"), text("2026-01-15"), text("ada")),
+        ),
+    ],
+    ids=["plain", "bzip2", "zip", "xlsx"],
+)
+def test_a_preview_looks_into_it(api: Api, domain: Connection, body: bytes) -> None:
+    answer = api.http.post("/uploads/preview", content=body, headers={"Content-Type": "application/octet-stream"})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["certain"]
+    assert [(each["author"], each["mentions"][0]["handle"]) for each in answer.json()["rows"]] == [("ada", "bob")]
+    assert not states(domain)
 
 
 def test_parquet_comes_in(api: Api, domain: Connection, apply: Apply) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import tempfile
+from contextlib import ExitStack
+from typing import IO, Any
 
 from litestar import Request, Router, post
 from litestar.datastructures import State
@@ -18,8 +20,11 @@ from app.http.bodies import Body
 from app.http.routes.receiving import FileOperation
 from app.http.services import Injected
 from app.http.upload_options import read_given, with_charset
+from app.posts import sniffing
+from app.posts.compression import Peeled
+from app.posts.contents import FILES, MARK_BYTES, Room, files_in, refuse_unread
 from app.posts.options import Given
-from app.posts.sniffing import HEAD_BYTES
+from app.posts.sniffing import HEAD_BYTES, Container
 
 
 @post(
@@ -38,30 +43,76 @@ from app.posts.sniffing import HEAD_BYTES
 async def preview_upload(
     request: Request[Any, Any, State], services: Injected, given: NamedDependency[SkipValidation[Given]]
 ) -> Preview:
-    """Looks at the first MiB of a file, and stores nothing. It takes the same options as an upload.
+    """Looks at the first MiB of a file, and stores nothing. It takes the same options as an upload. Of a zip it looks at
+    the first file of posts. A zip, a workbook and Parquet have to be sent as a whole.
 
     `certain` says whether an upload needs no further options. Otherwise `questions` names what a person has to decide,
     and the parameters to give. The rest of a longer body is not read: sending the first MiB is enough.
     """
     body = await bodies.body_of(request, services.settings)
-    head, final = await _head(body, services.settings.receive_timeout)
-    return await asyncio.to_thread(previews.preview, head, with_charset(given, body.charset), final=final)
+    given = with_charset(given, body.charset)
+    with ExitStack() as stack:
+        room = Room.of(services.settings.max_upload_bytes, lambda: stack.enter_context(tempfile.TemporaryFile()))
+        head, final, kind = await _head(body, services.settings.receive_timeout, room)
+        if isinstance(head, bytes):
+            return await asyncio.to_thread(previews.preview, head, given, final=final)
+        return await asyncio.to_thread(_first_of, head, kind, given, room)
 
 
-async def _head(body: Body, timeout: float) -> tuple[bytes, bool]:
-    """The first decoded bytes, and whether they are the whole body. Raises UploadCutOff, UploadRefused."""
+async def _head(body: Body, timeout: float, room: Room) -> tuple[bytes | IO[bytes], bool, Container]:
+    """The first decoded bytes, and whether they are the whole body; or all of a body that is no text, in a file.
+
+    Raises UploadCutOff, UploadRefused.
+    """
+    peeled = Peeled(body.decoder)
     head = bytearray()
+    file: IO[bytes] | None = None
+    kind = Container.NONE
     try:
         async with asyncio.timeout(timeout):
             async for chunk in body.content:
-                for piece in body.decoder.decode(chunk):
+                for piece in peeled.decode(chunk):
                     head += piece
-                    if len(head) > HEAD_BYTES:
-                        return bytes(head[:HEAD_BYTES]), False
+                    if file is None and len(head) >= MARK_BYTES:
+                        kind = _kind(head)
+                        file = room.scratch() if kind in FILES else None
+                    if file is not None:
+                        await _spool(file, head, room)
+                    elif len(head) > HEAD_BYTES:
+                        return bytes(head[:HEAD_BYTES]), False, kind
     except TimeoutError as error:
         raise UploadCutOff(f"the body did not arrive within {timeout:g} s. Send it again.") from error
-    body.decoder.finish()
-    return bytes(head), True
+    for piece in peeled.rest():
+        head += piece
+    if file is None and (kind := _kind(head)) in FILES:
+        file = room.scratch()
+    if file is None:
+        return bytes(head), True, kind
+    await _spool(file, head, room)
+    return file, True, kind
+
+
+async def _spool(file: IO[bytes], held: bytearray, room: Room) -> None:
+    data = bytes(held)
+    held.clear()
+    room.spooled.take(len(data))
+    await asyncio.to_thread(file.write, data)
+
+
+def _kind(head: bytearray) -> Container:
+    refuse_unread(bytes(head[:MARK_BYTES]))
+    return sniffing.container(bytes(head[:MARK_BYTES])).value
+
+
+def _first_of(file: IO[bytes], kind: Container, given: Given, room: Room) -> Preview:
+    """The preview of the first file of posts in a zip, of a sheet or of Parquet."""
+    _, content = next(files_in(file, kind, given, room))
+    head = bytearray()
+    for piece in content.pieces:
+        head += piece
+        if len(head) > HEAD_BYTES:
+            return previews.preview(bytes(head[:HEAD_BYTES]), content.given, final=False)
+    return previews.preview(bytes(head), content.given, final=True)
 
 
 ROUTER = Router("/", tags=["uploads"], route_handlers=[preview_upload])
