@@ -97,7 +97,7 @@ def _json(reading: Reading, said: Format, author_is: str | None) -> Format:
 
 
 def _id_scope(reading: Reading) -> str | None:
-    """The scope of the file's ids: what the preset says, or the platform, which the profile tells. None: the file has no ids."""
+    """The scope of the file's ids: that of its preset, or its platform. None: the file has no ids."""
     if "id" not in reading.roles:
         return None
     preset = presets.BY_NAME.get(reading.preset.value) if reading.preset else None
