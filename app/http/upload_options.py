@@ -11,6 +11,7 @@ from litestar.params import QueryParameter, SkipValidation
 from app.graph.profiles import PROFILES, profile_named
 from app.http.signatures import Wanted
 from app.posts.encodings import ENCODINGS
+from app.posts.given import check_given
 from app.posts.options import (
     REJECT_LIMIT_FORM,
     Clock,
@@ -24,7 +25,6 @@ from app.posts.options import (
 )
 from app.posts.paths import MAX_CHARACTERS
 from app.posts.presets import PRESETS
-from app.posts.source import check_given
 
 _COLUMN = r"^[^\x00-\x1f\x7f]+$"
 _NAME = Wanted(f"a name of 1 to {MAX_CHARACTERS} characters without control characters")

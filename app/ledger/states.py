@@ -4,6 +4,7 @@ upload   receiving -> staged -> applying -> applied | failed           failed ->
          receiving -> aborted | duplicate | cancelled
          staged -> checking -> checked | failed                        (dry run)
          staged | applying | checking -> cancelling -> cancelled       applied | failed -> retracting -> retracted
+zip      as its members: applied once all of them are, failed if one is; it has no batches
 batch    staged -> counted -> applied -> retracting -> retracted       staged -> failed -> staged (replay)
          staged -> checked                                             staged | counted | failed -> cancelled
 """

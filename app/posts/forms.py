@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.errors import DuplicateColumn
-from app.posts import header
+from app.posts import header, presets
 from app.posts.header import Header
 from app.posts.options import Format
 from app.posts.reading import FURTHER_ROLES, ROLES, Reading
@@ -97,5 +97,8 @@ def _json(reading: Reading, said: Format, author_is: str | None) -> Format:
 
 
 def _id_scope(reading: Reading) -> str | None:
-    """The scope of the file's ids: the platform, which the profile tells. None: the file has no ids."""
-    return reading.profile.value if "id" in reading.roles else None
+    """The scope of the file's ids: that of its preset, or its platform. None: the file has no ids."""
+    if "id" not in reading.roles:
+        return None
+    preset = presets.BY_NAME.get(reading.preset.value) if reading.preset else None
+    return (preset and preset.id_scope) or reading.profile.value

@@ -40,6 +40,8 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
     """Empty: no column says who wrote a post."""
     id: str | None = None
     """What tells posts apart, whatever file they come in."""
+    id_scope: str | None = None
+    """Within what ids tell posts apart. None: within the profile's platform."""
     mentions: str | None = None
     """Who is mentioned, where the source says so itself; else the profile finds the mentions in the text."""
     reply: str | None = None
@@ -162,6 +164,7 @@ PRESETS: tuple[Preset, ...] = (
         name="4cat", title="4CAT (other platforms)", shape=_C, keys=_4CAT, text="body", timestamp="timestamp",
         author="author", id="id", mentions="mentions",
         note="The columns do not name the platform: say `profile` where mentions are not written as on X/Twitter.",
+        id_scope="4cat",
     ),
     Preset(
         name="4cat-x", title="4CAT (X/Twitter)", shape=_C, keys=(*_4CAT, "is_retweet", "retweeted_user"), text="body",
@@ -231,16 +234,19 @@ PRESETS: tuple[Preset, ...] = (
         name="meltwater", title="Meltwater", shape=_C, keys=("Date", "Headline", "Hit Sentence", "Influencer"),
         text="Hit Sentence", timestamp="Date", author="Twitter Screen Name|Influencer",
         id="Tweet Id|Document ID|URL", retweets=_AUTHOR,
+        id_scope="meltwater",
     ),
     Preset(
         name="brandwatch", title="Brandwatch", shape=_C, keys=("Query Id", "Date", "Author", "Full Text|Snippet"),
         text="Full Text|Snippet", timestamp="Date", author="Author", id="Resource Id|Url",
         mentions="Mentioned Authors", retweets=_AUTHOR,
+        id_scope="brandwatch",
     ),
     Preset(
         name="talkwalker", title="Talkwalker", shape=_C,
         keys=("published", "content", "extra_author_attributes.short_name"), text="content", timestamp="published",
         author="extra_author_attributes.short_name", id="url", retweets=_AUTHOR,
+        id_scope="talkwalker",
     ),
     Preset(
         name="talkwalker-api", title="Talkwalker's API", shape=_J,
@@ -248,6 +254,7 @@ PRESETS: tuple[Preset, ...] = (
         text="content", timestamp="published",
         author="extra_author_attributes.short_name|extra_author_attributes.name", id="url", retweets=_AUTHOR,
         rows="result_content.data[].data",
+        id_scope="talkwalker",
     ),
     # Other platforms
     Preset(
@@ -291,6 +298,7 @@ PRESETS: tuple[Preset, ...] = (
         name="discord", title="DiscordChatExporter (JSON)", shape=_J,
         keys=("author.name", "author.discriminator|author.nickname", "content", "timestamp", "type"), text="content",
         timestamp="timestamp", author="author.name", id="id", mentions="mentions[].name", profile="word",
+        id_scope="discord",
     ),
     Preset(
         name="youtube-comments", title="YouTube Data API comments and comment threads", shape=_J,

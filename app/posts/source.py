@@ -7,20 +7,17 @@ from __future__ import annotations
 
 from codecs import BOM_UTF8
 from collections.abc import Iterator
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from app.errors import BadRequest, EmptyFile, MissingColumn, NoRows, UnclearFile, UnknownEncoding
-from app.posts import elements, encodings, forms, header, paths, presets, reading, timestamp_formats
+from app.errors import EmptyFile, MissingColumn, NoRows, UnclearFile
+from app.posts import elements, encodings, forms, header, reading
 from app.posts.doubting import Doubt
 from app.posts.elements import Splitter
 from app.posts.encodings import Transcoder
-from app.posts.header import AUTO
 from app.posts.options import ColumnNames, Detected, Format, Given, InputFormat, Options
 from app.posts.reading import FURTHER_ROLES, ROLES, Reading
 from app.posts.sniffing import HEAD_BYTES, Sure
-from app.posts.spellings import EXCEL
 
 _NAMES = {"layout": "format"}
 """What requests and commands call an option, if the name differs from that in `Given`."""
@@ -157,45 +154,6 @@ def _check_objects(found: Reading, rows: bytes, *, final: bool) -> None:
 
 
 # Options --------------------------------------------------------------------------------------------------------------
-
-
-def check_given(given: Given) -> Given:
-    """The words of a sender, if each has a meaning. Raises BadRequest."""
-    named = {role: name for role in ROLES if (name := getattr(given, role)) is not None}
-    if len({name.strip().casefold() for name in named.values()}) < len(named):
-        raise BadRequest(
-            f"text, timestamp and author must be three different columns, not {', '.join(named.values())}."
-        )
-    if given.author is not None and given.author_is is not None:
-        raise BadRequest("give author, or author_is if one person wrote every post, but not both.")
-    if given.header and given.columns is not None:
-        raise BadRequest("give columns only for a file without a header (header=false).")
-    if given.preset is not None and given.preset not in presets.BY_NAME:
-        raise BadRequest(f"there is no preset {given.preset!r}. Choose one of {', '.join(presets.BY_NAME)}.")
-    if given.timezone is not None:
-        _check_timezone(given.timezone)
-    if given.timestamp_format is not None and given.timestamp_format != EXCEL:
-        try:
-            timestamp_formats.compiled(given.timestamp_format)
-        except timestamp_formats.BadFormat as error:
-            raise BadRequest(f"timestamp_format {given.timestamp_format!r} can't be used: {error}.") from error
-    for role in (*ROLES, *FURTHER_ROLES):
-        if len(getattr(given, role) or "") > paths.MAX_CHARACTERS:
-            raise BadRequest(f"{role} has up to {paths.MAX_CHARACTERS} characters.")
-    try:
-        encoding = None if given.encoding is None else encodings.named(given.encoding)
-    except UnknownEncoding as error:
-        raise BadRequest(error.detail) from None
-    return msgspec.structs.replace(
-        given, encoding=encoding, delimiter=None if given.delimiter == AUTO else given.delimiter
-    )
-
-
-def _check_timezone(name: str) -> None:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise BadRequest(f"timezone has to be a name such as Europe/Berlin or UTC, not {name!r}.") from None
 
 
 def resolved(options: Options, found: Reading) -> Options:

@@ -11,7 +11,7 @@
 | shard | a shard | merge, decay, withdrawal, `rebuild --swap` | yes, in the order of asking |
 | POST_IDS | one | shared: counts of uploads with post ids, purges; alone: who takes such an upload out | yes |
 | USERS | a stretch of ids | whoever adds users | yes |
-| body | the body's SHA-256 | whoever seals an upload | yes |
+| body | the body's SHA-256 | whoever seals an upload; of a zip for all its files | yes, in the order of keys |
 
 A transaction that takes several takes MERGE, DECAY or POST_IDS first, then shards from 0 up, then SUMMARIES. Rows of
 batches are locked after all of these, and rows of uploads after batches, each in the order of id. The other locks are

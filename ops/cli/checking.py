@@ -18,9 +18,10 @@ from app.graph.previews import Preview, preview
 from app.graph.profiles import PROFILES, profile_named
 from app.graph.tally import Tally
 from app.ledger.warnings import UploadWarning
+from app.posts.given import check_given
 from app.posts.options import Format, Given, Options, RejectLimit
 from app.posts.readers import LONGEST_ROW_SEARCH, READERS, Reader
-from app.posts.source import Source, check_given, resolved
+from app.posts.source import Source, resolved
 
 LINES_SHOWN = 5
 _HALF_LIFE = timedelta(days=7)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -29,6 +30,7 @@ from app.settings import Settings
 from app.store import postgres
 from app.store.postgres import Connection
 from tests.conftest import until
+from tests.crashing import Crash, CrashingCursor
 from tests.graphs import apply_all, edges
 from tests.identified import Row, ids_csv, upload_ids
 from tests.uploading import posts_csv, upload
@@ -241,6 +243,39 @@ def test_the_history_of_an_edge_adds_up_the_parts_of_a_batch(
     assert (of_holder.upload_id, of_holder.mention_count, of_holder.retracted) == (holder, 4, False)
     assert (of_holder.first_seen, of_holder.last_seen) == (now, now + 3 * WEEK)
     assert [(each.mention_count, each.retracted) for each in others] == [(1, True)] * 3
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_retraction_dies_at_each_statement(
+    conn: Connection, settings: Settings, now: datetime, *, after: bool
+) -> None:
+    """Nothing of a retraction is done, or all of it: the owner leaves, and the holder counts its post."""
+    parameters = read_parameters(conn)
+    for statement in range(100):
+        owner, _ = (send(settings, Row(f"@b{statement}", now, "ada", str(statement + 1)), at=now) for _ in range(2))
+        apply_all(settings, now=now)
+        dying = postgres.connect(settings.database_url, role="test")
+        dying.cursor_factory = CrashingCursor
+        CrashingCursor.left, CrashingCursor.after = statement, after
+        survived = False
+        with suppress(Crash, psycopg.OperationalError):
+            withdrawal.retract(dying, owner, parameters, now=now)
+            survived = True
+        CrashingCursor.left = None
+        dying.close()
+
+        assert audit(conn).exact
+        if survived:
+            break
+        with suppress(BadState):  # the last statement was done, and its answer lost
+            withdrawal.retract(conn, owner, parameters, now=now)
+    else:
+        pytest.fail("the retraction never came to its end")
+    apply_all(settings, now=now)
+
+    assert statement > 20
+    assert counts(conn, now) == {("ada", f"b{each}"): 1 for each in range(statement + 1)}
+    assert audit(conn).exact
 
 
 # Two at once ----------------------------------------------------------------------------------------------------------

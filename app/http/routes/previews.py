@@ -43,8 +43,8 @@ from app.posts.sniffing import HEAD_BYTES, Container
 async def preview_upload(
     request: Request[Any, Any, State], services: Injected, given: NamedDependency[SkipValidation[Given]]
 ) -> Preview:
-    """Looks at the first MiB of a file, and stores nothing. It takes the same options as an upload. A zip, a workbook and
-    Parquet have to be sent as a whole; of a zip it looks at the first file of posts.
+    """Looks at the first MiB of a file, and stores nothing. It takes the same options as an upload. Of a zip it
+    looks at the first file of posts. A zip, a workbook and Parquet have to be sent as a whole.
 
     `certain` says whether an upload needs no further options. Otherwise `questions` names what a person has to decide,
     and the parameters to give. The rest of a longer body is not read: sending the first MiB is enough.
