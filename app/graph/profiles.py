@@ -266,7 +266,12 @@ def version_of(name: str, version: int) -> Profile | None:
 
 # Finding --------------------------------------------------------------------------------------------------------------
 
-_URL = r"(?:(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,24}(?::\d+)?/|(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{1,20}://))[A-Za-z0-9\u00c0-\u024f\u0400-\u04ff\-._~:/?#\[\]@!$&'()*+,;=%]*"
+# Behind a sign or within a word, a host without a scheme begins no URL: twitter-text has it so, too.
+_URL = (
+    r"(?:(?P<before>^|//|[^A-Za-z0-9@＠#$_./-])(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,24}(?::\d+)?/"
+    r"|(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{1,20}://))"
+    r"[A-Za-z0-9\u00c0-\u024f\u0400-\u04ff\-._~:/?#\[\]@!$&'()*+,;=%]*"
+)
 _MAYBE_HIDING = r"…|\.\.\.|/|`"
 _MAYBE_URL = r"/\S*[@＠]|\.[A-Za-z]{2,24}/\S*u/"
 _CODE = r"(?s)```.*?(?:```|$)|`[^`\n]+`"
@@ -309,7 +314,7 @@ def _hidden(signed: pl.DataFrame, *, code: bool) -> tuple[pl.DataFrame, pl.Serie
     rows, shown = some.filter(touched), text.filter(touched)
     if code:
         shown = shown.str.replace_all(_CODE, " ")
-    shown = shown.str.replace_all(_URL, "${scheme} ")
+    shown = shown.str.replace_all(_URL, "${before}${scheme} ")
     if cut.any():
         ends = cut.filter(touched).arg_true()
         shown = shown.scatter(ends, shown.gather(ends).str.replace(_CUT, ""))

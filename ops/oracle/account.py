@@ -203,10 +203,44 @@ LATIN_ACCENTED = (
 SPOILS_BEHIND = re.compile(rf"[@＠{LATIN_ACCENTED}]|://")
 
 
+# A URL has a scheme, or a host with a slash behind it. It goes on to the first character that no URL has. What is in a
+# URL is no mention; the scheme stays in sight, since `@user://` is none either.
+URL = re.compile(
+    r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]{1,20}://)?(?P<host>(?:[a-zA-Z0-9-]+\.)+[a-zA-Z]{2,24}(?::[0-9]+)?/)?"
+    r"(?P<rest>[a-zA-Z0-9\u00c0-\u024f\u0400-\u04ff._~:/?#\[\]@!$&'()*+,;=%-]*)"
+)
+# A retweet or a long post that ends with an ellipsis right behind a handle was cut there: nobody knows the handle.
+RETWEET = re.compile(r"\s*[rR][tT]\s+[@＠]")
+CUT = re.compile(r"[@＠][^\s@＠…]+?(?:…|\.\.\.)(?:\s+https?://\S*)?\s*$")
+LONG = 100
+
+
+def without_urls(text: str) -> str:
+    """The text with a blank in place of each URL, from left to right."""
+    kept: list[str] = []
+    at = 0
+    while at < len(text):
+        found = URL.match(text, at)
+        before = text[at - 1 : at]
+        within = before != "" and (before in "@＠#$_./-" or (before.isascii() and before.isalnum()))
+        within = within and not text[:at].endswith("//")
+        if found is not None and (found["scheme"] or (found["host"] and not within)):
+            kept.append((found["scheme"] or "") + " ")
+            at = found.end()
+        else:
+            kept.append(text[at])
+            at += 1
+    return "".join(kept)
+
+
 def mentioned(text: str) -> list[str]:
     """The handles a text mentions, in order, as spelled, each as often as it is there."""
     if "@" not in text and "＠" not in text:
         return []
+    was_cut = (RETWEET.match(text) is not None or len(text) >= LONG) and CUT.search(text) is not None
+    text = without_urls(text)
+    if was_cut:
+        text = CUT.sub("", text)
     return [
         found["name"]
         for found in CANDIDATE.finditer(text)

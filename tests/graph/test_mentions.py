@@ -14,6 +14,7 @@ from app.graph.mentions import Clock, Counted, count
 from app.graph.profiles import PROFILES, find, version_of
 from app.posts.handles import fold
 from app.posts.options import Retweets
+from ops.oracle.account import mentioned
 from tests.graph.mention_facts import (
     BEHIND_URLS,
     BLUESKY,
@@ -385,3 +386,18 @@ def test_users_keep_their_own_first_spelling_or_else_the_first_that_others_gave_
 def test_users_keep_their_order_when_some_texts_are_read_exactly() -> None:
     posts = [("@a1@x @B", RECEIVED, "u"), ("@b @C", RECEIVED, "u"), ("@c @http://x @D", RECEIVED, "u")]
     assert count_posts(posts).users["spelling"].to_list() == ["u", "B", "C", "D"]
+
+
+PIECES = st.sampled_from(
+    ["@", "＠", "a", "b_1", "ab.c", "/", "://", "http", "https://", "x.example", "x.example/", "…", "...", "RT ", " "]
+    + ["RT @a: ", "é", "?by=", "-", ".", "u/", ":8080", "ж", "=", "w" * 60, "Z"]
+)
+
+
+@given(st.lists(st.lists(PIECES, max_size=14).map("".join), min_size=20, max_size=40))
+def test_urls_and_cut_handles_are_told_as_the_oracle_tells_them(texts: list[str]) -> None:
+    """The oracle states the rule on its own, and reads character by character."""
+    found: dict[int, list[str]] = {}
+    for row, handle in find(pl.Series(texts), PROFILES["twitter"]).mentions.rows():
+        found.setdefault(row, []).append(handle)
+    assert [found.get(row, []) for row in range(len(texts))] == [mentioned(text) for text in texts]
