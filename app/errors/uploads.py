@@ -101,7 +101,6 @@ class FormatNotRead(UploadRefused):
     """
 
     code = "format-not-read"
-    status: int = 415
 
 
 class ArchiveUnreadable(UploadRefused):

@@ -22,6 +22,7 @@ from tests.conftest import until
 from tests.http.conftest import Api, Serve
 from tests.http.test_idempotency import keyed_head, post
 from tests.http.test_receiving import BAD_CONTENT, CSV, CSV_TYPE, HEADER, request_head, rows, states
+from tests.posts.workbooks import row, text, workbook, zipped
 
 FORM = {"Content-Type": "multipart/form-data; boundary=b"}
 
@@ -214,6 +215,29 @@ def _(around: Around) -> Made:
         around.start(max_upload_bytes=10).http.post("/upload_csv", content=CSV, headers=CSV_TYPE),
     )
 
+
+@failing("too-many-members")
+def _(around: Around) -> Made:
+    around.patch.setattr("app.posts.contents.MAX_MEMBERS", 1)
+    return "post", "/uploads", around.send(zipped({"a.csv": CSV, "b.csv": CSV}))
+
+
+@failing("no-such-sheet")
+def _(around: Around) -> Made:
+    return "post", "/uploads", around.start().upload(workbook(row(text("a"))), sheet="Posts of 1999")
+
+
+BAD_CONTAINERS = {
+    "archive-encrypted": zipped({"a.csv": CSV}).replace(b"PK\x01\x02\x14\x03\x14\0\0", b"PK\x01\x02\x14\x03\x14\0\1"),
+    "archive-unreadable": zipped({"a.csv": CSV})[:-30],
+    "no-posts-in-archive": zipped({"a.txt": b"hello"}),
+    "packed-twice": zipped({"a.zip": zipped({"a.csv": CSV})}),
+    "format-not-read": b"%PDF-1.7" + bytes(600),
+    "workbook-unreadable": zipped({"[Content_Types].xml": b"<Types/>"}),
+    "parquet-unreadable": b"PAR1\x15" + bytes(600),
+}
+for each, bad in BAD_CONTAINERS.items():
+    FAILURES[each] = lambda around, body=bad: ("post", "/uploads", around.send(body))
 
 for each in BAD_CONTENT:
     FAILURES[each] = lambda around, body=BAD_CONTENT[each]: ("post", "/uploads", around.send(body))

@@ -69,6 +69,9 @@ UPLOAD: dict[str, Any] = {
     "seconds_receiving": 0.25,
     "seconds_applying": None,
     "duplicate_of": None,
+    "parent_id": None,
+    "member_count": None,
+    "members": None,
     "error": None,
     "warnings": [WARNING],
     "purged_at": None,
@@ -80,6 +83,7 @@ UPLOAD: dict[str, Any] = {
         "rejects_csv": f"/uploads/{_ID}/rejects.csv",
         "events": f"/uploads/{_ID}/events",
         "duplicate_of": None,
+        "parent": None,
     },
 }
 UPLOADS = {"uploads": [UPLOAD], "next": f"/uploads?limit=1&before={_ID}"}
