@@ -99,7 +99,8 @@ def _missing(role: str, cells: roles.Cells, preset: Preset | None) -> Doubt:
     for place, held in cells.items():
         filled = [cell for cell in held if cell]
         if roles.named(role, place) and filled:
-            found = f"{_why_not(role, place, filled[0])}; there are {listed(columns)}"
+            speaks_against = (cell for cell in filled if role != "timestamp" or not roles.is_instant(cell))
+            found = f"{_why_not(role, place, next(speaks_against, filled[0]))}; there are {listed(columns)}"
             return Doubt(role, found, tuple(dict.fromkeys((place, *_choices(role, cells)))))
     return Doubt(role, what, _choices(role, cells))
 
