@@ -48,7 +48,7 @@ def row(text: bytes, author: bytes = b"ann", stamp: bytes = T0) -> bytes:
         ("@bob/" + "a" * 25 + "-@carl", ["carl"]),
         ("@bob/" + "a" * 24 + "-@carl", []),
         ("@" + "a" * 25 + " @" + "b" * 20 + "@x", ["a" * 20]),
-        ("https://video.example/@bob?by=@carl", ["bob", "carl"]),
+        ("https://video.example/@bob?by=@carl", []),
         ("@bob\n@bob\r\n@BOB", ["bob", "bob", "BOB"]),
     ],
 )
@@ -228,7 +228,7 @@ def test_the_generator_gives_the_same_bytes_everywhere() -> None:
 def test_the_generators_bad_rows_are_rejected_and_no_others() -> None:
     good = oracle.account(b"".join(posts_generator.generate(10_000, 1)))
     assert (good.rows, good.accepted) == (10_000, 10_000)
-    assert good.mentions == 11031
+    assert good.mentions == 11001
     spoiled = oracle.account(b"".join(posts_generator.generate(10_000, 1, bad_rows=0.05)))
     assert spoiled.rows == 10_000
     assert spoiled.reject_codes() == {
