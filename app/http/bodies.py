@@ -13,8 +13,11 @@ from litestar import Request
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
 
 from app.errors import (
+    ArchiveEncrypted,
+    ArchiveUnreadable,
     DuplicateColumn,
     EmptyFile,
+    FormatNotRead,
     HeaderHasNul,
     HeaderMalformed,
     HeaderNotUtf8,
@@ -24,8 +27,13 @@ from app.errors import (
     MalformedForm,
     MissingColumn,
     NoFile,
+    NoPostsInArchive,
+    NoSuchSheet,
+    PackedTwice,
     PageTooLong,
+    ParquetUnreadable,
     SeveralFiles,
+    TooManyMembers,
     UnclearFile,
     UndecodableBody,
     UnknownEncoding,
@@ -34,6 +42,7 @@ from app.errors import (
     UploadCutOff,
     UploadRefused,
     UploadTooLarge,
+    WorkbookUnreadable,
 )
 from app.posts import encodings
 from app.posts.compression import Decoder, decoder
@@ -49,7 +58,9 @@ PROBLEMS = (
         "'who'. Give `author=…` (command line: `--author …`), with one of text, date, who."
     ),
     *(UnclearFile, DuplicateColumn, HeaderNotUtf8, HeaderHasNul, HeaderMalformed, HeaderTooLong, EmptyFile),
-    *(UndecodableBody, JsonNotClosed, JsonGoesOn, PageTooLong),
+    *(UndecodableBody, JsonNotClosed, JsonGoesOn, PageTooLong, PackedTwice, FormatNotRead),
+    *(ArchiveUnreadable, ArchiveEncrypted, TooManyMembers, NoPostsInArchive),
+    *(WorkbookUnreadable, NoSuchSheet, ParquetUnreadable),
 )
 """The problems of a request that brings a file."""
 _NO_POSTS = frozenset({"image", "audio", "video", "font", "model", "message"})
