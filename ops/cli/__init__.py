@@ -36,7 +36,7 @@ SECTIONS: dict[str, dict[str, _Entry]] = {
     },
     "Uploads": {
         "check": _Entry("check", "Read and count files here, without a server."),
-        "presets": _Entry("presets", "List the tools and services whose files are known, and the profiles."),
+        "presets": _Entry("presets", "List the tools whose files are known, and the profiles."),
         "upload": _Entry("uploads", "Send files of posts, and wait until they are applied."),
         "watch": _Entry("watch", "Take in whatever file appears in a folder."),
         "status": _Entry("uploads", "Show the state of an upload, or of the latest uploads."),

@@ -285,7 +285,7 @@ def listed(entries: list[Entry], width: int) -> Table:
     needed = {name: max(len(name), *(cell_len(str(row[name])) for row in cells)) + _GAP for name in names}
     shortest = min(_SHORTEST_NAME + _GAP, needed["file"])
     for name in _LEFT_OUT:
-        if sum(needed[each] for each in names) - needed["file"] + shortest > width:
+        if name in names and sum(needed[each] for each in names) - needed["file"] + shortest > width:
             names.remove(name)
     room = width - sum(needed[each] for each in names if each != "file") - _GAP
     shown = table(*names, right=("rows", "rejected", "mentions", "warnings"))

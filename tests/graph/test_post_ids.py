@@ -518,6 +518,7 @@ def test_an_upload_without_ids_runs_the_statements_that_it_ran_before(
         "graph/counting/insert_rejects",
     ]
     assert withdrawn == [
+        "graph/withdrawal/members",  # of a zip
         "ledger/transitions/lock_upload",
         *["store/locks/take"] * parameters.shards,
         "ledger/transitions/lock_batches_of",

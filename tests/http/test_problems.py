@@ -21,10 +21,17 @@ from app.store.postgres import Connection
 from tests.conftest import until
 from tests.http.conftest import Api, Serve
 from tests.http.test_idempotency import keyed_head, post
-from tests.http.test_receiving import BAD_CONTENT, CSV, CSV_TYPE, HEADER, request_head, rows, states
-from tests.posts.workbooks import row, text, workbook, zipped
+from tests.http.test_receiving import BAD_CONTENT, CSV, CSV_TYPE, HEADER, SAID, request_head, rows, states
+from tests.posts.workbooks import parts, row, text, workbook, zipped
 
 FORM = {"Content-Type": "multipart/form-data; boundary=b"}
+POST = b'{"data":"hi @bob","timestamp":"2026-01-15T12:00:00Z","username":"ada"}'
+ENCRYPTED = (
+    zipped({"a.csv": CSV})
+    .replace(b"PK\3\4\x14\0\0", b"PK\3\4\x14\0\1")
+    .replace(b"PK\1\2\x14\3\x14\0\0", b"PK\1\2\x14\3\x14\0\1")
+)
+"""A zip whose file has the mark of a password."""
 
 
 @dataclass
@@ -133,7 +140,7 @@ def _(around: Around) -> Made:
 def _(around: Around) -> Made:
     around.patch.setattr("app.ledger.staging.LONGEST_ROW_SEARCH", 1000)
     around.patch.setattr("app.ledger.staging.SCAN_AGAIN_BYTES", 100)
-    body = b'{"data":"' + b"x" * 5000
+    body = POST + b"\n" + b'{"data":"' + b"x" * 5000
     return "post", "/uploads", around.send(body, {"Content-Type": "application/jsonl"}, batch_bytes=100)
 
 
@@ -195,7 +202,7 @@ def _(around: Around) -> Made:
 
 @failing("unsupported-media-type")
 def _(around: Around) -> Made:
-    return "post", "/uploads", around.send(CSV, {"Content-Type": "application/json"})
+    return "post", "/uploads", around.send(CSV, {"Content-Type": "image/png"})
 
 
 @failing("upload-cut-off")
@@ -216,31 +223,47 @@ def _(around: Around) -> Made:
     )
 
 
+for each, body in {
+    "archive-encrypted": ENCRYPTED,
+    "archive-unreadable": zipped({"a.csv": CSV})[:-30],
+    "format-not-read": b"%PDF-1.7\n",
+    "json-goes-on": b"[" + POST + b"] and so on",
+    "json-not-closed": b"[" + POST + b",",
+    "no-posts-in-archive": zipped({"a.txt": b"hello"}),
+    "packed-twice": zipped({"a.zip": zipped({"a.csv": CSV})}),
+    "parquet-unreadable": b"PAR1\x15" + bytes(700),
+    "workbook-unreadable": zipped(parts({}) | {"xl/workbook.xml": b"<workbook"}),
+}.items():
+    FAILURES[each] = lambda around, body=body: ("post", "/uploads", around.send(body))
+
+
+@failing("no-such-sheet")
+def _(around: Around) -> Made:
+    return "post", "/uploads", around.start().upload(workbook(row(text("data"))), sheet="No")
+
+
+@failing("page-too-long")
+def _(around: Around) -> Made:
+    around.patch.setattr("app.posts.elements.LONGEST_PAGE", 100)
+    page = {
+        "data": [{"id": "1", "author_id": "7", "created_at": "2026-01-15T12:00:00.000Z", "text": "hi @bob"}],
+        "includes": {"users": [{"id": "7", "username": "ada"}]},
+    }
+    return "post", "/uploads", around.send(msgspec.json.encode(page))
+
+
 @failing("too-many-members")
 def _(around: Around) -> Made:
     around.patch.setattr("app.posts.contents.MAX_MEMBERS", 1)
     return "post", "/uploads", around.send(zipped({"a.csv": CSV, "b.csv": CSV}))
 
 
-@failing("no-such-sheet")
-def _(around: Around) -> Made:
-    return "post", "/uploads", around.start().upload(workbook(row(text("a"))), sheet="Posts of 1999")
-
-
-BAD_CONTAINERS = {
-    "archive-encrypted": zipped({"a.csv": CSV}).replace(b"PK\x01\x02\x14\x03\x14\0\0", b"PK\x01\x02\x14\x03\x14\0\1"),
-    "archive-unreadable": zipped({"a.csv": CSV})[:-30],
-    "no-posts-in-archive": zipped({"a.txt": b"hello"}),
-    "packed-twice": zipped({"a.zip": zipped({"a.csv": CSV})}),
-    "format-not-read": b"%PDF-1.7" + bytes(600),
-    "workbook-unreadable": zipped({"[Content_Types].xml": b"<Types/>"}),
-    "parquet-unreadable": b"PAR1\x15" + bytes(600),
-}
-for each, bad in BAD_CONTAINERS.items():
-    FAILURES[each] = lambda around, body=bad: ("post", "/uploads", around.send(body))
-
 for each in BAD_CONTENT:
-    FAILURES[each] = lambda around, body=BAD_CONTENT[each]: ("post", "/uploads", around.send(body))
+    FAILURES[each] = lambda around, code=each: (
+        "post",
+        "/uploads",
+        around.start().upload(BAD_CONTENT[code], **SAID.get(code, {})),
+    )
 
 
 @pytest.fixture

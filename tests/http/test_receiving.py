@@ -16,6 +16,7 @@ import pytest
 import redis
 
 from app.posts.compression import compress, decompress
+from app.posts.sniffing import HEAD_BYTES
 from app.settings import Settings
 from app.store.postgres import Connection
 from tests.conftest import until
@@ -96,7 +97,7 @@ def test_options_are_kept_with_the_upload(api: Api) -> None:
     }
     assert options.pop("detected")["author"]["sure"] == "given"
     assert options == {
-        "columns": {"text": "What", "timestamp": "when", "author": "who"},
+        "columns": {"text": "what", "timestamp": "when", "author": "who"},
         "format": "csv",
         "encoding": "utf-8",
         "delimiter": ";",
@@ -208,18 +209,21 @@ def test_redis_away_fails_no_upload(serve: Serve, settings: Settings, domain: Co
 BAD_CONTENT = {
     "empty-file": b"",
     "no-rows": HEADER,
-    "missing-column": b"hi @bob,2026-01-15T11:00:00Z,ada\n",
+    "missing-column": CSV,
+    "unclear-file": b"hi @bob,2026-01-15T11:00:00Z,ada\n",
     "duplicate-column": b"data,timestamp,username,Data\na,b,c,d\n",
     "header-not-utf8": b"d\xe4ta," + CSV,
     "header-has-nul": b"\0" + CSV,
     "header-malformed": b'"data"x,timestamp,username\na,b,c\n',
     "header-too-long": b"x" * 70_000,
 }
+SAID = {"header-not-utf8": {"encoding": "utf-8"}, "missing-column": {"author": "who"}}
+"""What the sender says of such a file."""
 
 
 @pytest.mark.parametrize("code", BAD_CONTENT)
 def test_what_cannot_be_read_is_refused(api: Api, domain: Connection, problem_of: ProblemOf, code: str) -> None:
-    answer = api.upload(BAD_CONTENT[code], **({"encoding": "utf-8"} if code == "header-not-utf8" else {}))
+    answer = api.upload(BAD_CONTENT[code], **SAID.get(code, {}))
 
     problem = problem_of(answer)
     assert answer.status_code == 422
@@ -390,8 +394,9 @@ def test_a_form_without_its_closing_boundary_is_not_whole(api: Api, domain: Conn
 def test_a_client_that_goes_away_leaves_an_aborted_upload(  # noqa: PLR0917 (fixtures)
     serve: Serve, settings: Settings, domain: Connection, protocol: Protocol, way: str, goodbye: str
 ) -> None:
-    api = serve(msgspec.structs.replace(settings, batch_bytes=1000), protocol=protocol)
-    sent = HEADER + rows(20_000)
+    api = serve(msgspec.structs.replace(settings, batch_bytes=50_000), protocol=protocol)
+    sent = HEADER + rows(40_000)
+    assert len(sent) > HEAD_BYTES, "before that, the service only looks"
     with api.connect() as client:
         match way:
             case "length" | "expect":

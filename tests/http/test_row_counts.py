@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from app.posts.sniffing import HEAD_BYTES
 from app.settings import Settings
 from app.store.postgres import Connection
 from tests.conftest import until
@@ -61,8 +62,9 @@ def test_the_answer_says_how_many_rows_there_are(
 
 
 def test_no_row_is_known_while_the_body_arrives(serve: Serve, settings: Settings, domain: Connection) -> None:
-    api = serve(msgspec.structs.replace(settings, batch_bytes=1000))
-    content = HEADER + rows(5000)
+    api = serve(msgspec.structs.replace(settings, batch_bytes=50_000))
+    content = HEADER + rows(40_000)
+    assert len(content) > HEAD_BYTES, "before that, the service only looks"
     with api.connect() as client:
         client.sendall(request_head(length=len(content)) + content[:-1])
         until(lambda: _batches(domain) > 1, within=10, what="the first batches are staged")

@@ -111,7 +111,7 @@ def test_what_appears_is_taken_in_once(api: Api, apply: Apply, start: Start, fol
         watch = start("--json", "--settle", "0.2", "--api", url, folder)
         until(applied(watch, apply, "there.csv"), within=PATIENCE, what="what was there")
         (folder / "rows.csv.part").write_bytes(posts("cy"))
-        (folder / "no.csv").write_bytes(b"nonsense\n1\n")
+        (folder / "no.csv").write_bytes(b"nonsense,more\n1,2\n")
         (folder / "some.csv").write_bytes(posts("dee") + b"hi @bob,tomorrow,eve\n")
         until(applied(watch, apply, "no.csv", "some.csv"), within=PATIENCE, what="what came")
         assert set(watch.told()) == {"there.csv", "no.csv", "some.csv"}, "the others are being written"

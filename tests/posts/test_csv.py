@@ -69,6 +69,7 @@ def test_frames_have_the_promised_columns() -> None:
             "at": pl.Datetime("us", "UTC"),
             "author": pl.String,
             "author_spelling": pl.String,
+            "line": pl.Int64,
         }
         assert dict(posts.rejects.schema) == {
             "line": pl.Int64,
@@ -84,8 +85,8 @@ def test_columns_are_taken_by_their_place() -> None:
     form = Format(";", 5, 3, 1, 0)
     posts = read(b'@Ann;2024-05-01;x;"a;b";\nann;2024-05-02;;c;"\n"\n', form, first_line=1)
     assert posts.frame.rows() == [
-        ("a;b", datetime(2024, 5, 1, tzinfo=UTC), "ann", "Ann"),
-        ("c", datetime(2024, 5, 2, tzinfo=UTC), "ann", "ann"),
+        ("a;b", datetime(2024, 5, 1, tzinfo=UTC), "ann", "Ann", 1),
+        ("c", datetime(2024, 5, 2, tzinfo=UTC), "ann", "ann", 2),
     ]
 
 

@@ -37,10 +37,10 @@ TWEET: dict[str, Any] = {
 }
 
 
-def form(paths: dict[str, str] = PATHS) -> Format:
+def form(paths: dict[str, str] = PATHS, *, text_optional: bool = False) -> Format:
     return Format(
         "", len(paths), 0, 1, 2, (paths["text"], paths["timestamp"], paths["author"]),
-        paths=paths, any_instant=True, placeholders=False,
+        paths=paths, text_optional=text_optional, any_instant=True, placeholders=False,
     )  # fmt: skip
 
 
@@ -63,7 +63,7 @@ FACTS = [
     Fact("null among them", line(entities={"user_mentions": [None, {"screen_name": "d"}]}), None, {"mentioned": ["d"]}),
     Fact("a number among mentions", line(entities={"user_mentions": [{"screen_name": 5}]}), None, {"mentioned": None}),
     Fact("the first text there is", line(full_text="whole"), None, {"text": "whole"}),
-    Fact("no text", line(text=None), None, {"text": ""}),
+    Fact("no text", line(text=None), "missing_key"),
     Fact("seconds as a number", line(created_at=1704103200), None),
     Fact("seconds with a fraction", line(created_at=1704103200.123456), None),
     Fact("an author that is a number", line(user={"screen_name": 12}), None, {"author": "12"}),
@@ -98,6 +98,16 @@ def test_facts_hold_alone_and_between_others(fact: Fact, before: int) -> None:
         assert posts.rejects["raw"].to_list() == [fact.line[:4096]]
     assert posts.rows == before + 2
     assert len(posts.frame) + len(posts.rejects) == posts.rows
+
+
+@pytest.mark.parametrize("before", [0, 3, 600])
+def test_where_a_preset_or_a_column_of_mentions_says_so_a_post_needs_no_text(before: int) -> None:
+    bare = json.dumps({key: value for key, value in TWEET.items() if key != "text"}).encode()
+    payload = b"\n".join([*[line()] * before, bare, line(text=None), line(text=5), line(text=["a", "b"])])
+    posts = read(payload, form(text_optional=True), first_line=1)
+    assert posts.frame["text"].to_list()[before:] == ["", "", "5", "a\nb"]
+    assert posts.frame["mentioned"].to_list()[before:] == [["b", "c"]] * 4
+    assert posts.rejects.is_empty()
 
 
 def test_an_object_does_not_go_on_behind_its_line() -> None:

@@ -365,7 +365,7 @@ def test_upload_takes_every_option(serving: Settings, tmp_path: Path) -> None:
     sent = answer("upload", file, *words, settings=serving)
     assert sent["options"]["format"] == "jsonl"
     assert sent["options"]["dry_run"] is True
-    assert sent["options"]["retweets"] is False
+    assert sent["options"]["retweets"] == "none"
     assert sent["options"]["max_rejects"] == {"share": 0.05}
     assert answer("upload", file, *words, settings=serving)["id"] == sent["id"]
     assert run("upload", file, "--no-wait", "--idempotency-key", "a key", settings=serving).returncode == 2

@@ -23,6 +23,7 @@ def check(tmp_path: Path, content: bytes, *words: str, name: str = "posts.csv", 
 
 def test_check_reads_and_counts_without_a_server(tmp_path: Path) -> None:
     found = check(tmp_path, REJECTED)
+    assert found.pop("preview")["certain"]
     assert found == {
         "file": "posts.csv",
         "rows_received": 3,

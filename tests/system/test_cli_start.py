@@ -110,6 +110,7 @@ FAILING: dict[str, tuple[list[str | Path], int]] = {
     "check": (["nowhere.csv"], 1),
     "migrate": ([], 5),
     "upload": ([SAMPLE], 5),
+    "watch": (["nowhere"], 2),
     "status": ([], 5),
     "cancel": ([UPLOAD], 5),
     "retract": ([UPLOAD, "--yes"], 5),
@@ -123,9 +124,15 @@ FAILING: dict[str, tuple[list[str | Path], int]] = {
 }
 
 
+NEVER = {"presets"}
+"""Commands with --json that ask nobody, so that nothing fails."""
+
+
 def test_the_commands_that_fail_here_are_all_with_json() -> None:
     commands = {name: main.get_command(click.Context(main), name) for name in COMMANDS}
-    assert {name for name, each in commands.items() if each and "json" in {p.name for p in each.params}} == set(FAILING)
+    assert {name for name, each in commands.items() if each and "json" in {p.name for p in each.params}} - NEVER == set(
+        FAILING
+    )
 
 
 @pytest.mark.parametrize("command", FAILING)
