@@ -23,7 +23,7 @@ from app.graph.profiles import PROFILES
 from app.http.asgi import create_app
 from app.ledger.warnings import MEANING as WARNINGS
 from app.ledger.warnings import Code
-from app.posts.presets import PRESETS, Shape
+from app.posts.looking.presets import PRESETS, Shape
 from app.posts.screening import MEANING, Reason
 from app.reads.exports.emptiness import REASONS, Empty
 from app.settings import Settings

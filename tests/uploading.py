@@ -11,7 +11,7 @@ import msgspec
 
 from app.ledger import receiving
 from app.ledger.receiving import Arriving
-from app.posts.compression import decoder
+from app.posts.containers.compression import decoder
 from app.posts.options import ColumnNames, Given, InputFormat, Options, Retweets
 from app.settings import Settings
 from app.store import postgres

@@ -23,7 +23,7 @@ from app.graph.users import UserIds
 from app.ledger import transitions
 from app.ledger.transitions import Claim
 from app.ledger.warnings import Notes
-from app.posts.compression import decompress
+from app.posts.containers.compression import decompress
 from app.posts.readers import READERS
 from app.posts.screening import Posts
 from app.store.params import Int8Array

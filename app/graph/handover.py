@@ -26,7 +26,7 @@ from app.graph.mentions import count
 from app.graph.parameters import GraphParameters
 from app.graph.profiles import version_of
 from app.ledger import transitions
-from app.posts.compression import decompress
+from app.posts.containers.compression import decompress
 from app.posts.options import Format, Options
 from app.posts.readers import READERS
 from app.store import locks

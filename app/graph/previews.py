@@ -7,8 +7,9 @@ import polars as pl
 
 from app.graph.kinds import Kind, mentions_of
 from app.graph.profiles import PROFILES
-from app.posts import reading, source
-from app.posts.doubting import Doubt
+from app.posts import source
+from app.posts.looking import reading
+from app.posts.looking.doubting import Doubt
 from app.posts.options import Detected, Given
 from app.posts.readers import READERS
 from app.posts.source import Source

@@ -45,7 +45,7 @@ from app.errors import (
     WorkbookUnreadable,
 )
 from app.posts import encodings
-from app.posts.compression import Decoder, decoder
+from app.posts.containers.compression import Decoder, decoder
 from app.posts.encodings import ENCODINGS
 from app.settings import Settings
 

@@ -12,6 +12,8 @@ from app.graph.profiles import PROFILES, profile_named
 from app.http.signatures import Wanted
 from app.posts.encodings import ENCODINGS
 from app.posts.given import check_given
+from app.posts.json.paths import MAX_CHARACTERS
+from app.posts.looking.presets import PRESETS
 from app.posts.options import (
     REJECT_LIMIT_FORM,
     Clock,
@@ -23,8 +25,6 @@ from app.posts.options import (
     RejectLimit,
     Retweets,
 )
-from app.posts.paths import MAX_CHARACTERS
-from app.posts.presets import PRESETS
 
 _COLUMN = r"^[^\x00-\x1f\x7f]+$"
 _NAME = Wanted(f"a name of 1 to {MAX_CHARACTERS} characters without control characters")

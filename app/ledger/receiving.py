@@ -39,8 +39,9 @@ from app.ledger.entries import Entry
 from app.ledger.sealing import Received, Staged, Zip
 from app.ledger.staging import Staging
 from app.ledger.unpacking import Unpacking
-from app.posts import contents, sniffing
-from app.posts.compression import Decoder, Peeled
+from app.posts.containers import contents
+from app.posts.containers.compression import Decoder, Peeled
+from app.posts.looking import sniffing
 from app.posts.options import Options
 from app.settings import Settings
 from app.store.postgres import AsyncConnection, Now, async_commit_later, async_scalars, steadily

@@ -14,7 +14,7 @@ from psycopg_pool import AsyncConnectionPool
 import sql
 from app.errors import NoRows, RowWithoutEnd, UploadCutOff
 from app.posts import source
-from app.posts.compression import compress
+from app.posts.containers.compression import compress
 from app.posts.options import Format, Given, Options
 from app.posts.readers import LONGEST_ROW_SEARCH, READERS, Reader
 from app.posts.source import Source

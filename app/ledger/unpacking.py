@@ -24,11 +24,11 @@ import sql
 from app.errors import NoRows, UploadRefused
 from app.ledger.sealing import Staged, Zip, given_up, in_zip
 from app.ledger.staging import Staging
-from app.posts import contents
-from app.posts.archives import Archive
-from app.posts.contents import Content, Opened, Packed, Room
+from app.posts.containers import contents
+from app.posts.containers.archives import Archive
+from app.posts.containers.contents import Content, Opened, Packed, Room
+from app.posts.looking.sniffing import Container
 from app.posts.options import Detected, Given, Options
-from app.posts.sniffing import Container
 from app.settings import Settings
 from app.store.postgres import AsyncConnection, Now, async_scalars, steadily
 

@@ -7,11 +7,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from app.errors import BadRequest, UnknownEncoding
-from app.posts import encodings, paths, presets, timestamp_formats
-from app.posts.header import AUTO
+from app.posts import encodings
+from app.posts.json import paths
+from app.posts.looking import presets
+from app.posts.looking.reading import FURTHER_ROLES, ROLES
 from app.posts.options import Given
-from app.posts.reading import FURTHER_ROLES, ROLES
-from app.posts.spellings import EXCEL
+from app.posts.tables.header import AUTO
+from app.posts.times import formats
+from app.posts.times.spellings import EXCEL
 
 
 def check_given(given: Given) -> Given:
@@ -50,6 +53,6 @@ def _check_instants(given: Given) -> None:
             ) from None
     if given.timestamp_format is not None and given.timestamp_format != EXCEL:
         try:
-            timestamp_formats.compiled(given.timestamp_format)
-        except timestamp_formats.BadFormat as error:
+            formats.compiled(given.timestamp_format)
+        except formats.BadFormat as error:
             raise BadRequest(f"timestamp_format {given.timestamp_format!r} can't be used: {error}.") from error

@@ -116,7 +116,7 @@ class DateOrder(StrEnum):
 class Given(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a sender says of how a file is to be read and counted. None: the sender leaves the question open.
 
-    The service answers an open question by a look at the file's first bytes (app/posts/reading.py).
+    The service answers an open question by a look at the file's first bytes (app/posts/looking/reading.py).
     """
 
     layout: InputFormat | None = None

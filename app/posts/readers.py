@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from app.posts import csv, jsonl
-from app.posts.csvscan import Cut
-from app.posts.header import Header
+from app.posts.json import jsonl
 from app.posts.options import ColumnNames, Format
 from app.posts.screening import Posts
+from app.posts.tables import csv
+from app.posts.tables.csvscan import Cut
+from app.posts.tables.header import Header
 
 LONGEST_ROW_SEARCH = 16 << 20
 """Bytes beyond a full batch in which a row must end; a file without would not fit in memory."""

@@ -16,10 +16,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from app.posts.csvscan import Flaw, scan
-from app.posts.jsonl import object_of, value_of
+from app.posts.json.jsonl import object_of, value_of
 from app.posts.options import Format
 from app.posts.screening import RAW_BYTES, ROLES, Reason
+from app.posts.tables.csvscan import Flaw, scan
 
 REJECT_COLUMNS = ("reject_line", "reject_column", "reject_code", "reject_message")
 UNREPAIRED = "unrepaired "

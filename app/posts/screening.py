@@ -15,18 +15,20 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from app.posts import cells, handles, spellings
-from app.posts.csvscan import (
+from app.posts import handles
+from app.posts.options import DateOrder, Format
+from app.posts.tables import cells
+from app.posts.tables.csvscan import (
     MAX_ROW_BYTES,
     Bools,
     Ints,
     Octets,
 )
-from app.posts.header import show
-from app.posts.instant_columns import read_column
-from app.posts.instants import read_instants
-from app.posts.options import DateOrder, Format
-from app.posts.spellings import Known
+from app.posts.tables.header import show
+from app.posts.times import spellings
+from app.posts.times.columns import read_column
+from app.posts.times.iso import read_instants
+from app.posts.times.spellings import Known
 
 MAX_AUTHOR_CHARACTERS = 320
 

@@ -11,13 +11,16 @@ from collections.abc import Iterator
 import msgspec
 
 from app.errors import EmptyFile, MissingColumn, NoRows, UnclearFile
-from app.posts import elements, encodings, forms, header, reading
-from app.posts.doubting import Doubt
-from app.posts.elements import Splitter
+from app.posts import encodings
 from app.posts.encodings import Transcoder
+from app.posts.json import elements
+from app.posts.json.elements import Splitter
+from app.posts.looking import forms, reading
+from app.posts.looking.doubting import Doubt
+from app.posts.looking.reading import FURTHER_ROLES, ROLES, Reading
+from app.posts.looking.sniffing import HEAD_BYTES, Sure
 from app.posts.options import ColumnNames, Detected, Format, Given, InputFormat, Options
-from app.posts.reading import FURTHER_ROLES, ROLES, Reading
-from app.posts.sniffing import HEAD_BYTES, Sure
+from app.posts.tables import header
 
 _NAMES = {"layout": "format"}
 """What requests and commands call an option, if the name differs from that in `Given`."""

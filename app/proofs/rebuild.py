@@ -24,7 +24,7 @@ from app.graph.mentions import count
 from app.graph.parameters import GraphParameters
 from app.graph.profiles import version_of
 from app.graph.users import UserIds
-from app.posts.compression import decompress
+from app.posts.containers.compression import decompress
 from app.posts.options import Format, Options
 from app.posts.readers import READERS
 from app.proofs.audit import LARGEST_DEVIATION, LIGHT, snapshot

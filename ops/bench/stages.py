@@ -29,7 +29,7 @@ from app.graph.shards import handle_ids
 from app.graph.users import UserIds
 from app.ledger import receiving, transitions
 from app.ledger.receiving import Arriving
-from app.posts.compression import compress, decoder, decompress
+from app.posts.containers.compression import compress, decoder, decompress
 from app.posts.options import Options
 from app.posts.readers import READERS
 from app.proofs.audit import audit

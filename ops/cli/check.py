@@ -13,9 +13,10 @@ import click
 import msgspec
 
 from app.errors import ArchiveUnreadable, BadRequest, UploadRefused, UploadTooLarge
-from app.posts import contents, repair
-from app.posts.compression import decoder
-from app.posts.contents import Content, Room
+from app.posts import repair
+from app.posts.containers import contents
+from app.posts.containers.compression import decoder
+from app.posts.containers.contents import Content, Room
 from app.posts.options import Format, Given, Options
 from app.store import postgres
 from ops.cli import checking, options, reading_shown, warnings_shown

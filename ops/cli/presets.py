@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from app.graph.profiles import PROFILES
-from app.posts.presets import PRESETS
+from app.posts.looking.presets import PRESETS
 from ops.cli import options
 from ops.cli.console import out, plain, print_json, table
 

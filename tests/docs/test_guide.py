@@ -17,7 +17,7 @@ from app import settings as app_settings
 from app.graph.profiles import PROFILES
 from app.ledger.states import UploadState
 from app.ledger.warnings import Code
-from app.posts.presets import PRESETS
+from app.posts.looking.presets import PRESETS
 from app.posts.screening import Reason
 from app.reads.exports.emptiness import Empty
 from app.settings import Settings

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import pytest
 
+from app.posts.looking.reading import Given
 from app.posts.options import Retweets
-from app.posts.reading import Given
 from tests.posts.pure import read
 
 AT = "2024-01-01"

@@ -244,7 +244,7 @@ def _(around: Around) -> Made:
 
 @failing("page-too-long")
 def _(around: Around) -> Made:
-    around.patch.setattr("app.posts.elements.LONGEST_PAGE", 100)
+    around.patch.setattr("app.posts.json.elements.LONGEST_PAGE", 100)
     page = {
         "data": [{"id": "1", "author_id": "7", "created_at": "2026-01-15T12:00:00.000Z", "text": "hi @bob"}],
         "includes": {"users": [{"id": "7", "username": "ada"}]},
@@ -254,7 +254,7 @@ def _(around: Around) -> Made:
 
 @failing("too-many-members")
 def _(around: Around) -> Made:
-    around.patch.setattr("app.posts.contents.MAX_MEMBERS", 1)
+    around.patch.setattr("app.posts.containers.contents.MAX_MEMBERS", 1)
     return "post", "/uploads", around.send(zipped({"a.csv": CSV, "b.csv": CSV}))
 
 

@@ -15,8 +15,8 @@ import msgspec
 import pytest
 import redis
 
-from app.posts.compression import compress, decompress
-from app.posts.sniffing import HEAD_BYTES
+from app.posts.containers.compression import compress, decompress
+from app.posts.looking.sniffing import HEAD_BYTES
 from app.settings import Settings
 from app.store.postgres import Connection
 from tests.conftest import until

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.posts.sniffing import HEAD_BYTES
+from app.posts.looking.sniffing import HEAD_BYTES
 from app.settings import Settings
 from app.store.postgres import Connection
 from tests.conftest import until

@@ -10,7 +10,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from app.ledger import staging
-from app.posts.compression import decompress
+from app.posts.containers.compression import decompress
 from app.posts.options import Format
 from app.posts.readers import READERS
 

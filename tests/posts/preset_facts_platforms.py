@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from app.posts.reading import Given
+from app.posts.looking.reading import Given
 from tests.posts.preset_files import Fact, lines, pretty, table
 
 STATUS: dict[str, Any] = {

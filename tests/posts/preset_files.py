@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from app.posts.reading import Given
+from app.posts.looking.reading import Given
 
 Edges = dict[tuple[str, str], int]
 

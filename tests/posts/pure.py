@@ -7,12 +7,14 @@ from typing import NamedTuple
 
 from app.graph.mentions import Counted, count
 from app.graph.profiles import PROFILES
-from app.posts import elements, encodings, forms, reading
+from app.posts import encodings
+from app.posts.json import elements
+from app.posts.looking import forms, reading
+from app.posts.looking.reading import Given, Reading
+from app.posts.looking.sniffing import Layout
 from app.posts.options import Clock, Format
 from app.posts.readers import READERS
-from app.posts.reading import Given, Reading
 from app.posts.screening import Posts
-from app.posts.sniffing import Layout
 
 RECEIVED = datetime(2026, 6, 1, tzinfo=UTC)
 NAMED = Format("", 0, -1, -1, -1, placeholders=False)

@@ -1,4 +1,4 @@
-"""The grammar of app/posts/csvscan.py once more, byte by byte and slow: what the fast reader is measured against."""
+"""The grammar of csvscan.py once more, byte by byte and slow: what the fast reader is measured against."""
 
 from __future__ import annotations
 

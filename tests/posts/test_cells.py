@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.posts.cells import cells_of_mentions, handles_in, lists_of, single_handles
+from app.posts.tables.cells import cells_of_mentions, handles_in, lists_of, single_handles
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import PackedTwice, UndecodableBody, UploadRefused
-from app.posts.compression import PIECE_BYTES, Peeled, compress, decoder
-from app.posts.sniffing import Container
+from app.posts.containers.compression import PIECE_BYTES, Peeled, compress, decoder
+from app.posts.looking.sniffing import Container
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -28,11 +28,12 @@ from app.errors import (
     UploadTooLarge,
     WorkbookUnreadable,
 )
-from app.posts import archives, contents, parquet, sheets, sniffing, workbooks
-from app.posts.archives import Allowance, Archive
-from app.posts.contents import Room
+from app.posts.containers import archives, contents, parquet, sheets, workbooks
+from app.posts.containers.archives import Allowance, Archive
+from app.posts.containers.contents import Room
+from app.posts.looking import sniffing
+from app.posts.looking.sniffing import Container
 from app.posts.options import Given, InputFormat
-from app.posts.sniffing import Container
 from tests.posts.workbooks import TYPES, parts, row, text, workbook, zipped
 
 FIELD = Path(__file__).parents[1] / "field"

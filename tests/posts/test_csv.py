@@ -15,12 +15,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.errors import UploadRefused
-from app.posts import csvscan
-from app.posts.csv import read
-from app.posts.csvscan import Cut
-from app.posts.header import Header, count_lines, read_header
 from app.posts.options import ColumnNames, Format
 from app.posts.screening import Posts, Reason
+from app.posts.tables import csvscan
+from app.posts.tables.csv import read
+from app.posts.tables.csvscan import Cut
+from app.posts.tables.header import Header, count_lines, read_header
 from tests.posts.post_facts import FACTS, LOOKED_AT, Fact
 from tests.posts.slow_csv import slow_rows
 

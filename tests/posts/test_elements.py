@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import UploadRefused
-from app.posts.elements import Elements, Inside, Listed, Pages, Place, Splitter, Values, place_of, splitter
-from app.posts.paths import parse, values
-from app.posts.shapes import JOINS, Packing, handles_of
-from app.posts.sniffing import Layout
+from app.posts.json.elements import Elements, Inside, Listed, Pages, Place, Splitter, Values, place_of, splitter
+from app.posts.json.paths import parse, values
+from app.posts.looking.shapes import JOINS, Packing, handles_of
+from app.posts.looking.sniffing import Layout
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.text(alphabet='ab",[]{}\\\n é', max_size=6),

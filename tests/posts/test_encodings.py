@@ -8,9 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.errors import UploadRefused
-from app.posts.csv import read
 from app.posts.encodings import ENCODINGS, PIECE_BYTES, named, transcoder
 from app.posts.options import Format
+from app.posts.tables.csv import read
 
 
 def transcoded(data: bytes, encoding: str, steps: Sequence[int] = (1 << 20,)) -> bytes:

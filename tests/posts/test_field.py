@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.posts import reading
-from app.posts.reading import Given
+from app.posts.looking import reading
+from app.posts.looking.reading import Given
 from tests.posts.pure import read
 
 FOLDER = Path(__file__).parents[1] / "field"

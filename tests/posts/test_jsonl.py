@@ -12,13 +12,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.errors import UploadRefused
-from app.posts import jsonl
-from app.posts.csv import read as read_csv
-from app.posts.csvscan import Cut
-from app.posts.header import Header
-from app.posts.jsonl import cut, read, read_header
+from app.posts.json import jsonl
+from app.posts.json.jsonl import cut, read, read_header
 from app.posts.options import ColumnNames, Format
 from app.posts.screening import Posts, Reason
+from app.posts.tables.csv import read as read_csv
+from app.posts.tables.csvscan import Cut
+from app.posts.tables.header import Header
 
 NAMES = ("data", "timestamp", "username")
 FORM = Format("", 3, 0, 1, 2, NAMES)

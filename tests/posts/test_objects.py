@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from app.posts import objects
-from app.posts.jsonl import cut, read
+from app.posts.json import objects
+from app.posts.json.jsonl import cut, read
 from app.posts.options import Format
 from app.posts.screening import Posts
 

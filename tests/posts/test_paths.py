@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.posts.paths import BadPath, Extractor, Path, literal, parse, show, values
+from app.posts.json.paths import BadPath, Extractor, Path, literal, parse, show, values
 
 STATUS: dict[str, Any] = {
     "full_text": None,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from app.graph.profiles import PROFILES
-from app.posts import paths, shapes
-from app.posts.presets import PRESETS, Preset, Shape
-from app.posts.reading import Given, look
+from app.posts.json import paths
+from app.posts.looking import shapes
+from app.posts.looking.presets import PRESETS, Preset, Shape
+from app.posts.looking.reading import Given, look
 from tests.posts.preset_facts import FACTS
 from tests.posts.preset_files import Fact
 from tests.posts.pure import read

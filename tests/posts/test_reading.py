@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.posts import presets, recognising
-from app.posts.reading import Given, Reading, look
-from app.posts.sniffing import Layout, Sure
+from app.posts.looking import presets, recognising
+from app.posts.looking.reading import Given, Reading, look
+from app.posts.looking.sniffing import Layout, Sure
 from tests.posts.pure import read
 from tests.posts.reading_facts import ASKED, BEA, POST, RIGHT, Asked, Right
 

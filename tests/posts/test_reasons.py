@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.posts.csvscan import MAX_ROW_BYTES, QUOTE_WINDOW
 from app.posts.screening import MAX_AUTHOR_CHARACTERS, MEANING, Reason
+from app.posts.tables.csvscan import MAX_ROW_BYTES, QUOTE_WINDOW
 
 
 def test_every_code_has_its_meaning_in_the_order_of_the_codes() -> None:

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.posts import jsonl
-from app.posts.csv import read
-from app.posts.header import Header, read_header
+from app.posts.json import jsonl
 from app.posts.options import ColumnNames, Format
 from app.posts.repair import REJECT_COLUMNS, UNREPAIRED, csv_of, header_line
 from app.posts.screening import Posts, Reason
+from app.posts.tables.csv import read
+from app.posts.tables.header import Header, read_header
 from tests.posts.post_facts import FACTS, Fact
 from tests.posts.test_csv import FILES
 from tests.posts.test_jsonl import FACTS as LINE_FACTS

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.posts.instant_columns import read_column
-from app.posts.spellings import EXCEL, ZONES, DateOrder, Doubt, Known, order_of, read
+from app.posts.times.columns import read_column
+from app.posts.times.spellings import EXCEL, ZONES, DateOrder, Doubt, Known, order_of, read
 
 TEN = "2024-01-01T10:00:00"
 FACTS = [

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.posts.instant_columns import read_column
-from app.posts.spellings import DateOrder, Doubt, Known, read
-from app.posts.timestamp_formats import BadFormat, compiled
+from app.posts.times.columns import read_column
+from app.posts.times.formats import BadFormat, compiled
+from app.posts.times.spellings import DateOrder, Doubt, Known, read
 
 FACTS = [
     ("%d.%m.%Y %Hh%M", "05.01.2024 10h30", "2024-01-05T10:30:00"),

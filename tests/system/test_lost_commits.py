@@ -20,7 +20,7 @@ from app.graph.parameters import read_parameters
 from app.graph.users import UserIds
 from app.ledger import receiving, transitions
 from app.ledger.receiving import Arriving, Received
-from app.posts.compression import decoder
+from app.posts.containers.compression import decoder
 from app.posts.options import Options
 from app.settings import Settings
 from app.store import postgres

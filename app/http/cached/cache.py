@@ -17,7 +17,7 @@ import redis
 import structlog
 import xxhash
 
-from app.posts.compression import compress, decompress
+from app.posts.containers.compression import compress, decompress
 from app.settings import Settings
 from app.store.redis_client import async_forget_master, async_redis_client
 

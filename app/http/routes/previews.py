@@ -20,11 +20,11 @@ from app.http.bodies import Body
 from app.http.routes.receiving import FileOperation
 from app.http.services import Injected
 from app.http.upload_options import read_given, with_charset
-from app.posts import sniffing
-from app.posts.compression import Peeled
-from app.posts.contents import FILES, MARK_BYTES, Room, files_in, refuse_unread
+from app.posts.containers.compression import Peeled
+from app.posts.containers.contents import FILES, MARK_BYTES, Room, files_in, refuse_unread
+from app.posts.looking import sniffing
+from app.posts.looking.sniffing import HEAD_BYTES, Container
 from app.posts.options import Given
-from app.posts.sniffing import HEAD_BYTES, Container
 
 
 @post(

@@ -14,12 +14,13 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from app.posts import doubting, packings, paths, platforms, presets, recognising, roles, shapes, sniffing
-from app.posts.doubting import Doubt, listed
+from app.posts.json import paths
+from app.posts.looking import doubting, packings, platforms, presets, recognising, roles, shapes, sniffing
+from app.posts.looking.doubting import Doubt, listed
+from app.posts.looking.presets import Preset, Shape
+from app.posts.looking.shapes import Packing
+from app.posts.looking.sniffing import HEAD_BYTES, Container, Finding, Layout, Sure
 from app.posts.options import ColumnNames, DateOrder, Given, Retweets
-from app.posts.presets import Preset, Shape
-from app.posts.shapes import Packing
-from app.posts.sniffing import HEAD_BYTES, Container, Finding, Layout, Sure
 
 ROLES = ("text", "timestamp", "author")
 FURTHER_ROLES = ("id", "mentions", "reply", "retweet", "quote")

@@ -30,7 +30,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from app.posts.csvwalk import (
+from app.posts.tables.csvwalk import (
     BAD,
     UNDECIDED,
     Bools,

@@ -14,12 +14,13 @@ from typing import IO
 import msgspec
 
 from app.errors import FormatNotRead, NoPostsInArchive, PackedTwice, TooManyMembers
-from app.posts import archives, parquet, reading, sheets, sniffing, workbooks
-from app.posts.archives import MAX_MEMBERS, Allowance, Archive, Member
-from app.posts.compression import Decoder, Peeled, decoder, layer
+from app.posts.containers import archives, parquet, sheets, workbooks
+from app.posts.containers.archives import MAX_MEMBERS, Allowance, Archive, Member
+from app.posts.containers.compression import Decoder, Peeled, decoder, layer
+from app.posts.looking import reading, sniffing
+from app.posts.looking.reading import ROLES
+from app.posts.looking.sniffing import HEAD_BYTES, Container
 from app.posts.options import Detected, Given, InputFormat
-from app.posts.reading import ROLES
-from app.posts.sniffing import HEAD_BYTES, Container
 
 FILES = frozenset({Container.ZIP, Container.XLSX, Container.PARQUET})
 """Containers whose bytes are needed as a whole before a row can be read."""

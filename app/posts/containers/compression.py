@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from app.errors import PackedTwice, UndecodableBody, UnsupportedEncoding, UploadRefused
-from app.posts import sniffing
-from app.posts.sniffing import Container
+from app.posts.looking import sniffing
+from app.posts.looking.sniffing import Container
 
 if sys.version_info >= (3, 14):
     from compression import zstd

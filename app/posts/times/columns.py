@@ -19,8 +19,8 @@ import numpy.typing as npt
 import polars as pl
 from numpy.lib.stride_tricks import sliding_window_view
 
-from app.posts import spellings, timestamp_formats
-from app.posts.spellings import EXCEL, FORMS, MONTHS, WEEKDAYS, ZONES, DateOrder, Doubt, Known
+from app.posts.times import formats, spellings
+from app.posts.times.spellings import EXCEL, FORMS, MONTHS, WEEKDAYS, ZONES, DateOrder, Doubt, Known
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Octets: TypeAlias = npt.NDArray[np.uint8]
@@ -83,7 +83,7 @@ def read_column(texts: pl.Series, known: Known) -> Column:
     if known.format == EXCEL:
         _read_serials(stripped, column)
         return column
-    forms = FORMS if known.format is None else (timestamp_formats.compiled(known.format),)
+    forms = FORMS if known.format is None else (formats.compiled(known.format),)
     wanted = _Wanted(known.order, known.zone, forms)
     local = _read_shapes(stripped, wanted, column)
     if known.zone is not None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from app.posts import paths
-from app.posts.presets import PRESETS, Preset, Shape
+from app.posts.json import paths
+from app.posts.looking.presets import PRESETS, Preset, Shape
 
 
 def of_objects(objects: Sequence[Mapping[str, Any]], among: Sequence[Preset] = PRESETS) -> list[Preset]:

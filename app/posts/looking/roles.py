@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from app.posts import spellings
-from app.posts.sniffing import Finding, Sure
+from app.posts.looking.sniffing import Finding, Sure
+from app.posts.times import spellings
 
 Cells: TypeAlias = Mapping[str, Sequence[str]]
 """By column or path what it holds, row by row, stripped."""

@@ -16,8 +16,8 @@ from app.errors import (
     MissingColumn,
     UploadRefused,
 )
-from app.posts.csvscan import LF, Flaw, Rows, scan
 from app.posts.options import ColumnNames, Format
+from app.posts.tables.csvscan import LF, Flaw, Rows, scan
 
 MAX_HEADER_BYTES = 64 << 10
 

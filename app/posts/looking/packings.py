@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from app.posts import paths, presets, recognising, roles, shapes
-from app.posts.presets import Preset, Shape
-from app.posts.shapes import Packing, Post, Unpacker
-from app.posts.sniffing import Layout
+from app.posts.json import paths
+from app.posts.looking import presets, recognising, roles, shapes
+from app.posts.looking.presets import Preset, Shape
+from app.posts.looking.shapes import Packing, Post, Unpacker
+from app.posts.looking.sniffing import Layout
 
 _LOOKED_AT = 50
 """Posts whose shape is compared with the presets."""

@@ -18,7 +18,8 @@ import msgspec
 from charset_normalizer import from_bytes
 
 from app.errors import UnknownEncoding
-from app.posts import encodings, shapes
+from app.posts import encodings
+from app.posts.looking import shapes
 from app.posts.options import InputFormat as Layout
 
 HEAD_BYTES = 1 << 20

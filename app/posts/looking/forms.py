@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from app.errors import DuplicateColumn
-from app.posts import header, presets
-from app.posts.header import Header
+from app.posts.looking import presets
+from app.posts.looking.reading import FURTHER_ROLES, ROLES, Reading
+from app.posts.looking.sniffing import Layout
 from app.posts.options import Format
-from app.posts.reading import FURTHER_ROLES, ROLES, Reading
-from app.posts.sniffing import Layout
+from app.posts.tables import header
+from app.posts.tables.header import Header
 
 _BOM = b"\xef\xbb\xbf"
 

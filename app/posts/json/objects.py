@@ -13,10 +13,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from app.posts import paths
-from app.posts.cells import handles_in, lists_of
-from app.posts.csvscan import MAX_ROW_BYTES, Ints, find
-from app.posts.header import show
+from app.posts.json import paths
 from app.posts.options import Format
 from app.posts.screening import (
     ROLES,
@@ -32,6 +29,9 @@ from app.posts.screening import (
     screen,
     too_long_message,
 )
+from app.posts.tables.cells import handles_in, lists_of
+from app.posts.tables.csvscan import MAX_ROW_BYTES, Ints, find
+from app.posts.tables.header import show
 
 _EXACT = 1e15
 """Below, a number with a point is an integer exactly if it looks like one."""

@@ -13,10 +13,11 @@ import msgspec
 import numpy as np
 
 from app.errors import JsonGoesOn, JsonNotClosed, PageTooLong
-from app.posts import paths, shapes
-from app.posts.jsonmarks import Marks
-from app.posts.shapes import Packing
-from app.posts.sniffing import Layout
+from app.posts.json import paths
+from app.posts.json.jsonmarks import Marks
+from app.posts.looking import shapes
+from app.posts.looking.shapes import Packing
+from app.posts.looking.sniffing import Layout
 
 _COMMA, _LF = b","[0], b"\n"[0]
 _OPEN, _CLOSE = b"["[0], b"]"[0]

@@ -12,7 +12,7 @@ from typing import IO, Any, TypeAlias
 import polars as pl
 
 from app.errors import NoRows, ParquetUnreadable
-from app.posts.archives import Allowance
+from app.posts.containers.archives import Allowance
 
 _FIRST_ROWS = 500
 _MOST_ROWS = 50_000

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from app.posts.spellings import MONTHS, WEEKDAYS, plain
+from app.posts.times.spellings import MONTHS, WEEKDAYS, plain
 
 LONGEST = 100
 _WHOLE = {"F": "%Y-%m-%d", "T": "%H:%M:%S", "R": "%H:%M", "D": "%m/%d/%y"}

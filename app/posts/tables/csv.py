@@ -8,18 +8,6 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from app.posts.cells import cells_of_mentions
-from app.posts.csvscan import (
-    QUOTE,
-    QUOTE_WINDOW,
-    Bools,
-    Flaw,
-    Ints,
-    Rows,
-    cut,
-    scan,
-)
-from app.posts.header import read_header, show
 from app.posts.options import Format
 from app.posts.screening import (
     RAW_BYTES,
@@ -36,6 +24,18 @@ from app.posts.screening import (
     screen,
     too_long_message,
 )
+from app.posts.tables.cells import cells_of_mentions
+from app.posts.tables.csvscan import (
+    QUOTE,
+    QUOTE_WINDOW,
+    Bools,
+    Flaw,
+    Ints,
+    Rows,
+    cut,
+    scan,
+)
+from app.posts.tables.header import read_header, show
 
 __all__ = ["cut", "read", "read_header"]
 

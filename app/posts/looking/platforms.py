@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from app.posts.roles import Cells
-from app.posts.sniffing import Finding, Sure
+from app.posts.looking.roles import Cells
+from app.posts.looking.sniffing import Finding, Sure
 
 _HOSTS = {
     "instagram": r"instagram\.com|threads\.(?:net|com)",

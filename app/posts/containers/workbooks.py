@@ -19,7 +19,7 @@ from xml.parsers import expat
 import msgspec
 
 from app.errors import FormatNotRead, NoSuchSheet, WorkbookUnreadable
-from app.posts.archives import Allowance, Archive, Member
+from app.posts.containers.archives import Allowance, Archive, Member
 
 _PART_BYTES = 32 << 20
 """A part that describes the workbook, such as its styles, is refused if it is longer."""

@@ -16,7 +16,7 @@ from typing import IO, Any
 import msgspec
 
 from app.errors import ArchiveEncrypted, ArchiveUnreadable, TooManyMembers, UndecodableBody, UploadTooLarge
-from app.posts.compression import Decoder, member_decoder
+from app.posts.containers.compression import Decoder, member_decoder
 
 MAX_MEMBERS = 1000
 """Files of posts in one zip. Each is an upload of its own."""

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from app.posts import paths
-from app.posts.paths import Path
+from app.posts.json import paths
+from app.posts.json.paths import Path
 
 Post: TypeAlias = dict[str, Any]
 

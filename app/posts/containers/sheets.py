@@ -16,8 +16,8 @@ from datetime import datetime, timedelta
 from typing import IO
 
 from app.errors import NoRows, WorkbookUnreadable
-from app.posts.archives import Allowance, Archive
-from app.posts.workbooks import MAX_TEXT, Attributes, Sheet, Texts, Workbook, parse, read_texts, unescape
+from app.posts.containers.archives import Allowance, Archive
+from app.posts.containers.workbooks import MAX_TEXT, Attributes, Sheet, Texts, Workbook, parse, read_texts, unescape
 
 DELIMITER = ","
 MAX_ROW, MAX_COLUMN = 1_048_576, 16_384

@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import msgspec
 
-from app.posts import roles, sniffing, spellings
+from app.posts.looking import roles, sniffing
+from app.posts.looking.presets import Preset
+from app.posts.looking.sniffing import Finding, Sure
 from app.posts.options import DateOrder
-from app.posts.presets import Preset
-from app.posts.sniffing import Finding, Sure
+from app.posts.times import spellings
 
 _SHOWN = 20
 _IN_DIGITS = re.compile(r"(?<!\d)\d{1,2}([./-])\d{1,2}\1(?:\d{4}|\d{2})(?!\d)")

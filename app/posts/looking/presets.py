@@ -2,7 +2,7 @@
 
 A preset is one row. A file's first objects, or its header, tell which preset fits. Of several fitting presets the one
 with most `keys` is meant. A column of CSV is named as the header has it, a value of JSON by its path
-(app/posts/paths.py). `a|b` is b where there is no a. app/posts/recognising.py finds the preset of a file.
+(app/posts/json/paths.py). `a|b` is b where there is no a. app/posts/looking/recognising.py finds the preset of a file.
 """
 
 from __future__ import annotations

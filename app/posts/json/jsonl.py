@@ -2,7 +2,7 @@
 
 - Each line has one JSON object. A line ends with LF or CR LF. A line with nothing but white space is no row.
 - The names of keys must match exactly. Other keys are ignored. If a key comes twice, the last value counts.
-- Text and author are strings. The timestamp is a string or a number. The rules of app/posts/instants.py apply to the
+- Text and author are strings. The timestamp is a string or a number. The rules of app/posts/times/iso.py apply to the
   timestamp as written: 1714566600.5 is readable, 1.7e9 is not.
 - The reader skips a byte order mark before the first line.
 """
@@ -17,9 +17,7 @@ import numpy as np
 import polars as pl
 
 from app.errors import EmptyFile
-from app.posts import objects
-from app.posts.csvscan import MAX_ROW_BYTES, Cut, Ints, Octets
-from app.posts.header import ColumnNames, Format, Header, show
+from app.posts.json import objects
 from app.posts.screening import (
     ROLES,
     Drop,
@@ -34,6 +32,8 @@ from app.posts.screening import (
     screen,
     too_long_message,
 )
+from app.posts.tables.csvscan import MAX_ROW_BYTES, Cut, Ints, Octets
+from app.posts.tables.header import ColumnNames, Format, Header, show
 
 __all__ = ["cut", "read", "read_header"]
 

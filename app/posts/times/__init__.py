@@ -1,0 +1,1 @@
+"""Texts → instants, in any unambiguous spelling, a column at once. Pure."""
