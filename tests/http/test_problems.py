@@ -26,8 +26,10 @@ from tests.posts.workbooks import parts, row, text, workbook, zipped
 
 FORM = {"Content-Type": "multipart/form-data; boundary=b"}
 POST = b'{"data":"hi @bob","timestamp":"2026-01-15T12:00:00Z","username":"ada"}'
-ENCRYPTED = zipped({"a.csv": CSV}).replace(b"PK\3\4\x14\0\0", b"PK\3\4\x14\0\1").replace(
-    b"PK\1\2\x14\3\x14\0\0", b"PK\1\2\x14\3\x14\0\1"
+ENCRYPTED = (
+    zipped({"a.csv": CSV})
+    .replace(b"PK\3\4\x14\0\0", b"PK\3\4\x14\0\1")
+    .replace(b"PK\1\2\x14\3\x14\0\0", b"PK\1\2\x14\3\x14\0\1")
 )
 """A zip whose file has the mark of a password."""
 

@@ -130,7 +130,9 @@ NEVER = {"presets"}
 
 def test_the_commands_that_fail_here_are_all_with_json() -> None:
     commands = {name: main.get_command(click.Context(main), name) for name in COMMANDS}
-    assert {name for name, each in commands.items() if each and "json" in {p.name for p in each.params}} - NEVER == set(FAILING)
+    assert {name for name, each in commands.items() if each and "json" in {p.name for p in each.params}} - NEVER == set(
+        FAILING
+    )
 
 
 @pytest.mark.parametrize("command", FAILING)
