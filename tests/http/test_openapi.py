@@ -33,7 +33,7 @@ def test_schemathesis_finds_nothing(api: Api, apply: Callable[[], None], tmp_pat
             f"--max-examples={EXAMPLES}",
             "--phases=examples,coverage,fuzzing",
             "--continue-on-failure",
-            # Several threads that parse Python at once fail in CPython 3.11: "AST constructor recursion depth mismatch".
+            # Several threads that parse Python at once fail in Python 3.11: "AST constructor recursion depth mismatch".
             "--workers=1",
             "--seed=1",
             "--no-color",

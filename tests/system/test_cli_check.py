@@ -67,7 +67,7 @@ def test_check_reads_what_an_upload_reads(tmp_path: Path) -> None:
 
 
 def test_check_shows_how_the_file_is_read_and_its_first_posts(tmp_path: Path) -> None:
-    export = b"Who;When;Text\nada;15.01.2026 11:00;hi @bob\nbob;16.01.2026 11:00;@ada @cy yes\n"
+    export = b"Author;When;Text\nada;15.01.2026 11:00;hi @bob\nbob;16.01.2026 11:00;@ada @cy yes\n"
 
     preview = check(tmp_path, export)["preview"]
 
@@ -76,18 +76,19 @@ def test_check_shows_how_the_file_is_read_and_its_first_posts(tmp_path: Path) ->
         found.items()
         >= {
             "delimiter": (";", "certain"),
-            "author": ("Who", "certain"),
+            "author": ("Author", "certain"),
             "dates": ("day-first", "certain"),
         }.items()
     )
-    assert [(row["author"], row["at"][:16]) for row in preview["rows"]] == [
+    assert [(each["author"], each["at"][:16]) for each in preview["rows"]] == [
         ("ada", "2026-01-15T11:00"),
         ("bob", "2026-01-16T11:00"),
     ]
-    marks = [[(mark["handle"], mark["kind"]) for mark in row["mentions"]] for row in preview["rows"]]
+    marks = [[(mark["handle"], mark["kind"]) for mark in each["mentions"]] for each in preview["rows"]]
     assert marks == [[("bob", "mention")], [("ada", "reply"), ("cy", "mention")]]
-    for row, mark in ((row, mark) for row in preview["rows"] for mark in row["mentions"]):
-        assert row["text"][mark["start"] : mark["end"]].lstrip("@") == mark["handle"]
+    for each in preview["rows"]:
+        for mark in each["mentions"]:
+            assert each["text"][mark["start"] : mark["end"]].lstrip("@") == mark["handle"]
     shown = run("check", tmp_path / "posts.csv").stdout
     for words in ("day-first", "'15.01.2026 11:00' can only be read so", "ada (reply), cy"):
         assert words in shown
