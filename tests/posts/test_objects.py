@@ -105,7 +105,7 @@ def test_where_a_preset_or_a_column_of_mentions_says_so_a_post_needs_no_text(bef
     bare = json.dumps({key: value for key, value in TWEET.items() if key != "text"}).encode()
     payload = b"\n".join([*[line()] * before, bare, line(text=None), line(text=5), line(text=["a", "b"])])
     posts = read(payload, form(text_optional=True), first_line=1)
-    assert posts.frame["text"].to_list()[before:] == ["", "", "5", "a\nb"]
+    assert posts.frame["text"].to_list()[before:] == ["", "", "5", "ab"]
     assert posts.frame["mentioned"].to_list()[before:] == [["b", "c"]] * 4
     assert posts.rejects.is_empty()
 

@@ -9,6 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from app.graph.profiles import PROFILES
+from app.posts.looking.presets import BY_NAME
 from tests.posts.workbooks import row, text, workbook, zipped
 from tests.system.test_cli import POSTS, SAMPLE, answer, run
 
@@ -40,6 +42,7 @@ def test_check_reads_and_counts_without_a_server(tmp_path: Path) -> None:
             }
         },
         "refused": None,
+        "warnings": [],
     }
     assert "unreadable_timestamp" in run("check", tmp_path / "posts.csv").stdout
     assert check(tmp_path, REJECTED, "--no-retweets")["mentions"] == 1
@@ -61,6 +64,57 @@ def test_check_reads_what_an_upload_reads(tmp_path: Path) -> None:
     assert check(tmp_path, workbook(*cells), "--sheet", "No", code=3)["refused"]["type"].endswith("no-such-sheet")
     line = b'{"text": "@ada", "timestamp": 1768478700, "username": "grace"}\n'
     assert check(tmp_path, line, "--text", "text", name="posts.jsonl")["mentions"] == 1
+
+
+def test_check_shows_how_the_file_is_read_and_its_first_posts(tmp_path: Path) -> None:
+    export = b"Author;When;Text\nada;15.01.2026 11:00;hi @bob\nbob;16.01.2026 11:00;@ada @cy yes\n"
+
+    preview = check(tmp_path, export)["preview"]
+
+    found = {name: (each["value"], each["sure"]) for name, each in preview["detected"].items()}
+    assert (
+        found.items()
+        >= {
+            "delimiter": (";", "certain"),
+            "author": ("Author", "certain"),
+            "dates": ("day-first", "certain"),
+        }.items()
+    )
+    assert [(each["author"], each["at"][:16]) for each in preview["rows"]] == [
+        ("ada", "2026-01-15T11:00"),
+        ("bob", "2026-01-16T11:00"),
+    ]
+    marks = [[(mark["handle"], mark["kind"]) for mark in each["mentions"]] for each in preview["rows"]]
+    assert marks == [[("bob", "mention")], [("ada", "reply"), ("cy", "mention")]]
+    for each in preview["rows"]:
+        for mark in each["mentions"]:
+            assert each["text"][mark["start"] : mark["end"]].lstrip("@") == mark["handle"]
+    shown = run("check", tmp_path / "posts.csv").stdout
+    for words in ("day-first", "'15.01.2026 11:00' can only be read so", "ada (reply), cy"):
+        assert words in shown
+
+
+def test_check_asks_what_it_cannot_know(tmp_path: Path) -> None:
+    export = b"data,timestamp,username\nhi @bob,1/2/2026,ada\n"
+
+    found = check(tmp_path, export, code=3)
+
+    assert found["refused"]["type"].endswith("unclear-file")
+    assert "--dates" in found["refused"]["detail"]
+    assert "--dates" in run("check", tmp_path / "posts.csv").stdout
+    assert check(tmp_path, export, "--dates", "month-first")["preview"]["rows"][0]["at"].startswith("2026-01-02")
+
+
+def test_presets_lists_what_can_be_named(tmp_path: Path) -> None:
+    found = answer("presets")
+    names = {kind: [each["name"] for each in found[kind]] for kind in ("presets", "profiles")}
+    assert names == {"presets": list(BY_NAME), "profiles": list(PROFILES)}
+    shown = run("presets").stdout
+    assert all(f" {name} " in shown for each in names.values() for name in each)
+    (tmp_path / "posts.csv").write_bytes(POSTS)
+    refused = run("check", tmp_path / "posts.csv", "--preset", "mystery")
+    assert refused.returncode == 2
+    assert "twarc-csv" in refused.stderr
 
 
 def test_check_counts_each_file_of_a_zip(tmp_path: Path) -> None:
