@@ -86,8 +86,13 @@ def look(head: bytes, given: Given, *, final: bool) -> Reading:
 
 
 def _csv(text: str, given: Given, encoding: Finding[str], layout: Finding[Layout], *, final: bool) -> Reading:
+    known: dict[tuple[str, ...], int] = {}
+
     def is_header(row: Sequence[str]) -> int:
-        return _names(row, given)
+        key = tuple(row)
+        if key not in known:
+            known[key] = _names(key, given)
+        return known[key]
 
     table = sniffing.table(
         text, delimiter=given.delimiter, skip_lines=given.skip_lines, final=final, is_header=is_header

@@ -9,6 +9,18 @@ from app.posts.json import paths
 from app.posts.looking.presets import PRESETS, Preset, Shape
 
 
+def _alternatives(keys: Sequence[str]) -> list[frozenset[str]]:
+    return [frozenset(name.casefold() for name in key.split("|")) for key in keys]
+
+
+_TABLES = [
+    (each, _alternatives(each.keys), _alternatives(each.no_keys))
+    for each in PRESETS
+    if each.shape is Shape.CSV and each.keys
+]
+"""The presets of CSV with the names of each key, and of each column that no such file has."""
+
+
 def of_objects(objects: Sequence[Mapping[str, Any]], among: Sequence[Preset] = PRESETS) -> list[Preset]:
     """The presets that fit the first posts of a file best: none, one, or several that fit equally."""
     return _closest([each for each in among if each.shape is Shape.JSON and objects and _fits(each, objects)])
@@ -17,15 +29,11 @@ def of_objects(objects: Sequence[Mapping[str, Any]], among: Sequence[Preset] = P
 def of_columns(columns: Collection[str]) -> list[Preset]:
     """The presets that fit the columns of a CSV file best: none, one, or several that fit equally."""
     found = {name.strip().casefold() for name in columns}
-
-    def has(key: str) -> bool:
-        return any(name.casefold() in found for name in key.split("|"))
-
     return _closest(
         [
-            each
-            for each in PRESETS
-            if each.shape is Shape.CSV and each.keys and all(map(has, each.keys)) and not any(map(has, each.no_keys))
+            preset
+            for preset, keys, no_keys in _TABLES
+            if not any(map(found.isdisjoint, keys)) and all(map(found.isdisjoint, no_keys))
         ]
     )
 
