@@ -66,6 +66,9 @@ def read(payload: bytes, form: Format, *, first_line: int) -> Posts:
     _decode(sieve, payload)
     if b'""' in payload:
         _undouble(sieve)
+    if form.escaped and "text" in sieve.places:
+        spelled, meant = ["\\n", "\\r", "\\t"], ["\n", "\r", "\t"]
+        sieve.frame = sieve.frame.with_columns(pl.col("text").str.replace_many(spelled, meant))
     missing = {role: pl.lit(form.author_is or "" if role == "author" else "") for role in ROLES if role not in named}
     sieve.frame = sieve.frame.with_columns(
         *(value.alias(role) for role, value in missing.items()), *_further(rows, payload, form, sieve.alive)

@@ -65,6 +65,8 @@ class Format(msgspec.Struct, frozen=True):
     """Whether spellings of instants other than ISO 8601 and Unix time are read. Uploads of old reject them."""
     placeholders: bool = True
     """Whether NULL, nan and the like are authors."""
+    escaped: bool = False
+    """CSV: whether line ends and tabs within texts are written as a backslash and a letter."""
 
 
 class Clock(StrEnum):

@@ -52,6 +52,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """The first instant as it is spelled."""
     profile: Finding[str]
     retweets: Retweets
+    escaped: bool = False
+    """Whether line ends within the texts of a CSV file are written as a backslash and a letter."""
     packing: Packing = Packing()
     """Where the posts of a JSON file's objects are."""
     sample: tuple[dict[str, str], ...] = ()
@@ -259,9 +261,11 @@ def _with_roles(reading: Reading, given: Given, cells: roles.Cells, resolve: Res
                 found[role] = Finding(place, Sure.GIVEN, _SAID)
         elif of_preset:
             place = of_preset if reading.delimiter is None else resolve(of_preset)
+            if role == "timestamp" and reading.delimiter is not None:
+                place = _fullest(of_preset, cells, resolve)
             if place is not None:
                 found[role] = Finding(place, Sure.CERTAIN, f"as {preset.title if preset else ''} has it")
-        elif role in ROLES and preset is None and (guessed := _guess(role, given, cells, resolve)) is not None:
+        elif preset is None and (guessed := _guess(role, given, cells, resolve)) is not None:
             found[role] = guessed
     if "mentions" in found and "text" in found and found["text"].sure is Sure.LIKELY:
         del found["text"]
@@ -274,8 +278,11 @@ def _with_roles(reading: Reading, given: Given, cells: roles.Cells, resolve: Res
     if preset is None and given.profile is None and not _is_old(given, resolve):
         places = (found[role].value if role in found else None for role in ("text", "author"))
         reading = msgspec.structs.replace(reading, profile=platforms.of(cells, *places) or reading.profile)
+    if "retweet" in found and preset is None and given.retweets is None and given.retweet is None:
+        reading = msgspec.structs.replace(reading, retweets=Retweets.AUTHOR)
     return msgspec.structs.replace(
         reading,
+        escaped=_are_escaped(reading, found, cells, preset) and not (preset is None and _is_old(given, resolve)),
         roles=found,
         dates=dates,
         instants=held[0] if held else "",
@@ -284,11 +291,30 @@ def _with_roles(reading: Reading, given: Given, cells: roles.Cells, resolve: Res
     )
 
 
+def _fullest(names: str, cells: roles.Cells, resolve: Resolve) -> str | None:
+    """Of the columns of CSV that a preset may mean the one that holds most; of equals the first."""
+    places = [place for name in names.split("|") if (place := resolve(name)) is not None]
+    return max(places, key=lambda place: sum(map(bool, cells[place])), default=None)
+
+
 def _guess(role: str, given: Given, cells: roles.Cells, resolve: Resolve) -> Finding[str] | None:
     if _is_old(given, resolve):
+        if role not in ROLES:
+            return None
         name = str(resolve(getattr(_OLD, role)))
         return Finding(name, Sure.CERTAIN, f"its name is {name!r}")
+    if role not in ROLES:
+        return recognising.of_names(role, cells)
     return roles.guess(role, cells)
+
+
+def _are_escaped(reading: Reading, found: dict[str, Finding[str]], cells: roles.Cells, preset: Preset | None) -> bool:
+    """Whether texts hold a line end as a backslash and a letter: tools write so, and databases between tabs."""
+    if preset is not None:
+        return preset.escaped
+    if reading.delimiter is None or reading.delimiter.value != "\t" or "text" not in found:
+        return False
+    return any("\\n" in cell for cell in cells[found["text"].value])
 
 
 def _is_old(given: Given, resolve: Resolve) -> bool:

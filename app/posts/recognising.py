@@ -7,6 +7,8 @@ from typing import Any
 
 from app.posts import paths
 from app.posts.presets import PRESETS, Preset, Shape
+from app.posts.roles import Cells
+from app.posts.sniffing import Finding, Sure
 
 
 def of_objects(objects: Sequence[Mapping[str, Any]], among: Sequence[Preset] = PRESETS) -> list[Preset]:
@@ -28,6 +30,34 @@ def of_columns(columns: Collection[str]) -> list[Preset]:
             if each.shape is Shape.CSV and each.keys and all(map(has, each.keys)) and not any(map(has, each.no_keys))
         ]
     )
+
+
+_NAMES: Mapping[str, tuple[str, ...]] = {
+    "reply": (
+        "in_reply_to_username", "in_reply_to_screen_name", "in_reply_to_user.username", "reply_to_screen_name",
+        "reply_to_username", "replied_user", "replied_to_user", "replied_author",
+    ),
+    "retweet": (
+        "retweeted_username", "retweeted_user", "retweeted_user.username", "retweet_screen_name",
+        "retweeted_screen_name", "retweeted_status.user.screen_name",
+    ),
+    "quote": (
+        "quoted_username", "quoted_user", "quoted_user.username", "quoted_screen_name", "quote_author",
+        "quoted_status.user.screen_name",
+    ),
+}  # fmt: skip
+"""How tools call whom a post answers, repeats, quotes."""
+
+
+def of_names(role: str, cells: Cells) -> Finding[str] | None:
+    """The column of a file of no preset that says whom a post answers, repeats or quotes: by its name, if names of
+    accounts are in it."""
+    found = {place.strip().casefold(): place for place in reversed(list(cells))}
+    for name in _NAMES.get(role, ()):
+        held = [cell for cell in cells[found[name]] if cell] if name in found else []
+        if held and not any(" " in cell or "://" in cell for cell in held) and not all(map(str.isdigit, held)):
+            return Finding(found[name], Sure.CERTAIN, f"its name is {found[name]!r}")
+    return None
 
 
 def _closest(fitting: list[Preset]) -> list[Preset]:

@@ -217,9 +217,25 @@ TOOLS = [
         table(
             "id,thread_id,timestamp,subject,body,author,country_code",
             {**FIRST_4CAT, "author": "ana", "body": "hi @bea"},
+            {**FIRST_4CAT, "author": "ana", "body": "hi @bea, in another thread"},
+        ),
+        {("ana", "bea"): 2},
+    ),
+    Fact(
+        "4cat",
+        "a server in another zone",
+        table(
+            "id,thread_id,timestamp,unix_timestamp,body,author,country_code",
+            {
+                **FIRST_4CAT,
+                "timestamp": "2024-01-05 11:00:00",
+                "unix_timestamp": "1704448800",
+                "author": "ana",
+                "body": "hi @bea",
+            },
         ),
         {("ana", "bea"): 1},
-        ids=["1"],
+        instants=["2024-01-05T10:00:00"],
     ),
     Fact(
         "zeeschuimer-x",

@@ -51,6 +51,12 @@ RIGHT = [
     Right("delimiters at the ends, in the header as well", b"text;date;user;\nhi @bea;2024-01-01;ana;\n", BEA),
     Right("empty lines", b"\n\ntext,date,user\n\nhi @bea,2024-01-01,ana\n\n", BEA),
     Right("tabs", b"text\tcreated_at\tscreen_name\nhi @bea, and; more\t2024-01-01\tana\n", BEA),
+    Right("line ends that a database escapes", b"text\tdate\tuser\nhi\\n@bea\t2024-01-01\tana\n", BEA),
+    Right(
+        "whom it repeats stands in a column",
+        b"text,created_at,screen_name,retweeted_user\nof @cyd,2024-01-01,ana,bea\nhi,2024-01-01,cyd,\n",
+        BEA,
+    ),
     Right("bars", b"text|created_at|screen_name\nhi @bea, and; more\t|2024-01-01|ana\n", BEA),
     Right("commas in numbers", b"text;score;date;user\nhi @bea;1,5;2024-01-01;ana\nhi;2,5;2024-01-01;ana\n", BEA),
     Right("sep= with a tab", b"sep=\t\ntext\tdate\tuser\nhi @bea\t2024-01-01\tana\n", BEA),
