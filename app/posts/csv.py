@@ -35,6 +35,7 @@ from app.posts.screening import (
     rejects_of,
     screen,
     too_long_message,
+    with_headings,
 )
 
 __all__ = ["cut", "read", "read_header"]
@@ -73,6 +74,8 @@ def read(payload: bytes, form: Format, *, first_line: int) -> Posts:
     sieve.frame = sieve.frame.with_columns(
         *(value.alias(role) for role, value in missing.items()), *_further(rows, payload, form, sieve.alive)
     )
+    if "heading" in sieve.frame.columns:
+        sieve.frame = sieve.frame.with_columns(with_headings(sieve.frame["text"], sieve.frame["heading"]))
     frame = screen(sieve, form, may_have_nul=b"\0" in payload)
     frame = frame.with_columns(line=rows.line[sieve.alive] + first_line)
     return Posts(rows.start.size, frame, _rejects(sieve.dropped, rows, payload, form, first_line))

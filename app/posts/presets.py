@@ -35,6 +35,8 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
     no_keys: tuple[str, ...] = ()
     """Paths, or columns, that no such file has."""
     text: str
+    heading: str | None = None
+    """What belongs before the text, such as a title."""
     timestamp: str
     author: str
     """Empty: no column says who wrote a post."""
@@ -168,7 +170,8 @@ PRESETS: tuple[Preset, ...] = (
     ),
     # Tools for several platforms
     Preset(
-        name="4cat", title="4CAT (other platforms)", shape=_C, keys=_4CAT, text="body", timestamp=_4CAT_INSTANT,
+        name="4cat", title="4CAT (other platforms)", shape=_C, keys=_4CAT, text="body",
+        heading="subject|title", timestamp=_4CAT_INSTANT,
         author="author", mentions="mentions",
         note="The columns do not name the platform: say `profile` where mentions are not written as on X/Twitter. "
         "Ids are those of a thread, or of a board: they tell no posts apart.",
@@ -271,6 +274,12 @@ PRESETS: tuple[Preset, ...] = (
         retweets=_AUTHOR, profile="mastodon", join="servers",
     ),
     Preset(
+        name="mastodon-archive", title="A person's own archive of Mastodon (outbox.json)", shape=_J,
+        keys=("type", "actor", "published", "object"), text="content", timestamp="published", author="acct", id="id",
+        mentions="mentioned[]", reply="answered", retweet="reblogged", retweets=_AUTHOR, profile="mastodon",
+        rows="orderedItems[]", join="people", note="What is no post, such as a like, is a reject.",
+    ),
+    Preset(
         name="bluesky", title="Bluesky getPosts, searchPosts and threads", shape=_J,
         keys=("author.handle", "record.text", "record.createdAt"), text="record.text", timestamp="record.createdAt",
         author="author.handle", id="uri", quote="embed.record.author.handle|embed.record.record.author.handle",
@@ -279,8 +288,9 @@ PRESETS: tuple[Preset, ...] = (
     Preset(
         name="bluesky-feed", title="Bluesky getAuthorFeed, getTimeline and getPostThread", shape=_J,
         keys=("post.author.handle", "post.record.text", "post.record.createdAt"), text="post.record.text",
-        timestamp="post.record.createdAt", author="post.author.handle", id="post.uri",
-        reply="reply.parent.author.handle", profile="bluesky", below="replies[]",
+        timestamp="reason.indexedAt|post.record.createdAt", author="reason.by.handle|post.author.handle",
+        id="reason.uri|post.uri", reply="reply.parent.author.handle", retweet="reposted.author.handle",
+        retweets=_AUTHOR, profile="bluesky", below="replies[]", join="reposts",
         quote="post.embed.record.author.handle|post.embed.record.record.author.handle",
     ),
     Preset(
@@ -293,7 +303,7 @@ PRESETS: tuple[Preset, ...] = (
     ),
     Preset(
         name="reddit", title="Reddit comments and posts (API, PRAW, Pushshift, Arctic Shift)", shape=_J,
-        keys=("body|selftext", "author", "created_utc"), text="body|selftext", timestamp="created_utc",
+        keys=("body|selftext", "author", "created_utc"), text="body|selftext", heading="title", timestamp="created_utc",
         author="author", id="name|permalink", profile="reddit", below="replies.data.children[].data",
     ),
     Preset(
@@ -342,7 +352,7 @@ PRESETS: tuple[Preset, ...] = (
     Preset(
         name="apify-instagram", title="Apify (Instagram)", shape=_J,
         keys=("ownerUsername", "timestamp", "caption|text", "id"), text="caption|text", timestamp="timestamp",
-        author="ownerUsername", id="shortCode|id", profile="instagram",
+        author="ownerUsername", id="shortCode|id", profile="instagram", below="latestComments[]|replies[]",
     ),
     Preset(
         name="apify-instagram-csv", title="Apify (Instagram, CSV)", shape=_C,

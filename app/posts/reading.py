@@ -250,29 +250,22 @@ def _with_roles(reading: Reading, given: Given, cells: roles.Cells, resolve: Res
     found: dict[str, Finding[str]] = {}
     doubts = list(reading.doubts)
     for role in (*ROLES, *FURTHER_ROLES):
-        told: str | None = getattr(given, role)
-        of_preset: str | None = getattr(preset, role) if preset else None
         if role == "author" and given.author_is:
             continue
-        if told:
-            if (place := resolve(told)) is None:
-                doubts.append(Doubt(role, f"there is no {told!r}; there are {listed(tuple(cells))}", tuple(cells)))
-            else:
-                found[role] = Finding(place, Sure.GIVEN, _SAID)
-        elif of_preset:
-            place = of_preset if reading.delimiter is None else resolve(of_preset)
-            if role == "timestamp" and reading.delimiter is not None:
-                place = _fullest(of_preset, cells, resolve)
-            if place is not None:
-                found[role] = Finding(place, Sure.CERTAIN, f"as {preset.title if preset else ''} has it")
-        elif preset is None and (guessed := _guess(role, given, cells, resolve)) is not None:
-            found[role] = guessed
+        each = _place(role, reading, given, preset, cells=cells, resolve=resolve)
+        if isinstance(each, Doubt):
+            doubts.append(each)
+        elif each is not None:
+            found[role] = each
+    if (heading := _heading(found, reading, given, preset, cells=cells, resolve=resolve)) is not None:
+        found["heading"] = heading
     if "mentions" in found and "text" in found and found["text"].sure is Sure.LIKELY:
         del found["text"]
     said = {role for role in (*ROLES, "mentions") if getattr(given, role)} | ({"author"} if given.author_is else set())
     headless = reading.header is not None and not reading.header.value
     named = reading.header is None or reading.header.sure >= Sure.CERTAIN or bool(said)
-    doubts += doubting.of_roles(found, cells, said=said, preset=preset, headless=headless, named=named)
+    of_roles = doubting.of_roles(found, cells, said=said, preset=preset, headless=headless, named=named)
+    doubts += of_roles if reading.delimiter else (_of_expansions(each, cells) for each in of_roles)
     held = [cell for cell in cells[found["timestamp"].value] if cell] if "timestamp" in found else []
     dates, doubtful = doubting.of_dates(held, given.dates, known=given.timestamp_format is not None)
     if preset is None and given.profile is None and not _is_old(given, resolve):
@@ -291,10 +284,59 @@ def _with_roles(reading: Reading, given: Given, cells: roles.Cells, resolve: Res
     )
 
 
-def _fullest(names: str, cells: roles.Cells, resolve: Resolve) -> str | None:
-    """Of the columns of CSV that a preset may mean the one that holds most; of equals the first."""
-    places = [place for name in names.split("|") if (place := resolve(name)) is not None]
-    return max(places, key=lambda place: sum(map(bool, cells[place])), default=None)
+def _place(
+    role: str, reading: Reading, given: Given, preset: Preset | None, *, cells: roles.Cells, resolve: Resolve
+) -> Finding[str] | Doubt | None:
+    """Where a role's values stand: as the sender says, as the preset has it, or by what the file itself tells."""
+    if told := getattr(given, role):
+        if (place := resolve(told)) is None:
+            return Doubt(role, f"there is no {told!r}; there are {listed(tuple(cells))}", tuple(cells))
+        return Finding(place, Sure.GIVEN, _SAID)
+    if preset is None:
+        return _guess(role, given, cells, resolve)
+    of_preset: str | None = getattr(preset, role)
+    look_up = _fullest(cells, resolve) if role == "timestamp" else resolve
+    place = of_preset if reading.delimiter is None or not of_preset else look_up(of_preset)
+    return Finding(place, Sure.CERTAIN, f"as {preset.title} has it") if place else None
+
+
+def _heading(
+    found: dict[str, Finding[str]],
+    reading: Reading,
+    given: Given,
+    preset: Preset | None,
+    *,
+    cells: roles.Cells,
+    resolve: Resolve,
+) -> Finding[str] | None:
+    """Where the headings stand that belong to the texts; none where the sender says which column is the text."""
+    if given.text or "text" not in found or (preset is None and _is_old(given, resolve)):
+        return None
+    if preset is None:
+        return recognising.of_headings(cells)
+    place = preset.heading if reading.delimiter is None or preset.heading is None else resolve(preset.heading)
+    return Finding(place, Sure.CERTAIN, f"as {preset.title} has it") if place else None
+
+
+def _of_expansions(doubt: Doubt, cells: roles.Cells) -> Doubt:
+    """The doubt about authors, of posts of X/Twitter's API v2 that came without them: why they are not there."""
+    if doubt.option != "author" or "author_id" not in cells or not any(cells["author_id"]):
+        return doubt
+    found = (
+        "the posts look like those of X/Twitter's API v2 and name their authors by number alone: the export lacks "
+        "`expansions=author_id`. Export them once more with it, or say author=author_id to count by numbers"
+    )
+    return Doubt("author", found, ("author_id",))
+
+
+def _fullest(cells: roles.Cells, resolve: Resolve) -> Resolve:
+    """Finds, of the columns of CSV that a preset may mean, the one that holds most; of equals the first."""
+
+    def fullest(names: str) -> str | None:
+        places = [place for name in names.split("|") if (place := resolve(name)) is not None]
+        return max(places, key=lambda place: sum(map(bool, cells[place])), default=None)
+
+    return fullest
 
 
 def _guess(role: str, given: Given, cells: roles.Cells, resolve: Resolve) -> Finding[str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -57,6 +58,19 @@ def of_names(role: str, cells: Cells) -> Finding[str] | None:
         held = [cell for cell in cells[found[name]] if cell] if name in found else []
         if held and not any(" " in cell or "://" in cell for cell in held) and not all(map(str.isdigit, held)):
             return Finding(found[name], Sure.CERTAIN, f"its name is {found[name]!r}")
+    return None
+
+
+_HEADINGS = ("title", "post_title", "headline", "subject", "titel", "titre", "título", "titulo", "titolo")
+_MENTION = re.compile(r"(?<![\w/@])(?:[@＠]|/?u/)\w")
+
+
+def of_headings(cells: Cells) -> Finding[str] | None:
+    """The column of a file of no preset that holds headings of its texts: by its name, if somebody is mentioned."""
+    found = {place.strip().casefold(): place for place in reversed(list(cells))}
+    for name in _HEADINGS:
+        if name in found and any(map(_MENTION.search, cells[found[name]])):
+            return Finding(found[name], Sure.CERTAIN, f"{found[name]!r} mentions people as well")
     return None
 
 
