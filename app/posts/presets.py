@@ -177,6 +177,10 @@ PRESETS: tuple[Preset, ...] = (
         "Ids are those of a thread, or of a board: they tell no posts apart.",
     ),
     Preset(
+        name="4cat-reddit", title="4CAT (Reddit)", shape=_C, keys=(*_4CAT, "subject", "subreddit"), text="body",
+        heading="subject", timestamp=_4CAT_INSTANT, author="author", id="id", id_scope="4cat-reddit", profile="reddit",
+    ),
+    Preset(
         name="4cat-x", title="4CAT (X/Twitter)", shape=_C, keys=(*_4CAT, "is_retweet", "retweeted_user"), text="body",
         timestamp=_4CAT_INSTANT, author="author", id="id", reply="replied_user|replied_author",
         retweet="retweeted_user", quote="quoted_user|quote_author", retweets=_AUTHOR,

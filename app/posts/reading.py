@@ -265,17 +265,19 @@ def _with_roles(reading: Reading, given: Given, cells: roles.Cells, resolve: Res
     headless = reading.header is not None and not reading.header.value
     named = reading.header is None or reading.header.sure >= Sure.CERTAIN or bool(said)
     of_roles = doubting.of_roles(found, cells, said=said, preset=preset, headless=headless, named=named)
-    doubts += of_roles if reading.delimiter else (_of_expansions(each, cells) for each in of_roles)
+    doubts += of_roles if reading.delimiter else (recognising.of_expansions(each, cells) for each in of_roles)
     held = [cell for cell in cells[found["timestamp"].value] if cell] if "timestamp" in found else []
     dates, doubtful = doubting.of_dates(held, given.dates, known=given.timestamp_format is not None)
-    if preset is None and given.profile is None and not _is_old(given, resolve):
+    old = _is_old(given, resolve)
+    in_tabs = reading.delimiter is not None and reading.delimiter.value == "\t"
+    if preset is None and given.profile is None and not old:
         places = (found[role].value if role in found else None for role in ("text", "author"))
         reading = msgspec.structs.replace(reading, profile=platforms.of(cells, *places) or reading.profile)
     if "retweet" in found and preset is None and given.retweets is None and given.retweet is None:
         reading = msgspec.structs.replace(reading, retweets=Retweets.AUTHOR)
     return msgspec.structs.replace(
         reading,
-        escaped=_are_escaped(reading, found, cells, preset) and not (preset is None and _is_old(given, resolve)),
+        escaped=preset.escaped if preset else not old and in_tabs and recognising.are_escaped(found, cells),
         roles=found,
         dates=dates,
         instants=held[0] if held else "",
@@ -295,7 +297,7 @@ def _place(
     if preset is None:
         return _guess(role, given, cells, resolve)
     of_preset: str | None = getattr(preset, role)
-    look_up = _fullest(cells, resolve) if role == "timestamp" else resolve
+    look_up = recognising.fullest(cells, resolve) if role == "timestamp" else resolve
     place = of_preset if reading.delimiter is None or not of_preset else look_up(of_preset)
     return Finding(place, Sure.CERTAIN, f"as {preset.title} has it") if place else None
 
@@ -318,27 +320,6 @@ def _heading(
     return Finding(place, Sure.CERTAIN, f"as {preset.title} has it") if place else None
 
 
-def _of_expansions(doubt: Doubt, cells: roles.Cells) -> Doubt:
-    """The doubt about authors, of posts of X/Twitter's API v2 that came without them: why they are not there."""
-    if doubt.option != "author" or "author_id" not in cells or not any(cells["author_id"]):
-        return doubt
-    found = (
-        "the posts look like those of X/Twitter's API v2 and name their authors by number alone: the export lacks "
-        "`expansions=author_id`. Export them once more with it, or say author=author_id to count by numbers"
-    )
-    return Doubt("author", found, ("author_id",))
-
-
-def _fullest(cells: roles.Cells, resolve: Resolve) -> Resolve:
-    """Finds, of the columns of CSV that a preset may mean, the one that holds most; of equals the first."""
-
-    def fullest(names: str) -> str | None:
-        places = [place for name in names.split("|") if (place := resolve(name)) is not None]
-        return max(places, key=lambda place: sum(map(bool, cells[place])), default=None)
-
-    return fullest
-
-
 def _guess(role: str, given: Given, cells: roles.Cells, resolve: Resolve) -> Finding[str] | None:
     if _is_old(given, resolve):
         if role not in ROLES:
@@ -348,15 +329,6 @@ def _guess(role: str, given: Given, cells: roles.Cells, resolve: Resolve) -> Fin
     if role not in ROLES:
         return recognising.of_names(role, cells)
     return roles.guess(role, cells)
-
-
-def _are_escaped(reading: Reading, found: dict[str, Finding[str]], cells: roles.Cells, preset: Preset | None) -> bool:
-    """Whether texts hold a line end as a backslash and a letter: tools write so, and databases between tabs."""
-    if preset is not None:
-        return preset.escaped
-    if reading.delimiter is None or reading.delimiter.value != "\t" or "text" not in found:
-        return False
-    return any("\\n" in cell for cell in cells[found["text"].value])
 
 
 def _is_old(given: Given, resolve: Resolve) -> bool:

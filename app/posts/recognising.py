@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from app.posts import paths
+from app.posts.doubting import Doubt
 from app.posts.presets import PRESETS, Preset, Shape
 from app.posts.roles import Cells
 from app.posts.sniffing import Finding, Sure
@@ -72,6 +73,32 @@ def of_headings(cells: Cells) -> Finding[str] | None:
         if name in found and any(map(_MENTION.search, cells[found[name]])):
             return Finding(found[name], Sure.CERTAIN, f"{found[name]!r} mentions people as well")
     return None
+
+
+def fullest(cells: Cells, resolve: Callable[[str], str | None]) -> Callable[[str], str | None]:
+    """Finds, of the columns of CSV that a preset may mean, the one that holds most; of equals the first."""
+
+    def found(names: str) -> str | None:
+        places = [place for name in names.split("|") if (place := resolve(name)) is not None]
+        return max(places, key=lambda place: sum(map(bool, cells[place])), default=None)
+
+    return found
+
+
+def of_expansions(doubt: Doubt, cells: Cells) -> Doubt:
+    """The doubt about authors, of posts of X/Twitter's API v2 that came without them: why they are not there."""
+    if doubt.option != "author" or "author_id" not in cells or not any(cells["author_id"]):
+        return doubt
+    found = (
+        "the posts look like those of X/Twitter's API v2 and name their authors by number alone: the export lacks "
+        "`expansions=author_id`. Export them once more with it, or say author=author_id to count by numbers"
+    )
+    return Doubt("author", found, ("author_id",))
+
+
+def are_escaped(found: Mapping[str, Finding[str]], cells: Cells) -> bool:
+    """Whether texts between tabs hold a line end as a backslash and a letter: databases write so."""
+    return "text" in found and any("\\n" in cell for cell in cells[found["text"].value])
 
 
 def _closest(fitting: list[Preset]) -> list[Preset]:

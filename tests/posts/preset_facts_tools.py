@@ -222,6 +222,16 @@ TOOLS = [
         {("ana", "bea"): 2},
     ),
     Fact(
+        "4cat-reddit",
+        "posts and comments",
+        table(
+            "id,thread_id,timestamp,unix_timestamp,subreddit,subject,body,author,score,num_comments",
+            {**FIRST_4CAT, "subreddit": "x", "subject": "ask u/bea-c", "body": "and /u/cyd_d", "author": "ana_b"},
+        ),
+        {("ana_b", "bea-c"): 1, ("ana_b", "cyd_d"): 1},
+        ids=["1"],
+    ),
+    Fact(
         "4cat",
         "a server in another zone",
         table(
