@@ -50,7 +50,7 @@ class Format(msgspec.Struct, frozen=True):
     text_optional: bool = False
     """JSON: whether a post may come without a text, or with a text in parts, as the files of a preset have it."""
     further: dict[str, int] = {}
-    """CSV: by further role (id, mentions, reply, retweet, quote) the column that has it."""
+    """CSV: by further role (id, mentions, reply, retweet, quote, heading) the column that has it."""
     surplus: bool = False
     """CSV: whether every row ends with one delimiter more than the header."""
     author_is: str | None = None
@@ -65,6 +65,8 @@ class Format(msgspec.Struct, frozen=True):
     """Whether spellings of instants other than ISO 8601 and Unix time are read. Uploads of old reject them."""
     placeholders: bool = True
     """Whether NULL, nan and the like are authors."""
+    escaped: bool = False
+    """CSV: whether line ends and tabs within texts are written as a backslash and a letter."""
 
 
 class Clock(StrEnum):

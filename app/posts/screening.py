@@ -201,6 +201,15 @@ def screen(sieve: Sieve, form: Format, *, may_have_nul: bool) -> pl.DataFrame:
     )
 
 
+def with_headings(texts: pl.Series, headings: pl.Series) -> pl.Series:
+    """The texts, each behind its heading, unless it begins with that itself."""
+    frame = pl.DataFrame([texts.alias("text"), headings.fill_null("").alias("heading")])
+    begins = pl.col("text").str.starts_with(pl.col("heading").str.strip_chars_end("….  "))
+    return frame.select(
+        pl.when(begins).then("text").otherwise(pl.concat_str("heading", "text", separator="\n")).alias("text")
+    ).to_series()
+
+
 def _further(held: pl.Series) -> pl.Series:
     """What a column of a further role holds: handles without their signs, and null where there is none."""
     return held if held.name in {"id", "mentioned"} else cells.single_handles(held)

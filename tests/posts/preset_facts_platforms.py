@@ -118,7 +118,7 @@ COMMENT = {
 }
 SUBMISSION = {
     "author": "cyd",
-    "title": "ask u/nobody",
+    "title": "ask u/eva",
     "selftext": "for /u/ana_b",
     "created_utc": 1700000100,
     "id": "p1",
@@ -126,7 +126,7 @@ SUBMISSION = {
     "subreddit": "python",
     "num_comments": 1,
 }
-REDDIT_EDGES = {("ana_b", "bea-c"): 1, ("cyd", "ana_b"): 1}
+REDDIT_EDGES = {("ana_b", "bea-c"): 1, ("cyd", "ana_b"): 1, ("cyd", "eva"): 1}
 ANSWER = {"kind": "t1", "data": {**COMMENT, "name": "t1_k2", "author": "bea-c", "body": "u/ana_b no", "replies": ""}}
 
 
@@ -248,6 +248,75 @@ PLATFORMS = [
         ),
         {**SKY_EDGES, ("ana.example", "cyd.example"): 1},
         [("bea.bsky.social", "ana.example", "quotes"), ("ana.example", "cyd.example", "replies")],
+    ),
+    Fact(
+        "bluesky-feed",
+        "a repost, and a post that is pinned",
+        lines(
+            {"post": SKY_POST, "reason": {"$type": "app.bsky.feed.defs#reasonPin"}},
+            {
+                "post": SKY_POST,
+                "reason": {
+                    "$type": "app.bsky.feed.defs#reasonRepost",
+                    "by": {"did": "did:plc:dov", "handle": "dov.example"},
+                    "indexedAt": "2024-01-06T10:00:00.000Z",
+                },
+            },
+        ),
+        {("ana.example", "bea.bsky.social"): 1, ("dov.example", "ana.example"): 1},
+        [("dov.example", "ana.example", "retweets")],
+        ids=["at://did:plc:ana/app.bsky.feed.post/1", "at://did:plc:ana/app.bsky.feed.post/1 dov.example"],
+    ),
+    Fact(
+        "mastodon-archive",
+        "outbox.json",
+        pretty(
+            {
+                "@context": "https://www.w3.org/ns/activitystreams",
+                "id": "outbox.json",
+                "type": "OrderedCollection",
+                "totalItems": 2,
+                "orderedItems": [
+                    {
+                        "id": "https://home.example/users/ana/statuses/1/activity",
+                        "type": "Create",
+                        "actor": "https://home.example/users/ana",
+                        "published": "2024-01-05T10:00:00Z",
+                        "object": {
+                            "id": "https://home.example/users/ana/statuses/1",
+                            "type": "Note",
+                            "inReplyTo": "https://other.example/users/bea/statuses/7",
+                            "content": "<p>@<span>bea</span> and @<span>cyd</span></p>",
+                            "tag": [
+                                {
+                                    "type": "Mention",
+                                    "href": "https://other.example/users/bea",
+                                    "name": "@bea@other.example",
+                                },
+                                {"type": "Mention", "href": "https://home.example/users/cyd", "name": "@cyd"},
+                                {"type": "Hashtag", "name": "#x"},
+                            ],
+                        },
+                    },
+                    {
+                        "id": "https://home.example/users/ana/statuses/2/activity",
+                        "type": "Announce",
+                        "actor": "https://home.example/users/ana",
+                        "published": "2024-01-06T10:00:00Z",
+                        "object": "https://third.example/users/dov/statuses/9",
+                    },
+                ],
+            }
+        ),
+        {
+            ("ana@home.example", "bea@other.example"): 1,
+            ("ana@home.example", "cyd@home.example"): 1,
+            ("ana@home.example", "dov@third.example"): 1,
+        },
+        [
+            ("ana@home.example", "bea@other.example", "replies"),
+            ("ana@home.example", "dov@third.example", "retweets"),
+        ],
     ),
     Fact(
         "bluesky-feed",
@@ -441,8 +510,8 @@ PLATFORMS = [
                 }
             ]
         ).encode(),
-        {("ana.b", "bea.c"): 1},
-        ids=["Cx"],
+        {("ana.b", "bea.c"): 1, ("y", "x"): 1},
+        ids=["Cx", "2"],
     ),
     Fact(
         "apify-instagram-csv",

@@ -217,9 +217,35 @@ TOOLS = [
         table(
             "id,thread_id,timestamp,subject,body,author,country_code",
             {**FIRST_4CAT, "author": "ana", "body": "hi @bea"},
+            {**FIRST_4CAT, "author": "ana", "body": "hi @bea, in another thread"},
+        ),
+        {("ana", "bea"): 2},
+    ),
+    Fact(
+        "4cat-reddit",
+        "posts and comments",
+        table(
+            "id,thread_id,timestamp,unix_timestamp,subreddit,subject,body,author,score,num_comments",
+            {**FIRST_4CAT, "subreddit": "x", "subject": "ask u/bea-c", "body": "and /u/cyd_d", "author": "ana_b"},
+        ),
+        {("ana_b", "bea-c"): 1, ("ana_b", "cyd_d"): 1},
+        ids=["1"],
+    ),
+    Fact(
+        "4cat",
+        "a server in another zone",
+        table(
+            "id,thread_id,timestamp,unix_timestamp,body,author,country_code",
+            {
+                **FIRST_4CAT,
+                "timestamp": "2024-01-05 11:00:00",
+                "unix_timestamp": "1704448800",
+                "author": "ana",
+                "body": "hi @bea",
+            },
         ),
         {("ana", "bea"): 1},
-        ids=["1"],
+        instants=["2024-01-05T10:00:00"],
     ),
     Fact(
         "zeeschuimer-x",

@@ -229,6 +229,43 @@ X = [
         ids=["1", "2", "3"],
     ),
     Fact(
+        "twarc-csv",
+        "picked columns, and line ends that the tool escapes",
+        table(
+            "author.username,created_at,text,retweeted_username",
+            {
+                "author.username": "ana",
+                "created_at": "2021-04-01T15:52:31.000Z",
+                "text": "hi @cyd\\n@bea\\r\\n\\t@dov",
+            },
+            {
+                "author.username": "bea",
+                "created_at": "2021-04-01T15:52:32.000Z",
+                "text": "mine with @ana",
+                "retweeted_username": "cyd",
+            },
+        ),
+        {("ana", "cyd"): 1, ("ana", "bea"): 1, ("ana", "dov"): 1, ("bea", "cyd"): 1},
+        [("bea", "cyd", "retweets")],
+    ),
+    Fact(
+        "x-v2",
+        "a long post",
+        lines(
+            {
+                **POSTS_V2[2],
+                "author": USERS_V2[2],
+                "text": "@ana long…",
+                "entities": {"mentions": [{"username": "ana"}]},
+                "note_tweet": {
+                    "text": "@ana long, and @bea",
+                    "entities": {"mentions": [{"username": "ana"}, {"username": "bea"}]},
+                },
+            }
+        ),
+        {("cyd", "ana"): 1, ("cyd", "bea"): 1},
+    ),
+    Fact(
         "snscrape",
         "lines",
         lines(

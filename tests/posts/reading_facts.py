@@ -51,6 +51,12 @@ RIGHT = [
     Right("delimiters at the ends, in the header as well", b"text;date;user;\nhi @bea;2024-01-01;ana;\n", BEA),
     Right("empty lines", b"\n\ntext,date,user\n\nhi @bea,2024-01-01,ana\n\n", BEA),
     Right("tabs", b"text\tcreated_at\tscreen_name\nhi @bea, and; more\t2024-01-01\tana\n", BEA),
+    Right("line ends that a database escapes", b"text\tdate\tuser\nhi\\n@bea\t2024-01-01\tana\n", BEA),
+    Right(
+        "whom it repeats stands in a column",
+        b"text,created_at,screen_name,retweeted_user\nof @cyd,2024-01-01,ana,bea\nhi,2024-01-01,cyd,\n",
+        BEA,
+    ),
     Right("bars", b"text|created_at|screen_name\nhi @bea, and; more\t|2024-01-01|ana\n", BEA),
     Right("commas in numbers", b"text;score;date;user\nhi @bea;1,5;2024-01-01;ana\nhi;2,5;2024-01-01;ana\n", BEA),
     Right("sep= with a tab", b"sep=\t\ntext\tdate\tuser\nhi @bea\t2024-01-01\tana\n", BEA),
@@ -159,7 +165,25 @@ RIGHT = [
                 "comments": [{"text": "@no", "created_at": "2024-01-01", "username": "zed"}],
             }
         ).encode(),
-        BEA,
+        {**BEA, ("zed", "no"): 1},
+    ),
+    Right(
+        "two lists of posts, and one of users",
+        json.dumps(
+            {
+                "users": [{"username": "ana", "created_at": "2010-01-01", "description": "friend of @no"}],
+                "posts": [{"text": "hi @bea", "created_at": "2024-01-01", "username": "ana"}],
+                "comments": [{"text": "hi @cyd", "created_at": "2024-01-01", "username": "ana"}],
+            }
+        ).encode(),
+        {**BEA, ("ana", "cyd"): 1},
+    ),
+    Right(
+        "titles that mention people, and one that the text begins with",
+        b"author,created_at,title,text\nana,2024-01-01,ask @bea,\nana,2024-01-01,@cyd hm,see @dov\n"
+        b"ana,2024-01-01,of @eva...,of @eva and more\n",
+        {**BEA, ("ana", "cyd"): 1, ("ana", "dov"): 1, ("ana", "eva"): 1},
+        ("text", "created_at", "author"),
     ),
     Right(
         "an unknown source's pages",
@@ -307,6 +331,17 @@ ASKED = [
     ),
     Asked("values of pandas", json.dumps([list(POST.values())]).encode(), ("file",), "orient="),
     Asked("an empty list", b"[]", ("file",), "holds"),
+    Asked(
+        "two lists of posts of two kinds",
+        json.dumps(
+            {
+                "submissions": [{"selftext": "hi @bea", "created_utc": 1700000000, "username": "ana"}],
+                "comments": [{"body": "hi @cyd", "created_utc": 1700000000, "username": "ana"}],
+            }
+        ).encode(),
+        ("text",),
+        "'selftext'",
+    ),
     Asked("settings", b'{"name":"x","version":"1.0"}', ("text", "timestamp", "author"), "'version'"),
     Asked(
         "who collected it",
@@ -326,7 +361,8 @@ ASKED = [
             {"data": [{"id": "1", "author_id": "7", "created_at": "2024-01-01T10:00:00Z", "text": "hi @bea"}]}
         ).encode(),
         ("author",),
-        "'author_id'",
+        "expansions=author_id",
+        ("author_id",),
     ),
     Asked(
         "users of X and not their posts",

@@ -28,6 +28,7 @@ from app.posts.screening import (
     rejects_of,
     screen,
     too_long_message,
+    with_headings,
 )
 from app.posts.tables.cells import handles_in, lists_of
 from app.posts.tables.csvscan import MAX_ROW_BYTES, Ints, find
@@ -313,6 +314,8 @@ def _lay_out(sieve: Sieve, columns: dict[str, list[Any]], counts: list[int], for
             texts = column(role, None).str.strip_chars()
             empty = texts.str.len_bytes() == 0
             series[role] = texts.set(empty, None) if empty.any() else texts
+    if "heading" in series:
+        series["text"] = with_headings(series["text"], series["heading"])
     sieve.frame = pl.DataFrame(list(series.values()))
 
 

@@ -35,6 +35,8 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
     no_keys: tuple[str, ...] = ()
     """Paths, or columns, that no such file has."""
     text: str
+    heading: str | None = None
+    """What belongs before the text, such as a title."""
     timestamp: str
     author: str
     """Empty: no column says who wrote a post."""
@@ -61,6 +63,8 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
     """The zone of instants that name none. None: UTC."""
     columns: tuple[str, ...] = ()
     """The columns of a file that has no header."""
+    escaped: bool = False
+    """Whether line ends within texts are written as a backslash and a letter."""
     note: str = ""
     """What a person should know."""
 
@@ -68,7 +72,11 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
 _J, _C = Shape.JSON, Shape.CSV
 _AUTHOR = Retweets.AUTHOR
 _4CAT = ("id", "thread_id", "timestamp", "body", "author")
+_4CAT_INSTANT = "unix_timestamp|timestamp"
+"""The other column may be in the zone of the server."""
 _X_USER = "core.user_results.result.core.screen_name", "core.user_results.result.legacy.screen_name"
+_X_NOTE = "note_tweet.note_tweet_results.result"
+_X_MENTIONS = "legacy.entities.user_mentions[].screen_name"
 _X_RETWEET = "legacy.retweeted_status_result.result"
 _NO_OWNER = "The archive does not name its owner: say who it is with `author_is`."
 
@@ -96,13 +104,14 @@ PRESETS: tuple[Preset, ...] = (
     Preset(
         name="x-v2", title="X/Twitter API v2, twarc 2 (lines, flattened or not, or pages)", shape=_J,
         keys=("author_id", "author.username", "created_at", "text"), text="note_tweet.text|text",
-        timestamp="created_at", author="author.username", id="id", mentions="entities.mentions[].username",
+        timestamp="created_at", author="author.username", id="id",
+        mentions="note_tweet.entities.mentions[].username|entities.mentions[].username",
         reply="in_reply_to_user.username", retweet="referenced_tweets[type=retweeted].author.username",
         quote="referenced_tweets[type=quoted].author.username", retweets=_AUTHOR, join="includes",
     ),
     Preset(
-        name="twarc-csv", title="twarc-csv", shape=_C, keys=("author.username", "created_at", "text", "author_id"),
-        text="text", timestamp="created_at", author="author.username", id="id",
+        name="twarc-csv", title="twarc-csv", shape=_C, keys=("author.username", "created_at", "text"), text="text",
+        timestamp="created_at", author="author.username", id="id", escaped=True,
         reply="in_reply_to_username|in_reply_to_user.username", retweet="retweeted_username|retweeted_user.username",
         quote="quoted_username|quoted_user.username", retweets=_AUTHOR,
     ),
@@ -161,42 +170,47 @@ PRESETS: tuple[Preset, ...] = (
     ),
     # Tools for several platforms
     Preset(
-        name="4cat", title="4CAT (other platforms)", shape=_C, keys=_4CAT, text="body", timestamp="timestamp",
-        author="author", id="id", mentions="mentions",
-        note="The columns do not name the platform: say `profile` where mentions are not written as on X/Twitter.",
-        id_scope="4cat",
+        name="4cat", title="4CAT (other platforms)", shape=_C, keys=_4CAT, text="body",
+        heading="subject|title", timestamp=_4CAT_INSTANT,
+        author="author", mentions="mentions",
+        note="The columns do not name the platform: say `profile` where mentions are not written as on X/Twitter. "
+        "Ids are those of a thread, or of a board: they tell no posts apart.",
+    ),
+    Preset(
+        name="4cat-reddit", title="4CAT (Reddit)", shape=_C, keys=(*_4CAT, "subject", "subreddit"), text="body",
+        heading="subject", timestamp=_4CAT_INSTANT, author="author", id="id", id_scope="4cat-reddit", profile="reddit",
     ),
     Preset(
         name="4cat-x", title="4CAT (X/Twitter)", shape=_C, keys=(*_4CAT, "is_retweet", "retweeted_user"), text="body",
-        timestamp="timestamp", author="author", id="id", reply="replied_user|replied_author",
+        timestamp=_4CAT_INSTANT, author="author", id="id", reply="replied_user|replied_author",
         retweet="retweeted_user", quote="quoted_user|quote_author", retweets=_AUTHOR,
     ),
     Preset(
         name="4cat-tiktok", title="4CAT (TikTok)", shape=_C, keys=(*_4CAT, "author_full", "tiktok_url|comment_url"),
-        text="body", timestamp="timestamp", author="author", id="id", profile="tiktok",
+        text="body", timestamp=_4CAT_INSTANT, author="author", id="id", profile="tiktok",
     ),
     Preset(
         name="4cat-instagram", title="4CAT (Instagram)", shape=_C, keys=(*_4CAT, "author_fullname", "media_type"),
-        text="body", timestamp="timestamp", author="author", id="id", profile="instagram",
+        text="body", timestamp=_4CAT_INSTANT, author="author", id="id", profile="instagram",
     ),
     Preset(
         name="4cat-threads", title="4CAT (Threads)", shape=_C, keys=(*_4CAT, "author_is_verified", "reposts"),
-        text="body", timestamp="timestamp", author="author", id="id", profile="instagram",
+        text="body", timestamp=_4CAT_INSTANT, author="author", id="id", profile="instagram",
     ),
     Preset(
         name="4cat-telegram", title="4CAT (Telegram)", shape=_C, keys=(*_4CAT, "author_username", "chat"), text="body",
-        timestamp="timestamp", author="author_username", id="id", profile="telegram",
+        timestamp=_4CAT_INSTANT, author="author_username", id="id", profile="telegram",
         note="Accounts without a user name are rejected: numbers are no names.",
     ),
     Preset(
         name="4cat-bluesky", title="4CAT (Bluesky)", shape=_C, keys=(*_4CAT, "created_at", "replied_to_user"),
-        text="body", timestamp="timestamp", author="author", id="id", mentions="mentions", reply="replied_to_user",
+        text="body", timestamp=_4CAT_INSTANT, author="author", id="id", mentions="mentions", reply="replied_to_user",
         quote="quoted_user", profile="bluesky",
     ),
     Preset(
         name="4cat-truth-gab", title="4CAT (Truth Social, Gab)", shape=_C,
         keys=("id", "thread_id", "timestamp", "body", "account_username", "account_display_name"), text="body",
-        timestamp="timestamp", author="account_username", id="id", mentions="mentions", profile="mastodon",
+        timestamp=_4CAT_INSTANT, author="account_username", id="id", mentions="mentions", profile="mastodon",
     ),
     Preset(
         name="zeeschuimer-tiktok", title="Zeeschuimer, 4CAT NDJSON (TikTok)", shape=_J,
@@ -223,9 +237,9 @@ PRESETS: tuple[Preset, ...] = (
     Preset(
         name="zeeschuimer-x", title="Zeeschuimer, 4CAT NDJSON (X/Twitter)", shape=_J,
         keys=(_either("legacy.full_text"), _either("legacy.created_at"), "source_platform|__import_meta"),
-        text=_either("note_tweet.note_tweet_results.result.text", "legacy.full_text"),
+        text=_either(f"{_X_NOTE}.text", "legacy.full_text"),
         timestamp=_either("legacy.created_at"), author=_either(*_X_USER), id=_either("rest_id", "legacy.id_str"),
-        mentions=_either("legacy.entities.user_mentions[].screen_name"),
+        mentions=_either(f"{_X_NOTE}.entity_set.user_mentions[].screen_name", _X_MENTIONS),
         reply=_either("legacy.in_reply_to_screen_name"),
         retweet=_either(*(f"{_X_RETWEET}.{user}" for user in _X_USER)),
         quote=_either(*(f"quoted_status_result.result.{user}" for user in _X_USER)), retweets=_AUTHOR,
@@ -264,6 +278,12 @@ PRESETS: tuple[Preset, ...] = (
         retweets=_AUTHOR, profile="mastodon", join="servers",
     ),
     Preset(
+        name="mastodon-archive", title="A person's own archive of Mastodon (outbox.json)", shape=_J,
+        keys=("type", "actor", "published", "object"), text="content", timestamp="published", author="acct", id="id",
+        mentions="mentioned[]", reply="answered", retweet="reblogged", retweets=_AUTHOR, profile="mastodon",
+        rows="orderedItems[]", join="people", note="What is no post, such as a like, is a reject.",
+    ),
+    Preset(
         name="bluesky", title="Bluesky getPosts, searchPosts and threads", shape=_J,
         keys=("author.handle", "record.text", "record.createdAt"), text="record.text", timestamp="record.createdAt",
         author="author.handle", id="uri", quote="embed.record.author.handle|embed.record.record.author.handle",
@@ -272,8 +292,9 @@ PRESETS: tuple[Preset, ...] = (
     Preset(
         name="bluesky-feed", title="Bluesky getAuthorFeed, getTimeline and getPostThread", shape=_J,
         keys=("post.author.handle", "post.record.text", "post.record.createdAt"), text="post.record.text",
-        timestamp="post.record.createdAt", author="post.author.handle", id="post.uri",
-        reply="reply.parent.author.handle", profile="bluesky", below="replies[]",
+        timestamp="reason.indexedAt|post.record.createdAt", author="reason.by.handle|post.author.handle",
+        id="reason.uri|post.uri", reply="reply.parent.author.handle", retweet="reposted.author.handle",
+        retweets=_AUTHOR, profile="bluesky", below="replies[]", join="reposts",
         quote="post.embed.record.author.handle|post.embed.record.record.author.handle",
     ),
     Preset(
@@ -286,7 +307,7 @@ PRESETS: tuple[Preset, ...] = (
     ),
     Preset(
         name="reddit", title="Reddit comments and posts (API, PRAW, Pushshift, Arctic Shift)", shape=_J,
-        keys=("body|selftext", "author", "created_utc"), text="body|selftext", timestamp="created_utc",
+        keys=("body|selftext", "author", "created_utc"), text="body|selftext", heading="title", timestamp="created_utc",
         author="author", id="name|permalink", profile="reddit", below="replies.data.children[].data",
     ),
     Preset(
@@ -335,7 +356,7 @@ PRESETS: tuple[Preset, ...] = (
     Preset(
         name="apify-instagram", title="Apify (Instagram)", shape=_J,
         keys=("ownerUsername", "timestamp", "caption|text", "id"), text="caption|text", timestamp="timestamp",
-        author="ownerUsername", id="shortCode|id", profile="instagram",
+        author="ownerUsername", id="shortCode|id", profile="instagram", below="latestComments[]|replies[]",
     ),
     Preset(
         name="apify-instagram-csv", title="Apify (Instagram, CSV)", shape=_C,

@@ -53,6 +53,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """The first instant as it is spelled."""
     profile: Finding[str]
     retweets: Retweets
+    escaped: bool = False
+    """Whether line ends within the texts of a CSV file are written as a backslash and a letter."""
     packing: Packing = Packing()
     """Where the posts of a JSON file's objects are."""
     sample: tuple[dict[str, str], ...] = ()
@@ -254,34 +256,34 @@ def _with_roles(reading: Reading, given: Given, cells: roles.Cells, resolve: Res
     found: dict[str, Finding[str]] = {}
     doubts = list(reading.doubts)
     for role in (*ROLES, *FURTHER_ROLES):
-        told: str | None = getattr(given, role)
-        of_preset: str | None = getattr(preset, role) if preset else None
         if role == "author" and given.author_is:
             continue
-        if told:
-            if (place := resolve(told)) is None:
-                doubts.append(Doubt(role, f"there is no {told!r}; there are {listed(tuple(cells))}", tuple(cells)))
-            else:
-                found[role] = Finding(place, Sure.GIVEN, _SAID)
-        elif of_preset:
-            place = of_preset if reading.delimiter is None else resolve(of_preset)
-            if place is not None:
-                found[role] = Finding(place, Sure.CERTAIN, f"as {preset.title if preset else ''} has it")
-        elif role in ROLES and preset is None and (guessed := _guess(role, given, cells, resolve)) is not None:
-            found[role] = guessed
+        each = _place(role, reading, given, preset, cells=cells, resolve=resolve)
+        if isinstance(each, Doubt):
+            doubts.append(each)
+        elif each is not None:
+            found[role] = each
+    if (heading := _heading(found, reading, given, preset, cells=cells, resolve=resolve)) is not None:
+        found["heading"] = heading
     if "mentions" in found and "text" in found and found["text"].sure is Sure.LIKELY:
         del found["text"]
     said = {role for role in (*ROLES, "mentions") if getattr(given, role)} | ({"author"} if given.author_is else set())
     headless = reading.header is not None and not reading.header.value
     named = reading.header is None or reading.header.sure >= Sure.CERTAIN or bool(said)
-    doubts += doubting.of_roles(found, cells, said=said, preset=preset, headless=headless, named=named)
+    of_roles = doubting.of_roles(found, cells, said=said, preset=preset, headless=headless, named=named)
+    doubts += of_roles if reading.delimiter else (recognising.of_expansions(each, cells) for each in of_roles)
     held = [cell for cell in cells[found["timestamp"].value] if cell] if "timestamp" in found else []
     dates, doubtful = doubting.of_dates(held, given.dates, known=given.timestamp_format is not None)
-    if preset is None and given.profile is None and not _is_old(given, resolve):
+    old = _is_old(given, resolve)
+    in_tabs = reading.delimiter is not None and reading.delimiter.value == "\t"
+    if preset is None and given.profile is None and not old:
         places = (found[role].value if role in found else None for role in ("text", "author"))
         reading = msgspec.structs.replace(reading, profile=platforms.of(cells, *places) or reading.profile)
+    if "retweet" in found and preset is None and given.retweets is None and given.retweet is None:
+        reading = msgspec.structs.replace(reading, retweets=Retweets.AUTHOR)
     return msgspec.structs.replace(
         reading,
+        escaped=preset.escaped if preset else not old and in_tabs and recognising.are_escaped(found, cells),
         roles=found,
         dates=dates,
         instants=held[0] if held else "",
@@ -290,10 +292,48 @@ def _with_roles(reading: Reading, given: Given, cells: roles.Cells, resolve: Res
     )
 
 
+def _place(
+    role: str, reading: Reading, given: Given, preset: Preset | None, *, cells: roles.Cells, resolve: Resolve
+) -> Finding[str] | Doubt | None:
+    """Where a role's values stand: as the sender says, as the preset has it, or by what the file itself tells."""
+    if told := getattr(given, role):
+        if (place := resolve(told)) is None:
+            return Doubt(role, f"there is no {told!r}; there are {listed(tuple(cells))}", tuple(cells))
+        return Finding(place, Sure.GIVEN, _SAID)
+    if preset is None:
+        return _guess(role, given, cells, resolve)
+    of_preset: str | None = getattr(preset, role)
+    look_up = recognising.fullest(cells, resolve) if role == "timestamp" else resolve
+    place = of_preset if reading.delimiter is None or not of_preset else look_up(of_preset)
+    return Finding(place, Sure.CERTAIN, f"as {preset.title} has it") if place else None
+
+
+def _heading(
+    found: dict[str, Finding[str]],
+    reading: Reading,
+    given: Given,
+    preset: Preset | None,
+    *,
+    cells: roles.Cells,
+    resolve: Resolve,
+) -> Finding[str] | None:
+    """Where the headings stand that belong to the texts; none where the sender says which column is the text."""
+    if given.text or "text" not in found or (preset is None and _is_old(given, resolve)):
+        return None
+    if preset is None:
+        return recognising.of_headings(cells)
+    place = preset.heading if reading.delimiter is None or preset.heading is None else resolve(preset.heading)
+    return Finding(place, Sure.CERTAIN, f"as {preset.title} has it") if place else None
+
+
 def _guess(role: str, given: Given, cells: roles.Cells, resolve: Resolve) -> Finding[str] | None:
     if _is_old(given, resolve):
+        if role not in ROLES:
+            return None
         name = str(resolve(getattr(_OLD, role)))
         return Finding(name, Sure.CERTAIN, f"its name is {name!r}")
+    if role not in ROLES:
+        return recognising.of_names(role, cells)
     return roles.guess(role, cells)
 
 

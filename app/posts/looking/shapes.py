@@ -204,7 +204,7 @@ class Unpacker:
         return any(isinstance(page.get(key), list | dict) for key in first) or any(key in page for key in _NO_POSTS)
 
 
-def _every_way(rows: Path, page: Post) -> list[Any]:
+def _every_way(rows: Path, page: Any) -> list[Any]:  # noqa: ANN401 (JSON)
     found: list[Any] = []
     for way in rows.ways:
         reached = paths.values(Path((way,)), page)
@@ -216,7 +216,7 @@ def _with_below(post: Any, below: Path) -> Iterator[Any]:  # noqa: ANN401 (JSON)
     waiting = [post]
     while waiting:
         yield (each := waiting.pop(0))
-        waiting = [*paths.values(below, each), *waiting]
+        waiting = [*_every_way(below, each), *waiting]
 
 
 def _with_includes(posts: list[Any], page: Post, _handles: Mapping[str, str]) -> list[Any]:
@@ -333,4 +333,54 @@ def handles_of(events: Sequence[Post]) -> dict[str, str]:
     return found
 
 
-JOINS = {"includes": _with_includes, "servers": _with_servers, "handles": _with_handles}
+def _with_reposts(items: list[Any], _page: Post, _handles: Mapping[str, str]) -> list[Any]:
+    """Items of a feed of Bluesky: a repost has an id of its own, and `reposted`: the post that it repeats."""
+    for item in items:
+        reason = item.get("reason") if isinstance(item, dict) else None
+        if isinstance(reason, dict) and isinstance(by := reason.get("by"), dict):
+            post = item.get("post")
+            item["reposted"] = post
+            reason.setdefault("uri", f"{post.get('uri') if isinstance(post, dict) else ''} {by.get('handle')}")
+    return items
+
+
+def _with_people(activities: list[Any], _page: Post, _handles: Mapping[str, str]) -> list[Any]:
+    """Activities of a person's own archive of Mastodon, with people as user@server; they are links in the archive."""
+    for each in activities:
+        if not isinstance(each, dict):
+            continue
+        found = each.get("object")
+        each["acct"] = _person(each.get("actor"))
+        if each.get("type") == "Announce":
+            each["reblogged"] = _person(found.get("id") if isinstance(found, dict) else found)
+        elif each.get("type") == "Create" and isinstance(found, dict):
+            each["content"], each["id"] = found.get("content"), found.get("id") or each.get("id")
+            each["answered"] = _person(found.get("inReplyTo"))
+            tags = (tag for tag in _listed(found.get("tag")) if isinstance(tag, dict) and tag.get("type") == "Mention")
+            each["mentioned"] = [_mentioned(tag) for tag in tags]
+        else:
+            each.pop("published", None)  # a like, a follow: no post
+    return activities
+
+
+def _mentioned(tag: Post) -> str | None:
+    name = str(tag.get("name") or "").removeprefix("@")
+    return name if "@" in name else _person(tag.get("href")) or name or None
+
+
+_PERSON = re.compile(r"https?://(?P<server>[^/]+)/(?:@|users/|u/|profile/)(?P<name>[\w.-]+)(?=[/?#]|$)")
+"""How Mastodon and its like link to people, and to their posts."""
+
+
+def _person(link: object) -> str | None:
+    found = _PERSON.match(link) if isinstance(link, str) else None
+    return f"{found['name']}@{found['server']}" if found else None
+
+
+JOINS = {
+    "includes": _with_includes,
+    "servers": _with_servers,
+    "handles": _with_handles,
+    "reposts": _with_reposts,
+    "people": _with_people,
+}

@@ -23,6 +23,7 @@ from app.posts.screening import (
     rejects_of,
     screen,
     too_long_message,
+    with_headings,
 )
 from app.posts.tables.cells import cells_of_mentions
 from app.posts.tables.csvscan import (
@@ -66,10 +67,15 @@ def read(payload: bytes, form: Format, *, first_line: int) -> Posts:
     _decode(sieve, payload)
     if b'""' in payload:
         _undouble(sieve)
+    if form.escaped and "text" in sieve.places:
+        spelled, meant = ["\\n", "\\r", "\\t"], ["\n", "\r", "\t"]
+        sieve.frame = sieve.frame.with_columns(pl.col("text").str.replace_many(spelled, meant))
     missing = {role: pl.lit(form.author_is or "" if role == "author" else "") for role in ROLES if role not in named}
     sieve.frame = sieve.frame.with_columns(
         *(value.alias(role) for role, value in missing.items()), *_further(rows, payload, form, sieve.alive)
     )
+    if "heading" in sieve.frame.columns:
+        sieve.frame = sieve.frame.with_columns(with_headings(sieve.frame["text"], sieve.frame["heading"]))
     frame = screen(sieve, form, may_have_nul=b"\0" in payload)
     frame = frame.with_columns(line=rows.line[sieve.alive] + first_line)
     return Posts(rows.start.size, frame, _rejects(sieve.dropped, rows, payload, form, first_line))
