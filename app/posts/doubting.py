@@ -76,6 +76,28 @@ def of_roles(
     yield from _numbers(found, cells, said)
 
 
+def of_clock(
+    found: dict[str, Finding[str]], cells: roles.Cells, said: Collection[str], *, can_join: bool
+) -> Sequence[Doubt]:
+    """Where dates and times of day stand in two columns: `time` in `found`, or the doubt about it.
+
+    `can_join`: the two columns can be read as one.
+    """
+    date = found["timestamp"].value if "timestamp" in found else None
+    if date is None or (clock := roles.clock(date, cells)) is None:
+        return ()
+    if can_join and clock.sure >= Sure.CERTAIN:
+        found["time"] = clock
+        return ()
+    if "timestamp" in said:
+        return ()
+    what = (
+        f"{date!r} holds dates alone, and {clock.value!r} may hold their times of day: write both in one value, or "
+        f"say timestamp={date} if the dates are enough"
+    )
+    return (Doubt("timestamp", what, (date,)),)
+
+
 def _is_prose(name: str) -> bool:
     """Whether a text is too long for the name of a column, or is none."""
     return len(name) > 2 * _SHOWN or not re.search(r"[^\W_]", name) or name.count(" ") > 3  # noqa: PLR2004

@@ -243,7 +243,9 @@ def _wanted_keys(given: Given) -> set[str]:
 # Roles ----------------------------------------------------------------------------------------------------------------
 
 
-def _with_roles(reading: Reading, given: Given, cells: roles.Cells, resolve: Resolve, rows: int) -> Reading:
+def _with_roles(  # noqa: C901 (one question a role, and those about all of them)
+    reading: Reading, given: Given, cells: roles.Cells, resolve: Resolve, rows: int
+) -> Reading:
     preset = presets.BY_NAME.get(reading.preset.value) if reading.preset else None
     found: dict[str, Finding[str]] = {}
     doubts = list(reading.doubts)
@@ -269,6 +271,8 @@ def _with_roles(reading: Reading, given: Given, cells: roles.Cells, resolve: Res
     headless = reading.header is not None and not reading.header.value
     named = reading.header is None or reading.header.sure >= Sure.CERTAIN or bool(said)
     doubts += doubting.of_roles(found, cells, said=said, preset=preset, headless=headless, named=named)
+    if preset is None and given.timestamp_format is None and not _is_old(given, resolve):
+        doubts += doubting.of_clock(found, cells, said, can_join=reading.delimiter is not None)
     held = [cell for cell in cells[found["timestamp"].value] if cell] if "timestamp" in found else []
     dates, doubtful = doubting.of_dates(held, given.dates, known=given.timestamp_format is not None)
     if preset is None and given.profile is None and not _is_old(given, resolve):

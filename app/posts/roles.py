@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from app.posts import spellings
+from app.posts.options import DateOrder
 from app.posts.sniffing import Finding, Sure
 
 Cells: TypeAlias = Mapping[str, Sequence[str]]
@@ -186,7 +187,52 @@ def _first_of_same(role: str, rivals: Sequence[str], cells: Cells) -> str | None
         for one, another in zip(first[:_CHECKED], cells[other][:_CHECKED], strict=False):
             if one and another and not (_near(one, another) if role == "timestamp" else _alike(one, another)):
                 return None
+    if role == "timestamp":
+        return next((place for place in rivals if not all(map(_is_date, filter(None, cells[place])))), rivals[0])
     return rivals[0]
+
+
+_TIME_WORDS = frozenset((
+    "time", "hour", "heure", "hora", "horario", "uhrzeit", "zeit", "ora", "tijd", "tid", "klockan", "czas", "godzina",
+    "saat", "时间", "時刻", "時間", "время", "час", "시간",
+))  # fmt: skip
+"""Words in the names of columns that hold times of day."""
+_CLOCK = re.compile(r"\d{1,2}(?:[:h]\d{2}.*|h|\s*[ap]\.?m\.?)", re.IGNORECASE)
+MIDNIGHT = r"[T ]0{1,2}:00(?::00(?:\.0+)?)?(?:Z|\+00:00)?$"
+"""How a date ends that a spreadsheet wrote with a time of day."""
+
+
+def clock(date: str, cells: Cells) -> Finding[str] | None:
+    """The column with the times of day, if the column `date` holds dates alone. LIKELY: it may hold something else."""
+    dates = [cell for cell in cells[date][:_CHECKED] if cell]
+    if not dates or not all(map(_is_date, dates)):
+        return None
+    places = list(cells)
+    at = places.index(date)
+    times = [place for place in places if place != date and _holds_times(cells[place])]
+    told = [place for place in times if set(re.findall(r"[^\W\d_]+", place.casefold())) & _TIME_WORDS]
+    beside = [place for place in places[max(at - 1, 0) : at + 2] if place in (told or times)]
+    if not told and not beside:
+        unread = [place for place in places if place != date and _plain(place) in _TIME_WORDS and any(cells[place])]
+        return Finding(unread[0], Sure.LIKELY, f"its name is {unread[0]!r}") if unread else None
+    if len(told) == 1 or (told and beside):
+        place = told[0] if len(told) == 1 else beside[-1]
+        return Finding(place, Sure.CERTAIN, f"it holds the times of day that {date!r} lacks")
+    place = (told or beside)[-1]
+    return Finding(place, Sure.LIKELY, f"{date!r} holds dates alone, and {place!r} may hold their times of day")
+
+
+def _is_date(cell: str) -> bool:
+    micros = spellings.read(cell, order=spellings.order_of(cell) or DateOrder.DAY_FIRST)
+    if micros is None:
+        micros = spellings.read(cell, order=DateOrder.MONTH_FIRST)
+    return isinstance(micros, int) and micros % _DAY == 0
+
+
+def _holds_times(held: Sequence[str]) -> bool:
+    times = [cell for cell in held[:_CHECKED] if cell]
+    good = sum(bool(_CLOCK.fullmatch(cell)) and isinstance(spellings.read(f"2000-01-02 {cell}"), int) for cell in times)
+    return bool(times) and 2 * good >= len(times)
 
 
 def _near(one: str, another: str) -> bool:
