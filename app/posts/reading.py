@@ -271,6 +271,8 @@ def _with_roles(  # noqa: C901 (one question a role, and those about all of them
     headless = reading.header is not None and not reading.header.value
     named = reading.header is None or reading.header.sure >= Sure.CERTAIN or bool(said)
     doubts += doubting.of_roles(found, cells, said=said, preset=preset, headless=headless, named=named)
+    if preset is None and "author" not in said and not _is_old(given, resolve):
+        doubts += doubting.of_authors(found, cells)
     if preset is None and given.timestamp_format is None and not _is_old(given, resolve):
         doubts += doubting.of_clock(found, cells, said, can_join=reading.delimiter is not None)
     held = [cell for cell in cells[found["timestamp"].value] if cell] if "timestamp" in found else []
@@ -292,7 +294,7 @@ def _guess(role: str, given: Given, cells: roles.Cells, resolve: Resolve) -> Fin
     if _is_old(given, resolve):
         name = str(resolve(getattr(_OLD, role)))
         return Finding(name, Sure.CERTAIN, f"its name is {name!r}")
-    return roles.guess(role, cells)
+    return roles.guess(role, cells, given.timestamp_format)
 
 
 def _is_old(given: Given, resolve: Resolve) -> bool:

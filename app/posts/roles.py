@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from app.posts import spellings
+from app.posts import spellings, timestamp_formats
 from app.posts.options import DateOrder
 from app.posts.sniffing import Finding, Sure
 
@@ -69,6 +69,7 @@ _WRAPPED = re.compile(r'\.("?\$(?:date|numberLong)"?)+$')
 """How MongoDB's exports wrap instants."""
 _ENOUGH = 0.8
 """The share of a column's cells that have to be instants for the column to be the timestamps'."""
+_HALF, _FEW = 0.5, 10
 _CHECKED = 200
 _DAY = 86_400_000_000
 _LONG_NAME = 80
@@ -80,26 +81,48 @@ class _Candidate(NamedTuple):
     place: str
 
 
-def guess(role: str, cells: Cells) -> Finding[str] | None:
-    """The column that has the role. LIKELY: others may have it as well."""
+def guess(role: str, cells: Cells, form: str | None = None) -> Finding[str] | None:
+    """The column that has the role. LIKELY: others may have it as well. `form`: the format of all instants."""
     found = sorted(
         candidate
         for place, held in cells.items()
         for candidate in [_candidate(role, place)]
-        if candidate is not None and fits(role, held)
+        if candidate is not None and fits(role, held, form, well_named=candidate.level < _ELSEWHERE)
     )
     if not found:
-        return None
+        return _in_format(cells, form) if role == "timestamp" and form not in {None, spellings.EXCEL} else None
     best = found[0]
     if best.level >= _ELSEWHERE:
         return Finding(best.place, Sure.LIKELY, f"{best.place!r} may hold something else")
     rivals = [each.place for each in found if each.level == best.level]
+    if role == "timestamp" and (far := _far_from(best, found, cells)) is not None:
+        return Finding(best.place, Sure.LIKELY, f"{best.place!r} and {far!r} hold instants that are far apart")
     if len(rivals) == 1:
         return Finding(best.place, Sure.CERTAIN, f"its name is {best.place!r}")
     same = _longest_of_same(rivals, cells) if role == "text" else _first_of_same(role, rivals, cells)
     if same is not None:
         return Finding(same, Sure.CERTAIN, f"of columns that hold the same it is {same!r}")
     return Finding(best.place, Sure.LIKELY, f"{', '.join(map(repr, rivals))} may all be the {role}")
+
+
+def _in_format(cells: Cells, form: str | None) -> Finding[str] | None:
+    """The only column that the format of all instants reads."""
+    found = [place for place, held in cells.items() if any(held) and fits("timestamp", held, form)]
+    return Finding(found[0], Sure.CERTAIN, "timestamp_format reads it") if len(found) == 1 else None
+
+
+def _far_from(best: _Candidate, found: Sequence[_Candidate], cells: Cells) -> str | None:
+    """A column of another rank whose instants are days away from those in the best one."""
+    if best.level not in _WHOLE_NAMES:
+        return None
+    for other in found:
+        if other.level in _WHOLE_NAMES and other.level != best.level:
+            pairs = zip(cells[best.place][:_CHECKED], cells[other.place][:_CHECKED], strict=False)
+            for pair in pairs:
+                one, another = map(spellings.read, pair)
+                if isinstance(one, int) and isinstance(another, int) and abs(one - another) > 2 * _DAY:
+                    return other.place
+    return None
 
 
 def named(role: str, place: str) -> bool:
@@ -114,6 +137,8 @@ def names_role(role: str, cell: str) -> bool:
 
 
 _ELSEWHERE = 4
+_WHOLE_NAMES = (0, 2)
+"""Levels of columns that are called so themselves, and not by what holds them."""
 
 
 def _candidate(role: str, place: str) -> _Candidate | None:
@@ -143,14 +168,18 @@ def _plain(name: str) -> str:
     return re.sub(r"[\s-]+", "_", name.strip().strip("\ufeff\"'").strip().casefold())
 
 
-def fits(role: str, held: Sequence[str]) -> bool:
-    """Whether what a column holds can be the role's. An empty column fits no role but in a file without rows."""
+def fits(role: str, held: Sequence[str], form: str | None = None, *, well_named: bool = False) -> bool:
+    """Whether what a column holds can be the role's. An empty column fits no role but in a file without rows.
+
+    `form`: the format of all instants. `well_named`: of few cells, half have to fit.
+    """
     filled = [cell for cell in held[:_CHECKED] if cell]
     if not filled:
         return not held
     match role:
         case "timestamp":
-            return sum(map(is_instant, filled)) >= _ENOUGH * len(filled)
+            enough = _HALF if well_named and len(filled) < _FEW else _ENOUGH
+            return sum(is_instant(cell, form) for cell in filled) >= enough * len(filled)
         case "author":
             return not (
                 all(cell.isdigit() for cell in filled)
@@ -162,8 +191,13 @@ def fits(role: str, held: Sequence[str]) -> bool:
             return not all(cell.isdigit() or is_instant(cell) or _is_flag(cell) for cell in filled)
 
 
-def is_instant(cell: str) -> bool:
-    return spellings.read(cell) is not None
+def is_instant(cell: str, form: str | None = None) -> bool:
+    """Whether a cell holds an instant. `form`: the format of all instants, in which it has to be."""
+    if form is None:
+        return spellings.read(cell) is not None
+    if form == spellings.EXCEL:
+        return re.fullmatch(r"\d{1,7}(\.\d+)?", cell) is not None
+    return spellings.read(cell, forms=(timestamp_formats.compiled(form),)) is not None
 
 
 def _is_flag(cell: str) -> bool:
