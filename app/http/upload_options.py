@@ -124,7 +124,7 @@ def read_given(  # noqa: PLR0917 (each is a query parameter)
     sheet: Annotated[
         str | None,
         QueryParameter(
-            description="Name of the sheet of a workbook (xlsx). By default: its first sheet that is not hidden.",
+            description="Name of the sheet of a workbook (xlsx). By default: its only sheet of posts.",
             max_length=200,
         ),
     ] = None,

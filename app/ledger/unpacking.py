@@ -160,7 +160,7 @@ class Unpacking:
                 await staging.add(piece)
         await staging.finish()
         staging.options = msgspec.structs.replace(
-            staging.options, detected={**content.found, **(staging.options.detected or {})}
+            staging.options, detected=content.told(staging.options.detected or {})
         )
         return Staged(
             upload_id,

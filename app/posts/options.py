@@ -50,7 +50,10 @@ class Format(msgspec.Struct, frozen=True):
     text_optional: bool = False
     """JSON: whether a post may come without a text, or with a text in parts, as the files of a preset have it."""
     further: dict[str, int] = {}
-    """CSV: by further role (id, mentions, reply, retweet, quote, heading) the column that has it."""
+    """CSV: by further role (id, mentions, reply, retweet, quote, heading) the column that has it.
+
+    `time`: the column with the times of day that the timestamps lack.
+    """
     surplus: bool = False
     """CSV: whether every row ends with one delimiter more than the header."""
     author_is: str | None = None

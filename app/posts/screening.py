@@ -239,9 +239,10 @@ def _are_plain(octets: Octets, authors: Place | None) -> bool:
 def _read_instants(sieve: Sieve, form: Format) -> pl.Series:
     begin, length, _ = sieve.places["timestamp"]
     micros, readable = read_instants(sieve.octets, begin, length)
-    if form.timezone or form.timestamp_format:
+    as_known = bool(form.timezone or form.timestamp_format or "time" in form.further)
+    if as_known:
         readable[:] = False  # what is known of all instants holds for those, too, that could be read without
-    if not readable.all():
+    if not readable.all() and not as_known:
         # Once more without the white space around them that some have.
         bad = np.flatnonzero(~readable)
         text = sieve.frame["timestamp"].gather(bad).str
@@ -250,10 +251,10 @@ def _read_instants(sieve: Sieve, form: Format) -> pl.Series:
         indent = (text.len_bytes() - text.strip_chars_start().str.len_bytes()).to_numpy()[spaced]
         at = bad[spaced]
         micros[at], readable[at] = read_instants(sieve.octets, begin[at] + indent, size[spaced])
-        if form.any_instant and not readable.all():
-            readable = _read_spellings(sieve, form, micros, readable)
-        else:
-            sieve.drop(~readable, Reason.UNREADABLE_TIMESTAMP, "timestamp")
+    if form.any_instant and not readable.all():
+        readable = _read_spellings(sieve, form, micros, readable)
+    elif not readable.all():
+        sieve.drop(~readable, Reason.UNREADABLE_TIMESTAMP, "timestamp")
     return pl.Series("at", micros[readable]).cast(pl.Datetime("us", "UTC"))
 
 

@@ -183,7 +183,7 @@ def detected(found: Reading) -> dict[str, Detected]:
         "skip_lines": found.skip_lines if found.skip_lines and found.skip_lines.value else None,
         "header": found.header,
         "preset": found.preset,
-        **{role: found.roles.get(role) for role in (*ROLES, *FURTHER_ROLES)},
+        **{role: found.roles.get(role) for role in (*ROLES, "time", *FURTHER_ROLES)},
         "dates": found.dates,
         "timezone": found.timezone,
         "profile": found.profile,

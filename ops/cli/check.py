@@ -114,13 +114,21 @@ def _results(
                 report = checking.check(
                     content.pieces, of_file, batch_bytes=batch_bytes, now=postgres.clock(), rejected=keep
                 )
-                yield _Result(shown, report, None)
+                yield _Result(shown, _told_of(content, report), None)
             except Refused as refused:
-                yield _Result(shown, refused.report, refused.reason)
+                yield _Result(shown, _told_of(content, refused.report), refused.reason)
                 if isinstance(refused.reason, ArchiveUnreadable | UploadTooLarge):
                     return
     except UploadRefused as refused:
         yield _Result(name, None, refused)
+
+
+def _told_of(content: Content, report: Report) -> Report:
+    """The report, with what the container of the rows is."""
+    if report.preview is not None:
+        told = content.told(report.preview.detected)
+        report.preview = msgspec.structs.replace(report.preview, detected=told)
+    return report
 
 
 def _told(result: _Result, *, json: bool, strict: bool) -> int:

@@ -77,7 +77,7 @@ _READING = (
         type=click.Choice(["day-first", "month-first"]),
         help="Order of day and month in dates such as 01/02/2024. Default: a row such as 31/12/2023 settles the order.",
     ),
-    click.option("--sheet", metavar="NAME", help="Sheet of a workbook (.xlsx). Default: the first one."),
+    click.option("--sheet", metavar="NAME", help="Sheet of a workbook (.xlsx). Default: the only one with posts."),
     click.option(
         "--timestamp-format",
         metavar="FORMAT",

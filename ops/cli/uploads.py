@@ -358,7 +358,7 @@ def _rows(client: Client, entry: Entry) -> str:
     return f"{said}, {number(entry.progress.rejects_counted)} rejected ({where})"
 
 
-_TOLD = ("preset", "format", "delimiter", "encoding", "author", "dates", "profile")
+_TOLD = ("sheet", "preset", "format", "delimiter", "encoding", "author", "dates", "profile")
 """What a person is told of how a file is read, unless it is what most files are."""
 _USUAL = {"format": "csv", "delimiter": ",", "encoding": "utf-8", "author": "username", "profile": "twitter"}
 

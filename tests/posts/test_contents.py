@@ -24,16 +24,17 @@ from app.errors import (
     PackedTwice,
     ParquetUnreadable,
     TooManyMembers,
+    UnclearFile,
     UploadRefused,
     UploadTooLarge,
     WorkbookUnreadable,
 )
 from app.posts.containers import archives, contents, parquet, sheets, workbooks
 from app.posts.containers.archives import Allowance, Archive
-from app.posts.containers.contents import Room
+from app.posts.containers.contents import Content, Room
 from app.posts.looking import sniffing
 from app.posts.looking.sniffing import Container
-from app.posts.options import Given, InputFormat
+from app.posts.options import Detected, Given, InputFormat
 from tests.posts.workbooks import TYPES, parts, row, text, workbook, zipped
 
 FIELD = Path(__file__).parents[1] / "field"
@@ -369,6 +370,42 @@ def test_sheets_by_name() -> None:
         sheet(data, "Nope")
     with pytest.raises(NoRows, match=r"'Cover' has no cell with a value\. The workbook also has 'Old', 'Posts '"):
         sheet(data, "Cover")
+
+
+NAMED = row(text("text"), text("date"), text("user"))
+POSTS = NAMED + row(text("hi @bea"), text("2024-01-01"), text("ana"))
+LATER = NAMED + row(text("hi @cyd"), text("2024-02-01"), text("ana"))
+USERS = row(text("username"), text("created_at"), text("description")) + row(
+    text("ana"), text("2010-01-01"), text("friend of @bea")
+)
+NOTES = row(text("These posts were collected in May.")) + row(text("Ask Ana."))
+
+
+def chosen(sheets: dict[str, str], name: str | None = None) -> Content:
+    data = io.BytesIO(zipped(parts(sheets)))
+    return contents.sheet_content(Archive(data), Given(sheet=name), room(), sha256=b"x", size=1)
+
+
+@pytest.mark.parametrize("other", [NOTES, USERS, NAMED, "", row("<c><v>x</v></c>")])
+def test_the_only_sheet_of_posts_is_taken(other: str) -> None:
+    for found in (chosen({"Other": other, "Posts": POSTS}), chosen({"Posts": POSTS, "Other": other})):
+        assert b"".join(found.pieces).startswith(b"text,date,user\nhi @bea,")
+        assert found.found["sheet"].value == "Posts"
+        assert found.found["sheet"].reason == "the only sheet that looks like posts; left out: Other"
+
+
+def test_of_several_sheets_of_posts_none_is_guessed() -> None:
+    sheets = {"Notes": NOTES, "Jan": POSTS, "Feb": LATER}
+    with pytest.raises(UnclearFile, match=r"'Jan', 'Feb'. Give `sheet=…` .*, with one of Jan, Feb\."):
+        chosen(sheets)
+    assert b"@cyd" in b"".join(chosen(sheets, "Feb").pieces)
+
+
+def test_nobody_said_how_the_rows_of_a_sheet_are_written() -> None:
+    found = chosen({"Posts": POSTS})
+    told = found.told({"delimiter": Detected(",", "given", "as the sender says")})
+    assert told["delimiter"].sure == "certain"
+    assert list(told)[:2] == ["container", "sheet"]
 
 
 def test_another_sheet_is_another_file() -> None:

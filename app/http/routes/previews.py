@@ -7,6 +7,7 @@ import tempfile
 from contextlib import ExitStack
 from typing import IO, Any
 
+import msgspec
 from litestar import Request, Router, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
@@ -21,7 +22,7 @@ from app.http.routes.receiving import FileOperation
 from app.http.services import Injected
 from app.http.upload_options import read_given, with_charset
 from app.posts.containers.compression import Peeled
-from app.posts.containers.contents import FILES, MARK_BYTES, Room, files_in, refuse_unread
+from app.posts.containers.contents import FILES, MARK_BYTES, Content, Room, files_in, refuse_unread
 from app.posts.looking import sniffing
 from app.posts.looking.sniffing import HEAD_BYTES, Container
 from app.posts.options import Given
@@ -111,8 +112,12 @@ def _first_of(file: IO[bytes], kind: Container, given: Given, room: Room) -> Pre
     for piece in content.pieces:
         head += piece
         if len(head) > HEAD_BYTES:
-            return previews.preview(bytes(head[:HEAD_BYTES]), content.given, final=False)
-    return previews.preview(bytes(head), content.given, final=True)
+            return _told(previews.preview(bytes(head[:HEAD_BYTES]), content.given, final=False), content)
+    return _told(previews.preview(bytes(head), content.given, final=True), content)
+
+
+def _told(found: Preview, content: Content) -> Preview:
+    return msgspec.structs.replace(found, detected=content.told(found.detected))
 
 
 ROUTER = Router("/", tags=["uploads"], route_handlers=[preview_upload])

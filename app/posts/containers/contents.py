@@ -7,17 +7,21 @@ compressed once more, or be a workbook or Parquet; a zip in a zip is refused.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import IO
 
 import msgspec
 
-from app.errors import FormatNotRead, NoPostsInArchive, PackedTwice, TooManyMembers
+from app.errors import FormatNotRead, NoPostsInArchive, PackedTwice, TooManyMembers, UnclearFile, UploadRefused
+from app.posts import source
 from app.posts.containers import archives, parquet, sheets, workbooks
 from app.posts.containers.archives import MAX_MEMBERS, Allowance, Archive, Member
 from app.posts.containers.compression import Decoder, Peeled, decoder, layer
+from app.posts.containers.workbooks import Sheet, Texts, Workbook
 from app.posts.looking import reading, sniffing
+from app.posts.looking.doubting import Doubt
 from app.posts.looking.reading import ROLES
 from app.posts.looking.sniffing import HEAD_BYTES, Container
 from app.posts.options import Detected, Given, InputFormat
@@ -33,6 +37,8 @@ _OTHERS = frozenset({
 })  # fmt: skip
 """Endings of files that hold no posts, so nobody looks into them."""
 _LISTED = 20
+_SHEETS_SEEN = 24
+"""Sheets of a workbook that are looked at, if the sender names none."""
 _OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _TAR = b"ustar"
 _TAR_AT = 257
@@ -70,6 +76,10 @@ class Content(msgspec.Struct, frozen=True):
     size: int | None = None
     """Of the file itself, where its rows are not its bytes. None: the pieces are the file."""
     found: dict[str, Detected] = {}
+
+    def told(self, detected: Mapping[str, Detected]) -> dict[str, Detected]:
+        """What was found of the file and of its rows: nobody but the container said how these are written."""
+        return {**self.found, **detected, **self.found}
 
 
 class Packed(msgspec.Struct, frozen=True):
@@ -274,13 +284,24 @@ def _spooled(raw: Iterator[bytes], room: Room) -> tuple[IO[bytes], bytes, int]:
 
 
 def sheet_content(archive: Archive, given: Given, room: Room, *, sha256: bytes, size: int) -> Content:
-    """A sheet of a workbook, by name or the first. Another sheet of the same workbook is another file."""
+    """A sheet of a workbook, by name or the only one of posts. Another sheet of the same workbook is another file.
+
+    Raises UnclearFile if several sheets hold posts.
+    """
     workbook = workbooks.open_workbook(archive, room.decoded)
-    sheet = workbook.sheet(given.sheet)
+    known = msgspec.structs.replace(
+        given, layout=InputFormat.CSV, encoding="utf-8", delimiter=sheets.DELIMITER, sheet=None
+    )
+    sheet, reason, texts = workbook.sheet(given.sheet), "as the sender says", None
+    if given.sheet is None:
+        shown = [each for each in workbook.sheets if not each.hidden]
+        reason = "the first sheet"
+        if len(shown) > 1:
+            texts = _shared_texts(archive, workbook, room)
+            sheet, reason = _sheet_of_posts(archive, workbook, shown[:_SHEETS_SEEN], texts, known, room=room)
     if sheet is not workbook.sheet(None):
         sha256 = hashlib.sha256(sha256 + b"\nsheet " + sheet.name.encode("utf-8", "replace")).digest()
     others = [each.name for each in workbook.sheets if each is not sheet]
-    reason = "as the sender says" if given.sheet else "the first sheet"
     found = {
         "container": Detected("xlsx", "certain", "the file is a workbook"),
         "sheet": Detected(
@@ -288,14 +309,57 @@ def sheet_content(archive: Archive, given: Given, room: Room, *, sha256: bytes, 
             "given" if given.sheet else "certain",
             f"{reason}; left out: {', '.join(others[:_LISTED])}" if others else reason,
         ),
+        **_of_rows("csv", "the cells of the sheet are read as CSV"),
     }
-    known = msgspec.structs.replace(
-        given, layout=InputFormat.CSV, encoding="utf-8", delimiter=sheets.DELIMITER, sheet=None
-    )
     pieces = sheets.csv_pieces(
-        archive, workbook, sheet, scratch=room.scratch, decoded=room.decoded, spooled=room.spooled
+        archive, workbook, sheet, scratch=room.scratch, decoded=room.decoded, spooled=room.spooled, texts=texts
     )
     return Content(pieces, known, sha256, size, found)
+
+
+def _shared_texts(archive: Archive, workbook: Workbook, room: Room) -> Texts | None:
+    if workbook.texts is None:
+        return None
+    texts = Texts(room.scratch(), room.spooled)
+    for _ in workbooks.read_texts(archive, workbook.texts, texts, room.decoded):
+        pass
+    return texts
+
+
+def _sheet_of_posts(
+    archive: Archive, workbook: Workbook, shown: Sequence[Sheet], texts: Texts | None, known: Given, *, room: Room
+) -> tuple[Sheet, str]:
+    """The sheet that holds posts, and why. The first if none does. Raises UnclearFile if several do."""
+    certain: list[Sheet] = []
+    likely: list[Sheet] = []
+    for sheet in shown:
+        # What was said of a sheet's rows may fit one sheet alone. A damaged sheet is no reason to refuse the others.
+        with suppress(UploadRefused):
+            pieces = sheets.csv_pieces(
+                archive, workbook, sheet, scratch=room.scratch, decoded=room.decoded.again(), spooled=room.spooled,
+                texts=texts,
+            )  # fmt: skip
+            head = next(filter(None, pieces), b"")
+            found = reading.look(head, known, final=not any(pieces))
+            roles = sum(role in found.roles and found.roles[role].sure >= sniffing.Sure.CERTAIN for role in ROLES)
+            if found.sample and (found.certain or roles == len(ROLES)):
+                certain.append(sheet)
+            elif found.certain or roles > 1:
+                likely.append(sheet)
+    of_posts = certain or likely
+    if len(of_posts) > 1:
+        names = tuple(each.name for each in of_posts)
+        found_so = f"the workbook has several sheets that look like posts: {', '.join(map(repr, names[:_LISTED]))}"
+        raise UnclearFile(source.explained(Doubt("sheet", found_so, names)))
+    return (of_posts[0], "the only sheet that looks like posts") if of_posts else (shown[0], "the first sheet")
+
+
+def _of_rows(layout: str, reason: str) -> dict[str, Detected]:
+    return {
+        "format": Detected(layout, "certain", reason),
+        "encoding": Detected("utf-8", "certain", reason),
+        **({"delimiter": Detected(sheets.DELIMITER, "certain", reason)} if layout == "csv" else {}),
+    }
 
 
 def parquet_content(file: IO[bytes], given: Given, room: Room, *, sha256: bytes, size: int) -> Content:
@@ -303,5 +367,8 @@ def parquet_content(file: IO[bytes], given: Given, room: Room, *, sha256: bytes,
     known = msgspec.structs.replace(
         given, layout=InputFormat.JSONL, encoding="utf-8", delimiter=None, skip_lines=None, header=None, sheet=None
     )
-    found = {"container": Detected("parquet", "certain", "the file is Parquet")}
+    found = {
+        "container": Detected("parquet", "certain", "the file is Parquet"),
+        **_of_rows("jsonl", "the rows of Parquet are read as JSON"),
+    }
     return Content(parquet.json_pieces(file, decoded=room.decoded), known, sha256, size, found)

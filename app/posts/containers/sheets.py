@@ -37,14 +37,15 @@ _BREAKS = re.compile(r"\r\n?|\n")
 
 def csv_pieces(
     archive: Archive, workbook: Workbook, sheet: Sheet, *, scratch: Callable[[], IO[bytes]], decoded: Allowance,
-    spooled: Allowance,
+    spooled: Allowance, texts: Texts | None = None,
 ) -> Iterator[bytes]:  # fmt: skip
     """A sheet as CSV. `scratch` opens a file for the texts that cells share. An empty piece means: work goes on.
 
+    `texts`: the texts that cells share, if they were read before.
+
     Raises NoRows for a sheet without cells, WorkbookUnreadable, ArchiveUnreadable, UploadTooLarge.
     """
-    texts: Texts | None = None
-    if workbook.texts is not None:
+    if texts is None and workbook.texts is not None:
         texts = Texts(scratch(), spooled)
         for _ in read_texts(archive, workbook.texts, texts, decoded):
             yield b""

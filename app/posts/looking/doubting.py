@@ -16,6 +16,9 @@ from app.posts.times import spellings
 _SHOWN = 20
 _IN_DIGITS = re.compile(r"(?<!\d)\d{1,2}([./-])\d{1,2}\1(?:\d{4}|\d{2})(?!\d)")
 """A date of which day and month are told by their order alone."""
+_NO_HANDLE = re.compile(r"^https?://\S|<[^<>\s]+@[^<>\s]+>\s*$")
+"""A link, or an address of mail behind a name."""
+_YEAR_FIRST = re.compile(r"\d\d([-/.])\d\d\1\d\d(?P<clock>[T ]\d\d:\d\d(?P<second>:\d\d)?)?")
 _EDGES = (("source", "target"), ("from", "to"), ("src", "dst"), ("sender", "receiver"), ("von", "an"))
 """How the two ends of a ready edge list are called."""
 
@@ -77,6 +80,41 @@ def of_roles(
     yield from _numbers(found, cells, said)
 
 
+def of_authors(found: Mapping[str, Finding[str]], cells: roles.Cells) -> Iterator[Doubt]:
+    """The doubt about a column of authors that holds links or addresses, and not handles, in some rows."""
+    place = found["author"].value if "author" in found else None
+    cell = next(filter(_NO_HANDLE.search, cells[place]), None) if place is not None else None
+    if place is not None and cell is not None:
+        what = f"{place!r} holds {_cut(cell)!r}, which is no handle: write the handles alone, or say author={place}"
+        yield Doubt("author", f"{what} if such texts are the authors' names", _choices("author", cells))
+
+
+def _cut(cell: str) -> str:
+    return cell if len(cell) <= _SHOWN * 2 else cell[: _SHOWN * 2] + "…"
+
+
+def of_clock(
+    found: dict[str, Finding[str]], cells: roles.Cells, said: Collection[str], *, can_join: bool
+) -> Sequence[Doubt]:
+    """Where dates and times of day stand in two columns: `time` in `found`, or the doubt about it.
+
+    `can_join`: the two columns can be read as one.
+    """
+    date = found["timestamp"].value if "timestamp" in found else None
+    if date is None or (clock := roles.clock(date, cells)) is None:
+        return ()
+    if can_join and clock.sure >= Sure.CERTAIN:
+        found["time"] = clock
+        return ()
+    if "timestamp" in said:
+        return ()
+    what = (
+        f"{date!r} holds dates alone, and {clock.value!r} may hold their times of day: write both in one value, or "
+        f"say timestamp={date} if the dates are enough"
+    )
+    return (Doubt("timestamp", what, (date,)),)
+
+
 def _is_prose(name: str) -> bool:
     """Whether a text is too long for the name of a column, or is none."""
     return len(name) > 2 * _SHOWN or not re.search(r"[^\W_]", name) or name.count(" ") > 3  # noqa: PLR2004
@@ -108,13 +146,15 @@ def _missing(role: str, cells: roles.Cells, preset: Preset | None) -> Doubt:
 
 def _why_not(role: str, place: str, cell: str) -> str:
     """Why a column of the right name is not taken."""
-    shown = cell if len(cell) <= _SHOWN * 2 else cell[: _SHOWN * 2] + "…"
+    shown = _cut(cell)
     if role == "timestamp":
         days = cell.replace(".", "", 1).isdigit()
         hint = (
             "where these are a spreadsheet's days, say timestamp_format=excel" if days else "say how (timestamp_format)"
         )
         return f"{place!r} holds {shown!r}, which is not read as an instant: {hint}, or which other column it is"
+    if role == "author" and _NO_HANDLE.search(cell):
+        return f"{place!r} holds {shown!r}, which is no handle: write the handles alone, or say author={place}"
     if role == "author" and cell.isdigit():
         return f"{place!r} holds numbers such as {shown!r}: if these are the authors' names, say author={place}"
     return f"{place!r} holds {shown!r}, which does not look like the {role}: say which column is"
@@ -197,7 +237,12 @@ def of_dates(
     both = " or ".join(f"{order}: {_read_as(doubtful[0], order)}" for order in DateOrder)
     settles = " and ".join(map(repr, proofs.values()))
     why = f"{settles} speak for one each" if proofs else "no row that was looked at settles it"
-    return None, (Doubt("dates", f"{doubtful[0]!r} has two meanings ({both}), and {why}", tuple(DateOrder)),)
+    what = f"{doubtful[0]!r} has two meanings ({both}), and {why}"
+    if found := _YEAR_FIRST.fullmatch(doubtful[0]):
+        mark, clock = found[1], found["clock"]
+        form = f"%y{mark}%m{mark}%d" + (f"{clock[0]}%H:%M" + (":%S" if found["second"] else "") if clock else "")
+        what += f"; where the year comes first, say timestamp_format={form}"
+    return None, (Doubt("dates", what, tuple(DateOrder)),)
 
 
 def _read_as(text: str, order: DateOrder) -> str:

@@ -7,24 +7,13 @@ from collections.abc import Iterator, Sequence
 from itertools import islice, zip_longest
 from typing import NamedTuple
 
-<<<<<<< HEAD:app/posts/looking/packings.py
+import msgspec
+
 from app.posts.json import paths
 from app.posts.looking import presets, recognising, roles, shapes
 from app.posts.looking.presets import Preset, Shape
 from app.posts.looking.shapes import Packing, Post, Unpacker
-from app.posts.looking.sniffing import Layout
-=======
-import msgspec
-
-from app.posts.json import paths
-from app.posts.looking import presets
-from app.posts.looking import recognising
-from app.posts.looking import roles
-from app.posts.looking import shapes
-from app.posts.looking.presets import Preset, Shape
-from app.posts.looking.shapes import Packing, Post, Unpacker
 from app.posts.looking.sniffing import Layout, Sure
->>>>>>> h14-fixp:app/posts/packings.py
 
 _LOOKED_AT = 50
 """Posts whose shape is compared with the presets."""

@@ -251,7 +251,9 @@ def _wanted_keys(given: Given) -> set[str]:
 # Roles ----------------------------------------------------------------------------------------------------------------
 
 
-def _with_roles(reading: Reading, given: Given, cells: roles.Cells, resolve: Resolve, rows: int) -> Reading:
+def _with_roles(  # noqa: C901 (one question a role, and those about all of them)
+    reading: Reading, given: Given, cells: roles.Cells, resolve: Resolve, rows: int
+) -> Reading:
     preset = presets.BY_NAME.get(reading.preset.value) if reading.preset else None
     found: dict[str, Finding[str]] = {}
     doubts = list(reading.doubts)
@@ -272,6 +274,10 @@ def _with_roles(reading: Reading, given: Given, cells: roles.Cells, resolve: Res
     named = reading.header is None or reading.header.sure >= Sure.CERTAIN or bool(said)
     of_roles = doubting.of_roles(found, cells, said=said, preset=preset, headless=headless, named=named)
     doubts += of_roles if reading.delimiter else (recognising.of_expansions(each, cells) for each in of_roles)
+    if preset is None and "author" not in said and not _is_old(given, resolve):
+        doubts += doubting.of_authors(found, cells)
+    if preset is None and given.timestamp_format is None and not _is_old(given, resolve):
+        doubts += doubting.of_clock(found, cells, said, can_join=reading.delimiter is not None)
     held = [cell for cell in cells[found["timestamp"].value] if cell] if "timestamp" in found else []
     dates, doubtful = doubting.of_dates(held, given.dates, known=given.timestamp_format is not None)
     old = _is_old(given, resolve)
@@ -334,7 +340,7 @@ def _guess(role: str, given: Given, cells: roles.Cells, resolve: Resolve) -> Fin
         return Finding(name, Sure.CERTAIN, f"its name is {name!r}")
     if role not in ROLES:
         return recognising.of_names(role, cells)
-    return roles.guess(role, cells)
+    return roles.guess(role, cells, given.timestamp_format)
 
 
 def _is_old(given: Given, resolve: Resolve) -> bool:

@@ -6,9 +6,11 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-<<<<<<< HEAD:app/posts/looking/recognising.py
 from app.posts.json import paths
+from app.posts.looking.doubting import Doubt
 from app.posts.looking.presets import PRESETS, Preset, Shape
+from app.posts.looking.roles import Cells
+from app.posts.looking.sniffing import Finding, Sure
 
 
 def _alternatives(keys: Sequence[str]) -> list[frozenset[str]]:
@@ -21,13 +23,6 @@ _TABLES = [
     if each.shape is Shape.CSV and each.keys
 ]
 """The presets of CSV with the names of each key, and of each column that no such file has."""
-=======
-from app.posts.json import paths
-from app.posts.looking.doubting import Doubt
-from app.posts.looking.presets import PRESETS, Preset, Shape
-from app.posts.looking.roles import Cells
-from app.posts.looking.sniffing import Finding, Sure
->>>>>>> h14-fixp:app/posts/recognising.py
 
 
 def of_objects(objects: Sequence[Mapping[str, Any]], among: Sequence[Preset] = PRESETS) -> list[Preset]:

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from app.posts.looking.sniffing import Finding, Sure
-from app.posts.times import spellings
+from app.posts.options import DateOrder
+from app.posts.times import formats, spellings
 
 Cells: TypeAlias = Mapping[str, Sequence[str]]
 """By column or path what it holds, row by row, stripped."""
@@ -68,6 +69,7 @@ _WRAPPED = re.compile(r'\.("?\$(?:date|numberLong)"?)+$')
 """How MongoDB's exports wrap instants."""
 _ENOUGH = 0.8
 """The share of a column's cells that have to be instants for the column to be the timestamps'."""
+_HALF, _FEW = 0.5, 10
 _CHECKED = 200
 _DAY = 86_400_000_000
 _LONG_NAME = 80
@@ -79,26 +81,48 @@ class _Candidate(NamedTuple):
     place: str
 
 
-def guess(role: str, cells: Cells) -> Finding[str] | None:
-    """The column that has the role. LIKELY: others may have it as well."""
+def guess(role: str, cells: Cells, form: str | None = None) -> Finding[str] | None:
+    """The column that has the role. LIKELY: others may have it as well. `form`: the format of all instants."""
     found = sorted(
         candidate
         for place, held in cells.items()
         for candidate in [_candidate(role, place)]
-        if candidate is not None and fits(role, held)
+        if candidate is not None and fits(role, held, form, well_named=candidate.level < _ELSEWHERE)
     )
     if not found:
-        return None
+        return _in_format(cells, form) if role == "timestamp" and form not in {None, spellings.EXCEL} else None
     best = found[0]
     if best.level >= _ELSEWHERE:
         return Finding(best.place, Sure.LIKELY, f"{best.place!r} may hold something else")
     rivals = [each.place for each in found if each.level == best.level]
+    if role == "timestamp" and (far := _far_from(best, found, cells)) is not None:
+        return Finding(best.place, Sure.LIKELY, f"{best.place!r} and {far!r} hold instants that are far apart")
     if len(rivals) == 1:
         return Finding(best.place, Sure.CERTAIN, f"its name is {best.place!r}")
     same = _longest_of_same(rivals, cells) if role == "text" else _first_of_same(role, rivals, cells)
     if same is not None:
         return Finding(same, Sure.CERTAIN, f"of columns that hold the same it is {same!r}")
     return Finding(best.place, Sure.LIKELY, f"{', '.join(map(repr, rivals))} may all be the {role}")
+
+
+def _in_format(cells: Cells, form: str | None) -> Finding[str] | None:
+    """The only column that the format of all instants reads."""
+    found = [place for place, held in cells.items() if any(held) and fits("timestamp", held, form)]
+    return Finding(found[0], Sure.CERTAIN, "timestamp_format reads it") if len(found) == 1 else None
+
+
+def _far_from(best: _Candidate, found: Sequence[_Candidate], cells: Cells) -> str | None:
+    """A column of another rank whose instants are days away from those in the best one."""
+    if best.level not in _WHOLE_NAMES:
+        return None
+    for other in found:
+        if other.level in _WHOLE_NAMES and other.level != best.level:
+            pairs = zip(cells[best.place][:_CHECKED], cells[other.place][:_CHECKED], strict=False)
+            for pair in pairs:
+                one, another = map(spellings.read, pair)
+                if isinstance(one, int) and isinstance(another, int) and abs(one - another) > 2 * _DAY:
+                    return other.place
+    return None
 
 
 def named(role: str, place: str) -> bool:
@@ -113,6 +137,8 @@ def names_role(role: str, cell: str) -> bool:
 
 
 _ELSEWHERE = 4
+_WHOLE_NAMES = (0, 2)
+"""Levels of columns that are called so themselves, and not by what holds them."""
 
 
 def _candidate(role: str, place: str) -> _Candidate | None:
@@ -142,14 +168,18 @@ def _plain(name: str) -> str:
     return re.sub(r"[\s-]+", "_", name.strip().strip("\ufeff\"'").strip().casefold())
 
 
-def fits(role: str, held: Sequence[str]) -> bool:
-    """Whether what a column holds can be the role's. An empty column fits no role but in a file without rows."""
+def fits(role: str, held: Sequence[str], form: str | None = None, *, well_named: bool = False) -> bool:
+    """Whether what a column holds can be the role's. An empty column fits no role but in a file without rows.
+
+    `form`: the format of all instants. `well_named`: of few cells, half have to fit.
+    """
     filled = [cell for cell in held[:_CHECKED] if cell]
     if not filled:
         return not held
     match role:
         case "timestamp":
-            return sum(map(is_instant, filled)) >= _ENOUGH * len(filled)
+            enough = _HALF if well_named and len(filled) < _FEW else _ENOUGH
+            return sum(is_instant(cell, form) for cell in filled) >= enough * len(filled)
         case "author":
             return not (
                 all(cell.isdigit() for cell in filled)
@@ -161,8 +191,13 @@ def fits(role: str, held: Sequence[str]) -> bool:
             return not all(cell.isdigit() or is_instant(cell) or _is_flag(cell) for cell in filled)
 
 
-def is_instant(cell: str) -> bool:
-    return spellings.read(cell) is not None
+def is_instant(cell: str, form: str | None = None) -> bool:
+    """Whether a cell holds an instant. `form`: the format of all instants, in which it has to be."""
+    if form is None:
+        return spellings.read(cell) is not None
+    if form == spellings.EXCEL:
+        return re.fullmatch(r"\d{1,7}(\.\d+)?", cell) is not None
+    return spellings.read(cell, forms=(formats.compiled(form),)) is not None
 
 
 def _is_flag(cell: str) -> bool:
@@ -186,7 +221,52 @@ def _first_of_same(role: str, rivals: Sequence[str], cells: Cells) -> str | None
         for one, another in zip(first[:_CHECKED], cells[other][:_CHECKED], strict=False):
             if one and another and not (_near(one, another) if role == "timestamp" else _alike(one, another)):
                 return None
+    if role == "timestamp":
+        return next((place for place in rivals if not all(map(_is_date, filter(None, cells[place])))), rivals[0])
     return rivals[0]
+
+
+_TIME_WORDS = frozenset((
+    "time", "hour", "heure", "hora", "horario", "uhrzeit", "zeit", "ora", "tijd", "tid", "klockan", "czas", "godzina",
+    "saat", "时间", "時刻", "時間", "время", "час", "시간",
+))  # fmt: skip
+"""Words in the names of columns that hold times of day."""
+_CLOCK = re.compile(r"\d{1,2}(?:[:h]\d{2}.*|h|\s*[ap]\.?m\.?)", re.IGNORECASE)
+MIDNIGHT = r"[T ]0{1,2}:00(?::00(?:\.0+)?)?(?:Z|\+00:00)?$"
+"""How a date ends that a spreadsheet wrote with a time of day."""
+
+
+def clock(date: str, cells: Cells) -> Finding[str] | None:
+    """The column with the times of day, if the column `date` holds dates alone. LIKELY: it may hold something else."""
+    dates = [cell for cell in cells[date][:_CHECKED] if cell]
+    if not dates or not all(map(_is_date, dates)):
+        return None
+    places = list(cells)
+    at = places.index(date)
+    times = [place for place in places if place != date and _holds_times(cells[place])]
+    told = [place for place in times if set(re.findall(r"[^\W\d_]+", place.casefold())) & _TIME_WORDS]
+    beside = [place for place in places[max(at - 1, 0) : at + 2] if place in (told or times)]
+    if not told and not beside:
+        unread = [place for place in places if place != date and _plain(place) in _TIME_WORDS and any(cells[place])]
+        return Finding(unread[0], Sure.LIKELY, f"its name is {unread[0]!r}") if unread else None
+    if len(told) == 1 or (told and beside):
+        place = told[0] if len(told) == 1 else beside[-1]
+        return Finding(place, Sure.CERTAIN, f"it holds the times of day that {date!r} lacks")
+    place = (told or beside)[-1]
+    return Finding(place, Sure.LIKELY, f"{date!r} holds dates alone, and {place!r} may hold their times of day")
+
+
+def _is_date(cell: str) -> bool:
+    micros = spellings.read(cell, order=spellings.order_of(cell) or DateOrder.DAY_FIRST)
+    if micros is None:
+        micros = spellings.read(cell, order=DateOrder.MONTH_FIRST)
+    return isinstance(micros, int) and micros % _DAY == 0
+
+
+def _holds_times(held: Sequence[str]) -> bool:
+    times = [cell for cell in held[:_CHECKED] if cell]
+    good = sum(bool(_CLOCK.fullmatch(cell)) and isinstance(spellings.read(f"2000-01-02 {cell}"), int) for cell in times)
+    return bool(times) and 2 * good >= len(times)
 
 
 def _near(one: str, another: str) -> bool:

@@ -19,7 +19,13 @@ NOTHING = frozenset(
 _BETWEEN_HANDLES = "\x1f"
 _MARKED = r"^\s*[\[{(]"
 """A cell that holds a list."""
-_BETWEEN = re.compile(r"[\s,;|]+")
+_BETWEEN = re.compile(r"\s*[,;|\t\r\n]\s*")
+_BLANKS = re.compile(r"\s+")
+_REPR = re.compile(r"[\[{(\s]*[A-Za-z_][\w.]*\(\s*\w+\s*=")
+"""How Python shows objects: User(username='bea', id=1)."""
+_STRINGS = re.compile(
+    r"""(?:\b(?P<key>\w+)\s*=\s*)?(?P<quote>['"])(?P<value>(?:\\.|(?!(?P=quote)).)*)(?P=quote)""", re.DOTALL
+)
 
 
 def cells_of_mentions(cells: pl.Series) -> pl.Series:
@@ -61,12 +67,28 @@ def handles_in(cell: str) -> list[str]:
     bare = cell.strip()
     if bare.casefold() in NOTHING:
         return []
+    if _REPR.match(bare):
+        shown = [(found["key"], found["value"]) for found in _STRINGS.finditer(bare)]
+        key = next((key for key in KEYS if any(each == key for each, _ in shown)), None)
+        return [handle for each, value in shown if key and each == key and (handle := _bare(value))]
     if bare.startswith(("[", "{", "(")):
         decoded = _decoded(bare)
         if decoded is not None:
             return [handle for each in decoded for handle in _of_element(each)]
         bare = bare.strip("[](){}")
-    return [handle for each in _BETWEEN.split(bare) if (handle := _bare(each))]
+    return [handle for each in _split(bare) if (handle := _bare(each))]
+
+
+def _split(text: str) -> list[str]:
+    """The names in a text. Where other signs stand between names, a blank is part of a name."""
+    parts = _BETWEEN.split(text)
+    if len(parts) == 1:
+        return _BLANKS.split(text)
+    found: list[str] = []
+    for part in parts:
+        words = _BLANKS.split(part)
+        found += words if all(word.startswith(("@", "＠")) for word in words) else [part]
+    return found
 
 
 def _decoded(text: str) -> list[Any] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from app.posts.looking.roles import MIDNIGHT
 from app.posts.options import Format
 from app.posts.screening import (
     RAW_BYTES,
@@ -46,6 +47,13 @@ _FLAWS = {
     Flaw.TOO_LONG: Reason.ROW_TOO_LONG,
 }
 
+_OF_BOTH = {Reason.UNREADABLE_TIMESTAMP, Reason.AMBIGUOUS_TIMESTAMP}
+"""Reasons for which date and time of day count together, where two columns have them."""
+_WITH_TIME = pl.concat_str(
+    # A date without its time of day is no instant.
+    pl.col("timestamp").str.strip_chars().str.replace(MIDNIGHT, ""), pl.col("time").fill_null("?"), separator=" "
+)  # fmt: skip
+
 
 def read(payload: bytes, form: Format, *, first_line: int) -> Posts:
     """The posts in `payload`: whole rows without the header, the first of them on the physical line `first_line`."""
@@ -76,6 +84,8 @@ def read(payload: bytes, form: Format, *, first_line: int) -> Posts:
     )
     if "heading" in sieve.frame.columns:
         sieve.frame = sieve.frame.with_columns(with_headings(sieve.frame["text"], sieve.frame["heading"]))
+    if "time" in form.further:
+        sieve.frame = sieve.frame.with_columns(timestamp=_WITH_TIME)
     frame = screen(sieve, form, may_have_nul=b"\0" in payload)
     frame = frame.with_columns(line=rows.line[sieve.alive] + first_line)
     return Posts(rows.start.size, frame, _rejects(sieve.dropped, rows, payload, form, first_line))
@@ -162,6 +172,12 @@ def _rejects(dropped: list[Drop], rows: Rows, payload: bytes, form: Format, firs
             column = form.names[index] if form.names else drop.role
             values = _values(rows, index, drop.rows, payload)
             what = f"column {show(column.encode())} (field {index + 1})"
+            if "time" in form.further and drop.reason in _OF_BOTH:
+                clock = form.further["time"]
+                values = [
+                    b" ".join(both) for both in zip(values, _values(rows, clock, drop.rows, payload), strict=True)
+                ]
+                what += f" with the time of day in field {clock + 1}"
             messages = [field_message(drop.reason, what, value, form) for value in values]
         raws = [
             payload[at:to] for at, to in zip(start.tolist(), np.minimum(end, start + RAW_BYTES).tolist(), strict=True)
