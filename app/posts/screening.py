@@ -359,7 +359,8 @@ def field_message(  # noqa: PLR0911 (one return a reason)
         case _:
             return (
                 f"The {what} is {show(found)}. Write ISO 8601 such as 2024-05-01T12:30:00Z, or the seconds "
-                "(9 or 10 digits, with or without a fraction) or milliseconds (13 digits) since 1970."
+                "(9 or 10 digits, with or without a fraction) or milliseconds (13 digits) since 1970; or say how all "
+                "are written (timestamp_format)."
             )
 
 

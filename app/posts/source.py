@@ -150,6 +150,7 @@ def _check_objects(found: Reading, rows: bytes, *, final: bool) -> None:
         raise EmptyFile("the file has no line. Send JSON Lines with one object a line, or one list of objects.")
     if final and not rows.removeprefix(BOM_UTF8).strip(_SPACE):
         raise NoRows
+    refuse_doubts(msgspec.structs.replace(found, doubts=tuple(each for each in found.doubts if each.option == "file")))
     raise UnclearFile(
         "no JSON object with values can be read in the first bytes of the file. Send JSON Lines with one object a "
         "line, or one list of objects, or say `format=csv` (command line: `--format csv`)."
@@ -208,13 +209,14 @@ def refuse_doubts(found: Reading) -> None:
         return
     detail = " ".join(explained(doubt) for doubt in found.doubts)
     kind = MissingColumn if all(doubt.option in ROLES for doubt in found.doubts) else UnclearFile
-    raise kind(f"{detail} {_understood(found)}")
+    no_posts = all(doubt.option == "file" for doubt in found.doubts)
+    raise kind(detail if no_posts else f"{detail} {_understood(found)}")
 
 
 def explained(doubt: Doubt) -> str:
     """A doubt in words, with the options to give as a parameter of a request and of a command."""
     option = option_named(doubt.option)
-    said = f"{doubt.found[:1].upper()}{doubt.found[1:]}"
+    said = f"{doubt.found[:1].upper()}{doubt.found[1:]}".removesuffix(".")
     if option == "file":
         return f"{said}."
     choices = f", with one of {', '.join(doubt.choices[:_SHOWN])}" if doubt.choices else ""

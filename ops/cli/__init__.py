@@ -126,7 +126,7 @@ def _print_problem(problem: object) -> None:
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="mentiongraph")
 def main() -> None:
-    """Count who mentions whom: posts go in as CSV or JSON Lines, a weighted graph of mentions comes out.
+    """Count who mentions whom: posts go in as CSV, JSON, xlsx or Parquet, a weighted graph of mentions comes out.
 
     \b
     New here?

@@ -79,9 +79,10 @@ def upload(
     """Send files of posts, and wait until their mentions are in the graph.
 
     The command sends a file as it is, in constant memory. Files whose names end in .gz or .zst are sent compressed.
-    FILE - is standard input. The first line of CSV names the columns. Rows that cannot be read are kept as rejects; all
-    other rows are applied. The same bytes are applied once, however often you send them: the command then shows the
-    earlier upload, unless --again is given. To look at a file without a server, use `mentiongraph check`.
+    FILE - is standard input. Files are CSV, JSON, xlsx or Parquet, also in a zip. Rows that cannot be read are
+    kept as rejects; all other rows are applied. The same bytes are applied once, however often you send them: the
+    command then shows the earlier upload, unless --again is given. To look at a file without a server,
+    use `mentiongraph check`.
 
     Exits with 0 if all files were applied (with --no-wait: staged; with --dry-run: checked), also with warnings, which
     go to standard error. Exits with 3 if a file was refused, 1 if an upload failed, also because every row was

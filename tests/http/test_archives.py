@@ -264,8 +264,12 @@ def test_a_sheet_comes_in(api: Api, domain: Connection, apply: Apply) -> None:
             "Second": header + row(text("hi @ada"), text("2026-01-15"), text("bob")),
         })
     )  # fmt: skip
-    first = api.upload(book)
+    asked = api.upload(book)
+    assert (asked.status_code, asked.json()["type"].rpartition(":")[2]) == (422, "unclear-file")
+    assert "`sheet=…`" in asked.json()["detail"]
+    first = api.upload(book, sheet="First")
     assert (first.status_code, first.json()["options"]["detected"]["sheet"]["value"]) == (202, "First")
+    assert first.json()["options"]["detected"]["delimiter"]["sure"] == "certain"
     assert first.json()["size_bytes"] == len(book)
     assert api.upload(book, sheet="first").json()["id"] == first.json()["id"]
     assert api.upload(book, sheet="Second").status_code == 202

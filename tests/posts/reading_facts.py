@@ -89,6 +89,16 @@ RIGHT = [
         BEA,
         ("text", "created_at", "author"),
     ),
+    Right("Turkish", "Kullanıcı;Tarih;Mesaj\nana;2022-11-07;hi @bea\n".encode(), BEA),
+    Right("Italian", b"Utente;Data e ora;Testo del messaggio\nana;2022-11-07 10:00;hi @bea\n", BEA),
+    Right(
+        "numbers of Python that JSON lacks",
+        b'{"username":"ana","created_at":"2022-11-07","text":"hi @bea","n":1}\n'
+        b'{"username":"ana","created_at":"2022-11-07","text":"hi","n":NaN}\n'
+        b'{"username":NaN,"created_at":"2022-11-07","text":"hi","n":[-Infinity]}\n',
+        BEA,
+        rejects=("missing_key",),
+    ),
     Right("a header alone", b"data,timestamp,username\n", {}),
     Right(
         "a mark and quotes in the header",
@@ -424,6 +434,8 @@ ASKED = [
         ("timestamp",),
         "no column is certainly the timestamp",
     ),
+    Asked("a dump of SQL", b"-- MySQL dump 10.13\n\nCREATE TABLE `posts` (\n", ("file",), "SQL"),
+    Asked("rows of SQL", b"INSERT INTO `posts` (`id`,`text`) VALUES (1,'hi @bea');\n", ("file",), "SQL"),
     Asked("HTML", b"<!DOCTYPE html><html><body>hi @bea</body></html>", ("file",), "HTML"),
     Asked("XML", b"<?xml version='1.0'?><posts><post>hi @bea</post></posts>", ("file",), "XML"),
     Asked("a picture", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00", ("file",), "picture"),

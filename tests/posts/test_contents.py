@@ -386,6 +386,16 @@ def chosen(sheets: dict[str, str], name: str | None = None) -> Content:
     return contents.sheet_content(Archive(data), Given(sheet=name), room(), sha256=b"x", size=1)
 
 
+def test_a_document_is_called_by_its_kind() -> None:
+    for files, words in (
+        ({TYPES: b"<Types/>", "word/document.xml": b"<x/>"}, "Word document"),
+        ({TYPES: b"<Types/>", "ppt/presentation.xml": b"<x/>"}, "PowerPoint"),
+        ({"mimetype": b"application/vnd.oasis.opendocument.text", "content.xml": b"<x/>"}, "odt"),
+    ):
+        with pytest.raises(FormatNotRead, match=words):
+            contents.open_zip(io.BytesIO(zipped(files)), Given())
+
+
 @pytest.mark.parametrize("other", [NOTES, USERS, NAMED, "", row("<c><v>x</v></c>")])
 def test_the_only_sheet_of_posts_is_taken(other: str) -> None:
     for found in (chosen({"Other": other, "Posts": POSTS}), chosen({"Posts": POSTS, "Other": other})):

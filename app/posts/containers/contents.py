@@ -178,9 +178,9 @@ def open_zip(file: IO[bytes], given: Given) -> Opened | None:
     Raises NoPostsInArchive, PackedTwice, TooManyMembers, ArchiveUnreadable, ArchiveEncrypted, FormatNotRead.
     """
     archive = Archive(file)
+    _refuse_package(archive)
     if workbooks.is_workbook(archive):
         return None
-    _refuse_package(archive)
     files: list[Packed] = []
     left_out: list[str] = []
     for member in archive.members:
@@ -206,7 +206,14 @@ def open_zip(file: IO[bytes], given: Given) -> Opened | None:
 
 def _refuse_package(archive: Archive) -> None:
     """Raises FormatNotRead for other things that are a zip underneath."""
-    if archive.find("mimetype") is not None and archive.find("content.xml") is not None:
+    if workbooks.is_workbook(archive):
+        for folder, kind in (("word/", "a Word document (.docx)"), ("ppt/", "a PowerPoint presentation (.pptx)")):
+            if any(member.name.startswith(folder) for member in archive.members):
+                raise FormatNotRead(f"this is {kind}. Send the posts as CSV, JSON or .xlsx.")
+    mime = archive.find("mimetype")
+    if mime is not None and archive.find("content.xml") is not None:
+        if b"spreadsheet" not in _head(archive, mime, _LISTED * _LISTED):
+            raise FormatNotRead("a document of OpenDocument (.odt, .odp) is not read. Send the posts as CSV or JSON.")
         raise FormatNotRead("a spreadsheet of OpenDocument (.ods) is not read. Save it as .xlsx or as CSV.")
     if archive.find("Index/Document.iwa") is not None:
         raise FormatNotRead("a spreadsheet of Numbers is not read. Export it as .xlsx or as CSV.")

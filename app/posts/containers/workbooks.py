@@ -111,7 +111,7 @@ def parse(pieces: Iterator[bytes], *, begin: Begin, end: End, text: Callable[[st
                 raise WorkbookUnreadable("the XML of the workbook is not as a workbook has it. Save it as .xlsx again.")
             yield
         parser.Parse(b"", True)
-    except expat.ExpatError as error:
+    except (expat.ExpatError, LookupError) as error:  # LookupError: an encoding that nobody knows
         raise WorkbookUnreadable(f"the workbook is damaged: {error}. Save it as .xlsx again.") from error
     yield
 

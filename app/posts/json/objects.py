@@ -6,6 +6,7 @@ another type, each of them is decoded by itself, and that one is looked at once 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -58,6 +59,10 @@ class _Fault(NamedTuple):
     role: str | None = None
 
 
+_NOT_A_NUMBER = re.compile(rb"(?<=[:,\[])\s*(?:NaN|-?Infinity)(?=\s*[,}\]])")
+"""What Python writes for numbers that JSON lacks. In a text of a line that has them, they may become null, too."""
+
+
 class Paths:
     """The paths of a form, and the fastest way to look along them."""
 
@@ -87,7 +92,10 @@ class Paths:
         try:
             found = msgspec.json.decode(line)
         except _UNDECODABLE:
-            return _Fault(Reason.MALFORMED_JSON)
+            try:
+                found = msgspec.json.decode(_NOT_A_NUMBER.sub(b"null", line))
+            except _UNDECODABLE:
+                return _Fault(Reason.MALFORMED_JSON)
         if not isinstance(found, dict):
             return _Fault(Reason.NOT_AN_OBJECT)
         held = {role: paths.values(path, found) for role, path in self.by_role.items()}

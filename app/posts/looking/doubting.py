@@ -163,7 +163,7 @@ def _why_not(role: str, place: str, cell: str) -> str:
 def _choices(role: str, cells: roles.Cells) -> tuple[str, ...]:
     """The columns that may have a role, those that look most like it first."""
     likely = [place for place, held in cells.items() if roles.fits(role, held)]
-    return tuple(sorted(likely or cells, key=lambda place: not roles.named(role, place)))
+    return tuple(sorted(likely, key=lambda place: not roles.named(role, place)))
 
 
 def _ends(cells: roles.Cells) -> tuple[str, str] | None:

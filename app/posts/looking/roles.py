@@ -23,14 +23,20 @@ STRONG: Mapping[str, tuple[str, ...]] = {
         "data", "text", "full_text", "fulltext", "rawcontent", "content", "body", "message", "tweet", "tweet_text",
         "post_text", "posttext", "message_text", "status_text", "caption", "comment_text", "selftext", "nachricht",
         "inhalt", "beitrag", "texte", "contenu", "texto", "mensaje", "contenido", "conteudo", "conteúdo", "testo",
-        "tekst", "bericht", "正文", "内容", "微博正文", "本文", "投稿", "投稿内容", "テキスト", "ツイート",
+        "tekst", "bericht",
+        "testo_del_messaggio", "messaggio", "contenuto", "mensagem", "metin", "mesaj", "treść", "tresc",
+        "wiadomość", "wiadomosc",
+        "正文", "内容", "微博正文", "本文", "投稿", "投稿内容", "テキスト", "ツイート",
         "текст", "сообщение", "내용",
     ),
     "timestamp": (
         "timestamp", "created_at", "createdat", "created_utc", "datetime", "date_time", "published_at", "publishedat",
         "posted_at", "postedat", "post_created", "created_time", "createtime", "create_time", "createtimeiso",
         "date_posted", "post_date", "tweet_created_at", "unix_timestamp", "datum", "zeitpunkt", "zeitstempel",
-        "erstellt_am", "fecha", "fecha_hora", "data_hora", "horodatage", "发布时间", "日期", "時間", "日時", "投稿日時",
+        "erstellt_am", "fecha", "fecha_hora",
+        "data_e_ora", "tarih", "data_publikacji", "data_utworzenia", "data_di_pubblicazione",
+        "data_pubblicazione", "data_de_publicação",
+        "data_hora", "horodatage", "发布时间", "日期", "時間", "日時", "投稿日時",
         "作成日時", "日付", "дата", "날짜",
     ),
     "author": (
@@ -38,7 +44,10 @@ STRONG: Mapping[str, tuple[str, ...]] = {
         "authorusername", "user_username", "user_screen_name", "account_username", "ownerusername", "owner_username",
         "twitter_handle", "user_handle", "from_user",
         "from_user_name", "uniqueid", "unique_id", "acct", "login", "benutzername",
-        "nutzername", "nombre_de_usuario", "nom_utilisateur", "nom_d'utilisateur", "pseudo", "用户名", "用户昵称",
+        "nutzername", "nombre_de_usuario",
+        "nome_utente", "nome_de_usuário", "nome_de_usuario", "kullanıcı_adı", "kullanici_adi",
+        "nazwa_użytkownika", "nazwa_uzytkownika",
+        "nom_utilisateur", "nom_d'utilisateur", "pseudo", "用户名", "用户昵称",
         "ユーザー名", "имя_пользователя", "사용자",
     ),
 }  # fmt: skip
@@ -50,7 +59,9 @@ WEAK: Mapping[str, tuple[str, ...]] = {
     "author": (
         "author", "user", "account", "from", "sender", "owner", "poster", "posted_by", "created_by", "nickname",
         "benutzer", "nutzer", "verfasser", "absender", "autor", "auteur", "utilisateur", "usuario", "usuário", "autore",
-        "utente", "gebruiker", "作者", "投稿者", "ユーザー", "用户", "昵称", "автор", "пользователь",
+        "utente", "gebruiker", "作者", "who", "sender_name", "yazar", "kullanıcı", "kullanici",
+        "użytkownik", "uzytkownik",
+        "投稿者", "ユーザー", "用户", "昵称", "автор", "пользователь",
     ),
 }  # fmt: skip
 """Names of columns and keys. Case does not matter; blanks and hyphens are underscores."""

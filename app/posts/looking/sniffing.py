@@ -242,6 +242,11 @@ _OTHERS = (
         rb"(?:\xef\xbb\xbf)?\s*<\?xml|(?:\xef\xbb\xbf)?\s*<[A-Za-z][\w:.-]*(?:\s[^<>]*)?>",
         "XML: export CSV or JSON instead",
     ),
+    (
+        rb"(?i)(?:\s*--[^\n]*\n)*\s*(?:-- (?:MySQL|MariaDB|PostgreSQL)[^\n]* dump|"
+        rb"(?:INSERT INTO|CREATE TABLE|DROP TABLE)\s)",
+        "a dump of a database in SQL: write a table of it as CSV",
+    ),
     (rb"\{\\rtf", "a text with formatting (RTF): save it as CSV"),
 )
 
