@@ -228,6 +228,7 @@ def test_the_document_describes_every_endpoint(api: Api) -> None:
     described = {(method, path) for path, item in document["paths"].items() for method in item}
     assert described == {
         ("post", "/uploads"),
+        ("post", "/uploads/preview"),
         ("post", "/upload_csv"),
         ("get", "/uploads"),
         ("get", "/uploads/{upload_id}"),

@@ -101,7 +101,7 @@ def test_batches_are_listed_by_page_in_file_order(serve: Serve, settings: Settin
 
 def test_rejects_are_listed_by_page_in_file_order(api: Api, apply: Callable[[], None]) -> None:
     bad = [b"a,b", b"hi,yesterday,ada", b"\xff @bob,2026-01-15T11:00:00Z,ada", b"nul\0,2026-01-15T11:00:00Z,ada"]
-    entry = api.upload(HEADER + rows(1) + b"".join(row + b"\n" for row in bad)).json()
+    entry = api.upload(HEADER + rows(1) + b"".join(row + b"\n" for row in bad), encoding="utf-8").json()
     apply()
 
     found = follow(api, f"{entry['links']['rejects']}?limit=1", "rejects")

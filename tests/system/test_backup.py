@@ -31,11 +31,11 @@ from tests.system.test_end_to_end import (
     holding,
     wait_until_a_worker_is_stuck,
 )
-from tests.system.test_postgres_failover import in_flight
+from tests.system.test_postgres_failover import in_flight, long_enough
 
 pytestmark = pytest.mark.system
 
-CONTENTS = [b"".join(generate(1500, seed, bad_rows=0.01)) for seed in range(6)]
+CONTENTS = [long_enough(b"".join(generate(1500, seed, bad_rows=0.01))) for seed in range(6)]
 GIVE_UP_SOON = 0.5
 """Seconds after which an upload is aborted of which nothing is heard."""
 BY_HASH = {hashlib.sha256(content).digest(): content for content in CONTENTS}

@@ -498,7 +498,7 @@ def test_up_says_what_to_do_with_data_of_another_postgresql(server_directory: Pa
 def test_demo(server_directory: Path) -> None:
     done = run("demo", "--exit", "--data", server_directory / "demo", more={"COLUMNS": "100"})
     assert done.returncode == 0, done.stderr
-    for words in ("3,975 applied, 25 rejected", "The strongest", "unreadable_timestamp", "http://127.0.0.1"):
+    for words in ("3,976 applied, 24 rejected", "The strongest", "unreadable_timestamp", "http://127.0.0.1"):
         assert words in done.stdout
     assert "curl" not in done.stdout
     assert not processes(str(server_directory))
