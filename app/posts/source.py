@@ -84,22 +84,7 @@ class Source:
         if found.layout.value is not InputFormat.CSV:
             _check_objects(found, rows, final=final)
         refuse_doubts(found)
-        begun = forms.begin(
-            found,
-            rows,
-            final=final,
-            author_is=self._given.author_is,
-            known=Format(
-                "",
-                0,
-                -1,
-                -1,
-                -1,
-                timezone=self._given.timezone,
-                timestamp_format=self._given.timestamp_format,
-                placeholders=bool(self._given.placeholders),
-            ),
-        )
+        begun = forms.begin(found, rows, self._given, final=final)
         if begun is None:
             self._wanted = 2 * len(head)
             return None

@@ -15,6 +15,7 @@ import msgspec
 import psycopg
 import pytest
 
+from app.graph.previews import Preview
 from app.http.asgi import from_environment
 from app.http.openapi import examples, graph_examples, rankings_examples
 from app.http.routes import edges, health, networks, rankings, rejects, uploads, users
@@ -282,6 +283,7 @@ def test_the_examples_are_what_is_answered() -> None:
     for example, struct in [
         (examples.UPLOAD, uploads.Upload),
         (examples.UPLOADS, uploads.Uploads),
+        (examples.PREVIEW, Preview),
         (examples.BATCHES, uploads.Batches),
         (examples.REJECTS, rejects.Rejects),
         (examples.HISTORY, edges.HistoryAnswer),

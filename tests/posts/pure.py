@@ -5,19 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+import msgspec
+
 from app.graph.mentions import Counted, count
 from app.graph.profiles import PROFILES
-from app.posts import encodings
-from app.posts.json import elements
-from app.posts.looking import forms, reading
-from app.posts.looking.reading import Given, Reading
-from app.posts.looking.sniffing import Layout
-from app.posts.options import Clock, Format
+from app.posts.looking.reading import Reading
+from app.posts.options import Clock, Given
 from app.posts.readers import READERS
 from app.posts.screening import Posts
+from app.posts.source import Source
 
 RECEIVED = datetime(2026, 6, 1, tzinfo=UTC)
-NAMED = Format("", 0, -1, -1, -1, placeholders=False)
 
 
 class Read(NamedTuple):
@@ -58,17 +56,20 @@ class Read(NamedTuple):
 
 def read(data: bytes, given: Given | None = None, *, piece: int = 1 << 16, **known: str | None) -> Read:
     """Read a file of which its reading is certain. `known`: timestamp_format, timezone."""
-    given = given or Given()
-    found = reading.look(data[: reading.HEAD_BYTES], given, final=len(data) <= reading.HEAD_BYTES)
-    assert found.certain, found.doubts
-    text = _pieces(encodings.transcoder(found.encoding.value), data, piece)
-    begun = forms.begin(found, text, final=True, author_is=given.author_is, known=_known(given, **known))
-    assert begun is not None
-    body = text[begun.body_offset :]
-    if (splitter := elements.splitter(found.layout.value, found.packing)) is not None:
-        body = _pieces(splitter, body, piece)
-    reader = READERS["csv" if found.layout.value is Layout.CSV else "jsonl"]
-    posts = reader.read(body, begun.format, first_line=begun.first_line)
+    source = Source(msgspec.structs.replace(given or Given(), **known))
+    body = b""
+    for at in range(0, len(data), piece):
+        part = data[at : at + piece]
+        if source.is_open:
+            body += b"".join(source.feed(part))
+        elif source.hold(part):
+            body += b"".join(source.open(final=False) or ())
+    opened_whole = not source.is_open
+    if opened_whole:
+        body += b"".join(source.open(final=True) or ())
+    body += source.finish(opened_whole=opened_whole)
+    found = source.reading
+    posts = READERS[found.layout.value].read(body, source.format, first_line=source.first_line)
     counted = count(
         posts.frame,
         profile=PROFILES[found.profile.value],
@@ -78,22 +79,3 @@ def read(data: bytes, given: Given | None = None, *, piece: int = 1 << 16, **kno
         retweets=found.retweets,
     )
     return Read(found, posts, counted)
-
-
-def _known(given: Given, **known: str | None) -> Format:
-    form = NAMED
-    return Format(
-        "",
-        0,
-        -1,
-        -1,
-        -1,
-        placeholders=form.placeholders,
-        timezone=given.timezone or known.get("timezone"),
-        timestamp_format=given.timestamp_format or known.get("timestamp_format"),
-    )
-
-
-def _pieces(step: elements.Splitter, data: bytes, piece: int) -> bytes:
-    cut = [data[at : at + piece] for at in range(0, len(data), piece)]
-    return b"".join(part for each in cut for part in step.feed(each)) + step.finish()

@@ -86,6 +86,30 @@ UPLOAD: dict[str, Any] = {
         "parent": None,
     },
 }
+PREVIEW: dict[str, Any] = {
+    "certain": True,
+    "detected": {
+        "format": {"value": "csv", "sure": "certain", "reason": "the file does not begin as JSON does"},
+        "delimiter": {
+            "value": ";",
+            "sure": "certain",
+            "reason": "rows have 3 fields with a semicolon between them",
+        },
+        "author": {"value": "Benutzer", "sure": "certain", "reason": "its name is 'Benutzer'"},
+        "dates": {"value": "day-first", "sure": "certain", "reason": "'31/12/2023 14:05' can only be read so"},
+    },
+    "columns": ["Text", "Datum", "Benutzer"],
+    "questions": [],
+    "rows": [
+        {
+            "text": "Danke @ada, bis später",
+            "at": "2023-12-31T14:05:00.000000Z",
+            "author": "grace",
+            "mentions": [{"handle": "ada", "kind": "mention", "start": 6, "end": 10}],
+        }
+    ],
+    "rejects": [],
+}
 UPLOADS = {"uploads": [UPLOAD], "next": f"/uploads?limit=1&before={_ID}"}
 BATCHES = {
     "batches": [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import IO, Any
 
 import msgspec
@@ -18,6 +19,7 @@ from app.graph import previews
 from app.graph.previews import Preview
 from app.http import bodies, problems
 from app.http.bodies import Body
+from app.http.openapi import examples
 from app.http.routes.receiving import FileOperation
 from app.http.services import Injected
 from app.http.upload_options import read_given, with_charset
@@ -28,12 +30,19 @@ from app.posts.looking.sniffing import HEAD_BYTES, Container
 from app.posts.options import Given
 
 
+@dataclass
+class _PreviewOperation(FileOperation):
+    def __post_init__(self) -> None:
+        examples.show(self, examples.PREVIEW)
+        super().__post_init__()
+
+
 @post(
     "/uploads/preview",
     summary="Look at a file before uploading it",
     status_code=200,
     response_description="How an upload of the file would be read, with the first posts and their mentions.",
-    operation_class=FileOperation,
+    operation_class=_PreviewOperation,
     dependencies={"given": Provide(read_given, sync_to_thread=False)},
     request_max_body_size=None,
     responses=problems.responses(

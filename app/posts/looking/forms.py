@@ -6,35 +6,32 @@ from app.errors import DuplicateColumn
 from app.posts.looking import presets
 from app.posts.looking.reading import FURTHER_ROLES, ROLES, Reading
 from app.posts.looking.sniffing import Layout
-from app.posts.options import Format
+from app.posts.options import Format, Given
 from app.posts.tables import header
 from app.posts.tables.header import Header
 
 _BOM = b"\xef\xbb\xbf"
 
 
-def begin(
-    reading: Reading, head: bytes, *, final: bool, author_is: str | None, known: Format | None = None
-) -> Header | None:
+def begin(reading: Reading, head: bytes, given: Given, *, final: bool) -> Header | None:
     """Where the rows begin in the first bytes of a file (UTF-8), and their form. None: more bytes are needed.
 
-    `known`: what the sender says of the form besides (zone, format of instants, placeholders). Raises UploadRefused.
+    Raises UploadRefused.
     """
-    said = known or Format("", 0, -1, -1, -1)
     if reading.layout.value is not Layout.CSV:
         skipped = len(_BOM) if head.startswith(_BOM) else 0
-        return Header(_json(reading, said, author_is), skipped, 1)
+        return Header(_json(reading, given), skipped, 1)
     delimiter = reading.delimiter.value if reading.delimiter else ","
     skipped, lines = _behind_lines(head, reading.skip_lines.value if reading.skip_lines else 0)
     if skipped is None:
         return None
     if reading.header is not None and not reading.header.value:
-        return Header(_csv(reading, said, author_is, delimiter, list(reading.columns)), skipped, lines + 1)
+        return Header(_csv(reading, given, delimiter, list(reading.columns)), skipped, lines + 1)
     found = header.first_row(head[skipped:], final=final, delimiter=delimiter)
     if found is None:
         return None
     names, behind, physical = found
-    return Header(_csv(reading, said, author_is, delimiter, names), skipped + behind, lines + physical + 1)
+    return Header(_csv(reading, given, delimiter, names), skipped + behind, lines + physical + 1)
 
 
 def _behind_lines(head: bytes, lines: int) -> tuple[int | None, int]:
@@ -47,7 +44,7 @@ def _behind_lines(head: bytes, lines: int) -> tuple[int | None, int]:
     return at, lines
 
 
-def _csv(reading: Reading, said: Format, author_is: str | None, delimiter: str, names: list[str]) -> Format:
+def _csv(reading: Reading, given: Given, delimiter: str, names: list[str]) -> Format:
     """Raises UploadRefused where a column that is wanted comes twice."""
     places = {role: _column(found.value, names) for role, found in reading.roles.items()}
     return Format(
@@ -60,13 +57,13 @@ def _csv(reading: Reading, said: Format, author_is: str | None, delimiter: str, 
         further={role: places[role] for role in (*FURTHER_ROLES, "heading", "time") if role in places},
         surplus=reading.surplus,
         escaped=reading.escaped,
-        author_is=author_is,
+        author_is=given.author_is,
         id_scope=_id_scope(reading),
         date_order=reading.dates.value if reading.dates else None,
-        timezone=said.timezone or (reading.timezone.value if reading.timezone else None),
-        timestamp_format=said.timestamp_format,
+        timezone=given.timezone or (reading.timezone.value if reading.timezone else None),
+        timestamp_format=given.timestamp_format,
         any_instant=True,
-        placeholders=said.placeholders,
+        placeholders=bool(given.placeholders),
     )
 
 
@@ -78,7 +75,7 @@ def _column(name: str, names: list[str]) -> int:
     return matches[0] if matches else -1
 
 
-def _json(reading: Reading, said: Format, author_is: str | None) -> Format:
+def _json(reading: Reading, given: Given) -> Format:
     return Format(
         delimiter="",
         fields=len(reading.roles),
@@ -88,13 +85,13 @@ def _json(reading: Reading, said: Format, author_is: str | None) -> Format:
         names=tuple(reading.roles[role].value for role in ROLES if role in reading.roles),
         paths={role: found.value for role, found in reading.roles.items()},
         text_optional=reading.preset is not None or any(role in reading.roles for role in FURTHER_ROLES[1:]),
-        author_is=author_is,
+        author_is=given.author_is,
         id_scope=_id_scope(reading),
         date_order=reading.dates.value if reading.dates else None,
-        timezone=said.timezone or (reading.timezone.value if reading.timezone else None),
-        timestamp_format=said.timestamp_format,
+        timezone=given.timezone or (reading.timezone.value if reading.timezone else None),
+        timestamp_format=given.timestamp_format,
         any_instant=True,
-        placeholders=said.placeholders,
+        placeholders=bool(given.placeholders),
     )
 
 
