@@ -99,8 +99,8 @@ MEANING: dict[Reason, str] = {
         "The author is a placeholder such as NULL or [deleted]. Fill in a handle, or allow placeholders in the request."
     ),
     Reason.UNREADABLE_TIMESTAMP: (
-        "The timestamp can't be read. Write ISO 8601 such as 2024-05-01T12:30:00Z, or seconds or milliseconds since "
-        "1970."
+        "The timestamp can't be read. Write an instant such as 2024-05-01T12:30:00Z, or name the format of the file's "
+        "timestamps in the request (timestamp_format)."
     ),
     Reason.AMBIGUOUS_TIMESTAMP: (
         "The timestamp has two meanings: the day or the month may come first, or the zone's name has several meanings. "
