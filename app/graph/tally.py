@@ -33,8 +33,8 @@ class Tally:
             self._rejected[name] += len(group)
             self._firsts.setdefault(name, (int(group["line"][0]), str(group["message"][0])))
 
-    def warnings(self) -> list[UploadWarning]:
-        """What the file would be warned of, once every batch is added."""
+    def warnings(self, weights: str | None = None) -> list[UploadWarning]:
+        """What the file would be warned of, once every batch is added. `weights`: a column of weights."""
         rejected = self._rejected.total()
         facts = Facts(
             profile=self._profile,
@@ -42,6 +42,7 @@ class Tally:
             rows_accepted=self._accepted,
             rows_rejected=rejected,
             mentions=self._mentions,
+            weights=weights,
         )
         return of_upload(self._sums, facts)
 

@@ -110,6 +110,7 @@ class Entry(msgspec.Struct, frozen=True):
             rows_rejected=self.rows_rejected,
             mentions=self.mentions,
             rows_repeated=self.rows_repeated or 0,
+            weights=self.options.detected["weight"].value if "weight" in self.options.detected else None,
         )
         return of_upload(self.noticed or {}, facts)
 

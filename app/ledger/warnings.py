@@ -32,6 +32,7 @@ class Code(StrEnum):
     HANDLES_CUT = "handles-cut"
     FUTURE_INSTANTS = "future-instants"
     EARLY_INSTANTS = "early-instants"
+    WEIGHTS_IGNORED = "weights-ignored"
     REPEATED_POSTS = "repeated-posts"
 
 
@@ -114,6 +115,12 @@ MEANING: dict[Code, Meaning] = {
         "The timestamps are older than the networks: often a 0, or seconds that were taken for milliseconds.",
         f"Check the timestamp column. {_SEND_AGAIN} with `timestamp` or `timestamp_format`.",
     ),
+    Code.WEIGHTS_IGNORED: Meaning(
+        "A column of weights is not read",
+        "The file has a column of mentioned users and a column of numbers that looks like their weights. Each row "
+        "counts as one mention, whatever its number says.",
+        "Nothing, if each row is one mention. Otherwise write a row for each mention.",
+    ),
     Code.REPEATED_POSTS: Meaning(
         "Posts were there already",
         "Posts with the same id were counted before, in this file or another. Each post counts once.",
@@ -158,6 +165,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     mentions: int | None
     rows_repeated: int = 0
     """Accepted rows whose post another row counts."""
+    weights: str | None = None
+    """The column whose numbers look like weights of mentions."""
 
 
 class UploadWarning(msgspec.Struct, frozen=True):
@@ -203,6 +212,8 @@ def _of_the_whole(sums: Sums, facts: Facts) -> list[Code]:
     found: list[Code] = []
     if facts.rows_repeated:
         found.append(Code.REPEATED_POSTS)
+    if facts.weights is not None:
+        found.append(Code.WEIGHTS_IGNORED)
     if facts.rows_received is None or facts.rows_accepted is None or facts.rows_rejected is None:
         return found
     if facts.rows_received and not facts.rows_accepted:
@@ -228,6 +239,7 @@ def _without_notes(code: Code, sums: Sums, facts: Facts) -> Sum:
         Code.MOST_REJECTED: facts.rows_rejected,
         Code.NO_MENTIONS: (facts.rows_accepted or 0) - facts.rows_repeated,
         Code.REPEATED_POSTS: facts.rows_repeated,
+        Code.WEIGHTS_IGNORED: facts.rows_received,
     }
     rejected = sums.get(Code.MOST_REJECTED)
     lines = rejected.first.lines if code is Code.ALL_REJECTED and rejected else []
@@ -275,6 +287,8 @@ def _detail(code: Code, count: int, first: Noticed, facts: Facts) -> str:  # noq
             return f"{_times(count, 'post')} {_have(count)} a timestamp more than a day after the arrival{such}."
         case Code.EARLY_INSTANTS:
             return f"{_times(count, 'post')} {_have(count)} a timestamp before 1990{such}."
+        case Code.WEIGHTS_IGNORED:
+            return f"The numbers in column {facts.weights!r} are not read: each row counts as one mention."
         case Code.REPEATED_POSTS:
             return f"{_times(count, 'post')} {'was' if count == 1 else 'were'} counted before, by the same id."
 

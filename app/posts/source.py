@@ -18,7 +18,7 @@ from app.posts.json.elements import Splitter
 from app.posts.looking import forms, reading
 from app.posts.looking.doubting import Doubt
 from app.posts.looking.reading import FURTHER_ROLES, ROLES, Reading
-from app.posts.looking.sniffing import HEAD_BYTES, Sure
+from app.posts.looking.sniffing import HEAD_BYTES, Finding, Sure
 from app.posts.options import ColumnNames, Detected, Format, Given, InputFormat, Options
 from app.posts.tables import header
 
@@ -173,12 +173,25 @@ def detected(found: Reading) -> dict[str, Detected]:
         "dates": found.dates,
         "timezone": found.timezone,
         "profile": found.profile,
+        "weight": _weights(found),
     }
     return {
         name: Detected(_worded(each.value), each.sure.name.lower(), each.reason)
         for name, each in findings.items()
         if each is not None
     }
+
+
+_WEIGHTS = frozenset({"weight", "count", "n", "gewicht", "anzahl", "poids", "peso"})
+"""What columns with the weights of a ready edge list are called."""
+
+
+def _weights(found: Reading) -> Finding[str] | None:
+    """The column of weights beside a column of mentions. Nobody reads its numbers, which a sender should know."""
+    if "mentions" not in found.roles or found.preset is not None:
+        return None
+    name = next((each for each in found.columns if each.strip().casefold() in _WEIGHTS), None)
+    return None if name is None else Finding(name, Sure.CERTAIN, "its numbers are not read: each row counts once")
 
 
 def _worded(value: object) -> str:

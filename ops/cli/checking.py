@@ -152,7 +152,8 @@ class _File:
         edges = self._edges.unique()
         report.edges = len(edges)
         report.users = pl.concat([edges["source"], edges["target"]]).n_unique()
-        report.warnings = self._tally.warnings()
+        weights = self._options.detected.get("weight")
+        report.warnings = self._tally.warnings(weights and weights.value)
         if (refusal := self._tally.refusal()) is not None:
             raise refusal
         limit = self._options.max_rejects

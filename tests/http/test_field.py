@@ -114,3 +114,12 @@ def test_a_preview_reads_the_first_mebibyte_only(api: Api) -> None:
 
     assert preview["certain"]
     assert len(preview["rows"]) == 10
+
+
+def test_weights_that_are_not_read_are_told_of(api: Api, apply: Callable[[], None]) -> None:
+    body = b"source,target,weight,timestamp\nana,bea,5,2024-01-01\nbea,ana,2,2024-01-01\n"
+    sent = api.upload(body, author="source", mentions="target").json()
+    apply()
+
+    warnings = api.http.get(f"/uploads/{sent['id']}").json()["warnings"]
+    assert [(each["code"], "'weight'" in each["detail"]) for each in warnings] == [("weights-ignored", True)]
