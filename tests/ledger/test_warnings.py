@@ -21,7 +21,7 @@ from app.ledger import entries, limits
 from app.ledger.entries import Entry
 from app.ledger.states import UploadState
 from app.ledger.warnings import MEANING, Code, UploadWarning
-from app.posts.options import Clock, ColumnNames, InputFormat, Options, RejectLimit
+from app.posts.options import Clock, ColumnNames, Given, InputFormat, Options, RejectLimit
 from app.posts.readers import READERS
 from app.proofs.audit import audit
 from app.settings import Settings
@@ -113,7 +113,7 @@ JSON_LINES = {"format": InputFormat.JSONL, "columns": ColumnNames("body", "creat
         (MASTODON, {"profile": "mastodon"}, {}),
         (FEDIVERSE, {}, {"another-profile": (2, [2, 3], "mastodon")}),
         (NUMBERS, {}, {"numeric-authors": (3, [2, 3, 4], "")}),
-        (PLACEHOLDERS, {}, {"placeholder-authors": (2, [2, 4], "")}),
+        (PLACEHOLDERS, {"given": Given(placeholders=True)}, {"placeholder-authors": (2, [2, 4], "")}),
         (posts("RT @bea: so long a text @cy\u2026", "hi @ana"), {}, {"handles-cut": (1, [2], "")}),
         (posts("hi @bea", "hi @ana", at="2027-01-01"), {}, {"future-instants": (2, [2, 3], "")}),
         (posts("hi @bea", "hi @ana", at="0.0") + b"x,2024-01-01,ana\n", {}, {"most-rejected": (2, [2, 3], ""),
@@ -196,7 +196,7 @@ def test_a_reader_without_a_ledger_says_the_same(
         tally.add(Batch(found.frame, found.rejects, counted, PROFILES["twitter"], now, placeholders=True))
         rest, line = rest[cut.end :], line + cut.lines
 
-    entry = send(content, batch_bytes=bytes_of_batch)
+    entry = send(content, batch_bytes=bytes_of_batch, given=Given(placeholders=True))
 
     # Cut in batches, the entry names the first lines of the first batch.
     assert [(each.code, each.count, each.lines[:1]) for each in tally.warnings()] == [
