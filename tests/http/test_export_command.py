@@ -103,8 +103,8 @@ def test_an_export_of_an_empty_or_archived_graph_says_so(
         " INSERT INTO edges_archive SELECT gone.*, '2026-01-20'::timestamptz FROM gone"
     )
 
-    assert "Add --archived." in export(url, "-o", "archived.csv").stderr
-    header = api.http.get("/export/edges.csv").headers["mentiongraph-warning"]
+    assert "Add --archived." in export(url, "-o", "archived.csv", "--no-archived").stderr
+    header = api.http.get("/export/edges.csv?archived=false").headers["mentiongraph-warning"]
     assert header.startswith("all-archived: Every edge")
     assert "archived=true" in header
     assert "mentiongraph-warning" not in api.http.get("/export/edges.csv?archived=true").headers

@@ -216,7 +216,7 @@ def test_exports_outlast_the_statement_timeout(service: Service, dsn: str) -> No
         assert service.http.get("/edges", params={"source": source, "target": target}).status_code == 503
         until(
             lambda: conn.execute(
-                "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%selected_edges%' "
+                "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%edges%' "
                 "AND wait_event_type = 'Lock' AND clock_timestamp() - query_start > interval '600 ms'"
             ).fetchall(),
             within=PATIENCE,

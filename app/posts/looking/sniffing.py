@@ -312,7 +312,8 @@ def table(
         return Finding(whole, Sure.CERTAIN, "the file has one column")
     clear = len(scored) == 1 or best_score[0] > scored[1][0][0] or best_score[1] > 2 * scored[1][0][1]
     reason = f"rows have {width} fields with {_NAMES[best.delimiter]} between them"
-    return Finding(whole, Sure.CERTAIN if clear and best_score[1] > 0 else Sure.LIKELY, reason)
+    named = best_score[0] > 1
+    return Finding(whole, Sure.CERTAIN if clear and (named or best_score[1] > 0) else Sure.LIKELY, reason)
 
 
 _Score: TypeAlias = tuple[int, float]
