@@ -6,8 +6,8 @@
 
 -- No row has a parent yet, so checking the key costs a look at the rows and nothing else.
 -- squawk-ignore adding-foreign-key-constraint
+ALTER TABLE uploads ADD COLUMN parent_id uuid CONSTRAINT members_have_a_parent REFERENCES uploads (id);
 ALTER TABLE uploads
-ADD COLUMN parent_id uuid CONSTRAINT members_have_a_parent REFERENCES uploads (id),
 ADD COLUMN members integer CONSTRAINT parents_have_members CHECK (members > 0)
 CONSTRAINT parents_have_no_parent CHECK (parent_id IS NULL OR members IS NULL);
 COMMENT ON COLUMN uploads.parent_id IS 'The zip that held the file. NULL: the file came by itself.';
