@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 import polars as pl
 
 from app.graph.kinds import Kind, mentions_of
 from app.graph.profiles import PROFILES
 from app.posts import source
-from app.posts.looking import reading
 from app.posts.looking.doubting import Doubt
+from app.posts.looking.reading import Reading
 from app.posts.options import Detected, Given
 from app.posts.readers import READERS
 from app.posts.source import Source
@@ -78,22 +80,26 @@ def preview(head: bytes, given: Given, *, final: bool) -> Preview:
     """
     file = Source(given)
     file.hold(head)
-    found = reading.look(head, given, final=final)
-    if found.doubts:
-        questions = [_question(doubt) for doubt in found.doubts]
-        return Preview(False, source.detected(found), list(found.columns), questions, [], [])
-    rows = b"".join(file.open(final=final) or [])
-    if final:
-        rows += file.finish(opened_whole=True)
-    reader = READERS[found.layout.value]
+    found = file.look(final=final)
+    return asked(found) if found.doubts else shown(file, b"".join(file.open(final=final) or []), final=final)
+
+
+def asked(found: Reading) -> Preview:
+    """The preview of a file about which a person has to decide."""
+    questions = [_question(doubt) for doubt in found.doubts]
+    return Preview(False, source.detected(found), list(found.columns), questions, [], [])
+
+
+def shown(file: Source, rows: bytes, *, final: bool) -> Preview:
+    """The preview of an open file that begins with these rows. `final`: these are all rows."""
+    found, reader = file.reading, READERS[file.reading.layout.value]
     sample = rows[:_SAMPLE_BYTES]
-    whole = final and len(sample) == len(rows)
-    cut = reader.cut(sample, delimiter=file.format.delimiter, final=whole)
+    cut = reader.cut(sample, delimiter=file.format.delimiter, final=final and len(sample) == len(rows))
     posts = reader.read(sample[: cut.end], file.format, first_line=file.first_line)
     frame = posts.frame.head(ROWS_SHOWN)
-    found_mentions = mentions_of(frame, PROFILES[found.profile.value], found.retweets).found
+    mentions = mentions_of(frame, PROFILES[found.profile.value], found.retweets).found
     rejects = [Rejected(*row) for row in posts.rejects.select("line", "code", "message").head(ROWS_SHOWN).iter_rows()]
-    return Preview(True, source.detected(found), list(found.columns), [], _rows(frame, found_mentions), rejects)
+    return Preview(True, source.detected(found), list(found.columns), [], _rows(frame, mentions), rejects)
 
 
 def _question(doubt: Doubt) -> Question:
@@ -115,13 +121,21 @@ def _rows(frame: pl.DataFrame, mentions: pl.DataFrame) -> list[Row]:
 
 def _marks(text: str, mentions: list[tuple[str, int]]) -> list[Mark]:
     """The mentions with their places in the text, each behind the one before."""
-    plain, at = text.lower(), 0
+    at = 0
     marks: list[Mark] = []
-    for handle, kind in mentions:
-        begin = plain.find(handle.lower(), at)
-        if begin < 0:
-            marks.append(Mark(handle, Kind(kind).name.lower(), None, None))
-            continue
-        at = begin + len(handle)
-        marks.append(Mark(handle, Kind(kind).name.lower(), max(0, begin - 1), at))
+    for handle, number in mentions:
+        kind = Kind(number).name.lower()
+        # A profile may add the author's server to a bare name.
+        names = (handle, handle.partition("@")[0])
+        found = next((place for name in names if (place := _signed(name).search(text, at))), None)
+        if found is None:
+            marks.append(Mark(handle, kind, None, None))
+        else:
+            at = found.end()
+            marks.append(Mark(handle, kind, found.start(), at))
     return marks
+
+
+def _signed(handle: str) -> re.Pattern[str]:
+    """A handle behind the sign of a mention."""
+    return re.compile(rf"(?:[@＠]|(?<!\w)u/){re.escape(handle)}(?![A-Za-z0-9_])", re.IGNORECASE)

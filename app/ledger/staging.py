@@ -77,10 +77,10 @@ class Staging:
 
     async def finish(self) -> None:
         """The body is complete: stage all but the last batch. Raises UploadRefused if there is no row."""
-        opened_whole = self.format is None
-        if opened_whole:
+        if self.format is None:
             await self._open(final=True)
-        await self._take(self._source.finish(opened_whole=opened_whole), self._source.format)
+        else:
+            await self._take(self._source.finish(), self.format)
         await self._cut(self._source.format, final=True)
         await self._wait()
         if not self.batches:

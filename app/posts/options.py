@@ -24,14 +24,6 @@ class ColumnNames(msgspec.Struct, frozen=True):
     timestamp: str = "timestamp"
     author: str = "username"
 
-    def require_three(self) -> None:
-        """Raises BadRequest if two of the names are the same."""
-        if len({name.strip().casefold() for name in (self.text, self.timestamp, self.author)}) < 3:  # noqa: PLR2004
-            raise BadRequest(
-                f"text, timestamp and author must be three different columns, not {self.text}, {self.timestamp}, "
-                f"{self.author}."
-            )
-
 
 class Format(msgspec.Struct, frozen=True):
     """How the rows of an upload are laid out; columns are counted from 0."""

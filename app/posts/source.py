@@ -30,8 +30,8 @@ _SPACE = b" \t\r\n"
 class Source:
     """The rows of one file, from its decoded bytes.
 
-    Call `hold` with pieces until it answers that they are enough, then `open`; both again if `open` wants more. Then
-    call `feed`. At the end of the file call `open` if the file is not open yet, and `finish`.
+    Call `hold` with pieces until `hold` answers that they are enough, then `open`; both again if `open` wants more.
+    Then call `feed`. At the end of the file call `finish`, or `open` if the file is not open yet.
     """
 
     def __init__(self, given: Given) -> None:
@@ -40,7 +40,8 @@ class Source:
         self._held = bytearray()
         self._transcoder: Transcoder | None = None
         self._splitter: Splitter | None = None
-        self._reading: Reading | None = None
+        self._looked: tuple[tuple[int, bool], Reading] | None = None
+        """How many bytes the last look had, whether they were the whole file, and what the look found."""
         self._format: Format | None = None
         self.first_line = 1
         """The physical line on which the rows begin. The elements of a list count as lines."""
@@ -51,9 +52,9 @@ class Source:
 
     @property
     def reading(self) -> Reading:
-        if self._reading is None:
-            raise RuntimeError("the file is not open yet")
-        return self._reading
+        if self._looked is None:
+            raise RuntimeError("the file is not open yet, and nobody has looked at it")
+        return self._looked[1]
 
     @property
     def format(self) -> Format:
@@ -66,14 +67,21 @@ class Source:
         self._held += piece
         return len(self._held) >= self._wanted
 
+    def look(self, *, final: bool) -> Reading:
+        """How the file is read, by the held bytes. `final`: these bytes are the whole file."""
+        about = len(self._held), final
+        if self._looked is None or self._looked[0] != about:
+            self._looked = about, reading.look(bytes(self._held), self._given, final=final)
+        return self._looked[1]
+
     def open(self, *, final: bool) -> list[bytes] | None:
-        """Look at the held bytes. Returns the rows in them, as far as they go. `final`: these bytes are the whole file.
+        """Look at the held bytes. Returns the rows in them, as far as they go. `final`: all rows of the whole file.
 
         None: the header goes on behind these bytes, and `hold` wants more. Raises UnclearFile or MissingColumn if the
         file can be read in several ways, and other kinds of UploadRefused.
         """
         head = bytes(self._held)
-        found = reading.look(head, self._given, final=final)
+        found = self.look(final=final)
         self._transcoder = encodings.transcoder(found.encoding.value)
         rows = b"".join(self._transcoder.feed(head))
         if final:
@@ -88,11 +96,13 @@ class Source:
         if begun is None:
             self._wanted = 2 * len(head)
             return None
-        self._reading, self._format, self.first_line = found, begun.format, begun.first_line
+        self._format, self.first_line = begun.format, begun.first_line
         self._held.clear()
-        rows = rows[begun.body_offset :]
         self._splitter = elements.splitter(found.layout.value, found.packing)
-        return list(self._split(rows))
+        parts = list(self._split(rows[begun.body_offset :]))
+        if final and self._splitter is not None:
+            parts.append(self._splitter.finish())
+        return parts
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
         """The rows in a further piece, as far as they go."""
@@ -101,11 +111,11 @@ class Source:
         for part in self._transcoder.feed(piece):
             yield from self._split(part)
 
-    def finish(self, *, opened_whole: bool = False) -> bytes:
-        """The rest of the rows. `opened_whole`: `open` had the whole file. Raises UploadRefused for a file cut off."""
+    def finish(self) -> bytes:
+        """The rest of the rows, behind the last piece. Raises UploadRefused for a file that was cut off."""
         if self._transcoder is None:
             raise RuntimeError("the file is not open yet")
-        rest = b"" if opened_whole else self._transcoder.finish()
+        rest = self._transcoder.finish()
         found = b"".join(self._split(rest)) if rest else b""
         return found + self._splitter.finish() if self._splitter is not None else found
 

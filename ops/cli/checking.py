@@ -14,7 +14,7 @@ import polars as pl
 from app.errors import NoRows, RowWithoutEnd, TooManyRejects, UploadRefused
 from app.graph.mentions import count
 from app.graph.noticing import Batch
-from app.graph.previews import Preview, preview
+from app.graph.previews import Preview, asked, shown
 from app.graph.profiles import PROFILES, profile_named
 from app.graph.tally import Tally
 from app.ledger.warnings import UploadWarning
@@ -123,7 +123,6 @@ class _File:
         self._batch_bytes = batch_bytes
         self._now = now
         self._rejected = rejected
-        self._head = bytearray()
         self._buffer = bytearray()
         self._line = 1
         self.report = Report()
@@ -135,16 +134,14 @@ class _File:
         if self._source.is_open:
             for part in self._source.feed(piece):
                 self._take(part)
-            return
-        self._head += piece
-        if self._source.hold(piece):
+        elif self._source.hold(piece):
             self._open(final=False)
 
     def end(self) -> Report:
-        opened_whole = not self._source.is_open
-        if opened_whole:
+        if self._source.is_open:
+            self._take(self._source.finish())
+        else:
             self._open(final=True)
-        self._take(self._source.finish(opened_whole=opened_whole))
         self._cut(final=True)
         report = self.report
         if not report.rows_received:
@@ -166,11 +163,13 @@ class _File:
 
     def _open(self, *, final: bool) -> None:
         """Look at the first bytes, and take the rows in them. The header may need more bytes first."""
-        self.report.preview = preview(bytes(self._head), self._options.given or Given(), final=final)
+        found = self._source.look(final=final)
+        if found.doubts:
+            self.report.preview = asked(found)
         rows = self._source.open(final=final)
         if rows is None:
             return
-        self._head.clear()
+        self.report.preview = shown(self._source, b"".join(rows), final=final)
         self._options = resolved(self._options, self._source.reading)
         self._reader, self._line = READERS[self._options.format], self._source.first_line
         self._rejected(self._source.format, [])

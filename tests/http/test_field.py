@@ -123,3 +123,10 @@ def test_weights_that_are_not_read_are_told_of(api: Api, apply: Callable[[], Non
 
     warnings = api.http.get(f"/uploads/{sent['id']}").json()["warnings"]
     assert [(each["code"], "'weight'" in each["detail"]) for each in warnings] == [("weights-ignored", True)]
+
+
+def test_a_preview_marks_the_mention_and_not_the_name_before_it(api: Api) -> None:
+    body = "data,timestamp,username\nbea BEA and İ: ask @bea你好 (and ＠Cyd),2024-01-01,ana\n"
+    row = api.http.post("/uploads/preview", content=body.encode()).json()["rows"][0]
+
+    assert [row["text"][mark["start"] : mark["end"]] for mark in row["mentions"]] == ["@bea", "＠Cyd"]

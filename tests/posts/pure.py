@@ -64,10 +64,7 @@ def read(data: bytes, given: Given | None = None, *, piece: int = 1 << 16, **kno
             body += b"".join(source.feed(part))
         elif source.hold(part):
             body += b"".join(source.open(final=False) or ())
-    opened_whole = not source.is_open
-    if opened_whole:
-        body += b"".join(source.open(final=True) or ())
-    body += source.finish(opened_whole=opened_whole)
+    body += source.finish() if source.is_open else b"".join(source.open(final=True) or ())
     found = source.reading
     posts = READERS[found.layout.value].read(body, source.format, first_line=source.first_line)
     counted = count(

@@ -59,10 +59,8 @@ def rows_of(file: Source, data: bytes, sizes: list[int]) -> bytes:
             rows += b"".join(file.feed(piece))
         elif file.hold(piece):
             rows += b"".join(file.open(final=False) or [])
-    whole = not file.is_open
-    if whole:
-        rows += b"".join(file.open(final=True) or [])
-    return bytes(rows) + file.finish(opened_whole=whole)
+    rows += file.finish() if file.is_open else b"".join(file.open(final=True) or [])
+    return bytes(rows)
 
 
 def texts(file: Source, rows: bytes) -> list[str]:

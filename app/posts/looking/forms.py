@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from app.errors import DuplicateColumn
 from app.posts.looking import presets
 from app.posts.looking.reading import FURTHER_ROLES, ROLES, Reading
@@ -47,7 +49,8 @@ def _behind_lines(head: bytes, lines: int) -> tuple[int | None, int]:
 def _csv(reading: Reading, given: Given, delimiter: str, names: list[str]) -> Format:
     """Raises UploadRefused where a column that is wanted comes twice."""
     places = {role: _column(found.value, names) for role, found in reading.roles.items()}
-    return Format(
+    return msgspec.structs.replace(
+        _said(reading, given),
         delimiter=delimiter,
         fields=len(names),
         text=places.get("text", -1),
@@ -57,13 +60,6 @@ def _csv(reading: Reading, given: Given, delimiter: str, names: list[str]) -> Fo
         further={role: places[role] for role in (*FURTHER_ROLES, "heading", "time") if role in places},
         surplus=reading.surplus,
         escaped=reading.escaped,
-        author_is=given.author_is,
-        id_scope=_id_scope(reading),
-        date_order=reading.dates.value if reading.dates else None,
-        timezone=given.timezone or (reading.timezone.value if reading.timezone else None),
-        timestamp_format=given.timestamp_format,
-        any_instant=True,
-        placeholders=bool(given.placeholders),
     )
 
 
@@ -76,15 +72,23 @@ def _column(name: str, names: list[str]) -> int:
 
 
 def _json(reading: Reading, given: Given) -> Format:
-    return Format(
-        delimiter="",
+    return msgspec.structs.replace(
+        _said(reading, given),
         fields=len(reading.roles),
-        text=0,
-        timestamp=1,
-        author=2,
         names=tuple(reading.roles[role].value for role in ROLES if role in reading.roles),
         paths={role: found.value for role, found in reading.roles.items()},
         text_optional=reading.preset is not None or any(role in reading.roles for role in FURTHER_ROLES[1:]),
+    )
+
+
+def _said(reading: Reading, given: Given) -> Format:
+    """What the form of any file takes from the reading and from the sender, whatever its layout is."""
+    return Format(
+        delimiter="",
+        fields=0,
+        text=0,
+        timestamp=1,
+        author=2,
         author_is=given.author_is,
         id_scope=_id_scope(reading),
         date_order=reading.dates.value if reading.dates else None,

@@ -49,8 +49,6 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """The order of day and month. None: the instants that were looked at do not depend on it."""
     timezone: Finding[str] | None = None
     """The zone of instants that name none. None: UTC."""
-    instants: str = ""
-    """The first instant as it is spelled."""
     profile: Finding[str]
     retweets: Retweets
     escaped: bool = False
@@ -274,13 +272,13 @@ def _with_roles(  # noqa: C901 (one question a role, and those about all of them
     named = reading.header is None or reading.header.sure >= Sure.CERTAIN or bool(said)
     of_roles = doubting.of_roles(found, cells, said=said, preset=preset, headless=headless, named=named)
     doubts += of_roles if reading.delimiter else (recognising.of_expansions(each, cells) for each in of_roles)
-    if preset is None and "author" not in said and not _is_old(given, resolve):
+    old = _is_old(given, resolve)
+    if preset is None and "author" not in said and not old:
         doubts += doubting.of_authors(found, cells)
-    if preset is None and given.timestamp_format is None and not _is_old(given, resolve):
+    if preset is None and given.timestamp_format is None and not old:
         doubts += doubting.of_clock(found, cells, said, can_join=reading.delimiter is not None)
     held = [cell for cell in cells[found["timestamp"].value] if cell] if "timestamp" in found else []
     dates, doubtful = doubting.of_dates(held, given.dates, known=given.timestamp_format is not None)
-    old = _is_old(given, resolve)
     in_tabs = reading.delimiter is not None and reading.delimiter.value == "\t"
     if preset is None and given.profile is None and not old:
         places = (found[role].value if role in found else None for role in ("text", "author"))
@@ -292,7 +290,6 @@ def _with_roles(  # noqa: C901 (one question a role, and those about all of them
         escaped=preset.escaped if preset else not old and in_tabs and recognising.are_escaped(found, cells),
         roles=found,
         dates=dates,
-        instants=held[0] if held else "",
         doubts=(*doubts, *doubtful, *doubting.of_form(reading.delimiter, reading.encoding)),
         sample=tuple({role: cells[each.value][at] for role, each in found.items()} for at in range(min(rows, 5))),
     )
