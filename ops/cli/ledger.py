@@ -11,13 +11,12 @@ import msgspec
 from rich.text import Text
 
 from app.errors import BadRequest, BadState, NotFound
-from app.ledger import bells, entries, transitions
+from app.ledger import entries, transitions
 from app.ledger.states import Ring
 from app.ledger.transitions import FailedBatch
 from app.settings import Settings
 from app.store import migrations as domain_migrations
 from app.store import postgres
-from app.store.broker import FailOverRedisBroker, redis_client
 from app.store.migrations import Migration
 from app.store.postgres import Connection
 from ops.cli import options
@@ -239,6 +238,10 @@ def _refuse_nothing(conn: Connection, upload: uuid.UUID | None, batch: int | Non
 
 def _ring(settings: Settings, batches: list[FailedBatch]) -> bool:
     """Ring workers, and whoever listens to the uploads. Returns False if Redis is away."""
+    # Only a replay talks to Redis, and its client is slow to import.
+    from app.ledger import bells  # noqa: PLC0415
+    from app.store.broker import FailOverRedisBroker, redis_client  # noqa: PLC0415
+
     broker = FailOverRedisBroker(
         client=redis_client(settings.redis_url),
         namespace=settings.namespace,

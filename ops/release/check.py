@@ -46,7 +46,9 @@ IN_THE_WHEEL = (
     "app/http/openapi/static/swagger-ui/NOTICE",
 )
 IN_THE_SDIST = ("NOTICE", "LICENSE", "SECURITY.md", "CHANGELOG.md", "requirements.lock", "tests/conftest.py")
-NOT_IN_THE_WHEEL = ("tests/", "ops/release/", "ops/bench/", "ops/chaos/", "ops/oracle/", "ops/workloads/")
+NOT_IN_THE_WHEEL = (
+    *("tests/", "ops/release/", "ops/attacks/", "ops/bench/", "ops/chaos/", "ops/oracle/", "ops/workloads/"),
+)
 
 
 class Refused(Exception):

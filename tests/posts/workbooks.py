@@ -13,11 +13,11 @@ TYPES = "[Content_Types].xml"
 
 
 def zipped(files: Mapping[str, bytes], *, method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """A zip of these files."""
+    """A zip of these files, the same bytes each time: the files are dated as early as a zip can date them."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", method) as archive:
         for name, data in files.items():
-            archive.writestr(name, data)
+            archive.writestr(zipfile.ZipInfo(name), data, compress_type=method)
     return out.getvalue()
 
 
