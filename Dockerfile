@@ -1,5 +1,7 @@
 # One image for every process of ours: serve, worker, scheduler, migrate and the commands for people.
-FROM python:3.13-slim AS build
+# With a digest, the base is the same each time: see PYTHON_IMAGE in .env.example.
+ARG PYTHON_IMAGE=python:3.13-slim
+FROM ${PYTHON_IMAGE} AS build
 WORKDIR /src
 COPY requirements.lock requirements-build.lock ./
 # The servers of `mentiongraph up`, and what they alone need, stay out: compose brings real ones, and nothing that runs
@@ -13,7 +15,7 @@ COPY . .
 RUN PYTHONPATH=/build /venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation . \
  && /venv/bin/pip uninstall --yes --quiet pip
 
-FROM python:3.13-slim
+FROM ${PYTHON_IMAGE}
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="mentiongraph" \

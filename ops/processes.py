@@ -47,8 +47,10 @@ def api(settings: Settings, *, patience: int = 30) -> Command:
     listen = ("--host", settings.host, "--port", str(settings.port), "--loop", "uvloop", "--http", "httptools")
     silent = ("--no-access-log", "--no-server-header", "--log-config", str(ROOT / "ops" / "uvicorn.json"))
     stop = ("--timeout-graceful-shutdown", str(patience))
+    trusted = settings.trusted_proxies
+    forwarded = ("--proxy-headers", "--forwarded-allow-ips", trusted) if trusted else ("--no-proxy-headers",)
     application = ("app.http.asgi:from_environment", "--factory", "--lifespan", "on", "--app-dir", str(ROOT))
-    return Command([*_PYTHON, "-m", "uvicorn", *application, *listen, *silent, *stop], _environment(settings))
+    return Command([*_PYTHON, "-m", "uvicorn", *application, *listen, *silent, *forwarded, *stop], _environment(settings))
 
 
 def worker(settings: Settings, *, queues: Sequence[str] = (), patience: int = 30) -> Command:
@@ -66,7 +68,7 @@ def worker(settings: Settings, *, queues: Sequence[str] = (), patience: int = 30
     defaults = {"dramatiq_queue_prefetch": str(threads), "dramatiq_restart_delay": "1000"}
     defaults |= _ONE_THREAD if processes > 1 else {}
     return Command(
-        [*_PYTHON, "-c", _DRAMATIQ, str(ROOT), "workers.main", "--path", str(ROOT), *size, *stop, *listen],
+        [*_PYTHON, "-c", _DRAMATIQ, str(ROOT), "workers.main", "--skip-logging", "--path", str(ROOT), *size, *stop, *listen],
         defaults | _environment(settings),
     )
 

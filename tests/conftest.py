@@ -1,7 +1,7 @@
 """The tests use real servers. Each run has one PostgreSQL and one Valkey, and each test that asks has its own database.
 
 TEST_BACKEND=docker uses containers, and TEST_BACKEND=embedded uses the servers from the wheels. The default, auto, uses
-containers if a Docker daemon answers. pytest's controller starts the servers and hands their addresses to the xdist
+containers if a Docker daemon answers and has the images: it pulls none, but TEST_BACKEND=docker does. pytest's controller starts the servers and hands their addresses to the xdist
 workers. Without xdist, the first test that needs the servers starts them. HYPOTHESIS_PROFILE=thorough tries many more
 examples.
 """
@@ -86,22 +86,34 @@ def _backend() -> str:
         return backend
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # the client leaves its socket open if nobody answers
-        answers = _docker_answers()
+        missing = _missing_in_docker()
         gc.collect()
-    if backend == "docker" and not answers:
-        raise pytest.UsageError("TEST_BACKEND=docker, but no Docker daemon answers")
-    return "docker" if answers else "embedded"
+    if backend == "docker":
+        if missing is None:
+            raise pytest.UsageError("TEST_BACKEND=docker, but no Docker daemon answers")
+        return backend
+    return "embedded" if missing is None or missing else "docker"
 
 
-def _docker_answers() -> bool:
+def _missing_in_docker() -> list[str] | None:
+    """Returns the images of the containers that the Docker daemon lacks, or None if no daemon answers."""
     import docker  # noqa: PLC0415  # docker is slow to import, and embedded servers do not need it
-    from docker.errors import DockerException  # noqa: PLC0415
+    from docker.errors import DockerException, ImageNotFound  # noqa: PLC0415
+    from testcontainers.core.config import testcontainers_config  # noqa: PLC0415
 
+    missing: list[str] = []
+    needed = [DOCKER_POSTGRES, DOCKER_VALKEY]
+    needed += [] if testcontainers_config.ryuk_disabled else [testcontainers_config.ryuk_image]
     try:
         with closing(docker.from_env(timeout=2)) as daemon:
-            return bool(daemon.ping())
+            for image in needed:
+                try:
+                    daemon.images.get(image)
+                except ImageNotFound:
+                    missing.append(image)
     except (DockerException, OSError):
-        return False
+        return None
+    return missing
 
 
 def memory() -> Path | None:

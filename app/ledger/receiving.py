@@ -94,11 +94,9 @@ async def take_in(
     """
     keyed = arriving.keyed
     if keyed is not None:
-        async with pool.connection() as conn:
-            kept = await idempotency.get(conn, keyed.key)
+        kept = await steadily(pool, settings.database_patience, lambda conn: idempotency.get(conn, keyed.key))
         if kept is not None and not kept.free:
             return await _repeat(pool, arriving, keyed, kept, answer=answer, settings=settings)
-    await _check_backlog(pool, settings)
     received = await receive(pool, arriving, settings=settings, received_by=received_by, clock=clock)
 
     async def read(conn: AsyncConnection) -> Receipt:
@@ -114,7 +112,7 @@ async def take_in(
 async def receive(pool: Pool, arriving: Arriving, *, settings: Settings, received_by: str, clock: Now) -> Received:
     """Take a body in and seal its upload; with a key, if the key is free.
 
-    Raises UploadRefused or UploadCutOff, with the `upload_id` that the ledger keeps; KeyInUse.
+    Raises UploadRefused or UploadCutOff, with the `upload_id` that the ledger keeps; BacklogFull, KeyInUse.
     """
     upload = _Upload(pool, arriving, settings, clock)
     await upload.open(received_by=received_by)
@@ -166,18 +164,17 @@ async def _repeat(
             f"this Idempotency-Key came with another body or query before, as upload {kept.upload_id}; nothing was "
             "done. A new request needs a new key."
         )
-    async with pool.connection() as conn:
-        entry = await entries.upload(conn, kept.duplicate_of or kept.upload_id)
+    first = kept.duplicate_of or kept.upload_id
+    entry = await steadily(pool, settings.database_patience, lambda conn: entries.upload(conn, first))
     return Receipt(entry, kept.answer or answer(entry), kept.answer_status)
 
 
-async def _check_backlog(pool: Pool, settings: Settings) -> None:
+async def _check_backlog(conn: AsyncConnection, settings: Settings) -> None:
     """Raises BacklogFull if so much waits to be counted that no new upload should begin.
 
     Uploads that begin at the same time do not see each other, so what they hold may pass the bound.
     """
-    async with pool.connection() as conn:
-        (waiting,) = await async_scalars(conn, _BACKLOG)
+    (waiting,) = await async_scalars(conn, _BACKLOG)
     if waiting >= settings.max_backlog_bytes:
         raise BacklogFull(
             f"{waiting} bytes wait to be counted, and no more than {settings.max_backlog_bytes} may; send it later. "
@@ -246,7 +243,7 @@ class _Upload:
         self._size = 0
 
     async def open(self, *, received_by: str) -> None:
-        """Enter the upload into the ledger. Raises KeyInUse."""
+        """Enter the upload into the ledger. Raises BacklogFull, KeyInUse."""
         arriving = self._arriving
         now = self._clock()
         params = {
@@ -259,6 +256,7 @@ class _Upload:
         }
 
         async def enter(conn: AsyncConnection) -> None:
+            await _check_backlog(conn, self._settings)
             # The next commit that waits for the disk keeps this one, too. If a crash takes both, no batch goes in.
             await async_commit_later(conn)
             await conn.execute(_INSERT, params)

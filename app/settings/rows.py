@@ -96,6 +96,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str, _about(Group.API, "", "The API listens on this address. 127.0.0.1 serves this machine only.")
     ] = "127.0.0.1"
     port: Annotated[int, _about(Group.API, "", "The API listens on this port.", ge=0, le=65535)] = 8000
+    trusted_proxies: Annotated[
+        str,
+        _about(
+            Group.API,
+            "",
+            "The API believes X-Forwarded-For and X-Forwarded-Proto from these addresses and networks only, which stand "
+            "with commas between them. Default: from none.",
+        ),
+    ] = ""
     database_pool: Annotated[
         int,
         _about(

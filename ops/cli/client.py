@@ -29,6 +29,7 @@ AWAY_PATIENCE = 30.0
 """Seconds for which following an upload waits for an API that restarts."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
 _OK, _BAD_REQUEST, _SERVER_ERROR = 200, 400, 500
+_AWAY = frozenset({502, 503, 504})
 
 
 class ApiProblem(MentiongraphError):
@@ -43,6 +44,11 @@ class ApiProblem(MentiongraphError):
     @property
     def title(self) -> str:
         return self._problem.title
+
+    @property
+    def passes(self) -> bool:
+        """Whether the API, or the server behind it, is away for a while: the same request may succeed soon."""
+        return self._problem.status in _AWAY
 
     def problem(self) -> Problem:
         return self._problem
@@ -226,7 +232,8 @@ class Client:
         """Wait until the upload is finished. `seen` is called with each change.
 
         The client listens to the upload's events. If the API has no events, or no room for one more listener, the
-        client polls the API. The client waits up to `AWAY_PATIENCE` seconds for an API that is away.
+        client polls the API. The client waits up to `AWAY_PATIENCE` seconds for an API that is away, or whose
+        PostgreSQL is.
         """
         listening, last, heard = True, 0, time.monotonic()
         pause = FIRST_PAUSE
@@ -249,6 +256,9 @@ class Client:
                             seen(_json(event.data, Step, f"{self.url}/uploads/{upload}/events"))
             except NoEvents as none:
                 listening = not none.for_good
+            except ApiProblem as problem:
+                if not problem.passes or time.monotonic() - heard > AWAY_PATIENCE:
+                    raise
             except (ApiAway, httpx.TransportError) as error:
                 if time.monotonic() - heard > AWAY_PATIENCE:
                     raise error if isinstance(error, ApiAway) else self._away(error) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Event, Thread
 from typing import Any
@@ -186,7 +187,7 @@ def test_postgresql_away_at_the_start_and_then_back(
     with relay_to(settings.database_url) as (relay, url):
         relay.down()
 
-        api = serve(msgspec.structs.replace(settings, database_url=url))
+        api = serve(msgspec.structs.replace(settings, database_url=url, database_patience=0.2))
         api.services.pool.timeout = 0.2
 
         assert api.http.get("/health/live").status_code == 200
@@ -198,6 +199,26 @@ def test_postgresql_away_at_the_start_and_then_back(
         relay.up()
         until(lambda: api.http.get("/health/ready").status_code == 200, within=60, what="it is ready")
         assert api.upload(CSV).status_code == 202
+
+
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": '"a"'}])
+def test_an_upload_waits_for_postgresql_from_its_first_query_on(
+    serve: Serve, settings: Settings, headers: dict[str, str]
+) -> None:
+    with relay_to(settings.database_url) as (relay, url):
+        api = serve(msgspec.structs.replace(settings, database_url=url))
+        relay.down()
+        api.services.pool.timeout = 0.2
+        with ThreadPoolExecutor(1) as client:
+            headers = {"Content-Type": "text/csv", **headers}
+            answer = client.submit(api.http.post, "/uploads", content=CSV, headers=headers)
+            until(
+                lambda: api.services.pool.get_stats().get("requests_errors", 0) > 0,
+                within=60,
+                what="the upload's first wait for a connection is over",
+            )
+            relay.up()
+            assert answer.result().status_code == 202
 
 
 def test_postgresql_going_away_and_coming_back(serve: Serve, settings: Settings) -> None:

@@ -66,6 +66,36 @@ def test_watching_polls_an_api_without_events() -> None:
     assert asked == [entry, events, entry, entry]
 
 
+def test_watching_waits_for_an_api_whose_database_is_away() -> None:
+    asked = list[str]()
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            if len(asked) == 1:
+                problem = {"type": "urn:mentiongraph:problem:database-unavailable", "title": "x", "status": 503}
+                self.send_response(503)
+                self.end_headers()
+                self.wfile.write(msgspec.json.encode({**problem, "detail": "PostgreSQL is away."}))
+                return
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(msgspec.json.encode(APPLIED))
+
+        def log_message(self, format: str, *args: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            with Client(f"http://127.0.0.1:{server.server_port}") as client:
+                assert client.follow(UUID(ENTRY["id"]), lambda step: None).state == "applied"  # noqa: ARG005
+        finally:
+            server.shutdown()
+            thread.join()
+    assert len(asked) == 2
+
+
 def test_watching_goes_on_where_the_events_broke_off() -> None:
     heard = list[str | None]()
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import stat
 import subprocess
-from collections.abc import Mapping
+import threading
+import tomllib
+from collections.abc import Generator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
+import httpx
+import msgspec
 import psycopg
 import pytest
 import yaml
@@ -19,7 +25,9 @@ import yaml
 from app import settings as app_settings
 from ops import processes
 from ops.cli.run import QUEUES
+from ops.embedded import children
 from ops.embedded.postgres import CONFIGURATION, SETTINGS, Postgres, settings_of
+from tests.conftest import until
 
 ROOT = Path(__file__).parents[2]
 MOUNTED = ROOT / "ops" / "compose"
@@ -62,6 +70,7 @@ def test_every_service_is_confined(services: dict[str, dict[str, Any]]) -> None:
         assert "privileged" not in service, name
         assert int(service["user"].partition(":")[0]) > 0, name
         assert re.fullmatch(r"\d+[mg]", service["mem_limit"]), name
+        assert service["pids_limit"] <= 512, name
         assert service["logging"]["options"]["max-size"], name
         assert re.search(r":[\w.]+$", service["image"]), f"{name}: which version?"
 
@@ -82,7 +91,7 @@ def test_two_of_each_process_and_every_queue_has_workers(services: dict[str, dic
     queues = [service["command"][2] for name, service in services.items() if name.startswith("worker")]
     assert sorted(queues) == sorted(QUEUES)
     for name, service in ours(services).items():
-        assert name == ONE_SHOT or service["deploy"]["replicas"] == 2, name
+        assert name == ONE_SHOT or int(service["deploy"]["replicas"]) == 2, name
         assert "container_name" not in service, name
         assert "hostname" not in service, f"{name}: two containers, one name"
 
@@ -91,8 +100,52 @@ def test_only_the_proxy_is_reached_from_outside(project: dict[str, Any], service
     assert {name: service["ports"] for name, service in services.items() if "ports" in service} == {
         "proxy": ["127.0.0.1:8000:8000"]
     }
-    assert project["networks"]["back"]["internal"] is True
-    assert {name for name, service in services.items() if "front" in service["networks"]} == {"proxy", "api"}
+    networks = {name: set(service["networks"]) for name, service in services.items()}
+    assert networks.pop("proxy") == {"outside", "front"}
+    assert networks.pop("api") == {"front", "back"}
+    assert all(those == {"back"} for those in networks.values())
+    assert {name for name, network in project["networks"].items() if not network.get("internal")} == {"outside"}
+
+
+def test_one_service_builds_the_image_and_no_registry_is_asked_for_it(services: dict[str, dict[str, Any]]) -> None:
+    assert [name for name, service in services.items() if "build" in service] == [ONE_SHOT]
+    assert {service["image"] for service in ours(services).values()} == {"mentiongraph:local"}
+    assert {service["pull_policy"] for service in ours(services).values()} == {"never"}
+
+
+def test_the_image_is_made_of_all_that_the_wheel_needs() -> None:
+    """.dockerignore names what goes into the image, so a new module beside the packages has to be named there, too."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    assert lines.index("*") < min(lines.index(line) for line in lines if line.startswith("!"))
+    packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    assert {f"!{name}" for name in [*packages, "pyproject.toml", project["project"]["readme"]]} <= set(lines)
+
+
+@pytest.mark.skipif(not shutil.which("git"), reason="needs git")
+@pytest.mark.parametrize("file", ["mentions.dump", "mentions.dump.part", ".env", "secrets/redis_password"])
+def test_what_is_secret_stays_out_of_git(tmp_path: Path, file: str) -> None:
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    ignored = subprocess.run(["git", "check-ignore", "--quiet", file], cwd=tmp_path, check=False)
+    assert ignored.returncode == 0
+
+
+def test_the_api_believes_the_proxy_alone(project: dict[str, Any], services: dict[str, dict[str, Any]]) -> None:
+    address = services["proxy"]["networks"]["front"]["ipv4_address"]
+    assert services["api"]["environment"]["MENTIONGRAPH_TRUSTED_PROXIES"] == address
+    (pool,) = project["networks"]["front"]["ipam"]["config"]
+    assert ip_address(address) in ip_network(pool["subnet"])
+    assert ip_address(address) not in ip_network(pool["ip_range"]), "another container may take it"
+
+
+def test_without_a_trusted_proxy_the_api_believes_nobody() -> None:
+    """Uvicorn by itself believes every process of this machine."""
+    settings = app_settings.Settings()
+    assert "--no-proxy-headers" in processes.api(settings).argv
+    argv = processes.api(msgspec.structs.replace(settings, trusted_proxies="10.0.0.1")).argv
+    assert "--no-proxy-headers" not in argv
+    assert argv[argv.index("--forwarded-allow-ips") + 1] == "10.0.0.1"
 
 
 def test_passwords_are_files_and_have_no_default(project: dict[str, Any], services: dict[str, dict[str, Any]]) -> None:
@@ -110,17 +163,20 @@ def test_passwords_are_files_and_have_no_default(project: dict[str, Any], servic
 
 def test_every_variable_of_the_file_is_explained() -> None:
     used = set(re.findall(r"\$\{(\w+)", (ROOT / "compose.yaml").read_text()))
+    used |= set(re.findall(r"\$\(setting (\w+)\)", (MOUNTED / "upgrade").read_text()))
     example = dict(
         line.split("=", 1) for line in (ROOT / ".env.example").read_text().splitlines() if re.match(r"\w+=", line)
     )
     assert used == example.keys()
     defaults = dict(re.findall(r"\$\{(\w+):-([^}]*)\}", (ROOT / "compose.yaml").read_text()))
+    defaults |= {"DRAIN_SECONDS": "600"}
     assert {name: value for name, value in example.items() if value} == defaults
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     shutil.copytree(MOUNTED, tmp_path / "ops" / "compose")
+    shutil.copytree(CONFIGURATION, tmp_path / "ops" / "postgres")
     shutil.copy(ROOT / ".env.example", tmp_path)
     return tmp_path
 
@@ -142,9 +198,17 @@ def test_secrets_are_made_once_for_one_group(checkout: Path, project: dict[str, 
     for file in (checkout / "secrets").iterdir():
         assert (stat.S_IMODE(file.stat().st_mode), file.stat().st_gid) == (0o440, int(gid[1]))
 
+    # As a checkout made with a umask of 077 has them.
+    mounted = [checkout / "ops" / "postgres" / "server.conf", checkout / "ops" / "compose" / "redis" / "health"]
+    for file in mounted:
+        file.chmod(0o600)
+        file.parent.chmod(0o700)
     (checkout / "secrets" / "redis_password").unlink()
     again = make_secrets(checkout)
     assert {name for name in made if made[name] != again[name]} == {"redis_password"}
+    for file in mounted:
+        assert stat.S_IMODE(file.stat().st_mode) & 0o044 == 0o044, "its container runs as another user"
+        assert stat.S_IMODE(file.parent.stat().st_mode) & 0o055 == 0o055
 
 
 def test_our_processes_understand_their_environment(services: dict[str, dict[str, Any]], checkout: Path) -> None:
@@ -258,6 +322,75 @@ def test_the_proxy_takes_its_configuration() -> None:
     assert "WARNING" not in check.stderr
 
 
+class Backend(BaseHTTPRequestHandler):
+    """An API process of which the test says whether it is ready. It answers with the headers that it got."""
+
+    ready = True
+
+    def do_GET(self) -> None:
+        self.send_response(503 if self.path == "/health/ready" and not Backend.ready else 200)
+        self.end_headers()
+        self.wfile.write(json.dumps(dict(self.headers)).encode())
+
+    def log_message(self, format: str, *args: object) -> None: ...
+
+
+@pytest.fixture
+def proxy(tmp_path: Path) -> Generator[str]:
+    """HAProxy with our configuration, before one API process instead of those that Docker's name server knows."""
+    Backend.ready = True
+    with ThreadingHTTPServer(("127.0.0.1", 0), Backend) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        outside, health, admin = children.free_ports(3)
+        text = (MOUNTED / "haproxy" / "haproxy.cfg").read_text()
+        text = re.sub(r"server-template .*", f"server api-1 127.0.0.1:{server.server_port}", text)
+        for there, here in ((":8000\n", f"127.0.0.1:{outside}\n"), (":8405", f":{health}"), (":8406", f":{admin}")):
+            assert there in text
+            text = text.replace(there, here)
+        configuration = tmp_path / "haproxy.cfg"
+        configuration.write_text(text)
+        process = subprocess.Popen([str(HAPROXY), "-db", "-f", configuration], stdout=subprocess.DEVNULL)
+        try:
+            until(lambda: answers(f"http://127.0.0.1:{health}/ready"), within=20, what="the proxy is ready")
+            yield f"http://127.0.0.1:{outside} http://127.0.0.1:{health}/ready"
+        finally:
+            process.terminate()
+            process.wait()
+            server.shutdown()
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.mark.skipif(HAPROXY is None, reason="needs haproxy")
+def test_the_proxy_replaces_what_a_client_says_about_itself(proxy: str) -> None:
+    forged = (
+        "Forwarded",
+        "X-Forwarded-For",
+        "X-Forwarded-Proto",
+        "X-Forwarded-Host",
+        "X-Forwarded-Prefix",
+        "X-Real-IP",
+    )
+    url = proxy.split()[0]
+    answer = httpx.get(url, headers=dict.fromkeys(forged, "6.6.6.6")).json()
+    told = {name.lower(): value for name, value in answer.items() if name.lower() in map(str.lower, forged)}
+    assert told == {"x-forwarded-for": "127.0.0.1", "x-forwarded-proto": "http"}
+
+
+@pytest.mark.skipif(HAPROXY is None, reason="needs haproxy")
+def test_while_no_api_process_is_ready_those_alive_answer(proxy: str) -> None:
+    """PostgreSQL is away: uploads wait for it in the API, and the proxy must not refuse them."""
+    url, ready = proxy.split()
+    Backend.ready = False
+    until(lambda: httpx.get(ready).status_code == 503, within=20, what="the proxy knows that no process is ready")
+    assert httpx.get(url).status_code == 200
+
+
 @pytest.mark.skipif(not DOCKER, reason="needs docker compose")
 def test_compose_takes_the_file(checkout: Path) -> None:
     version = subprocess.run([DOCKER, "compose", "version"], capture_output=True, check=False)
@@ -289,10 +422,10 @@ class Server:
         file.write_text(f"#!/bin/sh\n{line}\n")
         file.chmod(0o755)
 
-    def configuration(self, answers: Mapping[str, str]) -> list[str]:
+    def configuration(self, answers: Mapping[str, str], script: str = "start-server") -> list[str]:
         """Lines that it starts with."""
         directory = self._directory / "answers"
-        directory.mkdir()
+        directory.mkdir(exist_ok=True)
         for address, text in answers.items():
             (directory / address).write_text(text)
         environment = {
@@ -307,7 +440,7 @@ class Server:
             "SENTINELS": "10.0.0.7 10.0.0.8 10.0.0.9",
         }
         started = subprocess.run(
-            ["/bin/sh", self._directory / "ops/compose/redis/start-server"],
+            ["/bin/sh", self._directory / "ops/compose/redis" / script],
             env=environment,
             capture_output=True,
             text=True,
@@ -360,3 +493,73 @@ def test_a_server_keeps_no_password_but_its_own(server: Server, checkout: Path) 
     assert not [secret for secret in secrets if secret in users]
     assert len(re.findall(r" on #[0-9a-f]{64} ", users)) == 3
     assert stat.S_IMODE((checkout / "server.conf").stat().st_mode) == 0o600
+
+
+def test_a_sentinel_keeps_what_it_knows_while_the_master_is_one_of_the_servers(server: Server, checkout: Path) -> None:
+    assert "sentinel monitor main 10.0.0.1 6379 2" in server.configuration({}, "start-sentinel")
+    state = checkout / "sentinel.conf"
+    state.write_text(state.read_text().replace("main 10.0.0.1 6379", "main 10.0.0.3 6379") + "sentinel myid 7\n")
+    again = server.configuration({}, "start-sentinel")
+    assert {"sentinel monitor main 10.0.0.3 6379 2", "sentinel myid 7"} <= set(again)
+
+
+def test_a_sentinel_forgets_a_master_of_another_network(server: Server, checkout: Path) -> None:
+    """After a change of BACK_NET, the addresses that it knows are nobody's."""
+    (checkout / "sentinel.conf").write_text(
+        "sentinel monitor main 10.9.9.1 6379 2\nsentinel known-replica main 10.9.9.2 6379\n"
+    )
+    lines = server.configuration({}, "start-sentinel")
+    assert "sentinel monitor main 10.0.0.1 6379 2" in lines
+    assert not [line for line in lines if "10.9.9." in line and line.startswith("sentinel")]
+
+
+class FirstStart:
+    """PostgreSQL's start-server, with an entry point that does what `does` says in place of the image's."""
+
+    def __init__(self, directory: Path) -> None:
+        self.data = directory / "18" / "docker"
+        self._programs = directory / "programs"
+        self._programs.mkdir()
+
+    def run(self, does: str) -> subprocess.CompletedProcess[str]:
+        entry = self._programs / "docker-entrypoint.sh"
+        entry.write_text(f"#!/bin/sh -e\n{does}\n")
+        entry.chmod(0o755)
+        return subprocess.run(
+            ["/bin/sh", MOUNTED / "postgres" / "start-server", "postgres"],
+            env={"PATH": f"{self._programs}:{os.environ['PATH']}", "PGDATA": str(self.data)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+INITDB = 'mkdir -p "$PGDATA"; echo 18 > "$PGDATA/PG_VERSION"'
+COMPLETE = f". {MOUNTED / 'postgres' / 'initdb' / '90-complete.sh'}"
+
+
+@pytest.fixture
+def first_start(tmp_path: Path) -> FirstStart:
+    return FirstStart(tmp_path)
+
+
+def test_a_first_start_of_postgres_that_was_killed_is_made_anew(first_start: FirstStart) -> None:
+    first_start.run(f'{INITDB}; touch "$PGDATA/half"; kill -9 $$')
+    second = first_start.run(f'test ! -e "$PGDATA"; {INITDB}; {COMPLETE}')
+    assert (second.returncode, "made anew" in second.stderr) == (0, True)
+    assert (first_start.data.with_name("docker.unfinished") / "half").exists(), "it is moved, not removed"
+
+
+def test_a_cluster_that_is_whole_is_never_moved(first_start: FirstStart) -> None:
+    first_start.run(f'{INITDB}; {COMPLETE}; touch "$PGDATA/rows"; kill -9 $$')
+    again = first_start.run('test -e "$PGDATA/rows"')
+    assert (again.returncode, again.stderr) == (0, "")
+
+
+def test_a_directory_that_nobody_can_start_says_what_to_do(first_start: FirstStart) -> None:
+    first_start.data.mkdir(parents=True)
+    (first_start.data / "base").mkdir()
+    started = first_start.run("exit 0")
+    assert started.returncode == 1
+    assert "docker volume rm mentiongraph_postgres" in started.stderr
+    assert (first_start.data / "base").exists()

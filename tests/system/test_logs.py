@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from app.settings import Settings
+from ops import processes
 from ops.embedded import children
 from ops.embedded.children import Child, EmbeddedServerError
 from tests.conftest import until
@@ -136,3 +140,17 @@ def test_what_a_child_said_before_it_failed_is_in_the_error(log: Path) -> None:
 
     with pytest.raises(EmbeddedServerError, match="my last words"):
         child.start()
+
+
+def test_every_line_of_a_worker_is_json_the_first_one_too(settings: Settings, tmp_path: Path) -> None:
+    command = processes.worker(msgspec.structs.replace(settings, log_json=True, worker_processes=1))
+    lines = tmp_path / "stderr"
+    with lines.open("w") as written:
+        process = subprocess.Popen(command.argv, env=command.env, stdout=subprocess.DEVNULL, stderr=written)
+        try:
+            until(lambda: "ready for action" in lines.read_text(), within=PATIENCE, what="the worker is ready")
+        finally:
+            process.terminate()
+            process.wait(PATIENCE)
+    events = [json.loads(line)["event"] for line in lines.read_text().splitlines()]
+    assert [event for event in events if "is booting up" in event]
