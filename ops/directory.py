@@ -3,12 +3,16 @@
 One stack at a time uses a directory. The directory keeps the stack's ports, and lets other commands find the stack:
 
 lock            the running stack holds this lock; the lock, not the file, shows that a stack runs
-settings.env    MENTIONGRAPH_* of the running stack, for a shell to read; mode 0600, because the file holds a password
+settings.env    MENTIONGRAPH_* of the running stack, for a shell to read; the file holds passwords
 ports.json      the ports of PostgreSQL, Valkey and the API, kept from one run to the next
 demo            marks a demo's directory, which each start of a demo empties
 logs/           one log a process, and its three earlier logs: api.log, api.log.1, …
+mentiongraph.password, valkey.password
+                the passwords of the API and the workers for PostgreSQL and Valkey
 postgres…, valkey/
                 the data of the servers
+
+The directory belongs to the account that runs the stack, and nobody else can read it: see `owner.py`.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import secrets
 import shlex
 import shutil
 import socket
@@ -30,6 +35,7 @@ from app.errors import MentiongraphError, ServerFailed
 from app.settings import Settings
 from ops.embedded.children import POLL, free_ports
 from ops.embedded.placement import SYSTEM_STATE
+from ops.owner import DirectoryInUse, is_ours, name_of, settle
 
 PORT_PATIENCE = 5.0
 """Seconds that the processes of a killed run may take to release their ports."""
@@ -37,14 +43,7 @@ PORT_PATIENCE = 5.0
 DEFAULT = Path(".mentiongraph")
 DEMO = DEFAULT / "demo"
 
-_OURS = ("lock", "settings.env", "ports.json", "ports.json.part", "demo", "logs", "valkey")
-
-
-class DirectoryInUse(MentiongraphError):
-    """The data directory cannot be used."""
-
-    code = "data-directory"
-    exit_code = 6
+__all__ = ["DirectoryInUse"]
 
 
 class StackNotRunning(MentiongraphError):
@@ -70,16 +69,20 @@ class DataDirectory:
         self.logs = self.path / "logs"
         self.was_killed = False
         """Whether the last run was killed. The processes of a killed run may still be ending."""
+        self.news: list[str] = []
+        """What a person should know of how the directory was found."""
         self._lock: IO[bytes] | None = None
 
     def take(self) -> None:
         """Take the directory for this process.
 
-        Raises DirectoryInUse if another stack runs over the directory, or if the directory can't be created.
+        Raises DirectoryInUse if another stack runs over the directory, if the directory can't be created, or if another
+        user could have prepared the directory.
         """
         try:
-            self.logs.mkdir(parents=True, exist_ok=True)
-            lock = (self.path / "lock").open("ab")
+            self.news = settle(self.path)
+            self.logs.mkdir(mode=0o700, exist_ok=True)
+            lock = os.fdopen(os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "ab")
         except OSError as error:
             raise DirectoryInUse(f"{self.path}: {error}. Name another one with --data.") from error
         try:
@@ -101,11 +104,8 @@ class DataDirectory:
 
     def publish(self, settings: Settings) -> None:
         """Let other commands find the running stack. The function `published` below reads the file."""
-        file = self.path / "settings.env"
-        file.unlink(missing_ok=True)
-        file.touch(0o600)
         lines = [f"{name}={shlex.quote(value)}\n" for name, value in app_settings.environment(settings).items()]
-        file.write_text("".join(lines), encoding="utf-8")
+        self._write(self.path / "settings.env", "".join(lines).encode())
 
     def server_ports(self) -> tuple[Ports, list[str]]:
         """Returns the ports of PostgreSQL and Valkey, and a line for each port that had to change.
@@ -143,9 +143,26 @@ class DataDirectory:
         """Keep these ports for the next run. The other ports stay unchanged."""
         kept = msgspec.structs.replace(self.kept_ports(), **ports)
         part = self.path / "ports.json.part"
-        part.write_bytes(msgspec.json.encode(kept))
+        self._write(part, msgspec.json.encode(kept))
         part.replace(self.path / "ports.json")
         return kept
+
+    def secret(self, name: str) -> str:
+        """Returns the password that the file of this name holds. The first call makes the password, and the file."""
+        file = self.path / f"{name}.password"
+        with contextlib.suppress(FileNotFoundError):
+            if kept := file.read_text(encoding="ascii").strip():
+                return kept
+        made = secrets.token_urlsafe(24)
+        self._write(file, made.encode())
+        return made
+
+    @staticmethod
+    def _write(file: Path, data: bytes) -> None:
+        """Write a new file that nobody else can read."""
+        file.unlink(missing_ok=True)
+        file.touch(0o600, exist_ok=False)
+        file.write_bytes(data)
 
     def make_fresh_demo(self) -> None:
         """Empty the directory. If the directory is not a demo's, change nothing and raise DirectoryInUse."""
@@ -159,18 +176,14 @@ class DataDirectory:
         if cluster.is_symlink() and cluster.resolve().is_relative_to(SYSTEM_STATE):
             shutil.rmtree(cluster.resolve().parent, ignore_errors=True)
         for entry in self.path.iterdir():
-            if entry.name in {"lock", "demo"} or not _is_ours(entry):
+            if entry.name in {"lock", "demo"} or not is_ours(entry.name):
                 continue
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
             else:
                 entry.unlink()
-        self.logs.mkdir()
-        mark.touch()
-
-
-def _is_ours(entry: Path) -> bool:
-    return entry.name in _OURS or entry.name == "postgres" or entry.name.startswith("postgres.")
+        self.logs.mkdir(mode=0o700)
+        mark.touch(0o600)
 
 
 def published(path: Path) -> dict[str, str]:
@@ -183,6 +196,11 @@ def published(path: Path) -> dict[str, str]:
         text = (path / "settings.env").read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
         raise missing from None
+    except PermissionError as error:
+        raise DirectoryInUse(
+            f"{name_of(os.geteuid())} can't read {error.filename}: the stack over {path} belongs to another user. Run "
+            "this command as that user, or as root. Or name the stack's API with --api."
+        ) from None
     return dict(line.split("=", 1) for line in shlex.split(text))
 
 

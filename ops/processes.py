@@ -36,15 +36,23 @@ class Command(NamedTuple):
     env: dict[str, str]
 
     def replace_this_process(self) -> None:
-        """Replace this process by the command. Process id and signals stay the same. The method does not return."""
+        """Replace this process by the command. Process id and signals stay the same. The method does not return.
+
+        What the command writes belongs to its user alone.
+        """
+        os.umask(0o077)
         sys.stdout.flush()
         sys.stderr.flush()
         os.execve(self.argv[0], self.argv, self.env)  # noqa: S606 (an argument list needs no shell)
 
 
-def api(settings: Settings, *, patience: int = 30) -> Command:
-    """Returns the command of the API. At a stop, requests under way get `patience` seconds to finish."""
-    listen = ("--host", settings.host, "--port", str(settings.port), "--loop", "uvloop", "--http", "httptools")
+def api(settings: Settings, *, patience: int = 30, listening: int | None = None) -> Command:
+    """Returns the command of the API. At a stop, requests under way get `patience` seconds to finish.
+
+    `listening` is the open file of a socket that listens already.
+    """
+    place = ("--host", settings.host, "--port", str(settings.port))
+    listen = (*(place if listening is None else ("--fd", str(listening))), "--loop", "uvloop", "--http", "httptools")
     silent = ("--no-access-log", "--no-server-header", "--log-config", str(ROOT / "ops" / "uvicorn.json"))
     stop = ("--timeout-graceful-shutdown", str(patience))
     trusted = settings.trusted_proxies

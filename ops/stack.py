@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from app.store.migrations import migrate
 from ops import checkup, processes
 from ops.checkup import Checkup
 from ops.directory import DataDirectory, link_log
+from ops.embedded import roles
 from ops.embedded.children import Child
 from ops.embedded.postgres import Postgres, shared_buffers
 from ops.embedded.supervisor import Supervisor
@@ -36,15 +37,25 @@ RECOVERY_PATIENCE = 600.0
 that is killed meanwhile would begin again."""
 
 
+ONLY_SCRAM = {"PGREQUIREAUTH": "scram-sha-256"}
+"""For libpq: a program that took the port of a PostgreSQL that ended can't make our processes tell their password."""
+QUEUE_MEMORY = "256mb"
+"""Of Valkey. When it is used up, cached answers go first: nothing else expires. Then new messages are refused, and a
+sweep finds the work. No message is ever forgotten."""
+
+
 class Stack:
     """Started in order, stopped in reverse: API, workers, scheduler, Valkey, PostgreSQL.
 
     `settings` say host, port, numbers of processes and everything else but the servers' addresses. The caller has taken
-    the directory, and releases it after `stop`.
+    the directory, and releases it after `stop`. `listening` is the API's socket, where only root could have opened it.
     """
 
-    def __init__(self, directory: DataDirectory, settings: Settings) -> None:
+    def __init__(self, directory: DataDirectory, settings: Settings, listening: socket.socket | None = None) -> None:
         self.settings = settings
+        self.superuser_url = ""
+        """The database for whoever may do everything. Neither the API nor a worker has this address."""
+        self._listening = listening
         self.logs = directory.logs
         self._directory = directory
         self._supervisor = Supervisor()
@@ -61,7 +72,14 @@ class Stack:
         postgres = Postgres(
             data / "postgres", ports.postgres, timeout=RECOVERY_PATIENCE, shared_buffers=shared_buffers()
         )
-        valkey = Valkey(data / "valkey", ports.redis)
+        valkey = Valkey(
+            data / "valkey",
+            ports.redis,
+            password=self._directory.secret("valkey"),
+            namespace=self.settings.namespace,
+            maxmemory=QUEUE_MEMORY,
+            maxmemory_policy="volatile-lru",
+        )
         link_log(self.logs / "postgres.log", data / "postgres.log")
         link_log(self.logs / "valkey.log", data / "valkey" / "valkey.log")
         first = not (data / "postgres").exists()
@@ -69,9 +87,15 @@ class Stack:
             self._supervisor.start("postgres", postgres)
         with step("Valkey", f"port {ports.redis}, speaks Redis's protocol"):
             self._supervisor.start("valkey", valkey)
-        self.settings = msgspec.structs.replace(self.settings, database_url=postgres.dsn(), redis_url=valkey.url)
+        self.superuser_url = postgres.dsn()
+        password = self._directory.secret(roles.APP)
         with step("Schema", "migrations"):
-            migrate(self.settings.database_url)
+            roles.wait_until_writable(self.superuser_url, RECOVERY_PATIENCE)
+            migrate(self.superuser_url)
+            roles.grant(self.superuser_url, password)
+        self.settings = msgspec.structs.replace(
+            self.settings, database_url=postgres.dsn_of(roles.APP, password), redis_url=valkey.url
+        )
         self._start_our_own(step)
         self._directory.publish(self.settings)
         self._check_up("valkey", valkey.ping)
@@ -85,8 +109,11 @@ class Stack:
             command = processes.worker(settings, patience=WORKER_PATIENCE)
             worker = self._start("worker", command, patience=WORKER_PATIENCE)
         with step("API", processes.url_of_api(settings)):
-            command = processes.api(settings, patience=API_PATIENCE)
-            self._start("api", command, patience=API_PATIENCE, ready=self._heard)
+            shared = None if self._listening is None else self._listening.fileno()
+            command = processes.api(settings, patience=API_PATIENCE, listening=shared)
+            self._start(
+                "api", command, patience=API_PATIENCE, ready=self._heard, keep_open=() if shared is None else (shared,)
+            )
         self._check_up("scheduler", lambda: checkup.goes_on(settings, Role.SCHEDULER, under=scheduler.pid))
         self._check_up("worker", lambda: checkup.goes_on(settings, Role.WORKER, under=worker.pid))
         self._check_up("api", lambda: checkup.api_answers(settings)[0] != 0)
@@ -95,20 +122,31 @@ class Stack:
         self._checkups[name] = Checkup(name, question, seconds=self.settings.heartbeat_seconds)
         self._checkups[name].start()
 
-    def _start(self, name: str, command: Command, *, patience: int, ready: Callable[[], bool] | None = None) -> Child:
+    def _start(
+        self,
+        name: str,
+        command: Command,
+        *,
+        patience: int,
+        ready: Callable[[], bool] | None = None,
+        keep_open: Sequence[int] = (),
+    ) -> Child:
         child = Child(
             name,
             command.argv,
-            env=command.env,
+            env=command.env | ONLY_SCRAM,
             cwd=self._directory.path,
             log=self.log_of(name),
             ready=ready,
+            keep_open=keep_open,
             grace=patience + GRACE,
         )
         self._supervisor.start(name, child)
         return child
 
     def _heard(self) -> bool:
+        if self._listening is not None:  # somebody always listens, so only an answer shows that the API runs
+            return checkup.api_answers(self.settings)[0] != 0
         host, port = processes.url_of_api(self.settings).removeprefix("http://").rsplit(":", 1)
         with contextlib.suppress(OSError), socket.create_connection((host.strip("[]"), int(port)), timeout=1):
             return True

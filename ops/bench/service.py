@@ -252,5 +252,5 @@ def running(plan: Plan, parent: Path | None = None) -> Generator[Service]:
         cleaning.callback(data.release)
         cleaning.callback(stack.stop)
         stack.start(lambda _name, _detail: nullcontext())
-        conn = cleaning.enter_context(postgres.connect(stack.settings.database_url, role="bench"))
+        conn = cleaning.enter_context(postgres.connect(stack.superuser_url, role="bench"))
         yield Service(stack, conn, directory, plan)

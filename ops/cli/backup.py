@@ -114,6 +114,7 @@ def restore(file: Path, data: Path | None) -> None:
         _restore(file, options.settings(None))
         return
     options.settings(None)
+    os.umask(0o077)
     with _new_directory(data) as settings:
         _restore(file, settings)
 
@@ -127,6 +128,8 @@ def _new_directory(data: Path) -> Generator[Settings]:
 
     directory = DataDirectory(data)
     directory.take()
+    for line in directory.news:
+        click.echo(line, err=True)
     try:
         ports, _ = directory.server_ports()
         server = Postgres(directory.path / "postgres", ports.postgres)

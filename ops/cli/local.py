@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
@@ -23,6 +24,7 @@ from ops.cli import options
 from ops.cli.console import err, facts, out
 from ops.directory import DEFAULT, DEMO, DataDirectory, choose_port
 from ops.stack import Stack
+from ops.unprivileged import inherited, step_down
 
 CHECK_SECONDS = 0.2
 INTERRUPTED = 130
@@ -73,12 +75,14 @@ def _step(name: str, detail: str) -> Generator[None]:
     err.print(Text.assemble(("✓ ", "green"), (f"{name:<11}", "bold"), f"{detail}", (f"  {took:.1f} s", "dim")))
 
 
-def _run(directory: DataDirectory, settings: Settings, then: Callable[[Stack], None]) -> None:
+def _run(
+    directory: DataDirectory, settings: Settings, listening: socket.socket | None, then: Callable[[Stack], None]
+) -> None:
     """Start the stack and do `then`. Always stop and release the directory. Raises Exit(130) after an interrupt."""
     with ExitStack() as cleaning:
         cleaning.enter_context(_stopped_by_signals())
         cleaning.callback(directory.release)
-        stack = Stack(directory, settings)
+        stack = Stack(directory, settings, listening)
         cleaning.callback(_stop, stack)
         try:
             stack.start(_step)
@@ -107,26 +111,41 @@ def _serve_until_stopped(stack: Stack) -> None:
             time.sleep(CHECK_SECONDS)
 
 
-def _wanted(directory: DataDirectory, port: int | None, workers: int | None) -> Settings:
+def _private(data: Path, port: int | None) -> Settings:
+    """The settings, once this process has no more rights than it needs, and writes for its account alone."""
     settings = options.settings(None)
+    for line in step_down(data.absolute(), settings, port):
+        err.print(line, style="yellow")
+    os.umask(0o077)
+    return settings
+
+
+def _wanted(
+    directory: DataDirectory, settings: Settings, port: int | None, workers: int | None
+) -> tuple[Settings, socket.socket | None]:
+    """The settings of the stack, and the API's socket if root opened one."""
+    for line in directory.news:
+        err.print(line, style="yellow")
     for name in ("DATABASE_URL", "REDIS_URL"):
         if _is_set(name):
             err.print(f"{PREFIX}{name} has no effect here: this command starts its own servers.", style="yellow")
-    chosen = _port_of_api(directory, settings, port)
+    listening = inherited()
+    chosen = _port_of_api(directory, settings, port, listening.getsockname()[1] if listening else 0)
     default = settings.worker_processes
     if not _is_set("WORKER_PROCESSES"):
         default = min(MOST_WORKERS, default)
-    return msgspec.structs.replace(settings, port=chosen, worker_processes=workers or default)
+    return msgspec.structs.replace(settings, port=chosen, worker_processes=workers or default), listening
 
 
-def _port_of_api(directory: DataDirectory, settings: Settings, asked: int | None) -> int:
+def _port_of_api(directory: DataDirectory, settings: Settings, asked: int | None, listening: int = 0) -> int:
     """The port that was asked for, or else the one that this directory had, or else a free one near the default."""
     kept = directory.kept_ports().api
     if _is_set("PORT") or not kept:
         wanted, whose = asked or settings.port, ""
     else:
         wanted, whose = asked or kept, ", which the API had in this directory"
-    chosen = choose_port(settings.host, wanted, insist=asked is not None, patience=directory.port_patience)
+    patience = directory.port_patience
+    chosen = listening or choose_port(settings.host, wanted, insist=asked is not None, patience=patience)
     if wanted not in {0, chosen}:
         moved = f"Another program listens on port {wanted}{whose}. The API now has port {chosen}."
         err.print(moved, style="yellow")
@@ -142,13 +161,13 @@ def _is_set(name: str) -> bool:
 def _addresses(stack: Stack, data: Path) -> dict[str, str | Text]:
     """The addresses and files that a person wants to know."""
     url = processes.url_of_api(stack.settings)
-    without_password = app_settings.environment(stack.settings)["MENTIONGRAPH_DATABASE_URL"]
-    head, _, tail = without_password.partition("@")
+    with_password = app_settings.environment(stack.settings)["MENTIONGRAPH_DATABASE_URL"]
+    head, _, tail = with_password.partition("@")
     return {
         "API": Text(url, style="bold cyan"),
         "documentation": f"{url}/doc",
         "database": f"{head.rpartition(':')[0]}@{tail}",
-        "its password": f"in {_short(data / 'postgres.password')}",
+        "its password": f"in {_short(data / 'mentiongraph.password')}",
         "logs": _short(stack.logs),
         "settings": f"in {_short(data / 'settings.env')}; other commands use them with --data {_short(data)}",
     }
@@ -183,10 +202,11 @@ def up(data: Path, port: int | None, workers: int | None) -> None:
       mentiongraph upload posts.csv
       mentiongraph audit --data .mentiongraph
     """
+    settings = _private(data, port)
     directory = DataDirectory(data)
     directory.take()
     try:
-        settings = _wanted(directory, port, workers)
+        settings, listening = _wanted(directory, settings, port, workers)
     except BaseException:
         directory.release()
         raise
@@ -198,7 +218,7 @@ def up(data: Path, port: int | None, workers: int | None) -> None:
         err.print("Everything runs. Ctrl-C stops everything; the data stays.", style="green")
         _serve_until_stopped(stack)
 
-    _run(directory, settings, then)
+    _run(directory, settings, listening, then)
 
 
 @click.command()
@@ -219,11 +239,12 @@ def demo(data: Path, port: int | None, workers: int | None, *, leave: bool) -> N
     """
     from ops.demo.show import show  # noqa: PLC0415 (brings the HTTP client along, which `up` does without)
 
+    settings = _private(data, port)
     directory = DataDirectory(data)
     directory.take()
     try:
         directory.make_fresh_demo()
-        settings = _wanted(directory, port, workers)
+        settings, listening = _wanted(directory, settings, port, workers)
     except BaseException:
         directory.release()
         raise
@@ -234,4 +255,4 @@ def demo(data: Path, port: int | None, workers: int | None, *, leave: bool) -> N
             err.print("\nEverything runs, for you to try. Ctrl-C stops everything.", style="green")
             _serve_until_stopped(stack)
 
-    _run(directory, settings, then)
+    _run(directory, settings, listening, then)

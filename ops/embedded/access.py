@@ -5,6 +5,7 @@ Every server needs all of them: users are not replicated, and a replica may beco
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -67,6 +68,20 @@ class Access(NamedTuple):
         for service in services:
             lines += [f"sentinel auth-user {service} {SENTINEL}", f"sentinel auth-pass {service} {self.watching}"]
         return lines
+
+
+def of_one_server(password: str, namespace: str) -> list[str]:
+    """The users of a server without replicas and Sentinels: the app, which sees the keys of its namespace only."""
+    # A namespace may hold what a pattern would read as something else. A pattern can hold no blank: `?` is any one.
+    pattern = re.sub(r"[\s\0]", "?", re.sub(r"([*?\[\]\\])", r"\\\1", namespace), flags=re.ASCII)
+    keys = (quoted(f"~{pattern}"), quoted(f"~{pattern}:*"))
+    return ["user default off", _user(APP, password, *keys, _APP_COMMANDS)]
+
+
+def quoted(value: object) -> str:
+    """As a word of a configuration file."""
+    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _user(name: str, password: str, *rules: str) -> str:

@@ -20,6 +20,8 @@ from app.errors import MentiongraphError
 GUARD = Path(__file__).with_name("guard.py")
 MECHANISM = "EMBEDDED_GUARD"
 """An environment variable for tests: `posix` has guards do without what only Linux has, as on macOS."""
+COPIED_PYTHON = "EMBEDDED_PYTHON"
+"""An environment variable: the library directory of a Python that was copied. See placement.py."""
 POLL = 0.02
 WRITER = Path(__file__).with_name("logwriter.py")
 TAIL_BYTES = 2000
@@ -59,11 +61,18 @@ def _mechanism() -> str:
     return os.environ.get(MECHANISM) or ("linux" if linux else "posix")
 
 
+def _for_python() -> dict[str, str]:
+    """What the guard's Python needs of the environment, whatever the child's is."""
+    library = os.environ.get(COPIED_PYTHON)
+    return {"LD_LIBRARY_PATH": library} if library else {}
+
+
 class Child:
     """One child process and everything it starts, in a session of its own.
 
     The whole tree is gone once `stop` returns, once the child itself has ended, and within `grace` seconds of our own
-    death (see guard.py). `ready` is polled by `start`: True when the child can be used.
+    death (see guard.py). `ready` is polled by `start`: True when the child can be used. The child inherits the open
+    files `keep_open`. What the child writes belongs to its user alone: the child's umask is 077, its log has mode 0600.
     """
 
     def __init__(
@@ -75,6 +84,7 @@ class Child:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         account: Account | None = None,
+        keep_open: Sequence[int] = (),
         ready: Callable[[], bool] | None = None,
         timeout: float = 30.0,
         stop_signal: signal.Signals = signal.SIGTERM,
@@ -84,7 +94,7 @@ class Child:
         self.log = log
         self.pid = 0
         self._argv = [str(argument) for argument in argv]
-        self._env, self._cwd, self._account = env, cwd, account
+        self._env, self._cwd, self._account, self._keep_open = env, cwd, account, tuple(keep_open)
         self._ready, self._timeout = ready, timeout
         self._stop_signal, self._grace = stop_signal, grace
         self._log_start = 0
@@ -106,8 +116,8 @@ class Child:
         if self.alive:
             raise EmbeddedServerError(f"{self.name} is already running (pid {self.pid})")
         self._release()
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        self.log.touch()
+        self.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.log.touch(0o600)
         self._log_start = self.log.stat().st_size
         ours, theirs = socket.socketpair()
         uid, gid = self._account or (-1, -1)
@@ -115,12 +125,12 @@ class Child:
         with theirs, self._written_log() as log:
             self._guard = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(GUARD), *map(str, numbers), *self._argv],
-                env=self._env,
+                env=None if self._env is None else {**_for_python(), **self._env},
                 cwd=self._cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                pass_fds=(theirs.fileno(),),
+                pass_fds=(theirs.fileno(), *self._keep_open),
                 start_new_session=True,
             )
         self._control = ours

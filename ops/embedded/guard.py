@@ -63,6 +63,7 @@ def _become(command: list[str], guard: int, order: Order) -> None:
         for number in (*HANDLED, signal.SIGPIPE, signal.SIGXFSZ):  # the last two Python ignores, and exec hands that on
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+        os.umask(0o077)  # whatever the child writes is its user's alone
         if order.uid >= 0:
             os.setgroups([])
             os.setgid(order.gid)

@@ -55,7 +55,7 @@ class Log:
             if (there.st_ino, there.st_dev) == (ours.st_ino, ours.st_dev):
                 return ours.st_size
         self._close()
-        self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         return os.fstat(self._file).st_size
 
     def _rotate(self) -> None:

@@ -111,6 +111,10 @@ class Postgres:
         """The URL of a database, the one made by default, with the password in it. There is none before a start."""
         return f"postgresql://postgres:{self._password()}@127.0.0.1:{self.port}/{database or self._database}"
 
+    def dsn_of(self, role: str, password: str) -> str:
+        """The URL of the database for another role."""
+        return f"postgresql://{role}:{password}@127.0.0.1:{self.port}/{self._database}"
+
     def start(self, timeout: float | None = None) -> None:
         """Start, make the database if it is not there, return when it takes connections."""
         self._account = server_account(self._link)

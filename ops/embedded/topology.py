@@ -54,6 +54,7 @@ class Topology:
                 append_only=append_only,
                 password=password,
                 access=access,
+                namespace=None,
                 **safe,
             )
             for number, port in enumerate(servers)

@@ -11,7 +11,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from ops.embedded.access import APP, SENTINEL, Access
+from ops.embedded.access import APP, SENTINEL, Access, of_one_server, quoted
 from ops.embedded.children import Child, EmbeddedServerError, free_ports
 
 SERVICE = "main"
@@ -120,10 +120,11 @@ class _Node:
                 return False
 
     def _configure(self) -> Child:
-        self._directory.mkdir(parents=True, exist_ok=True)
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = self._directory / f"{self.name}.conf"
-        file.touch(0o600)  # it may hold a password
-        file.write_text("\n".join([f"port {self.port}", f"dir {_quoted(self._directory)}", *self.configuration(), ""]))
+        file.unlink(missing_ok=True)  # one of an earlier release could be read by everybody
+        file.touch(0o600, exist_ok=False)  # it may hold a password
+        file.write_text("\n".join([f"port {self.port}", f"dir {quoted(self._directory)}", *self.configuration(), ""]))
         return Child(
             self.name,
             (_binary(), file, *self.arguments),
@@ -137,8 +138,9 @@ class Valkey(_Node):
     """A server on 127.0.0.1. With `append_only` what it holds survives it, but for the last second before a crash.
 
     `replica_of` is the port of a master on this machine. `port` None takes a free one. `announced` is the port at which
-    Sentinels are to know it, if it is another. With `access` it has users, and no `password`. Further settings are
-    Valkey's own, with `_` for `-`, and win.
+    Sentinels are to know it, if it is another. With `access` it has users, and no `password`. With `namespace` its one
+    user is the app's, with this `password`, and sees the keys of the namespace only. Further settings are Valkey's own,
+    with `_` for `-`, and win.
     """
 
     def __init__(
@@ -152,26 +154,29 @@ class Valkey(_Node):
         append_only: bool = True,
         password: str | None = None,
         access: Access | None = None,
+        namespace: str | None = None,
         **settings: str | int,
     ) -> None:
-        super().__init__(name, directory, port, *((access.watching, SENTINEL) if access else (password,)))
-        self._access = access
+        user = APP if namespace is not None else None
+        super().__init__(name, directory, port, *((access.watching, SENTINEL) if access else (password, user)))
+        self._users = access.of_server() if access else []
         chosen: dict[str, str | int] = {"appendonly": "yes" if append_only else "no"}
         if replica_of is not None:
             chosen["replicaof"] = f"127.0.0.1 {replica_of}"
         if announced is not None:
             chosen["replica-announce-port"] = announced
-        if password is not None:
-            chosen |= {"requirepass": _quoted(password), "masterauth": _quoted(password)}
+        if password is not None and namespace is not None:
+            self._users = of_one_server(password, namespace)
+        elif password is not None:
+            chosen |= {"requirepass": quoted(password), "masterauth": quoted(password)}
         self._settings = SETTINGS | chosen | {key.replace("_", "-"): value for key, value in settings.items()}
 
     @property
     def url(self) -> str:
-        return f"redis://{_credentials(self.password)}127.0.0.1:{self.port}/0"
+        return f"redis://{_credentials(self.password, self.user or '')}127.0.0.1:{self.port}/0"
 
     def configuration(self) -> list[str]:
-        users = self._access.of_server() if self._access else []
-        return [f"{key} {value}" for key, value in self._settings.items()] + users
+        return [f"{key} {value}" for key, value in self._settings.items()] + self._users
 
 
 class Monitoring(NamedTuple):
@@ -219,7 +224,7 @@ class Sentinel(_Node):
                 f"sentinel parallel-syncs {service} 1",
             ]
             if self._master_password is not None:
-                lines.append(f"sentinel auth-pass {service} {_quoted(self._master_password)}")
+                lines.append(f"sentinel auth-pass {service} {quoted(self._master_password)}")
         return lines + (self._access.of_sentinel(list(self._masters)) if self._access else [])
 
 
@@ -230,12 +235,6 @@ def sentinel_url(ports: list[int], password: str | None = None, service: str = S
 
 def _credentials(password: str | None, user: str = "") -> str:
     return f"{user}:{password}@" if password else ""
-
-
-def _quoted(value: object) -> str:
-    """As a word of a configuration file."""
-    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def _binary() -> Path:
