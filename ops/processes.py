@@ -21,7 +21,8 @@ ROOT = Path(__file__).parents[1]
 
 # -P keeps Python from importing from the current directory, which may have an `app` of its own.
 _PYTHON = (sys.executable, "-P")
-# Uvicorn has an option for the directory of our packages. These two commands put the directory on the path themselves.
+# These commands put the directory of our packages on the path themselves.
+_API = "import sys; sys.path.insert(0, sys.argv[1]); from app.http.server import main; main(int(sys.argv[2]))"
 _SCHEDULER = "import sys; sys.path.insert(0, sys.argv[1]); from workers.scheduler import main; main()"
 _DRAMATIQ = "import sys; sys.path.insert(0, sys.argv.pop(1)); from ops.dramatiq_main import main; main()"
 
@@ -44,11 +45,7 @@ class Command(NamedTuple):
 
 def api(settings: Settings, *, patience: int = 30) -> Command:
     """Returns the command of the API. At a stop, requests under way get `patience` seconds to finish."""
-    listen = ("--host", settings.host, "--port", str(settings.port), "--loop", "uvloop", "--http", "httptools")
-    silent = ("--no-access-log", "--no-server-header", "--log-config", str(ROOT / "ops" / "uvicorn.json"))
-    stop = ("--timeout-graceful-shutdown", str(patience))
-    application = ("app.http.asgi:from_environment", "--factory", "--lifespan", "on", "--app-dir", str(ROOT))
-    return Command([*_PYTHON, "-m", "uvicorn", *application, *listen, *silent, *stop], _environment(settings))
+    return Command([*_PYTHON, "-c", _API, str(ROOT), str(patience)], _environment(settings))
 
 
 def worker(settings: Settings, *, queues: Sequence[str] = (), patience: int = 30) -> Command:
