@@ -239,7 +239,8 @@ class Connection(HttpToolsProtocol):
         super().resume_writing()
 
     def _answering(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
 
     # What arrives
 
@@ -257,7 +258,7 @@ class Connection(HttpToolsProtocol):
         else:
             self._head_fed += len(data)
         try:
-            self.parser.feed_data(data)
+            cast("httptools.HttpRequestParser", self.parser).feed_data(data)
         except httptools.HttpParserUpgrade:
             # The request is answered as if it asked for no upgrade, but what follows may be of another protocol.
             self._hear_no_more()
