@@ -21,7 +21,8 @@ ROOT = Path(__file__).parents[1]
 
 # -P keeps Python from importing from the current directory, which may have an `app` of its own.
 _PYTHON = (sys.executable, "-P")
-# Uvicorn has an option for the directory of our packages. These two commands put the directory on the path themselves.
+# These commands put the directory of our packages on the path themselves.
+_API = "import sys; sys.path.insert(0, sys.argv[1]); from app.http.server import main; main(*map(int, sys.argv[2:]))"
 _SCHEDULER = "import sys; sys.path.insert(0, sys.argv[1]); from workers.scheduler import main; main()"
 _DRAMATIQ = "import sys; sys.path.insert(0, sys.argv.pop(1)); from ops.dramatiq_main import main; main()"
 
@@ -51,14 +52,8 @@ def api(settings: Settings, *, patience: int = 30, listening: int | None = None)
 
     `listening` is the open file of a socket that listens already.
     """
-    place = ("--host", settings.host, "--port", str(settings.port))
-    listen = (*(place if listening is None else ("--fd", str(listening))), "--loop", "uvloop", "--http", "httptools")
-    silent = ("--no-access-log", "--no-server-header", "--log-config", str(ROOT / "ops" / "uvicorn.json"))
-    stop = ("--timeout-graceful-shutdown", str(patience))
-    trusted = settings.trusted_proxies
-    forwarded = ("--proxy-headers", "--forwarded-allow-ips", trusted) if trusted else ("--no-proxy-headers",)
-    application = ("app.http.asgi:from_environment", "--factory", "--lifespan", "on", "--app-dir", str(ROOT))
-    return Command([*_PYTHON, "-m", "uvicorn", *application, *listen, *silent, *forwarded, *stop], _environment(settings))
+    shared = () if listening is None else (str(listening),)
+    return Command([*_PYTHON, "-c", _API, str(ROOT), str(patience), *shared], _environment(settings))
 
 
 def worker(settings: Settings, *, queues: Sequence[str] = (), patience: int = 30) -> Command:
@@ -76,7 +71,19 @@ def worker(settings: Settings, *, queues: Sequence[str] = (), patience: int = 30
     defaults = {"dramatiq_queue_prefetch": str(threads), "dramatiq_restart_delay": "1000"}
     defaults |= _ONE_THREAD if processes > 1 else {}
     return Command(
-        [*_PYTHON, "-c", _DRAMATIQ, str(ROOT), "workers.main", "--skip-logging", "--path", str(ROOT), *size, *stop, *listen],
+        [
+            *_PYTHON,
+            "-c",
+            _DRAMATIQ,
+            str(ROOT),
+            "workers.main",
+            "--skip-logging",
+            "--path",
+            str(ROOT),
+            *size,
+            *stop,
+            *listen,
+        ],
         defaults | _environment(settings),
     )
 

@@ -16,6 +16,28 @@ class BadRequest(MentiongraphError):
     exit_code = 2
 
 
+class HeadTooLarge(MentiongraphError):
+    """The head of the request is too large.
+
+    Send fewer or shorter headers, and put what is long into the body.
+    """
+
+    code = "head-too-large"
+    status: int = 431
+    exit_code = 2
+
+
+class HeadTooSlow(MentiongraphError):
+    """The head of the request did not arrive in time.
+
+    Send the request again. MENTIONGRAPH_HEAD_TIMEOUT is the time that a head may take.
+    """
+
+    code = "head-too-slow"
+    status: int = 408
+    exit_code = 5
+
+
 class CrossSite(MentiongraphError):
     """A page of another site sent the request.
 

@@ -16,6 +16,29 @@ class BacklogFull(MentiongraphError):
     exit_code = 5
 
 
+class TooManyConnections(MentiongraphError):
+    """The server holds too many connections.
+
+    Try again in a moment. Close connections that are not used, start another API process, or raise
+    MENTIONGRAPH_MAX_CONNECTIONS.
+    """
+
+    code = "too-many-connections"
+    status: int = 503
+    exit_code = 5
+
+
+class TooManyReads(MentiongraphError):
+    """Too many expensive questions are being answered.
+
+    Ask again after the seconds in `Retry-After`, or start another API process.
+    """
+
+    code = "too-many-reads"
+    status: int = 503
+    exit_code = 5
+
+
 class TooManyListeners(MentiongraphError):
     """Too many clients are listening to events.
 
@@ -52,7 +75,8 @@ class DatabaseUnavailable(MentiongraphError):
 class TookTooLong(MentiongraphError):
     """PostgreSQL took longer than it may for one statement.
 
-    Try again when PostgreSQL has less to do, ask for less, or raise MENTIONGRAPH_STATEMENT_TIMEOUT.
+    Try again when PostgreSQL has less to do, ask for less, or raise MENTIONGRAPH_READ_TIMEOUT (networks, paths,
+    histories and lists of users with many mentions) or MENTIONGRAPH_STATEMENT_TIMEOUT (the rest).
     """
 
     code = "took-too-long"

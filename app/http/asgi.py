@@ -1,4 +1,4 @@
-"""The app: its routers, what wraps them, its lifespan. `uvicorn app.http.asgi:from_environment --factory` serves it."""
+"""The app: its routers, what wraps them, its lifespan. app.http.server serves it."""
 
 from __future__ import annotations
 

@@ -44,6 +44,7 @@ from app.errors import (
     UploadTooLarge,
     WorkbookUnreadable,
 )
+from app.http.rates import LeastRate
 from app.posts import encodings
 from app.posts.containers.compression import Decoder, decoder
 from app.posts.encodings import ENCODINGS
@@ -93,7 +94,7 @@ async def body_of(request: Request[Any, Any, Any], settings: Settings) -> Body:
     if media_type == "multipart/form-data":
         if encoding:
             raise UnsupportedEncoding("a form cannot be compressed as a whole.")
-        part = await file_part(request, timeout=settings.receive_timeout)
+        part = await file_part(request, settings)
         return Body(part.content, decoder(part.encoding), part.filename)
     if media_type and media_type.partition("/")[0] in _NO_POSTS:
         raise UnsupportedMediaType(
@@ -104,7 +105,7 @@ async def body_of(request: Request[Any, Any, Any], settings: Settings) -> Body:
     decode = decoder(encoding)
     if encoding is None and (request.content_length or 0) > settings.max_upload_bytes:
         raise UploadTooLarge(f"the body is larger than {settings.max_upload_bytes} bytes; split the file.")
-    return Body(raw(request), decode, None, charset)
+    return Body(raw(request, settings), decode, None, charset)
 
 
 def _charset(named: str | None) -> str | None:
@@ -117,11 +118,19 @@ def _charset(named: str | None) -> str | None:
         raise UnsupportedMediaType(f"charset {named!r} can't be read. Name one of {', '.join(ENCODINGS)}.") from error
 
 
-async def raw(request: Request[Any, Any, Any]) -> AsyncGenerator[bytes]:
-    """The body in the pieces in which it arrives. Raises UploadCutOff if the client goes away before the end."""
+async def raw(request: Request[Any, Any, Any], settings: Settings) -> AsyncGenerator[bytes]:
+    """The body in the pieces in which it arrives. Raises UploadCutOff if the client goes away before the end, or is too
+    slow."""
     size = 0
+    pace = LeastRate(settings.least_rate, settings.receive_timeout)
     while True:
+        pace.begin()
         message = await request.receive()
+        if not pace.end(len(message.get("body", b""))) and message.get("more_body"):
+            raise UploadCutOff(
+                f"the body arrived too slowly: fewer than {settings.least_rate:,} bytes a second in "
+                f"{settings.receive_timeout:g} s. Send the file again, all at once."
+            )
         if message["type"] != "http.request":
             # The server withholds bytes that came together with the end of the connection.
             read = f"{size:,} bytes" if size else "no byte"
@@ -136,15 +145,15 @@ async def raw(request: Request[Any, Any, Any]) -> AsyncGenerator[bytes]:
             return
 
 
-async def file_part(request: Request[Any, Any, Any], *, timeout: float) -> FilePart:
-    """The form's part `file`. Earlier parts are skipped, for `timeout` seconds at most.
+async def file_part(request: Request[Any, Any, Any], settings: Settings) -> FilePart:
+    """The form's part `file`. Earlier parts are skipped, for `receive_timeout` seconds at most.
 
     Raises UploadRefused, also if a second part has a file name; raises UploadCutOff.
     """
     boundary = request.content_type[1].get("boundary")
     if not boundary:
         raise _malformed("Content-Type names no boundary")
-    events = _one_file(_events(raw(request), boundary))
+    events, timeout = _one_file(_events(raw(request, settings), boundary)), settings.receive_timeout
     try:
         async with asyncio.timeout(timeout):
             async for event in events:

@@ -10,7 +10,9 @@ import structlog
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Send
 
-from app.errors import ClientGone
+from app.errors import ClientGone, TookTooLong
+from app.http.rates import LeastRate
+from app.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -30,14 +32,17 @@ class Download(ASGIResponse):
         *,
         media_type: str,
         filename: str,
-        stalled_after: float,
+        settings: Settings,
         headers: Mapping[str, str],
+        deadline: float | None = None,
     ) -> None:
         own = {"Content-Disposition": f'attachment; filename="{filename}"', "Cache-Control": "no-store"}
         super().__init__(media_type=media_type, status_code=200, headers={**own, **headers})
         self._first = first
         self._rest = rest
-        self._stalled_after = stalled_after
+        self._stalled_after = settings.receive_timeout
+        self._pace = LeastRate(settings.download_rate, settings.receive_timeout)
+        self._deadline = deadline
 
     @classmethod
     async def begin(
@@ -47,19 +52,24 @@ class Download(ASGIResponse):
         *,
         media_type: str,
         filename: str,
-        stalled_after: float,
+        settings: Settings,
         headers: Callable[[], Mapping[str, str]] = dict,
     ) -> Download:
         """The answer with `blocks`, which it closes. It waits for the first block, so that an early failure still
         becomes a problem document, and then calls `headers`.
 
-        The answer breaks off when the client takes nothing for `stalled_after` seconds. Raises ClientGone.
+        The answer breaks off when the client stands still, when it is too slow, and at the deadline. Raises ClientGone,
+        TookTooLong.
         """
+        deadline = asyncio.get_running_loop().time() + settings.download_timeout
         gone = asyncio.create_task(disconnected(receive))
         begun = False
         try:
-            first = await _next(blocks, gone)
+            async with asyncio.timeout_at(deadline):
+                first = await _next(blocks, gone)
             begun = not gone.done()
+        except TimeoutError:
+            raise TookTooLong(f"the file did not begin within {settings.download_timeout:g} s; ask for less.") from None
         finally:
             gone.cancel()
             if not begun:
@@ -71,24 +81,25 @@ class Download(ASGIResponse):
             blocks,
             media_type=media_type,
             filename=filename,
-            stalled_after=stalled_after,
+            settings=settings,
             headers=headers(),
+            deadline=deadline,
         )
 
     @classmethod
-    def empty(cls, *, media_type: str, filename: str, headers: Mapping[str, str]) -> Download:
+    def empty(cls, *, media_type: str, filename: str, settings: Settings, headers: Mapping[str, str]) -> Download:
         """The answer's headers, for a client that wants no more."""
 
         async def nothing() -> AsyncGenerator[bytes]:
             return
             yield
 
-        return cls(b"", nothing(), media_type=media_type, filename=filename, stalled_after=1.0, headers=headers)
+        return cls(b"", nothing(), media_type=media_type, filename=filename, settings=settings, headers=headers)
 
     async def send_body(self, send: Send, receive: Receive) -> None:
         gone = asyncio.create_task(disconnected(receive))
         try:
-            async with aclosing(self._rest) as rest:
+            async with asyncio.timeout_at(self._deadline), aclosing(self._rest) as rest:
                 block: bytes | None = self._first
                 while block is not None:
                     await self._send(block, send)
@@ -96,16 +107,20 @@ class Download(ASGIResponse):
                 if gone.done():
                     return
             await send({"type": "http.response.body", "body": b"", "more_body": False})
-        except TimeoutError:
+        except TimeoutError as error:
             # The server closes the connection of an unfinished answer, so the client sees that the file is not whole.
-            log.warning("download given up: the client stands still", seconds=self._stalled_after)
+            log.warning("download given up", reason=str(error) or "it took too long, or the client stands still")
         finally:
             gone.cancel()
 
     async def _send(self, block: bytes, send: Send) -> None:
         for begin in range(0, len(block), SLICE):
+            piece = block[begin : begin + SLICE]
+            self._pace.begin()
             async with asyncio.timeout(self._stalled_after):
-                await send({"type": "http.response.body", "body": block[begin : begin + SLICE], "more_body": True})
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            if not self._pace.end(len(piece)):
+                raise TimeoutError("the client reads too slowly")
 
 
 async def _next(blocks: AsyncGenerator[bytes], gone: asyncio.Task[None]) -> bytes | None:

@@ -63,14 +63,26 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
     handler = request.scope.get("route_handler")
     named = _named(error, handler if isinstance(handler, HTTPRouteHandler) else None)
     problem = named.problem()
-    headers = {**_HEADERS.get(type(named), {}), **((isinstance(error, HTTPException) and error.headers) or {})}
+    headers = {**headers_of(named), **((isinstance(error, HTTPException) and error.headers) or {})}
     if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
     elif problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
         log.warning("service unavailable", path=request.url.path, error=str(error))
-        headers = {**headers, "Retry-After": str(RETRY_AFTER_SECONDS)}
-    document = ProblemDocument(**msgspec.structs.asdict(problem), instance=segments.text(request.url.path))
-    return Response(document, status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
+    return Response(
+        document(named, request.url.path), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers
+    )
+
+
+def document(error: MentiongraphError, path: str | None) -> ProblemDocument:
+    """What a request for the path is answered that failed so."""
+    instance = None if path is None else segments.text(path)
+    return ProblemDocument(**msgspec.structs.asdict(error.problem()), instance=instance)
+
+
+def headers_of(error: MentiongraphError) -> Mapping[str, str]:
+    """The headers that go with the problem."""
+    later = {"Retry-After": str(RETRY_AFTER_SECONDS)} if error.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return {**later, **_HEADERS.get(type(error), {})}
 
 
 def _named(error: Exception, handler: HTTPRouteHandler | None = None) -> MentiongraphError:

@@ -19,6 +19,7 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool
 from app.graph.parameters import GraphParameters, async_read_parameters
 from app.http.cached.answers import Answers
 from app.http.probe import Probe
+from app.http.slots import EXPENSIVE_READS, ExpensiveReads, Lane
 from app.ledger.events import Hub
 from app.settings import Settings
 from app.store.broker import FailOverRedisBroker, redis_client
@@ -26,6 +27,12 @@ from app.store.postgres import AsyncConnection, Connection, Now, async_pool, poo
 
 EXPORTS = 2
 """Exports that may run at once. They have a pool of their own, so slow downloads leave the other requests alone."""
+
+REJECT_FILES = 2
+"""Files of rejects that may be sent at once."""
+
+EVENT_CONNECTIONS = 2
+"""Connections of the pool that all event streams together may hold."""
 
 SYNC_CONNECTIONS = 2
 
@@ -53,6 +60,18 @@ class Services:
             pgbouncer=settings.pgbouncer,
         )
         self.export_slots = asyncio.Semaphore(EXPORTS)
+        self.reject_slots = asyncio.Semaphore(REJECT_FILES)
+        self.event_lane = Lane(self.pool, EVENT_CONNECTIONS)
+        self.expensive = ExpensiveReads(
+            async_pool(
+                settings.database_url,
+                role="read",
+                size=EXPENSIVE_READS,
+                statement_timeout=settings.read_timeout,
+                pgbouncer=settings.pgbouncer,
+            ),
+            seconds=settings.read_timeout,
+        )
         # Cancel, retract and replay share functions with the workers, which use synchronous connections.
         self.sync_pool = pool(
             settings.database_url,
@@ -92,6 +111,7 @@ class Services:
 
     async def open(self) -> None:
         await self.pool.open(wait=False)
+        await self.expensive.pool.open(wait=False)
         self.exports.open(wait=False)
         await self.health.open(wait=False)
         await self.answers.open()
@@ -104,6 +124,7 @@ class Services:
         await asyncio.gather(
             self.answers.close(CLOSE_SECONDS),
             self.health.close(CLOSE_SECONDS),
+            self.expensive.pool.close(CLOSE_SECONDS),
             asyncio.to_thread(self.exports.close, CLOSE_SECONDS),
             self.pool.close(CLOSE_SECONDS),
             asyncio.to_thread(self.sync_pool.close, CLOSE_SECONDS),

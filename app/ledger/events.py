@@ -16,13 +16,12 @@ from typing import Any, cast
 
 import msgspec
 import structlog
-from psycopg_pool import AsyncConnectionPool
 
 import sql
 from app.errors import Problem, TooManyListeners
 from app.ledger import bells
 from app.store.broker import FailOverRedisBroker
-from app.store.postgres import AsyncConnection, Connection, async_exactly_one, async_rows, scalars
+from app.store.postgres import AsyncConnection, Connection, Connections, async_exactly_one, async_rows, scalars
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +37,7 @@ _HORIZON = sql.query("ledger/events/horizon")
 _BETWEEN = sql.query("ledger/events/between")
 _WAITING = sql.query("ledger/events/waiting_uploads")
 
-Pool = AsyncConnectionPool[AsyncConnection]
+Pool = Connections
 
 
 class Event(msgspec.Struct, frozen=True):

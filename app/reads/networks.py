@@ -204,6 +204,11 @@ async def _crowded(conn: AsyncConnection, ids: list[int], view: View) -> list[_C
     return await async_rows(conn, _Crowded, _CROWDED, asked)
 
 
+async def is_crowded(conn: AsyncConnection, user: User, view: View) -> bool:
+    """Whether the user makes or receives more than MOST_FOLLOWED edges, so that looking at them all is expensive."""
+    return bool(await _crowded(conn, [user.id], view))
+
+
 async def _among(
     conn: AsyncConnection, ids: list[int], params: Mapping[str, object], limit: int
 ) -> tuple[list[Between], int]:

@@ -16,6 +16,7 @@ from app.settings.loading import (
     environment,
     given,
     load,
+    networks,
     require_known,
 )
 from app.settings.rows import Group, Settings
@@ -32,5 +33,6 @@ __all__ = [
     "environment",
     "given",
     "load",
+    "networks",
     "require_known",
 ]

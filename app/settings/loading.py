@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 from urllib.parse import quote
@@ -131,6 +132,17 @@ def as_text(value: object) -> str:
             return str(value).removesuffix(".0")
         case _:
             return str(value)
+
+
+def networks(addresses: str) -> list[IPv4Network | IPv6Network]:
+    """The networks that a list of addresses or networks names, with commas in between. Raises BadSetting."""
+    named = [each.strip() for each in addresses.split(",")]
+    try:
+        return [ip_network(each, strict=False) for each in named if each]
+    except ValueError as error:
+        raise BadSetting(
+            f"{PREFIX}TRUSTED_PROXIES: {error}. Name addresses or networks, such as 10.0.0.0/8."
+        ) from error
 
 
 def _hints() -> dict[str, Any]:

@@ -96,24 +96,55 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str, _about(Group.API, "", "The API listens on this address. 127.0.0.1 serves this machine only.")
     ] = "127.0.0.1"
     port: Annotated[int, _about(Group.API, "", "The API listens on this port.", ge=0, le=65535)] = 8000
-    trusted_proxies: Annotated[
-        str,
-        _about(
-            Group.API,
-            "",
-            "The API believes X-Forwarded-For and X-Forwarded-Proto from these addresses and networks only, which stand "
-            "with commas between them. Default: from none.",
-        ),
-    ] = ""
     database_pool: Annotated[
         int,
         _about(
             Group.API,
             "connections",
-            "An API process opens at most this many connections to PostgreSQL for requests. Other work takes six more.",
+            "An API process opens at most this many connections to PostgreSQL for requests. Other work takes ten more.",
             ge=2,
         ),
     ] = 10
+    max_connections: Annotated[
+        int,
+        _about(Group.API, "connections", "An API process holds at most this many connections of clients.", ge=8),
+    ] = 4096
+    head_timeout: Annotated[
+        float,
+        _about(Group.API, "seconds", "The head of a request must arrive within this time.", gt=0),
+    ] = 10.0
+    trusted_proxies: Annotated[
+        str,
+        _about(
+            Group.API,
+            "",
+            "Addresses or networks of proxies, with commas in between. Only theirs are the X-Forwarded-For and "
+            "X-Forwarded-Proto that the API believes.",
+        ),
+    ] = ""
+    read_timeout: Annotated[
+        float,
+        _about(
+            Group.API,
+            "seconds",
+            "An expensive question about the graph (networks, paths, histories, users with many mentions) is given up "
+            "after this time.",
+            gt=0,
+        ),
+    ] = 10.0
+    download_rate: Annotated[
+        int,
+        _about(
+            Group.API,
+            "bytes a second",
+            "An export or a file of rejects ends if its client takes less than this for MENTIONGRAPH_RECEIVE_TIMEOUT.",
+            ge=0,
+        ),
+    ] = 64 * 2**10
+    download_timeout: Annotated[
+        float,
+        _about(Group.API, "seconds", "An export or a file of rejects ends after this time, however fast.", gt=0),
+    ] = 3600.0
     cache: Annotated[
         bool,
         _about(
@@ -162,6 +193,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         float,
         _about(Group.UPLOADS, "seconds", "The API aborts an upload when no byte arrives for this long.", gt=0),
     ] = 60.0
+    least_rate: Annotated[
+        int,
+        _about(
+            Group.UPLOADS,
+            "bytes a second",
+            "The API aborts an upload that is slower than this for MENTIONGRAPH_RECEIVE_TIMEOUT. 0: none is too slow.",
+            ge=0,
+        ),
+    ] = 500
     database_patience: Annotated[
         float,
         _about(

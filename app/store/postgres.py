@@ -10,7 +10,7 @@ import os
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Any, LiteralString, Protocol, TypeVar
 
@@ -32,12 +32,21 @@ Connection = psycopg.Connection[Any]
 AsyncConnection = psycopg.AsyncConnection[Any]
 
 
+class Connections(Protocol):
+    """A pool, or a part of it."""
+
+    def connection(self) -> AbstractAsyncContextManager[AsyncConnection]: ...
+
+
 class _Array(Protocol):
     binary: bytes
 
 
 POOL_TIMEOUT = 3.0
 """Seconds that a caller waits for a connection before PostgreSQL counts as away."""
+
+CHECK_INTERVAL = 2_000
+"""Milliseconds after which PostgreSQL looks again whether the client of a running statement is still there."""
 
 _ARRAYS = {
     "app.store.params.Int8Array": 1016,
@@ -172,9 +181,11 @@ def async_pool(
             raise
 
     # PostgreSQL takes as long to start parallel processes as to run most queries, and longer under a full load.
+    # A process may die: PostgreSQL looks now and then whether the client of a running statement is still there.
+    options = f"-c max_parallel_workers_per_gather=0 -c client_connection_check_interval={CHECK_INTERVAL}"
     made: AsyncConnectionPool[AsyncConnection] = AsyncConnectionPool(
         database_url,
-        kwargs=_pool_kwargs(role, statement_timeout, "-c max_parallel_workers_per_gather=0", pgbouncer=pgbouncer),
+        kwargs=_pool_kwargs(role, statement_timeout, options, pgbouncer=pgbouncer),
         min_size=1,
         max_size=size,
         open=False,

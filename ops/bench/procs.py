@@ -23,7 +23,7 @@ ROLES = {
     "ops.cli": LAUNCHER,
     "/postgres -D": "postgres",
     "valkey-server": "valkey",
-    "uvicorn": "api",
+    "app.http.server": "api",
     "dramatiq": "worker",
     "workers.scheduler": "scheduler",
 }

@@ -13,7 +13,7 @@ import msgspec
 from app.errors import BadSetting, DatabaseUnavailable
 from app.ledger import bells
 from app.posts.options import Priority
-from app.settings import Settings
+from app.settings import Settings, networks
 from app.store.broker import redis_client
 from app.store.migrations import require_migrated
 from app.store.postgres import where
@@ -32,6 +32,7 @@ def _checked(settings: Settings) -> Settings:
         redis_client(settings.redis_url)
     except ValueError as error:
         raise BadSetting(f"MENTIONGRAPH_REDIS_URL: {error}") from error
+    networks(settings.trusted_proxies)
     return settings
 
 

@@ -17,7 +17,9 @@ from litestar import Litestar
 from app.graph import counting, merging
 from app.graph.parameters import read_parameters
 from app.graph.users import UserIds
+from app.http import server
 from app.http.asgi import create_app
+from app.http.connections import Door
 from app.http.services import Services
 from app.ledger import transitions
 from app.settings import Settings
@@ -31,7 +33,8 @@ Protocol = Literal["h11", "httptools"]
 class Api:
     """A running API: `http` speaks to it as a client does, `connect` as a bare socket."""
 
-    def __init__(self, app: Litestar, port: int, http: httpx.Client) -> None:
+    def __init__(self, app: Litestar, door: Door, port: int, http: httpx.Client) -> None:
+        self.door = door
         self.services: Services = app.state["services"]
         self.port = port
         self.http = http
@@ -49,20 +52,22 @@ def serving(
 ) -> Generator[Api]:
     """An API with these settings, on a port that is free or given."""
     app = create_app(settings, clock=clock)
-    config = uvicorn.Config(
-        app, host="127.0.0.1", port=port, http=protocol, ws="none", log_config=None, access_log=False, lifespan="on"
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, name="api")
+    served = server.options(settings)
+    door: Door = served["http"].__self__
+    if protocol == "h11":
+        served["http"] = protocol
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, **served)
+    running = uvicorn.Server(config)
+    thread = threading.Thread(target=running.run, name="api")
     thread.start()
     try:
-        until(lambda: server.started or not thread.is_alive(), within=30, what="the API is up")
-        assert server.started, "the API did not start; see the log"
-        port = server.servers[0].sockets[0].getsockname()[1]
+        until(lambda: running.started or not thread.is_alive(), within=30, what="the API is up")
+        assert running.started, "the API did not start; see the log"
+        port = running.servers[0].sockets[0].getsockname()[1]
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
-            yield Api(app, port, http)
+            yield Api(app, door, port, http)
     finally:
-        server.should_exit = True
+        running.should_exit = True
         thread.join(timeout=60)
 
 

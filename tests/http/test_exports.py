@@ -283,6 +283,7 @@ def test_an_export_ends_with_its_client_before_its_first_byte(api: Api, domain: 
 
 
 def test_a_slow_client_is_given_time_for_each_piece() -> None:
+    settings = Settings(receive_timeout=1.0)
     """The limit is for a piece that slow lines carry in seconds, however large a block is."""
     sent: list[int] = []
 
@@ -297,7 +298,7 @@ def test_a_slow_client_is_given_time_for_each_piece() -> None:
         sent.append(len(message["body"]))
 
     async def download() -> None:
-        made = await Download.begin(blocks(), receive, media_type="text/csv", filename="a", stalled_after=1.0)
+        made = await Download.begin(blocks(), receive, media_type="text/csv", filename="a", settings=settings)
         await made.send_body(send, receive)
 
     asyncio.run(download())

@@ -173,7 +173,7 @@ def test_two_schedulers_and_what_they_ask_for_is_done_once(crew: Crew, conn: Con
 
 
 KINDS = {
-    "api": "uvicorn",
+    "api": "app.http.server",
     "worker": "dramatiq",
     "scheduler": "workers.scheduler",
     "valkey": "valkey-server",

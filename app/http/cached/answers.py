@@ -24,6 +24,7 @@ from litestar.types import Receive, Scope, Send
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 import sql
+from app.errors import TookTooLong, TooManyReads
 from app.graph import versions
 from app.http.cached.cache import Cache, Counters, Together
 from app.http.parameters import minute
@@ -87,6 +88,14 @@ class _Outcome(NamedTuple):
     settled: bool
 
 
+class _Shared:
+    """Work on an answer, and how many requests wait for it."""
+
+    def __init__(self, task: asyncio.Task[_Outcome]) -> None:
+        self.task = task
+        self.requests = 0
+
+
 class Question(NamedTuple):
     """What a request asks: equal for all requests that mean the same."""
 
@@ -123,7 +132,7 @@ class Answers:
         )
         self._versions = Versions(self._pool, pgbouncer=settings.pgbouncer)
         self._release = release()
-        self._under_way: dict[str, asyncio.Future[_Outcome]] = {}
+        self._under_way: dict[str, _Shared] = {}
         self._known: dict[bytes, Question] = {}
         self.waiting = 0
         """Requests that wait for an answer which another request works out."""
@@ -179,27 +188,44 @@ class Answers:
         return _answered(await self._outcome(key, work), key, if_none_match)
 
     async def _outcome(self, key: Key, work: Work) -> _Outcome:
-        """One of the requests that ask the same at the same version works, and the others wait for its answer."""
-        under_way = self._under_way.get(key.tag)
-        if under_way is not None:
-            self.waiting += 1
-            await asyncio.wait({under_way})
-            self.waiting -= 1
-            if not under_way.cancelled():
+        """One task works for all requests that ask the same at the same version, and ends when none of them waits.
+
+        So a client that hangs up takes nothing from the others. What the task read is no older than a request that
+        joined: the graph's version was the same when the request came.
+        """
+        while True:
+            shared = self._under_way.get(key.tag)
+            first = shared is None
+            if shared is None:
+                shared = self._begin(key, work)
+            self.waiting += not first
+            shared.requests += 1
+            try:
+                await asyncio.wait({shared.task})
+            finally:
+                shared.requests -= 1
+                self.waiting -= not first
+                if not shared.requests:
+                    shared.task.cancel()
+            error = None if shared.task.cancelled() else shared.task.exception()
+            if first or isinstance(error, TookTooLong | TooManyReads):
+                return shared.task.result()
+            if error is None and not shared.task.cancelled():
                 self.counters.hits += 1
-                return under_way.result()._replace(status="hit; detail=shared")
-            # The other request failed, perhaps because its client left. So each request that waited tries by itself.
-            return await self._work_out(key, work)
-        future = asyncio.get_running_loop().create_future()
-        self._under_way[key.tag] = future
-        try:
-            outcome = await self._work_out(key, work)
-            if outcome.settled:
-                future.set_result(outcome)
-            return outcome
-        finally:
+                return shared.task.result()._replace(status="hit; detail=shared")
+            # Another request failed, which may have nothing to do with this one.
+
+    def _begin(self, key: Key, work: Work) -> _Shared:
+        shared = _Shared(asyncio.create_task(self._work_out(key, work)))
+        self._under_way[key.tag] = shared
+
+        def forget(task: asyncio.Task[_Outcome]) -> None:
             del self._under_way[key.tag]
-            future.cancel()
+            if not task.cancelled():
+                task.exception()  # seen
+
+        shared.task.add_done_callback(forget)
+        return shared
 
     async def _work_out(self, key: Key, work: Work) -> _Outcome:
         self.counters.misses += 1

@@ -15,7 +15,7 @@ from app.http.cached.handlers import get_cached
 from app.http.openapi import examples, graph_examples, rankings_examples
 from app.http.openapi.examples import answering
 from app.http.parameters import MAX_NUMBER, AsOf, Days, Limit, instant, next_page
-from app.http.routes.users import NO_USER, named, path_of
+from app.http.routes.users import EXPENSIVE, NO_USER, named, path_of
 from app.http.services import Injected
 from app.http.structs import struct_of
 from app.reads import edges, history, rankings
@@ -131,7 +131,7 @@ async def get_edge_days(
     "/{source:str}/{target:str}/history",
     summary="Where an edge comes from",
     operation_class=answering(examples.HISTORY),
-    responses=problems.responses(*NO_USER),
+    responses=problems.responses(*EXPENSIVE),
 )
 async def get_history(
     services: Injected,
@@ -147,7 +147,10 @@ async def get_history(
     async with services.pool.connection() as conn:
         parameters = await services.parameters(conn)
         from_user, to_user = await named(services, conn, source, target)
-    found = await history.history(services.pool, from_user, to_user, parameters, before=before, limit=limit)
+    async with services.expensive.slot():
+        found = await history.history(
+            services.expensive.pool, from_user, to_user, parameters, before=before, limit=limit
+        )
     path = f"/edges/{segments.segment(from_user.handle)}/{segments.segment(to_user.handle)}/history"
     return HistoryAnswer(
         source=from_user.spelling,

@@ -152,9 +152,9 @@ async def _tell(services: Services, upload_id: uuid.UUID, last: int) -> AsyncGen
         spoken = now()
         while not services.hub.closed:
             # The entry first: what it says has its events in the ledger by now.
-            async with services.pool.connection() as conn:
+            async with services.event_lane.connection() as conn:
                 entry = await entries.upload(conn, upload_id)
-            async with aclosing(events.after(services.pool, upload_id, last)) as changes:
+            async with aclosing(events.after(services.event_lane, upload_id, last)) as changes:
                 async for change in changes:
                     last, spoken = change.id, now()
                     yield _block("state", change, number=change.id)

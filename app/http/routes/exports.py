@@ -261,7 +261,9 @@ async def _answer(services: Services, name: str, asked: Request, http: HttpReque
     form, as_of = FORMS[name], asked.selection.as_of.isoformat()
     if asks_for_head(http.scope):
         # Without the number of records, which only the export finds out.
-        return Download.empty(media_type=form.media_type, filename=name, headers={AS_OF_HEADER: as_of})
+        return Download.empty(
+            media_type=form.media_type, filename=name, settings=services.settings, headers={AS_OF_HEADER: as_of}
+        )
     async with services.pool.connection() as conn:
         parameters = await services.parameters(conn)
     export = Export(form, asked, parameters.half_life.total_seconds())
@@ -270,7 +272,7 @@ async def _answer(services: Services, name: str, asked: Request, http: HttpReque
         http.receive,
         media_type=form.media_type,
         filename=name,
-        stalled_after=services.settings.receive_timeout,
+        settings=services.settings,
         headers=lambda: {COUNT_HEADER: str(export.count), AS_OF_HEADER: as_of, **_warned(export.empty)},
     )
 

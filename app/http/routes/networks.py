@@ -15,7 +15,7 @@ from app.http.cached.handlers import get_cached
 from app.http.openapi import graph_examples as examples
 from app.http.parameters import Archived, AsOf, view_of
 from app.http.routes.edges import Source, Target
-from app.http.routes.users import NO_USER, Handle, named
+from app.http.routes.users import EXPENSIVE, Handle, named, reading
 from app.http.services import Injected
 from app.http.structs import struct_of
 from app.reads import networks
@@ -101,7 +101,7 @@ class PathAnswer(msgspec.Struct, frozen=True):
     "/users/{handle:str}/ego",
     summary="The network around a user",
     example=examples.EGO,
-    responses=problems.responses(*NO_USER),
+    responses=problems.responses(*EXPENSIVE),
 )
 async def get_ego(  # noqa: PLR0917 (each is a parameter of the request)
     services: Injected,
@@ -119,8 +119,7 @@ async def get_ego(  # noqa: PLR0917 (each is a parameter of the request)
     what did not fit. The second step skips a user's mentions in a direction that has more than a thousand of them.
     """
     view = view_of(as_of, archived, services.clock())
-    async with services.pool.connection() as conn:
-        (user,) = await named(services, conn, handle)
+    async with reading(services, handle, view, depth=depth) as (conn, user):
         found = await networks.ego(
             conn, user, await services.parameters(conn), view, depth=depth, limits=Limits(users, edges)
         )
@@ -144,7 +143,7 @@ def _ego_answer(user: User, view: View, found: Network) -> EgoAnswer:
     "/paths",
     summary="The shortest way from one user to another",
     example=examples.PATH,
-    responses=problems.responses(*NO_USER),
+    responses=problems.responses(*EXPENSIVE),
 )
 async def get_path(  # noqa: PLR0917 (each is a parameter of the request)
     services: Injected,
@@ -160,6 +159,7 @@ async def get_path(  # noqa: PLR0917 (each is a parameter of the request)
     async with services.pool.connection() as conn:
         from_user, to_user = await named(services, conn, source, target)
         parameters = await services.parameters(conn)
+    async with services.expensive.connection() as conn:
         found = await networks.shortest_path(conn, from_user, to_user, parameters, view, max_length=max_length)
     return PathAnswer(
         source=from_user.spelling,

@@ -16,7 +16,7 @@ from litestar.openapi.spec import Example
 from litestar.params import QueryParameter
 from litestar.response.base import ASGIResponse
 
-from app.errors import BadState
+from app.errors import BadState, TooManyExports
 from app.http import problems
 from app.http.download import Download
 from app.http.openapi import examples
@@ -24,6 +24,7 @@ from app.http.openapi.examples import answering
 from app.http.parameters import MAX_NUMBER, Limit, next_page
 from app.http.routes.uploads import ONE_UPLOAD, UploadId, path_of
 from app.http.services import Injected, Services
+from app.http.slots import PATIENCE, taken
 from app.ledger import entries
 from app.posts import repair
 from app.posts.options import Format
@@ -102,7 +103,9 @@ async def list_rejects(
             examples=[Example(summary="rejects.csv", value=examples.REJECTS_CSV)],
         ),
         **problems.responses(
-            *ONE_UPLOAD, BadState("the header of upload … was not read, so it has no rows and no rejects.")
+            *ONE_UPLOAD,
+            BadState("the header of upload … was not read, so it has no rows and no rejects."),
+            TooManyExports("2 files of rejects are being sent already; try again when one has ended."),
         ),
     },
 )
@@ -116,13 +119,17 @@ async def download_rejects(request: Request[Any, Any, Any], services: Injected, 
         request.receive,
         media_type="text/csv; charset=utf-8; header=present",
         filename=f"rejects-{upload_id}.csv",
-        stalled_after=services.settings.receive_timeout,
+        settings=services.settings,
     )
 
 
 async def _lines(services: Services, upload_id: uuid.UUID, form: Format) -> AsyncGenerator[bytes]:
-    yield repair.header_line(form)
-    async with aclosing(entries.reject_pages(services.pool, upload_id)) as pages:
+    busy = TooManyExports("as many files of rejects are being sent as may be at once; try again when one has ended.")
+    async with (
+        taken(services.reject_slots, PATIENCE, busy),
+        aclosing(entries.reject_pages(services.pool, upload_id)) as pages,
+    ):
+        yield repair.header_line(form)
         async for page in pages:
             # In a thread: each row is scanned anew.
             yield await asyncio.to_thread(_repair_lines, form, page)

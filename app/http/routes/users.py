@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from datetime import date, datetime
 from typing import Annotated, TypeAlias
 
@@ -10,7 +12,7 @@ from litestar import Router
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import PathParameter, QueryParameter
 
-from app.errors import BadRequest, NotFound
+from app.errors import BadRequest, NotFound, TooManyReads
 from app.graph.delta_days import day_of
 from app.http import problems, segments
 from app.http.cached.handlers import get_cached
@@ -31,7 +33,7 @@ from app.http.parameters import (
 from app.http.services import Injected, Services
 from app.http.signatures import Wanted
 from app.http.structs import struct_of
-from app.reads import edges, rankings, users
+from app.reads import edges, networks, rankings, users
 from app.reads.edges import Mention, Tie
 from app.reads.rankings import UserDay
 from app.reads.users import MAX_HANDLE_CHARACTERS, User
@@ -44,6 +46,11 @@ NO_USER = (
     *problems.DATABASE,
 )
 """The problems of every endpoint that is about a user."""
+EXPENSIVE = (
+    *NO_USER,
+    TooManyReads("as many expensive questions are being answered as may be at once; ask again later."),
+)
+"""The problems of an endpoint whose answer may be expensive."""
 
 Handle: TypeAlias = Annotated[
     str,
@@ -191,6 +198,24 @@ async def named(services: Services, conn: AsyncConnection, *handles: str) -> lis
     return await users.find_users(conn, [segments.text(handle) for handle in handles], await services.parameters(conn))
 
 
+@asynccontextmanager
+async def reading(
+    services: Services, handle: str, view: View, *, depth: int = 1
+) -> AsyncGenerator[tuple[AsyncConnection, User]]:
+    """A connection for a question that costs as much as the user has edges, and the user.
+
+    A question about a user with many edges, or about more than one step, gets a slot for expensive questions.
+    Raises BadRequest, NotFound, TooManyReads, TookTooLong.
+    """
+    async with services.pool.connection() as conn:
+        (user,) = await named(services, conn, handle)
+        if depth == 1 and not await networks.is_crowded(conn, user, view):
+            yield conn, user
+            return
+    async with services.expensive.connection() as conn:
+        yield conn, user
+
+
 @get_cached(
     "/",
     summary="Users by prefix",
@@ -221,13 +246,12 @@ async def list_users(
     return UsersAnswer(users=page, next=following if len(found) > limit else None)
 
 
-@get_cached("/{handle:str}", summary="One user", example=graph_examples.USER, responses=problems.responses(*NO_USER))
+@get_cached("/{handle:str}", summary="One user", example=graph_examples.USER, responses=problems.responses(*EXPENSIVE))
 async def get_user(services: Injected, handle: Handle, as_of: AsOf = None, archived: Archived = None) -> UserAnswer:
     """Adds up the mentions that the user made and received. The answer takes longer the more edges the user has: two
     seconds for a million."""
     view = view_of(as_of, archived, services.clock())
-    async with services.pool.connection() as conn:
-        (user,) = await named(services, conn, handle)
+    async with reading(services, handle, view) as (conn, user):
         totals = await users.totals(conn, user, await services.parameters(conn), view)
     path = path_of(user)
     return struct_of(
@@ -251,7 +275,7 @@ def _mentions_handler(direction: Direction, summary: str) -> HTTPRouteHandler:
         f"/{{handle:str}}/{direction}",
         summary=summary,
         example=graph_examples.MENTIONS,
-        responses=problems.responses(*NO_USER),
+        responses=problems.responses(*EXPENSIVE),
     )
     async def list_mentions(  # noqa: PLR0917 (each is a parameter of the request)
         services: Injected,
@@ -265,8 +289,7 @@ def _mentions_handler(direction: Direction, summary: str) -> HTTPRouteHandler:
         """Lists the user's edges by effective weight, the heaviest first."""
         view = view_of(as_of, archived, services.clock())
         page = Page(limit + 1, position_of(cursor))
-        async with services.pool.connection() as conn:
-            (user,) = await named(services, conn, handle)
+        async with reading(services, handle, view) as (conn, user):
             parameters = await services.parameters(conn)
             found = await edges.mentions(
                 conn, user, parameters, view, page, direction=direction, self_mentions=self_mentions
@@ -285,7 +308,7 @@ def _mentions_handler(direction: Direction, summary: str) -> HTTPRouteHandler:
     "/{handle:str}/reciprocal",
     summary="Who mentions a user back",
     example=graph_examples.TIES,
-    responses=problems.responses(*NO_USER),
+    responses=problems.responses(*EXPENSIVE),
 )
 async def list_reciprocal(  # noqa: PLR0917 (each is a parameter of the request)
     services: Injected,
@@ -302,8 +325,7 @@ async def list_reciprocal(  # noqa: PLR0917 (each is a parameter of the request)
     """
     view = view_of(as_of, archived, services.clock())
     page = Page(limit + 1, position_of(cursor))
-    async with services.pool.connection() as conn:
-        (user,) = await named(services, conn, handle)
+    async with reading(services, handle, view) as (conn, user):
         found = await edges.reciprocal(conn, user, await services.parameters(conn), view, page)
     return Ties(
         user=user.spelling,

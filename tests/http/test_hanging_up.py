@@ -1,0 +1,125 @@
+"""A client that hangs up ends its question in PostgreSQL, and takes nothing from others who ask the same."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import msgspec
+import psycopg
+import pytest
+
+from app.http import slots
+from app.settings import Settings
+from app.store.postgres import Connection
+from tests.conftest import until
+from tests.http.conftest import Api, Serve
+from tests.http.test_receiving import HEADER
+
+ProblemOf = Callable[[httpx.Response], dict[str, Any]]
+POSTS = HEADER + b"@bob,2026-01-10T11:00:00Z,ada\n@ada @cy,2026-01-11T11:00:00Z,bob\n"
+EXPENSIVE = ("/users/ada/ego?depth=2", "/paths?source=ada&target=cy", "/edges/ada/bob/history")
+"""Questions that always take a slot."""
+
+
+@pytest.fixture
+def graph(serve: Serve, settings: Settings, apply: Callable[[], None]) -> Api:
+    api = serve(msgspec.structs.replace(settings, read_timeout=5.0))
+    assert api.upload(POSTS).status_code == 202
+    apply()
+    return api
+
+
+@contextmanager
+def locked(dsn: str, tables: str = "edges, deltas") -> Generator[None]:
+    """Let every question about edges wait in PostgreSQL."""
+    with psycopg.connect(dsn) as conn:
+        conn.execute(f"lock table {tables} in access exclusive mode")
+        yield
+
+
+def running(conn: Connection) -> int:
+    """Statements of the API that run, or wait for a lock."""
+    found = conn.execute(
+        "select count(*) from pg_stat_activity where datname = current_database() and state <> 'idle' "
+        "and application_name ~ '^mentiongraph (api|read)@'"
+    ).fetchone()
+    return found[0] if found else 0
+
+
+def asking(api: Api, target: str) -> socket.socket:
+    client = api.connect()
+    client.sendall(f"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    return client
+
+
+@pytest.mark.parametrize("target", [*EXPENSIVE, "/users/ada", "/uploads"])
+def test_a_client_that_hangs_up_ends_its_question(graph: Api, domain: Connection, dsn: str, target: str) -> None:
+    with locked(dsn, "edges, deltas, uploads"):
+        client = asking(graph, target)
+        until(lambda: running(domain) == 1, within=5, what="it is asked")
+        client.close()
+        until(lambda: not running(domain), within=4, what="it is asked no more")
+    assert graph.http.get(target).status_code == 200
+
+
+def test_a_client_that_hangs_up_takes_nothing_from_others(graph: Api, domain: Connection, dsn: str) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with locked(dsn):
+            first = asking(graph, EXPENSIVE[0])
+            until(lambda: running(domain) == 1, within=5, what="it is asked")
+            second = pool.submit(graph.http.get, EXPENSIVE[0])
+            until(lambda: graph.services.answers.waiting, within=5, what="another client waits for it")
+            misses = graph.services.answers.counters.misses
+            first.close()
+            until(lambda: len(graph.door.connections) == 1, within=5, what="the first is gone")
+            assert running(domain) == 1
+        assert second.result(timeout=10).status_code == 200
+    assert graph.services.answers.counters.misses == misses
+
+
+def test_expensive_questions_leave_the_others_alone(
+    graph: Api, dsn: str, domain: Connection, problem_of: ProblemOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slots, "PATIENCE", 0.2)
+    with locked(dsn):
+        targets = [f"{EXPENSIVE[0]}&users={number}" for number in range(2, 12)]
+        asked = [asking(graph, target) for target in (*targets, *EXPENSIVE)]
+        until(lambda: running(domain) == slots.EXPENSIVE_READS, within=5, what="so many run as may run")
+        refused = graph.http.get("/users/bob/ego?depth=2")
+        cheap = graph.http.get("/users?prefix=a")
+        assert running(domain) == slots.EXPENSIVE_READS
+        for each in asked:
+            each.close()
+
+    assert problem_of(refused)["type"] == "urn:mentiongraph:problem:too-many-reads"
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+    assert cheap.status_code == 200
+
+
+def test_an_expensive_question_is_given_up(
+    serve: Serve, settings: Settings, graph: Api, dsn: str, domain: Connection, problem_of: ProblemOf
+) -> None:
+    hasty = serve(msgspec.structs.replace(settings, read_timeout=0.2))
+    with locked(dsn):
+        answer = hasty.http.get(EXPENSIVE[0])
+        assert not running(domain)
+    assert problem_of(answer)["type"] == "urn:mentiongraph:problem:took-too-long"
+    assert answer.headers["Retry-After"]
+
+
+def test_a_user_with_many_edges_is_expensive(
+    graph: Api, dsn: str, domain: Connection, problem_of: ProblemOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slots, "PATIENCE", 0.1)
+    monkeypatch.setattr("app.reads.networks.MOST_FOLLOWED", 1)
+    graph.services.expensive.slots = asyncio.Semaphore(0)
+
+    for path in ("", "/ego", "/outgoing", "/incoming", "/reciprocal"):
+        assert graph.http.get(f"/users/ada{path}").status_code == 200, path
+        assert problem_of(graph.http.get(f"/users/bob{path}"))["status"] == 503, path
