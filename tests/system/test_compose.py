@@ -23,7 +23,7 @@ import pytest
 import yaml
 
 from app import settings as app_settings
-from app.http import server
+from app.http.server import options
 from ops import processes
 from ops.cli.run import QUEUES
 from ops.embedded import children
@@ -143,8 +143,8 @@ def test_the_api_believes_the_proxy_alone(project: dict[str, Any], services: dic
 def test_without_a_trusted_proxy_the_api_believes_nobody() -> None:
     """Uvicorn by itself believes every process of this machine."""
     settings = app_settings.Settings()
-    assert not server.options(settings)["proxy_headers"]
-    told = server.options(msgspec.structs.replace(settings, trusted_proxies="10.0.0.1"))
+    assert not options(settings)["proxy_headers"]
+    told = options(msgspec.structs.replace(settings, trusted_proxies="10.0.0.1"))
     assert (told["proxy_headers"], told["forwarded_allow_ips"]) == (True, ["10.0.0.1/32"])
 
 
