@@ -19,6 +19,7 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool
 from app.graph.parameters import GraphParameters, async_read_parameters
 from app.http.cached.answers import Answers
 from app.http.probe import Probe
+from app.ledger.admission import Admission
 from app.ledger.events import Hub
 from app.settings import Settings
 from app.store.broker import FailOverRedisBroker, redis_client
@@ -79,6 +80,7 @@ class Services:
             background=True,
         )
         self.hub = Hub(self.broker)
+        self.admission = Admission(settings.receiving_bytes)
         self.answers = Answers(settings, clock)
         self.schema_is_good_until = 0.0
         """Until which `time.monotonic` the schema need not be looked at again."""

@@ -1,8 +1,8 @@
 """Admission: which uploads and previews may arrive at once, by the bytes of memory that they hold in this process.
 
-Each request says what it holds before it allocates that: its buffers, the windows of its decoders, and its work on zips,
-workbooks and Parquet. A request for which there is no room is put off (429). What is reserved at the end is for requests
-that hold little, so a small upload gets in beside big ones.
+Each request says what it holds before it allocates that: its buffers, the windows of its decoders, and its work on
+zips, workbooks and Parquet. A request for which there is no room is put off (429). What is reserved at the end is for
+requests that hold little, so a small upload gets in beside big ones.
 """
 
 from __future__ import annotations

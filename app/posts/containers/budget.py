@@ -58,12 +58,26 @@ class Memory(Protocol):
         """`part` holds so many bytes from now on. Raises ReceivingFull, before they are allocated."""
         ...
 
+    def try_hold(self, part: object, size: int) -> bool:
+        """As `hold`. Returns whether there is room."""
+        ...
+
+    async def wait_to_hold(self, part: object, size: int, seconds: float) -> None:
+        """As `hold`, after waiting for so many seconds at most until there is room."""
+        ...
+
 
 class Unmetered:
-    """The memory of somebody who reads a file of their own."""
+    """The memory of somebody who reads a file of their own: as much as there is."""
 
     def hold(self, part: object, size: int) -> None:
-        """Take as much as there is."""
+        pass
+
+    def try_hold(self, part: object, size: int) -> bool:  # noqa: ARG002
+        return True
+
+    async def wait_to_hold(self, part: object, size: int, seconds: float) -> None:
+        pass
 
 
 class Budget:

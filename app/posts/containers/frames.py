@@ -23,8 +23,6 @@ else:
 PIECE_BYTES = 1 << 20
 """The number of decoded bytes in memory at once, however far compressed bytes expand."""
 _XZ_OVERHEAD = 2 << 20
-_BZIP2_MEMORY = 4 << 20
-_ZSTD_OVERHEAD = 512 << 10
 _FIRST_STEP, _LONGEST_STEP = 512, 64 << 10
 """Bytes of a frame that are decoded at once. What stands behind a frame is copied, so a short frame gets few bytes."""
 _GZIP = 16 + zlib.MAX_WBITS
@@ -70,17 +68,19 @@ class _Inflate:
         return piece
 
 
-class _Kind(NamedTuple):
+class Kind(NamedTuple):
     """A compression: how its frames are decoded."""
 
     name: str
     new_frame: Callable[[Budget], _Frame]
     window: Callable[[bytes], int | None]
     """Bytes of memory that a frame asks for, by its first bytes. None: more bytes are needed."""
-    overhead: Callable[[Budget], int]
+    overhead: int
     """Bytes that a frame takes beside its window."""
     less: str = ""
     """How to compress with a smaller window."""
+    whole: bool = False
+    """Whether each frame gets all of the window that is allowed, since its later blocks may ask for more."""
     padding: bytes = b""
     """What may stand between two frames."""
     single: bool = False
@@ -90,7 +90,7 @@ class _Kind(NamedTuple):
 class Frames:
     """One frame after another, within a budget. Takes time linear in the bytes, however short the frames are."""
 
-    def __init__(self, kind: _Kind, budget: Budget) -> None:
+    def __init__(self, kind: Kind, budget: Budget) -> None:
         self.budget = budget
         self._kind = kind
         self._frame: _Frame | None = None
@@ -140,7 +140,8 @@ class Frames:
             if window is not None:
                 self.budget.allow_window(window, kind.less)
                 self.budget.frame()
-                self.budget.memory.hold(self, window + kind.overhead(self.budget))
+                window = self.budget.bounds.window if kind.whole else window
+                self.budget.memory.hold(self, window + kind.overhead)
                 self._frame, self._begun = kind.new_frame(self.budget), True
                 break
         return at
@@ -210,11 +211,23 @@ class _Xz:
             raise
 
 
-GZIP = _Kind("gzip", lambda _: _Inflate(_GZIP), _no_window, lambda _: 64 << 10)
-DEFLATE = _Kind("Deflate", lambda _: _Inflate(-zlib.MAX_WBITS), _no_window, lambda _: 64 << 10, single=True)
-ZSTD = _Kind("zstd", _new_zstd, _zstd_window, lambda _: _ZSTD_OVERHEAD, "Compress it without --long and --ultra")
-BZIP2 = _Kind("bzip2", lambda _: bz2.BZ2Decompressor(), _no_window, lambda _: _BZIP2_MEMORY)
-XZ = _Kind("xz", _Xz, _no_window, lambda budget: budget.bounds.window + _XZ_OVERHEAD, padding=b"\0")
+def _new_gzip(_: Budget) -> _Frame:
+    return _Inflate(_GZIP)
+
+
+def _new_deflate(_: Budget) -> _Frame:
+    return _Inflate(-zlib.MAX_WBITS)
+
+
+def _new_bzip2(_: Budget) -> _Frame:
+    return bz2.BZ2Decompressor()
+
+
+GZIP = Kind("gzip", _new_gzip, _no_window, overhead=64 << 10)
+DEFLATE = Kind("Deflate", _new_deflate, _no_window, overhead=64 << 10, single=True)
+ZSTD = Kind("zstd", _new_zstd, _zstd_window, overhead=512 << 10, less="Compress it without --long and --ultra")
+BZIP2 = Kind("bzip2", _new_bzip2, _no_window, overhead=4 << 20)
+XZ = Kind("xz", _Xz, _no_window, overhead=_XZ_OVERHEAD, whole=True, padding=b"\0")
 
 
 def _undecodable(name: str, error: Exception) -> UploadRefused:
