@@ -10,6 +10,8 @@ import asyncio
 import uuid
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 from psycopg_pool import AsyncConnectionPool
 
 import sql
@@ -31,6 +33,9 @@ MOST_LINES = 250_000
 
 _TAKEN_AT_ONCE = 64 << 10
 """Bytes after which a batch may be cut."""
+_MOST_QUOTES = 1 << 20
+"""Quotes after which the end of a batch is looked for. Each one takes some 50 bytes then, as each line does."""
+_LF, _CR, _QUOTE = b'\n\r"'
 
 _HELD_AT_ONCE = 256 << 10
 """The buffer says that it holds more memory in steps of so many bytes. A first step is nobody's."""
@@ -85,6 +90,10 @@ class Staging:
         self._buffer = bytearray()
         self._cut_at = settings.batch_bytes
         """Buffered bytes at which to look for the end of a batch again."""
+        self._marks = np.zeros(2, np.int64)
+        """Line ends and quotes in the buffer."""
+        self._cut_at_marks = _FIRST_MARKS
+        """Line ends and quotes at which to look for the end of a batch again."""
         self._line = 1
         self._last: dict[str, object] | None = None
         """The last batch, which is staged with the seal: a small upload then waits for the disk once."""
@@ -169,8 +178,10 @@ class Staging:
         for at in range(0, len(rows), at_once):
             if len(self._buffer) + at_once > self._granted:
                 await self._make_room(form)
-            self._buffer += rows[at : at + at_once]
-            if len(self._buffer) >= self._cut_at:
+            taken = rows[at : at + at_once]
+            self._buffer += taken
+            self._marks += _marks_in(taken)
+            if len(self._buffer) >= self._cut_at or (self._marks >= self._cut_at_marks).any():
                 await self._cut(form, final=False)
 
     async def _cut(self, form: Format, *, final: bool) -> None:
@@ -178,12 +189,15 @@ class Staging:
         data = bytes(self._buffer)
         found = await asyncio.to_thread(self._reader.cut, data, delimiter=form.delimiter, final=final)
         if not found.end:
-            if len(data) > self._settings.batch_bytes + LONGEST_ROW_SEARCH:
+            longest = self._settings.batch_bytes + LONGEST_ROW_SEARCH
+            if len(data) > longest or (self._marks > _IN_VAIN * _FIRST_MARKS).any():
                 raise RowWithoutEnd.from_line(self._line, searched=len(data))
             # The search was in vain: the next one waits until there is much more to search.
             self._cut_at = len(data) + SCAN_AGAIN_BYTES
+            self._cut_at_marks = np.maximum(self._cut_at_marks, 2 * self._marks)
             return
-        self._cut_at = self._settings.batch_bytes
+        self._cut_at, self._cut_at_marks = self._settings.batch_bytes, _FIRST_MARKS
+        self._marks = _marks_in(data[found.end :])
         del self._buffer[: found.end]
         await self._wait()
         batch = data[: found.end]
@@ -246,6 +260,20 @@ class Staging:
             under_way, self._under_way = self._under_way, None
             await under_way
             self._budget.memory.hold("under way", 0)
+
+
+def _marks_in(data: bytes) -> npt.NDArray[np.int64]:
+    """How many line ends and quotes there are."""
+    octets = np.frombuffer(data, np.uint8)
+    lines = np.count_nonzero(octets == _LF)
+    if b"\r" in data:
+        lines = max(lines, np.count_nonzero(octets == _CR))
+    return np.array([lines, np.count_nonzero(octets == _QUOTE)])
+
+
+_FIRST_MARKS = np.array([MOST_LINES, _MOST_QUOTES])
+_IN_VAIN = 4
+"""A row that does not end with so many times as many line ends or quotes in it is refused."""
 
 
 def _first_part(data: bytes, lines: int, rows: int, form: Format, reader: Reader) -> _Part:
