@@ -39,6 +39,18 @@ class TooManyReads(MentiongraphError):
     exit_code = 5
 
 
+class ReceivingFull(MentiongraphError):
+    """The uploads that arrive hold as much memory as they may.
+
+    Send the file again after the seconds in `Retry-After`. MENTIONGRAPH_RECEIVING_BYTES is the bound of each API
+    process.
+    """
+
+    code = "receiving-full"
+    status: int = 429
+    exit_code = 5
+
+
 class TooManyListeners(MentiongraphError):
     """Too many clients are listening to events.
 

@@ -177,6 +177,27 @@ class UploadTooLarge(UploadRefused):
     status: int = 413
 
 
+class CostsTooMuch(UploadRefused):
+    """Reading the file costs more than its size explains.
+
+    Decompress the file and send it as it is, or compress it once with a usual tool. The detail names the bound.
+    """
+
+    code = "costs-too-much"
+    status: int = 413
+
+
+class WindowTooLarge(UploadRefused):
+    """The compressed file needs too much memory to be decoded.
+
+    Compress the file with a window of 8 MiB at most (`zstd -19`, `xz -6`), send it without compression, or raise
+    MENTIONGRAPH_MAX_WINDOW_BYTES.
+    """
+
+    code = "window-too-large"
+    status: int = 413
+
+
 class SameBytes(UploadRefused):
     """Another upload holds the same bytes, with other options.
 

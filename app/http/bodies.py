@@ -15,6 +15,7 @@ from multipart import MultipartError, MultipartSegment, ParserLimitReached, Push
 from app.errors import (
     ArchiveEncrypted,
     ArchiveUnreadable,
+    CostsTooMuch,
     DuplicateColumn,
     EmptyFile,
     FormatNotRead,
@@ -32,6 +33,7 @@ from app.errors import (
     PackedTwice,
     PageTooLong,
     ParquetUnreadable,
+    ReceivingFull,
     SeveralFiles,
     TooManyMembers,
     UnclearFile,
@@ -42,16 +44,20 @@ from app.errors import (
     UploadCutOff,
     UploadRefused,
     UploadTooLarge,
+    WindowTooLarge,
     WorkbookUnreadable,
 )
 from app.http.rates import LeastRate
 from app.posts import encodings
+from app.posts.containers.budget import Bounds, Budget, Memory
 from app.posts.containers.compression import Decoder, decoder
 from app.posts.encodings import ENCODINGS
 from app.settings import Settings
 
 FILE_PART = "file"
 MAX_PARTS = 100
+_LONGEST_BOUNDARY = 256
+"""RFC 2046 allows 70 characters."""
 PROBLEMS = (
     *(NoFile, SeveralFiles, MalformedForm, UploadCutOff, UploadTooLarge, UnsupportedMediaType, UnsupportedEncoding),
     MissingColumn(
@@ -61,7 +67,8 @@ PROBLEMS = (
     *(UnclearFile, DuplicateColumn, HeaderNotUtf8, HeaderHasNul, HeaderMalformed, HeaderTooLong, EmptyFile),
     *(UndecodableBody, JsonNotClosed, JsonGoesOn, PageTooLong, PackedTwice, FormatNotRead),
     *(ArchiveUnreadable, ArchiveEncrypted, TooManyMembers, NoPostsInArchive),
-    *(WorkbookUnreadable, NoSuchSheet, ParquetUnreadable),
+    *(WorkbookUnreadable, NoSuchSheet, ParquetUnreadable, CostsTooMuch, WindowTooLarge),
+    ReceivingFull("the uploads that arrive hold 268435456 bytes of memory; send it later."),
 )
 """The problems of a request that brings a file."""
 _NO_POSTS = frozenset({"image", "audio", "video", "font", "model", "message"})
@@ -87,22 +94,23 @@ class FilePart(NamedTuple):
     content: AsyncIterator[bytes]
 
 
-async def body_of(request: Request[Any, Any, Any], settings: Settings) -> Body:
+async def body_of(request: Request[Any, Any, Any], settings: Settings, memory: Memory) -> Body:
     """The body by its Content-Type. Raises UploadRefused for what cannot be read, before a byte of it is."""
     media_type, parameters = request.content_type
     encoding = request.headers.get("Content-Encoding")
+    budget = Budget(Bounds.of(settings), memory)
     if media_type == "multipart/form-data":
         if encoding:
             raise UnsupportedEncoding("a form cannot be compressed as a whole.")
         part = await file_part(request, settings)
-        return Body(part.content, decoder(part.encoding), part.filename)
+        return Body(part.content, decoder(part.encoding, budget), part.filename)
     if media_type and media_type.partition("/")[0] in _NO_POSTS:
         raise UnsupportedMediaType(
             f"Content-Type {media_type!r} can't hold posts. Send text/csv, application/json, application/octet-stream, "
             "or multipart/form-data with a part 'file'."
         )
     charset = _charset(parameters.get("charset"))
-    decode = decoder(encoding)
+    decode = decoder(encoding, budget)
     if encoding is None and (request.content_length or 0) > settings.max_upload_bytes:
         raise UploadTooLarge(f"the body is larger than {settings.max_upload_bytes} bytes; split the file.")
     return Body(raw(request, settings), decode, None, charset)
@@ -151,8 +159,8 @@ async def file_part(request: Request[Any, Any, Any], settings: Settings) -> File
     Raises UploadRefused, also if a second part has a file name; raises UploadCutOff.
     """
     boundary = request.content_type[1].get("boundary")
-    if not boundary:
-        raise _malformed("Content-Type names no boundary")
+    if not boundary or len(boundary) > _LONGEST_BOUNDARY:
+        raise _malformed(f"Content-Type names no boundary of 1 to {_LONGEST_BOUNDARY} characters")
     events, timeout = _one_file(_events(raw(request, settings), boundary)), settings.receive_timeout
     try:
         async with asyncio.timeout(timeout):

@@ -26,6 +26,7 @@ from app.errors import (
     NotFound,
     NotMigrated,
     Problem,
+    ReceivingFull,
     TookTooLong,
     UnsupportedEncoding,
     UnsupportedMediaType,
@@ -126,6 +127,7 @@ _HEADERS: Mapping[type[MentiongraphError], Mapping[str, str]] = {
     },
     # Counting a full backlog takes minutes; receiving the first of two requests takes seconds.
     BacklogFull: {"Retry-After": "60"},
+    ReceivingFull: {"Retry-After": "10"},
     KeyInUse: {"Retry-After": "5"},
 }
 

@@ -20,6 +20,7 @@ from app.graph.parameters import GraphParameters, async_read_parameters
 from app.http.cached.answers import Answers
 from app.http.probe import Probe
 from app.http.slots import EXPENSIVE_READS, ExpensiveReads, Lane
+from app.ledger.admission import Admission
 from app.ledger.events import Hub
 from app.settings import Settings
 from app.store.broker import FailOverRedisBroker, redis_client
@@ -98,6 +99,7 @@ class Services:
             background=True,
         )
         self.hub = Hub(self.broker)
+        self.admission = Admission(settings.receiving_bytes)
         self.answers = Answers(settings, clock)
         self.schema_is_good_until = 0.0
         """Until which `time.monotonic` the schema need not be looked at again."""

@@ -35,6 +35,7 @@ from app.errors import (
     UploadTooLarge,
 )
 from app.ledger import entries, idempotency, sealing, unpacking
+from app.ledger.decoding import decoded
 from app.ledger.entries import Entry
 from app.ledger.sealing import Received, Staged, Zip
 from app.ledger.staging import Staging
@@ -192,25 +193,15 @@ def _too_large(settings: Settings) -> UploadTooLarge:
 async def _decoded(arriving: Arriving, settings: Settings) -> AsyncGenerator[bytes]:
     """The decoded body, piece by piece; the fingerprint of a keyed request learns each piece.
 
-    Raises UploadCutOff if a chunk takes longer than `receive_timeout` seconds to arrive; UploadRefused.
+    Raises UploadCutOff if a chunk takes longer than `receive_timeout` seconds to arrive; UploadRefused, ReceivingFull.
     """
-    peeled = Peeled(arriving.decoder)
-
-    async def pieces() -> AsyncGenerator[bytes]:
-        async for chunk in _patient(arriving.content, settings.receive_timeout):
-            found = peeled.decode(chunk)
-            # bzip2 and xz decode so slowly that other requests would wait for them.
-            while (
-                piece := await asyncio.to_thread(next, found, None) if peeled.slow else next(found, None)
-            ) is not None:
-                yield piece
-        for piece in peeled.rest():
+    async with aclosing(
+        decoded(_patient(arriving.content, settings.receive_timeout), Peeled(arriving.decoder))
+    ) as pieces:
+        async for piece in pieces:
+            if arriving.keyed is not None:
+                arriving.keyed.fingerprint.update(piece)
             yield piece
-
-    async for piece in pieces():
-        if arriving.keyed is not None:
-            arriving.keyed.fingerprint.update(piece)
-        yield piece
 
 
 async def _patient(body: AsyncIterator[bytes], timeout: float) -> AsyncIterator[bytes]:
@@ -235,7 +226,8 @@ class _Upload:
         self._arriving = arriving
         self._settings = settings
         self._clock = clock
-        self._staging = Staging(pool, self.id, arriving.options, settings, clock)
+        self._budget = arriving.decoder.budget
+        self._staging = Staging(pool, self.id, arriving.options, settings, clock, self._budget)
         self._unpacking: Unpacking | None = None
         self._head: bytearray | None = bytearray()
         """The first bytes, until it is known what they are."""
@@ -309,7 +301,7 @@ class _Upload:
         kind = sniffing.container(head).value
         if kind in contents.FILES:
             self._unpacking = Unpacking(
-                self._pool, self.id, self._arriving.options, self._settings, self._clock, kind=kind
+                self._pool, self.id, self._arriving.options, self._settings, self._clock, kind=kind, budget=self._budget
             )
         await (self._unpacking or self._staging).add(head)
 

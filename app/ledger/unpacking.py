@@ -14,6 +14,7 @@ import hashlib
 import tempfile
 import uuid
 from contextlib import suppress
+from functools import partial
 from typing import IO
 
 import msgspec
@@ -22,10 +23,12 @@ from psycopg_pool import AsyncConnectionPool
 
 import sql
 from app.errors import NoRows, UploadRefused
+from app.ledger.decoding import GATHERED_BYTES, unpack
 from app.ledger.sealing import Staged, Zip, given_up, in_zip
 from app.ledger.staging import Staging
 from app.posts.containers import contents
 from app.posts.containers.archives import Archive
+from app.posts.containers.budget import Budget
 from app.posts.containers.contents import Content, Opened, Packed, Room
 from app.posts.looking.sniffing import Container
 from app.posts.options import Detected, Given, Options
@@ -35,6 +38,8 @@ from app.store.postgres import AsyncConnection, Now, async_scalars, steadily
 _INSERT_MEMBER = sql.query("ledger/unpacking/insert_member")
 _KEEP_MEMBERS = sql.query("ledger/unpacking/keep_members")
 
+MEMORY = {Container.ZIP: 8 << 20, Container.XLSX: 48 << 20, Container.PARQUET: 64 << 20}
+"""Bytes of memory that reading such a file takes, beside the directory of a zip and the windows of its decoders."""
 _IN_ZIP = Detected("zip", "certain", "the file came in a zip with others")
 
 Pool = AsyncConnectionPool[AsyncConnection]
@@ -44,7 +49,15 @@ class Unpacking:
     """A body that is being spooled, and then unpacked."""
 
     def __init__(
-        self, pool: Pool, upload_id: uuid.UUID, options: Options, settings: Settings, clock: Now, *, kind: Container
+        self,
+        pool: Pool,
+        upload_id: uuid.UUID,
+        options: Options,
+        settings: Settings,
+        clock: Now,
+        *,
+        kind: Container,
+        budget: Budget,
     ) -> None:
         self._options = options
         self._pool = pool
@@ -53,8 +66,10 @@ class Unpacking:
         self._settings = settings
         self._clock = clock
         self._files: list[IO[bytes]] = []
-        self._room = Room.of(settings.max_upload_bytes, self._scratch)
+        self._room = Room.of(settings.max_upload_bytes, self._scratch, budget)
         self._body = self._scratch()
+        self._unwritten = bytearray()
+        """Bytes that wait until a thread writes them."""
         self._staging: Staging | None = None
 
     @property
@@ -64,18 +79,30 @@ class Unpacking:
     async def add(self, piece: bytes) -> None:
         """Take more bytes of the body."""
         self._room.spooled.take(len(piece))
-        await asyncio.to_thread(self._body.write, piece)
+        self._unwritten += piece
+        if len(self._unwritten) >= GATHERED_BYTES:
+            await self._write()
+
+    async def _write(self) -> None:
+        data = bytes(self._unwritten)
+        self._unwritten.clear()
+        await asyncio.to_thread(self._body.write, data)
 
     async def finish(self, sha256: bytes, size: int) -> Staged | Zip:
         """The body is whole: stage what it holds. Raises UploadRefused."""
+        await self._write()
         self._body.flush()
+        budget = self._room.budget
+        await budget.memory.wait_to_hold("unpacking", MEMORY[self._kind], self._settings.receive_timeout)
         if self._kind is Container.PARQUET:
             content = contents.parquet_content(self._body, self._given, self._room, sha256=sha256, size=size)
             return await self._stage(self._upload_id, content)
-        opened = await asyncio.to_thread(contents.open_zip, self._body, self._given)
+        opened = await unpack(budget, partial(contents.open_zip, self._body, self._given, budget))
         if opened is None:
-            content = await asyncio.to_thread(
-                contents.sheet_content, Archive(self._body), self._given, self._room, sha256=sha256, size=size
+            await budget.memory.wait_to_hold("unpacking", MEMORY[Container.XLSX], self._settings.receive_timeout)
+            archive = await unpack(budget, partial(Archive, self._body, budget))
+            content = await unpack(
+                budget, partial(contents.sheet_content, archive, self._given, self._room, sha256=sha256, size=size)
             )
             return await self._stage(self._upload_id, content)
         if len(opened.files) > 1:
@@ -126,7 +153,9 @@ class Unpacking:
     async def _stage_packed(self, upload_id: uuid.UUID, opened: Opened, packed: Packed) -> Staged:
         # Each file has the temporary files to itself, beside the zip: they are closed after it.
         space = msgspec.structs.replace(self._room, spooled=self._room.spooled.again())
-        content = await asyncio.to_thread(contents.content_of, opened, packed, self._given, space)
+        held = MEMORY.get(packed.kind, MEMORY[Container.ZIP])
+        await space.budget.memory.wait_to_hold("unpacking", held, self._settings.receive_timeout)
+        content = await unpack(space.budget, partial(contents.content_of, opened, packed, self._given, space))
         found = {"container": opened.found() if len(opened.files) == 1 else _IN_ZIP, **content.found}
         return await self._stage(upload_id, msgspec.structs.replace(content, found=found), packed.name)
 
@@ -150,9 +179,12 @@ class Unpacking:
 
     async def _stage(self, upload_id: uuid.UUID, content: Content, name: str | None = None) -> Staged:
         options = msgspec.structs.replace(self._options, given=content.given)
-        staging = self._staging = Staging(self._pool, upload_id, options, self._settings, self._clock)
+        staging = self._staging = Staging(
+            self._pool, upload_id, options, self._settings, self._clock, self._room.budget
+        )
         sha256, size = hashlib.sha256(), 0
-        while (piece := await asyncio.to_thread(next, content.pieces, None)) is not None:
+        budget = self._room.budget
+        while (piece := await unpack(budget, partial(next, content.pieces, None))) is not None:
             if content.sha256 is None:
                 sha256.update(piece)
                 size += len(piece)

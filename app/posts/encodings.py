@@ -33,6 +33,11 @@ _ESCAPE = "mentiongraph.escape"
 class Transcoder(Protocol):
     """Takes a body as it arrives, gives it in UTF-8."""
 
+    @property
+    def passes_on(self) -> bool:
+        """Whether the bytes are handed on as they are."""
+        ...
+
     def feed(self, data: bytes) -> Iterator[bytes]: ...
 
     def finish(self) -> bytes:
@@ -72,6 +77,8 @@ def named(encoding: str) -> str:
 
 
 class _Decoded:
+    passes_on = False
+
     def __init__(self, encoding: str) -> None:
         self._decoder = codecs.getincrementaldecoder(encoding)(_ESCAPE)
 
@@ -86,6 +93,8 @@ class _Decoded:
 
 
 class _AsItIs:
+    passes_on = True
+
     def feed(self, data: bytes) -> Iterator[bytes]:
         if data:
             yield data
@@ -100,6 +109,10 @@ class _Marked:
     def __init__(self, unmarked: Transcoder) -> None:
         self._head: bytes | None = b""
         self._rest = unmarked
+
+    @property
+    def passes_on(self) -> bool:
+        return self._head is None and self._rest.passes_on
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         if self._head is not None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from app.errors import EmptyFile, MissingColumn, NoRows, UnclearFile
+from app.errors import EmptyFile, HeaderTooLong, MissingColumn, NoRows, UnclearFile
 from app.posts import encodings
 from app.posts.encodings import Transcoder
 from app.posts.json import elements
@@ -25,6 +25,8 @@ from app.posts.tables import header
 _NAMES = {"layout": "format"}
 """What requests and commands call an option, if the name differs from that in `Given`."""
 _SPACE = b" \t\r\n"
+LONGEST_HEAD = 4 * HEAD_BYTES
+"""Bytes in which the header must end, with the lines before it."""
 
 
 class Source:
@@ -49,6 +51,16 @@ class Source:
     @property
     def is_open(self) -> bool:
         return self._format is not None
+
+    @property
+    def held(self) -> int:
+        """Bytes that are kept for the look."""
+        return len(self._held)
+
+    @property
+    def passes_on(self) -> bool:
+        """Whether `feed` hands the bytes on as they are, which takes no time."""
+        return self._splitter is None and self._transcoder is not None and self._transcoder.passes_on
 
     @property
     def reading(self) -> Reading:
@@ -87,14 +99,14 @@ class Source:
         if final:
             rows += self._transcoder.finish()
         if found.layout.value is InputFormat.CSV and not _first_row_ends(found, rows, final=final):
-            self._wanted = 2 * len(head)
+            self._want_more()
             return None
         if found.layout.value is not InputFormat.CSV:
             _check_objects(found, rows, final=final)
         refuse_doubts(found)
         begun = forms.begin(found, rows, self._given, final=final)
         if begun is None:
-            self._wanted = 2 * len(head)
+            self._want_more()
             return None
         self._format, self.first_line = begun.format, begun.first_line
         self._held.clear()
@@ -103,6 +115,16 @@ class Source:
         if final and self._splitter is not None:
             parts.append(self._splitter.finish())
         return parts
+
+    def _want_more(self) -> None:
+        """The header is looked at again once there are twice as many bytes. Raises HeaderTooLong."""
+        held = len(self._held)
+        if held >= LONGEST_HEAD:
+            raise HeaderTooLong(
+                f"The header does not end within the first {held:,} bytes of the file. Look for a missing line end or "
+                "an unclosed quote, or correct `skip_lines`."
+            )
+        self._wanted = 2 * held
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
         """The rows in a further piece, as far as they go."""

@@ -189,6 +189,36 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             ge=1,
         ),
     ] = 64 * 2**30
+    max_expansion: Annotated[
+        int,
+        _about(
+            Group.UPLOADS,
+            "times",
+            "The API refuses a file that becomes so many times larger when it is unpacked. The first 16 MiB are free.",
+            ge=1,
+        ),
+    ] = 250
+    max_window_bytes: Annotated[
+        int,
+        _about(
+            Group.UPLOADS,
+            "bytes",
+            "The API refuses zstd and xz that need more memory than this to be decoded. `zstd --long` needs up to "
+            "134217728, `xz -9` needs 67108864.",
+            ge=1 << 20,
+            le=1 << 30,
+        ),
+    ] = 8 * 2**20
+    receiving_bytes: Annotated[
+        int,
+        _about(
+            Group.UPLOADS,
+            "bytes",
+            "The uploads and previews that an API process receives at once hold this much memory in all. Beyond it, "
+            "the API puts new ones off (429, with Retry-After).",
+            ge=64 << 20,
+        ),
+    ] = 256 * 2**20
     receive_timeout: Annotated[
         float,
         _about(Group.UPLOADS, "seconds", "The API aborts an upload when no byte arrives for this long.", gt=0),

@@ -15,6 +15,7 @@ import msgspec
 from app.errors import ArchiveUnreadable, BadRequest, UploadRefused, UploadTooLarge
 from app.posts import repair
 from app.posts.containers import contents
+from app.posts.containers.budget import Bounds, Budget
 from app.posts.containers.compression import decoder
 from app.posts.containers.contents import Content, Room
 from app.posts.options import Format, Given, Options
@@ -76,8 +77,10 @@ def _check(file: Path, query: dict[str, str], kept: Path | None, batch_bytes: in
         keep = stack.enter_context(_keeping(kept))
         show = stack.enter_context(sending(name, "reading", "counting"))
         stream, total = stack.enter_context(opened(file))
-        room = Room.of(options.settings(None).max_upload_bytes, lambda: stack.enter_context(tempfile.TemporaryFile()))
-        encoding = decoder(options.compression(file))
+        settings = options.settings(None)
+        budget = Budget(Bounds.of(settings))
+        room = Room.of(settings.max_upload_bytes, lambda: stack.enter_context(tempfile.TemporaryFile()), budget)
+        encoding = decoder(options.compression(file), budget)
         found = contents.files_of(show.sent(stream, total), encoding, wanted.given or Given(), room)
         results = list(_results(name, found, wanted, batch_bytes, keep))
     if kept is not None and len(results) > 1:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, Any
 
 import msgspec
@@ -23,11 +24,16 @@ from app.http.openapi import examples
 from app.http.routes.receiving import FileOperation
 from app.http.services import Injected
 from app.http.upload_options import read_given, with_charset
+from app.ledger.decoding import GATHERED_BYTES, decoded, unpack
+from app.ledger.unpacking import MEMORY
 from app.posts.containers.compression import Peeled
 from app.posts.containers.contents import FILES, MARK_BYTES, Content, Room, files_in, refuse_unread
 from app.posts.looking import sniffing
 from app.posts.looking.sniffing import HEAD_BYTES, Container
 from app.posts.options import Given
+
+_LOOK_MEMORY = 16 << 20
+"""Bytes of memory that a look at the first MiB takes."""
 
 
 @dataclass
@@ -59,41 +65,46 @@ async def preview_upload(
     `certain` says whether an upload needs no further options. Otherwise `questions` names what a person has to decide,
     and the parameters to give. The rest of a longer body is not read: sending the first MiB is enough.
     """
-    body = await bodies.body_of(request, services.settings)
-    given = with_charset(given, body.charset)
     with ExitStack() as stack:
-        room = Room.of(services.settings.max_upload_bytes, lambda: stack.enter_context(tempfile.TemporaryFile()))
+        share = stack.enter_context(services.admission.enter())
+        body = await bodies.body_of(request, services.settings, share)
+        given = with_charset(given, body.charset)
+        budget = body.decoder.budget
+        most = services.settings.max_upload_bytes
+        room = Room.of(most, lambda: stack.enter_context(tempfile.TemporaryFile()), budget)
+        share.hold("preview", HEAD_BYTES)
         head, final, kind = await _head(body, services.settings.receive_timeout, room)
         if isinstance(head, bytes):
+            await share.wait_to_hold("preview", _LOOK_MEMORY, services.settings.receive_timeout)
             return await asyncio.to_thread(previews.preview, head, given, final=final)
-        return await asyncio.to_thread(_first_of, head, kind, given, room)
+        await share.wait_to_hold("preview", MEMORY[kind], services.settings.receive_timeout)
+        return await unpack(budget, partial(_first_of, head, kind, given, room))
 
 
 async def _head(body: Body, timeout: float, room: Room) -> tuple[bytes | IO[bytes], bool, Container]:
     """The first decoded bytes, and whether they are the whole body; or all of a body that is no text, in a file.
 
-    Raises UploadCutOff, UploadRefused.
+    Raises UploadCutOff, UploadRefused, ReceivingFull.
     """
-    peeled = Peeled(body.decoder)
     head = bytearray()
     file: IO[bytes] | None = None
     kind = Container.NONE
     try:
-        async with asyncio.timeout(timeout):
-            async for chunk in body.content:
-                for piece in peeled.decode(chunk):
-                    head += piece
-                    if file is None and len(head) >= MARK_BYTES:
-                        kind = _kind(head)
-                        file = room.scratch() if kind in FILES else None
-                    if file is not None:
-                        await _spool(file, head, room)
-                    elif len(head) > HEAD_BYTES:
-                        return bytes(head[:HEAD_BYTES]), False, kind
+        async with (
+            asyncio.timeout(timeout),
+            aclosing(decoded(body.content, Peeled(body.decoder))) as pieces,
+        ):
+            async for piece in pieces:
+                head += piece
+                if file is None and len(head) >= MARK_BYTES:
+                    kind = _kind(head)
+                    file = room.scratch() if kind in FILES else None
+                if file is not None and len(head) >= GATHERED_BYTES:
+                    await _spool(file, head, room)
+                elif len(head) > HEAD_BYTES:
+                    return bytes(head[:HEAD_BYTES]), False, kind
     except TimeoutError as error:
         raise UploadCutOff(f"the body did not arrive within {timeout:g} s. Send it again.") from error
-    for piece in peeled.rest():
-        head += piece
     if file is None and (kind := _kind(head)) in FILES:
         file = room.scratch()
     if file is None:

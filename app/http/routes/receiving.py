@@ -150,25 +150,26 @@ async def receive_upload(  # noqa: PLR0917 (what a request has)
     `/upload_csv` does the same, under the path that earlier clients use.
     """
     key = idempotency.read_key(idempotency_key)
-    body = await bodies.body_of(request, services.settings)
-    chosen = options.for_file(body.charset)
-    arriving = Arriving(
-        body.content,
-        body.decoder,
-        chosen,
-        filename=_clean(filename or body.filename),
-        # A dry run is neither answered with an earlier upload, nor does it stand in the way of a later one.
-        again=again or chosen.dry_run,
-        keyed=idempotency.Request.of(key, list(request.query_params.multi_items())) if key else None,
-    )
-    receipt = await take_in(
-        services.pool,
-        arriving,
-        answer=Upload.of,
-        settings=services.settings,
-        received_by=process_name("api"),
-        clock=services.clock,
-    )
+    with services.admission.enter() as share:
+        body = await bodies.body_of(request, services.settings, share)
+        chosen = options.for_file(body.charset)
+        arriving = Arriving(
+            body.content,
+            body.decoder,
+            chosen,
+            filename=_clean(filename or body.filename),
+            # A dry run is neither answered with an earlier upload, nor does it stand in the way of a later one.
+            again=again or chosen.dry_run,
+            keyed=idempotency.Request.of(key, list(request.query_params.multi_items())) if key else None,
+        )
+        receipt = await take_in(
+            services.pool,
+            arriving,
+            answer=Upload.of,
+            settings=services.settings,
+            received_by=process_name("api"),
+            clock=services.clock,
+        )
     return _answer(services, receipt)
 
 

@@ -16,6 +16,7 @@ from typing import IO, Any
 import msgspec
 
 from app.errors import ArchiveEncrypted, ArchiveUnreadable, TooManyMembers, UndecodableBody, UploadTooLarge
+from app.posts.containers.budget import Budget
 from app.posts.containers.compression import Decoder, member_decoder
 
 MAX_MEMBERS = 1000
@@ -24,6 +25,8 @@ MAX_NAME = 255
 _READ_BYTES = 64 << 10
 _DIRECTORY_BYTES = 4 << 20
 """The directory of some 40,000 files. `zipfile` holds all of it."""
+_MEMORY_A_BYTE = 16
+"""Bytes of memory that a byte of the directory takes: an entry of 47 bytes becomes objects of some 700."""
 _LOCAL_HEADER = 30
 _ENCRYPTED = 0x1 | 0x40
 _UTF8_NAME = 0x800
@@ -34,14 +37,16 @@ _NOBODYS = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 class Allowance:
     """Bytes that one upload may still take. `take` raises UploadTooLarge once they are used up."""
 
-    def __init__(self, most: int, what: str) -> None:
+    def __init__(self, most: int, what: str, budget: Budget | None = None) -> None:
         self._left = most
         self._most = most
         self._what = what
+        self.budget = budget or Budget()
+        """The budget of the request. Decoders tell it by themselves."""
 
     def again(self) -> Allowance:
         """The same, for somebody whose use ends before that of others."""
-        twin = Allowance(self._most, self._what)
+        twin = Allowance(self._most, self._what, self.budget)
         twin._left = self._left
         return twin
 
@@ -66,10 +71,11 @@ class Member(msgspec.Struct, frozen=True):
 class Archive:
     """A zip that is open. Raises ArchiveUnreadable, TooManyMembers."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], budget: Budget | None = None) -> None:
+        self.budget = budget or Budget()
         self._file = file
         try:
-            directory = zipfile.ZipFile(_Bounded(file)).infolist()  # type: ignore[arg-type]
+            directory = zipfile.ZipFile(_Bounded(file, self)).infolist()  # type: ignore[arg-type]
         except _DirectoryTooLong as error:
             raise TooManyMembers(f"the directory of the zip has more than {_DIRECTORY_BYTES} bytes.") from error
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, UnicodeError) as error:
@@ -80,11 +86,14 @@ class Archive:
             Member(_shown(info), info.file_size, info) for info in directory if not info.is_dir()
         ]
         """All its files, in the order of its directory."""
+        self._by_name: dict[str, Member] = {}
+        for member in self.members:
+            self._by_name.setdefault(member.name.casefold(), member)
+        _refuse_overlaps(self.members)
 
     def find(self, name: str) -> Member | None:
         """The file of this name; case makes no difference, as in Office's packages."""
-        wanted = name.lstrip("/").casefold()
-        return next((each for each in self.members if each.name.casefold() == wanted), None)
+        return self._by_name.get(name.lstrip("/").casefold())
 
     def read(self, member: Member, decoded: Allowance) -> Iterator[bytes]:
         """The bytes of a file, in bounded pieces, checked against the directory's size and check sum.
@@ -94,7 +103,7 @@ class Archive:
         name, info = member.name, member.info
         if info.flag_bits & _ENCRYPTED:
             raise ArchiveEncrypted(f"{name!r} in the zip is protected by a password. Pack it without one.")
-        decode = member_decoder(info.compress_type)
+        decode = member_decoder(info.compress_type, self.budget)
         if decode is None:
             raise ArchiveUnreadable(
                 f"{name!r} in the zip is compressed by {_method(info.compress_type)}, which is not read. Pack it as a "
@@ -144,6 +153,15 @@ def is_nobodys(name: str) -> bool:
     return any(part.startswith(".") or part in _NOBODYS for part in parts)
 
 
+def _refuse_overlaps(members: Sequence[Member]) -> None:
+    """Raises ArchiveUnreadable if files share their bytes: a small zip would then unpack without end."""
+    behind = 0
+    for member in sorted(members, key=lambda each: each.info.header_offset):
+        if member.info.header_offset < behind:
+            raise ArchiveUnreadable(f"{member.name!r} lies within another file of the zip. Pack the zip again.")
+        behind = member.info.header_offset + _LOCAL_HEADER + member.info.compress_size
+
+
 def refuse_twins(members: Sequence[Member]) -> None:
     """Raises ArchiveUnreadable if two files have one name: nobody can say which of them is meant."""
     seen: set[str] = set()
@@ -177,7 +195,8 @@ class _DirectoryTooLong(Exception):
 class _Bounded:
     """A file of which nobody reads too much at once: `zipfile` reads a directory as a whole, whatever its size."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], archive: Archive) -> None:
+        self._archive = archive
         self.seek: Callable[..., int] = file.seek
         self.tell: Callable[[], int] = file.tell
         self.seekable: Callable[[], bool] = file.seekable
@@ -188,4 +207,5 @@ class _Bounded:
         data = self._file.read(_DIRECTORY_BYTES + 1 if size < 0 else min(size, _DIRECTORY_BYTES + 1))
         if len(data) > _DIRECTORY_BYTES:
             raise _DirectoryTooLong
+        self._archive.budget.memory.hold(self._archive, len(data) * _MEMORY_A_BYTE)
         return data

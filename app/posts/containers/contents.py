@@ -18,6 +18,7 @@ from app.errors import FormatNotRead, NoPostsInArchive, PackedTwice, TooManyMemb
 from app.posts import source
 from app.posts.containers import archives, parquet, sheets, workbooks
 from app.posts.containers.archives import MAX_MEMBERS, Allowance, Archive, Member
+from app.posts.containers.budget import Budget
 from app.posts.containers.compression import Decoder, Peeled, decoder, layer
 from app.posts.containers.workbooks import Sheet, Texts, Workbook
 from app.posts.looking import reading, sniffing
@@ -57,11 +58,16 @@ class Room(msgspec.Struct):
     spooled: Allowance
     scratch: Scratch
     """Opens a temporary file, which nobody else sees and which goes with its closing."""
+    budget: Budget
 
     @classmethod
-    def of(cls, most: int, scratch: Scratch) -> Room:
+    def of(cls, most: int, scratch: Scratch, budget: Budget | None = None) -> Room:
+        budget = budget or Budget()
         return cls(
-            Allowance(most, "what is unpacked has"), Allowance(most, "the temporary files of the upload take"), scratch
+            Allowance(most, "what is unpacked has", budget),
+            Allowance(most, "the temporary files of the upload take"),
+            scratch,
+            budget,
         )
 
 
@@ -132,9 +138,9 @@ def files_in(
     if kind is Container.PARQUET:
         yield None, parquet_content(file, given, room, sha256=sha256, size=size)
         return
-    opened = open_zip(file, given)
+    opened = open_zip(file, given, room.budget)
     if opened is None:
-        yield None, sheet_content(Archive(file), given, room, sha256=sha256, size=size)
+        yield None, sheet_content(Archive(file, room.budget), given, room, sha256=sha256, size=size)
         return
     for packed in opened.files:
         yield packed.name, content_of(opened, packed, given, room)
@@ -143,6 +149,7 @@ def files_in(
 def _decoded(chunks: Iterator[bytes], outer: Decoder) -> Iterator[bytes]:
     peeled = Peeled(outer)
     for chunk in chunks:
+        outer.budget.receive(len(chunk))
         yield from peeled.decode(chunk)
     yield from peeled.rest()
 
@@ -172,18 +179,19 @@ def refuse_unread(head: bytes) -> None:
             raise FormatNotRead(f"a {name} file is not read. Send the file of posts itself, or in a zip.")
 
 
-def open_zip(file: IO[bytes], given: Given) -> Opened | None:
+def open_zip(file: IO[bytes], given: Given, budget: Budget | None = None) -> Opened | None:
     """What a zip holds. None: it is a workbook.
 
     Raises NoPostsInArchive, PackedTwice, TooManyMembers, ArchiveUnreadable, ArchiveEncrypted, FormatNotRead.
     """
-    archive = Archive(file)
+    archive = Archive(file, budget)
     _refuse_package(archive)
     if workbooks.is_workbook(archive):
         return None
     files: list[Packed] = []
     left_out: list[str] = []
     for member in archive.members:
+        archive.budget.check()
         if archives.is_nobodys(member.name):
             continue
         kind, reason = _kind(archive, member, given)
@@ -248,7 +256,7 @@ def _kind_of_text(head: bytes, given: Given, *, final: bool) -> tuple[Container 
 def _head(archive: Archive, member: Member, most: int) -> bytes:
     """The first bytes of a file in a zip."""
     found = bytearray()
-    pieces = archive.read(member, Allowance(member.size, "the file has"))
+    pieces = archive.read(member, Allowance(member.size, "the file has", archive.budget))
     while len(found) < most and (piece := next(pieces, None)) is not None:
         found += piece
     return bytes(found[:most])
@@ -262,14 +270,14 @@ def content_of(opened: Opened, packed: Packed, given: Given, room: Room) -> Cont
     file, sha256, size = _spooled(raw, room)
     if packed.kind is Container.PARQUET:
         return parquet_content(file, given, room, sha256=sha256, size=size)
-    archive = Archive(file)
+    archive = Archive(file, room.budget)
     if not workbooks.is_workbook(archive):
         raise PackedTwice(f"the zip holds another zip, {packed.name!r}. Unpack it, and pack the files of posts.")
     return sheet_content(archive, given, room, sha256=sha256, size=size)
 
 
 def _peeled(raw: Iterator[bytes], decoded: Allowance) -> Iterator[bytes]:
-    peeled = Peeled(decoder(None))
+    peeled = Peeled(decoder(None, decoded.budget))
     for chunk in raw:
         for piece in peeled.decode(chunk):
             if peeled.kind is not Container.NONE:

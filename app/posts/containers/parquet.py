@@ -35,6 +35,7 @@ def json_pieces(file: IO[bytes], *, decoded: Allowance) -> Iterator[bytes]:
             at += step
             data = frame.write_ndjson().encode()
             decoded.take(len(data))
+            decoded.budget.decode(len(data))
             yield data
             # A slice grows twofold at most: the next rows may be longer than these.
             fitting = frame.height * _SLICE_BYTES // max(1, len(data))

@@ -22,7 +22,7 @@ from app.posts.containers.workbooks import MAX_TEXT, Attributes, Sheet, Texts, W
 DELIMITER = ","
 MAX_ROW, MAX_COLUMN = 1_048_576, 16_384
 """What Excel's sheets have at most."""
-_ROW_CHARACTERS = 16 << 20
+_ROW_CHARACTERS = 4 << 20
 _LOOK_AHEAD = 100
 """Rows whose width says how many fields the others have."""
 _PIECE_BYTES = 1 << 18
@@ -68,6 +68,7 @@ def csv_pieces(
 def _metered(data: bytes, decoded: Allowance) -> Iterator[bytes]:
     # A short sheet may show one long text a million times.
     decoded.take(len(data))
+    decoded.budget.decode(len(data))
     yield data
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_right
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import IO
 from xml.parsers import expat
@@ -24,14 +24,17 @@ from app.posts.containers.archives import Allowance, Archive, Member
 _PART_BYTES = 32 << 20
 """A part that describes the workbook, such as its styles, is refused if it is longer."""
 _TOKEN_BYTES = 8 << 20
+_MOST_ENTRIES = 1 << 17
+"""Sheets, styles, formats and relations of each kind. Excel writes 64,000 styles at most."""
 _NAMES, _DEPTH = 4096, 64
 """A workbook has some hundred names of elements and attributes, a dozen levels deep."""
-MAX_TEXT = 4 << 20
+MAX_TEXT = 1 << 20
 """Characters of one cell. Excel writes 32,767 at most."""
 _PAGE_BYTES = 64 << 10
 _PAGE_TEXTS = 512
-_PAGES_HELD = 64
-_SHORT, _SHORT_HELD = 64, 100_000
+_PAGES_HELD = 8 << 20
+"""Characters of the pages that are in memory."""
+_SHORT, _SHORT_HELD = 64, 50_000
 """Short texts, such as authors, come again and again, and stand in pages far apart."""
 
 Attributes = dict[str, str]
@@ -148,6 +151,8 @@ def open_workbook(archive: Archive, decoded: Allowance) -> Workbook:
             if kind == "worksheet" and part is not None:
                 hidden = attributes.get("state", "visible") != "visible"
                 sheets.append(Sheet(unescape(attributes.get("name", "")), part, hidden))
+                if len(sheets) > _MOST_ENTRIES:
+                    raise _too_many("sheets")
 
     _read_part(archive, main, decoded, begin)
     if not sheets:
@@ -172,6 +177,10 @@ def _main_part(archive: Archive, decoded: Allowance) -> Member:
     return part
 
 
+def _too_many(what: str) -> WorkbookUnreadable:
+    return WorkbookUnreadable(f"the workbook has more than {_MOST_ENTRIES} {what}. Save it as .xlsx again.")
+
+
 def _relations(archive: Archive, part: Member | None, decoded: Allowance) -> Mapping[str, tuple[str, str]]:
     """Of a part, or of the package: by id the kind of a related part, and its name."""
     path = PurePosixPath(part.name if part else "")
@@ -185,6 +194,8 @@ def _relations(archive: Archive, part: Member | None, decoded: Allowance) -> Map
             whole = target if target.startswith("/") else f"{folder}/{target}"
             kind = attributes.get("Type", "").rpartition("/")[2]
             related[attributes.get("Id", "")] = kind, _resolved(whole)
+            if len(related) > _MOST_ENTRIES:
+                raise _too_many("relations")
 
     if found is not None:
         _read_part(archive, found, decoded, begin)
@@ -208,6 +219,8 @@ def _date_styles(archive: Archive, part: Member, decoded: Allowance) -> frozense
 
     def begin(name: str, attributes: Attributes) -> None:
         nonlocal of_cells
+        if len(codes) + len(styles) > _MOST_ENTRIES:
+            raise _too_many("styles")
         if name == "numFmt":
             codes[_number(attributes.get("numFmtId"))] = attributes.get("formatCode", "")
         elif name == "cellXfs":
@@ -259,7 +272,9 @@ class Texts:
         self._page: list[str] = []
         self._page_size = 0
         self._count = self._written = 0
-        self._held = lru_cache(_PAGES_HELD)(self._load)
+        self._held: OrderedDict[int, list[str]] = OrderedDict()
+        """Pages in memory, the one that was asked for last at the end."""
+        self._held_size = 0
         self._short: dict[int, str] = {}
 
     def add(self, text: str) -> None:
@@ -290,12 +305,23 @@ class Texts:
         if not 0 <= number < self._count:
             raise IndexError(number)
         page = bisect_right(self._firsts, number) - 1
-        text = self._held(page)[number - self._firsts[page]]
+        text = self._page_of(page)[number - self._firsts[page]]
         if len(text) <= _SHORT:
             if len(self._short) >= _SHORT_HELD:
                 self._short.clear()
             self._short[number] = text
         return text
+
+    def _page_of(self, page: int) -> list[str]:
+        texts = self._held.get(page)
+        if texts is None:
+            texts = self._held[page] = self._load(page)
+            self._held_size += sum(map(len, texts))
+            while self._held_size > _PAGES_HELD and len(self._held) > 1:
+                self._held_size -= sum(map(len, self._held.popitem(last=False)[1]))
+        else:
+            self._held.move_to_end(page)
+        return texts
 
     def _load(self, page: int) -> list[str]:
         begin = self._offsets[page]

@@ -6,6 +6,7 @@ Line n of what comes out is element n of the list.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
@@ -24,8 +25,13 @@ _OPEN, _CLOSE = b"["[0], b"]"[0]
 _LONGEST_KEY = 256
 """Bytes before a list's bracket in which its key is looked for."""
 _ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
-LONGEST_PAGE = 64 << 20
-"""Bytes of one page of posts; a page is held in memory as a whole."""
+LONGEST_PAGE = 8 << 20
+"""Bytes of one page of posts. A page is held in memory as a whole, and Python's lock meanwhile."""
+_MOST_VALUES = 1_000_000
+"""Values of one page. 500 posts with all that Twitter tells of them have 100,000."""
+_LONG_PAGE = 256 << 10
+_long_pages = threading.Lock()
+"""Long pages take many times their bytes as objects, so they are read one after another."""
 
 
 class Splitter(Protocol):
@@ -121,8 +127,9 @@ class Pages:
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Raises UploadRefused for a page that is too long."""
+        before = len(self._rest)
         self._rest += data
-        end = self._rest.rfind(b"\n") + 1
+        end = self._rest.rfind(b"\n", before) + 1
         if end:
             whole, self._rest = bytes(self._rest[:end]), self._rest[end:]
             for line in whole.split(b"\n"):
@@ -137,6 +144,14 @@ class Pages:
         """The posts of a page, a line each. What is no page is a line as it is, to be rejected with its reason."""
         if not line.strip():
             return b""
+        if len(line) > _LONG_PAGE:
+            if sum(map(line.count, (b",", b"{", b"["))) > _MOST_VALUES:
+                raise PageTooLong(f"A page of posts has more than {_MOST_VALUES:,} values. Write one object a line.")
+            with _long_pages:
+                return self._read(line)
+        return self._read(line)
+
+    def _read(self, line: bytes) -> bytes:
         try:
             found = msgspec.json.decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
