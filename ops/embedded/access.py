@@ -21,7 +21,8 @@ _APP_COMMANDS = (
     "+ping +select +client|setinfo +evalsha +script|load +llen +xadd +xread +xrevrange "
     "+zadd +zrangebyscore +zrem +smembers +sadd +srem +scard +hexists +hset +hget +hmget +hdel +hlen "
     "+rpush +lpop +del +keys "
-    "+mget +set +incrby +expire"  # of the cache
+    "+strlen +get +set +incrby +expire"  # of the cache
+    " +mget"  # of the cache of earlier releases, beside which this release may run
 )
 _REPLICA_COMMANDS = "+ping +psync +replconf"
 _WATCHING = (

@@ -277,6 +277,16 @@ def decompress(data: bytes) -> bytes:
     return zstd.decompress(data)
 
 
+def decompress_within(data: bytes, most: int) -> bytes | None:
+    """What `compress` made, of at most so many bytes. None for anything else, which costs no more than that."""
+    frame = _new_zstd()
+    try:
+        found = frame.decompress(data, most)
+    except zstd.ZstdError:
+        return None
+    return found if frame.eof and not frame.unused_data else None
+
+
 def _undecodable(name: str, error: Exception) -> UploadRefused:
     return UndecodableBody(
         f"the {name} data cannot be decoded: {error}. Check that the file is whole, and that Content-Encoding names "
