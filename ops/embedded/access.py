@@ -21,8 +21,7 @@ _APP_COMMANDS = (
     "+ping +select +client|setinfo +evalsha +script|load +llen +xadd +xread +xrevrange "
     "+zadd +zrangebyscore +zrem +smembers +sadd +srem +scard +hexists +hset +hget +hmget +hdel +hlen "
     "+rpush +lpop +del +keys "
-    "+strlen +get +set +incrby +expire"  # of the cache
-    " +mget"  # of the cache of earlier releases, beside which this release may run
+    "+mget +set +incrby +expire"  # of the cache
 )
 _REPLICA_COMMANDS = "+ping +psync +replconf"
 _WATCHING = (

@@ -389,7 +389,7 @@ def test_what_is_none_of_ours_is_replaced(graph: Api) -> None:
         client.delete(key)
         client.rpush(key, b"a list")
         assert (status(ask(graph)), kept(graph).content) == ("fwd=miss; stored", right)
-    assert graph.services.answers.counters.damaged == 12
+    assert graph.services.answers.counters.damaged == 11
 
 
 def test_nothing_longer_than_an_answer_leaves_redis(settings: Settings) -> None:

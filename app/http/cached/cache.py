@@ -15,7 +15,7 @@ import hmac
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 import redis
@@ -56,19 +56,12 @@ _HEAD = 1 + _MAC
 LONGEST = LARGEST + (4 << 10)
 """Bytes of the longest value: a head and an answer, which compression makes a little longer at worst."""
 
-# KEYS: of answers. ARGV: the length of the longest value. A missing value is nil. A value that is too long, or no
-# string, is an empty string, which is no value of ours.
+# KEYS: of answers. ARGV: the length of the longest value. A value that is missing or no string is nil. A longer value
+# is an empty string, which is no value of ours. The script needs no right beyond MGET.
 _READ = """
-local found, longest = {}, tonumber(ARGV[1])
-for number, key in ipairs(KEYS) do
-  local length = redis.pcall('strlen', key)
-  if type(length) == 'number' then
-    if length > longest then found[number] = '' else found[number] = redis.call('get', key) end
-  elseif string.find(length.err, 'WRONGTYPE', 1, true) then
-    found[number] = ''
-  else
-    return length
-  end
+local found = redis.call('mget', unpack(KEYS))
+for number = 1, #KEYS do
+  if found[number] and #found[number] > tonumber(ARGV[1]) then found[number] = '' end
 end
 return found
 """
