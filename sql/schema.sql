@@ -659,6 +659,18 @@ COMMENT ON COLUMN processes.born IS
 COMMENT ON COLUMN processes.acted_at IS
 'Worker: when it last asked for messages, of the queue asked the longest ago. Scheduler: its last tick.';
 
+-- Secrets ------------------------------------------------------------------------------------------------------------
+
+CREATE TABLE secrets (
+  name text PRIMARY KEY,
+  secret bytea NOT NULL CHECK (octet_length(secret) BETWEEN 32 AND 64)
+);
+COMMENT ON TABLE secrets IS 'What the processes of this database share and nobody else knows. A process reads it once.';
+COMMENT ON COLUMN secrets.name IS 'cache: the key of the MACs on answers that are cached in Redis.';
+-- Each UUID has 122 bits from the random generator of the operating system.
+INSERT INTO secrets (name, secret)
+VALUES ('cache', sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())));
+
 -- Migrations ---------------------------------------------------------------------------------------------------------
 
 CREATE TABLE schema_compatibility (

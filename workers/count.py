@@ -12,12 +12,13 @@ from app.ledger.states import Ring
 from app.ledger.transitions import Claim
 from app.posts.options import Priority
 from app.store import postgres
+from app.store.messages import BatchId
 from workers.process import process
 
 log = structlog.get_logger(__name__)
 
 
-def _count(batch_id: int) -> None:
+def _count(batch_id: BatchId) -> None:
     with process.connection() as conn:
         claim = transitions.claim(conn, batch_id, settings=process.settings, now=postgres.clock())
         if claim is None:

@@ -10,6 +10,7 @@ from app.graph import merging
 from app.ledger import bells, events
 from app.posts.options import Priority
 from app.store import postgres
+from app.store.messages import Shard
 from app.store.postgres import Connection
 from workers.process import process
 
@@ -18,9 +19,11 @@ log = structlog.get_logger(__name__)
 MOST_RUNG = 1000
 
 
-def _merge(shard: int) -> None:
+def _merge(shard: Shard) -> None:
     most_edges, merged_any = process.settings.merge_edges, False
     with process.connection() as conn:
+        if shard >= process.graph(conn).parameters.shards:
+            return  # a message for another graph, or one that somebody forged
         while not process.stopping:
             try:
                 merged = _once(conn, shard, most_edges)

@@ -124,6 +124,7 @@ class Process(Middleware):
     def sweep(self) -> None:
         """Sweep once, and ring for what the sweep found; or, while Redis is away, do the work."""
         try:
+            bells.relieve(self.broker)
             empty = bells.queues_empty(self.broker)
         except redis.RedisError:
             empty = True  # nobody hears the rings that wait there

@@ -33,6 +33,7 @@ from app.errors.requests import (
     KeyReused,
     MethodNotAllowed,
     NotFound,
+    UnknownHost,
 )
 from app.errors.servers import (
     BacklogFull,
@@ -152,6 +153,7 @@ __all__ = [
     "UnclearFile",
     "UndecodableBody",
     "UnknownEncoding",
+    "UnknownHost",
     "UnsupportedEncoding",
     "UnsupportedMediaType",
     "UploadCutOff",

@@ -50,6 +50,9 @@ MAINTENANCE_QUEUE = "maintenance"
 IDLE_RANK = 20
 """The priority of work for an idle process."""
 
+MOST_WAITING = 20_000
+"""Messages that may wait in a queue: a full backlog has some 8,000 batches, which are rung again now and then."""
+
 LISTENED = "events"
 """The stream that listeners read: `<namespace>:events`. Each entry names one upload and nothing else."""
 KEPT = 10_000
@@ -109,6 +112,18 @@ def ring_summaries(broker: FailOverRedisBroker) -> bool:
 def queues_empty(broker: FailOverRedisBroker) -> bool:
     """Whether no ring for a batch or a shard is waiting. Raises redis.ConnectionError."""
     return all(broker.queue_length(queue) == 0 for queue in QUEUES.values())
+
+
+def relieve(broker: FailOverRedisBroker) -> None:
+    """Empty each queue in which more messages wait than there can be work. Raises redis.ConnectionError.
+
+    No work is lost, for the next sweep rings for whatever is due. Somebody may have forged the messages.
+    """
+    for queue in (*QUEUES.values(), MAINTENANCE_QUEUE):
+        waiting = broker.queue_length(queue)
+        if waiting > MOST_WAITING:
+            log.warning("too many messages wait: all are dropped, and sweeps ring again", queue=queue, messages=waiting)
+            broker.flush(queue)
 
 
 def stream(broker: FailOverRedisBroker) -> str:

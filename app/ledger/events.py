@@ -28,6 +28,10 @@ log = structlog.get_logger(__name__)
 MAX_LISTENERS = 200
 READ_MILLISECONDS = 1000
 """How long one read waits for a ring: less than the client's time-out."""
+MOST_HEARD = 1000
+"""Rings that one read returns. Further rings wait for the next read."""
+PAUSE_SECONDS = 0.1
+"""Between two reads that return rings."""
 RETRY_SECONDS = 1.0
 WRITERS_PAUSE = 0.05
 WRITERS_SECONDS = 2.0
@@ -142,10 +146,14 @@ class Hub:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _hear(self, last: str) -> str:
-        for entry, upload_id in await asyncio.to_thread(self._after, last):
+        heard = await asyncio.to_thread(self._after, last)
+        for entry, upload_id in heard:
             last = entry
-            for bell in self._bells.get(upload_id, ()):
+            for bell in self._bells.get(upload_id, ()) if upload_id else ():
                 bell.ring()
+        if heard:
+            # One read then hears all that came meanwhile, so a flood of rings does not keep this process busy.
+            await asyncio.sleep(PAUSE_SECONDS)
         return last
 
     def _newest(self) -> str:
@@ -153,18 +161,26 @@ class Hub:
         entries = cast("list[tuple[bytes, Any]]", found)
         return entries[0][0].decode() if entries else "0-0"
 
-    def _after(self, last: str) -> list[tuple[str, uuid.UUID]]:
+    def _after(self, last: str) -> list[tuple[str, uuid.UUID | None]]:
         stream = bells.stream(self._broker)
-        found: Any = self._broker.client.xread({stream: last}, block=READ_MILLISECONDS)
+        found: Any = self._broker.client.xread({stream: last}, count=MOST_HEARD, block=READ_MILLISECONDS)
         # redis-py answers, by version and protocol, a mapping or pairs, with entries once or twice in a list.
         lists = [entries for _, entries in (found.items() if isinstance(found, dict) else found or [])]
         flat = [entry for entries in lists for entry in (entries[0] if _nested(entries) else entries)]
-        return [(entry.decode(), uuid.UUID(fields[b"upload"].decode())) for entry, fields in flat]
+        return [(entry.decode(), _upload_of(fields)) for entry, fields in flat]
 
     def _ring_all(self) -> None:
         for rung in self._bells.values():
             for bell in rung:
                 bell.ring()
+
+
+def _upload_of(fields: Any) -> uuid.UUID | None:  # noqa: ANN401 (of redis-py)
+    """The upload that an entry names; None if somebody else wrote the entry."""
+    try:
+        return uuid.UUID(fields[b"upload"].decode())
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _nested(entries: list[Any]) -> bool:

@@ -8,6 +8,7 @@ Redis carries rings only, so the broker may lose or repeat a message, but the br
   consumer and acknowledges again. After any other error at an acknowledgement the message would stay with this process
   for good. The broker also closes idle connections and asks another Sentinel.
 - After a failure `send` takes Redis to be `away` for a moment, so that the next calls need not find out for themselves.
+- A message that this service does not send (see app/store/messages.py) is dropped as it is fetched.
 - A new consumer first takes back the messages that Redis believes this process holds, but that this process does not
   hold. Dramatiq takes back only what dead processes held, and a lost reply leaves messages with a live process.
 
@@ -33,8 +34,10 @@ from dramatiq.brokers.redis import RedisBroker, _RedisConsumer  # pyright: ignor
 from dramatiq.errors import ConnectionClosed
 from redis.exceptions import AuthorizationError
 
+from app.store import messages as wire
 from app.store.background import Background
 from app.store.redis_client import forget_master, redis_client
+from app.store.seldom import Seldom
 
 __all__ = ["FailOverRedisBroker", "Refused", "Signal", "redis_client"]
 
@@ -43,6 +46,13 @@ log = structlog.get_logger(__name__)
 AWAY_SECONDS = 1.0
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0
+
+_UPKEEP = "upkeep"
+"""No command of dispatch.lua, which then does nothing but its maintenance."""
+_FETCHES = 50
+"""Fetches in a row that may find nothing of ours, before the consumer says that it has polled."""
+_SUSPICIOUS = 100
+"""Messages to fetch at once, after a fetch that found nothing of ours."""
 
 # Replies of a server that is not, or not yet, the master, or busy: they pass. Inside a script's error in older servers.
 _PASSING = re.compile(r"\b(READONLY|NOREPLICAS|MASTERDOWN|LOADING|UNBLOCKED|CLUSTERDOWN|TRYAGAIN|BUSY|NOSCRIPT)\b")
@@ -136,6 +146,9 @@ class FailOverRedisBroker(RedisBroker):
         self._held: defaultdict[str, set[str]] = defaultdict(set)
         self._held_lock = threading.Lock()
         self._take_back = client.register_script(_TAKE_BACK)
+        self._fetch = client.register_script(wire.FETCH)
+        self._drop = client.register_script(wire.DROP)
+        self._foreign = Seldom()
         self._background = Background() if background else None
         self._closing = threading.Event()
         self._away_until = 0.0
@@ -235,7 +248,7 @@ class FailOverRedisBroker(RedisBroker):
             held = list(self._held[queue_name])
         prefix = self.namespace
         keys = [
-            f"{prefix}:__acks__.{self.broker_id}.{queue_name}",
+            self._acks(queue_name),
             f"{prefix}:{queue_name}",
             f"{prefix}:{queue_name}.msgs",
         ]
@@ -246,6 +259,54 @@ class FailOverRedisBroker(RedisBroker):
         if taken:
             self.logger.warning("Took back %d messages of queue %r that were lost on the way.", taken, queue_name)
         return taken
+
+    def do_fetch(self, queue_name: str, most: int) -> list[bytes]:
+        """Up to so many messages. Drops what this service does not send, and fetches again. Raises ConnectionError."""
+        take = most
+        for _ in range(_FETCHES):
+            found = self._fetched(queue_name, take)
+            faults = {each: wire.fault(each, queue_name, self.actors) for each in found}
+            sound = [each for each, fault in faults.items() if fault is None]
+            bad = [each for each, fault in faults.items() if fault is not None]
+            if bad:
+                self._drop_all(queue_name, bad, str(faults[bad[0]]))
+            if len(sound) > most:
+                self.do_requeue(queue_name, *(each.id for each in sound[most:]))
+            if sound or not found:
+                return [each.data for each in sound[:most]]
+            take = _SUSPICIOUS  # nobody sends one bad message
+        return []
+
+    def _fetched(self, queue_name: str, most: int) -> list[wire.Fetched]:
+        if self._should_do_maintenance("fetch"):
+            self._dispatch(_UPKEEP)(queue_name)
+        prefix, acks = self.namespace, self._acks(queue_name)
+        keys = [f"{prefix}:__heartbeats__", acks, f"{prefix}:{queue_name}", f"{prefix}:{queue_name}.msgs"]
+        args = ["fetch", int(time.time() * 1000), self.broker_id, most, wire.MOST, wire.LONGEST]
+        too_long, *found = self._run(self._fetch, keys, args)
+        if too_long:
+            self._say_dropped(queue_name, too_long, f"it is longer than {wire.LONGEST} bytes")
+        return [wire.Fetched(*pair) for pair in zip(found[::2], found[1::2], strict=True)]
+
+    def _drop_all(self, queue_name: str, bad: Sequence[wire.Fetched], fault: str) -> None:
+        keys = [self._acks(queue_name), f"{self.namespace}:{queue_name}.msgs"]
+        self._run(self._drop, keys, [each.id for each in bad])
+        self._say_dropped(queue_name, len(bad), fault)
+
+    def _say_dropped(self, queue_name: str, count: int, fault: str) -> None:
+        if (times := self._foreign.due(count)) is not None:
+            log.warning("dropped messages that are none of ours", queue=queue_name, messages=times, fault=fault[:200])
+
+    def _acks(self, queue_name: str) -> str:
+        return f"{self.namespace}:__acks__.{self.broker_id}.{queue_name}"
+
+    def _run(self, script: Any, keys: Sequence[str], args: Sequence[Any]) -> Any:  # noqa: ANN401 (of redis-py)
+        try:
+            answer = script(keys=keys, args=args)
+        except redis.RedisError as error:
+            raise self.lost(error) from error
+        self._away_until = 0.0
+        return answer
 
     def queue_length(self, queue_name: str) -> int:
         """The number of messages that wait in the queue. Raises redis.ConnectionError."""
@@ -268,6 +329,9 @@ class FailOverRedisBroker(RedisBroker):
         return _as_connection_error(error)
 
     # Dramatiq's private parts
+
+    def _should_do_maintenance(self, command: str) -> int:
+        return int(command == _UPKEEP or super()._should_do_maintenance(command))
 
     def _max_unpack_size(self) -> int:
         # Dramatiq asks the server, and holds a lock meanwhile: while Redis is away its threads would wait in a row. The

@@ -14,13 +14,16 @@ import msgspec
 import psycopg
 import pytest
 import redis
+import xxhash
 
 from app.graph import versions
 from app.http.cached import handlers
 from app.http.cached.answers import LONGEST_TARGET, MOST_TARGETS, Key, Question
-from app.http.cached.cache import Cache, Together
+from app.http.cached.cache import LARGEST, LONGEST, Cache, Together
+from app.posts.containers.compression import compress, decompress_within
 from app.settings import Settings
 from app.store.postgres import Connection
+from app.store.seldom import Seldom
 from ops.embedded.access import Access
 from ops.embedded.valkey import SERVICE, Monitoring, Sentinel, Valkey, sentinel_url
 from tests.conftest import until
@@ -365,7 +368,21 @@ def test_what_is_none_of_ours_is_replaced(graph: Api) -> None:
         whole: Any = client.get(key)
         foreign: Any = client.get(another)
         assert client.ttl(key) in range(1, 121)
-        for value in (b"", b"garbage", b"1" + bytes(8), whole[:-1], whole.replace(b"bob", b"rob"), foreign):
+        plain = whole[17:]
+        checksum = xxhash.xxh3_64_digest(key + plain)  # which needs no secret
+        for value in (
+            b"",
+            b"garbage",
+            b"3" + bytes(16),
+            b"3" + bytes(16) + plain,
+            b"4" + whole[1:],
+            b"1" + checksum + plain,
+            b"3" + checksum * 2 + plain,
+            whole[:-1],
+            whole.replace(b"bob", b"rob"),
+            foreign,
+            bytes(LONGEST + 1),
+        ):
             client.set(key, value)
             answer = ask(graph)
             assert (status(answer), answer.content) == ("fwd=miss; stored", right)
@@ -373,7 +390,44 @@ def test_what_is_none_of_ours_is_replaced(graph: Api) -> None:
         client.delete(key)
         client.rpush(key, b"a list")
         assert (status(ask(graph)), kept(graph).content) == ("fwd=miss; stored", right)
-    assert graph.services.answers.counters.damaged == 6
+    assert graph.services.answers.counters.damaged == 11
+
+
+def test_nothing_longer_than_an_answer_leaves_redis(settings: Settings) -> None:
+    key = f"{settings.namespace}:cache:huge"
+    with redis.Redis.from_url(settings.redis_url) as client:
+        client.setrange(key, LONGEST, b"x")
+
+        async def ask() -> Sequence[bytes | None]:
+            cache = Cache(settings)
+            try:
+                return await cache._ask([key.encode(), b"missing"])  # pyright: ignore[reportPrivateUsage]
+            finally:
+                await cache.close()
+
+        assert asyncio.run(ask()) == [b"", None]
+        client.delete(key)
+
+
+def test_no_answer_grows_beyond_its_bound() -> None:
+    assert decompress_within(compress(bytes(LARGEST)), LARGEST) == bytes(LARGEST)
+    assert decompress_within(compress(bytes(LARGEST + 1)), LARGEST) is None
+    assert decompress_within(compress(b"one") + compress(b"two"), LARGEST) is None
+    assert decompress_within(b"garbage", LARGEST) is None
+
+
+def test_without_the_secret_nothing_is_kept(graph: Api, domain: Connection) -> None:
+    domain.execute("delete from secrets")
+    graph.services.answers._versions.secret = b""  # pyright: ignore[reportPrivateUsage]
+
+    assert [status(ask(graph, limit="7")) for _ in range(2)] == ["fwd=miss"] * 2
+
+
+def test_values_that_are_none_of_ours_are_logged_seldom() -> None:
+    often, again = Seldom(seconds=3600), Seldom(seconds=0)
+
+    assert [often.due() for _ in range(3)] == [1, None, None]
+    assert [again.due(), again.due(5)] == [1, 5]
 
 
 def test_redis_killed_frozen_and_back(graph_of: Callable[..., Api], own_redis: Valkey) -> None:

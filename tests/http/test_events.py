@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import httpx
 import msgspec
@@ -131,6 +132,26 @@ def test_an_upload_whose_every_row_was_rejected_tells_why(api: Api, apply: Calla
     assert [each["code"] for each in told[-1].data["warnings"]] == ["all-rejected"]
 
 
+def test_a_ring_that_somebody_forged_is_passed_over(
+    api: Api, domain: Connection, apply: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("app.http.routes.events.POLL_SECONDS", "app.http.routes.events.UNHEARD_POLL_SECONDS"):
+        monkeypatch.setattr(name, 3600.0)
+    monkeypatch.setattr("app.ledger.events.RETRY_SECONDS", 3600.0)
+    path = api.upload(CSV).headers["location"]
+    (upload,) = (row[0] for row in domain.execute("select id from uploads"))
+    with listening(api, path) as stream:
+        told = [next(stream) for _ in range(4)]
+        until(lambda: api.services.hub.connected, within=10, what="the hub hears")
+        for forged in ({"upload": "x"}, {"upload": b"\xff"}, {"another": str(upload)}, {"upload": str(uuid4())}):
+            api.services.broker.client.xadd(bells.stream(api.services.broker), forged)  # pyright: ignore[reportArgumentType]
+        apply()
+        assert bells.ring(api.services.broker, uploads=[upload])
+
+        told += stream
+    assert told[-1].name == "end"
+
+
 def test_a_stream_is_resumed_where_it_ended(api: Api, apply: Callable[[], None]) -> None:
     path = api.upload(CSV).headers["location"]
     apply()
@@ -250,7 +271,7 @@ def test_a_listener_that_goes_away_frees_everything(api: Api) -> None:
     path = api.upload(CSV).headers["location"]
     for _ in range(3):
         with api.connect() as client:
-            client.sendall(f"GET {path}/events HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            client.sendall(f"GET {path}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             assert client.recv(10)
             until(lambda: api.services.hub.listeners, within=10, what="somebody listens")
         until(lambda: not api.services.hub.listeners, within=10, what="nobody listens any more")

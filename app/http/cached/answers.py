@@ -29,6 +29,7 @@ from app.graph import versions
 from app.http.cached.cache import Cache, Counters, Together
 from app.http.parameters import minute
 from app.settings import Settings
+from app.store import secrets
 from app.store.postgres import AsyncConnection, async_pool, require_primary, server_failed
 
 NAME = "mentiongraph"
@@ -55,6 +56,8 @@ class Versions:
     def __init__(self, pool: AsyncConnectionPool[AsyncConnection], *, pgbouncer: bool) -> None:
         self._pool = pool
         self._pgbouncer = pgbouncer
+        self.secret = b""
+        """Of cached values, read with the first version."""
         self.current_for: Together[None, Version] = Together(self._read)
 
     async def current(self) -> Version:
@@ -74,6 +77,8 @@ class Versions:
 
     async def _ask(self) -> Version:
         async with self._pool.connection() as conn:
+            if not self.secret:
+                self.secret = await secrets.of_cache(conn)
             version = Version(await versions.vector(conn), conn.info.backend_pid)
             if not self._pgbouncer:
                 require_primary(conn)
@@ -153,6 +158,7 @@ class Answers:
     async def key(self, question: Question) -> Key:
         """The key of the question's answer now. Raises psycopg.OperationalError."""
         version = await self._versions.current()
+        self.cache.secret = self._versions.secret
         at = question.as_of or minute(self._clock()) if question.timed else None
         # A digest for which nobody can find two questions, since one client's answer serves another client.
         digest = hashlib.blake2b(self._release, digest_size=_TAG_BYTES)

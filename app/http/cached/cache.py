@@ -2,24 +2,29 @@
 
 An answer is cached under a digest of the question and of the graph's version. So a cached answer is never wrong; it
 only becomes useless, and then expires. Whatever Redis does, the worst result is that an answer is worked out anew.
+
+Other programs may write to Redis, so nothing that Redis holds is believed. Each value carries a MAC over its key and
+its bytes, under a secret that PostgreSQL keeps. A value without the right MAC is passed over before it is decompressed,
+and a value that is longer than any answer never leaves Redis.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hmac
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 import redis
 import structlog
-import xxhash
 
-from app.posts.containers.compression import compress, decompress
+from app.posts.containers.compression import compress, decompress_within
 from app.settings import Settings
 from app.store.redis_client import async_forget_master, async_redis_client
+from app.store.seldom import Seldom
 
 log = structlog.get_logger(__name__)
 
@@ -43,9 +48,23 @@ OVERHEAD = 128
 WAITING_BYTES = 1 << 20
 """Bytes of answers that may wait to be sent to Redis. Further answers are not cached."""
 
-_PLAIN, _ZSTD = b"1", b"2"
-_HEAD = 9
-"""Bytes before an answer: the answer's form, and a checksum of key and answer."""
+_PLAIN, _ZSTD = b"3", b"4"
+_MAC = 16
+"""Bytes of the MAC. Nobody guesses 128 bits."""
+_HEAD = 1 + _MAC
+"""Bytes before an answer: the answer's form, and the MAC of key, form and answer."""
+LONGEST = LARGEST + (4 << 10)
+"""Bytes of the longest value: a head and an answer, which compression makes a little longer at worst."""
+
+# KEYS: of answers. ARGV: the length of the longest value. A value that is missing or no string is nil. A longer value
+# is an empty string, which is no value of ours. The script needs no right beyond MGET.
+_READ = """
+local found = redis.call('mget', unpack(KEYS))
+for number = 1, #KEYS do
+  if found[number] and #found[number] > tonumber(ARGV[1]) then found[number] = '' end
+end
+return found
+"""
 
 
 class Counters(msgspec.Struct):
@@ -126,6 +145,10 @@ class Cache:
         self._seconds = settings.cache_seconds
         self._room = settings.cache_bytes // 2  # of what two periods write, all is there at once
         self._client = async_redis_client(settings.redis_url, timeout=TIMEOUT)
+        self._fetch = self._client.register_script(_READ)
+        self.secret = b""
+        """The key of the MACs, once it was read from PostgreSQL. Without it the cache keeps nothing."""
+        self._foreign = Seldom()
         self._get = Together(self._read)
         self._there = False
         self._returning: asyncio.Task[None] | None = None
@@ -161,35 +184,41 @@ class Cache:
 
     async def get(self, key: str) -> bytes | None:
         """The answer that is cached under the key; None if there is no answer, or Redis does not say."""
-        if not self._there:
+        if not self._there or not self.secret:
             return None
         full_key = self._prefix + key.encode()
         value = await self._get(full_key)
         if value is None:
             return None
-        answer = _opened(full_key, value)
+        answer = _opened(self.secret, full_key, value)
         if answer is None:
             self.counters.damaged += 1
+            if (times := self._foreign.due()) is not None:
+                log.warning("Redis holds values that this service did not write; they are replaced", values=times)
         return answer
 
     async def _read(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
         if self._there:
             try:
                 async with asyncio.timeout(TIMEOUT):
-                    found: list[Any] = await self._client.mget(keys)
-                    return found
+                    return await self._ask(keys)
             except Exception as error:  # noqa: BLE001 (see _refused)
                 await self._lost(error)
         return [None] * len(keys)
+
+    async def _ask(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
+        """One round trip, in which Redis holds back what is too long."""
+        found: list[bytes | None] = await self._fetch(keys=keys, args=[LONGEST])
+        return found
 
     # Storing
 
     def put(self, key: str, answer: bytes) -> bool:
         """Cache the answer, in the background so that nobody waits. Returns whether Redis will get the answer."""
-        if not self._there or len(answer) > LARGEST or time.time() < self._full_until:
+        if not self._there or not self.secret or len(answer) > LARGEST or time.time() < self._full_until:
             return False
         full_key = self._prefix + key.encode()
-        value = _sealed(full_key, answer)
+        value = _sealed(self.secret, full_key, answer)
         if self._sending_bytes + len(value) > WAITING_BYTES:
             return False
         self._sending.append((full_key, value))
@@ -254,7 +283,7 @@ class Cache:
                 try:
                     async with asyncio.timeout(CONNECT_TIMEOUT):
                         # What requests will do: a server may answer a ping, and refuse this.
-                        await self._client.mget([self._prefix])
+                        await self._ask([self._prefix])
                 except Exception as error:  # noqa: BLE001 (see _refused)
                     log.debug("Redis is still away", error=str(error) or type(error).__name__)
                     await async_forget_master(self._client)
@@ -267,14 +296,19 @@ class Cache:
             self._returning = None
 
 
-def _sealed(key: bytes, answer: bytes) -> bytes:
+def _sealed(secret: bytes, key: bytes, answer: bytes) -> bytes:
     form, body = (_PLAIN, answer) if len(answer) <= SHORT else (_ZSTD, compress(answer))
-    return form + xxhash.xxh3_64_digest(key + body) + body
+    return form + _mac(secret, key, form, body) + body
 
 
-def _opened(key: bytes, value: bytes) -> bytes | None:
-    """The answer in the value; None if this service did not put the value under this key."""
-    form, checksum, body = value[:1], value[1:_HEAD], value[_HEAD:]
-    if form not in {_PLAIN, _ZSTD} or checksum != xxhash.xxh3_64_digest(key + body):
+def _opened(secret: bytes, key: bytes, value: bytes) -> bytes | None:
+    """The answer in the value; None if no process with the secret put the value under this key."""
+    form, mac, body = value[:1], value[1:_HEAD], value[_HEAD:]
+    if not hmac.compare_digest(mac, _mac(secret, key, form, body)):
         return None
-    return body if form == _PLAIN else decompress(body)
+    return body if form == _PLAIN else decompress_within(body, LARGEST)
+
+
+def _mac(secret: bytes, key: bytes, form: bytes, body: bytes) -> bytes:
+    # The length of the key comes first, so that no byte can move between the key and the answer.
+    return hmac.digest(secret, b"%d:" % len(key) + key + form + body, "sha256")[:_MAC]

@@ -180,3 +180,13 @@ def compress(data: bytes) -> bytes:
 def decompress(data: bytes) -> bytes:
     """What `compress` made."""
     return zstd.decompress(data)
+
+
+def decompress_within(data: bytes, most: int) -> bytes | None:
+    """What `compress` made, of at most so many bytes. None for anything else, which costs no more than that."""
+    frame = zstd.ZstdDecompressor()
+    try:
+        found = frame.decompress(data, most)
+    except zstd.ZstdError:
+        return None
+    return found if frame.eof and not frame.unused_data else None
