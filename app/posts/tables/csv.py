@@ -68,8 +68,6 @@ def read(payload: bytes, form: Format, *, first_line: int) -> Posts:
         sieve.drop(_has_more(rows, form, sieve.alive), Reason.TOO_MANY_FIELDS)
     named = [role for role in ROLES if getattr(form, role) >= 0]
     sieve.places = {role: _locate(rows, getattr(form, role), sieve.alive) for role in named}
-    if form.guarded and "timestamp" in named:
-        sieve.places["timestamp"] = _behind_guards(rows, sieve.places["timestamp"])
     # A series of one value: a plain value would be copied for each column.
     whole = pl.Series([payload], dtype=pl.Binary)
     sieve.frame = pl.DataFrame(
@@ -80,6 +78,7 @@ def read(payload: bytes, form: Format, *, first_line: int) -> Posts:
         _undouble(sieve)
     if form.guarded:
         sieve.frame = sieve.frame.with_columns(formulas.unguarded_column(sieve.frame[role]) for role in named)
+        sieve.places = {role: _behind_guard(rows, place) for role, place in sieve.places.items()}
     if form.escaped and "text" in sieve.places:
         spelled, meant = ["\\n", "\\r", "\\t"], ["\n", "\r", "\t"]
         sieve.frame = sieve.frame.with_columns(pl.col("text").str.replace_many(spelled, meant))
@@ -140,15 +139,13 @@ def _locate(rows: Rows, index: int, alive: Ints) -> Place:
     return Place(begin + quoted, length - 2 * quoted, quoted)
 
 
-def _behind_guards(rows: Rows, place: Place) -> Place:
-    """The places without the apostrophes that guard against formulas. Instants are read where their bytes stand."""
-    last = max(rows.data.size - 1, 0)
-    begin, following = (rows.data[np.minimum(place.begin + at, last)] for at in (0, 1))
-    guarded = (place.length > 1) & (begin == ord(formulas.GUARD)) & np.isin(following, _SIGNS)
-    return Place(place.begin + guarded, place.length - guarded, place.quoted)
-
-
-_SIGNS = np.frombuffer(b"=+-@", np.uint8)
+def _behind_guard(rows: Rows, place: Place) -> Place:
+    """The places without a guard at their beginning: screening looks at the bytes of instants and authors."""
+    begin, length, _ = place
+    inside = np.minimum(begin, rows.data.size - 2) if rows.data.size > 1 else begin
+    signs = np.frombuffer(b"'=+-@\xef", np.uint8)
+    guard = (length > 1) & (rows.data[inside] == ord(formulas.GUARD)) & np.isin(rows.data[inside + 1], signs)
+    return place._replace(begin=begin + guard, length=length - guard)
 
 
 def _decode(sieve: Sieve, payload: bytes) -> None:
