@@ -6,7 +6,7 @@ GUIDE  := app/http/openapi/guide
 DOCTREES := build/doctrees
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test docs lint format types imports sql-lint check bench chaos attacks lock clean
+.PHONY: help demo test docs lint format types imports sql-lint check bench chaos attacks fuzz lock clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ chaos: $(VENV)/.run ## Whatever dies: is every row in the graph exactly once? (A
 
 attacks: $(VENV)/.run ## Everything that is known to hurt such a service, beside an honest client. (ARGS="--list")
 	$(BIN)/python -m ops.attacks $(ARGS)
+
+fuzz: $(VENV)/.dev ## Bend what strangers can send, and see invariants hold (SECONDS=600 TARGET=csv SEED=1).
+	$(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(if $(TARGET),--target $(TARGET)) $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 lock: ## Pin the dependencies with hashes (needs uv).
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml -o requirements.lock

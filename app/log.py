@@ -1,6 +1,9 @@
 """This module sets up structured logs: text for people, or JSON lines for machines.
 
 Code that works on an upload or a batch binds the upload and the batch to its log lines.
+
+A client can put any text into a path, a handle or an error. So values are cut, the keys of a line are counted, and no
+text reaches a terminal raw: text logs have escapes such as `\\x1b`, and JSON has its own.
 """
 
 from __future__ import annotations
@@ -9,11 +12,23 @@ import logging
 import sys
 import threading
 from contextlib import suppress
-from typing import TextIO, cast
+from types import TracebackType
+from typing import Any, TextIO, cast
 
 import structlog
 
 from app.settings import Settings
+from app.visible import cut, json_escaped, visible
+
+VALUE_CHARACTERS = 1024
+"""Characters of a value in a log line."""
+TRACEBACK_CHARACTERS = 8192
+"""Characters of a traceback: half of them from its beginning, and half from its end."""
+MOST_KEYS = 32
+"""Keys of a log line. With all bounds, a line has less than 256 KiB, whatever is logged."""
+_KEY_CHARACTERS = 64
+_TRACEBACKS = frozenset({"exception", "stack"})
+_INDENT = "    "
 
 
 class _Unfailing:
@@ -43,11 +58,10 @@ def configure(settings: Settings) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
-        if settings.log_json
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        _json_line if settings.log_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
-    end: list[structlog.typing.Processor] = [structlog.processors.format_exc_info, renderer]
+    fit = _bounded if settings.log_json else _shown
+    end: list[structlog.typing.Processor] = [structlog.processors.format_exc_info, fit, renderer]
     stream = cast("TextIO", _Unfailing())
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     # Lines go straight to the stream. Each request is logged, and a detour by the standard library doubles the cost.
@@ -66,3 +80,87 @@ def configure(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
+    _log_what_nobody_caught()
+
+
+def _bounded(logger: object, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:  # noqa: ARG001 (structlog's signature)
+    """Returns the line with its values cut and its keys counted."""
+    kept = {str(key)[:_KEY_CHARACTERS]: _fitting(key, event[key]) for key in _first(event)}
+    if len(event) > MOST_KEYS:
+        kept["keys_left_out"] = len(event) - MOST_KEYS
+    return kept
+
+
+def _shown(logger: object, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Returns the line as `_bounded`, with all texts safe to show. No text but a traceback has several lines."""
+    kept = _bounded(logger, method, event)
+    for key, value in kept.items():
+        if isinstance(value, str):
+            kept[key] = _on_lines(value) if key in _TRACEBACKS else visible(value)
+    return {visible(key): value for key, value in kept.items()}
+
+
+def _first(event: structlog.typing.EventDict) -> list[str]:
+    """The keys that stay: what every line has, and the first of the others."""
+    always = [key for key in ("timestamp", "level", "event", *_TRACEBACKS) if key in event]
+    return (always + [key for key in event if key not in always])[:MOST_KEYS]
+
+
+def _fitting(key: str, value: object) -> object:
+    if value is None or isinstance(value, bool | float):
+        return value
+    if key in _TRACEBACKS:
+        return _middle_cut(str(value))
+    if isinstance(value, str):
+        return cut(value, VALUE_CHARACTERS)
+    said = _said(value)
+    # A short value stays what it is, so that JSON has numbers and lists.
+    is_safe = len(said) <= VALUE_CHARACTERS and visible(said) == said and not said.startswith("<")
+    return value if is_safe else visible(cut(said, VALUE_CHARACTERS))
+
+
+def _said(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception as error:  # noqa: BLE001 (a log line must not fail for what it is about)
+        return f"<{type(value).__name__} without a text: {type(error).__name__}>"
+
+
+def _middle_cut(text: str) -> str:
+    half = TRACEBACK_CHARACTERS // 2
+    if len(text) <= TRACEBACK_CHARACTERS:
+        return text
+    return f"{text[:half]}\n… ({len(text) - 2 * half:,} characters left out)\n{text[-half:]}"
+
+
+def _on_lines(traceback: str) -> str:
+    """The traceback indented, so that no line of a message in it looks like a line of the log."""
+    return _INDENT + visible(traceback, keep="\n").replace("\n", f"\n{_INDENT}")
+
+
+_render_json = structlog.processors.JSONRenderer()
+
+
+def _json_line(logger: object, method: str, event: structlog.typing.EventDict) -> str:
+    line = _render_json(logger, method, event)
+    return json_escaped(line if isinstance(line, str) else line.decode())
+
+
+def _log_what_nobody_caught() -> None:
+    """Have the interpreter log uncaught exceptions, which it would print as they are. Hooks of others stay."""
+    log: Any = structlog.get_logger(__name__)
+
+    def uncaught(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            sys.__excepthook__(kind, error, at)
+        else:
+            log.critical("nobody caught this exception", exc_info=(kind, error, at))
+
+    def in_thread(found: threading.ExceptHookArgs) -> None:
+        if found.exc_type is not SystemExit and found.exc_value is not None:
+            uncaught(found.exc_type, found.exc_value, found.exc_traceback)
+
+    if sys.excepthook is sys.__excepthook__:
+        sys.excepthook = uncaught
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = in_thread

@@ -9,7 +9,12 @@ from uuid import UUID
 
 import msgspec
 
+from app.visible import visible
+
 PROBLEM_TYPE_PREFIX = "urn:mentiongraph:problem:"
+DETAIL_CHARACTERS = 6000
+"""Characters of a detail. A longer one lacks its middle, since what to do stands at its end."""
+_END_CHARACTERS = 1000
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -36,6 +41,14 @@ def capitalized(detail: str) -> str:
     return detail[:1].upper() + detail[1:]
 
 
+def _shortened(detail: str) -> str:
+    if len(detail) <= DETAIL_CHARACTERS:
+        return detail
+    begin = DETAIL_CHARACTERS - _END_CHARACTERS
+    left_out = len(detail) - DETAIL_CHARACTERS
+    return f"{detail[:begin]}… ({left_out:,} characters left out) …{detail[-_END_CHARACTERS:]}"
+
+
 class MentiongraphError(Exception):
     """The service failed in a way that nobody foresaw.
 
@@ -51,8 +64,9 @@ class MentiongraphError(Exception):
     """The upload in the ledger that keeps this failure, if an upload does."""
 
     def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
+        shown = visible(_shortened(detail), keep="\n\t")
+        super().__init__(shown)
+        self.detail = shown
 
     @property
     def title(self) -> str:

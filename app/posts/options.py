@@ -62,6 +62,8 @@ class Format(msgspec.Struct, frozen=True):
     """Whether NULL, nan and the like are authors."""
     escaped: bool = False
     """CSV: whether line ends and tabs within texts are written as a backslash and a letter."""
+    guarded: bool = False
+    """CSV: whether apostrophes guard spreadsheets against formulas, as in rejects that come back."""
 
 
 class Clock(StrEnum):

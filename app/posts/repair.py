@@ -1,14 +1,15 @@
 """This module writes rejects as a CSV that can be repaired in a spreadsheet and uploaded again. The module is pure.
 
-The columns of the upload come first, with their order and names. Four columns about the reject follow, and a reader
-ignores these four. The CSV is UTF-8 with a byte order mark, by which spreadsheets recognize UTF-8. Bytes that are no
+The columns of the upload come first, with their order and names. Five columns about the reject follow, and a reader
+ignores these five. The CSV is UTF-8 with a byte order mark, by which spreadsheets recognize UTF-8. Bytes that are no
 text are U+FFFD.
 
 A row that is uploaded again unrepaired is rejected again. The CSV alone can't ensure this if bytes became text, or if
 another JSON value became a string. Then the timestamp says UNREPAIRED. If the fields of a row can't be told apart, the
 column of the text has the whole row, and the other columns are empty.
 
-Nothing guards a spreadsheet against text that looks like a formula, because posts must come back unchanged.
+Cells that a spreadsheet would run as a formula are guarded by an apostrophe, the names of columns too. The column
+`reject_guard` says so, and the reader of the repaired file takes the apostrophes off: posts come back unchanged.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from app.posts.json.jsonl import object_of, value_of
 from app.posts.options import Format
 from app.posts.screening import RAW_BYTES, ROLES, Reason
 from app.posts.tables.csvscan import Flaw, scan
+from app.posts.tables.formulas import GUARD, REJECT_COLUMNS, guarded, is_repaired, unguarded
 
-REJECT_COLUMNS = ("reject_line", "reject_column", "reject_code", "reject_message")
 UNREPAIRED = "unrepaired "
 """Before the timestamp of a row that would be read otherwise; whoever repairs the row takes it away."""
 
+_OLD_COLUMNS = REJECT_COLUMNS[:-1]
+"""The columns of files that were fetched before they were guarded."""
 _BOM = "\ufeff"
 _DEFAULT_NAMES = {"text": "data", "timestamp": "timestamp", "author": "username"}
 _LOST = {Reason.INVALID_UTF8, Reason.NUL_BYTE, Reason.MISSING_KEY, Reason.WRONG_TYPE}
@@ -76,7 +79,7 @@ def repair_line(form: Format, reject: Reject) -> bytes:
     elif reject.code in _LOST and fields[form.author].strip():
         fields[form.timestamp] = UNREPAIRED + fields[form.timestamp].removeprefix(UNREPAIRED)
         message += f" Once repaired, take {UNREPAIRED.strip()!r} out of the timestamp."
-    about = [str(reject.line), reject.column_name or "", reject.code, message.replace("\0", "\ufffd")]
+    about = [str(reject.line), reject.column_name or "", reject.code, message.replace("\0", "\ufffd"), GUARD]
     return _line([*fields[: _kept(form)], *about], form).encode()
 
 
@@ -91,9 +94,12 @@ def _names(form: Format) -> list[str]:
 
 def _kept(form: Format) -> int:
     """How many columns are the upload's own: all, but in a repaired file those about its rejects are not."""
-    own = form.fields - len(REJECT_COLUMNS)
-    is_repaired = form.names[own:] == REJECT_COLUMNS and max(form.text, form.timestamp, form.author) < own
-    return own if own > 0 and is_repaired else form.fields
+    for about in (len(REJECT_COLUMNS), len(_OLD_COLUMNS)):
+        own = form.fields - about
+        known = is_repaired(form.names) if about == len(REJECT_COLUMNS) else form.names[own:] == _OLD_COLUMNS
+        if own > 0 and known and max(form.text, form.timestamp, form.author) < own:
+            return own
+    return form.fields
 
 
 def _fields(form: Format, raw: bytes) -> list[str] | None:
@@ -107,7 +113,8 @@ def _fields(form: Format, raw: bytes) -> list[str] | None:
         return None
     ends = row.marks[int(row.first[0]) : int(row.last[0]) + 1].tolist()
     begins = [int(row.start[0]), *(end + 1 for end in ends[:-1])]
-    return [_unquoted(raw[begin:end]) for begin, end in zip(begins, ends, strict=True)]
+    fields = [_unquoted(raw[begin:end]) for begin, end in zip(begins, ends, strict=True)]
+    return [unguarded(field) for field in fields] if form.guarded else fields
 
 
 def _decodable(line: bytes) -> bytes:
@@ -125,7 +132,8 @@ def _text(data: bytes) -> str:
 def _line(fields: list[str], form: Format) -> str:
     delimiter = form.delimiter or ","
     special = (delimiter, '"', "\r", "\n")
+    safe = (guarded(field) for field in fields)
     quoted = (
-        '"' + field.replace('"', '""') + '"' if any(sign in field for sign in special) else field for field in fields
+        '"' + field.replace('"', '""') + '"' if any(sign in field for sign in special) else field for field in safe
     )
     return delimiter.join(quoted) + "\r\n"

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple, cast
 
 import click
 
+from ops.cli.saying import say, show_error, show_traceback
+
 # Also in the documentation of every command. app.errors gives each failure its code.
 EXIT_CODES: dict[int, str] = {
     0: "done",
@@ -94,7 +96,14 @@ class _Commands(click.Group):
         given = list(sys.argv[1:] if args is None else args)
         # Before click reads them: a command that is written wrongly fails in JSON, too.
         self.json = "--json" in (given[: given.index("--")] if "--" in given else given)
+        sys.excepthook = show_traceback
         return super().main(given, *more, **extra)
+
+    def make_context(self, *given: Any, **extra: Any) -> click.Context:  # noqa: ANN401 (as click has it)
+        try:
+            return super().make_context(*given, **extra)
+        except click.ClickException as error:
+            raise show_error(error) from None
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -102,11 +111,11 @@ class _Commands(click.Group):
         except click.ClickException as error:
             if self.json:
                 _print_problem(importlib.import_module("ops.cli.failure").of_usage(error))
-            raise
+            raise show_error(error) from None
         except (click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except KeyboardInterrupt:
-            click.echo("interrupted", err=True)
+            say("interrupted", err=True)
             raise click.exceptions.Exit(130) from None
         except Exception as error:
             # Imported now: the module knows the errors of libraries that most commands do without.
@@ -139,4 +148,4 @@ def main() -> None:
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # where a terminal cannot show a character
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors="backslashreplace")

@@ -25,7 +25,7 @@ from app.store import postgres
 from app.store.migrations import pending_migrations
 from app.store.postgres import Connection
 from ops.cli import options
-from ops.cli.console import err, size
+from ops.cli.console import err, say, size
 from ops.embedded.children import EmbeddedServerError
 from ops.embedded.placement import SYSTEM_STATE, programs
 
@@ -84,7 +84,7 @@ def backup(file: Path, data: Path | None) -> None:
         part.replace(file)
     finally:
         part.unlink(missing_ok=True)
-    click.echo(f"{file}: {size(file.stat().st_size)}, from {postgres.where(settings.database_url)}.")
+    say(f"{file}: {size(file.stat().st_size)}, from {postgres.where(settings.database_url)}.")
 
 
 @click.command()
@@ -160,14 +160,14 @@ def _restore(file: Path, settings: Settings) -> None:
         ):
             _feed(process, archive, show)
         postgres.execute(conn, _ANALYZE)
-    click.echo(f"restored into {postgres.where(settings.database_url)}.")
+    say(f"restored into {postgres.where(settings.database_url)}.")
     try:
         missing = pending_migrations(settings.database_url)
     except SchemaTooNew as error:
-        click.echo(f"The backup is of a newer release. {error.detail}", err=True)
+        say(f"The backup is of a newer release. {error.detail}", err=True)
         return
     if missing:
-        click.echo(f"It is of an older version, without {', '.join(missing)}: run `mentiongraph migrate`.")
+        say(f"It is of an older version, without {', '.join(missing)}: run `mentiongraph migrate`.")
 
 
 def _require_session(settings: Settings) -> None:

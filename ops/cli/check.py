@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
@@ -22,7 +21,7 @@ from app.posts.options import Format, Given, Options
 from app.store import postgres
 from ops.cli import checking, options, reading_shown, warnings_shown
 from ops.cli.checking import Refused, Reject, Report
-from ops.cli.console import facts, number, out, plain, print_json, table
+from ops.cli.console import data_out, facts, number, out, plain, print_json, say, table
 from ops.cli.uploads import opened, sending
 
 REFUSED = 3
@@ -153,7 +152,7 @@ def _keeping(kept: Path | None) -> Generator[Callable[[Format, list[Reject]], No
     with contextlib.ExitStack() as stack:
         stream: IO[bytes] | None = None
         if kept is not None:
-            stream = sys.stdout.buffer if str(kept) == "-" else stack.enter_context(kept.open("wb"))
+            stream = data_out() if str(kept) == "-" else stack.enter_context(kept.open("wb"))
 
         def keep(form: Format, rejects: list[Reject]) -> None:
             if stream is not None:
@@ -183,7 +182,7 @@ def _print(name: str, report: Report | None, refusal: UploadRefused | None) -> N
         _print_rejects(report)
         warnings_shown.show(report.warnings, name)
     if refusal is not None:
-        click.echo(f"{plain(name)} would be refused: {refusal.code}: {plain(refusal.detail)}")
+        say(f"{plain(name)} would be refused: {refusal.code}: {plain(refusal.detail)}")
 
 
 def _print_rejects(report: Report) -> None:

@@ -5,16 +5,23 @@ Both outputs are fit for pipes.
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-import click
 import msgspec
 from rich import box
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
+
+from app.visible import visible
+from ops.cli.saying import data_out, say, say_json, write
+
+__all__ = ["data_out", "say"]
 
 PIPED_WIDTH = 10_000
 """Columns of output to a pipe. No line is wrapped in a pipe."""
@@ -23,7 +30,8 @@ PIPED_WIDTH = 10_000
 class _Printer(Console):
     """A console that never reads markup, because texts come from files and servers.
 
-    In a pipe, the console does not wrap lines, and removes blanks at their ends.
+    In a pipe, the console does not wrap lines, and removes blanks at their ends. Whatever the console renders, hostile
+    characters are escaped: a caller that uses `plain` gets a layout that fits, and a caller that does not is safe.
     """
 
     def __init__(self, *, stderr: bool) -> None:
@@ -32,12 +40,17 @@ class _Printer(Console):
             self.width = PIPED_WIDTH
 
     def print(self, *objects: Any, **options: Any) -> None:  # noqa: ANN401 (rich has the same signature)
+        shown = [visible(each, keep="\n") if isinstance(each, str) else each for each in objects]
         if self.is_terminal:
-            super().print(*objects, **options)
+            super().print(*shown, **options)
             return
         with self.capture() as captured:
-            super().print(*objects, **options)
-        click.echo("\n".join(line.rstrip() for line in captured.get().split("\n")), nl=False, err=self.stderr)
+            super().print(*shown, **options)
+        write("\n".join(line.rstrip() for line in captured.get().split("\n")), err=self.stderr)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(visible(segment.text, keep="\n"), segment.style)
 
 
 out = _Printer(stderr=False)
@@ -58,16 +71,14 @@ STATE_STYLES = {
     "retracted": "yellow",
     "duplicate": "yellow",
 }
-_SHOWN = {"\n": "⏎", "\r": "⏎", "\t": " "}
-# These characters join the parts of an emoji.
-_JOINERS = {"\u200d", "\ufe0f"}
+_LINE_ENDS = str.maketrans({"\n": "⏎", "\r": "⏎", "\t": " "})
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _THOUSAND = 1000
 
 
 def plain(text: str, limit: int = 10_000) -> str:
-    """Returns text from outside on one line, without control characters, cut at `limit` characters."""
-    shown = "".join(_SHOWN.get(c, c if c.isprintable() or c in _JOINERS else "�") for c in text[: limit + 1])
+    """Returns text from outside on one line, with hostile characters escaped, cut at `limit` characters."""
+    shown = visible(text[: limit + 1].translate(_LINE_ENDS))
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
@@ -122,4 +133,8 @@ def facts(rows: dict[str, str | Text]) -> Table:
 
 def print_json(value: object) -> None:
     """Print the value as one line of JSON, for scripts."""
-    click.echo(msgspec.json.encode(value).decode())
+    try:
+        text = msgspec.json.encode(value).decode()
+    except UnicodeEncodeError:  # the name of a file that is no UTF-8
+        text = json.dumps(msgspec.to_builtins(value), separators=(",", ":"))
+    say_json(text)

@@ -19,7 +19,7 @@ from app.errors import BadRequest
 from app.reads.exports.emptiness import REASONS, Empty
 from ops.cli import options
 from ops.cli.client import ApiAway
-from ops.cli.console import err, number, size
+from ops.cli.console import data_out, err, number, say, size
 from ops.cli.uploads import client_of
 
 COUNT_HEADER = "Mentiongraph-Count"
@@ -200,7 +200,7 @@ def export(
     ):
         total, written = _receive(answer, chosen, file)
         why = answer.headers.get(WARNING_HEADER, "")
-    click.echo(f"{target or 'standard output'}: {number(total)} {chosen.noun}, {number(written)} bytes", err=not target)
+    say(f"{target or 'standard output'}: {number(total)} {chosen.noun}, {number(written)} bytes", err=not target)
     if not total:
         _say_why_empty(target, chosen, why)
 
@@ -223,8 +223,8 @@ def _say_why_empty(target: Path | None, kind: Kind, why: str) -> None:
     code, _, said = why.partition(": ")
     if code in set(Empty):
         said = f"{REASONS[Empty(code)].said} {REASONS[Empty(code)].option}"
-    warning = click.style("warning:", fg="yellow", bold=True)
-    click.echo(f"{warning} {target or 'standard output'} has no {kind.noun}. {said}".rstrip(), err=True)
+    where = target or "standard output"
+    say(f"{where} has no {kind.noun}. {said}".rstrip(), err=True, label="warning:", colour="yellow")
 
 
 _SWITCHES = ("archived",)
@@ -245,8 +245,9 @@ def _query(chosen: dict[str, str | float | bool | None]) -> list[tuple[str, str]
 def _written(target: Path | None) -> Generator[BinaryIO]:
     """A file that gets its name when the block ends well."""
     if target is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        out = data_out()
+        yield out
+        out.flush()
         return
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:

@@ -8,6 +8,7 @@ import psycopg
 import redis
 
 from app.errors import PROBLEM_TYPE_PREFIX, BadSetting, DatabaseUnavailable, MentiongraphError, Problem
+from ops.cli.saying import say
 
 USAGE = 2
 _SERVER_AWAY = 503
@@ -22,7 +23,7 @@ class Failure(click.ClickException):
         self.exit_code = exit_code  # pyright: ignore[reportAttributeAccessIssue] (click reads the instance's)
 
     def show(self, file: object = None) -> None:  # noqa: ARG002 (click's signature)
-        click.echo(f"{click.style('error:', fg='red', bold=True)} {self.message}", err=True)
+        say(self.message, err=True, label="error:", colour="red")
 
 
 def failure(error: Exception) -> Failure | None:

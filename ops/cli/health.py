@@ -16,6 +16,7 @@ from app.settings import Settings
 from app.store import postgres
 from ops import checkup
 from ops.cli import options
+from ops.cli.saying import say
 
 API = "api"
 PATIENCE = 5
@@ -59,9 +60,9 @@ def health(role: str, data: Path | None) -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
     if wrong is not None:
-        click.echo(f"{role}: {wrong}", err=True)
+        say(f"{role}: {wrong}", err=True)
         raise click.exceptions.Exit(1)
-    click.echo(f"{role}: healthy")
+    say(f"{role}: healthy")
 
 
 def _give_up(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 (a signal handler's signature)

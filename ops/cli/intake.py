@@ -7,12 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import click
 import msgspec
 
 from ops.cli import options
 from ops.cli.client import ApiAway, ApiProblem, Client, Entry
-from ops.cli.console import err, number, plain, print_json
+from ops.cli.console import err, number, plain, print_json, say
 from ops.cli.uploads import DONE, FAILED, sending
 from ops.watch.body import Body, Changed, digest, move
 from ops.watch.folder import Folder, Found
@@ -343,7 +342,7 @@ class Intake:
         if self._wishes.json:
             print_json({"file": found.name, **facts})
         else:
-            click.echo(f"{plain(found.name)}: {plain(words)}")
+            say(f"{plain(found.name)}: {plain(words)}")
 
 
 def warnings(entry: Entry) -> list[str]:

@@ -20,7 +20,7 @@ from app.store import postgres
 from app.store.migrations import Migration
 from app.store.postgres import Connection
 from ops.cli import options
-from ops.cli.console import number, out, plain, print_json, table
+from ops.cli.console import number, out, plain, print_json, say, table
 
 if TYPE_CHECKING:
     from app.proofs.audit import Audit, Weights
@@ -57,8 +57,8 @@ def migrate(data: Path | None, *, plan: bool, json: bool) -> None:
         print_json({"database": place, "applied": applied})
         return
     for name in applied:
-        click.echo(f"applied {name}")
-    click.echo(f"{place}: {'migrated' if applied else 'nothing to do'}.", err=True)
+        say(f"applied {name}")
+    say(f"{place}: {'migrated' if applied else 'nothing to do'}.", err=True)
 
 
 def _print_plan(place: str, migrations: list[Migration], *, json: bool) -> None:
@@ -66,13 +66,13 @@ def _print_plan(place: str, migrations: list[Migration], *, json: bool) -> None:
         print_json({"database": place, "migrations": migrations})
         return
     for each in migrations:
-        click.echo(each.name)
-        click.echo(f"  purpose         {each.purpose}")
-        click.echo(f"  locks           {each.locks or 'its file does not say'}")
-        click.echo(f"  rewrites        {each.rewrites or 'its file does not say'}")
-        click.echo(f"  oldest release  {each.oldest_release or 'its file does not say'}")
+        say(each.name)
+        say(f"  purpose         {each.purpose}")
+        say(f"  locks           {each.locks or 'its file does not say'}")
+        say(f"  rewrites        {each.rewrites or 'its file does not say'}")
+        say(f"  oldest release  {each.oldest_release or 'its file does not say'}")
     will = f"`mentiongraph migrate` would apply {len(migrations)}" if migrations else "nothing to do"
-    click.echo(f"{place}: {will}; nothing was changed.", err=True)
+    say(f"{place}: {will}; nothing was changed.", err=True)
 
 
 @click.command()
@@ -270,14 +270,12 @@ def _say_what_was_done(
     found: list[FailedBatch], ids: list[int], moved: list[int], *, dry_run: bool, rung: bool | None
 ) -> None:
     if not ids:
-        click.echo("Nothing to replay." if not found else "None of them can be replayed: send the files again.")
+        say("Nothing to replay." if not found else "None of them can be replayed: send the files again.")
     elif dry_run:
-        click.echo(f"{len(ids)} would be tried again; nothing was changed.")
+        say(f"{len(ids)} would be tried again; nothing was changed.")
     else:
-        click.echo(f"{len(moved)} will be tried again.")
+        say(f"{len(moved)} will be tried again.")
     if ids and len(ids) < len(found):
-        click.echo(
-            f"{len(found) - len(ids)} can't be replayed, since they were purged: send the files again.", err=True
-        )
+        say(f"{len(found) - len(ids)} can't be replayed, since they were purged: send the files again.", err=True)
     if rung is False:
-        click.echo("Redis is away: the workers' sweeper will find them.", err=True)
+        say("Redis is away: the workers' sweeper will find them.", err=True)

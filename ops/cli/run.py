@@ -19,6 +19,7 @@ from app.store.migrations import require_migrated
 from app.store.postgres import where
 from ops import processes
 from ops.cli import options
+from ops.cli.saying import say
 
 DATABASE_PATIENCE = 30.0
 """Seconds that a process waits for PostgreSQL at its start, since machines boot in any order."""
@@ -50,7 +51,7 @@ def _wait_for_database(settings: Settings) -> None:
         if not said:
             said = True
             place = where(settings.database_url)
-            click.echo(f"waiting up to {DATABASE_PATIENCE:g} s for {place} …", err=True)
+            say(f"waiting up to {DATABASE_PATIENCE:g} s for {place} …", err=True)
         time.sleep(PAUSE)
 
 

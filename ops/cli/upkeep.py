@@ -24,7 +24,7 @@ from app.settings import Settings
 from app.store import postgres
 from app.store.postgres import Connection
 from ops.cli import options
-from ops.cli.console import cut, err, number, out, print_json, size, table
+from ops.cli.console import cut, err, number, out, print_json, say, size, table
 
 
 @click.command()
@@ -66,7 +66,7 @@ def _preview(conn: Connection, settings: Settings, *, json: bool) -> None:
     )
     listed.add_row("the others: would be written down", number(found.stale - found.to_archive))
     out.print(listed)
-    click.echo("Nothing was changed.")
+    say("Nothing was changed.")
 
 
 def _decay(conn: Connection, settings: Settings, *, json: bool) -> None:
@@ -86,9 +86,7 @@ def _decay(conn: Connection, settings: Settings, *, json: bool) -> None:
     if json:
         print_json({"run": run.id, "written_down": totals.written_down, "archived": totals.archived})
     else:
-        click.echo(
-            f"run {run.id}: {number(totals.written_down)} edges written down, {number(totals.archived)} archived."
-        )
+        say(f"run {run.id}: {number(totals.written_down)} edges written down, {number(totals.archived)} archived.")
 
 
 @click.command()
@@ -122,7 +120,7 @@ def purge(data: Path | None, *, dry_run: bool, json: bool) -> None:
     if json:
         print_json({**msgspec.structs.asdict(purged), "dry_run": dry_run})
         return
-    click.echo(f"{_in_words(purged)} {'would be purged; nothing was changed' if dry_run else 'purged'}.")
+    say(f"{_in_words(purged)} {'would be purged; nothing was changed' if dry_run else 'purged'}.")
 
 
 def _in_words(purged: Purged) -> str:
@@ -210,7 +208,7 @@ def _print_rebuilt_json(done: _Rebuilt) -> None:
 
 def _print_rebuilt(done: _Rebuilt) -> None:
     if done.comparison is None:
-        click.echo(f"{number(done.batches)} batches counted anew; the graph has {number(done.swapped or 0)} edges now.")
+        say(f"{number(done.batches)} batches counted anew; the graph has {number(done.swapped or 0)} edges now.")
         return
     found = done.comparison
     listed = table(f"{number(done.batches)} batches counted anew", "edges", right=("edges",))

@@ -22,7 +22,7 @@ from app.errors import BadRequest, MentiongraphError
 from ops import processes
 from ops.cli import options, warnings_shown
 from ops.cli.client import ApiProblem, Client, Entry, Step
-from ops.cli.console import cut, err, facts, number, out, plain, print_json, size, state, table, when
+from ops.cli.console import cut, err, facts, number, out, plain, print_json, say, size, state, table, when
 
 CHUNK = 256 << 10
 WATCH_PAUSE = 1.0
@@ -108,7 +108,7 @@ def upload(
             except OSError as error:
                 if len(files) == 1 or error.filename is None:
                     raise
-                click.echo(f"{file}: {error.strerror}; it was not sent.", err=True)
+                say(f"{file}: {error.strerror}; it was not sent.", err=True)
                 worst = worst or MentiongraphError.exit_code
                 continue
             except ApiProblem as problem:
@@ -116,7 +116,7 @@ def upload(
                     raise
                 if json:
                     print_json({"file": str(file), **msgspec.structs.asdict(problem.problem())})
-                click.echo(f"{file}: {problem.title}: {problem.detail}", err=True)
+                say(f"{file}: {problem.title}: {problem.detail}", err=True)
                 worst = worst or problem.exit_code
                 continue
             show_entry(client, entry, json=json)
@@ -274,7 +274,7 @@ def _list(client: Client, limit: int, *, watch: bool, json: bool) -> bool:
     elif entries:
         out.print(listed(entries, out.width))
     else:
-        click.echo("No uploads yet: `mentiongraph upload FILE` makes one.")
+        say("No uploads yet: `mentiongraph upload FILE` makes one.")
     return watch and any(entry.id in watched and entry.state in BROKEN for entry in entries)
 
 

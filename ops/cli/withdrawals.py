@@ -10,7 +10,7 @@ import click
 from app.errors import BadState
 from ops.cli import options
 from ops.cli.client import Client, Entry
-from ops.cli.console import number, plain, print_json
+from ops.cli.console import number, plain, print_json, say
 from ops.cli.uploads import FAILED, client_of, sending, show_entry
 
 _wait = click.option(
@@ -110,7 +110,7 @@ def _preview(entry: Entry, *, json: bool) -> None:
             }
         )
     else:
-        click.echo(f"{_in_words(entry)} would be taken out; nothing was changed.")
+        say(f"{_in_words(entry)} would be taken out; nothing was changed.")
 
 
 def _in_words(entry: Entry) -> str:

@@ -9,6 +9,8 @@ up to FILE.KEPT. A line is never cut in two, unless the line is longer than a fi
 The writer outlives everybody who may write: the pipe ends only when the last of them has ended. So no line is lost and
 no child meets a broken pipe, whatever happens to the launcher. The writer is in a session of its own and ignores the
 signals that end a group of processes.
+
+PostgreSQL and Valkey log what clients send as it is. So this process escapes what would steer a terminal.
 """
 
 from __future__ import annotations
@@ -22,6 +24,22 @@ import time
 CHUNK = 1 << 16
 PAUSE = 0.02
 """Seconds in which lines gather, so that a busy API does not wake this process for each of them."""
+
+
+_STEERING = [bytes([code]) for code in (*range(9), *range(11, 32), 127)]
+_TURNING = [chr(code).encode() for code in (*range(0x80, 0xA0), 0x61C, 0x200E, 0x200F, *range(0x2028, 0x202F))]
+_TURNING += [chr(code).encode() for code in range(0x2066, 0x206A)]
+
+
+def shown(lines: bytes) -> bytes:
+    """The lines with an escape such as \\x1b or \\u202e for each character that steers a terminal."""
+    for sign in _STEERING:
+        if sign in lines:
+            lines = lines.replace(sign, b"\\x%02x" % sign[0])
+    for sign in () if lines.isascii() else _TURNING:
+        if sign in lines:
+            lines = lines.replace(sign, b"\\u%04x" % ord(sign.decode()))
+    return lines
 
 
 class Log:
@@ -84,11 +102,11 @@ def main(path: str, limit: int, kept: int) -> None:
     while data := os.read(0, CHUNK):
         lines = begun + data
         end = lines.rfind(b"\n") + 1 if len(lines) < limit else len(lines)
-        log.write(lines[:end])
+        log.write(shown(lines[:end]))
         begun = lines[end:]
         if len(data) < CHUNK:
             time.sleep(PAUSE)
-    log.write(begun)
+    log.write(shown(begun))
 
 
 if __name__ == "__main__":

@@ -3,17 +3,22 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from typing import NamedTuple
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.posts.json import jsonl
-from app.posts.options import ColumnNames, Format
+from app.posts.looking.forms import begin
+from app.posts.looking.reading import look
+from app.posts.options import ColumnNames, Format, Given
 from app.posts.repair import REJECT_COLUMNS, UNREPAIRED, csv_of, header_line
 from app.posts.screening import Posts, Reason
 from app.posts.tables.csv import read
+from app.posts.tables.formulas import guarded, guarded_column, unguarded, unguarded_column
 from app.posts.tables.header import Header, read_header
 from tests.posts.post_facts import FACTS, Fact
 from tests.posts.test_csv import FILES
@@ -106,7 +111,8 @@ def test_a_repaired_field_is_all_it_takes(rows: list[tuple[str, str]]) -> None:
     )
     file = repaired(read(out.getvalue().encode(), WIDE, first_line=2), WIDE)
     shown = table(file, ";")
-    assert [(row["data"], row['a;"b"']) for row in shown] == rows
+    assert [(unguarded(row["data"]), unguarded(row['a;"b"'])) for row in shown] == rows
+    assert not any(runs(cell) for row in shown for cell in (*row, *row.values()))
     back = io.StringIO(newline="")
     writer = csv.DictWriter(back, list(shown[0]), delimiter=";", quoting=csv.QUOTE_ALL)
     writer.writeheader()
@@ -120,11 +126,11 @@ def test_the_file() -> None:
     posts = read(b"=1+1,never,x\na,b\n\xe9 @b,2024-05-01,y\n", FORM, first_line=2)
     first, second, third = posts.rejects["message"].to_list()
     assert repaired(posts, FORM).decode() == (
-        "\ufeffdata,timestamp,username,reject_line,reject_column,reject_code,reject_message\r\n"
-        f'=1+1,never,x,2,timestamp,unreadable_timestamp,"{first}"\r\n'
-        f'"a,b",,,3,,too_few_fields,"{second}"\r\n'
+        "\ufeffdata,timestamp,username,reject_line,reject_column,reject_code,reject_message,reject_guard\r\n"
+        f"'=1+1,never,x,2,timestamp,unreadable_timestamp,\"{first}\",'\r\n"
+        f'"a,b",,,3,,too_few_fields,"{second}",\'\r\n'
         f"\ufffd @b,{UNREPAIRED}2024-05-01,y,4,data,invalid_utf8,"
-        f"\"{third} Once repaired, take 'unrepaired' out of the timestamp.\"\r\n"
+        f"\"{third} Once repaired, take 'unrepaired' out of the timestamp.\",'\r\n"
     )
 
 
@@ -167,18 +173,79 @@ def test_an_upload_of_old_whose_names_were_not_kept() -> None:
 
 def test_names_are_never_doubled() -> None:
     form = Format(",", 3, 2, 1, 0, ("by", "at", "Reject_Message"))
-    assert header_line(form).decode().strip().endswith(",reject_code,reject_message_")
+    assert header_line(form).decode().strip().endswith(",reject_code,reject_message_,reject_guard")
     names = ("data", "at", *REJECT_COLUMNS)
     form = Format(",", 6, 0, 1, 2, names)
     line = header_line(form)
     header = read_header(line, final=True, names=ColumnNames("data", "at", "reject_line"))
     assert header is not None
-    assert header.format.fields == 10
+    assert header.format.fields == 11
 
 
 def test_posts_come_back_as_they_were() -> None:
     body = b"'-1;=cmd|' /C calc'!A0;@x;+1\n"
     form = Format(";", 4, 1, 0, 2, ("timestamp", "data", "username", "n"))
-    file = repaired(read(body, form, first_line=2), form).replace(b"'-1;", b"2024-05-01;")
-    _, again = uploaded(file, ";")
+    file = repaired(read(body, form, first_line=2), form)
+    assert b"''-1;'=cmd|' /C calc'!A0;'@x;'+1;" in file
+    _, again = uploaded(file.replace(b"''-1;", b"2024-05-01;"), ";")
     assert again.frame["text"].to_list() == ["=cmd|' /C calc'!A0"]
+
+
+def runs(cell: str) -> bool:
+    """Whether a spreadsheet may run a cell of this text, whatever delimiter its reader chooses."""
+    parts = [cell, *(part for sign in ";\t|\r\n" for part in cell.split(sign))]
+    bare = [part.lstrip(' "\u00a0\u200b\u3000\ufeff') for part in parts] + [
+        part.lstrip('"') for part in cell.split(",")
+    ]
+    return any(each.startswith(tuple("=+-@＝＋－＠")) and not re.fullmatch(r"-\d+(\.\d+)?", cell) for each in bare)
+
+
+CELLS = st.text(st.sampled_from("=+-@＝＠' \t;,|\"a1.\n\ufeff") | st.characters(exclude_categories=["Cs"]), max_size=10)
+
+
+@given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=6))
+@settings(max_examples=150)
+def test_guards_come_off_again(rows: list[tuple[str, str]]) -> None:
+    texts = pl.Series([cell for row in rows for cell in row], dtype=pl.String)
+    safe = guarded_column(texts)
+    assert safe.to_list() == [guarded(each) for each in texts]
+    assert not any(map(runs, safe))
+    assert unguarded_column(safe).to_list() == [unguarded(each) for each in safe] == texts.to_list()
+
+
+@given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=6), st.sampled_from(",;\t|"))
+@settings(max_examples=100)
+def test_rejects_upload_as_the_very_rows(rows: list[tuple[str, str]], delimiter: str) -> None:
+    clean = [(text.replace("\0", ""), name.replace("\0", "")) for text, name in rows]
+    out = io.StringIO(newline="")
+    form = Format(delimiter, 3, 0, 1, 2, ("=text", "timestamp", "@user"))
+    csv.writer(out, delimiter=delimiter, quoting=csv.QUOTE_ALL).writerows((text, "never", name) for text, name in clean)
+    file = repaired(read(out.getvalue().encode(), form, first_line=2), form)
+    names = ColumnNames("=text", "timestamp", "@user")
+    header = read_header(file, final=True, names=names, delimiter=delimiter)
+    assert header is not None
+    rest = file[header.body_offset :]
+    again = repaired(read(rest, header.format, first_line=2), header.format)
+    assert table(again, delimiter) == table(file, delimiter)
+    # Repaired, as nothing but the timestamp is wanting, it has the texts of the upload.
+    good = read(rest.replace(b"never", b"2024-05-01"), header.format, first_line=2)
+    wanted = read(out.getvalue().encode().replace(b"never", b"2024-05-01"), form, first_line=2)
+    assert good.frame.select("text", "author").equals(wanted.frame.select("text", "author"))
+
+
+def test_a_file_of_old_is_not_guarded() -> None:
+    names = ("data", "timestamp", "username", *REJECT_COLUMNS[:-1])
+    file = (",".join(names) + "\r\n'=1,2024-05-01,x,2,,c,m\r\n").encode()
+    header, posts = uploaded(file, ",")
+    assert posts.frame["text"].to_list() == ["'=1"]
+    assert header_line(header.format).decode().count("reject_line") == 1
+
+
+def test_exported_edges_come_back_without_their_guards() -> None:
+    given_ = Given(author="source", mentions="target", timestamp="last_seen")
+    head = b"source,target,mention_count,weight,first_seen,last_seen\n'=1+1,'-x,1,1,2024-05-01,2024-05-02\n"
+    reading = look(head, given_, final=True)
+    header = begin(reading, head, given_, final=True)
+    assert header is not None
+    posts = read(head[header.body_offset :], header.format, first_line=2)
+    assert (posts.frame["author"][0], list(posts.frame["mentioned"][0])) == ("=1+1", ["-x"])

@@ -9,7 +9,7 @@ from app.posts.looking import presets
 from app.posts.looking.reading import FURTHER_ROLES, ROLES, Reading
 from app.posts.looking.sniffing import Layout
 from app.posts.options import Format, Given
-from app.posts.tables import header
+from app.posts.tables import formulas, header
 from app.posts.tables.header import Header
 
 _BOM = b"\xef\xbb\xbf"
@@ -60,6 +60,7 @@ def _csv(reading: Reading, given: Given, delimiter: str, names: list[str]) -> Fo
         further={role: places[role] for role in (*FURTHER_ROLES, "heading", "time") if role in places},
         surplus=reading.surplus,
         escaped=reading.escaped,
+        guarded=formulas.are_guarded(names),
     )
 
 

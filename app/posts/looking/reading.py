@@ -21,6 +21,7 @@ from app.posts.looking.presets import Preset, Shape
 from app.posts.looking.shapes import Packing
 from app.posts.looking.sniffing import HEAD_BYTES, Container, Finding, Layout, Sure
 from app.posts.options import ColumnNames, DateOrder, Given, Retweets
+from app.posts.tables import formulas
 
 ROLES = ("text", "timestamp", "author")
 FURTHER_ROLES = ("id", "mentions", "reply", "retweet", "quote")
@@ -99,7 +100,7 @@ def _csv(text: str, given: Given, encoding: Finding[str], layout: Finding[Layout
     )
     if table is None:
         return _nothing(given, encoding, layout, "the file has no row")
-    found = table.value
+    found = _unguarded(table.value)
     header = _header(found, given)
     preset, doubts = _preset(given, Shape.CSV, _presets_of(found, given, header))
     columns = _columns(found, given, header, preset)
@@ -130,6 +131,14 @@ def _csv(text: str, given: Given, encoding: Finding[str], layout: Finding[Layout
         name: [row[number].strip() if number < len(row) else "" for row in rows] for number, name in enumerate(columns)
     }
     return _with_roles(reading, given, cells, resolve, len(rows))
+
+
+def _unguarded(table: sniffing.Table) -> sniffing.Table:
+    """The table without its guards against formulas, if its columns say that it has some."""
+    if not formulas.are_guarded(table.first):
+        return table
+    rows = tuple(tuple(map(formulas.unguarded, row)) for row in table.rows)
+    return msgspec.structs.replace(table, first=tuple(formulas.names_of(list(table.first))), rows=rows)
 
 
 def _key(name: str) -> str:

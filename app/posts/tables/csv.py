@@ -26,6 +26,7 @@ from app.posts.screening import (
     too_long_message,
     with_headings,
 )
+from app.posts.tables import formulas
 from app.posts.tables.cells import cells_of_mentions
 from app.posts.tables.csvscan import (
     QUOTE,
@@ -75,6 +76,9 @@ def read(payload: bytes, form: Format, *, first_line: int) -> Posts:
     _decode(sieve, payload)
     if b'""' in payload:
         _undouble(sieve)
+    if form.guarded:
+        sieve.frame = sieve.frame.with_columns(formulas.unguarded_column(sieve.frame[role]) for role in named)
+        sieve.places = {role: _behind_guard(rows, place) for role, place in sieve.places.items()}
     if form.escaped and "text" in sieve.places:
         spelled, meant = ["\\n", "\\r", "\\t"], ["\n", "\r", "\t"]
         sieve.frame = sieve.frame.with_columns(pl.col("text").str.replace_many(spelled, meant))
@@ -105,7 +109,8 @@ def _further(rows: Rows, payload: bytes, form: Format, alive: Ints) -> list[pl.S
     """What rows hold in further roles: empty and undecodable cells are null."""
     found: list[pl.Series] = []
     for role, index in form.further.items():
-        bare = _cells(rows, index, alive, payload).alias(role).str.strip_chars()
+        cells = _cells(rows, index, alive, payload)
+        bare = (formulas.unguarded_column(cells) if form.guarded else cells).alias(role).str.strip_chars()
         bare = bare.set((bare.str.len_bytes() == 0).fill_null(value=True), None)
         found.append(cells_of_mentions(bare) if role == "mentions" else bare)
     return found
@@ -132,6 +137,15 @@ def _locate(rows: Rows, index: int, alive: Ints) -> Place:
     # Offsets of empty fields may lie behind the data.
     quoted = (length > 0) & (rows.data[np.minimum(begin, rows.data.size - 1)] == QUOTE)
     return Place(begin + quoted, length - 2 * quoted, quoted)
+
+
+def _behind_guard(rows: Rows, place: Place) -> Place:
+    """The places without a guard at their beginning: screening looks at the bytes of instants and authors."""
+    begin, length, _ = place
+    inside = np.minimum(begin, rows.data.size - 2) if rows.data.size > 1 else begin
+    signs = np.frombuffer(b"'=+-@\xef", np.uint8)
+    guard = (length > 1) & (rows.data[inside] == ord(formulas.GUARD)) & np.isin(rows.data[inside + 1], signs)
+    return place._replace(begin=begin + guard, length=length - guard)
 
 
 def _decode(sieve: Sieve, payload: bytes) -> None:
@@ -171,6 +185,8 @@ def _rejects(dropped: list[Drop], rows: Rows, payload: bytes, form: Format, firs
             index: int = getattr(form, drop.role)
             column = form.names[index] if form.names else drop.role
             values = _values(rows, index, drop.rows, payload)
+            if form.guarded:
+                values = [_unguarded(value) for value in values]
             what = f"column {show(column.encode())} (field {index + 1})"
             if "time" in form.further and drop.reason in _OF_BOTH:
                 clock = form.further["time"]
@@ -193,6 +209,10 @@ def _values(rows: Rows, index: int, numbers: Ints, payload: bytes) -> list[bytes
         payload[at:to].replace(b'""', b'"') if is_quoted else payload[at:to]
         for at, to, is_quoted in zip(begin.tolist(), (begin + length).tolist(), quoted.tolist(), strict=True)
     ]
+
+
+def _unguarded(value: bytes) -> bytes:
+    return formulas.unguarded(value.decode(errors="surrogateescape")).encode(errors="surrogateescape")
 
 
 def _row_messages(drop: Drop, rows: Rows, form: Format) -> list[str]:

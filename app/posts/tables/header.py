@@ -17,6 +17,7 @@ from app.errors import (
     UploadRefused,
 )
 from app.posts.options import ColumnNames, Format
+from app.posts.tables import formulas
 from app.posts.tables.csvscan import LF, Flaw, Rows, scan
 
 MAX_HEADER_BYTES = 64 << 10
@@ -76,7 +77,9 @@ def _read_header(head: bytes, *, final: bool, names: ColumnNames, delimiter: str
     text, timestamp, author = (
         _find(name, found, names, delimiter) for name in (names.text, names.timestamp, names.author)
     )
-    return Header(Format(delimiter, len(found), text, timestamp, author, tuple(found)), behind, lines + 1)
+    is_guarded = formulas.are_guarded(found)
+    form = Format(delimiter, len(found), text, timestamp, author, tuple(found), guarded=is_guarded)
+    return Header(form, behind, lines + 1)
 
 
 def first_row(head: bytes, *, final: bool, delimiter: str) -> tuple[list[str], int, int] | None:
@@ -137,7 +140,8 @@ def _names(row: Rows) -> list[str]:
         raise HeaderNotUtf8(detail) from error
     marks = [int(row.start[0]) - 1, *row.marks[int(row.first[0]) : int(row.last[0]) + 1].tolist()]
     fields = [row.data[begin + 1 : end].tobytes().decode() for begin, end in pairwise(marks)]
-    return [field[1:-1].replace('""', '"') if field.startswith('"') else field for field in fields]
+    names = [field[1:-1].replace('""', '"') if field.startswith('"') else field for field in fields]
+    return formulas.names_of(names)
 
 
 def _find(name: str, found: list[str], names: ColumnNames, delimiter: str) -> int:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import msgspec
 import polars as pl
 
+from app.posts.tables import formulas
+
 FULL = 17
 """So many significant digits tell a double from every other. With as many, numbers stay as PostgreSQL prints them."""
 _WHOLE = 1e15
 """Doubles below this have no more digits in front of the point than a double can hold."""
-_FORMULA = "^[=+\\-@\t\r\n'＝＋－＠]"
 _JSON_SPECIAL = '["\\\\\\x00-\\x1f]'
 _JSON_ESCAPES = {'"': '\\"', "\\": "\\\\", **{chr(code): f"\\u{code:04x}" for code in range(0x20)}}
 _XML_SPECIAL = "[&<>\"'\t\n\r]"
@@ -48,16 +49,6 @@ def csv_cells(texts: pl.Series, delimiter: str = ",") -> pl.Series:
     return _where(special, '"' + texts.str.replace_all('"', '""', literal=True) + '"', texts)
 
 
-def harmless(texts: pl.Series) -> pl.Series:
-    """Returns the texts so that no spreadsheet takes a text for a formula.
-
-    An apostrophe is put before each text that may be a formula, and before each text that begins with an apostrophe.
-    So different texts stay different, and removing one apostrophe restores the text.
-    """
-    formula = texts.str.contains(_FORMULA)
-    return _where(formula, "'" + texts, texts) if formula.any() else texts
-
-
 def rounded(numbers: pl.Series, digits: int) -> pl.Series:
     """Returns the texts of numbers with so many significant digits. A digit before the point is never rounded away."""
     if digits >= FULL:
@@ -76,7 +67,7 @@ def node_ids(spellings: pl.Series, *, guard: bool) -> pl.Series:
     if spellings.str.contains(_ID_SPECIAL).any():
         kept = spellings.str.replace_all("_(x[0-9A-Fa-f]{4}_)", "_x005F_$1")
         spellings = kept.str.replace_many(list(_ID_ESCAPES), list(_ID_ESCAPES.values()))
-    return harmless(spellings) if guard else spellings
+    return formulas.guarded_column(spellings) if guard else spellings
 
 
 def json_strings(texts: pl.Series) -> pl.Series:

@@ -8,7 +8,8 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import polars as pl
 
-from app.reads.exports.cells import Style, csv_cells, harmless, json_strings, lines, node_ids, rounded
+from app.posts.tables.formulas import guarded_column
+from app.reads.exports.cells import Style, csv_cells, json_strings, lines, node_ids, rounded
 from app.reads.exports.snapshot import Snapshot
 
 _EDGES = "source,target,mention_count,weight,first_seen,last_seen\n"
@@ -28,7 +29,7 @@ def edges_csv(graph: Snapshot, *, guard: bool, style: Style) -> Generator[bytes]
     """Write one edge a line."""
     yield _head(_EDGES, style)
     for block in graph.edges():
-        names = ((harmless(block[name]) if guard else block[name]) for name in ("source", "target"))
+        names = ((guarded_column(block[name]) if guard else block[name]) for name in ("source", "target"))
         yield lines(
             block.with_columns(*(csv_cells(each, style.delimiter) for each in names), _weights(block, style)),
             _pattern("%s,%s,%s,%s,%s,%s", style),
@@ -52,7 +53,7 @@ def nodes_csv(graph: Snapshot, *, guard: bool, style: Style) -> Generator[bytes]
     """Write one user a line. `Id` is the user's id, which gephi.csv has in Source and Target."""
     yield _head(_NODES, style)
     for block in graph.users():
-        label = harmless(block["spelling"]) if guard else block["spelling"]
+        label = guarded_column(block["spelling"]) if guard else block["spelling"]
         ids = csv_cells(node_ids(block["spelling"], guard=guard), style.delimiter)
         yield lines(
             block.with_columns(ids.alias("id"), csv_cells(label, style.delimiter)),
