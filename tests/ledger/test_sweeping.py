@@ -159,6 +159,14 @@ def test_an_upload_whose_receiver_is_gone_is_aborted(conn: Connection, settings:
     assert postgres.scalars(conn, "SELECT count(*) FROM batches") == [0]
 
 
+@pytest.mark.usefixtures("batch")
+def test_an_upload_that_still_arrives_is_not_aborted(conn: Connection, settings: Settings, now: datetime) -> None:
+    conn.execute("UPDATE uploads SET state = 'receiving', received_at = heartbeat_at - interval '1 day'")
+
+    assert sweep(conn, settings, now).aborted_uploads == 0
+    assert state(conn) == ("receiving", "staged")
+
+
 def test_urgent_work_is_rung_as_urgent(conn: Connection, settings: Settings, now: datetime) -> None:
     upload(settings, posts_csv([("@bob", now, "ada")]), received_at=now, options=Options(priority=Priority.URGENT))
 
