@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pytest
 
 from app.graph import counting, merging
 from app.graph.parameters import GraphParameters, read_parameters
 from app.graph.users import UserIds
-from app.ledger import sweeping, transitions
+from app.ledger import transitions
 from app.settings import Settings
 from app.store.postgres import Connection, scalars
 from tests.graphs import edges

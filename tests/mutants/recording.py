@@ -78,7 +78,7 @@ def record(test_file: str, items: list[pytest.Item], code: str) -> None:
     unfinished.rename(place)
 
 
-def tests_of(mutant: Mutant, tests: Recorded) -> list[str]:
+def tests_touching(mutant: Mutant, tests: Recorded) -> list[str]:
     """Returns the tests that run the mutated place, the quickest first."""
     lines = set(range(mutant.line, mutant.line + mutant.before.count("\n") + 1))
     touching = [

@@ -56,8 +56,8 @@ class Runner:
         self.plan = plan
 
     def pytest_sessionstart(self) -> None:
-        # What a mutant fails with must not be kept for later runs, and a mutant must fare the same each time. Few examples
-        # do: a mutant is mostly noticed by facts, and many mutants are tried.
+        # What a mutant fails with must not be kept for later runs, and a mutant must fare the same each time. Ten
+        # examples do, because facts notice most mutants, and many mutants are tried.
         hypothesis.settings.register_profile(
             "mutants", hypothesis.settings(), max_examples=10, database=None, derandomize=True
         )
@@ -103,7 +103,7 @@ class Runner:
 
     def _chosen(self, mutant: Mutant, tests: recording.Recorded) -> list[str]:
         """Returns the mutant's tests, as many as the budget allows: first what lately killed one of the same file."""
-        chosen = recording.tests_of(mutant, tests)
+        chosen = recording.tests_touching(mutant, tests)
         killers = self.plan.results.killers(mutant.path)
         chosen.sort(key=lambda nodeid: nodeid not in killers)
         spent, within = 0.0, list[str]()
