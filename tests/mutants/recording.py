@@ -55,6 +55,7 @@ def record(test_file: str, items: list[pytest.Item], code: str) -> None:
     tracer = coverage.Coverage(
         data_file=None, config_file=False, include=[str(ROOT / path) for path in conditions.paths()]
     )
+    tracer.set_option("run:disable_warnings", ["no-data-collected"])
     tracer.start()
     tests: Recorded = {}
     for item, next_item in zip(items, [*items[1:], None], strict=True):
