@@ -71,6 +71,17 @@ def test_a_claimed_batch_is_rung_when_its_claim_expires(
     ]
 
 
+@pytest.mark.usefixtures("batch")
+def test_a_batch_in_the_hands_of_another_process_is_not_waited_for(
+    conn: Connection, settings: Settings, now: datetime
+) -> None:
+    conn.execute("SET lock_timeout = '5s'")
+    with psycopg.connect(settings.database_url) as other:
+        other.execute("SELECT FROM batches FOR NO KEY UPDATE")
+
+        assert sweep(conn, settings, now).batches == []
+
+
 def test_a_failed_attempt_waits_for_its_back_off(
     conn: Connection, settings: Settings, now: datetime, batch: int
 ) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any, NamedTuple
+from datetime import datetime, timedelta
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
+from psycopg.sql import SQL, Composed, Identifier
 
 import sql
 from app.ledger.states import UNFINISHED, UploadState
-from app.store.postgres import Connection
+from app.store.postgres import Connection, scalars
 
 UPLOADS: dict[str, dict[str, str]] = {
     "ledger/receiving/heartbeat": {"receiving": "receiving"},
@@ -58,6 +60,21 @@ BATCHES: dict[str, dict[str, str]] = {
     "ledger/bells/ring_batches": {"staged": "staged"},
 }
 """The statements that move or hold a batch, with what a batch becomes from which state."""
+
+
+LOCKS: dict[str, tuple[str, str]] = {
+    "ledger/transitions/lock_batches": ("batches", "applied"),
+    "ledger/transitions/lock_batches_of": ("batches", "applied"),
+    "ledger/transitions/lock_uploads": ("uploads", "applied"),
+    "ledger/transitions/lock_zips": ("uploads", "applied"),
+    "ledger/transitions/lock_upload": ("uploads", "applied"),
+    "ledger/retention/lock_upload": ("uploads", "applied"),
+    "ledger/retention/lock_batches": ("batches", "applied"),
+    "ledger/staging/insert_batch": ("uploads", "receiving"),
+    "ledger/unpacking/insert_member": ("uploads", "receiving"),
+    "graph/post_ids/lock_claimed": ("batches", "staged"),
+}
+"""The statements that lock one row, with the row's table and the state of its upload."""
 
 
 class There(NamedTuple):
@@ -155,3 +172,31 @@ def test_a_batch_moves_only_from_where_it_may(conn: Connection, there: There, no
     for state, (upload, batch) in there.batches.items():
         given = parameters(upload, batch, claim, now) | {"ids": [batch], "state": "counted"}
         check(conn, statement, given, batch, BATCHES[statement].get(state))
+
+
+@pytest.mark.parametrize("statement", LOCKS)
+def test_a_row_stays_locked_until_the_end_and_no_other(
+    conn: Connection, dsn: str, there: There, now: datetime, statement: str
+) -> None:
+    table, state = LOCKS[statement]
+    claim = uuid4()
+    conn.execute("UPDATE batches SET claim = %s, claimed_until = %s WHERE state = 'staged'", [claim, now])
+    upload = there.uploads[state] if state != "staged" else there.batches[state][0]
+    [batch] = scalars(conn, "SELECT id FROM batches WHERE upload_id = %(id)s", {"id": upload})
+    rows = {"ordinal": 1, "first_line": 2, "rows_staged": 1, "payload": b"x", "filename": "posts.csv", "limit": 9}
+    given = parameters(upload, batch, claim, now) | rows | {"finished_before": now + timedelta(days=1)}
+    given |= {"ids": [upload if table == "uploads" else batch], "parent_id": upload}
+    if statement == "ledger/unpacking/insert_member":
+        given["id"] = uuid4()
+    free = sql_on(table, "SELECT id FROM {table} ORDER BY id FOR NO KEY UPDATE SKIP LOCKED")
+    every = {row[0] for row in conn.execute(free).fetchall()}
+
+    with conn.transaction(), psycopg.connect(dsn) as other:
+        conn.execute(sql.query(statement), given)
+        left = {row[0] for row in other.execute(free).fetchall()}
+
+    assert every - left == {upload if table == "uploads" else batch}
+
+
+def sql_on(table: str, statement: LiteralString) -> Composed:
+    return SQL(statement).format(table=Identifier(table))
