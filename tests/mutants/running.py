@@ -102,10 +102,14 @@ class Runner:
         return {nodeid: test for nodeid, test in tests.items() if nodeid in {item.nodeid for item in items}}
 
     def _chosen(self, mutant: Mutant, tests: recording.Recorded) -> list[str]:
-        """Returns the mutant's tests, as many as the budget allows: first what lately killed one of the same file."""
+        """Returns the mutant's tests, as many as the budget allows.
+
+        First come the tests that name the statement, and those that noticed another mutant of the same file.
+        """
         chosen = recording.tests_touching(mutant, tests)
         killers = self.plan.results.killers(mutant.path)
-        chosen.sort(key=lambda nodeid: nodeid not in killers)
+        named = f"[{mutant.statement}]" if mutant.is_statement else "[no statement]"
+        chosen.sort(key=lambda nodeid: named not in nodeid and nodeid not in killers)
         spent, within = 0.0, list[str]()
         for nodeid in chosen:
             spent += tests[nodeid]["seconds"]
