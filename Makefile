@@ -6,7 +6,7 @@ GUIDE  := app/http/openapi/guide
 DOCTREES := build/doctrees
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test docs lint format types imports sql-lint check bench chaos attacks fuzz lock clean
+.PHONY: help demo test mutants docs lint format types imports sql-lint check bench chaos attacks fuzz lock clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ demo: $(VENV)/.run ## Start everything, upload the sample, show the graph (EXIT=
 
 test: $(VENV)/.dev ## Set everything up and pass the tests.
 	$(BIN)/python -m pytest $(ARGS)
+
+mutants: $(VENV)/.dev ## Would the tests notice a guard that is missing? (ONLY=ledger/sweeping, SINCE=main, ARGS=--help)
+	$(BIN)/python -m tests.mutants $(if $(ONLY),--only '$(ONLY)') $(if $(SINCE),--since '$(SINCE)') $(ARGS)
 
 docs: $(VENV)/.dev ## Build the guide that the API serves at /guide; a warning is an error.
 	rm -rf $(GUIDE)

@@ -23,7 +23,12 @@ def query(name: str) -> LiteralString:
     """The statement in sql/<name>.sql, without its comments. Raises FileNotFoundError for a name that is not there."""
     text = (ROOT / f"{name}.sql").read_text(encoding="utf-8")
     # The one place where text read from a file is vouched for as a literal: the files are part of this package.
-    return cast("LiteralString", _COMMENT.sub("", text).strip())
+    return cast("LiteralString", without_comments(text))
+
+
+def without_comments(text: str) -> str:
+    """The statement in the text of a file."""
+    return _COMMENT.sub("", text).strip()
 
 
 def names() -> list[str]:

@@ -217,6 +217,11 @@ def template(addresses: Addresses) -> str:
 
     The first worker makes this template.
     """
+    return make_template(addresses)
+
+
+def make_template(addresses: Addresses) -> str:
+    """Make the template unless the server has it. Returns the template's name."""
     from app.store.migrations import migrate  # noqa: PLC0415  # tests without a database do not import migrations
 
     making = f"{TEMPLATE}_new"

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from app.ledger import fleet
+from app.ledger.fleet import Me, Role
+from app.store.postgres import Connection, scalars
 
 ROOT = Path(__file__).parents[2]
 ASKED_BY_ANOTHER = """
@@ -37,3 +39,40 @@ def test_a_process_that_is_gone_has_no_start(proc: str, monkeypatch: pytest.Monk
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     assert fleet.born(gone.pid) is None
+
+
+def heard_of(conn: Connection) -> list[tuple[str, int, int]]:
+    return conn.execute("SELECT host, pid, born FROM processes ORDER BY host, pid, born").fetchall()
+
+
+def add(conn: Connection, processes: list[tuple[str, int, int]], *, seen: str = "1 s", others: str = "1 s") -> None:
+    """Enter processes that were seen so long ago, and that started and asked their queues as long as `others` ago."""
+    for host, pid, born in processes:
+        conn.execute(
+            """
+            INSERT INTO processes (host, pid, born, role, seen_at, started_at, acted_at)
+            SELECT %s, %s, %s, 'worker', now() - %s::interval, now() - other, now() - other
+            FROM (SELECT %s::interval AS other) AS since
+            """,
+            [host, pid, born, seen, others],
+        )
+
+
+def test_a_process_that_ends_takes_only_itself_off_the_list(conn: Connection) -> None:
+    me = Me(Role.WORKER)
+    me.heartbeat(conn, idle=0)
+    [(host, pid, born)] = heard_of(conn)
+    others = sorted([("elsewhere", pid, born), (host, pid + 1, born), (host, pid, born + 1)])
+    add(conn, others)
+
+    me.leave(conn)
+
+    assert heard_of(conn) == others
+
+
+def test_only_what_was_not_seen_for_long_is_forgotten(conn: Connection) -> None:
+    add(conn, [("host", 1, 1)], seen=f"{fleet.REMEMBERED + 60} s")
+    add(conn, [("host", 2, 1)], others=f"{fleet.REMEMBERED + 60} s")
+
+    assert fleet.forget(conn) == 1
+    assert scalars(conn, "SELECT pid FROM processes") == [2]

@@ -115,6 +115,17 @@ def test_one_that_is_renewed_is_in_good_hands(conn: Connection, settings: Settin
     assert begin(conn, settings, soon + timedelta(seconds=settings.claim_seconds))
 
 
+def test_who_renews_a_period_renews_no_other(conn: Connection, settings: Settings, now: datetime) -> None:
+    killed = begin(conn, settings, now)
+    alive = periods.begin(conn, "sweep", every=HOUR, settings=settings, now=now)
+    assert killed is not None
+    assert alive is not None
+
+    periods.renew(conn, [alive.token], settings=settings, now=now + timedelta(seconds=settings.claim_seconds - 1))
+
+    assert begin(conn, settings, now + timedelta(seconds=settings.claim_seconds + 1))
+
+
 def test_a_period_still_being_worked_holds_up_the_next(conn: Connection, settings: Settings, now: datetime) -> None:
     period = begin(conn, settings, now + timedelta(minutes=59, seconds=50))
     assert period is not None

@@ -21,6 +21,7 @@ from app.proofs.audit import audit, audit_with_weights
 from app.settings import Settings
 from app.store import postgres
 from tests.graphs import apply_all, edges
+from tests.identified import Row, ids_csv, upload_ids
 from tests.uploading import posts_csv, upload
 
 Connection = psycopg.Connection[Any]
@@ -33,6 +34,12 @@ def send(settings: Settings, count: int, *, at: datetime, options: Options | Non
     small = msgspec.structs.replace(settings, batch_bytes=200)
     content = posts_csv([(f"@bob {number}", at, f"author{number}") for number in range(count)])
     return upload(small, content, received_at=at, again=True, options=options)
+
+
+def send_identified(settings: Settings, number: int, *, at: datetime) -> UUID:
+    """An upload with one post of its own, and one that each such upload has."""
+    content = ids_csv([Row("@bob", at, "ada", "1"), Row("@cy", at, "ada", str(10 + number))])
+    return upload_ids(settings, content, received_at=at)
 
 
 def left(conn: Connection) -> tuple[int, int, int]:
@@ -74,6 +81,70 @@ def test_what_is_old_goes_and_the_graph_stays(conn: Connection, settings: Settin
     assert found.exact
     assert found.weights is not None
     assert found.weights.purged == 20
+
+
+def test_what_is_young_keeps_all_while_what_is_old_goes(conn: Connection, settings: Settings, now: datetime) -> None:
+    """Also which posts it repeats of other uploads, and that others repeat posts of it."""
+    young = [send_identified(settings, number, at=now + LATER) for number in range(2)]
+    old = [send(settings, 20, at=now), send(settings, 20, at=now)]
+    apply_all(settings, now=now + LATER)
+    conn.execute("UPDATE uploads SET finished_at = received_at")
+    parts = "SELECT upload_id, count(*) FROM batches WHERE payload IS NOT NULL GROUP BY upload_id"
+    kept = {upload: count for upload, count in conn.execute(parts).fetchall() if upload in young}
+    links = postgres.scalars(conn, "SELECT count(*) FROM post_repeats")
+    assert set(kept) == set(young)
+    assert links > [0]
+
+    purged = retention.purge(conn, settings=settings, now=now + LATER)
+
+    assert purged.payloads > 0
+    assert dict(conn.execute(parts).fetchall()) == kept
+    assert postgres.scalars(conn, "SELECT count(*) FROM post_repeats") == links
+    assert postgres.scalars(conn, "SELECT id FROM uploads WHERE purged_at IS NOT NULL ORDER BY id") == sorted(old)
+    assert set(postgres.scalars(conn, "SELECT b.upload_id FROM deltas JOIN batches b ON b.id = batch_id")) == set(young)
+
+
+MEANWHILE = {
+    "is worked on again": "UPDATE uploads SET state = 'applying', finished_at = NULL",
+    "has finished again": "UPDATE uploads SET finished_at = '2026-02-14'",
+    "has failed, and may be replayed": "UPDATE uploads SET state = 'failed', error = NULL",
+    "has a delta to merge": "UPDATE deltas SET merged_at = NULL, summarized_at = NULL",
+    "has a delta to summarize": "UPDATE deltas SET summarized_at = NULL",
+    "has a delta to take out of the summaries": "UPDATE deltas SET sign = -1",
+}
+
+
+@pytest.mark.parametrize("meanwhile", MEANWHILE)
+def test_a_purge_stops_at_an_upload_that_is_needed_meanwhile(
+    conn: Connection, settings: Settings, now: datetime, meanwhile: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step looks at the upload again, under its lock. The list of uploads that are due was made before."""
+    monkeypatch.setattr(retention, "BATCHES_AT_ONCE", 1)
+    send(settings, 20, at=now)
+    apply_all(settings, now=now)
+    payloads = left(conn)[0]
+
+    purged = retention.purge(
+        conn, settings=settings, now=now + LATER, progress=lambda _: conn.execute(MEANWHILE[meanwhile]).close()
+    )
+
+    assert purged.payloads == 1
+    assert left(conn)[0] == payloads - 1
+
+
+def test_a_retracted_upload_and_one_without_an_accepted_row_keep_nothing(
+    conn: Connection, settings: Settings, now: datetime
+) -> None:
+    retracted = send(settings, 20, at=now)
+    upload(settings, b"data,timestamp,username\n@bob,never,ada\n", received_at=now)
+    apply_all(settings, now=now)
+    withdrawal.retract(conn, retracted, read_parameters(conn), now=now)
+    apply_all(settings, now=now)
+    assert sorted(postgres.scalars(conn, "SELECT state FROM uploads")) == ["failed", "retracted"]
+
+    retention.purge(conn, settings=settings, now=now + LATER)
+
+    assert left(conn) == (0, 0, 1)
 
 
 def test_what_was_purged_cannot_be_retracted(conn: Connection, settings: Settings, now: datetime) -> None:
@@ -177,8 +248,12 @@ def test_rejects_go_later_and_their_numbers_stay(
     retention.purge(conn, settings=settings, now=now + LATER)
     assert left(conn)[2] == 4
     assert retention.preview(conn, settings=settings, now=at).rejects == 2
-    assert retention.purge(conn, settings=settings, now=at).rejects == 2
+    told = list[int]()
+    assert (
+        retention.purge(conn, settings=settings, now=at, progress=lambda done: told.append(done.rejects)).rejects == 2
+    )
 
+    assert [number for number in told if number] == [1, 2]
     assert postgres.scalars(conn, "SELECT DISTINCT upload_id FROM rejects") == [fresh]
     assert postgres.scalars(conn, "SELECT rows_rejected FROM batches") == [2, 2]
     assert postgres.scalars(conn, "SELECT rejects_purged_at FROM uploads ORDER BY received_at") == [at, None]

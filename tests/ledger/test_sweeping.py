@@ -71,6 +71,17 @@ def test_a_claimed_batch_is_rung_when_its_claim_expires(
     ]
 
 
+@pytest.mark.usefixtures("batch")
+def test_a_batch_in_the_hands_of_another_process_is_not_waited_for(
+    conn: Connection, settings: Settings, now: datetime
+) -> None:
+    conn.execute("SET lock_timeout = '5s'")
+    with psycopg.connect(settings.database_url) as other:
+        other.execute("SELECT FROM batches FOR NO KEY UPDATE")
+
+        assert sweep(conn, settings, now).batches == []
+
+
 def test_a_failed_attempt_waits_for_its_back_off(
     conn: Connection, settings: Settings, now: datetime, batch: int
 ) -> None:
@@ -157,6 +168,14 @@ def test_an_upload_whose_receiver_is_gone_is_aborted(conn: Connection, settings:
     assert sweep(conn, settings, silent + timedelta(seconds=1)).aborted_uploads == 1
     assert postgres.scalars(conn, "SELECT state FROM uploads") == ["aborted"]
     assert postgres.scalars(conn, "SELECT count(*) FROM batches") == [0]
+
+
+@pytest.mark.usefixtures("batch")
+def test_an_upload_that_still_arrives_is_not_aborted(conn: Connection, settings: Settings, now: datetime) -> None:
+    conn.execute("UPDATE uploads SET state = 'receiving', received_at = heartbeat_at - interval '1 day'")
+
+    assert sweep(conn, settings, now).aborted_uploads == 0
+    assert state(conn) == ("receiving", "staged")
 
 
 def test_urgent_work_is_rung_as_urgent(conn: Connection, settings: Settings, now: datetime) -> None:
