@@ -69,7 +69,12 @@ class Stack:
             self._supervisor.start("postgres", postgres)
         with step("Valkey", f"port {ports.redis}, speaks Redis's protocol"):
             self._supervisor.start("valkey", valkey)
-        self.settings = msgspec.structs.replace(self.settings, database_url=postgres.dsn(), redis_url=valkey.url)
+        self.settings = msgspec.structs.replace(
+            self.settings,
+            database_url=postgres.dsn(),
+            redis_url=valkey.url,
+            database_directory=self.settings.database_directory or str((data / "postgres").absolute()),
+        )
         with step("Schema", "migrations"):
             migrate(self.settings.database_url)
         self._start_our_own(step)

@@ -35,6 +35,7 @@ from app.errors.requests import (
 from app.errors.servers import (
     BacklogFull,
     DatabaseUnavailable,
+    NoSpace,
     NotMigrated,
     SchemaTooNew,
     TookTooLong,
@@ -118,6 +119,7 @@ __all__ = [
     "NoFile",
     "NoPostsInArchive",
     "NoRows",
+    "NoSpace",
     "NoSuchSheet",
     "NotFound",
     "NotMigrated",

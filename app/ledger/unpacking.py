@@ -22,6 +22,7 @@ from psycopg_pool import AsyncConnectionPool
 
 import sql
 from app.errors import NoRows, UploadRefused
+from app.ledger import space
 from app.ledger.sealing import Staged, Zip, given_up, in_zip
 from app.ledger.staging import Staging
 from app.posts.containers import contents
@@ -64,6 +65,7 @@ class Unpacking:
     async def add(self, piece: bytes) -> None:
         """Take more bytes of the body."""
         self._room.spooled.take(len(piece))
+        await space.require(self._pool, self._settings)
         await asyncio.to_thread(self._body.write, piece)
 
     async def finish(self, sha256: bytes, size: int) -> Staged | Zip:
