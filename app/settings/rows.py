@@ -348,6 +348,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             gt=0,
         ),
     ] = 90.0
+    unapplied_retention_days: Annotated[
+        float,
+        _about(
+            Group.RETENTION,
+            "days",
+            "The ledger forgets an upload of which nothing is in the graph after this long: one that was aborted, "
+            "refused or cancelled, a duplicate, or a dry run.",
+            gt=0,
+        ),
+    ] = 7.0
+    unapplied_kept: Annotated[
+        int,
+        _about(
+            Group.RETENTION,
+            "uploads",
+            "The ledger keeps about this many uploads of which nothing is in the graph, and forgets the oldest first.",
+            ge=0,
+            le=10_000_000,
+        ),
+    ] = 10_000
     purge_every: Annotated[
         timedelta,
         _about(

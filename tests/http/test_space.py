@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ def looking(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_below_the_free_space_uploads_are_refused_and_reads_go_on(
-    serve: Serve, settings: Settings, domain: Connection, problem_of: ProblemOf, tmp_path: Path, now: datetime
+    serve: Serve, settings: Settings, domain: Connection, problem_of: ProblemOf, tmp_path: Path
 ) -> None:
     enough = serve(msgspec.structs.replace(settings, database_directory=str(tmp_path), min_free_bytes=1))
     earlier = enough.upload(CSV)
@@ -68,7 +68,7 @@ def test_below_the_free_space_uploads_are_refused_and_reads_go_on(
     assert "purge" in problem["detail"]
     assert refused.headers["retry-after"] == "60"
     assert postgres.scalars(domain, "SELECT count(*) FROM uploads") == [1]
-    apply_all(settings, now=now)
+    apply_all(settings, now=datetime.now(UTC))
     assert short.http.get(f"/uploads/{earlier.json()['id']}").json()["state"] == "applied"
     assert short.http.get("/users/ada").status_code == 200
     ready = short.http.get("/health/ready")
@@ -140,7 +140,7 @@ def test_no_room_for_temporary_files_is_answered_with_507(
     serve: Serve, settings: Settings, domain: Connection, problem_of: ProblemOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """/dev/full is a disk without room."""
-    monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: Path("/dev/full").open("r+b", buffering=0))
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: Path("/dev/full").open("r+b", buffering=0))  # noqa: SIM115
     api = serve(settings)
 
     refused = api.upload(b"PK\x03\x04" + bytes(100_000))
