@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 import msgspec
@@ -140,7 +140,11 @@ def test_no_room_for_temporary_files_is_answered_with_507(
     serve: Serve, settings: Settings, domain: Connection, problem_of: ProblemOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """/dev/full is a disk without room."""
-    monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: Path("/dev/full").open("r+b", buffering=0))  # noqa: SIM115
+
+    def on_full_disk(**_: object) -> IO[bytes]:
+        return Path("/dev/full").open("r+b", buffering=0)
+
+    monkeypatch.setattr("tempfile.TemporaryFile", on_full_disk)
     api = serve(settings)
 
     refused = api.upload(b"PK\x03\x04" + bytes(100_000))
