@@ -94,7 +94,10 @@ class Stack:
             migrate(self.superuser_url)
             roles.grant(self.superuser_url, password)
         self.settings = msgspec.structs.replace(
-            self.settings, database_url=postgres.dsn_of(roles.APP, password), redis_url=valkey.url
+            self.settings,
+            database_url=postgres.dsn_of(roles.APP, password),
+            redis_url=valkey.url,
+            database_directory=self.settings.database_directory or str((data / "postgres").absolute()),
         )
         self._start_our_own(step)
         self._directory.publish(self.settings)

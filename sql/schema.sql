@@ -77,6 +77,13 @@ COMMENT ON COLUMN uploads.parent_id IS 'The zip that held the file. NULL: the fi
 COMMENT ON COLUMN uploads.members IS 'Files of posts in a zip, each an upload. NULL: the upload is a file.';
 CREATE INDEX uploads_members ON uploads (parent_id, id) WHERE parent_id IS NOT NULL;
 CREATE INDEX uploads_unpurged ON uploads (finished_at) WHERE purged_at IS NULL;
+-- Uploads of which nothing is in the graph: after MENTIONGRAPH_UNAPPLIED_RETENTION_DAYS they are forgotten.
+CREATE INDEX uploads_unapplied ON uploads (finished_at)
+WHERE parent_id IS NULL AND (
+  state IN ('aborted', 'duplicate', 'checked', 'cancelled') OR (state = 'failed' AND error IS NOT NULL)
+);
+-- Deleting an upload looks for its duplicates.
+CREATE INDEX uploads_duplicates ON uploads (duplicate_of) WHERE duplicate_of IS NOT NULL;
 
 CREATE TABLE batches (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -108,6 +115,8 @@ CREATE TABLE batches (
   rows_repeated integer CHECK (rows_repeated >= 0),
   ids_owned integer CHECK (ids_owned >= 0),
   warnings jsonb,
+  rejects_kept integer CHECK (rejects_kept >= 0),
+  reject_codes jsonb,
   UNIQUE (upload_id, ordinal),
   CONSTRAINT every_row_is_accounted_for CHECK (rows_received = rows_accepted + rows_rejected),
   CONSTRAINT received_rows_are_those_staged CHECK (rows_received = rows_staged),
@@ -136,6 +145,10 @@ CREATE INDEX batches_staged ON batches (next_attempt_at) WHERE state = 'staged';
 CREATE INDEX batches_failed ON batches (upload_id) WHERE state = 'failed';
 COMMENT ON COLUMN batches.warnings IS
 'By code what the count noticed: a number, first lines, an example. NULL: nothing, or an earlier release counted it.';
+COMMENT ON COLUMN batches.rejects_kept IS
+'Rejects whose rows were kept when the batch was counted. NULL: all of them, an earlier release counted the batch.';
+COMMENT ON COLUMN batches.reject_codes IS
+'Number of rejects by code, also of those whose rows were not kept. NULL: none, or an earlier release counted the batch.';
 
 CREATE TABLE rejects (
   upload_id uuid NOT NULL REFERENCES uploads (id),

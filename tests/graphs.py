@@ -38,7 +38,15 @@ def apply_all(settings: Settings, *, now: datetime) -> None:
             for ring in found.batches:
                 claim = transitions.claim(conn, ring.id, settings=settings, now=now)
                 if claim is not None:
-                    counting.count_batch(conn, claim, parameters, user_ids, now=now, days_kept=settings.days_kept)
+                    counting.count_batch(
+                        conn,
+                        claim,
+                        parameters,
+                        user_ids,
+                        now=now,
+                        days_kept=settings.days_kept,
+                        rejects_kept=settings.rejects_kept,
+                    )
             for ring in found.shards:
                 merging.merge_shard(conn, ring.id, parameters, most_edges=10_000, now=now)
             if not found.batches and not found.shards:

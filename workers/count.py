@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dramatiq
+import psycopg
 import structlog
+from psycopg.errors import DiskFull
 
 from app.errors import CountFailed, Problem
 from app.graph import counting, withdrawal
@@ -20,6 +22,8 @@ log = structlog.get_logger(__name__)
 
 def _count(batch_id: BatchId) -> None:
     with process.connection() as conn:
+        if not process.may_count(conn):
+            return  # a sweep rings again once there is room
         claim = transitions.claim(conn, batch_id, settings=process.settings, now=postgres.clock())
         if claim is None:
             return
@@ -28,7 +32,13 @@ def _count(batch_id: BatchId) -> None:
                 parameters, user_ids = process.graph(conn)
                 with process.holding(claim):
                     outcome = counting.count_batch(
-                        conn, claim, parameters, user_ids, now=postgres.clock(), days_kept=process.settings.days_kept
+                        conn,
+                        claim,
+                        parameters,
+                        user_ids,
+                        now=postgres.clock(),
+                        days_kept=process.settings.days_kept,
+                        rejects_kept=process.settings.rejects_kept,
                     )
             except Exception as error:
                 # The ledger keeps every error, and the batch is tried again.
@@ -48,16 +58,24 @@ def _count(batch_id: BatchId) -> None:
 
 
 def _fail(claim: Claim, error: Exception, *, its_own_fault: bool) -> None:
-    # On another connection: the connection that the batch was counted on may be the reason.
-    with process.connection() as conn:
-        transitions.fail(
-            conn,
-            claim,
-            _problem(claim, error),
-            settings=process.settings,
-            now=postgres.clock(),
-            its_own_fault=its_own_fault,
-        )
+    if isinstance(error, DiskFull):
+        process.space.met_full()
+    try:
+        # On another connection: the connection that the batch was counted on may be the reason.
+        with process.connection() as conn:
+            transitions.fail(
+                conn,
+                claim,
+                _problem(claim, error),
+                settings=process.settings,
+                now=postgres.clock(),
+                its_own_fault=its_own_fault,
+            )
+    except psycopg.Error:
+        if its_own_fault:
+            raise
+        process.give_back_later(claim)
+        log.warning("the database cannot write down that the attempt failed; it is given back later")
 
 
 def _problem(claim: Claim, error: Exception) -> Problem:

@@ -27,6 +27,7 @@ from app.graph.parameters import GraphParameters, read_parameters
 from app.graph.users import UserIds
 from app.ledger import bells, fleet, limits, periods, sweeping, transitions
 from app.ledger.periods import Period
+from app.ledger.space import Space
 from app.ledger.sweeping import Sweep
 from app.ledger.transitions import Claim
 from app.settings import Settings
@@ -41,6 +42,9 @@ logger = structlog.get_logger(__name__)
 
 LONGEST_COUNT_SECONDS = 600.0
 """A claim is not renewed for longer than this: its holder is stuck, and another worker shall try."""
+
+MOST_RUNG = 500
+"""Batches that one sweep rings at most."""
 
 SKIP_DELAY = 600
 """Seconds after which a worker skips a scheduler's ring. They are many, since the clocks of hosts may differ and a late
@@ -77,9 +81,14 @@ class Process(Middleware):
             statement_timeout=settings.statement_timeout,
             pgbouncer=settings.pgbouncer,
         )
+        self.space = Space(settings)
+        """While it is short, batches wait: they are neither rung nor claimed, so no attempt is used up."""
+        self._waiting = False
         self._graph: Graph | None = None
         self._stopping = threading.Event()
         self._claims: dict[uuid.UUID, float] = {}
+        self._unwritten: list[Claim] = []
+        """Claims whose attempt is to be given back, since the database could not even write down that it failed."""
         self._worker: Worker | None = None
         self._booted = time.monotonic()
         self._me = fleet.Me(fleet.Role.WORKER)
@@ -121,6 +130,24 @@ class Process(Middleware):
             self._graph = Graph(parameters, UserIds(bits=parameters.handle_bits, memory=self.settings.known_handles))
         return self._graph
 
+    def may_count(self, conn: Connection) -> bool:
+        """Whether there is room for what a count writes. The batches wait otherwise."""
+        short = self.space.shortage(conn)
+        if (short is not None) is not self._waiting:
+            self._waiting = short is not None
+            logger.warning("batches wait for room" if short else "there is room again", reason=short)
+        return short is None
+
+    def give_back_later(self, claim: Claim) -> None:
+        """An attempt failed with the database, which cannot write that down now."""
+        self._unwritten.append(claim)
+
+    def _give_back(self, conn: Connection) -> None:
+        claims = list(self._unwritten)
+        if claims:
+            transitions.give_back(conn, claims)
+            del self._unwritten[: len(claims)]
+
     def sweep(self) -> None:
         """Sweep once, and ring for what the sweep found; or, while Redis is away, do the work."""
         try:
@@ -129,10 +156,12 @@ class Process(Middleware):
         except redis.RedisError:
             empty = True  # nobody hears the rings that wait there
         with self.connection() as conn:
+            self._give_back(conn)
+            most = MOST_RUNG if self.may_count(conn) else 0
             undecided = limits.undecided(conn)
             for upload in undecided:
                 withdrawal.decide(conn, upload, self.graph(conn).parameters, now=postgres.clock())
-            found = sweeping.sweep(conn, settings=self.settings, now=postgres.clock(), queues_empty=empty)
+            found = sweeping.sweep(conn, settings=self.settings, now=postgres.clock(), queues_empty=empty, limit=most)
         if undecided:
             bells.ring(self.broker, uploads=undecided)
         if found is None:

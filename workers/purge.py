@@ -6,6 +6,7 @@ import structlog
 
 from app.ledger import bells, fleet, retention
 from app.ledger.periods import Period
+from app.proofs import rebuild
 from app.store import postgres
 from workers.periodic import periodic
 from workers.process import process
@@ -18,6 +19,9 @@ def purge(period: Period) -> bool:  # noqa: ARG001 (each purge takes everything 
     with process.connection() as conn:
         purged = retention.purge(conn, settings=process.settings, now=postgres.clock())
         fleet.forget(conn)
+        rebuild.clear_left_over(conn)
     if purged != retention.Purged():
-        log.info("purged", payloads=purged.payloads, deltas=purged.deltas, rejects=purged.rejects)
+        log.info(
+            "purged", payloads=purged.payloads, deltas=purged.deltas, rejects=purged.rejects, uploads=purged.uploads
+        )
     return True

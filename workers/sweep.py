@@ -1,9 +1,12 @@
-"""Ring again for work whose ring was lost, and end batches and uploads whose process is gone."""
+"""Ring again for work whose ring was lost, end batches and uploads whose process is gone, and forget uploads of which
+nothing is in the graph. A flood of refused uploads is not to wait for the next purge.
+"""
 
 from __future__ import annotations
 
-from app.ledger import bells
+from app.ledger import bells, retention
 from app.ledger.periods import Period
+from app.store import postgres
 from workers.periodic import periodic
 from workers.process import process
 
@@ -11,4 +14,6 @@ from workers.process import process
 @periodic(bells.SWEEP)
 def sweep(period: Period) -> bool:  # noqa: ARG001 (one sweep is like another)
     process.sweep()
+    with process.connection() as conn:
+        retention.forget_unapplied(conn, settings=process.settings, now=postgres.clock())
     return True

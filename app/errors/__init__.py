@@ -38,6 +38,7 @@ from app.errors.requests import (
 from app.errors.servers import (
     BacklogFull,
     DatabaseUnavailable,
+    NoSpace,
     NotMigrated,
     ReceivingFull,
     SchemaTooNew,
@@ -129,6 +130,7 @@ __all__ = [
     "NoFile",
     "NoPostsInArchive",
     "NoRows",
+    "NoSpace",
     "NoSuchSheet",
     "NotFound",
     "NotMigrated",

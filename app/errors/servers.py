@@ -51,6 +51,18 @@ class ReceivingFull(MentiongraphError):
     exit_code = 5
 
 
+class NoSpace(MentiongraphError):
+    """There is no room for more data.
+
+    Make room where the detail says, or wait until old uploads are purged. Then send the file again. Nothing of it was
+    applied, and everything else goes on.
+    """
+
+    code = "no-space"
+    status: int = 507
+    exit_code = 5
+
+
 class TooManyListeners(MentiongraphError):
     """Too many clients are listening to events.
 

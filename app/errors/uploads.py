@@ -371,9 +371,11 @@ class AllRejected(UploadRefused):
     where = Where.LEDGER
 
     @classmethod
-    def because(cls, rows: int, code: str, with_code: str, *, line: int, message: str) -> AllRejected:
-        """The failure of so many rows. `with_code` says how many of them have the commonest code."""
+    def because(cls, rows: int, code: str, with_code: str, *, line: int | None, message: str | None) -> AllRejected:
+        """The failure of so many rows. `with_code` says how many of them have the commonest code, whose first row is
+        kept or not."""
+        first = "." if line is None else f", first on line {line}: {message}"
         return cls(
-            f"all {rows:,} rows were rejected; nothing was applied. The commonest reason is {code} ({with_code}), "
-            f"first on line {line}: {message} Send the file again with the options that fit, or repair its rows."
+            f"all {rows:,} rows were rejected; nothing was applied. The commonest reason is {code} ({with_code})"
+            f"{first} Send the file again with the options that fit, or repair its rows."
         )

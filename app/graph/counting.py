@@ -20,7 +20,7 @@ from app.graph.post_ids import Keys
 from app.graph.profiles import PROFILES
 from app.graph.shards import Ints, shard_of
 from app.graph.users import UserIds
-from app.ledger import transitions
+from app.ledger import limits, transitions
 from app.ledger.transitions import Claim
 from app.ledger.warnings import Notes
 from app.posts.containers.compression import decompress
@@ -31,7 +31,12 @@ from app.store.postgres import Connection, commit_later, execute
 
 _SET_COUNTED = sql.query("graph/counting/set_counted")
 _INSERT_REJECTS = sql.query("graph/counting/insert_rejects")
+_SET_REJECTS = sql.query("graph/counting/set_rejects")
 _INSERT_DELTA = sql.query("graph/counting/insert_delta")
+
+
+REJECTS_KEPT = 10_000
+"""Rejects of a file whose rows are kept, unless a setting says otherwise."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -60,9 +65,11 @@ def count_batch(
     *,
     now: datetime,
     days_kept: int = 0,
+    rejects_kept: int = REJECTS_KEPT,
 ) -> Outcome | None:
     """Count a claimed batch and flip it to `counted` with its deltas and rejects. Returns None if another claim
-    superseded this one. Mentions are told apart by day as far back as `days_kept`; with 0 they are not.
+    superseded this one. Mentions are told apart by day as far back as `days_kept`; with 0 they are not. The rows of
+    `rejects_kept` rejects of the file are kept, and the others are only counted.
 
     The batch's users are added first, in transactions of their own: they are the same for every worker that adds them.
     Raises RowsDiffer.
@@ -111,7 +118,7 @@ def count_batch(
         if not _set_counted(conn, claim, shares.counted, posts, notes, now=now):
             return None
         _insert_deltas(conn, claim, shares)
-        _insert_rejects(conn, claim, posts.rejects)
+        _insert_rejects(conn, claim, posts.rejects, most=rejects_kept)
         if claim.options.dry_run:
             transitions.finish_uploads(conn, [claim.upload_id], now=now)
         elif not shares.edges and claim.options.max_rejects is None:
@@ -200,8 +207,18 @@ def _set_counted(
     )
 
 
-def _insert_rejects(conn: Connection, claim: Claim, rejects: pl.DataFrame) -> None:
+def _insert_rejects(conn: Connection, claim: Claim, rejects: pl.DataFrame, *, most: int) -> None:
+    """Write down the first rejects for which there is room, and count all of them by code."""
     if rejects.is_empty():
+        return
+    kept = rejects.head(limits.room_for_rejects(conn, claim.upload_id, claim.parent_id, most=most))
+    codes = dict(rejects["code"].value_counts(sort=True).iter_rows())
+    execute(
+        conn,
+        _SET_REJECTS,
+        {"batch_id": claim.batch_id, "kept": len(kept), "codes": msgspec.json.encode(codes).decode()},
+    )
+    if kept.is_empty():
         return
     execute(
         conn,
@@ -209,12 +226,12 @@ def _insert_rejects(conn: Connection, claim: Claim, rejects: pl.DataFrame) -> No
         {
             "upload_id": claim.upload_id,
             "batch_id": claim.batch_id,
-            "lines": Int8Array(rejects["line"].to_numpy()),
-            "columns": rejects["column"].to_list(),
-            "values": rejects["value"].to_list(),
-            "codes": rejects["code"].to_list(),
-            "messages": rejects["message"].to_list(),
-            "raws": rejects["raw"].to_list(),
+            "lines": Int8Array(kept["line"].to_numpy()),
+            "columns": kept["column"].to_list(),
+            "values": kept["value"].to_list(),
+            "codes": kept["code"].to_list(),
+            "messages": kept["message"].to_list(),
+            "raws": kept["raw"].to_list(),
         },
     )
 

@@ -23,6 +23,7 @@ from app.errors import (
     KeyInUse,
     MentiongraphError,
     MethodNotAllowed,
+    NoSpace,
     NotFound,
     NotMigrated,
     Problem,
@@ -35,6 +36,7 @@ from app.errors import (
 )
 from app.http import segments
 from app.http.signatures import wrong
+from app.ledger import space
 
 log = structlog.get_logger(__name__)
 
@@ -88,13 +90,19 @@ def headers_of(error: MentiongraphError) -> Mapping[str, str]:
     return {**later, **_HEADERS.get(type(error), {})}
 
 
-def _named(error: Exception, handler: HTTPRouteHandler | None = None) -> MentiongraphError:
+def _named(  # noqa: PLR0911 (one return a kind)
+    error: Exception, handler: HTTPRouteHandler | None = None
+) -> MentiongraphError:
     """The failure by its name in app.errors."""
     match error:
         case MentiongraphError():
             return error
         case psycopg.errors.QueryCanceled():
             return TookTooLong("PostgreSQL took too long over this; try again when it has less to do.")
+        case psycopg.errors.DiskFull():
+            return NoSpace("PostgreSQL's disk is full; nothing was changed. Give it more room, then try again.")
+        case OSError() if (no_room := space.no_room_here(error)) is not None:
+            return no_room
         case psycopg.OperationalError():
             return DatabaseUnavailable("PostgreSQL does not answer; try again in a few seconds.")
         case psycopg.Error() if isinstance(error, _SCHEMA_MISSING):
@@ -130,6 +138,7 @@ _HEADERS: Mapping[type[MentiongraphError], Mapping[str, str]] = {
     # Counting a full backlog takes minutes; receiving the first of two requests takes seconds.
     BacklogFull: {"Retry-After": "60"},
     ReceivingFull: {"Retry-After": "10"},
+    NoSpace: {"Retry-After": "60"},
     KeyInUse: {"Retry-After": "5"},
 }
 

@@ -19,6 +19,7 @@ from app.store.postgres import AsyncConnection, Connection, async_one, async_row
 _ENTRIES = sql.query("ledger/entries/entries")
 _BATCHES = sql.query("ledger/entries/batches")
 _REJECTS = sql.query("ledger/entries/rejects")
+_REJECTS_OF = sql.query("ledger/entries/rejects_of")
 _FORMAT = sql.query("ledger/entries/format")
 _OWNER = sql.query("ledger/entries/upload_of_batch")
 
@@ -99,6 +100,10 @@ class Entry(msgspec.Struct, frozen=True):
     """The files of a zip, where one upload was asked for by its id."""
     noticed: dict[str, Sum] | None = None
     """By code what the counted batches show: see `warnings`."""
+    rejects_kept: int = 0
+    """Rejects whose rows are there, of the `rejects_counted`."""
+    rejects_by_code: dict[str, int] | None = None
+    """None, if an earlier release counted a batch with rejects."""
 
     @property
     def warnings(self) -> list[UploadWarning]:
@@ -140,6 +145,10 @@ class Batch(msgspec.Struct, frozen=True):
     applied_at: datetime | None
     warnings: Notes = {}
     """By code what the count of this batch shows."""
+    rejects_kept: int | None = None
+    """Rejects whose rows were kept when the batch was counted."""
+    rejects_by_code: dict[str, int] | None = None
+    """Number of rejects by code, also of those whose rows were not kept. Null, if an earlier release counted them."""
 
 
 class Reject(msgspec.Struct, frozen=True):
@@ -153,6 +162,28 @@ class Reject(msgspec.Struct, frozen=True):
     code: str
     message: str
     raw: bytes
+
+
+class RejectsKept(msgspec.Struct, frozen=True):
+    """How many rows of an upload were rejected, and how many of these rows are there."""
+
+    rejected: int
+    kept: int
+    purged: bool
+    """Whether the retention time of the rejects is over."""
+
+    @property
+    def detail(self) -> str | None:
+        """What a person is told whose rejects are not all there. None: they are."""
+        if self.kept == self.rejected:
+            return None
+        if self.purged:
+            return f"The {self.rejected:,} rejected rows were purged, their retention time being over."
+        return (
+            f"{self.kept:,} of {self.rejected:,} rejected rows are kept; the others are only counted. `mentiongraph "
+            "check --rejects REJECTS.csv FILE` writes all rejected rows of a file. MENTIONGRAPH_REJECTS_KEPT says how "
+            "many are kept."
+        )
 
 
 async def upload(conn: AsyncConnection, upload_id: uuid.UUID) -> Entry:
@@ -187,6 +218,14 @@ async def rejects(conn: AsyncConnection, upload_id: uuid.UUID, *, after: int, li
     if not found:
         await upload(conn, upload_id)
     return found
+
+
+async def rejects_kept(conn: AsyncConnection, upload_id: uuid.UUID) -> RejectsKept:
+    """How many of an upload's rejects are there. Raises NotFound."""
+    found = await async_one(conn, RejectsKept, _REJECTS_OF, {"id": upload_id})
+    if found is None:
+        await upload(conn, upload_id)
+    return found or RejectsKept(0, 0, purged=False)
 
 
 async def format_of(conn: AsyncConnection, upload_id: uuid.UUID) -> Format:

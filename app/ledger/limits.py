@@ -1,4 +1,6 @@
-"""Hold an upload to its limit of rejects: release its deltas, or refuse it before anything of it is applied."""
+"""Limits of rejects. An upload is held to the limit that its sender gave: its deltas are released, or it is refused
+before anything of it is applied. The service keeps the rows of a bounded number of rejects, and counts the others.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +20,7 @@ _REJECTED_SO_FAR = sql.query("ledger/limits/rejected_so_far")
 _RELEASE = sql.query("ledger/limits/release_deltas")
 _REFUSE = sql.query("ledger/limits/refuse_upload")
 _HOLDING = sql.query("ledger/limits/undecided")
+_REJECTS_KEPT = sql.query("ledger/limits/rejects_kept")
 
 
 class PostsToHandOver(Exception):
@@ -73,6 +76,22 @@ def refuse(conn: Connection, upload_id: uuid.UUID, *, now: datetime) -> bool:
 def undecided(conn: Connection) -> list[uuid.UUID]:
     """The uploads that wait for `decide`, because the worker that counted their last batch died before it asked."""
     return scalars(conn, _HOLDING)
+
+
+def room_for_rejects(conn: Connection, upload_id: uuid.UUID, parent_id: uuid.UUID | None, *, most: int) -> int:
+    """How many further rejects of the file that an upload came in may be kept. The caller writes them down in the same
+    transaction, which has locked the batch.
+
+    `most` is never exceeded, however many batches of a file are counted at once: each locks the row of the upload, and
+    then of the zip that holds it. Once nothing is left, no batch waits for that lock.
+    """
+    file = {"upload_id": upload_id, "parent_id": parent_id}
+    if scalars(conn, _REJECTS_KEPT, file)[0] >= most:
+        return 0
+    transitions.lock_upload(conn, upload_id)
+    if parent_id is not None:
+        transitions.lock_zip(conn, parent_id)
+    return max(0, most - scalars(conn, _REJECTS_KEPT, file)[0])
 
 
 def _undecided(conn: Connection, upload_id: uuid.UUID, found: LockedUpload) -> _SoFar | None:

@@ -34,7 +34,7 @@ from app.errors import (
     UploadCutOff,
     UploadTooLarge,
 )
-from app.ledger import entries, idempotency, sealing, unpacking
+from app.ledger import entries, idempotency, sealing, space, unpacking
 from app.ledger.decoding import decoded
 from app.ledger.entries import Entry
 from app.ledger.sealing import Received, Staged, Zip
@@ -91,13 +91,15 @@ async def take_in(
 ) -> Receipt:
     """Take a file in, and answer with what `answer` makes of its entry; a repeat by its key gets the first answer.
 
-    Raises UploadRefused or UploadCutOff, with the `upload_id` that the ledger keeps; BacklogFull, KeyInUse, KeyReused.
+    Raises UploadRefused, UploadCutOff or NoSpace, with the `upload_id` that the ledger keeps; BacklogFull, KeyInUse,
+    KeyReused, and NoSpace before anything is entered.
     """
     keyed = arriving.keyed
     if keyed is not None:
         kept = await steadily(pool, settings.database_patience, lambda conn: idempotency.get(conn, keyed.key))
         if kept is not None and not kept.free:
             return await _repeat(pool, arriving, keyed, kept, answer=answer, settings=settings)
+    await space.require(pool, settings)
     received = await receive(pool, arriving, settings=settings, received_by=received_by, clock=clock)
 
     async def read(conn: AsyncConnection) -> Receipt:
@@ -126,9 +128,13 @@ async def receive(pool: Pool, arriving: Arriving, *, settings: Settings, receive
     except MentiongraphError as error:
         await upload.abort(error)
         raise
-    except BaseException:
+    except BaseException as error:
         # Whatever ends the body early, a cancelled request included: the ledger says so before the error goes on.
-        await asyncio.shield(upload.abort(UploadCutOff("the body ended early; nothing was applied. Send it again.")))
+        full = space.full(error, pool, settings)
+        cut_off = UploadCutOff("the body ended early; nothing was applied. Send it again.")
+        await asyncio.shield(upload.abort(full or cut_off))
+        if full is not None:
+            raise full from error
         raise
     finally:
         heartbeat.cancel()

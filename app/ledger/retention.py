@@ -1,5 +1,8 @@
 """Retention: payloads, merged deltas and rejects of finished uploads are purged after their time.
 
+An upload of which nothing is in the graph is forgotten as a whole, since anybody can make many of them: refused, cut
+off, cancelled, checked in a dry run, or a duplicate. Each goes after its time, and the oldest before if there are many.
+
 A purged upload cannot be replayed or retracted any more. A purge is a series of small transactions, each whole in
 itself, so a purge may be killed anywhere, repeated, and run beside all other work. A batch loses its payload and all of
 its merged deltas at once. An unfinished batch and a pending delta lose nothing.
@@ -31,11 +34,19 @@ _SET_PURGED = sql.query("ledger/retention/set_purged")
 _REJECTS_DUE = sql.query("ledger/retention/rejects_due")
 _MARK_REJECTS = sql.query("ledger/retention/mark_rejects")
 _DROP_REJECTS = sql.query("ledger/retention/drop_rejects")
+_UNAPPLIED = sql.query("ledger/retention/unapplied")
+_LOCK_ALL_BATCHES = sql.query("ledger/retention/lock_all_batches")
+_LOCK_UNAPPLIED = sql.query("ledger/retention/lock_unapplied")
+_FORGET_BATCHES = sql.query("ledger/retention/forget_batches")
+_FORGET_KEYS = sql.query("ledger/retention/forget_keys")
+_FORGET_EVENTS = sql.query("ledger/retention/forget_events")
+_FORGET_UPLOADS = sql.query("ledger/retention/forget_uploads")
 _PREVIEW = sql.query("ledger/retention/preview")
 
 BATCHES_AT_ONCE = 20
 REJECTS_AT_ONCE = 10_000
 UPLOADS_AT_ONCE = 500
+MOST_LISTED = 2_000_000_000
 
 
 class Purged(msgspec.Struct):
@@ -44,6 +55,8 @@ class Purged(msgspec.Struct):
     payloads: int = 0
     deltas: int = 0
     rejects: int = 0
+    uploads: int = 0
+    """Entries of uploads of which nothing is in the graph."""
 
 
 def purge(
@@ -55,6 +68,7 @@ def purge(
         done.payloads += purged.payloads
         done.deltas += purged.deltas
         done.rejects += purged.rejects
+        done.uploads += purged.uploads
         if progress is not None:
             progress(done)
     return done
@@ -66,7 +80,15 @@ def preview(conn: Connection, *, settings: Settings, now: datetime) -> Purged:
         "finished_before": now - timedelta(days=settings.retention_days),
         "rejects_finished_before": now - timedelta(days=settings.reject_retention_days),
     }
-    return one(conn, Purged, _PREVIEW, before) or Purged()
+    purged = one(conn, Purged, _PREVIEW, before) or Purged()
+    purged.uploads = len(scalars(conn, _UNAPPLIED, _time_over(settings, now, limit=MOST_LISTED)))
+    return purged
+
+
+def forget_unapplied(conn: Connection, *, settings: Settings, now: datetime) -> int:
+    """Forget the uploads of which nothing is in the graph, and whose time is over, each in a transaction of its own.
+    Returns their number, with the files of zips. To be called often: so there are never many more than the bound."""
+    return sum(step.uploads for step in _unapplied(conn, settings, now))
 
 
 def _steps(conn: Connection, settings: Settings, now: datetime) -> Iterator[Purged]:
@@ -84,6 +106,41 @@ def _steps(conn: Connection, settings: Settings, now: datetime) -> Iterator[Purg
     for upload_id in scalars(conn, _REJECTS_DUE, {"finished_before": before}):
         while rejects := _rejects(conn, upload_id, before, now=now):
             yield Purged(rejects=rejects)
+    yield from _unapplied(conn, settings, now)
+
+
+def _time_over(settings: Settings, now: datetime, *, limit: int) -> dict[str, object]:
+    return {
+        "finished_before": now - timedelta(days=settings.unapplied_retention_days),
+        "kept": settings.unapplied_kept,
+        "limit": limit,
+    }
+
+
+def _unapplied(conn: Connection, settings: Settings, now: datetime) -> Iterator[Purged]:
+    """Forget uploads of which nothing is in the graph, one after the other."""
+    while due := scalars(conn, _UNAPPLIED, _time_over(settings, now, limit=UPLOADS_AT_ONCE)):
+        forgotten = 0
+        for upload_id in due:
+            while rejects := _rejects(conn, upload_id, now + timedelta(days=1), now=now):
+                yield Purged(rejects=rejects)
+            forgotten += (gone := _forget(conn, upload_id))
+            yield Purged(uploads=gone)
+        if not forgotten:
+            break  # others forget the same uploads at this moment
+
+
+def _forget(conn: Connection, upload_id: uuid.UUID) -> int:
+    """Delete an upload, and the files of a zip, with all that belongs to them. Returns the number of entries:
+    0 if another process was faster, or the upload has changed."""
+    with conn.transaction():
+        scalars(conn, _LOCK_ALL_BATCHES, {"id": upload_id})
+        ids = {"ids": scalars(conn, _LOCK_UNAPPLIED, {"id": upload_id})}
+        if upload_id not in ids["ids"]:
+            return 0
+        for statement in (_FORGET_BATCHES, _FORGET_KEYS, _FORGET_EVENTS):
+            execute(conn, statement, ids)
+        return execute(conn, _FORGET_UPLOADS, ids)
 
 
 def _batches(conn: Connection, upload_id: uuid.UUID, before: datetime, *, now: datetime) -> Purged | None:

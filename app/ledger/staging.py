@@ -16,6 +16,7 @@ from psycopg_pool import AsyncConnectionPool
 
 import sql
 from app.errors import NoRows, RowWithoutEnd, UploadCutOff
+from app.ledger import space
 from app.ledger.decoding import GATHERED_BYTES, gathered
 from app.posts import source
 from app.posts.containers.budget import Budget
@@ -248,6 +249,8 @@ class Staging:
             await self._insert(batch)
 
     async def _insert(self, batch: dict[str, object]) -> None:
+        await space.require(self._pool, self._settings)
+
         async def insert(conn: AsyncConnection) -> list[int]:
             return await async_scalars(conn, _INSERT_BATCH, batch)
 

@@ -35,7 +35,7 @@ def sweep(conn: Connection, *, settings: Settings, now: datetime, queues_empty: 
 
     The sweep returns due batches to ring again: at once if the queues are empty (their rings are lost then), and
     otherwise when the last ring is `ring_again_seconds` old. Batches without attempts left fail. Uploads whose receiver
-    is gone are aborted.
+    is gone are aborted. With a `limit` of 0, batches wait: none is rung.
     """
     patience = 0.0 if queues_empty else settings.ring_again_seconds
     with conn.transaction():

@@ -23,13 +23,14 @@ from app.store.postgres import Connection, execute, one, rows, scalars
 _CLAIM = sql.query("ledger/transitions/claim")
 _RENEW = sql.query("ledger/transitions/renew")
 _FAIL = sql.query("ledger/transitions/fail")
+_GIVE_BACK = sql.query("ledger/transitions/give_back")
 _LOCK_BATCHES = sql.query("ledger/transitions/lock_batches")
 _FINISH_BATCHES = sql.query("ledger/transitions/finish_batches")
 _FAILED = sql.query("ledger/transitions/failed_batches")
 _REPLAY = sql.query("ledger/transitions/replay")
 
 REJECTS_LOOKED_AT = 10_000
-"""Rejects of an upload among which to look for the commonest reason."""
+"""Rejects of an upload among which to look for the commonest reason, if its batches do not say their codes."""
 
 DELETE_BATCHES = sql.query("ledger/transitions/delete_batches")
 
@@ -83,14 +84,14 @@ class _Finished(msgspec.Struct, frozen=True):
 
 
 class _Commonest(msgspec.Struct, frozen=True):
-    """The commonest reason for which rows of an upload were rejected, and the first row with this reason."""
+    """The commonest reason for which rows of an upload were rejected, and the first kept row with this reason."""
 
     rows_rejected: int
     code: str
-    looked_at_with_code: int
+    with_code: int
     all_looked_at: bool
-    line: int
-    message: str
+    line: int | None
+    message: str | None
 
 
 class FailedBatch(msgspec.Struct, frozen=True):
@@ -162,6 +163,17 @@ def fail(
     return failed
 
 
+def give_back(conn: Connection, claims: Sequence[Claim]) -> None:
+    """Give back the attempts of claims that failed with the database, which could not write down that they did.
+
+    Attempts are counted by claims, so a database that is full for long would use them up.
+    """
+    with conn.transaction():
+        lock_batches(conn, sorted({claim.batch_id for claim in claims}))
+        for claim in claims:
+            execute(conn, _GIVE_BACK, {"batch_id": claim.batch_id, "token": claim.token})
+
+
 def lock_batches(conn: Connection, batch_ids: Sequence[int]) -> None:
     """Lock batches, in the order of id, until the end of the transaction."""
     execute(conn, _LOCK_BATCHES, {"ids": list(batch_ids)})
@@ -199,6 +211,11 @@ def finish_zips(conn: Connection, zip_ids: Sequence[uuid.UUID], *, now: datetime
         execute(conn, _FINISH_ZIPS, {"ids": list(zip_ids), "now": now})
 
 
+def lock_zip(conn: Connection, zip_id: uuid.UUID) -> None:
+    """Lock a zip, after its members, until the end of the transaction."""
+    execute(conn, _LOCK_ZIPS, {"ids": [zip_id]})
+
+
 def _fail_rejected(conn: Connection, upload_id: uuid.UUID, *, now: datetime) -> None:
     """applying or checking -> failed, for an upload whose every row was rejected."""
     commonest = one(conn, _Commonest, _COMMONEST_REJECT, {"id": upload_id, "limit": REJECTS_LOOKED_AT})
@@ -208,7 +225,7 @@ def _fail_rejected(conn: Connection, upload_id: uuid.UUID, *, now: datetime) -> 
         refused = AllRejected.because(
             commonest.rows_rejected,
             commonest.code,
-            f"{commonest.looked_at_with_code:,}{among}",
+            f"{commonest.with_code:,}{among}",
             line=commonest.line,
             message=commonest.message,
         )

@@ -23,6 +23,7 @@ from psycopg_pool import AsyncConnectionPool
 
 import sql
 from app.errors import NoRows, UploadRefused
+from app.ledger import space
 from app.ledger.decoding import GATHERED_BYTES, unpack
 from app.ledger.sealing import Staged, Zip, given_up, in_zip
 from app.ledger.staging import Staging
@@ -84,6 +85,7 @@ class Unpacking:
             await self._write()
 
     async def _write(self) -> None:
+        await space.require(self._pool, self._settings)
         data = bytes(self._unwritten)
         self._unwritten.clear()
         await asyncio.to_thread(self._body.write, data)

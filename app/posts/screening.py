@@ -36,7 +36,7 @@ RAW_BYTES = 4096
 """The number of a rejected row's bytes that are kept."""
 
 VALUE_CHARACTERS = 200
-"""The number of characters that are kept of the value for which a row is rejected."""
+"""The number of characters that are kept of the value for which a row is rejected, and of the name of its column."""
 
 _MANY_BYTES = 1 << 12
 _CONTROLS = r"[\x00-\x1f\x7f-\x{9f}]"
@@ -301,7 +301,7 @@ def rejects_of(found: list[Found]) -> pl.DataFrame:
         count = len(each.raws)
         part = {
             "line": each.lines,
-            "column": [each.column] * count,
+            "column": [each.column and each.column[:VALUE_CHARACTERS]] * count,
             "value": [cut(value) for value in each.values] if each.values is not None else [None] * count,
             "code": [each.drop.reason.value] * count,
             "message": each.messages,
@@ -350,7 +350,7 @@ def field_message(  # noqa: PLR0911 (one return a reason)
                 "or write the zone as an offset such as +01:00."
             )
         case Reason.UNREADABLE_TIMESTAMP if form.timestamp_format:
-            return f"The {what} is {show(found)}, which does not fit the format {form.timestamp_format!r}."
+            return f"The {what} is {show(found)}, which does not fit the format {show(form.timestamp_format.encode())}."
         case Reason.UNREADABLE_TIMESTAMP if (other := _other_order(text, form)) is not None:
             return (
                 f"The {what} is {show(found)}, which is a date only if read {other}. The dates of this file are read "

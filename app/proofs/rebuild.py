@@ -33,6 +33,7 @@ from app.store.postgres import Connection, exactly_one, execute, one, rows, scal
 from app.summaries import summarizing
 
 _CLEAR = sql.query("proofs/rebuild/clear")
+_LEFT_OVER = sql.query("proofs/rebuild/left_over")
 _BATCHES = sql.query("proofs/rebuild/batches")
 _PAYLOAD = sql.query("proofs/rebuild/payload")
 _ADD = sql.query("proofs/rebuild/add")
@@ -137,6 +138,13 @@ def alone(guard: Connection, conn: Connection) -> Generator[None]:
         finally:
             if not conn.broken:
                 execute(conn, _CLEAR)
+
+
+def clear_left_over(conn: Connection) -> None:
+    """Empty the shadow, unless a rebuild is running: one that was killed has left a graph there."""
+    with conn.transaction():
+        if scalars(conn, _LEFT_OVER) and locks.try_take(conn, locks.REBUILD):
+            execute(conn, _CLEAR)
 
 
 def count_anew(

@@ -48,6 +48,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "prepared statements and no start-up options. Set the statement timeout in PgBouncer's connect_query.",
         ),
     ] = False
+    database_directory: Annotated[
+        str,
+        _about(
+            Group.SERVERS,
+            "",
+            "PostgreSQL's data directory, if it is on this machine. Processes then see how much room its disk has. "
+            "`mentiongraph up` names its own.",
+        ),
+    ] = ""
     statement_timeout: Annotated[
         float,
         _about(
@@ -230,6 +239,36 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             ge=64 << 20,
         ),
     ] = 256 * 2**20
+    min_free_bytes: Annotated[
+        int,
+        _about(
+            Group.UPLOADS,
+            "bytes",
+            "The API refuses uploads (507), and batches wait, while the disk of MENTIONGRAPH_DATABASE_DIRECTORY has "
+            "less room than this. 0 sets no bound.",
+            ge=0,
+        ),
+    ] = 2**30
+    max_database_bytes: Annotated[
+        int,
+        _about(
+            Group.UPLOADS,
+            "bytes",
+            "The API refuses uploads (507), and batches wait, while the database is larger than this. 0 sets no "
+            "bound. For a PostgreSQL on another machine.",
+            ge=0,
+        ),
+    ] = 0
+    rejects_kept: Annotated[
+        int,
+        _about(
+            Group.UPLOADS,
+            "rows",
+            "The service keeps at most this many rejected rows of a file, to be repaired. The others are only counted.",
+            ge=0,
+            le=10_000_000,
+        ),
+    ] = 10_000
     receive_timeout: Annotated[
         float,
         _about(Group.UPLOADS, "seconds", "The API aborts an upload when no byte arrives for this long.", gt=0),
@@ -399,6 +438,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             gt=0,
         ),
     ] = 90.0
+    unapplied_retention_days: Annotated[
+        float,
+        _about(
+            Group.RETENTION,
+            "days",
+            "The ledger forgets an upload of which nothing is in the graph after this long: one that was aborted, "
+            "refused or cancelled, a duplicate, or a dry run.",
+            gt=0,
+        ),
+    ] = 7.0
+    unapplied_kept: Annotated[
+        int,
+        _about(
+            Group.RETENTION,
+            "uploads",
+            "The ledger keeps about this many uploads of which nothing is in the graph, and forgets the oldest first.",
+            ge=0,
+            le=10_000_000,
+        ),
+    ] = 10_000
     purge_every: Annotated[
         timedelta,
         _about(

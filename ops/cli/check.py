@@ -18,6 +18,7 @@ from app.posts.containers.budget import Bounds, Budget
 from app.posts.containers.compression import decoder
 from app.posts.containers.contents import Content, Room
 from app.posts.options import Format, Given, Options
+from app.settings import Settings
 from app.store import postgres
 from ops.cli import checking, options, reading_shown, warnings_shown
 from ops.cli.checking import Refused, Reject, Report
@@ -193,3 +194,9 @@ def _print_rejects(report: Report) -> None:
         more = ", …" if found.count > len(found.lines) else ""
         listed.add_row(code, number(found.count), ", ".join(map(str, found.lines)) + more, plain(found.message, 200))
     out.print(listed)
+    if report.rows_rejected > (kept := Settings().rejects_kept):
+        click.echo(
+            f"An upload would keep {number(kept)} of the {number(report.rows_rejected)} rejected rows, and count the "
+            "others. --rejects OUT writes all of them.",
+            err=True,
+        )

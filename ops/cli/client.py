@@ -136,6 +136,8 @@ class Entry(msgspec.Struct, frozen=True):
     """Number of accepted rows whose post another row counts. None: the upload gives no ids of posts."""
     options: ReadWith = ReadWith()
     rejects_purged_at: datetime | None = None
+    rejects_kept: int | None = None
+    """Number of rejected rows that are there. None: the API is of an earlier release, and keeps all of them."""
     warnings: list[UploadWarning] = []
 
     @property

@@ -12,7 +12,7 @@ import msgspec
 from ops.cli import options
 from ops.cli.client import ApiAway, ApiProblem, Client, Entry
 from ops.cli.console import err, number, plain, print_json, say
-from ops.cli.uploads import DONE, FAILED, sending
+from ops.cli.uploads import DONE, FAILED, rejects_there, sending
 from ops.watch.body import Body, Changed, digest, move
 from ops.watch.folder import Folder, Found
 from ops.watch.memory import Memory
@@ -29,7 +29,7 @@ MOST_UNDER_WAY = 50
 TRIES = 3
 """How often a file is sent for which the API fails."""
 GOOD = DONE | {"duplicate"}
-_AWAY_STATUSES = frozenset({429, 502, 503, 504})
+_AWAY_STATUSES = frozenset({429, 502, 503, 504, 507})
 _SERVER_ERROR = 500
 _UNFINISHED, _SKIPPED, _REFUSED = "unfinished", "skipped", "refused"
 """States in the memory, beside those of uploads that are finished."""
@@ -358,7 +358,7 @@ def _in_words(entry: Entry, url: str, *, earlier: bool) -> str:
         words.append(f"{number(entry.rows_accepted)} rows accepted, {number(entry.rows_rejected)} rejected")
         words.append(f"{number(entry.mentions)} mentions")
     if entry.rows_rejected and not entry.rejects_purged_at:
-        words.append(f"to repair: {url}/uploads/{entry.id}/rejects.csv")
+        words.append(rejects_there(entry, url))
     if found := warnings(entry):
         words.append(f"warnings: {', '.join(found)}")
     return f"{', '.join(words)} (upload {entry.id})"

@@ -94,14 +94,16 @@ def _decay(conn: Connection, settings: Settings, *, json: bool) -> None:
 @options.data
 @options.as_json
 def purge(data: Path | None, *, dry_run: bool, json: bool) -> None:
-    """Delete what finished uploads no longer need: payloads and merged deltas, and later their rejects.
+    """Delete what finished uploads no longer need: payloads and merged deltas, and later their rejects. Entries of
+    uploads of which nothing is in the graph go as a whole: aborted, refused or cancelled ones, duplicates, dry runs.
 
     The scheduler asks a worker for a purge once in each MENTIONGRAPH_PURGE_EVERY; this command does one now. The graph
-    and all numbers of the ledger stay as they are. An upload without its payloads can no longer be replayed, retracted
-    or rebuilt from. A purge touches no unfinished upload and no pending delta. It may be killed at any time.
+    and the numbers of all uploads in the graph stay as they are. An upload without its payloads can no longer be
+    replayed, retracted or rebuilt from. A purge touches no unfinished upload and no pending delta. It may be killed at
+    any time.
 
-    Uses MENTIONGRAPH_DATABASE_URL, MENTIONGRAPH_RETENTION_DAYS and MENTIONGRAPH_REJECT_RETENTION_DAYS, also for a stack
-    nearby.
+    Uses MENTIONGRAPH_DATABASE_URL, MENTIONGRAPH_RETENTION_DAYS, MENTIONGRAPH_REJECT_RETENTION_DAYS,
+    MENTIONGRAPH_UNAPPLIED_RETENTION_DAYS and MENTIONGRAPH_UNAPPLIED_KEPT, also for a stack nearby.
 
     \b
     Examples:
@@ -124,7 +126,10 @@ def purge(data: Path | None, *, dry_run: bool, json: bool) -> None:
 
 
 def _in_words(purged: Purged) -> str:
-    return f"{number(purged.payloads)} payloads, {number(purged.deltas)} deltas, {number(purged.rejects)} rejects"
+    return (
+        f"{number(purged.payloads)} payloads, {number(purged.deltas)} deltas, {number(purged.rejects)} rejects, "
+        f"{number(purged.uploads)} uploads"
+    )
 
 
 class _Rebuilt(NamedTuple):

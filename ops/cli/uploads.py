@@ -355,8 +355,16 @@ def _rows(client: Client, entry: Entry) -> str:
         said += f", {number(entry.rows_repeated)} of them repeated: another row counts their posts"
     if not entry.progress.rejects_counted:
         return said
-    where = "purged" if entry.rejects_purged_at else f"to repair: {client.url}/uploads/{entry.id}/rejects.csv"
-    return f"{said}, {number(entry.progress.rejects_counted)} rejected ({where})"
+    return f"{said}, {number(entry.progress.rejects_counted)} rejected ({rejects_there(entry, client.url)})"
+
+
+def rejects_there(entry: Entry, url: str) -> str:
+    """Where the rejected rows of an upload are, and how many of them."""
+    if entry.rejects_purged_at:
+        return "purged"
+    kept, rejected = entry.rejects_kept, entry.progress.rejects_counted
+    some = "" if kept is None or kept >= rejected else f"{number(kept)} of them kept; "
+    return f"{some}to repair: {url}/uploads/{entry.id}/rejects.csv"
 
 
 _TOLD = ("sheet", "preset", "format", "delimiter", "encoding", "author", "dates", "profile")

@@ -14,6 +14,7 @@ import msgspec
 from ops.watch.folder import Found
 
 FILE = ".mentiongraph-watch"
+APPLIED = "applied"
 MANY = 1000
 """Lines that may be out of date before the file is written anew."""
 
@@ -67,8 +68,11 @@ class Memory:
         return record if record is not None and record.size == found.size and record.sha256 else None
 
     def latest_upload(self) -> str | None:
-        """The id of the upload that was noted last."""
-        return next((record.upload for record in reversed(self._records.values()) if record.upload), None)
+        """The id of the upload that was applied last. The service forgets others after a while."""
+        return next(
+            (record.upload for record in reversed(self._records.values()) if record.upload and record.state == APPLIED),
+            None,
+        )
 
     def note(self, found: Found, state: str, **more: object) -> Record:
         """Remember what became of a file."""

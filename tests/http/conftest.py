@@ -110,7 +110,15 @@ def apply(domain: Connection, settings: Settings, now: datetime) -> Callable[[],
         for batch_id in batch_ids:
             claim = transitions.claim(domain, batch_id, settings=settings, now=now)
             if claim is not None:
-                assert counting.count_batch(domain, claim, parameters, user_ids, now=now, days_kept=settings.days_kept)
+                assert counting.count_batch(
+                    domain,
+                    claim,
+                    parameters,
+                    user_ids,
+                    now=now,
+                    days_kept=settings.days_kept,
+                    rejects_kept=settings.rejects_kept,
+                )
         for shard in range(parameters.shards):
             while merging.merge_shard(domain, shard, parameters, most_edges=10_000, now=now):
                 pass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,13 +12,14 @@ import msgspec
 import psycopg
 import pytest
 
-from app.errors import BadState, Problem
+from app.errors import BadState, Problem, UploadRefused
 from app.graph import counting, withdrawal
 from app.graph.parameters import read_parameters
 from app.graph.users import UserIds
 from app.ledger import retention, transitions
 from app.ledger.retention import Purged
 from app.posts.options import Options, RejectLimit
+from app.proofs import rebuild
 from app.proofs.audit import audit, audit_with_weights
 from app.settings import Settings
 from app.store import postgres
@@ -268,3 +271,116 @@ def test_uploads_that_came_to_nothing_are_passed_by(conn: Connection, settings: 
     retention.purge(conn, settings=settings, now=now + LATER)
 
     assert postgres.scalars(conn, "SELECT count(*) FROM uploads WHERE purged_at IS NULL") == [0]
+
+
+def entries(conn: Connection) -> dict[str, int]:
+    """Uploads by state, and the rows of what belongs to uploads."""
+    states = conn.execute("select state, count(*)::int from uploads group by state").fetchall()
+    events = postgres.scalars(conn, "SELECT count(DISTINCT upload_id) FROM ledger_events")[0]
+    return dict(states) | {"events": events}
+
+
+def refuse(settings: Settings, now: datetime) -> None:
+    with pytest.raises(UploadRefused):
+        upload(settings, b"data,timestamp,username\n", received_at=now)
+
+
+def test_uploads_of_which_nothing_is_in_the_graph_are_forgotten(
+    conn: Connection, settings: Settings, now: datetime
+) -> None:
+    kept = send(settings, 20, at=now)
+    content = posts_csv([("@bob", now, "ada")])
+    first = upload(settings, content, received_at=now)
+    assert upload(settings, content, received_at=now) == first  # leaves a duplicate
+    upload(settings, content, received_at=now, options=Options(dry_run=True), again=True)
+    upload(settings, REJECTED.replace(b"2026-01-01", b"never"), received_at=now)
+    refuse(settings, now)
+    apply_all(settings, now=now)
+    withdrawn = upload(settings, content + content[-10:], received_at=now)
+    withdrawal.cancel(conn, withdrawn, read_parameters(conn), now=now)
+    before = entries(conn)
+    assert before == {
+        "applied": 2, "duplicate": 1, "checked": 1, "failed": 1, "aborted": 1, "cancelled": 1, "events": 7
+    }  # fmt: skip
+    payloads = postgres.scalars(conn, "SELECT count(*) FROM batches WHERE payload IS NOT NULL AND state = 'checked'")
+    assert payloads == [0]  # a dry run needs its bytes no more
+    graph = edges(conn, now)
+
+    assert retention.purge(conn, settings=settings, now=now + timedelta(days=6)) == Purged()
+    later = now + timedelta(days=8)
+    assert retention.preview(conn, settings=settings, now=later).uploads == 5
+    purged = retention.purge(conn, settings=settings, now=later)
+
+    assert (purged.uploads, purged.rejects) == (5, 3)
+    assert entries(conn) == {"applied": 2, "events": 2}
+    assert set(postgres.scalars(conn, "SELECT upload_id FROM batches")) == {kept, first}
+    assert edges(conn, now) == graph
+    assert audit(conn).exact
+
+
+def test_a_flood_of_refused_uploads_leaves_so_many_entries(conn: Connection, settings: Settings, now: datetime) -> None:
+    few = msgspec.structs.replace(settings, unapplied_kept=3)
+    for second in range(9):
+        refuse(few, now + timedelta(seconds=second))
+    newest = postgres.scalars(conn, "SELECT id FROM uploads ORDER BY finished_at DESC LIMIT 3")
+
+    assert retention.forget_unapplied(conn, settings=few, now=now) == 6
+
+    assert set(postgres.scalars(conn, "SELECT id FROM uploads")) == set(newest)
+    assert set(postgres.scalars(conn, "SELECT upload_id FROM ledger_events")) == set(newest)
+    assert retention.forget_unapplied(conn, settings=few, now=now) == 0
+
+
+def test_a_zip_is_forgotten_with_its_files(conn: Connection, settings: Settings, now: datetime) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("a.csv", posts_csv([("@bob", now, "ada")]))
+        archive.writestr("b.csv", posts_csv([("@cy", now, "ada")]))
+    upload(settings, packed.getvalue(), received_at=now, options=Options(dry_run=True), again=True)
+    upload(settings, packed.getvalue(), received_at=now)
+    apply_all(settings, now=now)
+    assert entries(conn) == {"checked": 3, "applied": 3, "events": 6}
+
+    assert retention.forget_unapplied(conn, settings=settings, now=now + LATER) == 3
+
+    assert entries(conn) == {"applied": 3, "events": 3}
+    assert audit(conn).exact
+
+
+def test_an_upload_that_another_is_a_duplicate_of_waits_for_the_other(
+    conn: Connection, settings: Settings, now: datetime
+) -> None:
+    content = posts_csv([("@bob", now, "ada")])
+    first = upload(settings, content, received_at=now)
+    upload(settings, content, received_at=now + timedelta(days=9))
+    withdrawal.cancel(conn, first, read_parameters(conn), now=now)
+
+    retention.forget_unapplied(conn, settings=settings, now=now + timedelta(days=10))
+    assert entries(conn) == {"cancelled": 1, "duplicate": 1, "events": 2}
+
+    retention.forget_unapplied(conn, settings=settings, now=now + LATER)
+    assert entries(conn) == {"events": 0}
+    assert audit(conn).exact
+
+
+def test_a_forgotten_upload_frees_its_idempotency_key(conn: Connection, settings: Settings, now: datetime) -> None:
+    refuse(settings, now)
+    conn.execute("insert into idempotency_keys (key, upload_id, created_at) select 'k', id, received_at from uploads")
+
+    assert retention.forget_unapplied(conn, settings=settings, now=now + LATER) == 1
+
+    assert postgres.scalars(conn, "SELECT count(*) FROM idempotency_keys") == [0]
+
+
+def test_what_a_killed_rebuild_left_is_cleared(conn: Connection) -> None:
+    conn.execute("insert into edges_shadow values (1, 2, 1, 1, now(), now(), now())")
+    with postgres.connect(conn.info.dsn + f" password={conn.info.password}", role="test") as other:
+        with rebuild.alone(other, conn):
+            conn.execute("insert into edges_shadow values (1, 2, 1, 1, now(), now(), now())")
+            rebuild.clear_left_over(conn)
+            assert postgres.scalars(conn, "SELECT count(*) FROM edges_shadow") == [1]
+        conn.execute("insert into edges_shadow values (1, 2, 1, 1, now(), now(), now())")
+
+    rebuild.clear_left_over(conn)
+
+    assert postgres.scalars(conn, "SELECT count(*) FROM edges_shadow") == [0]

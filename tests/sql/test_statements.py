@@ -99,6 +99,7 @@ READERS: dict[str, type[msgspec.Struct]] = {
     "graph/parameters/get": GraphParameters,
     "proofs/audit/audit": audit.Audit,
     "ledger/entries/rejects": entries.Reject,
+    "ledger/entries/rejects_of": entries.RejectsKept,
     "ledger/entries/entries": entries.Entry,
     "reads/users/get": users.User,
     "reads/users/by_prefix": users.User,

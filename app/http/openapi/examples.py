@@ -76,6 +76,8 @@ UPLOAD: dict[str, Any] = {
     "warnings": [WARNING],
     "purged_at": None,
     "rejects_purged_at": None,
+    "rejects_kept": 11,
+    "rejects_by_code": {"unreadable_timestamp": 8, "empty_author": 3},
     "links": {
         "upload": f"/uploads/{_ID}",
         "batches": f"/uploads/{_ID}/batches",
@@ -135,6 +137,8 @@ BATCHES = {
             "counted_at": "2026-01-15T12:00:00.4Z",
             "applied_at": "2026-01-15T12:00:00.9Z",
             "warnings": {"handles-cut": {"count": 2, "lines": [17, 41]}},
+            "rejects_kept": 8,
+            "rejects_by_code": {"unreadable_timestamp": 8},
         }
     ],
     "next": f"/uploads/{_ID}/batches?after=0&limit=1",
@@ -152,6 +156,9 @@ REJECTS = {
         }
     ],
     "next": None,
+    "rejected": 1,
+    "kept": 1,
+    "detail": None,
 }
 REJECTS_CSV = """\
 data,timestamp,username,reject_line,reject_column,reject_code,reject_message
@@ -202,8 +209,8 @@ HISTORY: dict[str, Any] = {
     "next": None,
 }
 LIVE = {"status": "live"}
-READY = {"status": "ready", "postgresql": "ready", "redis": "ready"}
-NOT_READY = {"status": "not ready", "postgresql": "does not answer", "redis": "ready"}
+READY = {"status": "ready", "postgresql": "ready", "redis": "ready", "disk": "enough"}
+NOT_READY = {"status": "not ready", "postgresql": "does not answer", "redis": "ready", "disk": "enough"}
 CACHE = {
     "state": "ready",
     "since_start": {

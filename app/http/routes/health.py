@@ -21,7 +21,7 @@ from app.http.openapi import examples
 from app.http.openapi.examples import answering
 from app.http.probe import Probe
 from app.http.services import Injected, Services
-from app.ledger import fleet, periods
+from app.ledger import fleet, periods, space
 from app.store.migrations import pending_migrations
 from app.store.postgres import clock, where
 
@@ -44,11 +44,14 @@ class Live(msgspec.Struct, frozen=True):
 
 
 class Ready(msgspec.Struct, frozen=True):
-    """`ready` only if PostgreSQL answers and has the schema. Redis may be away."""
+    """`ready` only if PostgreSQL answers and has the schema. Redis may be away, and room may be short."""
 
     status: str
     postgresql: str
     redis: str
+    disk: str
+    """`enough`, or why uploads are refused and batches wait. `unknown`: no bound is set that this process can see. A
+    short disk makes nothing unready: the API answers everything else."""
 
 
 class Fleet(msgspec.Struct, frozen=True):
@@ -96,14 +99,14 @@ def live() -> Live:
     "answer comes within a few seconds, whatever hangs.",
 )
 async def ready(services: Injected) -> Response[Ready]:
-    postgresql, bell = await asyncio.gather(
-        _probe(services, "postgresql").ask(seconds=PATIENCE), _probe(services, "redis").ask(seconds=PATIENCE)
+    postgresql, bell, disk = await asyncio.gather(
+        *(_probe(services, server).ask(seconds=PATIENCE) for server in ("postgresql", "redis", "disk"))
     )
     is_ready = postgresql == "ready"
     if not is_ready:
         log.warning("not ready", server=where(services.settings.database_url), postgresql=postgresql)
     return Response(
-        Ready("ready" if is_ready else "not ready", postgresql, bell),
+        Ready("ready" if is_ready else "not ready", postgresql, bell, disk),
         status_code=200 if is_ready else 503,
         headers=NOT_STORED,
     )
@@ -145,7 +148,7 @@ ROUTER = Router("/health", tags=["health"], route_handlers=[live, ready, list_pr
 
 def _probe(services: Services, server: str) -> Probe:
     if server not in services.probes:
-        question = {"postgresql": _postgresql, "redis": _redis}[server]
+        question = {"postgresql": _postgresql, "redis": _redis, "disk": _disk}[server]
         services.probes[server] = Probe(partial(question, services), silence=SILENCE)
     return services.probes[server]
 
@@ -173,3 +176,13 @@ async def _redis(services: Services) -> str:
     except redis.RedisError:
         return SILENCE
     return "ready"
+
+
+async def _disk(services: Services) -> str:
+    known = space.of_pool(services.pool, services.settings)
+    if not known.bounded:
+        return "unknown"
+    try:
+        return await known.async_shortage(services.health) or "enough"
+    except psycopg.OperationalError:
+        return SILENCE

@@ -20,6 +20,7 @@ from app.errors import (
     KeyInUse,
     KeyReused,
     NoRows,
+    NoSpace,
     RowWithoutEnd,
     SameBytes,
 )
@@ -110,6 +111,7 @@ class _ReceiveOperation(FileOperation):
             problems.CROSS_SITE,
             *(KeyInUse, SameBytes, NoRows, RowWithoutEnd, KeyReused),
             BacklogFull("68719476736 bytes wait to be counted, and no more than 68719476736 may; send it later."),
+            NoSpace("the disk of the database has 512 MiB left, and 1,024 MiB have to stay free."),
             *problems.DATABASE,
         ),
     },

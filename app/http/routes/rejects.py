@@ -65,6 +65,12 @@ class Rejects(msgspec.Struct, frozen=True):
     rejects: list[Reject]
     next: str | None
     """Path of the next page; null on the last page."""
+    rejected: int
+    """Number of rejected rows of the upload, so far."""
+    kept: int
+    """Number of rejected rows that are there. The service keeps a bounded number, and counts the others."""
+    detail: str | None
+    """Why not all rejected rows are there, and what to do. Null: all are."""
 
 
 @get(
@@ -84,10 +90,11 @@ async def list_rejects(
     """Lists the rows that could not be read, in file order: line, column, reason, and the row as it was sent."""
     async with services.pool.connection() as conn:
         found = await entries.rejects(conn, upload_id, after=after, limit=limit + 1)
+        there = await entries.rejects_kept(conn, upload_id)
     page = [Reject.of(reject) for reject in found[:limit]]
     path = f"{path_of(upload_id)}/rejects"
     following = next_page(path, after=page[-1].line, limit=limit) if len(found) > limit else None
-    return Rejects(rejects=page, next=following)
+    return Rejects(rejects=page, next=following, rejected=there.rejected, kept=there.kept, detail=there.detail)
 
 
 @get(
@@ -111,19 +118,22 @@ async def list_rejects(
 )
 async def download_rejects(request: Request[Any, Any, Any], services: Injected, upload_id: UploadId) -> ASGIResponse:
     """Sends the rows that could not be read as a file, in the columns of the upload, with what is wrong beside them.
-    The file can be repaired in a spreadsheet and uploaded as it is."""
+    The file can be repaired in a spreadsheet and uploaded as it is. If not all rejected rows are there, the name of the
+    file and the message of its first row say so."""
     async with services.pool.connection() as conn:
         form = await entries.format_of(conn, upload_id)
+        there = await entries.rejects_kept(conn, upload_id)
+    some = "" if there.detail is None else f"-{there.kept}-of-{there.rejected}"
     return await Download.begin(
-        _lines(services, upload_id, form),
+        _lines(services, upload_id, form, there.detail),
         request.receive,
         media_type="text/csv; charset=utf-8; header=present",
-        filename=f"rejects-{upload_id}.csv",
+        filename=f"rejects-{upload_id}{some}.csv",
         settings=services.settings,
     )
 
 
-async def _lines(services: Services, upload_id: uuid.UUID, form: Format) -> AsyncGenerator[bytes]:
+async def _lines(services: Services, upload_id: uuid.UUID, form: Format, detail: str | None) -> AsyncGenerator[bytes]:
     busy = TooManyExports("as many files of rejects are being sent as may be at once; try again when one has ended.")
     async with (
         taken(services.reject_slots, PATIENCE, busy),
@@ -131,6 +141,9 @@ async def _lines(services: Services, upload_id: uuid.UUID, form: Format) -> Asyn
     ):
         yield repair.header_line(form)
         async for page in pages:
+            if detail is not None:
+                page[0] = msgspec.structs.replace(page[0], message=f"{page[0].message} ({detail})")
+                detail = None
             # In a thread: each row is scanned anew.
             yield await asyncio.to_thread(_repair_lines, form, page)
 

@@ -149,6 +149,11 @@ class Upload(msgspec.Struct, frozen=True):
     upload."""
     rejects_purged_at: datetime | None
     """When the upload's rejects were purged, their retention time being over."""
+    rejects_kept: int
+    """Number of rejected rows that are there, to be repaired. The service keeps a bounded number, and counts the
+    others."""
+    rejects_by_code: dict[str, int] | None
+    """Number of rejected rows by code, also of those that are not kept. Null, if an earlier release counted them."""
     links: UploadLinks
 
     @classmethod

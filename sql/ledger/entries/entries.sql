@@ -2,7 +2,8 @@
 -- NULL until the upload is sealed, and where a batch of an earlier release was not counted yet. `rows_accepted`,
 -- `rows_rejected` and `mentions` are NULL until every batch is counted. So is `rows_repeated`, which stays NULL where
 -- the posts of an upload have no ids. A zip has the sums of its members. The members themselves come with an upload by
--- id. Locks: none. Rows: one for each upload, `limit` at most.
+-- id. `rejects_by_code` is NULL where an earlier release counted a batch with rejects. Locks: none. Rows: one for each
+-- upload, `limit` at most.
 SELECT
   u.id, u.state, u.filename, u.options, u.again, u.received_by, u.received_at, u.sealed_at, u.finished_at,
   encode(u.sha256, 'hex') AS sha256, u.duplicate_of, u.parent_id, u.members AS member_count, u.error,
@@ -25,6 +26,15 @@ SELECT
       GROUP BY w.key
     ) AS s
   ) AS noticed,
+  CASE WHEN u.rejects_purged_at IS NULL THEN b.rejects_kept ELSE 0 END AS rejects_kept,
+  CASE WHEN b.codes_known THEN (
+    SELECT coalesce(jsonb_object_agg(s.code, s.found), '{}') FROM (
+      SELECT c.key AS code, sum(c.value::bigint) AS found
+      FROM batches AS n CROSS JOIN LATERAL jsonb_each_text(n.reject_codes) AS c
+      WHERE n.upload_id = ANY(h.upload_ids) AND n.reject_codes IS NOT NULL
+      GROUP BY c.key
+    ) AS s
+  ) END AS rejects_by_code,
   CASE WHEN %(id)s::uuid IS NOT NULL AND u.members IS NOT NULL THEN (
     SELECT jsonb_agg(
       jsonb_build_object(
@@ -77,6 +87,8 @@ CROSS JOIN LATERAL (
     CASE WHEN u.sealed_at IS NOT NULL AND bool_and(mentions IS NOT NULL) THEN sum(mentions) END::bigint AS mentions,
     coalesce(sum(rows_received), 0)::bigint AS rows_counted,
     coalesce(sum(rows_rejected), 0)::bigint AS rejects_counted,
+    coalesce(sum(coalesce(rejects_kept, rows_rejected)), 0)::bigint AS rejects_kept,
+    bool_or(rows_rejected > 0 AND reject_codes IS NULL) IS NOT TRUE AS codes_known,
     coalesce(sum(mentions), 0)::bigint AS mentions_counted,
     coalesce(sum(rows_accepted) FILTER (WHERE state = 'applied'), 0)::bigint AS rows_applied,
     coalesce(sum(mentions) FILTER (WHERE state = 'applied'), 0)::bigint AS mentions_applied

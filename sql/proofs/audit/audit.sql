@@ -30,7 +30,7 @@ SELECT
     SELECT count(*) FROM batches AS b
     INNER JOIN uploads AS u ON u.id = b.upload_id
     LEFT JOIN (SELECT batch_id, count(*) AS kept FROM rejects GROUP BY batch_id) AS r ON r.batch_id = b.id
-    WHERE u.rejects_purged_at IS NULL AND b.rows_rejected <> coalesce(r.kept, 0)
+    WHERE u.rejects_purged_at IS NULL AND coalesce(b.rejects_kept, b.rows_rejected) <> coalesce(r.kept, 0)
   ) AS batches_with_lost_rejects,
   (
     -- A pending delta belongs to a batch on its way in, or out where its sign says so; a merged one to a batch that is
