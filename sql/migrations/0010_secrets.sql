@@ -1,5 +1,5 @@
 -- Keep the secret by which the API knows the answers that it cached in Redis. Nobody else can make or change one.
--- depends: 0008_what_an_export_holds
+-- depends: 0009_bounded_rejects
 -- oldest-release: 0.1
 -- locks: nothing
 -- rewrites: nothing
