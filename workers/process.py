@@ -11,7 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 import psycopg
@@ -19,6 +19,7 @@ import redis
 import structlog
 from dramatiq import Broker, Middleware, Worker, set_broker
 from periodiq import PeriodiqMiddleware
+from psycopg.errors import DiskFull
 
 from app import log
 from app import settings as environment
@@ -156,7 +157,8 @@ class Process(Middleware):
         except redis.RedisError:
             empty = True  # nobody hears the rings that wait there
         with self.connection() as conn:
-            self._give_back(conn)
+            with suppress(DiskFull):  # what a sweep rings may make room
+                self._give_back(conn)
             most = MOST_RUNG if self.may_count(conn) else 0
             undecided = limits.undecided(conn)
             for upload in undecided:

@@ -11,6 +11,7 @@ that meets a full disk (SQLSTATE 53100) regards the disk as short for a while.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import time
@@ -62,11 +63,13 @@ class Space:
         return self._shortage()
 
     async def async_shortage(self, pool: Pool) -> str | None:
-        """`shortage` for request handlers."""
+        """`shortage` for request handlers. While the database does not answer, its last answer holds: an upload waits
+        for the database elsewhere."""
         if self._is_due():
-            async with pool.connection() as conn:
-                self._size = (await async_scalars(conn, _DATABASE))[0] if self._most else 0
-                self._reusable = (await async_scalars(conn, _REUSABLE))[0] if self._is_passed() else 0
+            with contextlib.suppress(psycopg.Error):
+                async with pool.connection() as conn:
+                    self._size = (await async_scalars(conn, _DATABASE))[0] if self._most else 0
+                    self._reusable = (await async_scalars(conn, _REUSABLE))[0] if self._is_passed() else 0
         return self._shortage()
 
     def met_full(self) -> None:

@@ -166,6 +166,10 @@ class Sent(msgspec.Struct, frozen=True):
     earlier: bool
 
 
+class _Ready(msgspec.Struct, frozen=True):
+    disk: str = ""
+
+
 class _Uploads(msgspec.Struct, frozen=True):
     uploads: list[Entry]
 
@@ -218,6 +222,14 @@ class Client:
     def recent(self, limit: int) -> list[Entry]:
         """Returns the latest uploads, with the newest first."""
         return self.get("/uploads", _Uploads, limit=limit).uploads
+
+    def shortage(self) -> str | None:
+        """Why the service takes no uploads and lets batches wait. None: it has room, or does not say."""
+        try:
+            disk = self.get("/health/ready", _Ready).disk
+        except (ApiAway, ApiProblem):
+            return None
+        return None if disk in {"enough", "unknown", ""} else disk
 
     def withdraw(self, upload: uuid.UUID, verb: str) -> Entry:
         """`cancel` or `retract` an upload.

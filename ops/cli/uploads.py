@@ -233,7 +233,8 @@ def status(
 
     With UPLOAD, an id, the command shows everything that the ledger knows of the upload. It exits with 1 if the upload
     failed or was cut off. Without UPLOAD, the command shows a table. With --watch, it follows the uploads live, and
-    survives a restart of the API. It exits with 1 if one that it follows fails. Warnings go to standard error.
+    survives a restart of the API. It exits with 1 if one that it follows fails. Warnings go to standard error,
+    also if the service has no room for more.
 
     \b
        Examples:
@@ -242,6 +243,8 @@ def status(
          mentiongraph status 01997f0e-3c1f-7d0a-b5a8-6a1f5a3ce4d2 --json | jq .rows_rejected
     """
     with client_of(api, data) as client:
+        if (short := client.shortage()) is not None:
+            err.print(f"No room: {plain(short)}. Uploads are refused, and batches wait.")
         if upload is None:
             if _list(client, limit, watch=watch, json=json):
                 raise click.exceptions.Exit(FAILED)

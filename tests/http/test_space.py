@@ -19,6 +19,7 @@ from app.store import postgres
 from app.store.postgres import Connection
 from tests.graphs import apply_all
 from tests.http.conftest import Serve
+from tests.http.test_warnings_command import run
 
 ProblemOf = Callable[[httpx.Response], dict[str, Any]]
 HEADER = b"data,timestamp,username\n"
@@ -151,3 +152,46 @@ def test_no_room_for_temporary_files_is_answered_with_507(
 
     assert (refused.status_code, problem_of(refused)["type"]) == (507, "urn:mentiongraph:problem:no-space")
     assert postgres.scalars(domain, "SELECT error ->> 'status' FROM uploads") == ["507"]
+
+
+def test_the_command_line_says_it(serve: Serve, settings: Settings, tmp_path: Path) -> None:
+    api = serve(msgspec.structs.replace(settings, database_directory=str(tmp_path), min_free_bytes=2**60))
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "posts.csv").write_bytes(CSV)
+
+    shown = run(api, "status")
+    refused = run(api, "upload", folder / "posts.csv", code=5)
+    watched = run(api, "watch", "--once", "--settle", "0", folder, code=5)
+
+    assert "No room: the disk of the database has" in shown.stderr
+    assert "no room for more data" in refused.stderr
+    assert "no room for more data" in watched.stderr
+    assert "refused" not in watched.stdout
+
+
+def test_rejects_say_how_many_of_them_are_kept(serve: Serve, settings: Settings) -> None:
+    few = msgspec.structs.replace(settings, rejects_kept=2)
+    api = serve(few)
+    sent = api.upload(CSV + 5 * b"@bob,never,ada\n").json()
+    apply_all(few, now=datetime.now(UTC))
+    base = f"/uploads/{sent['id']}"
+
+    entry = api.http.get(base).json()
+    listed = api.http.get(f"{base}/rejects").json()
+    file = api.http.get(f"{base}/rejects.csv")
+    [batch] = api.http.get(f"{base}/batches").json()["batches"]
+
+    assert (entry["rows_received"], entry["rows_applied"], entry["rows_rejected"]) == (6, 1, 5)
+    assert (entry["rejects_kept"], entry["rejects_by_code"]) == (2, {"unreadable_timestamp": 5})
+    assert (batch["rejects_kept"], batch["rejects_by_code"]) == (2, {"unreadable_timestamp": 5})
+    assert (listed["rejected"], listed["kept"], len(listed["rejects"])) == (5, 2, 2)
+    assert "2 of 5 rejected rows are kept" in listed["detail"]
+    assert f"rejects-{sent['id']}-2-of-5.csv" in file.headers["content-disposition"]
+    lines = file.text.splitlines()
+    assert len(lines) == 3
+    assert "2 of 5 rejected rows are kept" in lines[1]
+    assert "2 of them kept; to repair:" in " ".join(run(api, "status", sent["id"]).stdout.split())
+    again = api.upload(file.content).json()
+    apply_all(few, now=datetime.now(UTC))
+    assert api.http.get(f"/uploads/{again['id']}").json()["rows_rejected"] == 2

@@ -182,7 +182,4 @@ async def _disk(services: Services) -> str:
     known = space.of_pool(services.pool, services.settings)
     if not known.bounded:
         return "unknown"
-    try:
-        return await known.async_shortage(services.health) or "enough"
-    except psycopg.OperationalError:
-        return SILENCE
+    return await known.async_shortage(services.health) or "enough"
