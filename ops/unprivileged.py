@@ -51,7 +51,7 @@ def step_down(path: Path, settings: Settings, port: int | None) -> list[str]:  #
         ]
     listening = _listen(path, settings, port)
     opened = hand_over(path, *account)
-    told = [f"Everything runs as the account {name}, to whom {path} belongs, and not as root."]
+    told = [f"The stack runs as the account {name}, to whom {path} belongs, and not as root."]
     if opened:
         told.append(f"{path} was open to other users of this machine. It is closed now.")
     if more:
