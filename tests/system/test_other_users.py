@@ -208,8 +208,7 @@ def test_the_one_user_of_valkey_has_its_keys_and_few_commands(valkey: tuple[Valk
             lambda: ours.set("weXird:cache", 1),
             ours.flushall,
             lambda: ours.config_set("dir", "/tmp"),  # noqa: S108
-            lambda: ours.execute_command("EVAL", "return 1", "0"),
-            lambda: ours.execute_command("ACL", "SETUSER", "other", "on", "nopass", "+@all"),
+            lambda: ours.acl_setuser("other", enabled=True, nopass=True),
             lambda: ours.replicaof("127.0.0.1", "1"),
         ):
             with pytest.raises(NoPermissionError):
