@@ -89,10 +89,7 @@ class DataDirectory:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.close()
-            raise DirectoryInUse(
-                f"`mentiongraph up` or `demo` already runs over {self.path}. Stop it first, or name another directory "
-                "with --data."
-            ) from None
+            raise _running(self.path) from None
         self._lock = lock
         self.was_killed = (self.path / "settings.env").exists()
 
@@ -184,6 +181,21 @@ class DataDirectory:
                 entry.unlink()
         self.logs.mkdir(mode=0o700)
         mark.touch(0o600)
+
+
+def require_stopped(path: Path) -> None:
+    """Raises DirectoryInUse if a stack runs over the directory."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), (path / "lock").open("rb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _running(path) from None
+
+
+def _running(path: Path) -> DirectoryInUse:
+    return DirectoryInUse(
+        f"`mentiongraph up` or `demo` already runs over {path}. Stop it first, or name another directory with --data."
+    )
 
 
 def published(path: Path) -> dict[str, str]:

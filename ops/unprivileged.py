@@ -17,7 +17,7 @@ import msgspec
 
 from app import settings as app_settings
 from app.settings import FILE_SUFFIX, PREFIX, Settings
-from ops.directory import Ports
+from ops.directory import Ports, require_stopped
 from ops.embedded.children import Account, EmbeddedServerError
 from ops.embedded.placement import SYSTEM_STATE, blocker, interpreter, server_account
 from ops.owner import hand_over, is_ours, name_of, require_owner
@@ -41,6 +41,7 @@ def step_down(path: Path, settings: Settings, port: int | None) -> list[str]:  #
     name = name_of(account.uid)
     if os.path.lexists(path):
         require_owner(path, {0, account.uid})
+        require_stopped(path)
     try:
         _require_reachable(path, account)
         python, more = interpreter(account, SYSTEM_STATE)
@@ -51,7 +52,7 @@ def step_down(path: Path, settings: Settings, port: int | None) -> list[str]:  #
         ]
     listening = _listen(path, settings, port)
     opened = hand_over(path, *account)
-    told = [f"Everything runs as the account {name}, to whom {path} belongs, and not as root."]
+    told = [f"The stack runs as the account {name}, to whom {path} belongs, and not as root."]
     if opened:
         told.append(f"{path} was open to other users of this machine. It is closed now.")
     if more:

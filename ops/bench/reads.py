@@ -208,7 +208,7 @@ def _writing(service: Service, plan: Plan, load: str) -> Generator[Figures]:
 
     def write() -> None:
         under_way = list[str]()
-        with postgres.connect(service.settings.database_url, role="bench writer") as conn:
+        with postgres.connect(service.stack.superuser_url, role="bench writer") as conn:
             while under_way or not over.is_set():
                 while len(under_way) < AHEAD[load] and not over.is_set():
                     under_way.append(upload_file(service.settings, made.path, "again=true"))

@@ -55,7 +55,7 @@ def measure(service: Service, plan: Plan) -> Section:
     """Receive over HTTP; the rest in another process, over a database beside the service's."""
     with (
         service.made("mixed", plan.stage_rows, plan.seed + 900) as made,
-        database.beside(service.conn, service.settings.database_url, "bench_stages") as url,
+        database.beside(service.conn, service.stack.superuser_url, "bench_stages") as url,
         mock.patch.dict(os.environ, ONE_THREAD),
         ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as other,
     ):

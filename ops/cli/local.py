@@ -192,6 +192,9 @@ def up(data: Path, port: int | None, workers: int | None) -> None:
     that ends or stops answering. Logs are in DIR/logs, at most 64 MiB for each process. All settings apply but the
     servers' addresses.
 
+    DIR belongs to the account that runs the command, and other users can't read it. If root runs the command,
+    everything runs as the account mentiongraph, postgres or nobody, the first that exists, and DIR is that account's.
+
     Exits with 0 after Ctrl-C or SIGTERM, and with 6 if a process does not start or if DIR is in use.
 
     \b

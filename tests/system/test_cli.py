@@ -41,6 +41,7 @@ from tests.conftest import Addresses, until
 from tests.graphs import apply_all
 from tests.system.test_cli_watch import ENTRY
 from tests.system.test_embedded import processes
+from tests.system.test_other_users import assert_closed
 from tests.uploading import upload
 
 ROOT = Path(__file__).parents[2]
@@ -457,6 +458,7 @@ def test_up_keeps_data_and_leaves_no_process(server_directory: Path) -> None:
     data = ("--data", server_directory / "data")
     (port,) = free_ports(1)
     with running_stack(server_directory, port) as up:
+        assert_closed(server_directory / "data", up.pid)
         sent = answer("upload", SAMPLE, *data)
         assert (sent["state"], sent["rows_received"]) == ("applied", 4000)
         again = run("upload", SAMPLE, *data)

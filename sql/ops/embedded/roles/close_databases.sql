@@ -1,5 +1,5 @@
--- Lets the role into this database and into no other, and lets nobody but superusers make temporary tables. Locks: none.
--- Rows: none.
+-- Lets the role into this database and into no other, and lets nobody but superusers make temporary tables. Locks:
+-- none. Rows: none.
 DO $$
 BEGIN
   REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC;
