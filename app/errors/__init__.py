@@ -31,6 +31,7 @@ from app.errors.requests import (
     KeyReused,
     MethodNotAllowed,
     NotFound,
+    UnknownHost,
 )
 from app.errors.servers import (
     BacklogFull,
@@ -139,6 +140,7 @@ __all__ = [
     "UnclearFile",
     "UndecodableBody",
     "UnknownEncoding",
+    "UnknownHost",
     "UnsupportedEncoding",
     "UnsupportedMediaType",
     "UploadCutOff",

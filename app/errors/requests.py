@@ -27,6 +27,17 @@ class CrossSite(MentiongraphError):
     exit_code = 2
 
 
+class UnknownHost(MentiongraphError):
+    """The request is for a host that this server is not.
+
+    Use `localhost` or an address. If people reach the server by this name, add it to MENTIONGRAPH_ALLOWED_HOSTS.
+    """
+
+    code = "unknown-host"
+    status: int = 421
+    exit_code = 2
+
+
 class NotFound(MentiongraphError):
     """Nothing of this name exists.
 

@@ -12,7 +12,7 @@ from app.http.access_log import logged
 from app.http.cached.handlers import cached_first
 from app.http.head import answering_head
 from app.http.openapi import doc, guide
-from app.http.origin import refuse_cross_site
+from app.http.origin import own_pages_only
 from app.http.routes import (
     changes,
     edges,
@@ -55,13 +55,14 @@ def create_app(settings: Settings, *, clock: postgres.Now = postgres.clock) -> L
         ],
         dependencies={"services": Provide(provide_services, sync_to_thread=False)},
         exception_handlers={Exception: problems.answer},
-        guards=[refuse_cross_site, refuse_unknown_parameters],
+        guards=[refuse_unknown_parameters],
         lifespan=[lifespan(settings, clock)],
         openapi_config=doc.config(),
         # The process that serves the app has set up its logging.
         logging_config=None,
     )
-    app.asgi_handler = logged(answering_head(cached_first(segments.whole(app.asgi_handler))))
+    answering = answering_head(cached_first(segments.whole(app.asgi_handler)))
+    app.asgi_handler = logged(own_pages_only(answering, settings))
     return app
 
 

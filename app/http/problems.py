@@ -27,6 +27,7 @@ from app.errors import (
     NotMigrated,
     Problem,
     TookTooLong,
+    UnknownHost,
     UnsupportedEncoding,
     UnsupportedMediaType,
     to_do,
@@ -42,6 +43,7 @@ RETRY_AFTER_SECONDS = 5
 _BUG = MentiongraphError("this is a bug; the log of the API says more.")
 _NO_SUCH_PATH = NotFound("nothing is at this path; /doc lists all paths.")
 _NO_SUCH_METHOD = MethodNotAllowed("this path does not take this method; /doc lists the methods of all paths.")
+_UNKNOWN_HOST = UnknownHost("this server is not 'evil.example'. MENTIONGRAPH_ALLOWED_HOSTS can name it.")
 _UNKNOWN_PARAMETER = BadRequest("there is no query parameter 'limt'; did you mean 'limit'? Known: as_of, limit.")
 
 _SCHEMA_MISSING = (
@@ -136,7 +138,7 @@ CROSS_SITE = CrossSite("a page of another site sent this with your browser; noth
 def responses(*failures: Failure) -> dict[int, ResponseSpec]:
     """By status, the problems that an endpoint answers: these, and those that every endpoint answers."""
     by_status: dict[int, dict[str, MentiongraphError]] = {}
-    for failure in (*failures, _UNKNOWN_PARAMETER, _BUG):
+    for failure in (*failures, _UNKNOWN_PARAMETER, CROSS_SITE, _UNKNOWN_HOST, _BUG):
         error = failure(to_do(failure)) if isinstance(failure, type) else failure
         by_status.setdefault(error.status, {}).setdefault(error.code, error)
     return {

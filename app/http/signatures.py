@@ -6,6 +6,7 @@ Litestar passes over query parameters that no handler names, and describes wrong
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from functools import cache
@@ -36,14 +37,22 @@ class Taken(NamedTuple):
     """The name in requests."""
     required: bool
     wanted: str
+    several: bool
+    """Whether a request may have the parameter several times."""
 
 
 async def refuse_unknown_parameters(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """A guard. Raises BadRequest for a query parameter that the route does not take, or that it needs and lacks."""
+    """A guard. Raises BadRequest for a query parameter that the route does not take, that the request has twice, or
+    that the route needs and the request lacks.
+
+    The guard is asynchronous, since Litestar runs other guards in a thread.
+    """
     if isinstance(handler, HTTPRouteHandler):
         known = query_of(handler)
-        if known is not None and (connection.scope["query_string"] or known.required):
-            check(connection.query_params.keys(), known)
+        given = [name for name, _ in connection.query_params.multi_items()] if connection.scope["query_string"] else []
+        if known is not None and (given or known.required):
+            check(given, known)
+        refuse_repeated(given, known.several if known is not None else frozenset())
 
 
 class Query(NamedTuple):
@@ -51,6 +60,16 @@ class Query(NamedTuple):
 
     names: Sequence[str]
     required: frozenset[str]
+    several: frozenset[str] = frozenset()
+    """Those that a request may have several times."""
+
+
+def refuse_repeated(given: Sequence[str], several: frozenset[str]) -> None:
+    """Raises BadRequest. Of two values, programs on the way may read the first and this server the last."""
+    if len(given) > 1:
+        for name, times in Counter(given).items():
+            if times > 1 and name not in several:
+                raise BadRequest(f"query parameter {name!r} is there {times} times; it may be there once.")
 
 
 def check(given: Iterable[str], query: Query) -> None:
@@ -73,7 +92,11 @@ def query_of(handler: HTTPRouteHandler) -> Query | None:
         return None
     found = [each for each in parameters_of(handler).values() if each.source is ParamType.QUERY]
     names = tuple(sorted(each.name for each in found))
-    return Query(names, frozenset(each.name for each in found if each.required))
+    return Query(
+        names,
+        frozenset(each.name for each in found if each.required),
+        frozenset(each.name for each in found if each.several),
+    )
 
 
 @cache
@@ -88,8 +111,14 @@ def _parameters(fields: Mapping[str, FieldDefinition], dependencies: Mapping[str
         if argument in dependencies:
             taken |= _parameters(dependencies[argument].parsed_fn_signature.parameters, dependencies)
         elif isinstance(kwarg := field.kwarg_definition, ParameterKwarg):
-            taken[argument] = Taken(kwarg.param_type, kwarg.name or argument, field.is_required, wanted(field))
+            taken[argument] = Taken(
+                kwarg.param_type, kwarg.name or argument, field.is_required, wanted(field), _is_list(field)
+            )
     return taken
+
+
+def _is_list(field: FieldDefinition) -> bool:
+    return any(get_origin(kind) is list for kind in _alternatives(field))
 
 
 def wrong(handler: HTTPRouteHandler, found: Sequence[Mapping[str, Any]]) -> str:

@@ -166,6 +166,8 @@ def _wanted(hint: Any) -> str:  # noqa: ANN401 (as above)
             return "true or false"
         case kind if kind is timedelta:
             return f"a duration from 1m to {text_of(LONGEST)}, such as 1d, 12h, 90m or 1h30m"
+        case kind if kind is str and about.pattern:
+            return "names without ports, separated by commas"
         case kind if kind is str:
             return "text of at least one character" if about.min_length else "text"
         case kind if kind in {int, float}:

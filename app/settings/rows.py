@@ -96,6 +96,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str, _about(Group.API, "", "The API listens on this address. 127.0.0.1 serves this machine only.")
     ] = "127.0.0.1"
     port: Annotated[int, _about(Group.API, "", "The API listens on this port.", ge=0, le=65535)] = 8000
+    allowed_hosts: Annotated[
+        str,
+        _about(
+            Group.API,
+            "",
+            "Names by which clients may address the API, separated by commas; * is any name. The API always answers to "
+            "localhost, to the address that it listens on and to loopback addresses. If it listens on another address "
+            "than loopback, it answers to every address and to this machine's name, too.",
+            pattern=r"^ *([^ ,:/]+ *(, *[^ ,:/]+ *)*)?$",
+        ),
+    ] = ""
     database_pool: Annotated[
         int,
         _about(

@@ -271,7 +271,7 @@ def test_a_listener_that_goes_away_frees_everything(api: Api) -> None:
     path = api.upload(CSV).headers["location"]
     for _ in range(3):
         with api.connect() as client:
-            client.sendall(f"GET {path}/events HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            client.sendall(f"GET {path}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             assert client.recv(10)
             until(lambda: api.services.hub.listeners, within=10, what="somebody listens")
         until(lambda: not api.services.hub.listeners, within=10, what="nobody listens any more")

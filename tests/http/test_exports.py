@@ -258,7 +258,7 @@ def test_a_download_that_is_broken_off_lets_go_of_its_connection(api: Api, domai
     fill(domain)
     for _ in range(3):
         with api.connect() as client:
-            client.sendall(b"GET /export/edges.csv?self_mentions=true HTTP/1.1\r\nHost: a\r\n\r\n")
+            client.sendall(b"GET /export/edges.csv?self_mentions=true HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert client.recv(10)
             until(lambda: exporting(domain), within=10, what="the export runs")
         until(lambda: not exporting(domain), within=10, what="the export has ended")
@@ -277,7 +277,7 @@ def test_an_export_ends_with_its_client_before_its_first_byte(api: Api, domain: 
         other.execute("lock table edges in access exclusive mode")
         for _ in range(EXPORTS + 1):
             with api.connect() as client:
-                client.sendall(b"GET /export/nodes.csv HTTP/1.1\r\nHost: a\r\n\r\n")
+                client.sendall(b"GET /export/nodes.csv HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 until(waiting, within=10, what="the export waits")
             until(lambda: not waiting(), within=10, what="the export has ended")
 
@@ -309,7 +309,7 @@ def test_a_download_that_stands_still_is_hung_up_on(serve: Serve, settings: Sett
     fill(domain)
     api = serve(msgspec.structs.replace(settings, receive_timeout=0.3))
     with api.connect() as client:
-        client.sendall(b"GET /export/edges.csv?self_mentions=true HTTP/1.1\r\nHost: a\r\n\r\n")
+        client.sendall(b"GET /export/edges.csv?self_mentions=true HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert client.recv(10)
         until(lambda: exporting(domain), within=10, what="the export runs")
 

@@ -91,6 +91,11 @@ def _(around: Around) -> Made:
     return "post", "/uploads", around.send(CSV, {**CSV_TYPE, "Sec-Fetch-Site": "cross-site"})
 
 
+@failing("unknown-host")
+def _(around: Around) -> Made:
+    return "get", "/uploads", around.start().http.get("/uploads", headers={"Host": "evil.example"})
+
+
 @failing("database-unavailable")
 def _(around: Around) -> Made:
     api = around.start(database_url="postgresql://nobody@127.0.0.1:1/none")
