@@ -52,7 +52,7 @@ def own_pages_only(app: ASGIApp, settings: Settings) -> ASGIApp:
         extra = _OF_PAGES if scope["path"].startswith(_PAGES) else _OF_ANSWERS
 
         async def send_guarded(message: Message) -> None:
-            begun: Any = message
+            begun = cast("dict[str, Any]", message)
             if begun["type"] == "http.response.start":
                 begun["headers"] = [*begun["headers"], *extra]
             await send(message)
