@@ -11,7 +11,7 @@ import ipaddress
 import re
 import socket
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 from urllib.parse import urlsplit
 
 from litestar import Request
@@ -28,6 +28,8 @@ _AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:/@?#\s]+?)\.?(?::([0-9]{1,5}))
 _MOST_KNOWN = 1000
 """Values of Host whose answer is remembered."""
 
+_Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
+
 _PAGES = ("/doc", "/guide", "/static")
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -35,8 +37,11 @@ _HEADERS = (
     (b"referrer-policy", b"same-origin"),
     (b"x-frame-options", b"DENY"),
 )
-_OF_PAGES = (*_HEADERS, (b"content-security-policy", b"frame-ancestors 'none'; object-src 'none'; base-uri 'self'"))
-_OF_ANSWERS = (*_HEADERS, (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"))
+_OF_PAGES: _Headers = (
+    *_HEADERS,
+    (b"content-security-policy", b"frame-ancestors 'none'; object-src 'none'; base-uri 'self'"),
+)
+_OF_ANSWERS: _Headers = (*_HEADERS, (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"))
 """What browsers are told of every answer: it is what its type says, and no other page may show or embed it."""
 
 
@@ -46,14 +51,15 @@ def own_pages_only(app: ASGIApp, settings: Settings) -> ASGIApp:
     is_own = _known(own_hosts(settings))
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        extra = _OF_PAGES if scope.get("path", "").startswith(_PAGES) else _OF_ANSWERS
         if scope["type"] != "http":
             await app(scope, receive, send)
             return
-        extra = _OF_PAGES if scope["path"].startswith(_PAGES) else _OF_ANSWERS
 
         async def send_guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *extra]
+            begun = cast("dict[str, Any]", message)
+            if begun["type"] == "http.response.start":
+                begun["headers"] = [*begun["headers"], *extra]
             await send(message)
 
         try:
@@ -83,7 +89,7 @@ def _check(scope: Scope, is_own: Callable[[bytes], bool]) -> None:
         name = host[:100].decode("latin-1")
         raise UnknownHost(f"this server is not {name!r}. MENTIONGRAPH_ALLOWED_HOSTS can name it.")
     if b"sec-fetch-site" in headers or b"origin" in headers:
-        _check_page(scope["method"], headers, host or b"")
+        _check_page(str(cast("Any", scope)["method"]), headers, host or b"")
 
 
 def _check_page(method: str, headers: Mapping[bytes, bytes], host: bytes) -> None:

@@ -128,6 +128,27 @@ def test_a_misspelt_query_parameter_is_answered_with_the_nearest(
                 assert answer.status_code == 400
 
 
+def test_no_query_parameter_is_there_twice_but_a_list(
+    api: Api, operations: list[tuple[str, str, Operation]], problem_of: ProblemOf
+) -> None:
+    lists = set[str]()
+    for method, path, operation in operations:
+        for each in operation.get("parameters", ()):
+            if each["in"] != "query":
+                continue
+            if "array" in str(each["schema"]):
+                lists.add(each["name"])
+                continue
+            query = [*required(operation).items(), (each["name"], "1"), (each["name"], "1")]
+            answer = ask(api, method, path, query=query)
+
+            assert "times; it may be there once" in problem_of(answer)["detail"], (path, each["name"])
+            assert answer.status_code == 400
+    assert lists == {"user"}
+    for path in ("/doc", "/doc/openapi.json", "/static/favicon.svg"):
+        assert api.http.get(f"{path}?v=1&v=2").status_code == 400
+
+
 def test_pages_take_any_query(api: Api) -> None:
     for path in ("/doc", "/doc/openapi.json", "/static/favicon.svg"):
         assert api.http.get(f"{path}?v=1").status_code == 200
@@ -192,3 +213,4 @@ def test_no_cached_answer_is_found_under_an_unknown_parameter(api: Api, apply: C
     assert [api.http.get(target).status_code for _ in range(2)] == [200, 200]
 
     assert [api.http.get(f"{target}&limt=5").status_code for _ in range(2)] == [400, 400]
+    assert [api.http.get(f"{target}&limit=5").status_code for _ in range(2)] == [400, 400]

@@ -34,7 +34,8 @@ ProblemOf = Callable[[httpx.Response], dict[str, Any]]
 def request_head(*, length: int | None, expect: bool = False, content_type: str = "text/csv") -> bytes:
     body = f"Content-Length: {length}" if length is not None else "Transfer-Encoding: chunked"
     expectation = "Expect: 100-continue\r\n" if expect else ""
-    return f"POST /uploads HTTP/1.1\r\nHost: localhost\r\nContent-Type: {content_type}\r\n{expectation}{body}\r\n\r\n".encode()
+    lines = f"POST /uploads HTTP/1.1\r\nHost: localhost\r\nContent-Type: {content_type}\r\n"
+    return f"{lines}{expectation}{body}\r\n\r\n".encode()
 
 
 def rows(count: int) -> bytes:

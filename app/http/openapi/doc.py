@@ -27,7 +27,8 @@ Who mentions whom: CSV files of posts become a weighted graph of @mentions, kept
 3. `GET /users/{{handle}}`, `GET /edges` and `GET /export/edges.csv` read the graph.
 
 Instants are ISO 8601 with an offset, and sizes are bytes. `next` is the path of the next page, and null on the last
-page. HEAD is answered wherever GET is. Unknown query parameters get 400, with the names of the known ones.
+page. HEAD is answered wherever GET is. Unknown query parameters get 400, with the names of the known ones. So do
+parameters that are there twice, save for lists.
 
 ### Problems
 A request that fails is answered with a problem document (RFC 9457, `application/problem+json`). `type` is
