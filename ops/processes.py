@@ -50,7 +50,8 @@ def api(settings: Settings, *, patience: int = 30) -> Command:
     trusted = settings.trusted_proxies
     forwarded = ("--proxy-headers", "--forwarded-allow-ips", trusted) if trusted else ("--no-proxy-headers",)
     application = ("app.http.asgi:from_environment", "--factory", "--lifespan", "on", "--app-dir", str(ROOT))
-    return Command([*_PYTHON, "-m", "uvicorn", *application, *listen, *silent, *forwarded, *stop], _environment(settings))
+    options = (*listen, *silent, *forwarded, *stop)
+    return Command([*_PYTHON, "-m", "uvicorn", *application, *options], _environment(settings))
 
 
 def worker(settings: Settings, *, queues: Sequence[str] = (), patience: int = 30) -> Command:
@@ -67,8 +68,9 @@ def worker(settings: Settings, *, queues: Sequence[str] = (), patience: int = 30
     # fail-over of Redis a process asks again after one second, not after three.
     defaults = {"dramatiq_queue_prefetch": str(threads), "dramatiq_restart_delay": "1000"}
     defaults |= _ONE_THREAD if processes > 1 else {}
+    options = ("--skip-logging", "--path", str(ROOT), *size, *stop, *listen)
     return Command(
-        [*_PYTHON, "-c", _DRAMATIQ, str(ROOT), "workers.main", "--skip-logging", "--path", str(ROOT), *size, *stop, *listen],
+        [*_PYTHON, "-c", _DRAMATIQ, str(ROOT), "workers.main", *options],
         defaults | _environment(settings),
     )
 

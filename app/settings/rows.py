@@ -101,8 +101,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _about(
             Group.API,
             "",
-            "The API believes X-Forwarded-For and X-Forwarded-Proto from these addresses and networks only, which stand "
-            "with commas between them. Default: from none.",
+            "The API believes X-Forwarded-For and X-Forwarded-Proto from these addresses and networks only. Commas "
+            "separate them. By default, the API believes nobody.",
         ),
     ] = ""
     database_pool: Annotated[
