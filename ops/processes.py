@@ -70,20 +70,9 @@ def worker(settings: Settings, *, queues: Sequence[str] = (), patience: int = 30
     # fail-over of Redis a process asks again after one second, not after three.
     defaults = {"dramatiq_queue_prefetch": str(threads), "dramatiq_restart_delay": "1000"}
     defaults |= _ONE_THREAD if processes > 1 else {}
+    options = ("--skip-logging", "--path", str(ROOT), *size, *stop, *listen)
     return Command(
-        [
-            *_PYTHON,
-            "-c",
-            _DRAMATIQ,
-            str(ROOT),
-            "workers.main",
-            "--skip-logging",
-            "--path",
-            str(ROOT),
-            *size,
-            *stop,
-            *listen,
-        ],
+        [*_PYTHON, "-c", _DRAMATIQ, str(ROOT), "workers.main", *options],
         defaults | _environment(settings),
     )
 

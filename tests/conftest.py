@@ -1,9 +1,9 @@
 """The tests use real servers. Each run has one PostgreSQL and one Valkey, and each test that asks has its own database.
 
 TEST_BACKEND=docker uses containers, and TEST_BACKEND=embedded uses the servers from the wheels. The default, auto, uses
-containers if a Docker daemon answers and has the images: it pulls none, but TEST_BACKEND=docker does. pytest's controller starts the servers and hands their addresses to the xdist
-workers. Without xdist, the first test that needs the servers starts them. HYPOTHESIS_PROFILE=thorough tries many more
-examples.
+containers if a Docker daemon answers and has the images: it pulls none, but TEST_BACKEND=docker does. pytest's
+controller starts the servers and hands their addresses to the xdist workers. Without xdist, the first test that needs
+the servers starts them. HYPOTHESIS_PROFILE=thorough tries many more examples.
 """
 
 from __future__ import annotations

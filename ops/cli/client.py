@@ -45,11 +45,6 @@ class ApiProblem(MentiongraphError):
     def title(self) -> str:
         return self._problem.title
 
-    @property
-    def passes(self) -> bool:
-        """Whether the API, or the server behind it, is away for a while: the same request may succeed soon."""
-        return self._problem.status in _AWAY
-
     def problem(self) -> Problem:
         return self._problem
 
@@ -270,12 +265,9 @@ class Client:
                             seen(_json(event.data, Step, f"{self.url}/uploads/{upload}/events"))
             except NoEvents as none:
                 listening = not none.for_good
-            except ApiProblem as problem:
-                if not problem.passes or time.monotonic() - heard > AWAY_PATIENCE:
-                    raise
-            except (ApiAway, httpx.TransportError) as error:
-                if time.monotonic() - heard > AWAY_PATIENCE:
-                    raise error if isinstance(error, ApiAway) else self._away(error) from error
+            except (ApiProblem, ApiAway, httpx.TransportError) as error:
+                if not _passes(error) or time.monotonic() - heard > AWAY_PATIENCE:
+                    raise self._away(error) if isinstance(error, httpx.TransportError) else error from error
             time.sleep(pause)
             pause = min(LONGEST_PAUSE, pause * 1.3)
 
@@ -306,6 +298,11 @@ class Client:
             f"the API at {self.url} cannot be reached ({error}). Start the API with `mentiongraph up`, or name another "
             "API with --api."
         )
+
+
+def _passes(error: Exception) -> bool:
+    """Whether the API, or the server behind the API, is away for a while: the same request may succeed soon."""
+    return not isinstance(error, ApiProblem) or error.problem().status in _AWAY
 
 
 def _decoded(answer: httpx.Response, kind: type[T]) -> T:

@@ -8,6 +8,7 @@ import re
 import shutil
 import stat
 import subprocess
+import sys
 import threading
 import tomllib
 from collections.abc import Generator, Mapping
@@ -33,6 +34,7 @@ from tests.conftest import until
 ROOT = Path(__file__).parents[2]
 MOUNTED = ROOT / "ops" / "compose"
 ONE_SHOT = "migrate"
+GIT = shutil.which("git") or ""
 DOCKER = shutil.which("docker") or ""
 HAPROXY = shutil.which("haproxy", path=os.environ.get("PATH", "") + os.pathsep + "/usr/sbin")
 
@@ -71,7 +73,7 @@ def test_every_service_is_confined(services: dict[str, dict[str, Any]]) -> None:
         assert "privileged" not in service, name
         assert int(service["user"].partition(":")[0]) > 0, name
         assert re.fullmatch(r"\d+[mg]", service["mem_limit"]), name
-        assert service["pids_limit"] <= 512, name
+        assert service["pids_limit"] <= 1024, name
         assert service["logging"]["options"]["max-size"], name
         assert re.search(r":[\w.]+$", service["image"]), f"{name}: which version?"
 
@@ -123,12 +125,12 @@ def test_the_image_is_made_of_all_that_the_wheel_needs() -> None:
     assert {f"!{name}" for name in [*packages, "pyproject.toml", project["project"]["readme"]]} <= set(lines)
 
 
-@pytest.mark.skipif(not shutil.which("git"), reason="needs git")
+@pytest.mark.skipif(not GIT, reason="needs git")
 @pytest.mark.parametrize("file", ["mentions.dump", "mentions.dump.part", ".env", "secrets/redis_password"])
 def test_what_is_secret_stays_out_of_git(tmp_path: Path, file: str) -> None:
-    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    subprocess.run([GIT, "init", "--quiet", tmp_path], check=True)
     shutil.copy(ROOT / ".gitignore", tmp_path)
-    ignored = subprocess.run(["git", "check-ignore", "--quiet", file], cwd=tmp_path, check=False)
+    ignored = subprocess.run([GIT, "check-ignore", "--quiet", file], cwd=tmp_path, check=False)
     assert ignored.returncode == 0
 
 
@@ -376,7 +378,7 @@ def test_the_proxy_replaces_what_a_client_says_about_itself(proxy: str) -> None:
         "X-Forwarded-Prefix",
         "X-Real-IP",
     )
-    url = proxy.split(maxsplit=1)[0]
+    url, _ = proxy.split()
     answer = httpx.get(url, headers=dict.fromkeys(forged, "6.6.6.6")).json()
     told = {name.lower(): value for name, value in answer.items() if name.lower() in map(str.lower, forged)}
     assert told == {"x-forwarded-for": "127.0.0.1", "x-forwarded-proto": "http"}
@@ -563,3 +565,120 @@ def test_a_directory_that_nobody_can_start_says_what_to_do(first_start: FirstSta
     assert started.returncode == 1
     assert "docker volume rm mentiongraph_postgres" in started.stderr
     assert (first_start.data / "base").exists()
+
+
+# A Docker without containers. It keeps its state in a file, and writes down what it is asked to do.
+FAKE_DOCKER = """
+import json, sys
+
+directory, *arguments = sys.argv[1:]
+with open(f"{directory}/state.json") as kept:
+    state = json.load(kept)
+containers = state["containers"]
+
+def did(*words):
+    with open(f"{directory}/did", "a") as log:
+        print(*words, file=log)
+
+def of(service):
+    return [each for each in containers if each["service"] == service]
+
+def servers():
+    return [(backend, each) for each in of("api") for backend in ("api", "waiting")]
+
+match arguments:
+    case ["compose", "--progress", "quiet", *rest] | ["compose", *rest]:
+        match rest:
+            case ["ps", "--quiet", service]:
+                print(*[each["id"] for each in of(service)], sep="\\n")
+            case ["config", "--images", _]:
+                print("mentiongraph:local")
+            case ["config", "--hash", service]:
+                print(service, "hash")
+            case ["build", *_]:
+                did("build")
+            case ["run", *_]:
+                did("migrate")
+            case ["up", *_, "--scale", scale, service]:
+                assert int(scale.partition("=")[2]) == len(of(service)) + 1
+                state["made"] += 1
+                containers.append({"id": f"new{state['made']}", "service": service, "image": "new", **state["new"]})
+                did("start", service)
+            case ["up", *_]:
+                did("up")
+            case ["exec", "-T", "proxy", "bash", "-c", _, "-", "show", "servers", *_]:
+                for backend, each in servers():
+                    up = 2 if each["health"] == "healthy" else 0
+                    print(1, backend, 1, f"s-{each['id']}", each["id"], up, 0)
+                for backend in ("api", "waiting"):
+                    for gone in state["gone"]:
+                        print(1, backend, 1, f"s-{gone}", gone, 0, 0)
+            case ["exec", "-T", "proxy", "bash", "-c", _, "-", "show", "stat"]:
+                for backend, each in servers():
+                    busy = 1 if each["image"] == "old" and state["busy"] > 0 else 0
+                    print(backend, f"s-{each['id']}", 0, 0, busy, sep=",")
+                state["busy"] -= 1
+            case ["exec", "-T", "proxy", "bash", "-c", _, "-", "set", "server", name, "state", to]:
+                did(to, name)
+            case _:
+                sys.exit(f"what is {rest}?")
+    case ["inspect", "--format", form, id]:
+        each = next(each for each in containers if each["id"] == id)
+        if "Health" in form:
+            print("running", each["health"])
+        elif "Networks" in form:
+            print("x_front", id)
+        else:
+            print(each["image"], "hash")
+    case ["image", "inspect", *_]:
+        print("new")
+    case ["stop", id] | ["rm", "--force", id]:
+        each = next(each for each in containers if each["id"] == id)
+        did("stop" if arguments[0] == "stop" else "remove", each["image"], each["service"])
+        containers.remove(each)
+        state["gone"].append(id)
+    case ["rm", _] | ["logs", *_]:
+        pass
+    case _:
+        sys.exit(f"what is {arguments}?")
+with open(f"{directory}/state.json", "w") as kept:
+    json.dump(state, kept)
+"""
+UPGRADED = {"worker-urgent": "old", "worker-bulk": "new", "worker-maintenance": "new", "scheduler": "new", "api": "old"}
+
+
+def upgrade(checkout: Path, *, health: str = "healthy", busy: int = 0) -> tuple[int, list[str]]:
+    """Run ops/compose/upgrade. Returns its exit code, and what Docker was asked to do."""
+    containers = [
+        {"id": f"{service}{number}", "service": service, "image": image, "health": "healthy"}
+        for service, image in UPGRADED.items()
+        for number in ((1, 2) if service == "api" else (1,))
+    ]
+    state = {"containers": containers, "new": {"health": health}, "busy": busy, "gone": [], "made": 0}
+    (checkout / "state.json").write_text(json.dumps(state))
+    (checkout / "fake.py").write_text(FAKE_DOCKER)
+    docker = f"{sys.executable} -I -S {checkout / 'fake.py'} {checkout}"
+    done = subprocess.run(
+        [checkout / "ops/compose/upgrade"],
+        env={**os.environ, "DOCKER": docker, "COMPOSE": f"{docker} compose", "HEALTHY_SECONDS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "what is" not in done.stderr, done.stderr
+    return done.returncode, (checkout / "did").read_text().splitlines()
+
+
+def test_an_upgrade_starts_the_new_before_it_ends_the_old(checkout: Path) -> None:
+    code, did = upgrade(checkout, busy=2)
+    assert (code, did[:2], did[-1]) == (0, ["build", "migrate"], "up")
+    assert did[2:4] == ["start worker-urgent", "stop old worker-urgent"], "what is up to date stays as it is"
+    api = [word.split()[0] for word in did if word.split()[-1].startswith(("api", "waiting"))]
+    assert api == ["start", "drain", "drain", "stop", "ready", "ready"] * 2
+    assert len(did) == 2 + 2 + 12 + 1
+
+
+def test_an_upgrade_whose_process_is_not_well_leaves_the_old_ones(checkout: Path) -> None:
+    code, did = upgrade(checkout, health="unhealthy")
+    assert code == 1
+    assert did == ["build", "migrate", "start worker-urgent", "remove new worker-urgent"]
