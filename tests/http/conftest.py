@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from collections.abc import Callable, Generator
@@ -31,8 +32,9 @@ Protocol = Literal["h11", "httptools"]
 class Api:
     """A running API: `http` speaks to it as a client does, `connect` as a bare socket."""
 
-    def __init__(self, app: Litestar, port: int, http: httpx.Client) -> None:
+    def __init__(self, app: Litestar, port: int, http: httpx.Client, loop: asyncio.AbstractEventLoop) -> None:
         self.services: Services = app.state["services"]
+        self.loop = loop
         self.port = port
         self.http = http
 
@@ -41,6 +43,16 @@ class Api:
 
     def upload(self, content: bytes, **params: str) -> httpx.Response:
         return self.http.post("/uploads", content=content, headers={"Content-Type": "text/csv"}, params=params)
+
+
+class _Server(uvicorn.Server):
+    """A server that tells its event loop."""
+
+    loop: asyncio.AbstractEventLoop
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self.loop = asyncio.get_running_loop()
+        await super().startup(sockets)
 
 
 @contextmanager
@@ -52,7 +64,7 @@ def serving(
     config = uvicorn.Config(
         app, host="127.0.0.1", port=port, http=protocol, ws="none", log_config=None, access_log=False, lifespan="on"
     )
-    server = uvicorn.Server(config)
+    server = _Server(config)
     thread = threading.Thread(target=server.run, name="api")
     thread.start()
     try:
@@ -60,7 +72,7 @@ def serving(
         assert server.started, "the API did not start; see the log"
         port = server.servers[0].sockets[0].getsockname()[1]
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
-            yield Api(app, port, http)
+            yield Api(app, port, http, server.loop)
     finally:
         server.should_exit = True
         thread.join(timeout=60)
