@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from collections.abc import Callable, Generator
@@ -33,9 +34,12 @@ Protocol = Literal["h11", "httptools"]
 class Api:
     """A running API: `http` speaks to it as a client does, `connect` as a bare socket."""
 
-    def __init__(self, app: Litestar, door: Door, port: int, http: httpx.Client) -> None:
+    def __init__(
+        self, app: Litestar, door: Door, port: int, http: httpx.Client, loop: asyncio.AbstractEventLoop
+    ) -> None:
         self.door = door
         self.services: Services = app.state["services"]
+        self.loop = loop
         self.port = port
         self.http = http
 
@@ -44,6 +48,16 @@ class Api:
 
     def upload(self, content: bytes, **params: str) -> httpx.Response:
         return self.http.post("/uploads", content=content, headers={"Content-Type": "text/csv"}, params=params)
+
+
+class _Server(uvicorn.Server):
+    """A server that tells its event loop."""
+
+    loop: asyncio.AbstractEventLoop
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self.loop = asyncio.get_running_loop()
+        await super().startup(sockets)
 
 
 @contextmanager
@@ -57,7 +71,7 @@ def serving(
     if protocol == "h11":
         served["http"] = protocol
     config = uvicorn.Config(app, host="127.0.0.1", port=port, **served)
-    running = uvicorn.Server(config)
+    running = _Server(config)
     thread = threading.Thread(target=running.run, name="api")
     thread.start()
     try:
@@ -65,7 +79,7 @@ def serving(
         assert running.started, "the API did not start; see the log"
         port = running.servers[0].sockets[0].getsockname()[1]
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
-            yield Api(app, door, port, http)
+            yield Api(app, door, port, http, running.loop)
     finally:
         running.should_exit = True
         thread.join(timeout=60)

@@ -24,8 +24,8 @@ class Lag:
 def probing(loop: asyncio.AbstractEventLoop) -> Generator[Lag]:
     """Probes the loop while the block runs.
 
-    The processor time of the loop's thread is measured, and not the clock on the wall: other processes of a busy machine
-    slow the loop down, and no protection of ours can help that.
+    The processor time of the loop's thread is measured, and not the clock on the wall: other processes of a busy
+    machine slow the loop down, and no protection of ours can help that.
     """
     lag = Lag()
     over = threading.Event()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import re
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -23,6 +25,11 @@ from tests.http.conftest import Api, Serve
 from tests.http.test_idempotency import keyed_head, post
 from tests.http.test_receiving import BAD_CONTENT, CSV, CSV_TYPE, HEADER, SAID, request_head, rows, states
 from tests.posts.workbooks import parts, row, text, workbook, zipped
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 FORM = {"Content-Type": "multipart/form-data; boundary=b"}
 POST = b'{"data":"hi @bob","timestamp":"2026-01-15T12:00:00Z","username":"ada"}'
@@ -255,6 +262,25 @@ def _(around: Around) -> Made:
         "includes": {"users": [{"id": "7", "username": "ada"}]},
     }
     return "post", "/uploads", around.send(msgspec.json.encode(page))
+
+
+@failing("costs-too-much")
+def _(around: Around) -> Made:
+    return "post", "/uploads", around.send(gzip.compress(bytes(40 << 20)))
+
+
+@failing("receiving-full")
+def _(around: Around) -> Made:
+    api = around.start()
+    assert api.services.admission.take(around.settings.receiving_bytes, 0)
+    return "post", "/uploads", api.upload(HEADER + rows(10))
+
+
+@failing("window-too-large")
+def _(around: Around) -> Made:
+    options = {zstd.CompressionParameter.window_log: 24}
+    body = zstd.ZstdCompressor(options=options).compress(CSV, zstd.ZstdCompressor.FLUSH_BLOCK)
+    return "post", "/uploads", around.send(body, {**CSV_TYPE, "Content-Encoding": "zstd"})
 
 
 @failing("too-many-members")

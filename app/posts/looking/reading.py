@@ -27,6 +27,8 @@ ROLES = ("text", "timestamp", "author")
 FURTHER_ROLES = ("id", "mentions", "reply", "retweet", "quote")
 _OLD = ColumnNames()
 _SAID = "as the sender says"
+_MOST_COLUMNS = 1 << 15
+"""Columns of a CSV file. A header of 64 KiB has no more, and names would be compared for seconds."""
 
 Resolve: TypeAlias = Callable[[str], str | None]
 
@@ -101,6 +103,8 @@ def _csv(text: str, given: Given, encoding: Finding[str], layout: Finding[Layout
     if table is None:
         return _nothing(given, encoding, layout, "the file has no row")
     found = _unguarded(table.value)
+    if len(found.first) > _MOST_COLUMNS:
+        return _nothing(given, encoding, layout, f"the first row has more than {_MOST_COLUMNS:,} columns")
     header = _header(found, given)
     preset, doubts = _preset(given, Shape.CSV, _presets_of(found, given, header))
     columns = _columns(found, given, header, preset)
@@ -147,6 +151,8 @@ def _key(name: str) -> str:
 
 def _names(row: Sequence[str], given: Given) -> int:
     """How much a row looks like a header: how many roles it names, more if it has all that is wanted, or a preset's."""
+    if len(row) > _MOST_COLUMNS:
+        return 0
     keys = {_key(cell) for cell in row}
     if _wanted(given) <= keys or recognising.of_columns(row):
         return len(ROLES) + 1

@@ -20,6 +20,8 @@ from app.posts.json.paths import Path
 
 Post: TypeAlias = dict[str, Any]
 
+_MOST_PATHS = 10_000
+"""Paths that are looked at: each is compared with the names of columns."""
 SAMPLE = 200
 """Objects of a file that are looked at."""
 PAGES = (
@@ -140,7 +142,8 @@ class _Cells(Mapping[str, Sequence[str]]):
 
 def cells(posts: Sequence[Post]) -> Mapping[str, Sequence[str]]:
     """By path what posts hold, as text; of paths that are not asked for by name, those to scalars."""
-    return _Cells(list(dict.fromkeys(path for each in posts[:50] for path in _leaves(each))), posts)
+    leaves = dict.fromkeys(path for each in posts[:50] for path in islice(_leaves(each), _MOST_PATHS))
+    return _Cells(list(islice(leaves, _MOST_PATHS)), posts)
 
 
 def _shown(value: object) -> str:
