@@ -126,7 +126,7 @@ def _network(address: str) -> IPv4Network | IPv6Network | None:
         return None
 
 
-def _address_of(client: tuple[str, int] | None) -> str:
+def address_of(client: tuple[str, int] | None) -> str:
     """The address that a client's connections are counted under. A client of IPv6 has a network of addresses."""
     if client is None:
         return ""
@@ -179,7 +179,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.address = _address_of(self.client)
+        self.address = address_of(self.client)
         if self._door.enter(self):
             self._wait()
             return
