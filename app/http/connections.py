@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Any, cast
 
 import httptools
@@ -79,7 +79,7 @@ class Door:
     def enter(self, connection: Connection) -> bool:
         """Whether there is room for the connection. The connection that waits the longest makes room."""
         address = connection.address
-        if address and self._by_address[address] >= SHARE * self.most and not self._trusts(address):
+        if address and self._by_address[address] >= SHARE * self.most and not self._trusts(connection.client):
             return False
         if len(self.connections) >= self.most:
             longest = next(iter(self.waiting), None)
@@ -101,11 +101,9 @@ class Door:
             if not self._by_address[connection.address]:
                 del self._by_address[connection.address]
 
-    def _trusts(self, address: str) -> bool:
-        own = _network(address)
-        return own is not None and any(
-            own.version == proxy.version and own.subnet_of(cast("Any", proxy)) for proxy in self._proxies
-        )
+    def _trusts(self, client: tuple[str, int] | None) -> bool:
+        address = _parsed(client)
+        return address is not None and any(address in each for each in self._proxies)
 
     def _sweep_later(self, loop: asyncio.AbstractEventLoop) -> None:
         self._sweeping = loop.call_later(self._pause, self._sweep, loop)
@@ -119,26 +117,20 @@ class Door:
             self._sweep_later(loop)
 
 
-def _network(address: str) -> IPv4Network | IPv6Network | None:
+def _parsed(client: tuple[str, int] | None) -> IPv4Address | IPv6Address | None:
     try:
-        return ip_network(address)
+        address = ip_address(client[0].partition("%")[0]) if client else None
     except ValueError:
         return None
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def address_of(client: tuple[str, int] | None) -> str:
     """The address that a client's connections are counted under. A client of IPv6 has a network of addresses."""
-    if client is None:
-        return ""
-    try:
-        address = ip_address(client[0].partition("%")[0])
-    except ValueError:
-        return client[0]
-    if address.version == 4:  # noqa: PLR2004
-        return str(address)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ip_network((address, _IPV6_SITE), strict=False))
+    address = _parsed(client)
+    if address is None:
+        return client[0] if client else ""
+    return str(ip_network((address, _IPV6_SITE), strict=False) if isinstance(address, IPv6Address) else address)
 
 
 class _Refused(Exception):
@@ -239,7 +231,7 @@ class Connection(HttpToolsProtocol):
         super().resume_writing()
 
     def _answering(self) -> bool:
-        cycle: RequestResponseCycle | None = self.cycle
+        cycle = cast("RequestResponseCycle | None", self.cycle)
         return cycle is not None and not cycle.response_complete
 
     # What arrives
