@@ -182,9 +182,10 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._door.leave(self)
         super().connection_lost(exc)
-        if self._running is not None:
+        if self._running is not None and not self._running[0].response_complete:
             cycle, task = self._running
-            if cycle.disconnected and cycle.scope["method"] in _CANCELLED:
+            _tell_gone(cycle)  # uvicorn tells the last request on the connection, which may wait behind this one
+            if cycle.scope["method"] in _CANCELLED:
                 task.cancel()
 
     def _wait(self) -> None:
@@ -203,17 +204,16 @@ class Connection(HttpToolsProtocol):
             self._look_at_reader(now, transport.get_write_buffer_size())
         else:
             self._stalled = None
-            late = self in self._door.waiting and now - self._since >= self._door.head_seconds
-            if late and not self._answering():
-                if self._begun:
-                    self._refuse(
-                        HeadTooSlow(
-                            f"the head of the request did not arrive within {self._door.head_seconds:g} s; send it "
-                            "again."
-                        )
-                    )
-                else:
-                    transport.close()
+            if self in self._door.waiting and now - self._since >= self._door.head_seconds:
+                self._give_up()
+
+    def _give_up(self) -> None:
+        """The client has sent no head, or not all of it, in time."""
+        if self._begun:
+            seconds = self._door.head_seconds
+            self._refuse(HeadTooSlow(f"the head of the request did not arrive within {seconds:g} s; send it again."))
+        else:
+            self.transport.close()
 
     def _look_at_reader(self, now: float, waiting: int) -> None:
         if self._stalled is None:
@@ -221,7 +221,7 @@ class Connection(HttpToolsProtocol):
             return
         since, before = self._stalled
         if now - since >= self._door.stalled_seconds:
-            if before - waiting < self._door.least_rate * (now - since):
+            if before - waiting < max(1, self._door.least_rate * (now - since)):
                 log.warning("hung up on a client that does not read", seconds=round(now - since), bytes=waiting)
                 self.transport.abort()
             self._stalled = (now, waiting)
@@ -267,8 +267,9 @@ class Connection(HttpToolsProtocol):
             self._stop(BadRequest("too many requests wait on this connection."))
         super().on_message_begin()
         self._head_size = self._head_lines = self._fed = self._body = 0
-        self._wait()
         self._begun = True
+        if not self._answering():
+            self._wait()
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
@@ -352,8 +353,8 @@ class Connection(HttpToolsProtocol):
         self._closes_at = self.loop.time() + REFUSED_SECONDS
         self._write(error)
         if self._answering():
-            self.transport.close()
-        elif self.transport.can_write_eof():
+            _tell_gone(self.cycle)
+        if self.transport.can_write_eof():
             self.transport.write_eof()
 
     def _write(self, error: MentiongraphError) -> None:
@@ -380,6 +381,12 @@ class Connection(HttpToolsProtocol):
 
 def _too_large() -> HeadTooLarge:
     return HeadTooLarge(f"the head of the request has more than {HEAD_BYTES:,} bytes.")
+
+
+def _tell_gone(cycle: RequestResponseCycle) -> None:
+    """Let the request see that its client has gone."""
+    cycle.disconnected = True
+    cycle.message_event.set()
 
 
 async def _run(cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 (an ASGI application)
