@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Any, cast
 
 import httptools
@@ -79,7 +79,7 @@ class Door:
     def enter(self, connection: Connection) -> bool:
         """Whether there is room for the connection. The connection that waits the longest makes room."""
         address = connection.address
-        if address and self._by_address[address] >= SHARE * self.most and not self._trusts(address):
+        if address and self._by_address[address] >= SHARE * self.most and not self._trusts(connection.client):
             return False
         if len(self.connections) >= self.most:
             longest = next(iter(self.waiting), None)
@@ -101,11 +101,9 @@ class Door:
             if not self._by_address[connection.address]:
                 del self._by_address[connection.address]
 
-    def _trusts(self, address: str) -> bool:
-        own = _network(address)
-        return own is not None and any(
-            own.version == proxy.version and own.subnet_of(cast("Any", proxy)) for proxy in self._proxies
-        )
+    def _trusts(self, client: tuple[str, int] | None) -> bool:
+        address = _parsed(client)
+        return address is not None and any(address in each for each in self._proxies)
 
     def _sweep_later(self, loop: asyncio.AbstractEventLoop) -> None:
         self._sweeping = loop.call_later(self._pause, self._sweep, loop)
@@ -119,26 +117,20 @@ class Door:
             self._sweep_later(loop)
 
 
-def _network(address: str) -> IPv4Network | IPv6Network | None:
+def _parsed(client: tuple[str, int] | None) -> IPv4Address | IPv6Address | None:
     try:
-        return ip_network(address)
+        address = ip_address(client[0].partition("%")[0]) if client else None
     except ValueError:
         return None
+    return getattr(address, "ipv4_mapped", None) or address
 
 
-def _address_of(client: tuple[str, int] | None) -> str:
+def address_of(client: tuple[str, int] | None) -> str:
     """The address that a client's connections are counted under. A client of IPv6 has a network of addresses."""
-    if client is None:
-        return ""
-    try:
-        address = ip_address(client[0].partition("%")[0])
-    except ValueError:
-        return client[0]
-    if address.version == 4:  # noqa: PLR2004
-        return str(address)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ip_network((address, _IPV6_SITE), strict=False))
+    address = _parsed(client)
+    if address is None:
+        return client[0] if client else ""
+    return str(ip_network((address, _IPV6_SITE), strict=False) if isinstance(address, IPv6Address) else address)
 
 
 class _Refused(Exception):
@@ -179,7 +171,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.address = _address_of(self.client)
+        self.address = address_of(self.client)
         if self._door.enter(self):
             self._wait()
             return
@@ -190,9 +182,10 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._door.leave(self)
         super().connection_lost(exc)
-        if self._running is not None:
+        if self._running is not None and not self._running[0].response_complete:
             cycle, task = self._running
-            if cycle.disconnected and cycle.scope["method"] in _CANCELLED:
+            _tell_gone(cycle)  # uvicorn tells the last request on the connection, which may wait behind this one
+            if cycle.scope["method"] in _CANCELLED:
                 task.cancel()
 
     def _wait(self) -> None:
@@ -211,17 +204,16 @@ class Connection(HttpToolsProtocol):
             self._look_at_reader(now, transport.get_write_buffer_size())
         else:
             self._stalled = None
-            late = self in self._door.waiting and now - self._since >= self._door.head_seconds
-            if late and not self._answering():
-                if self._begun:
-                    self._refuse(
-                        HeadTooSlow(
-                            f"the head of the request did not arrive within {self._door.head_seconds:g} s; send it "
-                            "again."
-                        )
-                    )
-                else:
-                    transport.close()
+            if self in self._door.waiting and now - self._since >= self._door.head_seconds:
+                self._give_up()
+
+    def _give_up(self) -> None:
+        """The client has sent no head, or not all of it, in time."""
+        if self._begun:
+            seconds = self._door.head_seconds
+            self._refuse(HeadTooSlow(f"the head of the request did not arrive within {seconds:g} s; send it again."))
+        else:
+            self.transport.close()
 
     def _look_at_reader(self, now: float, waiting: int) -> None:
         if self._stalled is None:
@@ -229,7 +221,7 @@ class Connection(HttpToolsProtocol):
             return
         since, before = self._stalled
         if now - since >= self._door.stalled_seconds:
-            if before - waiting < self._door.least_rate * (now - since):
+            if before - waiting < max(1, self._door.least_rate * (now - since)):
                 log.warning("hung up on a client that does not read", seconds=round(now - since), bytes=waiting)
                 self.transport.abort()
             self._stalled = (now, waiting)
@@ -239,7 +231,7 @@ class Connection(HttpToolsProtocol):
         super().resume_writing()
 
     def _answering(self) -> bool:
-        cycle: RequestResponseCycle | None = self.cycle
+        cycle = cast("RequestResponseCycle | None", self.cycle)
         return cycle is not None and not cycle.response_complete
 
     # What arrives
@@ -275,8 +267,9 @@ class Connection(HttpToolsProtocol):
             self._stop(BadRequest("too many requests wait on this connection."))
         super().on_message_begin()
         self._head_size = self._head_lines = self._fed = self._body = 0
-        self._wait()
         self._begun = True
+        if not self._answering():
+            self._wait()
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
@@ -360,8 +353,8 @@ class Connection(HttpToolsProtocol):
         self._closes_at = self.loop.time() + REFUSED_SECONDS
         self._write(error)
         if self._answering():
-            self.transport.close()
-        elif self.transport.can_write_eof():
+            _tell_gone(self.cycle)
+        if self.transport.can_write_eof():
             self.transport.write_eof()
 
     def _write(self, error: MentiongraphError) -> None:
@@ -388,6 +381,12 @@ class Connection(HttpToolsProtocol):
 
 def _too_large() -> HeadTooLarge:
     return HeadTooLarge(f"the head of the request has more than {HEAD_BYTES:,} bytes.")
+
+
+def _tell_gone(cycle: RequestResponseCycle) -> None:
+    """Let the request see that its client has gone."""
+    cycle.disconnected = True
+    cycle.message_event.set()
 
 
 async def _run(cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 (an ASGI application)

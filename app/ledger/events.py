@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections import Counter
 from collections.abc import AsyncGenerator, Generator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -26,6 +27,8 @@ from app.store.postgres import AsyncConnection, Connection, Connections, async_e
 log = structlog.get_logger(__name__)
 
 MAX_LISTENERS = 200
+MAX_OF_ONE = MAX_LISTENERS // 2
+"""Listeners from one address: others always find room."""
 READ_MILLISECONDS = 1000
 """How long one read waits for a ring: less than the client's time-out."""
 MOST_HEARD = 1000
@@ -90,6 +93,8 @@ class Hub:
     def __init__(self, broker: FailOverRedisBroker) -> None:
         self._broker = broker
         self._bells: dict[uuid.UUID, set[Bell]] = {}
+        self.addresses: Counter[str] = Counter()
+        """Listeners by the address of their client."""
         self._reader: asyncio.Task[None] | None = None
         self.connected = False
         """Whether the stream is being read."""
@@ -99,24 +104,32 @@ class Hub:
     def listeners(self) -> int:
         return sum(len(each) for each in self._bells.values())
 
-    def check_room(self, upload_id: uuid.UUID) -> None:
+    def check_room(self, upload_id: uuid.UUID, address: str) -> None:
         """Raises TooManyListeners."""
+        if self.addresses[address] >= MAX_OF_ONE:
+            raise TooManyListeners(
+                f"{MAX_OF_ONE} listen from this address already; GET /uploads/{upload_id} says the same."
+            )
         if self.listeners >= MAX_LISTENERS:
             raise TooManyListeners(
                 f"{MAX_LISTENERS} listen to this process already; GET /uploads/{upload_id} says the same."
             )
 
     @contextmanager
-    def listen(self, upload_id: uuid.UUID) -> Generator[Bell]:
+    def listen(self, upload_id: uuid.UUID, address: str) -> Generator[Bell]:
         """A bell that rings whenever the upload changes. Raises TooManyListeners."""
-        self.check_room(upload_id)
+        self.check_room(upload_id, address)
         bell = Bell()
+        self.addresses[address] += 1
         self._bells.setdefault(upload_id, set()).add(bell)
         if self._reader is None and not self.closed:
             self._reader = asyncio.create_task(self._read())
         try:
             yield bell
         finally:
+            self.addresses[address] -= 1
+            if not self.addresses[address]:
+                del self.addresses[address]
             self._bells[upload_id].discard(bell)
             if not self._bells[upload_id]:
                 del self._bells[upload_id]

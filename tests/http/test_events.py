@@ -279,8 +279,9 @@ def test_a_listener_that_goes_away_frees_everything(api: Api) -> None:
     assert api.services.hub.connected is False
 
 
-def test_listeners_are_bounded(api: Api, problem_of: ProblemOf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.ledger.events.MAX_LISTENERS", 1)
+@pytest.mark.parametrize("bound", ["MAX_LISTENERS", "MAX_OF_ONE"])
+def test_listeners_are_bounded(api: Api, problem_of: ProblemOf, monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
+    monkeypatch.setattr(f"app.ledger.events.{bound}", 1)
     path = api.upload(CSV).headers["location"]
     with listening(api, path) as stream:
         next(stream)

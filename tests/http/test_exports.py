@@ -6,8 +6,9 @@ import asyncio
 import csv
 import io
 import re
+import socket
 from collections.abc import AsyncGenerator, Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -320,6 +321,27 @@ def test_a_download_that_stands_still_is_hung_up_on(serve: Serve, settings: Sett
         while piece := client.recv(1 << 20):
             received = piece[-5:]
     assert received != b"0\r\n\r\n", "an answer that was broken off must not look whole"
+
+
+@pytest.mark.parametrize(
+    "bound", [{"download_rate": 10**9, "receive_timeout": 0.3}, {"download_timeout": 2.0}], ids=["rate", "deadline"]
+)
+def test_a_slow_download_ends(serve: Serve, settings: Settings, domain: Connection, bound: dict[str, Any]) -> None:
+    """Its client takes something every 10 ms, and would need a minute."""
+    fill(domain)
+    api = serve(msgspec.structs.replace(settings, **bound))
+    with closing(socket.socket()) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", api.port))
+        client.sendall(b"GET /export/edges.csv?self_mentions=true HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert client.recv(12) == b"HTTP/1.1 200"
+
+        def ended() -> bool:
+            client.recv(500)
+            return not exporting(domain)
+
+        until(ended, within=8, what="the export ends")
+        assert not api.services.export_slots.locked()
 
 
 def test_an_export_that_fails_on_the_way_does_not_look_whole(api: Api, domain: Connection) -> None:

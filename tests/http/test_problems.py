@@ -66,6 +66,15 @@ Made = tuple[str, str, httpx.Response]
 FAILURES: dict[str, Callable[[Around], Made]] = {}
 
 
+def answered(api: Api, head: bytes) -> httpx.Response:
+    """What the server answers to a head, before it closes the connection."""
+    with api.connect() as client:
+        client.sendall(head)
+        answer = b"".join(iter(lambda: client.recv(1 << 16), b""))
+    (line, fields), body = answer.partition(b"\r\n\r\n")[0].split(b"\r\n", 1), answer.partition(b"\r\n\r\n")[2]
+    return httpx.Response(int(line.split()[1]), headers=dict(BytesParser().parsebytes(fields)), content=body)
+
+
 def failing(code: str) -> Callable[[Callable[[Around], Made]], Callable[[Around], Made]]:
     def note(make: Callable[[Around], Made]) -> Callable[[Around], Made]:
         FAILURES[code] = make
@@ -108,6 +117,16 @@ def _(around: Around) -> Made:
     api = around.start(database_url="postgresql://nobody@127.0.0.1:1/none")
     api.services.pool.timeout = 0.2
     return "get", "/uploads", api.http.get("/uploads")
+
+
+@failing("head-too-large")
+def _(around: Around) -> Made:
+    return "", "", around.start().http.get("/uploads", headers={f"x-{number}": "x" for number in range(100)})
+
+
+@failing("head-too-slow")
+def _(around: Around) -> Made:
+    return "", "", answered(around.start(head_timeout=0.2), b"GET /uploads HTTP/1.1\r\n")
 
 
 @failing("idempotency-key-in-use")
@@ -179,6 +198,17 @@ def _(around: Around) -> Made:
     return "post", "/uploads", around.start().http.post("/uploads", files=files)
 
 
+@failing("too-many-connections")
+def _(around: Around) -> Made:
+    api = around.start(max_connections=8)
+    for _ in range(6):
+        around.open.enter_context(api.connect()).sendall(b"GET")
+    until(lambda: len(api.door.connections) == 6, within=5, what="six are there")
+    failed = answered(api, b"")
+    around.open.close()
+    return "", "", failed
+
+
 @failing("too-many-exports")
 def _(around: Around) -> Made:
     around.patch.setattr("app.http.routes.exports.PATIENCE", 0.1)
@@ -193,6 +223,15 @@ def _(around: Around) -> Made:
     around.patch.setattr("app.ledger.events.MAX_LISTENERS", 0)
     path = around.start().upload(CSV).headers["location"]
     return "get", "/uploads/{upload_id}/events", around.api.http.get(f"{path}/events")
+
+
+@failing("too-many-reads")
+def _(around: Around) -> Made:
+    around.patch.setattr("app.http.slots.PATIENCE", 0.1)
+    around.patch.setattr("app.http.slots.EXPENSIVE_READS", 0)
+    around.start().upload(CSV)
+    around.apply()
+    return "get", "/users/{handle}/ego", around.api.http.get("/users/ada/ego?depth=2")
 
 
 @failing("took-too-long")
@@ -346,7 +385,8 @@ def test_a_failure_is_answered_as_it_is_documented(around: Around, code: str) ->
 def test_every_kind_of_problem_is_made_and_documented(api: Api) -> None:
     document = api.http.get("/doc/openapi.json").json()
     by_where = {where: {kind.code for kind in problems() if kind.where is where} for where in Where}
-    everywhere, never_seen = {"method-not-allowed"}, {"client-gone"}
+    everywhere = {"method-not-allowed", "head-too-large", "head-too-slow", "too-many-connections"}
+    never_seen = {"client-gone"}
     shown = {
         example["value"]["type"].removeprefix(PROBLEM_TYPE_PREFIX)
         for item in document["paths"].values()

@@ -6,12 +6,12 @@ import asyncio
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import psycopg
 import structlog
-from litestar import Router, get
+from litestar import Request, Router, get
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import HeaderParameter
@@ -20,6 +20,7 @@ from litestar.types import Receive, Send
 
 from app.errors import BadRequest, TooManyListeners
 from app.http import problems
+from app.http.connections import address_of
 from app.http.download import disconnected
 from app.http.openapi import examples
 from app.http.parameters import MAX_NUMBER
@@ -37,6 +38,8 @@ HEARTBEAT_SECONDS = 15.0
 POLL_SECONDS = 5.0
 """Pause between two looks at the ledger while rings are heard: a ring may be lost with its sender."""
 UNHEARD_POLL_SECONDS = 1.0
+LONGEST_SECONDS = 3600.0
+"""How long a stream lasts. Then its client comes back, with its Last-Event-ID, if it still wants to know."""
 PACE_SECONDS = 0.2
 """Shortest pause between two looks at the ledger, however often listeners are rung."""
 
@@ -119,6 +122,7 @@ class EventStream(ASGIResponse):
     },
 )
 async def stream_events(
+    request: Request[Any, Any, Any],
     services: Injected,
     upload_id: UploadId,
     last_event_id: Annotated[
@@ -139,18 +143,22 @@ async def stream_events(
     """
     async with services.pool.connection() as conn:
         await entries.upload(conn, upload_id)
-    services.hub.check_room(upload_id)
-    return EventStream(_tell(services, upload_id, last_event_id), stalled_after=services.settings.receive_timeout)
+    address = address_of(request.scope["client"])
+    services.hub.check_room(upload_id, address)
+    return EventStream(
+        _tell(services, upload_id, last_event_id, address), stalled_after=services.settings.receive_timeout
+    )
 
 
-async def _tell(services: Services, upload_id: uuid.UUID, last: int) -> AsyncGenerator[bytes]:
+async def _tell(services: Services, upload_id: uuid.UUID, last: int, address: str) -> AsyncGenerator[bytes]:
     now = asyncio.get_running_loop().time
+    ends = now() + LONGEST_SECONDS
     told: Counters | None = None
     warned = set[str]()
-    with services.hub.listen(upload_id) as bell:
+    with services.hub.listen(upload_id, address) as bell:
         yield b"retry: 1000\n\n"
         spoken = now()
-        while not services.hub.closed:
+        while not services.hub.closed and now() < ends:
             # The entry first: what it says has its events in the ledger by now.
             async with services.event_lane.connection() as conn:
                 entry = await entries.upload(conn, upload_id)
