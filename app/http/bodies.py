@@ -48,6 +48,7 @@ from app.posts import encodings
 from app.posts.containers.compression import Decoder, decoder
 from app.posts.encodings import ENCODINGS
 from app.settings import Settings
+from app.visible import quoted
 
 FILE_PART = "file"
 MAX_PARTS = 100
@@ -97,8 +98,8 @@ async def body_of(request: Request[Any, Any, Any], settings: Settings) -> Body:
         return Body(part.content, decoder(part.encoding), part.filename)
     if media_type and media_type.partition("/")[0] in _NO_POSTS:
         raise UnsupportedMediaType(
-            f"Content-Type {media_type!r} can't hold posts. Send text/csv, application/json, application/octet-stream, "
-            "or multipart/form-data with a part 'file'."
+            f"Content-Type {quoted(media_type)} can't hold posts. Send text/csv, application/json, "
+            "application/octet-stream, or multipart/form-data with a part 'file'."
         )
     charset = _charset(parameters.get("charset"))
     decode = decoder(encoding)
@@ -114,7 +115,9 @@ def _charset(named: str | None) -> str | None:
     try:
         return encodings.named("utf-8" if named.lower() == "us-ascii" else named)
     except UnknownEncoding as error:
-        raise UnsupportedMediaType(f"charset {named!r} can't be read. Name one of {', '.join(ENCODINGS)}.") from error
+        raise UnsupportedMediaType(
+            f"charset {quoted(named)} can't be read. Name one of {', '.join(ENCODINGS)}."
+        ) from error
 
 
 async def raw(request: Request[Any, Any, Any]) -> AsyncGenerator[bytes]:
@@ -167,7 +170,8 @@ async def _one_file(
             name = event.filename or event.name
             if first is not None:
                 raise SeveralFiles(
-                    f"One file an upload: the form has {first!r} and {name!r}. Send each in a form of its own."
+                    f"One file an upload: the form has {quoted(first)} and {quoted(name)}. Send each in a form of its "
+                    "own."
                 )
             first = name
         yield event
