@@ -167,12 +167,10 @@ async def _one_file(
     first: str | None = None
     async for event in events:
         if isinstance(event, MultipartSegment) and (event.filename or event.name == FILE_PART):
-            name = event.filename or event.name
+            name = event.filename or FILE_PART
             if first is not None:
-                raise SeveralFiles(
-                    f"One file an upload: the form has {quoted(first)} and {quoted(name)}. Send each in a form of its "
-                    "own."
-                )
+                both = f"{quoted(first)} and {quoted(name)}"
+                raise SeveralFiles(f"One file an upload: the form has {both}. Send each in a form of its own.")
             first = name
         yield event
 
