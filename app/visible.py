@@ -36,6 +36,11 @@ def cut(text: str, limit: int) -> str:
     return f"{text[:limit]}… ({len(text) - limit:,} more characters)"
 
 
+def quoted(text: str, limit: int = 200) -> str:
+    """Returns what a client said, in quotes, for a message. A long text is cut."""
+    return repr(text) if len(text) <= limit else f"{text[:limit]!r}… ({len(text) - limit:,} more characters)"
+
+
 def escape(character: str) -> str:
     """Returns the escape of one character."""
     code = ord(character)

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from app.errors import BadRequest
 from app.errors.problem import DETAIL_CHARACTERS
+from app.posts.given import check_given
+from app.posts.options import Given
 from app.visible import json_escaped, visible
 from ops.embedded.logwriter import shown
 
@@ -78,6 +80,14 @@ def test_a_detail_is_visible_and_cut() -> None:
     assert not SIGNS & frozenset(str(error))
     assert len(error.detail) < DETAIL_CHARACTERS + 100
     assert error.detail.endswith("Say what you mean.")
+
+
+def test_a_quoted_value_is_cut() -> None:
+    long = "x" * 1000
+    with pytest.raises(BadRequest) as refused:
+        check_given(Given(preset=long))
+    assert "x" * 201 not in refused.value.detail
+    assert "(800 more characters)" in refused.value.detail
 
 
 def test_words_and_emoji_stay() -> None:

@@ -53,6 +53,7 @@ from app.posts.containers.budget import Bounds, Budget, Memory
 from app.posts.containers.compression import Decoder, decoder
 from app.posts.encodings import ENCODINGS
 from app.settings import Settings
+from app.visible import quoted
 
 FILE_PART = "file"
 MAX_PARTS = 100
@@ -106,8 +107,8 @@ async def body_of(request: Request[Any, Any, Any], settings: Settings, memory: M
         return Body(part.content, decoder(part.encoding, budget), part.filename)
     if media_type and media_type.partition("/")[0] in _NO_POSTS:
         raise UnsupportedMediaType(
-            f"Content-Type {media_type!r} can't hold posts. Send text/csv, application/json, application/octet-stream, "
-            "or multipart/form-data with a part 'file'."
+            f"Content-Type {quoted(media_type)} can't hold posts. Send text/csv, application/json, "
+            "application/octet-stream, or multipart/form-data with a part 'file'."
         )
     charset = _charset(parameters.get("charset"))
     decode = decoder(encoding, budget)
@@ -123,7 +124,9 @@ def _charset(named: str | None) -> str | None:
     try:
         return encodings.named("utf-8" if named.lower() == "us-ascii" else named)
     except UnknownEncoding as error:
-        raise UnsupportedMediaType(f"charset {named!r} can't be read. Name one of {', '.join(ENCODINGS)}.") from error
+        raise UnsupportedMediaType(
+            f"charset {quoted(named)} can't be read. Name one of {', '.join(ENCODINGS)}."
+        ) from error
 
 
 async def raw(request: Request[Any, Any, Any], settings: Settings) -> AsyncGenerator[bytes]:
@@ -181,11 +184,10 @@ async def _one_file(
     first: str | None = None
     async for event in events:
         if isinstance(event, MultipartSegment) and (event.filename or event.name == FILE_PART):
-            name = event.filename or event.name
+            name = event.filename or FILE_PART
             if first is not None:
-                raise SeveralFiles(
-                    f"One file an upload: the form has {first!r} and {name!r}. Send each in a form of its own."
-                )
+                both = f"{quoted(first)} and {quoted(name)}"
+                raise SeveralFiles(f"One file an upload: the form has {both}. Send each in a form of its own.")
             first = name
         yield event
 

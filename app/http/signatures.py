@@ -21,6 +21,7 @@ from litestar.params import ParameterKwarg
 from litestar.typing import FieldDefinition
 
 from app.errors import BadRequest
+from app.visible import quoted
 
 
 class Wanted(NamedTuple):
@@ -77,10 +78,10 @@ def check(given: Iterable[str], query: Query) -> None:
     found = set(given)
     if unknown := sorted(found.difference(query.names)):
         if not query.names:
-            raise BadRequest(f"there is no query parameter {unknown[0]!r}: this path takes no query parameters.")
+            raise BadRequest(f"there is no query parameter {quoted(unknown[0])}: this path takes no query parameters.")
         near = difflib.get_close_matches(unknown[0].lower(), query.names, 1)
         hint = f"; did you mean {near[0]!r}?" if near else "."
-        raise BadRequest(f"there is no query parameter {unknown[0]!r}{hint} Known: {', '.join(query.names)}.")
+        raise BadRequest(f"there is no query parameter {quoted(unknown[0])}{hint} Known: {', '.join(query.names)}.")
     if missing := sorted(query.required - found):
         raise BadRequest(f"query parameter {missing[0]!r} is missing.")
 

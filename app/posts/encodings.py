@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from app.errors import UnknownEncoding
+from app.visible import quoted
 
 ENCODINGS = (
     "utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1", "cp1252", "iso-8859-2", "iso-8859-15", "cp1250",
@@ -73,7 +74,9 @@ def named(encoding: str) -> str:
     try:
         return _CODECS[codecs.lookup(encoding.strip()).name]
     except (LookupError, ValueError) as error:
-        raise UnknownEncoding(f"the encoding {encoding!r} is not read; name one of {', '.join(ENCODINGS)}.") from error
+        raise UnknownEncoding(
+            f"the encoding {quoted(encoding)} is not read; name one of {', '.join(ENCODINGS)}."
+        ) from error
 
 
 class _Decoded:

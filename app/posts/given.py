@@ -15,6 +15,7 @@ from app.posts.options import Given
 from app.posts.tables.header import AUTO
 from app.posts.times import formats
 from app.posts.times.spellings import EXCEL
+from app.visible import quoted
 
 
 def check_given(given: Given) -> Given:
@@ -29,7 +30,7 @@ def check_given(given: Given) -> Given:
     if given.header and given.columns is not None:
         raise BadRequest("give columns only for a file without a header (header=false).")
     if given.preset is not None and given.preset not in presets.BY_NAME:
-        raise BadRequest(f"there is no preset {given.preset!r}. Choose one of {', '.join(presets.BY_NAME)}.")
+        raise BadRequest(f"there is no preset {quoted(given.preset)}. Choose one of {', '.join(presets.BY_NAME)}.")
     _check_instants(given)
     for role in (*ROLES, *FURTHER_ROLES):
         if len(getattr(given, role) or "") > paths.MAX_CHARACTERS:
@@ -49,10 +50,10 @@ def _check_instants(given: Given) -> None:
             ZoneInfo(given.timezone)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise BadRequest(
-                f"timezone has to be a name such as Europe/Berlin or UTC, not {given.timezone!r}."
+                f"timezone has to be a name such as Europe/Berlin or UTC, not {quoted(given.timezone)}."
             ) from None
     if given.timestamp_format is not None and given.timestamp_format != EXCEL:
         try:
             formats.compiled(given.timestamp_format)
         except formats.BadFormat as error:
-            raise BadRequest(f"timestamp_format {given.timestamp_format!r} can't be used: {error}.") from error
+            raise BadRequest(f"timestamp_format {quoted(given.timestamp_format)} can't be used: {error}.") from error

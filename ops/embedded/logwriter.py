@@ -27,8 +27,10 @@ PAUSE = 0.02
 
 
 _STEERING = [bytes([code]) for code in (*range(9), *range(11, 32), 127)]
-_TURNING = [chr(code).encode() for code in (*range(0x80, 0xA0), 0x61C, 0x200E, 0x200F, *range(0x2028, 0x202F))]
-_TURNING += [chr(code).encode() for code in range(0x2066, 0x206A)]
+_TURNING = [
+    chr(code).encode()
+    for code in (*range(0x80, 0xA0), 0x61C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
+]
 
 
 def shown(lines: bytes) -> bytes:

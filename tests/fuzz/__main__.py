@@ -34,9 +34,7 @@ def _round(target: Target, number: int, until: float) -> int:
     count, failed = 0, False
 
     @seed(number)
-    @settings(
-        max_examples=ROUND, deadline=None, database=None, print_blob=False, suppress_health_check=list(HealthCheck)
-    )
+    @settings(max_examples=ROUND, deadline=None, database=None, print_blob=False, suppress_health_check=[*HealthCheck])
     @given(target.given)
     def case(arguments: tuple[Any, ...]) -> None:
         nonlocal count, failed

@@ -23,19 +23,12 @@ FIELD = Path(__file__).parents[1] / "field"
 HEAD = 1200
 """Bytes of each field file."""
 POSTS = b"data,timestamp,username\nhi @bea,2024-01-01T10:00:00Z,ana\nx,2024-01-02,cy\n"
-SIGNS = [b'"', b"\n", b"\r", b",", b";", b"\t", b"|", b"\0", b"\xff", b"\xef\xbb\xbf", b"{", b"}", b"[", b"]", b"\\"]
-SIGNS += [
-    b"\\u0000",
-    b"\xed\xa0\x80",
-    "＝\u202e".encode(),
-    b"'=",
-    b"0",
-    b"-1",
-    b"99999999999999999999",
-    b"1e999",
-    b"null",
-]
-SIGNS += [b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x80" * 8, b" " * 40, b"a" * 300, b"[" * 200]
+SIGNS = (
+    *(bytes([code]) for code in b'"\n\r,;\t|\0\xff{}[]\\0'),
+    *("\ufeff".encode(), "＝\u202e".encode(), b"\\u0000", b"\xed\xa0\x80", b"\x80" * 8),
+    *(b"'=", b"-1", b"99999999999999999999", b"1e999", b"null", b"\xff\xff\xff\xff", b"\0\0\0\0"),
+    *(b" " * 40, b"a" * 300, b"[" * 200),
+)
 
 
 @cache

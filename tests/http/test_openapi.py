@@ -14,20 +14,30 @@ from tests.http.test_receiving import CSV
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 ROOT = Path(__file__).parents[2]
+# The events of an upload that waits have no end, so these are asked of one that is applied. The document describes the
+# stream as a text; schemathesis compares each event with that.
+EVENTS = """
+[[operations]]
+include-path = "/uploads/{{upload_id}}/events"
+parameters = {{ upload_id = "{upload_id}" }}
+checks.response_schema_conformance.enabled = false
+"""
 EXAMPLES = 5
 """Random requests for each operation, besides those that take every part of the document in turn."""
 
 
 def test_schemathesis_finds_nothing(api: Api, apply: Callable[[], None], tmp_path: Path) -> None:
-    api.upload(CSV)
+    upload_id = api.upload(CSV).json()["id"]
     apply()
+    config = tmp_path / "schemathesis.toml"
+    config.write_text(CONFIG.read_text() + EVENTS.format(upload_id=upload_id))
     program = shutil.which("schemathesis", path=str(Path(sys.executable).parent))
     assert program, "it is in the dev group"
 
     ran = subprocess.run(
         [
             program,
-            f"--config-file={CONFIG}",
+            f"--config-file={config}",
             "run",
             f"http://127.0.0.1:{api.port}/doc/openapi.json",
             f"--max-examples={EXAMPLES}",
@@ -37,8 +47,7 @@ def test_schemathesis_finds_nothing(api: Api, apply: Callable[[], None], tmp_pat
             "--workers=1",
             "--seed=1",
             "--no-color",
-            # A stream of events of an upload that waits has no end.
-            "--exclude-path=/uploads/{upload_id}/events",
+            "--request-timeout=20",
         ],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},

@@ -161,8 +161,8 @@ REJECTS = {
     "detail": None,
 }
 REJECTS_CSV = """\
-data,timestamp,username,reject_line,reject_column,reject_code,reject_message
-hello @ada,yesterday,grace,17,timestamp,unreadable_timestamp,The timestamp (field 2) is 'yesterday'; …
+data,timestamp,username,reject_line,reject_column,reject_code,reject_message,reject_guard
+hello @ada,yesterday,grace,17,timestamp,unreadable_timestamp,The timestamp (field 2) is 'yesterday'; …,'
 """
 EVENTS = f"""\
 retry: 1000

@@ -208,9 +208,9 @@ Selected: TypeAlias = NamedDependency[SkipValidation[Selection]]
 Guard: TypeAlias = Annotated[
     bool,
     QueryParameter(
-        description="Whether handles that a spreadsheet would run as a formula (those that begin with `=`, `+`, `-` "
-        "or `@`) get an apostrophe in front. Handles that begin with an apostrophe get a second one. In GEXF and "
-        "GraphML, the same happens to users' ids, so that ids are those of the tables."
+        description="Whether handles that a spreadsheet would run as a formula (`=`, `+`, `-` or `@` at its "
+        "beginning, or behind a delimiter in it) get an apostrophe there, and apostrophes before such a sign get one "
+        "more. In GEXF and GraphML, the same happens to users' ids, so that ids are those of the tables."
     ),
 ]
 Digits: TypeAlias = Annotated[

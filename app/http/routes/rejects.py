@@ -105,7 +105,7 @@ async def list_rejects(
             str,
             media_type="text/csv",
             generate_examples=False,
-            description="CSV, also for an upload of JSON Lines: the file's own columns and four that say what is "
+            description="CSV, also for an upload of JSON Lines: the file's own columns and five that say what is "
             "wrong. The rows are in file order.",
             examples=[Example(summary="rejects.csv", value=examples.REJECTS_CSV)],
         ),

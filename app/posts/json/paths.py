@@ -21,6 +21,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from app.visible import quoted
+
 MAX_STEPS, MAX_ALTERNATIVES, MAX_CHARACTERS = 12, 8, 400
 
 _TOKEN = re.compile(r'"(?P<quoted>(?:[^"]|"")+)"|(?P<plain>[^.|\[\]="]+)|(?P<mark>[.|\[\]=])')
@@ -77,7 +79,7 @@ def _alternatives(text: str) -> list[list[tuple[str, str]]]:
     while at < len(text):
         token = _TOKEN.match(text, at)
         if token is None:
-            raise BadPath(f"a quote is not closed: {text[at:]!r}")
+            raise BadPath(f"a quote is not closed: {quoted(text[at:])}")
         at = token.end()
         kind = str(token.lastgroup)
         value = token[0] if kind != "quoted" else token["quoted"].replace('""', '"')
