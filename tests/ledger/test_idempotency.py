@@ -10,7 +10,7 @@ import pytest
 import sql
 from app.ledger.states import UploadState
 from app.store.postgres import Connection
-from tests.ledger.test_transitions import insert_upload
+from tests.entering import insert_upload
 
 
 @pytest.fixture

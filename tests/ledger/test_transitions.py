@@ -12,8 +12,9 @@ import pytest
 from psycopg.sql import SQL, Composed, Identifier
 
 import sql
-from app.ledger.states import UNFINISHED, UploadState
+from app.ledger.states import UploadState
 from app.store.postgres import Connection, scalars
+from tests.entering import insert_batch, insert_delta, insert_upload
 
 UPLOADS: dict[str, dict[str, str]] = {
     "ledger/receiving/heartbeat": {"receiving": "receiving"},
@@ -97,57 +98,6 @@ def there(conn: Connection, now: datetime) -> There:
     waiting = insert_batch(conn, insert_upload(conn, UploadState.APPLYING, now), "counted", now)
     insert_delta(conn, waiting)
     return There(uploads, batches)
-
-
-def insert_upload(
-    conn: Connection,
-    state: UploadState,
-    now: datetime,
-    *,
-    parent: UUID | None = None,
-    members: int | None = None,
-    options: str = "{}",
-) -> UUID:
-    upload = uuid4()
-    duplicate_of = upload if state is UploadState.DUPLICATE else None
-    finished_at = None if state in UNFINISHED else now
-    conn.execute(
-        """
-        INSERT INTO uploads (id, state, options, again, received_by, received_at, heartbeat_at, sealed_at, sha256,
-          size_bytes, batch_count, duplicate_of, finished_at, parent_id, members)
-        VALUES (%s, %s, %s, true, 'test', %s, %s, %s, sha256('x'), 1, 1, %s, %s, %s, %s)
-        """,
-        [upload, state, options, now, now, now, duplicate_of, finished_at, parent, members],
-    )
-    return upload
-
-
-def insert_batch(
-    conn: Connection, upload: UUID, state: str, now: datetime, *, ordinal: int = 0, accepted: int = 1
-) -> int:
-    [batch] = conn.execute(
-        """
-        INSERT INTO batches (upload_id, ordinal, first_line, size_bytes, state, payload, next_attempt_at, staged_at,
-          counted_at, applied_at, rows_received, rows_accepted, rows_rejected, mentions, edges, profile,
-          profile_version, error)
-        VALUES (%s, %s, 1, 1, %s, 'x', %s, %s, %s, %s, 1, %s, %s, 0, 0, 'twitter', 1, '{}')
-        RETURNING id
-        """,
-        [upload, ordinal, state, now, now, now, now, accepted, 1 - accepted],
-    ).fetchone() or [0]
-    return batch
-
-
-def insert_delta(
-    conn: Connection, batch: int, *, part: int = 0, sign: int = 1, held: bool = False, merged_at: datetime | None = None
-) -> None:
-    conn.execute(
-        """
-        INSERT INTO deltas (shard, batch_id, part, edges, mentions, payload, sign, held, merged_at)
-        VALUES (0, %s, %s, 1, 1, 'x', %s, %s, %s)
-        """,
-        [batch, part, sign, held, merged_at],
-    )
 
 
 def parameters(upload: UUID, batch: int, claim: UUID, now: datetime) -> dict[str, Any]:
@@ -330,6 +280,14 @@ def test_the_members_of_a_zip_that_has_arrived_are_not_cancelled_as_arriving(
 
     given = {"id": there.uploads["staged"], "now": now}
     check(conn, "graph/withdrawal/cancel_members", given, None, None)
+
+
+def test_a_bell_for_a_zip_rings_the_batches_of_its_members(conn: Connection, there: There, now: datetime) -> None:
+    member = insert_upload(conn, UploadState.STAGED, now, parent=there.uploads["staged"])
+    batch = insert_batch(conn, member, "staged", now)
+
+    given = {"upload_id": there.uploads["staged"], "now": now}
+    assert conn.execute(sql.query("ledger/bells/ring_batches"), given).fetchall() == [(batch,)]
 
 
 @pytest.mark.parametrize("statement", ["ledger/staging/insert_batch", "ledger/unpacking/insert_member"])
