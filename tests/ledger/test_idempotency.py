@@ -54,16 +54,22 @@ def test_a_key_with_an_answer_is_nobodys_any_more(conn: Connection, owner: UUID,
 
 
 def test_only_the_upload_that_has_the_key_answers(conn: Connection, owner: UUID, now: datetime) -> None:
+    assert claim(conn, "another of the owner's", owner, now)
+
     assert not settle(conn, "taken", insert_upload(conn, UploadState.RECEIVING, now))
     assert settle(conn, "taken", owner)
     assert conn.execute("SELECT key FROM idempotency_keys WHERE answer_status IS NOT NULL").fetchall() == [("taken",)]
 
 
-def test_the_first_answer_stays_under_its_key(conn: Connection, owner: UUID) -> None:
+def test_the_first_answer_stays_under_its_key(conn: Connection, owner: UUID, now: datetime) -> None:
+    assert claim(conn, "another of the owner's", owner, now)
     assert not answer(conn, "taken", '"too early"')
     assert settle(conn, "taken", owner)
+    assert settle(conn, "another of the owner's", owner)
 
     assert answer(conn, "taken", '"first"')
     assert not answer(conn, "taken", '"second"')
     assert not answer(conn, "free", '"never"')
-    assert conn.execute("SELECT answer FROM idempotency_keys WHERE key = 'taken'").fetchall() == [("first",)]
+    assert conn.execute("SELECT key, answer FROM idempotency_keys WHERE answer IS NOT NULL").fetchall() == [
+        ("taken", "first")
+    ]

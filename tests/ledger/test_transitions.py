@@ -149,6 +149,18 @@ def test_a_batch_moves_only_from_where_it_may(conn: Connection, there: There, no
         check(conn, statement, given, batch, BATCHES[statement].get(state))
 
 
+@pytest.mark.parametrize(
+    "statement", ["ledger/transitions/fail", "graph/counting/set_counted", "graph/post_ids/lock_claimed"]
+)
+def test_a_batch_does_not_move_for_whoever_lost_its_claim(
+    conn: Connection, there: There, now: datetime, statement: str
+) -> None:
+    conn.execute("UPDATE batches SET claim = %s, claimed_until = %s WHERE state = 'staged'", [uuid4(), now])
+    upload, batch = there.batches["staged"]
+
+    check(conn, statement, parameters(upload, batch, uuid4(), now) | {"state": "counted"}, batch, None)
+
+
 @pytest.mark.parametrize("statement", LOCKS)
 def test_a_row_stays_locked_until_the_end_and_no_other(
     conn: Connection, dsn: str, there: There, now: datetime, statement: str
