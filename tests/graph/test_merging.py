@@ -6,12 +6,15 @@ from datetime import datetime
 
 import pytest
 
+import sql
 from app.graph import counting, merging
 from app.graph.parameters import GraphParameters, read_parameters
 from app.graph.users import UserIds
 from app.ledger import transitions
+from app.ledger.states import UploadState
 from app.settings import Settings
 from app.store.postgres import Connection, scalars
+from tests.entering import insert_batch, insert_delta, insert_upload
 from tests.graphs import edges
 from tests.uploading import posts_csv, upload
 
@@ -60,3 +63,22 @@ def test_a_batch_is_applied_once_its_last_delta_is_merged(
 
     assert states(conn) == (["applied"], ["applied"])
     assert len(edges(conn, now)) == len(AUTHORS)
+
+
+def test_a_merge_says_so_of_what_it_took_and_a_delta_is_set_aside_alone(conn: Connection, now: datetime) -> None:
+    batches = [insert_batch(conn, insert_upload(conn, UploadState.APPLYING, now), "counted", now) for _ in range(2)]
+    for batch in batches:
+        for shard, part in ((0, 0), (0, 1), (1, 0)):
+            insert_delta(conn, batch, shard=shard, part=part)
+
+    given = {"shard": 0, "batch_ids": [batches[0]], "parts": [0], "now": now}
+    assert conn.execute(sql.query("graph/merging/set_merged"), given).rowcount == 1
+    for part in (0, 1):  # the first is merged, and cannot be set aside any more
+        given = {"shard": 0, "batch_id": batches[0], "part": part}
+        assert conn.execute(sql.query("graph/merging/set_aside"), given).rowcount == part
+    conn.execute(sql.query("graph/merging/note_error"), {"batch_id": batches[0], "error": '{"of": "the first"}'})
+
+    found = conn.execute("SELECT batch_id, shard, part FROM deltas WHERE merged_at IS NOT NULL").fetchall()
+    assert found == [(batches[0], 0, 0)]
+    assert conn.execute("SELECT batch_id, shard, part FROM deltas WHERE held").fetchall() == [(batches[0], 0, 1)]
+    assert scalars(conn, "SELECT id FROM batches WHERE error <> '{}'") == [batches[0]]

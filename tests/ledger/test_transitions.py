@@ -12,8 +12,9 @@ import pytest
 from psycopg.sql import SQL, Composed, Identifier
 
 import sql
-from app.ledger.states import UNFINISHED, UploadState
+from app.ledger.states import UploadState
 from app.store.postgres import Connection, scalars
+from tests.entering import insert_batch, insert_delta, insert_upload
 
 UPLOADS: dict[str, dict[str, str]] = {
     "ledger/receiving/heartbeat": {"receiving": "receiving"},
@@ -93,36 +94,10 @@ def there(conn: Connection, now: datetime) -> There:
     for state in BATCH_STATES:
         upload = insert_upload(conn, UploadState.APPLYING, now)
         batches[state] = upload, insert_batch(conn, upload, state, now)
+    insert_delta(conn, batches["counted"][1], merged_at=now)
+    waiting = insert_batch(conn, insert_upload(conn, UploadState.APPLYING, now), "counted", now)
+    insert_delta(conn, waiting)
     return There(uploads, batches)
-
-
-def insert_upload(conn: Connection, state: UploadState, now: datetime, *, parent: UUID | None = None) -> UUID:
-    upload = uuid4()
-    duplicate_of = upload if state is UploadState.DUPLICATE else None
-    finished_at = None if state in UNFINISHED else now
-    conn.execute(
-        """
-        INSERT INTO uploads (id, state, options, again, received_by, received_at, heartbeat_at, sealed_at, sha256,
-          size_bytes, batch_count, duplicate_of, finished_at, parent_id)
-        VALUES (%s, %s, '{}', true, 'test', %s, %s, %s, sha256('x'), 1, 1, %s, %s, %s)
-        """,
-        [upload, state, now, now, now, duplicate_of, finished_at, parent],
-    )
-    return upload
-
-
-def insert_batch(conn: Connection, upload: UUID, state: str, now: datetime) -> int:
-    [batch] = conn.execute(
-        """
-        INSERT INTO batches (upload_id, ordinal, first_line, size_bytes, state, payload, next_attempt_at, staged_at,
-          counted_at, applied_at, rows_received, rows_accepted, rows_rejected, mentions, edges, profile,
-          profile_version, error)
-        VALUES (%s, 0, 1, 1, %s, 'x', %s, %s, %s, %s, 1, 1, 0, 0, 0, 'twitter', 1, '{}')
-        RETURNING id
-        """,
-        [upload, state, now, now, now, now],
-    ).fetchone() or [0]
-    return batch
 
 
 def parameters(upload: UUID, batch: int, claim: UUID, now: datetime) -> dict[str, Any]:
@@ -174,6 +149,18 @@ def test_a_batch_moves_only_from_where_it_may(conn: Connection, there: There, no
         check(conn, statement, given, batch, BATCHES[statement].get(state))
 
 
+@pytest.mark.parametrize(
+    "statement", ["ledger/transitions/fail", "graph/counting/set_counted", "graph/post_ids/lock_claimed"]
+)
+def test_a_batch_does_not_move_for_whoever_lost_its_claim(
+    conn: Connection, there: There, now: datetime, statement: str
+) -> None:
+    conn.execute("UPDATE batches SET claim = %s, claimed_until = %s WHERE state = 'staged'", [uuid4(), now])
+    upload, batch = there.batches["staged"]
+
+    check(conn, statement, parameters(upload, batch, uuid4(), now) | {"state": "counted"}, batch, None)
+
+
 @pytest.mark.parametrize("statement", LOCKS)
 def test_a_row_stays_locked_until_the_end_and_no_other(
     conn: Connection, dsn: str, there: There, now: datetime, statement: str
@@ -200,3 +187,153 @@ def test_a_row_stays_locked_until_the_end_and_no_other(
 
 def sql_on(table: str, statement: LiteralString) -> Composed:
     return SQL(statement).format(table=Identifier(table))
+
+
+class Finish(NamedTuple):
+    """An upload or a zip with batches or members in these states, and what comes of it: None while it waits."""
+
+    state: UploadState
+    parts: list[str]
+    outcome: str | None
+    options: str = "{}"
+    accepted: int = 1
+
+
+DRY_RUN, LIMITED = '{"dry_run": true}', '{"max_rejects": {"rows": 1}}'
+
+FINISHED_UPLOADS = [
+    Finish(UploadState.APPLYING, ["applied", "applied"], "applied"),
+    Finish(UploadState.APPLYING, ["applied", "failed"], "failed"),
+    Finish(UploadState.APPLYING, ["applied", "staged"], None),
+    Finish(UploadState.APPLYING, ["applied", "counted"], None),
+    Finish(UploadState.APPLYING, ["counted", "failed"], None),
+    Finish(UploadState.APPLYING, ["counted", "failed"], "failed", LIMITED),
+    Finish(UploadState.APPLYING, ["counted"], None, LIMITED),
+    Finish(UploadState.APPLYING, ["applied"], "rejected", accepted=0),
+    Finish(UploadState.CHECKING, ["checked"], "checked", DRY_RUN),
+    Finish(UploadState.CANCELLING, ["failed"], "cancelled"),
+    Finish(UploadState.CANCELLING, ["retracting", "cancelled"], None),
+    Finish(UploadState.RETRACTING, ["retracted"], "retracted"),
+    Finish(UploadState.RETRACTING, ["retracted", "retracting"], None),
+]
+
+
+@pytest.mark.usefixtures("there")
+@pytest.mark.parametrize("case", FINISHED_UPLOADS)
+def test_an_upload_finishes_as_its_own_batches_say(conn: Connection, now: datetime, case: Finish) -> None:
+    upload = insert_upload(conn, case.state, now, options=case.options)
+    for ordinal, state in enumerate(case.parts):
+        insert_batch(conn, upload, state, now, ordinal=ordinal, accepted=case.accepted)
+
+    found = conn.execute(sql.query("ledger/transitions/finish_uploads"), {"ids": [upload], "now": now}).fetchall()
+
+    assert found == ([] if case.outcome is None else [(upload, case.outcome)])
+
+
+FINISHED_ZIPS = [
+    Finish(UploadState.STAGED, ["applied", "cancelled"], "applied"),
+    Finish(UploadState.APPLYING, ["duplicate", "cancelled"], "applied"),
+    Finish(UploadState.APPLYING, ["applied", "failed"], "failed"),
+    Finish(UploadState.APPLYING, ["cancelled", "retracted"], "cancelled"),
+    Finish(UploadState.APPLYING, ["applied", "applying"], None),
+    Finish(UploadState.CHECKING, ["checked"], "checked", DRY_RUN),
+    Finish(UploadState.CANCELLING, ["applied"], "cancelled"),
+    Finish(UploadState.RETRACTING, ["applied"], "retracted"),
+    Finish(UploadState.APPLIED, ["applied"], None),
+    Finish(UploadState.FAILED, ["applied"], None),
+]
+
+
+@pytest.mark.parametrize("case", FINISHED_ZIPS)
+def test_a_zip_finishes_as_its_own_members_say(conn: Connection, now: datetime, case: Finish) -> None:
+    another = insert_upload(conn, UploadState.APPLYING, now, members=3)
+    for state in (UploadState.APPLIED, UploadState.FAILED, UploadState.APPLYING):
+        insert_upload(conn, state, now, parent=another)
+    archive = insert_upload(conn, case.state, now, members=len(case.parts), options=case.options)
+    for state in case.parts:
+        insert_upload(conn, UploadState(state), now, parent=archive)
+
+    found = conn.execute(sql.query("ledger/transitions/finish_zips"), {"ids": [archive], "now": now}).fetchall()
+
+    assert found == ([] if case.outcome is None else [(archive, case.outcome)])
+
+
+def test_an_upload_that_is_no_zip_does_not_finish_as_a_zip(conn: Connection, now: datetime) -> None:
+    upload = insert_upload(conn, UploadState.APPLYING, now)
+
+    assert not conn.execute(sql.query("ledger/transitions/finish_zips"), {"ids": [upload], "now": now}).fetchall()
+
+
+MEMBERS = {
+    "ledger/sealing/abort_members": "aborted",
+    "ledger/unpacking/keep_members": "receiving",
+    "graph/withdrawal/cancel_members": "cancelled",
+}
+"""The statements about the members of a zip that are still received, with what these members become."""
+
+
+@pytest.mark.parametrize("statement", MEMBERS)
+def test_only_a_zips_own_members_that_still_arrive_move(
+    conn: Connection, there: There, now: datetime, statement: str
+) -> None:
+    archive = there.uploads["receiving"]
+    insert_upload(conn, UploadState.RECEIVING, now, parent=insert_upload(conn, UploadState.RECEIVING, now))
+    members = {state: insert_upload(conn, state, now, parent=archive) for state in UploadState}
+    arriving = members[UploadState.RECEIVING]
+
+    check(conn, statement, parameters(archive, 0, uuid4(), now), arriving, MEMBERS[statement])
+    assert conn.execute(sql.query(statement), parameters(archive, 0, uuid4(), now)).fetchall() == [(arriving,)]
+
+
+def test_the_members_of_a_zip_that_has_arrived_are_not_cancelled_as_arriving(
+    conn: Connection, there: There, now: datetime
+) -> None:
+    insert_upload(conn, UploadState.RECEIVING, now, parent=there.uploads["staged"])
+
+    given = {"id": there.uploads["staged"], "now": now}
+    check(conn, "graph/withdrawal/cancel_members", given, None, None)
+
+
+def test_a_bell_for_a_zip_rings_the_batches_of_its_members(conn: Connection, there: There, now: datetime) -> None:
+    member = insert_upload(conn, UploadState.STAGED, now, parent=there.uploads["staged"])
+    batch = insert_batch(conn, member, "staged", now)
+
+    given = {"upload_id": there.uploads["staged"], "now": now}
+    assert conn.execute(sql.query("ledger/bells/ring_batches"), given).fetchall() == [(batch,)]
+
+
+@pytest.mark.parametrize("statement", ["ledger/staging/insert_batch", "ledger/unpacking/insert_member"])
+def test_only_an_upload_that_arrives_gets_batches_and_members(
+    conn: Connection, there: There, now: datetime, statement: str
+) -> None:
+    for state, upload in there.uploads.items():
+        rows = {"ordinal": 1, "first_line": 2, "rows_staged": 1, "payload": b"x", "filename": "posts.csv"}
+        given = parameters(upload, 0, uuid4(), now) | rows | {"id": uuid4(), "parent_id": upload}
+
+        assert conn.execute(sql.query(statement), given).rowcount == (1 if state == "receiving" else 0)
+
+
+PENDING, HELD, MERGED, LEAVING = (0, 1, False, False), (1, 1, True, False), (2, 1, False, True), (3, -1, False, False)
+
+DELTAS: dict[str, set[tuple[int, int, bool, bool]]] = {
+    "ledger/transitions/drop_pending_deltas": {MERGED, LEAVING},
+    "ledger/transitions/delete_batches": set(),
+    "ledger/limits/release_deltas": {PENDING, (1, 1, False, False), MERGED, LEAVING},
+    "graph/withdrawal/withdraw_deltas": {PENDING, HELD, (2, -1, False, False), LEAVING},
+}
+"""What is left of an upload's deltas: of each its part, its sign, and whether it is held and merged."""
+
+
+@pytest.mark.parametrize("statement", DELTAS)
+def test_only_an_uploads_own_deltas_change(conn: Connection, now: datetime, statement: str) -> None:
+    uploads = [insert_upload(conn, UploadState.APPLYING, now) for _ in range(2)]
+    batches = [insert_batch(conn, upload, "counted", now) for upload in uploads]
+    for batch in batches:
+        for part, sign, held, merged in (PENDING, HELD, MERGED, LEAVING):
+            insert_delta(conn, batch, part=part, sign=sign, held=held, merged_at=now if merged else None)
+
+    conn.execute(sql.query(statement), {"upload_id": uploads[0], "upload_ids": [uploads[0]]})  # pyright: ignore[reportArgumentType]
+
+    found = conn.execute("SELECT batch_id, part, sign, held, merged_at IS NOT NULL FROM deltas").fetchall()
+    assert {row[1:] for row in found if row[0] == batches[0]} == DELTAS[statement]
+    assert {row[1:] for row in found if row[0] == batches[1]} == {PENDING, HELD, MERGED, LEAVING}
