@@ -72,12 +72,10 @@ def require_owner(path: Path, owners: set[int]) -> None:
         if found.st_uid in owners | ({0} if stat.S_ISLNK(found.st_mode) else set()):
             continue
         whose, me = name_of(found.st_uid), name_of(os.geteuid())
-        again = "as root, who ran it" if found.st_uid == 0 else f"as {whose}"
-        if os.geteuid() != 0 and found.st_uid != 0:
-            again += ", or as root if root started it the last time"
+        again = f"as {whose}, or as root if root made the directory" if found.st_uid and os.geteuid() else f"as {whose}"
         raise DirectoryInUse(
-            f"{path} belongs to {whose}, and this command runs as {me}. Start it {again}. Or name another directory "
-            "with --data."
+            f"{path} belongs to {whose}, and this command runs as {me}. Start the command {again}. Or name another "
+            "directory with --data."
         )
 
 

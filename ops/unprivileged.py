@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import socket
 import sys
 from pathlib import Path
@@ -17,9 +18,9 @@ import msgspec
 
 from app import settings as app_settings
 from app.settings import FILE_SUFFIX, PREFIX, Settings
-from ops.directory import Ports, require_stopped
+from ops.directory import DirectoryInUse, Ports, require_stopped
 from ops.embedded.children import Account, EmbeddedServerError
-from ops.embedded.placement import SYSTEM_STATE, blocker, interpreter, server_account
+from ops.embedded.placement import ACCOUNTS, SYSTEM_STATE, blocker, interpreter, server_account
 from ops.owner import hand_over, is_ours, name_of, require_owner
 from ops.processes import ROOT
 
@@ -40,7 +41,10 @@ def step_down(path: Path, settings: Settings, port: int | None) -> list[str]:  #
         return []
     name = name_of(account.uid)
     if os.path.lexists(path):
-        require_owner(path, {0, account.uid})
+        # A directory or a cluster that another user prepared would get root's secrets and data.
+        require_owner(path, {0, account.uid} & {0, *_accounts()})
+        if account.uid not in _accounts():
+            raise DirectoryInUse(f"{path / 'postgres'} belongs to {name}. Start the command as {name}.")
         require_stopped(path)
     try:
         _require_reachable(path, account)
@@ -68,6 +72,11 @@ def step_down(path: Path, settings: Settings, port: int | None) -> list[str]:  #
     os.setgid(account.gid)
     os.setuid(account.uid)
     os.execve(python, [python, "-P", "-c", _AGAIN, ROOT, *sys.argv[1:]], environment)  # noqa: S606 (no shell)
+
+
+def _accounts() -> list[int]:
+    """The accounts that root's servers run as."""
+    return [entry.pw_uid for entry in pwd.getpwall() if entry.pw_name in ACCOUNTS]
 
 
 def inherited() -> socket.socket | None:
