@@ -11,11 +11,12 @@ and a value that is longer than any answer never leaves Redis.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import hmac
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 import redis
@@ -65,6 +66,8 @@ for number = 1, #KEYS do
 end
 return found
 """
+_READ_SHA = hashlib.sha1(_READ.encode(), usedforsecurity=False).hexdigest()
+"""How Redis names the script."""
 
 
 class Counters(msgspec.Struct):
@@ -145,7 +148,6 @@ class Cache:
         self._seconds = settings.cache_seconds
         self._room = settings.cache_bytes // 2  # of what two periods write, all is there at once
         self._client = async_redis_client(settings.redis_url, timeout=TIMEOUT)
-        self._fetch = self._client.register_script(_READ)
         self.secret = b""
         """The key of the MACs, once it was read from PostgreSQL. Without it the cache keeps nothing."""
         self._foreign = Seldom()
@@ -208,8 +210,13 @@ class Cache:
 
     async def _ask(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
         """One round trip, in which Redis holds back what is too long."""
-        found: list[bytes | None] = await self._fetch(keys=keys, args=[LONGEST])
-        return found
+        # Without redis-py's Script, which costs a third of the processor time of a hit.
+        client: Any = self._client
+        try:
+            return await client.execute_command("EVALSHA", _READ_SHA, len(keys), *keys, LONGEST)
+        except redis.exceptions.NoScriptError:
+            await client.script_load(_READ)
+            return await client.execute_command("EVALSHA", _READ_SHA, len(keys), *keys, LONGEST)
 
     # Storing
 
