@@ -50,11 +50,11 @@ async def decoded(chunks: AsyncIterator[bytes], peeled: Peeled) -> AsyncGenerato
 
 async def gathered(pieces: Iterator[bytes], budget: Budget) -> AsyncGenerator[bytes]:
     """The pieces, made in a thread and joined to larger ones."""
-    while piece := await asyncio.to_thread(_next, pieces, budget):
+    while piece := await asyncio.to_thread(next_bytes, pieces, budget):
         yield piece
 
 
-def _next(pieces: Iterator[bytes], budget: Budget) -> bytes:
+def next_bytes(pieces: Iterator[bytes], budget: Budget) -> bytes:
     """The next bytes; none at the end."""
     found: list[bytes] = []
     size = 0

@@ -210,7 +210,7 @@ class Staging:
     def _hold_under_way(self, size: int) -> None:
         """The memory of the buffer is that of the batch now."""
         memory = self._budget.memory
-        self._granted = -(-len(self._buffer) // _HELD_AT_ONCE) * _HELD_AT_ONCE + _HELD_AT_ONCE
+        self._granted = max(1, -(-len(self._buffer) // _HELD_AT_ONCE)) * _HELD_AT_ONCE
         memory.hold("buffer", 0)
         memory.hold("under way", _COPIES * max(0, size - _HELD_AT_ONCE))
         memory.hold("buffer", _COPIES * (self._granted - _HELD_AT_ONCE))

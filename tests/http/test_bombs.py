@@ -8,7 +8,7 @@ import io
 import lzma
 import sys
 import zipfile
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -18,6 +18,7 @@ import pytest
 
 from app.ledger import decoding
 from app.ledger.admission import BASE_BYTES
+from app.posts.containers.budget import Budget
 from app.settings import Settings
 from app.store.postgres import Connection
 from tests.conftest import until
@@ -87,8 +88,13 @@ def test_a_repeat_under_a_key_has_the_same_budget(api: Api) -> None:
 
 def test_bytes_that_drip_take_no_thread_a_byte(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[int] = []
-    made = decoding._next
-    monkeypatch.setattr(decoding, "_next", lambda *given: steps.append(1) or made(*given))
+    made = decoding.next_bytes
+
+    def counted(pieces: Iterator[bytes], budget: Budget) -> bytes:
+        steps.append(1)
+        return made(pieces, budget)
+
+    monkeypatch.setattr(decoding, "next_bytes", counted)
     body = gzip.compress(CSV)
 
     def drip() -> Generator[bytes]:
