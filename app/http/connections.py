@@ -1,7 +1,7 @@
 """Connections of clients: how many an API process holds, and how long and how large what they send may be.
 
-A client that sends half a head, or none, is hung up on in bounded time, and so is a client that reads too slowly. Bodies
-of uploads have a least rate of their own, in app.http.bodies.
+A client that sends half a head, or none, is hung up on in bounded time, and so is a client that reads too slowly.
+Bodies of uploads have a least rate of their own, in app.http.bodies.
 
 A client that hangs up ends what its GET request asked for: the task is cancelled, and psycopg then cancels the
 statement in PostgreSQL. A POST goes on, since what it does must be noted in the ledger.
