@@ -1,7 +1,7 @@
 """Connections of clients: how many an API process holds, and how long and how large what they send may be.
 
-`Door` makes the connections of one server. A client that sends half a head, or none, is closed in bounded time, and so
-is a client that reads too slowly. Bodies of uploads have a least rate of their own, in app.http.bodies.
+A client that sends half a head, or none, is hung up on in bounded time, and so is a client that reads too slowly.
+Bodies of uploads have a least rate of their own, in app.http.bodies.
 
 A client that hangs up ends what its GET request asked for: the task is cancelled, and psycopg then cancels the
 statement in PostgreSQL. A POST goes on, since what it does must be noted in the ledger.
@@ -34,15 +34,13 @@ HEAD_BYTES = 32 << 10
 HEADERS = 100
 FRAMING_BYTES = 32 << 10
 FRAMING_PER_BYTE = 8
-"""What frames a chunked body may have these bytes, and so many for each byte of the body. A chunk of one byte has five;
-extensions of chunks and trailers have as many as a client likes."""
+"""Bytes that may frame a chunked body, besides so many for each byte of it. A chunk of one byte has five."""
 PIPELINED = 16
 """Requests that may wait on a connection for the answer to an earlier request."""
 SHARE = 0.75
 """Of all connections, how many may come from one address that is no trusted proxy. Others always find some."""
 LINGER_SECONDS = 30.0
-"""How long a body is still read, and thrown away, after the answer. Many clients read no answer before they have sent
-all. nginx waits as long (lingering_time)."""
+"""How long a body is read on after the answer: many clients send all before they read. nginx waits as long."""
 REFUSED_SECONDS = 2.0
 """How long the connection of a refused head stays open, so that its client can read why."""
 SWEEP_SECONDS = 0.5
