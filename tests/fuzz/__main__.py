@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, seed, settings
 
 from tests.fuzz.targets import TARGETS, Target
 
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much, HealthCheck.large_base_example]
 ROUND = 200
 """Cases that Hypothesis makes with one seed."""
 HUNG = 20.0
@@ -34,7 +35,7 @@ def _round(target: Target, number: int, until: float) -> int:
     count, failed = 0, False
 
     @seed(number)
-    @settings(max_examples=ROUND, deadline=None, database=None, print_blob=False, suppress_health_check=[*HealthCheck])
+    @settings(max_examples=ROUND, deadline=None, database=None, print_blob=False, suppress_health_check=SLOW)
     @given(target.given)
     def case(arguments: tuple[Any, ...]) -> None:
         nonlocal count, failed
