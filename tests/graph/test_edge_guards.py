@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -31,9 +32,9 @@ def counts(conn: Connection) -> dict[tuple[int, int], int]:
     return {(source, target): count for source, target, count in found}
 
 
-def given(now: datetime) -> dict[str, object]:
+def given(now: datetime) -> dict[str, Any]:
     """The parameters of a statement about the first edge."""
-    about = {"source_ids": [10], "target_ids": [1], "mention_counts": [2], "weights": [1.0]}
+    about: dict[str, Any] = {"source_ids": [10], "target_ids": [1], "mention_counts": [2], "weights": [1.0]}
     return about | {"weighed_at": [now], "half_life_seconds": WEEK.total_seconds()}
 
 
