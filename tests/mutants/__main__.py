@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import sys
 from fnmatch import fnmatch
 
@@ -81,6 +82,7 @@ class _Starter:
 
 def _run(mutants: list[Mutant], budget: float, folders: list[str]) -> list[tuple[Mutant, results.Outcome]]:
     recording.FOLDER.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the servers' files go, too
     starter = _Starter(mutants, budget)
     pytest.main(["-q", "-n0", "-p", "no:randomly", "-p", "no:cacheprovider", *folders], plugins=[starter])
     return starter.outcomes
