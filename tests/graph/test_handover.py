@@ -118,6 +118,7 @@ def test_a_new_part_is_released_once_its_uploads_limit_is_decided(
 ) -> None:
     for batch in batches:
         insert_delta(conn, batch)  # other uploads are decided
+        insert_delta(conn, batch, part=1, held=True)
     upload = insert_upload(conn, UploadState.APPLYING, now, options=case.options)
     holder = insert_batch(conn, upload, case.state, now)
     insert_delta(conn, insert_batch(conn, upload, "counted", now, ordinal=1), held=case.sibling_held)
@@ -129,3 +130,4 @@ def test_a_new_part_is_released_once_its_uploads_limit_is_decided(
 
     held = "SELECT part FROM deltas WHERE batch_id = %(batch)s AND held ORDER BY part"
     assert scalars(conn, held, {"batch": holder}) == ([2] if case.released else [1, 2])
+    assert scalars(conn, held, {"batch": batches[0]}) == [1]

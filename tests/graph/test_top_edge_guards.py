@@ -69,6 +69,8 @@ def test_a_floor_only_rises(conn: Connection) -> None:
 
 @pytest.mark.usefixtures("shards")
 def test_what_is_on_its_own_shards_floor_or_below_is_dropped(conn: Connection) -> None:
+    heavier = {"shard": 0, "source_ids": [10], "target_ids": [9], "scores": [7.0]}
+    conn.execute(sql.query("graph/top_edges/hold"), heavier)
     before = held(conn)
     raise_floor(conn, 0, 4.0, 10, 2)
     raise_floor(conn, 1, 9.0, 20, 1)  # a later merge of shard 1 drops what is below

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 import msgspec
@@ -107,7 +107,7 @@ def test_what_is_young_keeps_all_while_what_is_old_goes(conn: Connection, settin
     assert set(postgres.scalars(conn, "SELECT b.upload_id FROM deltas JOIN batches b ON b.id = batch_id")) == set(young)
 
 
-MEANWHILE = {
+MEANWHILE: dict[str, LiteralString] = {
     "is worked on again": "UPDATE uploads SET state = 'applying', finished_at = NULL",
     "has finished again": "UPDATE uploads SET finished_at = '2026-02-14'",
     "has failed, and may be replayed": "UPDATE uploads SET state = 'failed', error = NULL",
@@ -127,9 +127,10 @@ def test_a_purge_stops_at_an_upload_that_is_needed_meanwhile(
     apply_all(settings, now=now)
     payloads = left(conn)[0]
 
-    purged = retention.purge(
-        conn, settings=settings, now=now + LATER, progress=lambda _: conn.execute(MEANWHILE[meanwhile]).close()
-    )
+    def happen(_: Purged) -> None:
+        conn.execute(MEANWHILE[meanwhile])
+
+    purged = retention.purge(conn, settings=settings, now=now + LATER, progress=happen)
 
     assert purged.payloads == 1
     assert left(conn)[0] == payloads - 1

@@ -313,13 +313,14 @@ def test_only_an_upload_that_arrives_gets_batches_and_members(
         assert conn.execute(sql.query(statement), given).rowcount == (1 if state == "receiving" else 0)
 
 
-PENDING, HELD, MERGED, LEAVING = (0, 1, False, False), (1, 1, True, False), (2, 1, False, True), (3, -1, False, False)
+PENDING, HELD, MERGED = (0, 1, False, False), (1, 1, True, False), (2, 1, False, True)
+LEAVING, GONE = (3, -1, False, False), (4, -1, False, True)
 
 DELTAS: dict[str, set[tuple[int, int, bool, bool]]] = {
-    "ledger/transitions/drop_pending_deltas": {MERGED, LEAVING},
+    "ledger/transitions/drop_pending_deltas": {MERGED, LEAVING, GONE},
     "ledger/transitions/delete_batches": set(),
-    "ledger/limits/release_deltas": {PENDING, (1, 1, False, False), MERGED, LEAVING},
-    "graph/withdrawal/withdraw_deltas": {PENDING, HELD, (2, -1, False, False), LEAVING},
+    "ledger/limits/release_deltas": {PENDING, (1, 1, False, False), MERGED, LEAVING, GONE},
+    "graph/withdrawal/withdraw_deltas": {PENDING, HELD, (2, -1, False, False), LEAVING, GONE},
 }
 """What is left of an upload's deltas: of each its part, its sign, and whether it is held and merged."""
 
@@ -329,11 +330,11 @@ def test_only_an_uploads_own_deltas_change(conn: Connection, now: datetime, stat
     uploads = [insert_upload(conn, UploadState.APPLYING, now) for _ in range(2)]
     batches = [insert_batch(conn, upload, "counted", now) for upload in uploads]
     for batch in batches:
-        for part, sign, held, merged in (PENDING, HELD, MERGED, LEAVING):
+        for part, sign, held, merged in (PENDING, HELD, MERGED, LEAVING, GONE):
             insert_delta(conn, batch, part=part, sign=sign, held=held, merged_at=now if merged else None)
 
     conn.execute(sql.query(statement), {"upload_id": uploads[0], "upload_ids": [uploads[0]]})  # pyright: ignore[reportArgumentType]
 
     found = conn.execute("SELECT batch_id, part, sign, held, merged_at IS NOT NULL FROM deltas").fetchall()
     assert {row[1:] for row in found if row[0] == batches[0]} == DELTAS[statement]
-    assert {row[1:] for row in found if row[0] == batches[1]} == {PENDING, HELD, MERGED, LEAVING}
+    assert {row[1:] for row in found if row[0] == batches[1]} == {PENDING, HELD, MERGED, LEAVING, GONE}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import sys
 from fnmatch import fnmatch
 
@@ -79,8 +80,14 @@ class _Starter:
         os.write(self._said, f"{line}\n".encode())
 
 
+def _end(number: int, _: object) -> None:
+    """End as after an error, so that the servers and their files go, too."""
+    sys.exit(128 + number)
+
+
 def _run(mutants: list[Mutant], budget: float, folders: list[str]) -> list[tuple[Mutant, results.Outcome]]:
     recording.FOLDER.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, _end)
     starter = _Starter(mutants, budget)
     pytest.main(["-q", "-n0", "-p", "no:randomly", "-p", "no:cacheprovider", *folders], plugins=[starter])
     return starter.outcomes
