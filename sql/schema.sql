@@ -148,7 +148,7 @@ COMMENT ON COLUMN batches.warnings IS
 COMMENT ON COLUMN batches.rejects_kept IS
 'Rejects whose rows were kept when the batch was counted. NULL: all of them, an earlier release counted the batch.';
 COMMENT ON COLUMN batches.reject_codes IS
-'Number of rejects by code, also of those whose rows were not kept. NULL: none, or an earlier release counted the batch.';
+'Number of rejects by code, also of those whose rows were not kept. NULL: none, or counted by an earlier release.';
 
 CREATE TABLE rejects (
   upload_id uuid NOT NULL REFERENCES uploads (id),

@@ -10,7 +10,7 @@ ALTER TABLE batches ADD COLUMN reject_codes jsonb;
 COMMENT ON COLUMN batches.rejects_kept IS
 'Rejects whose rows were kept when the batch was counted. NULL: all of them, an earlier release counted the batch.';
 COMMENT ON COLUMN batches.reject_codes IS
-'Number of rejects by code, also of those whose rows were not kept. NULL: none, or an earlier release counted the batch.';
+'Number of rejects by code, also of those whose rows were not kept. NULL: none, or counted by an earlier release.';
 
 -- Uploads of which nothing is in the graph: after MENTIONGRAPH_UNAPPLIED_RETENTION_DAYS they are forgotten.
 CREATE INDEX uploads_unapplied ON uploads (finished_at)

@@ -36,7 +36,7 @@ from app.posts.tables import csv
 from app.posts.times import formats
 from app.posts.times.columns import read_column
 from app.posts.times.spellings import Known
-from app.settings import durations
+from app.settings import Settings, durations
 from tests.fuzz import corpus
 from tests.posts.test_repair import Reject
 
@@ -231,7 +231,7 @@ def _form(parts: list[bytes], boundary: str) -> Any:
     )
 
     async def read() -> Any:
-        part = await bodies.file_part(request, timeout=60)
+        part = await bodies.file_part(request, Settings())
         found = io.BytesIO()
         async for piece in part.content:
             found.write(piece)

@@ -317,7 +317,7 @@ def _(around: Around) -> Made:
 
 @failing("window-too-large")
 def _(around: Around) -> Made:
-    options = {zstd.CompressionParameter.window_log: 24}
+    options: dict[int, int] = {zstd.CompressionParameter.window_log: 24}
     body = zstd.ZstdCompressor(options=options).compress(CSV, zstd.ZstdCompressor.FLUSH_BLOCK)
     return "post", "/uploads", around.send(body, {**CSV_TYPE, "Content-Encoding": "zstd"})
 

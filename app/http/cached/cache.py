@@ -21,6 +21,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 import redis
 import structlog
+from redis.exceptions import NoScriptError
 
 from app.posts.containers.compression import compress, decompress_within
 from app.settings import Settings
@@ -214,7 +215,7 @@ class Cache:
         client: Any = self._client
         try:
             return await client.execute_command("EVALSHA", _READ_SHA, len(keys), *keys, LONGEST)
-        except redis.exceptions.NoScriptError:
+        except NoScriptError:
             await client.script_load(_READ)
             return await client.execute_command("EVALSHA", _READ_SHA, len(keys), *keys, LONGEST)
 

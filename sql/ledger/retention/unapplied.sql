@@ -12,10 +12,11 @@ WHERE
       SELECT n.finished_at FROM uploads AS n
       WHERE
         n.parent_id IS NULL
-        AND (n.state IN ('aborted', 'duplicate', 'checked', 'cancelled') OR (n.state = 'failed' AND n.error IS NOT NULL))
+        AND (
+          n.state IN ('aborted', 'duplicate', 'checked', 'cancelled') OR (n.state = 'failed' AND n.error IS NOT NULL)
+        )
       ORDER BY n.finished_at DESC
-      OFFSET %(kept)s::integer
-      LIMIT 1
+      LIMIT 1 OFFSET %(kept)s::integer
     )
   )
   AND NOT EXISTS (
