@@ -29,6 +29,7 @@ SETTINGS: dict[str, str | int] = {
     "repl-timeout": 10,
     "repl-ping-replica-period": 1,
     "replica-announce-ip": "127.0.0.1",
+    "proto-max-bulk-len": "1mb",  # a message has 300 bytes and a cached answer 256 KiB: nothing is longer
 }
 
 
