@@ -39,6 +39,7 @@ UPLOADS = {
     "refused": Case(due=True, state=UploadState.FAILED, refused=True),
     "with a delta to merge": Case(due=False, merged=False, summarized=False),
     "with a delta to summarize": Case(due=False, summarized=False),
+    "with a delta to take out, which no summary has": Case(due=False, sign=-1, merged=False, summarized=False),
     "retracted": Case(due=True, state=UploadState.RETRACTED, sign=-1, summarized=False),
     "retracted, and still in the summaries": Case(due=False, state=UploadState.RETRACTED, sign=-1),
     "counted by one of long ago": Case(due=True, counted_by=Case(due=True)),
