@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID, uuid4
@@ -14,6 +15,7 @@ from psycopg.sql import SQL, Composed, Identifier
 import sql
 from app.ledger.states import UploadState
 from app.store.postgres import Connection, scalars
+from tests.conftest import until
 from tests.entering import insert_batch, insert_delta, insert_upload
 
 UPLOADS: dict[str, dict[str, str]] = {
@@ -283,6 +285,27 @@ def test_only_a_zips_own_members_that_still_arrive_move(
 
     check(conn, statement, parameters(archive, 0, uuid4(), now), arriving, MEMBERS[statement])
     assert conn.execute(sql.query(statement), parameters(archive, 0, uuid4(), now)).fetchall() == [(arriving,)]
+
+
+@pytest.mark.parametrize("statement", MEMBERS)
+def test_members_are_locked_in_the_order_of_their_ids(
+    conn: Connection, dsn: str, there: There, now: datetime, statement: str
+) -> None:
+    """Two statements about one zip then wait for one another, and never each for the other."""
+    archive = there.uploads["receiving"]
+    first, *others = sorted(insert_upload(conn, UploadState.RECEIVING, now, parent=archive) for _ in range(5))
+    conn.execute("UPDATE uploads SET again = true WHERE id = %s", [first])  # now the last in the table
+    waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    free = "SELECT id FROM uploads WHERE parent_id = %s ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"
+
+    third = psycopg.connect(dsn, autocommit=True)
+    with third, psycopg.connect(dsn) as second, ThreadPoolExecutor(1) as thread:
+        with conn.transaction():
+            conn.execute("SELECT FROM uploads WHERE id = %s FOR NO KEY UPDATE", [first])
+            moving = thread.submit(second.execute, sql.query(statement), parameters(archive, 0, uuid4(), now))
+            until(lambda: third.execute(waiting).fetchall(), within=30, what="the statement waits for the first member")
+            assert third.execute(free, [archive]).fetchall() == [(each,) for each in others]
+        assert moving.result().rowcount == len(others) + 1
 
 
 def test_the_members_of_a_zip_that_has_arrived_are_not_cancelled_as_arriving(
