@@ -163,6 +163,24 @@ def test_a_batch_does_not_move_for_whoever_lost_its_claim(
     check(conn, statement, parameters(upload, batch, uuid4(), now) | {"state": "counted"}, batch, None)
 
 
+def test_a_batch_without_its_payload_is_not_replayed(conn: Connection, there: There, now: datetime) -> None:
+    conn.execute("UPDATE batches SET payload = NULL")
+
+    check(conn, "ledger/transitions/replay", {"ids": [there.batches["failed"][1]], "now": now}, None, None)
+
+
+def test_a_claim_is_renewed_alone(conn: Connection, there: There, now: datetime) -> None:
+    renewed, other = uuid4(), uuid4()
+    another = insert_batch(conn, there.uploads["applying"], "staged", now, ordinal=1)
+    for claim, batch in ((renewed, there.batches["staged"][1]), (other, another)):
+        conn.execute("UPDATE batches SET claim = %s, claimed_until = %s WHERE id = %s", [claim, now, batch])
+
+    until_then = {"tokens": [renewed], "claimed_until": now + timedelta(hours=1)}
+    assert conn.execute(sql.query("ledger/transitions/renew"), until_then).rowcount == 1
+
+    assert scalars(conn, "SELECT claim FROM batches WHERE claimed_until > %(now)s", {"now": now}) == [renewed]
+
+
 @pytest.mark.parametrize("statement", LOCKS)
 def test_a_row_stays_locked_until_the_end_and_no_other(
     conn: Connection, dsn: str, there: There, now: datetime, statement: str
@@ -251,6 +269,7 @@ def test_a_zip_finishes_as_its_own_members_say(conn: Connection, now: datetime, 
     another = insert_upload(conn, UploadState.APPLYING, now, members=3)
     for state in (UploadState.APPLIED, UploadState.FAILED, UploadState.APPLYING):
         insert_upload(conn, state, now, parent=another)
+    insert_upload(conn, UploadState.APPLIED, now, parent=insert_upload(conn, UploadState.APPLYING, now, members=1))
     archive = insert_upload(conn, case.state, now, members=len(case.parts), options=case.options)
     for state in case.parts:
         insert_upload(conn, UploadState(state), now, parent=archive)
