@@ -161,7 +161,7 @@ def test_an_unsealed_upload_is_not_worked_on(conn: Connection, settings: Setting
 
 @pytest.mark.usefixtures("batch")
 def test_an_upload_whose_receiver_is_gone_is_aborted(conn: Connection, settings: Settings, now: datetime) -> None:
-    conn.execute("UPDATE uploads SET state = 'receiving'")
+    conn.execute("UPDATE uploads SET state = 'receiving', sealed_at = NULL")
     silent = now + timedelta(seconds=2 * settings.heartbeat_seconds + settings.database_patience)
 
     assert sweep(conn, settings, silent).aborted_uploads == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID, uuid4
@@ -14,6 +15,7 @@ from psycopg.sql import SQL, Composed, Identifier
 import sql
 from app.ledger.states import UploadState
 from app.store.postgres import Connection, scalars
+from tests.conftest import until
 from tests.entering import insert_batch, insert_delta, insert_upload
 
 UPLOADS: dict[str, dict[str, str]] = {
@@ -161,6 +163,24 @@ def test_a_batch_does_not_move_for_whoever_lost_its_claim(
     check(conn, statement, parameters(upload, batch, uuid4(), now) | {"state": "counted"}, batch, None)
 
 
+def test_a_batch_without_its_payload_is_not_replayed(conn: Connection, there: There, now: datetime) -> None:
+    conn.execute("UPDATE batches SET payload = NULL")
+
+    check(conn, "ledger/transitions/replay", {"ids": [there.batches["failed"][1]], "now": now}, None, None)
+
+
+def test_a_claim_is_renewed_alone(conn: Connection, there: There, now: datetime) -> None:
+    renewed, other = uuid4(), uuid4()
+    another = insert_batch(conn, there.uploads["applying"], "staged", now, ordinal=1)
+    for claim, batch in ((renewed, there.batches["staged"][1]), (other, another)):
+        conn.execute("UPDATE batches SET claim = %s, claimed_until = %s WHERE id = %s", [claim, now, batch])
+
+    until_then = {"tokens": [renewed], "claimed_until": now + timedelta(hours=1)}
+    assert conn.execute(sql.query("ledger/transitions/renew"), until_then).rowcount == 1
+
+    assert scalars(conn, "SELECT claim FROM batches WHERE claimed_until > %(now)s", {"now": now}) == [renewed]
+
+
 @pytest.mark.parametrize("statement", LOCKS)
 def test_a_row_stays_locked_until_the_end_and_no_other(
     conn: Connection, dsn: str, there: There, now: datetime, statement: str
@@ -249,6 +269,7 @@ def test_a_zip_finishes_as_its_own_members_say(conn: Connection, now: datetime, 
     another = insert_upload(conn, UploadState.APPLYING, now, members=3)
     for state in (UploadState.APPLIED, UploadState.FAILED, UploadState.APPLYING):
         insert_upload(conn, state, now, parent=another)
+    insert_upload(conn, UploadState.APPLIED, now, parent=insert_upload(conn, UploadState.APPLYING, now, members=1))
     archive = insert_upload(conn, case.state, now, members=len(case.parts), options=case.options)
     for state in case.parts:
         insert_upload(conn, UploadState(state), now, parent=archive)
@@ -283,6 +304,27 @@ def test_only_a_zips_own_members_that_still_arrive_move(
 
     check(conn, statement, parameters(archive, 0, uuid4(), now), arriving, MEMBERS[statement])
     assert conn.execute(sql.query(statement), parameters(archive, 0, uuid4(), now)).fetchall() == [(arriving,)]
+
+
+@pytest.mark.parametrize("statement", MEMBERS)
+def test_members_are_locked_in_the_order_of_their_ids(
+    conn: Connection, dsn: str, there: There, now: datetime, statement: str
+) -> None:
+    """Two statements about one zip then wait for one another, and never each for the other."""
+    archive = there.uploads["receiving"]
+    first, *others = sorted(insert_upload(conn, UploadState.RECEIVING, now, parent=archive) for _ in range(5))
+    conn.execute("UPDATE uploads SET again = true WHERE id = %s", [first])  # now the last in the table
+    waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    free = "SELECT id FROM uploads WHERE parent_id = %s ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"
+
+    third = psycopg.connect(dsn, autocommit=True)
+    with third, psycopg.connect(dsn) as second, ThreadPoolExecutor(1) as thread:
+        with conn.transaction():
+            conn.execute("SELECT FROM uploads WHERE id = %s FOR NO KEY UPDATE", [first])
+            moving = thread.submit(second.execute, sql.query(statement), parameters(archive, 0, uuid4(), now))
+            until(lambda: third.execute(waiting).fetchall(), within=30, what="the statement waits for the first member")
+            assert third.execute(free, [archive]).fetchall() == [(each,) for each in others]
+        assert moving.result().rowcount == len(others) + 1
 
 
 def test_the_members_of_a_zip_that_has_arrived_are_not_cancelled_as_arriving(
