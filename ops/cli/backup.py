@@ -129,7 +129,7 @@ def _new_directory(data: Path) -> Generator[Settings]:
     directory = DataDirectory(data)
     directory.take()
     for line in directory.news:
-        click.echo(line, err=True)
+        say(line, err=True)
     try:
         ports, _ = directory.server_ports()
         server = Postgres(directory.path / "postgres", ports.postgres)

@@ -195,7 +195,7 @@ def _print_rejects(report: Report) -> None:
         listed.add_row(code, number(found.count), ", ".join(map(str, found.lines)) + more, plain(found.message, 200))
     out.print(listed)
     if report.rows_rejected > (kept := Settings().rejects_kept):
-        click.echo(
+        say(
             f"An upload would keep {number(kept)} of the {number(report.rows_rejected)} rejected rows, and count the "
             "others. --rejects OUT writes all of them.",
             err=True,

@@ -97,7 +97,9 @@ class Intake:
                 ready = self._look()
                 pause = max(PAUSE, REST * (time.monotonic() - look))
                 try:
-                    known = known or self._knows()
+                    if not known and self._forgets():
+                        ready = self._look()
+                    known = True
                     self._take_all(ready)
                     self._back()
                 except ApiAway as away:
@@ -152,12 +154,13 @@ class Intake:
         # The file was refused or failed. Other options may help.
         return self._wishes.retry or record.options != self._wishes.params
 
-    def _knows(self) -> bool:
-        """Forget everything if the API is another service than the one that the files were sent to. Returns True."""
+    def _forgets(self) -> bool:
+        """Forget all files if the API is another service than the one that they were sent to. Returns whether it is."""
         upload = self._memory.latest_upload()
-        if upload is not None and self._entry(upload) is None:
-            err.print("The API does not know the uploads of earlier files, so all files are sent again.")
-            self._memory.forget()
+        if upload is None or self._entry(upload) is not None:
+            return False
+        err.print("The API does not know the uploads of earlier files, so all files are sent again.")
+        self._memory.forget()
         return True
 
     # What is done -----------------------------------------------------------------------------------------------------

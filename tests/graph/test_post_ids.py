@@ -515,6 +515,10 @@ def test_an_upload_without_ids_runs_the_statements_that_it_ran_before(
         "store/postgres/commit_later",
         "graph/counting/set_counted",
         "graph/counting/insert_delta",
+        "ledger/limits/rejects_kept",
+        "ledger/transitions/lock_upload",
+        "ledger/limits/rejects_kept",
+        "graph/counting/set_rejects",
         "graph/counting/insert_rejects",
     ]
     assert withdrawn == [

@@ -54,7 +54,7 @@ def running(conn: Connection) -> int:
 
 def asking(api: Api, target: str) -> socket.socket:
     client = api.connect()
-    client.sendall(f"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    client.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     return client
 
 

@@ -90,6 +90,11 @@ def _(around: Around) -> Made:
     return "post", "/uploads", api.upload(HEADER + rows(10))
 
 
+@failing("no-space")
+def _(around: Around) -> Made:
+    return "post", "/uploads", around.send(CSV, max_database_bytes=1)
+
+
 @failing("bad-request")
 def _(around: Around) -> Made:
     return "get", "/uploads", around.start().http.get("/uploads?limit=none")

@@ -23,7 +23,7 @@ from tests.http.test_receiving import CSV, CSV_TYPE, states
 CONFIGURATION = Path(__file__).parents[2] / "ops/compose/haproxy/haproxy.cfg"
 HAPROXY = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
 UPLOADS = 100
-STANDING = b"POST /uploads HTTP/1.1\r\nHost: a\r\nContent-Type: text/csv\r\nContent-Length: 1000\r\n\r\n"
+STANDING = b"POST /uploads HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\nContent-Length: 1000\r\n\r\n"
 
 pytestmark = pytest.mark.skipif(HAPROXY is None, reason="needs haproxy")
 
@@ -40,12 +40,13 @@ def proxy(api: Api, tmp_path: Path) -> Generator[int]:
     text = CONFIGURATION.read_text()
     for pattern, new in {
         r"bind :8000": f"bind 127.0.0.1:{port}",
+        r"stats socket .*": "",
         r"bind 127.0.0.1:8405": f"bind 127.0.0.1:{health}",
         r"server-template .*": f"server api 127.0.0.1:{api.port} check",
         r"timeout http-request 10s": "timeout http-request 1s",
     }.items():
         text, found = re.subn(pattern, new, text)
-        assert found == 1, pattern
+        assert found >= 1, pattern
     file = tmp_path / "haproxy.cfg"
     file.write_text(text)
     log = tmp_path / "haproxy.log"

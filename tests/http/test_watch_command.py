@@ -206,6 +206,7 @@ def test_another_service_at_the_address_gets_all_files(
     (folder / "a.csv").write_bytes(posts("ada"))
     assert start(*words).end() == 0
     apply()
+    assert start(*words).end() == 0, "it sees that the upload was applied"
     domain.execute("truncate uploads cascade")
 
     watch = start(*words)

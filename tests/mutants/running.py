@@ -174,6 +174,7 @@ def _work_and_exit(work: Callable[[Callable[[bytes], None]], None], writer: int)
 
     try:
         os.setsid()
+        recording.FOLDER.mkdir(parents=True, exist_ok=True)
         log = os.open(recording.FOLDER / "child.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(log, 1)
         os.dup2(log, 2)

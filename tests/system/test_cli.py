@@ -281,6 +281,7 @@ def test_purge_first_says_and_then_does(settings: Settings, conn: Connection, no
         "payloads": 1,
         "deltas": 1,
         "rejects": 0,
+        "uploads": 0,
         "dry_run": True,
     }
     assert answer("purge", settings=settings)["payloads"] == 1

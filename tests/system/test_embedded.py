@@ -314,8 +314,7 @@ def test_a_child_that_ends_takes_the_whole_tree(
     child = stubborn(server_directory, mechanism, 10)
     child.start()
     os.kill(child.pid, signal.SIGKILL)
-    until(lambda: not child.alive, within=10, what="the child is gone")
-    assert not processes(marker)
+    until(lambda: not child.alive and not processes(marker), within=10, what="the child is gone")
     child.stop()
 
 

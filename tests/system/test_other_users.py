@@ -78,7 +78,8 @@ def assert_closed(data: Path, up: int) -> None:
     with psycopg.connect(
         database_url(f"postgresql://postgres:{secrets[0]}@{database.netloc.rpartition('@')[2]}", "mentiongraph")
     ) as conn:
-        users = "select distinct usename, usesuper from pg_stat_activity join pg_user using (usename) where pid <> %s"
+        users = "select distinct usename, usesuper from pg_stat_activity join pg_user using (usename) "
+        users += "where pid <> %s and backend_type = 'client backend'"
         assert conn.execute(users, [conn.info.backend_pid]).fetchall() == [(roles.APP, False)]
     if os.geteuid() == 0:
         read = as_stranger('find "$1"; cat "$1"/settings.env "$1"/logs/api.log; echo x > "$1"/settings.env', data)

@@ -112,4 +112,4 @@ def _of_element(element: object) -> list[str]:
 
 
 def _bare(text: str) -> str:
-    return text.strip().strip("\"'").removeprefix("@").removeprefix("＠").strip()
+    return text.replace(_BETWEEN_HANDLES, " ").strip().strip("\"'").removeprefix("@").removeprefix("＠").strip()
