@@ -20,6 +20,7 @@ from app.graph.parameters import GraphParameters, async_read_parameters
 from app.http.cached.answers import Answers
 from app.http.probe import Probe
 from app.http.slots import EXPENSIVE_READS, ExpensiveReads, Lane
+from app.http.trimming import Trimmer
 from app.ledger.admission import Admission
 from app.ledger.events import Hub
 from app.settings import Settings
@@ -36,6 +37,8 @@ EVENT_CONNECTIONS = 2
 """Connections of the pool that all event streams together may hold."""
 
 SYNC_CONNECTIONS = 2
+RECEIVING, ASIDE = 5, 2
+"""Connections of uploads: for what their clients wait for, and for heartbeats and ends that nobody waits for."""
 
 CLOSE_SECONDS = 1.0
 
@@ -50,6 +53,22 @@ class Services:
             settings.database_url,
             role="api",
             size=settings.database_pool,
+            statement_timeout=settings.statement_timeout,
+            pgbouncer=settings.pgbouncer,
+        )
+        # Uploads have connections of their own, so a flood of them leaves the reads alone. What nobody waits for, such as
+        # the end of an upload whose client is gone, has two more, so that it does not hold up the next upload.
+        self.receiving = async_pool(
+            settings.database_url,
+            role="receive",
+            size=RECEIVING,
+            statement_timeout=settings.statement_timeout,
+            pgbouncer=settings.pgbouncer,
+        )
+        self.aside = async_pool(
+            settings.database_url,
+            role="receive",
+            size=ASIDE,
             statement_timeout=settings.statement_timeout,
             pgbouncer=settings.pgbouncer,
         )
@@ -99,7 +118,8 @@ class Services:
             background=True,
         )
         self.hub = Hub(self.broker)
-        self.admission = Admission(settings.receiving_bytes)
+        self.trimmer = Trimmer()
+        self.admission = Admission(settings.receiving_bytes, idle=self.trimmer)
         self.answers = Answers(settings, clock)
         self.schema_is_good_until = 0.0
         """Until which `time.monotonic` the schema need not be looked at again."""
@@ -112,7 +132,8 @@ class Services:
         return self._parameters
 
     async def open(self) -> None:
-        await self.pool.open(wait=False)
+        for each in (self.pool, self.receiving, self.aside):
+            await each.open(wait=False)
         await self.expensive.pool.open(wait=False)
         self.exports.open(wait=False)
         await self.health.open(wait=False)
@@ -122,13 +143,14 @@ class Services:
     async def close(self) -> None:
         # While PostgreSQL is away, closing would wait for connections that are still being made.
         self.hub.close()
+        self.trimmer.close()
         await asyncio.gather(*(probe.close(seconds=CLOSE_SECONDS) for probe in self.probes.values()))
         await asyncio.gather(
             self.answers.close(CLOSE_SECONDS),
             self.health.close(CLOSE_SECONDS),
             self.expensive.pool.close(CLOSE_SECONDS),
             asyncio.to_thread(self.exports.close, CLOSE_SECONDS),
-            self.pool.close(CLOSE_SECONDS),
+            *(each.close(CLOSE_SECONDS) for each in (self.pool, self.receiving, self.aside)),
             asyncio.to_thread(self.sync_pool.close, CLOSE_SECONDS),
         )
         await asyncio.to_thread(self.broker.close, CLOSE_SECONDS)

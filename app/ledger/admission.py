@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from app.errors import ReceivingFull
@@ -25,8 +25,10 @@ _RESERVE = 8
 class Admission:
     """The memory that receiving may hold in this process. Threads may use it."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, idle: Callable[[], None] | None = None) -> None:
+        """`idle` is called whenever the last request has given its memory back."""
         self.held = 0
+        self._idle = idle
         self._most = most
         self._lock = threading.Lock()
         self._waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
@@ -49,8 +51,11 @@ class Admission:
                 return False
             self.held += size
             waiting, self._waiting = (self._waiting, []) if size < 0 else ([], self._waiting)
+            is_idle = size < 0 and not self.held
         for loop, event in waiting:
             loop.call_soon_threadsafe(event.set)
+        if is_idle and self._idle is not None:
+            self._idle()
         return True
 
     async def change(self, seconds: float) -> None:

@@ -53,6 +53,9 @@ _INSERT = sql.query("ledger/receiving/insert_upload")
 _HEARTBEAT = sql.query("ledger/receiving/heartbeat")
 _BACKLOG = sql.query("ledger/receiving/backlog")
 
+ABORT_SECONDS = 30.0
+"""How long the end of an upload waits for a connection. Many clients may hang up at once."""
+
 Result = TypeVar("Result")
 Pool = AsyncConnectionPool[AsyncConnection]
 
@@ -88,8 +91,10 @@ async def take_in(
     settings: Settings,
     received_by: str,
     clock: Now,
+    aside: Pool | None = None,
 ) -> Receipt:
     """Take a file in, and answer with what `answer` makes of its entry; a repeat by its key gets the first answer.
+    `aside` is the pool for what no client waits for.
 
     Raises UploadRefused, UploadCutOff or NoSpace, with the `upload_id` that the ledger keeps; BacklogFull, KeyInUse,
     KeyReused, and NoSpace before anything is entered.
@@ -100,7 +105,7 @@ async def take_in(
         if kept is not None and not kept.free:
             return await _repeat(pool, arriving, keyed, kept, answer=answer, settings=settings)
     await space.require(pool, settings)
-    received = await receive(pool, arriving, settings=settings, received_by=received_by, clock=clock)
+    received = await receive(pool, arriving, settings=settings, received_by=received_by, clock=clock, aside=aside)
 
     async def read(conn: AsyncConnection) -> Receipt:
         entry = await entries.upload(conn, received.upload_id)
@@ -112,12 +117,14 @@ async def take_in(
     return await steadily(pool, settings.database_patience, read)
 
 
-async def receive(pool: Pool, arriving: Arriving, *, settings: Settings, received_by: str, clock: Now) -> Received:
+async def receive(
+    pool: Pool, arriving: Arriving, *, settings: Settings, received_by: str, clock: Now, aside: Pool | None = None
+) -> Received:
     """Take a body in and seal its upload; with a key, if the key is free.
 
     Raises UploadRefused or UploadCutOff, with the `upload_id` that the ledger keeps; BacklogFull, KeyInUse.
     """
-    upload = _Upload(pool, arriving, settings, clock)
+    upload = _Upload(pool, aside or pool, arriving, settings, clock)
     await upload.open(received_by=received_by)
     heartbeat = asyncio.create_task(upload.leave_heartbeats())
     try:
@@ -226,9 +233,10 @@ async def _patient(body: AsyncIterator[bytes], timeout: float) -> AsyncIterator[
 class _Upload:
     """One upload while it is being received."""
 
-    def __init__(self, pool: Pool, arriving: Arriving, settings: Settings, clock: Now) -> None:
+    def __init__(self, pool: Pool, aside: Pool, arriving: Arriving, settings: Settings, clock: Now) -> None:
         self.id: uuid.UUID = uuid_utils.compat.uuid7()
         self._pool = pool
+        self._aside = aside
         self._arriving = arriving
         self._settings = settings
         self._clock = clock
@@ -317,7 +325,7 @@ class _Upload:
         error.upload_id = self.id
         problem: Problem = error.problem()
         try:
-            async with self._pool.connection() as conn, conn.transaction():
+            async with self._aside.connection(timeout=ABORT_SECONDS) as conn, conn.transaction():
                 zipped = self._unpacking is not None
                 await sealing.abort(conn, self.id, problem, zipped=zipped, now=self._clock())
         except psycopg.Error as lost:
@@ -347,7 +355,7 @@ class _Upload:
         while True:
             await asyncio.sleep(self._settings.heartbeat_seconds)
             try:
-                await self._steadily(tell)
+                await steadily(self._aside, self._settings.database_patience, tell)
             except psycopg.Error as error:
                 log.warning("an upload left no heartbeat; the next one follows", upload=str(self.id), error=str(error))
 

@@ -121,7 +121,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _about(
             Group.API,
             "connections",
-            "An API process opens at most this many connections to PostgreSQL for requests. Other work takes ten more.",
+            "An API process opens at most this many connections to PostgreSQL for requests. Other work takes 17 more.",
             ge=2,
         ),
     ] = 10

@@ -165,12 +165,13 @@ async def receive_upload(  # noqa: PLR0917 (what a request has)
             keyed=idempotency.Request.of(key, list(request.query_params.multi_items())) if key else None,
         )
         receipt = await take_in(
-            services.pool,
+            services.receiving,
             arriving,
             answer=Upload.of,
             settings=services.settings,
             received_by=process_name("api"),
             clock=services.clock,
+            aside=services.aside,
         )
     return _answer(services, receipt)
 
