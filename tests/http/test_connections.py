@@ -20,8 +20,8 @@ from tests.conftest import until
 from tests.http.conftest import Api, Serve
 from tests.http.test_receiving import CSV, states
 
-GET = b"GET /health/live HTTP/1.1\r\nHost: a\r\n"
-POST = b"POST /uploads HTTP/1.1\r\nHost: a\r\nContent-Type: text/csv\r\n"
+GET = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n"
+POST = b"POST /uploads HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\n"
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 SHORT = 0.4
 
@@ -154,12 +154,16 @@ SLOW = {
     "a body in drops": (POST + b"Content-Length: 1000000\r\n\r\ndata", b"x", b"400"),
     "a chunked body in drops": (CHUNKED, b"1\r\nx\r\n", b"400"),
     "a form in drops": (
-        b"POST /uploads HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+        b"POST /uploads HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\n"
         b"Content-Length: 1000000\r\n\r\n",
         b"\r\n",
         b"400",
     ),
-    "a body behind its answer": (b"POST /none HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n", b"x", b"404"),
+    "a body behind its answer": (
+        b"POST /none HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n",
+        b"x",
+        b"404",
+    ),
 }
 
 
@@ -194,7 +198,7 @@ def test_a_client_that_reads_nothing_is_hung_up_on(impatient: Api) -> None:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.settimeout(20)
         client.connect(("127.0.0.1", impatient.port))
-        asked = b"GET /doc/static/swagger-ui-bundle.js HTTP/1.1\r\nHost: a\r\n\r\n"
+        asked = b"GET /doc/static/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
         client.sendall(asked * 5)
         assert client.recv(100)
         until(lambda: not impatient.door.connections, within=10, what="the connection is gone")

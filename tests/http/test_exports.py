@@ -333,7 +333,7 @@ def test_a_slow_download_ends(serve: Serve, settings: Settings, domain: Connecti
     with closing(socket.socket()) as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.connect(("127.0.0.1", api.port))
-        client.sendall(b"GET /export/edges.csv?self_mentions=true HTTP/1.1\r\nHost: a\r\n\r\n")
+        client.sendall(b"GET /export/edges.csv?self_mentions=true HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert client.recv(12) == b"HTTP/1.1 200"
 
         def ended() -> bool:

@@ -23,7 +23,7 @@ from tests.http.test_receiving import CSV, CSV_TYPE, states
 CONFIGURATION = Path(__file__).parents[2] / "ops/compose/haproxy/haproxy.cfg"
 HAPROXY = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
 UPLOADS = 100
-STANDING = b"POST /uploads HTTP/1.1\r\nHost: a\r\nContent-Type: text/csv\r\nContent-Length: 1000\r\n\r\n"
+STANDING = b"POST /uploads HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\nContent-Length: 1000\r\n\r\n"
 
 pytestmark = pytest.mark.skipif(HAPROXY is None, reason="needs haproxy")
 
