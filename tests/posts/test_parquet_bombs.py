@@ -9,7 +9,7 @@ import sys
 import polars as pl
 import pytest
 
-from app.errors import CostsTooMuch, ParquetUnreadable
+from app.errors import CostsTooMuch, NoRows, ParquetUnreadable
 from app.posts.containers import parquet
 from app.posts.containers.archives import Allowance
 from app.posts.containers.budget import Bounds, Budget
@@ -62,8 +62,21 @@ def test_processor_time_of_the_reading_process_is_counted() -> None:
     data = hostile.nothing(1)
     budget = Budget(Bounds.of(Settings()), clock=lambda: 0.0)
     read(data, budget)
-    assert budget.seconds > 0
+    assert budget.seconds > parquet.START_SECONDS
 
     spent = Budget(Bounds(1 << 30, 250, 1 << 20, free_seconds=0.0), clock=lambda: 0.0)
     with pytest.raises(CostsTooMuch, match="of the processor"):
         read(data, spent)
+
+
+def test_a_zip_of_many_files_without_rows_meets_the_budget() -> None:
+    """Each starts a process and has no row, so the next file follows."""
+    budget = Budget(Bounds.of(Settings()), clock=lambda: 0.0)
+    data = io.BytesIO()
+    pl.DataFrame({"text": []}).write_parquet(data)
+    with pytest.raises(NoRows):
+        read(data.getvalue(), budget)
+
+    budget.seconds = 10.0
+    with pytest.raises(CostsTooMuch, match="of the processor"):
+        read(data.getvalue(), budget)
