@@ -39,8 +39,11 @@ from app.store.postgres import AsyncConnection, Now, async_scalars, steadily
 _INSERT_MEMBER = sql.query("ledger/unpacking/insert_member")
 _KEEP_MEMBERS = sql.query("ledger/unpacking/keep_members")
 
-MEMORY = {Container.ZIP: 8 << 20, Container.XLSX: 48 << 20, Container.PARQUET: 64 << 20}
-"""Bytes of memory that reading such a file takes, beside the directory of a zip and the windows of its decoders."""
+MEMORY = {Container.ZIP: 8 << 20, Container.XLSX: 48 << 20, Container.PARQUET: 96 << 20}
+"""Bytes of memory that reading such a file takes, beside the directory of a zip and the windows of its decoders.
+
+A process of its own reads Parquet, within a bound that the kernel holds. By default, two such processes run at once.
+"""
 _IN_ZIP = Detected("zip", "certain", "the file came in a zip with others")
 
 Pool = AsyncConnectionPool[AsyncConnection]

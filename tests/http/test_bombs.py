@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import bz2
 import gzip
 import io
+import itertools
 import lzma
 import sys
 import zipfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -19,6 +21,7 @@ import pytest
 from app.ledger import decoding
 from app.ledger.admission import BASE_BYTES
 from app.posts.containers.budget import Budget
+from app.posts.containers.compression import Peeled, decoder
 from app.settings import Settings
 from app.store.postgres import Connection
 from tests.conftest import until
@@ -86,7 +89,7 @@ def test_a_repeat_under_a_key_has_the_same_budget(api: Api) -> None:
     assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (413, "costs-too-much")
 
 
-def test_bytes_that_drip_take_no_thread_a_byte(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bytes_that_drip_take_no_thread_a_byte(monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[int] = []
     made = decoding.next_bytes
 
@@ -94,17 +97,25 @@ def test_bytes_that_drip_take_no_thread_a_byte(api: Api, monkeypatch: pytest.Mon
         steps.append(1)
         return made(pieces, budget)
 
+    async def drip() -> AsyncGenerator[bytes]:
+        for byte in gzip.compress(CSV):
+            yield bytes([byte])
+
+    async def read() -> bytes:
+        return b"".join([piece async for piece in decoding.decoded(drip(), Peeled(decoder("gzip")))])
+
     monkeypatch.setattr(decoding, "next_bytes", counted)
-    body = gzip.compress(CSV)
 
-    def drip() -> Generator[bytes]:
-        for at in range(len(body)):
-            yield body[at : at + 1]
-
-    answer = api.http.post("/uploads", content=drip(), headers=CSV_TYPE)
-
-    assert answer.status_code == 202
+    assert asyncio.run(read()) == CSV
     assert len(steps) <= 2
+
+
+def test_the_processor_time_of_threads_is_counted() -> None:
+    decodes, unpacks = (Budget(clock=itertools.count().__next__) for _ in range(2))
+    decoding.next_bytes(iter([b"a"]), decodes)
+    asyncio.run(decoding.unpack(unpacks, list))
+    assert decodes.seconds > 0
+    assert unpacks.seconds > 0
 
 
 def test_standing_uploads_hold_what_they_say_and_small_ones_get_in(
@@ -113,12 +124,13 @@ def test_standing_uploads_hold_what_they_say_and_small_ones_get_in(
     """20 kB with a window of 128 MiB, then silence, held 144 MiB each."""
     api = serve(msgspec.structs.replace(settings, max_window_bytes=1 << 27))
     admission = api.services.admission
-    body = b"\x28\xb5\x2f\xfd\x00" + bytes([17 << 3]) + bytes([0]) * 3
-    body += zstd.compress(HEADER)
+    content = HEADER + rows(5_000)
+    body = b"\x28\xb5\x2f\xfd\x00" + bytes([17 << 3]) + (len(content) << 3).to_bytes(3, "little") + content[:70_000]
     head = request_head(length=1 << 20).replace(b"\r\n\r\n", b"\r\nContent-Encoding: zstd\r\n\r\n")
     with ExitStack() as stack:
         for _ in range(12):
-            stack.enter_context(api.connect()).sendall(head + body + bytes(70_000))
+            stack.enter_context(api.connect()).sendall(head + body)
+        until(lambda: admission.held > 1 << 27, within=20, what="a window is held")
         for _ in range(50):
             stack.enter_context(api.connect()).sendall(request_head(length=1 << 20) + HEADER)
         until(lambda: states(domain).count("receiving") >= 50, within=20, what="50 stand")

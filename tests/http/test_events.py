@@ -255,6 +255,20 @@ def test_an_event_that_is_committed_late_is_not_passed_over(api: Api, domain: Co
     assert changes(told)[3:] == [(True, "failed"), (False, "applying")]
 
 
+def test_a_stream_lasts_so_long_and_no_longer(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.http.routes.events.LONGEST_SECONDS", 0.5)
+    monkeypatch.setattr("app.http.routes.events.HEARTBEAT_SECONDS", 0.0)
+    monkeypatch.setattr("app.http.routes.events.POLL_SECONDS", 0.05)
+    path = api.upload(CSV).headers["location"]
+
+    with listening(api, path) as stream:
+        names = [each.name for each, _ in zip(stream, range(200), strict=False)]
+
+    assert len(names) < 200
+    assert "end" not in names
+    until(lambda: not api.services.hub.listeners, within=10, what="nobody listens any more")
+
+
 def test_something_is_sent_now_and_then(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.http.routes.events.HEARTBEAT_SECONDS", 0.0)
     monkeypatch.setattr("app.http.routes.events.POLL_SECONDS", 0.05)

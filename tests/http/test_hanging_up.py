@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import httpx
@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from app.http import slots
+from app.http.routes import rejects
 from app.settings import Settings
 from app.store.postgres import Connection
 from tests.conftest import until
@@ -22,9 +23,11 @@ from tests.http.conftest import Api, Serve
 from tests.http.test_receiving import HEADER
 
 ProblemOf = Callable[[httpx.Response], dict[str, Any]]
-POSTS = HEADER + b"@bob,2026-01-10T11:00:00Z,ada\n@ada @cy,2026-01-11T11:00:00Z,bob\n"
+POSTS = HEADER + b"@bob,never,ada\n@bob,2026-01-10T11:00:00Z,ada\n@ada @cy,2026-01-11T11:00:00Z,bob\n"
 EXPENSIVE = ("/users/ada/ego?depth=2", "/paths?source=ada&target=cy", "/edges/ada/bob/history")
 """Questions that always take a slot."""
+STATEMENTS, FILES = 4, 2
+"""What one API process may let PostgreSQL work on at once: expensive questions, and pages of rejects."""
 
 
 @pytest.fixture
@@ -33,6 +36,12 @@ def graph(serve: Serve, settings: Settings, apply: Callable[[], None]) -> Api:
     assert api.upload(POSTS).status_code == 202
     apply()
     return api
+
+
+@pytest.fixture
+def narrow(serve: Serve, settings: Settings) -> Api:
+    """An API that has as few connections for cheap questions as may be."""
+    return serve(msgspec.structs.replace(settings, read_timeout=30.0, database_pool=2))
 
 
 @contextmanager
@@ -50,6 +59,11 @@ def running(conn: Connection) -> int:
         "and application_name ~ '^mentiongraph (api|read)@'"
     ).fetchone()
     return found[0] if found else 0
+
+
+def queued(taken: asyncio.Semaphore) -> int:
+    """Requests that wait for a slot."""
+    return len(taken._waiters or ())  # type: ignore[attr-defined]
 
 
 def asking(api: Api, target: str) -> socket.socket:
@@ -83,21 +97,52 @@ def test_a_client_that_hangs_up_takes_nothing_from_others(graph: Api, domain: Co
     assert graph.services.answers.counters.misses == misses
 
 
+@pytest.mark.usefixtures("graph")
 def test_expensive_questions_leave_the_others_alone(
-    graph: Api, dsn: str, domain: Connection, problem_of: ProblemOf, monkeypatch: pytest.MonkeyPatch
+    narrow: Api, dsn: str, domain: Connection, problem_of: ProblemOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(slots, "PATIENCE", 0.2)
-    with locked(dsn):
-        targets = [f"{EXPENSIVE[0]}&users={number}" for number in range(2, 12)]
-        asked = [asking(graph, target) for target in (*targets, *EXPENSIVE)]
-        until(lambda: running(domain) == slots.EXPENSIVE_READS, within=5, what="so many run as may run")
-        refused = graph.http.get("/users/bob/ego?depth=2")
-        cheap = graph.http.get("/users?prefix=a")
-        assert running(domain) == slots.EXPENSIVE_READS
-        for each in asked:
-            each.close()
+    """Ten times as many questions as have a slot: PostgreSQL works on few, and cheap questions find a connection."""
+    monkeypatch.setattr(slots, "PATIENCE", 30.0)
+    with ExitStack() as stack:
+        with locked(dsn):
+            targets = [f"{EXPENSIVE[0]}&users={number}" for number in range(2, 40)] + list(EXPENSIVE)
+            waiting = [stack.enter_context(asking(narrow, target)) for target in targets]
+            until(lambda: running(domain) == STATEMENTS, within=5, what="so many run as may run")
+            until(
+                lambda: queued(narrow.services.expensive.slots) == len(targets) - STATEMENTS, within=5, what="all wait"
+            )
+            monkeypatch.setattr(slots, "PATIENCE", 0.2)
+            refused = narrow.http.get("/users/bob/ego?depth=2")
+            cheap = [narrow.http.get(f"/users?prefix={letter}", timeout=5) for letter in "abc"]
+            assert running(domain) == STATEMENTS
+        for each in waiting:
+            assert each.recv(12) == b"HTTP/1.1 200"
 
     assert problem_of(refused)["type"] == "urn:mentiongraph:problem:too-many-reads"
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+    assert [each.status_code for each in cheap] == [200, 200, 200]
+
+
+def test_files_of_rejects_leave_the_others_alone(
+    graph: Api, dsn: str, domain: Connection, problem_of: ProblemOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [upload] = graph.http.get("/uploads").json()["uploads"]
+    path = f"/uploads/{upload['id']}"
+    monkeypatch.setattr(rejects, "PATIENCE", 30.0)
+    with ExitStack() as stack, psycopg.connect(dsn) as conn:
+        conn.execute("lock table rejects in access exclusive mode")
+        waiting = [stack.enter_context(asking(graph, f"{path}/rejects.csv")) for _ in range(20)]
+        until(lambda: running(domain) == FILES, within=5, what="so many are read as may be")
+        until(lambda: queued(graph.services.reject_slots) == len(waiting) - FILES, within=5, what="all wait")
+        monkeypatch.setattr(rejects, "PATIENCE", 0.2)
+        refused = graph.http.get(f"{path}/rejects.csv", timeout=5)
+        cheap = graph.http.get("/users?prefix=a", timeout=5)
+        assert running(domain) == FILES
+        conn.rollback()
+        for each in waiting:
+            assert each.recv(12) == b"HTTP/1.1 200"
+
+    assert problem_of(refused)["type"] == "urn:mentiongraph:problem:too-many-exports"
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
     assert cheap.status_code == 200
 
@@ -105,7 +150,7 @@ def test_expensive_questions_leave_the_others_alone(
 def test_an_expensive_question_is_given_up(graph: Api, dsn: str, domain: Connection, problem_of: ProblemOf) -> None:
     graph.services.expensive = slots.ExpensiveReads(graph.services.expensive.pool, seconds=0.3)
     with locked(dsn):
-        answer = graph.http.get(EXPENSIVE[0])
+        answer = graph.http.get(EXPENSIVE[0], timeout=5)  # sooner than PostgreSQL itself gives up
         assert not running(domain)
     assert problem_of(answer)["type"] == "urn:mentiongraph:problem:took-too-long"
     assert answer.headers["Retry-After"]

@@ -17,8 +17,10 @@ from app.proofs.audit import audit
 from app.settings import Settings
 from app.store import postgres
 from app.store.postgres import Connection
+from tests.conftest import until
 from tests.graphs import apply_all
 from tests.http.conftest import Serve
+from tests.http.test_receiving import request_head, states
 from tests.http.test_warnings_command import run
 
 ProblemOf = Callable[[httpx.Response], dict[str, Any]]
@@ -101,6 +103,18 @@ def test_a_running_upload_stops_at_its_next_batch(
     assert postgres.scalars(domain, "SELECT count(*) FROM batches") == [0]
     assert database_bytes(domain) < most + 8 * MIB
     assert audit(domain).exact
+
+
+def test_a_zip_that_is_still_being_received_stops(serve: Serve, settings: Settings, domain: Connection) -> None:
+    """A zip is unpacked when all of it is there. Its first bytes find room, and later ones do not."""
+    most = database_bytes(domain) + 2 * MIB
+    api = serve(msgspec.structs.replace(settings, max_database_bytes=most))
+    with api.connect() as client:
+        client.sendall(request_head(length=100 * MIB) + b"PK\3\4" + bytes(MIB))
+        until(lambda: states(domain) == ["receiving"], within=10, what="it is received")
+        domain.execute("create table more as select repeat(md5(i::text), 9) from generate_series(1, 20000) as i")
+        client.sendall(bytes(MIB))
+        assert client.recv(12) == b"HTTP/1.1 507"
 
 
 def test_room_that_a_purge_left_inside_of_files_is_room(

@@ -244,8 +244,7 @@ def test_a_header_without_an_end_is_looked_at_seldom(
     piece = body * (65_536 // len(body))
     with pytest.raises(UploadRefused):
         _hold_all(source, piece)
-    assert looked == sorted({HEAD_BYTES << doubled for doubled in range(len(looked))})
-    assert len(looked) <= 3
+    assert looked == [HEAD_BYTES]
 
 
 def test_files_of_a_zip_that_share_their_bytes_are_refused() -> None:

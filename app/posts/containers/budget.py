@@ -147,12 +147,25 @@ class Budget:
             self.seconds += self._clock() - self._step.began
             del self._step.began
 
+    def spend(self, seconds: float) -> None:
+        """Count processor time of another process. Raises CostsTooMuch."""
+        self.seconds += seconds
+        self.check()
+
+    def most_seconds(self) -> float:
+        """Seconds of the processor that may still be spent, if all bytes are decoded that may be."""
+        bounds = self.bounds
+        decoded = bounds.free_bytes + self.received * bounds.expansion
+        return max(1.0, self._allowed(decoded) - self.seconds)
+
+    def _allowed(self, decoded: int) -> float:
+        return self.bounds.free_seconds + self.received * _SECONDS_A_BYTE + decoded * _SECONDS_A_DECODED_BYTE
+
     def check(self) -> None:
         """Raises CostsTooMuch once more processor time is spent than the bytes explain."""
         began: float | None = getattr(self._step, "began", None)
         spent = self.seconds + (self._clock() - began if began is not None else 0.0)
-        allowed = self.bounds.free_seconds + self.received * _SECONDS_A_BYTE + self.decoded * _SECONDS_A_DECODED_BYTE
-        if spent > allowed:
+        if spent > self._allowed(self.decoded):
             raise CostsTooMuch(
                 f"reading {self.received} bytes took {spent:.0f} s of the processor, which is more than files of posts "
                 "take. Decompress the file, and send it without compression, as CSV or JSON."

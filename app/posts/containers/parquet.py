@@ -1,86 +1,112 @@
-"""Parquet as JSON Lines in bounded pieces: a row is a line, so nested values and line breaks stay as they are. Pure.
+"""Parquet as JSON Lines in bounded pieces: a row is a line, so nested values and line breaks stay as they are.
 
-polars reads the file slice by slice. It holds the compressed columns of a row group and one decoded slice; a slice has
-as many rows as fit into `_SLICE_BYTES`, going by the slice before it.
+A process of its own reads the file, with bounds of memory and processor time. A file that takes more than these, or
+that makes polars crash, ends that process and not the API.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import IO, Any, TypeAlias
-
-import polars as pl
+import io
+import math
+import shutil
+import subprocess
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryFile
+from typing import IO, cast
 
 from app.errors import NoRows, ParquetUnreadable
+from app.posts.containers import parquet_rows
 from app.posts.containers.archives import Allowance
+from app.posts.containers.budget import Budget
+from app.posts.containers.parquet_rows import DATA, END, HEAD, MESSAGE_BYTES, NO_ROWS, SECONDS, SPENT
 
-_FIRST_ROWS = 500
-_MOST_ROWS = 50_000
-_SLICE_BYTES = 16 << 20
+MOST_BYTES = 512 << 20
+"""Memory that the process which reads a file may take, its own start included."""
+START_SECONDS = 0.1
+"""Processor time that a start counts as. It takes more, but a zip may hold a hundred small files."""
+_ENVIRONMENT = {"POLARS_MAX_THREADS": "1"}
+"""All that the process knows of this one's environment, which has secrets."""
 
-Type: TypeAlias = Any
-"""A type of polars: an instance or its class."""
+
+def json_pieces(file: IO[bytes], *, decoded: Allowance, most_bytes: int = MOST_BYTES) -> Iterator[bytes]:
+    """The rows of a file as JSON Lines, instants in ISO 8601.
+
+    Raises ParquetUnreadable, NoRows, UploadTooLarge, CostsTooMuch.
+    """
+    budget, before = decoded.budget, 0.0
+    budget.spend(START_SECONDS)
+    with _with_descriptor(file) as opened, _reading(opened, most_bytes, _most_seconds(budget)) as pipe:
+        while True:
+            kind, data = _message(pipe, most_bytes)
+            if kind == DATA:
+                decoded.take(len(data))
+                budget.decode(len(data))
+                yield data
+            elif kind == SPENT:
+                (spent,) = SECONDS.unpack(data)
+                budget.spend(spent - before)
+                before = spent
+            elif kind == END:
+                return
+            elif kind == NO_ROWS:
+                raise NoRows("the Parquet file has no rows. Check that this is the right file.")
+            else:
+                raise ParquetUnreadable(
+                    f"the Parquet file cannot be read ({data.decode('utf-8', 'replace')}). Check that it is whole, and "
+                    "write it again."
+                )
 
 
-def json_pieces(file: IO[bytes], *, decoded: Allowance) -> Iterator[bytes]:
-    """The rows of a file as JSON Lines, instants in ISO 8601. Raises ParquetUnreadable, NoRows, UploadTooLarge."""
+@contextmanager
+def _reading(file: IO[bytes], most_bytes: int, most_seconds: int) -> Generator[IO[bytes]]:
+    """What the process writes that reads the file. The process ends with the block."""
+    process = subprocess.Popen(
+        [sys.executable, "-I", parquet_rows.__file__, str(most_bytes), str(most_seconds)],
+        stdin=file,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=_ENVIRONMENT,
+    )
+    with process:
+        try:
+            yield cast("IO[bytes]", process.stdout)
+        finally:
+            process.kill()
+
+
+def _message(pipe: IO[bytes], most_bytes: int) -> tuple[bytes, bytes]:
+    """The next message. Raises ParquetUnreadable if the process ended before."""
+    head = pipe.read(HEAD.size)
+    if len(head) == HEAD.size:
+        kind, size = HEAD.unpack(head)
+        data = pipe.read(min(size, MESSAGE_BYTES))
+        if len(data) == size:
+            return kind, data
+    raise ParquetUnreadable(
+        f"reading the Parquet file takes more than {most_bytes >> 20} MiB of memory, or more time than its bytes "
+        "explain. Write it with smaller row groups and fewer levels, or send its rows as JSON Lines or CSV."
+    )
+
+
+def _most_seconds(budget: Budget) -> int:
+    """Seconds of processor time, or 0 for no bound."""
+    most = budget.most_seconds()
+    return 0 if math.isinf(most) else math.ceil(most)
+
+
+@contextmanager
+def _with_descriptor(file: IO[bytes]) -> Generator[IO[bytes]]:
+    """The file, as one that another process can read."""
     try:
-        columns = _columns(_scan(file).collect_schema())
-        rows = int(_scan(file).select(pl.len()).collect().item())
-        if not rows or not columns:
-            raise NoRows("the Parquet file has no rows. Check that this is the right file.")
-        at, step = 0, _FIRST_ROWS
-        while at < rows:
-            frame = _scan(file).slice(at, step).select(columns).collect()
-            at += step
-            data = frame.write_ndjson().encode()
-            decoded.take(len(data))
-            decoded.budget.decode(len(data))
-            yield data
-            # A slice grows twofold at most: the next rows may be longer than these.
-            fitting = frame.height * _SLICE_BYTES // max(1, len(data))
-            step = max(1, min(fitting, 2 * step, _MOST_ROWS))
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
-        first = str(error).partition("\n")[0][:200]
-        raise ParquetUnreadable(
-            f"the Parquet file cannot be read ({first}). Check that it is whole, and write it again."
-        ) from error
-
-
-def _scan(file: IO[bytes]) -> pl.LazyFrame:
-    file.seek(0)
-    return pl.scan_parquet(file)
-
-
-def _columns(schema: pl.Schema) -> list[pl.Expr]:
-    return [_column(name, kind) for name, kind in schema.items()]
-
-
-def _column(name: str, kind: Type) -> pl.Expr:
-    column = pl.col(name)
-    if isinstance(kind, pl.Datetime):
-        return column.dt.to_string("iso:strict")
-    if isinstance(kind, pl.Binary):
-        return column.map_batches(_decoded, return_dtype=pl.String())
-    wanted = _textual(kind)
-    return column if wanted == kind else column.cast(wanted)
-
-
-def _decoded(values: pl.Series) -> pl.Series:
-    """Bytes as text. polars refuses all of a column for one value that is no UTF-8."""
-    return pl.Series(values.name, [None if each is None else each.decode("utf-8", "replace") for each in values])
-
-
-def _textual(kind: Type) -> Type:
-    """The type with texts in place of bytes: older writers do not say that bytes are text."""
-    match kind:
-        case pl.Binary():
-            return pl.String()
-        case pl.List():
-            return pl.List(_textual(kind.inner))
-        case pl.Array():
-            return pl.List(_textual(kind.inner))
-        case pl.Struct():
-            return pl.Struct([pl.Field(field.name, _textual(field.dtype)) for field in kind.fields])
-        case _:
-            return kind
+        file.fileno()
+    except io.UnsupportedOperation:
+        with TemporaryFile() as copied:
+            file.seek(0)
+            shutil.copyfileobj(file, copied)
+            copied.flush()
+            yield copied
+    else:
+        file.flush()
+        yield file
