@@ -266,7 +266,7 @@ def test_the_one_user_of_valkey_has_its_keys_and_few_commands(valkey: tuple[Valk
             lambda: ours.client_kill("127.0.0.1:1"),
             lambda: ours.acl_getuser("default"),
             ours.bgrewriteaof,
-            lambda: ours.execute_command("MODULE", "LIST"),
+            lambda: ours.execute_command("MODULE", "LIST"),  # pyright: ignore[reportUnknownLambdaType]
             lambda: ours.shutdown(nosave=True),
             lambda: ours.set("weXird:cache", 1),
             ours.flushall,
