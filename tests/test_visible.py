@@ -33,6 +33,12 @@ text = sys.argv[2].encode().decode("unicode_escape") + "\\ud800"
 own = structlog.get_logger("ours")
 own.info("event " + text, path=text, many=[text], **{"key" + text: text})
 own.info("long", value="x" * 5000, nested={"a": "y" * 5000}, number=10 ** 5000)
+class Told:
+    def __init__(self, text):
+        self._text = text
+    def __repr__(self):
+        return self._text
+own.info("objects", hostile=Told(text), long=Told("w" * 5000), **{"q" * 5000: 1})
 own.info("keys", **{f"k{number}": number for number in range(100)})
 try:
     raise ValueError(text + "\\n2026-01-01T00:00:00Z [info     ] forged" + "z" * 100_000)
@@ -61,6 +67,7 @@ def test_no_log_line_is_raw_or_endless(renderer: str) -> None:
     assert not SIGNS & frozenset(said)
     assert said.count("nobody caught this exception") == 2
     assert "(3,976 more characters)" in said
+    assert not [each for each in ("y" * 1025, "w" * 1025, "q" * 65) if each in said]
     assert max(map(len, lines)) < 256 << 10
     assert len(said) < 256 << 10
     if renderer == "text":
@@ -71,7 +78,7 @@ def test_no_log_line_is_raw_or_endless(renderer: str) -> None:
     else:
         told = [json.loads(line) for line in lines[:-1]]
         assert told[0]["path"] == HOSTILE + "\ud800"
-        assert (len(told[2]), told[2]["keys_left_out"]) == (33, 71)
+        assert (len(told[3]), told[3]["keys_left_out"]) == (33, 71)
 
 
 def test_a_detail_is_visible_and_cut() -> None:
@@ -94,6 +101,14 @@ def test_words_and_emoji_stay() -> None:
     for text in ("Größe 日本\u3000語", "👩\u200d💻", "می\u200cخواهم", "a\u00a0b", "شكرا"):
         assert visible(text) == text
     assert visible("ann\u200da") == "ann\\u200da"
+
+
+def test_what_nobody_sees_is_left_nowhere() -> None:
+    unseen = (
+        "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b\u2060\u2063\u3164\ufeff\uffa0\ufff9\uffff\U0001bca0\U0001d173"
+    )
+    unseen += "\U000e0001\U000e0041\U000e0100"
+    assert visible(unseen).isascii()
 
 
 @given(st.text())

@@ -19,7 +19,7 @@ import xxhash
 from app.graph import versions
 from app.http.cached import handlers
 from app.http.cached.answers import LONGEST_TARGET, MOST_TARGETS, Key, Question
-from app.http.cached.cache import LARGEST, LONGEST, Cache, Together
+from app.http.cached.cache import LARGEST, LONGEST, Cache, Together, _opened, _sealed  # pyright: ignore[reportPrivateUsage]
 from app.posts.containers.compression import compress, decompress_within
 from app.settings import Settings
 from app.store.postgres import Connection
@@ -391,6 +391,31 @@ def test_what_is_none_of_ours_is_replaced(graph: Api) -> None:
         client.rpush(key, b"a list")
         assert (status(ask(graph)), kept(graph).content) == ("fwd=miss; stored", right)
     assert graph.services.answers.counters.damaged == 11
+
+
+@pytest.mark.parametrize("answer", [b"3 short", b"long " * 1000], ids=["plain", "compressed"])
+def test_a_value_belongs_to_its_secret_its_key_and_its_form(answer: bytes) -> None:
+    secret, key = b"of the database", b"namespace:cache:1243"
+    value = _sealed(secret, key, answer)
+    assert _opened(secret, key, value) == answer
+
+    other_form = (b"4" if value[:1] == b"3" else b"3") + value[1:]
+    head = value[:17]
+    forged = {
+        "by another secret": _sealed(b"of another", key, answer),
+        "by no secret": _sealed(b"", key, answer),
+        "of another key": _sealed(secret, key + b"5", answer),
+        "the key's last byte as the form": _sealed(secret, key[:-1], b"3" + answer)[:17] + answer,
+        "of another form": other_form,
+        "longer": value + b"x",
+        "without its head": head,
+    }
+    forged |= {f"bit {bit}": value[:bit] + bytes([value[bit] ^ 1]) + value[bit + 1 :] for bit in range(len(head) + 1)}
+    assert [name for name, each in forged.items() if _opened(secret, key, each) is not None] == []
+
+
+def test_an_answer_beyond_its_bound_is_none_even_with_the_right_mac() -> None:
+    assert _opened(b"secret", b"key", _sealed(b"secret", b"key", bytes(LARGEST + 1))) is None
 
 
 def test_nothing_longer_than_an_answer_leaves_redis(settings: Settings) -> None:

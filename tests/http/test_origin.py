@@ -193,3 +193,12 @@ def test_no_other_page_may_embed_an_answer(api: Api) -> None:
         assert answer.headers["X-Frame-Options"] == "DENY"
         assert answer.headers["Referrer-Policy"] == "same-origin"
         assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+
+
+def test_no_other_page_may_embed_a_refusal(api: Api) -> None:
+    for headers in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}):
+        answer = api.http.get("/doc", headers=headers)
+
+        assert answer.status_code in {403, 421}
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]

@@ -191,16 +191,45 @@ def test_posts_come_back_as_they_were() -> None:
     assert again.frame["text"].to_list() == ["=cmd|' /C calc'!A0"]
 
 
+PASSED_OVER = ' "\u00a0\u200b\u3000\ufeff' + "".join(map(chr, (*range(9), *range(11, 13), *range(14, 32))))
+
+
 def runs(cell: str) -> bool:
     """Whether a spreadsheet may run a cell of this text, whatever delimiter its reader chooses."""
     parts = [cell, *(part for sign in ";\t|\r\n" for part in cell.split(sign))]
-    bare = [part.lstrip(' "\u00a0\u200b\u3000\ufeff') for part in parts] + [
-        part.lstrip('"') for part in cell.split(",")
-    ]
+    bare = [part.lstrip(PASSED_OVER) for part in parts] + [part.lstrip('"') for part in cell.split(",")]
     return any(each.startswith(tuple("=+-@＝＋－＠")) and not re.fullmatch(r"-\d+(\.\d+)?", cell) for each in bare)
 
 
-CELLS = st.text(st.sampled_from("=+-@＝＠' \t;,|\"a1.\n\ufeff") | st.characters(exclude_categories=["Cs"]), max_size=10)
+SPECIAL = "=+-@＝＋－＠' \t;,|\"a1.\n\r\x01\ufeff"
+# Of characters of all kinds, hardly any cell would be a formula.
+CELLS = st.text(st.sampled_from(SPECIAL), max_size=6) | st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
+
+FORMULAS = (
+    *(f"{sign}x" for sign in "=+-@＝＋－＠"),
+    *(f"{before}=1" for before in ["", *' "\u00a0\u200b\u3000\ufeff\x00\x08\x0b\x1f']),
+    *(f"a{delimiter}{before}@x" for delimiter in ";\t|\r\n" for before in ("", " ", '"')),
+    "a,=1", 'a,""=1', "--1", "-1+1", "-1\n", "-1e3", "-1;=1", "－1",
+)  # fmt: skip
+DROPPED = ("\tx", "\rx", "\nx", "'\tx", "\t=x", "\n", "-01", "'=1", "''=1")
+"""No formulas, but what a spreadsheet or the reader of a guarded file would change."""
+HARMLESS = ("", "-1", "-0", "-12.5", "Thanks, @ada", "a=b", "a-b", "ann@example.org", "it's", "'")
+
+
+@pytest.mark.parametrize("text", FORMULAS + DROPPED)
+def test_no_spreadsheet_runs_a_guarded_cell(text: str) -> None:
+    safe = guarded(text)
+
+    assert text in DROPPED or runs(text)
+    assert not runs(safe)
+    assert not safe.startswith(("\t", "\r", "\n"))
+    assert safe != text
+    assert unguarded(safe) == text
+    assert guarded_column(pl.Series([text])).to_list() == [safe]
+
+
+def test_what_is_no_formula_is_not_changed() -> None:
+    assert [text for text in HARMLESS if guarded(text) != text] == []
 
 
 @given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=6))

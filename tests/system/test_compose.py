@@ -64,6 +64,20 @@ def ours(services: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {name: service for name, service in services.items() if service["image"].startswith("mentiongraph")}
 
 
+SHARED_WITH_THE_HOST = {
+    "network_mode",
+    "pid",
+    "ipc",
+    "uts",
+    "userns_mode",
+    "cgroup",
+    "cgroup_parent",
+    "devices",
+    "sysctls",
+}
+"""What would open to a container the namespaces or devices of its host."""
+
+
 def test_every_service_is_confined(services: dict[str, dict[str, Any]]) -> None:
     for name, service in services.items():
         assert service["read_only"] is True, name
@@ -71,7 +85,11 @@ def test_every_service_is_confined(services: dict[str, dict[str, Any]]) -> None:
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert "cap_add" not in service, name
         assert "privileged" not in service, name
-        assert int(service["user"].partition(":")[0]) > 0, name
+        assert min(map(int, service["user"].split(":"))) > 0, f"{name}: user and group"
+        assert "0" not in map(str, service["group_add"]), name
+        assert not SHARED_WITH_THE_HOST & service.keys(), name
+        for source, *_, how in (volume.split(":") for volume in service.get("volumes", [])):
+            assert "/" not in source or (source.startswith("./ops/") and how == "ro"), f"{name}: {source}"
         assert re.fullmatch(r"\d+[mg]", service["mem_limit"]), name
         assert service["pids_limit"] <= 1024, name
         assert service["logging"]["options"]["max-size"], name
@@ -122,7 +140,10 @@ def test_the_image_is_made_of_all_that_the_wheel_needs() -> None:
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     assert lines.index("*") < min(lines.index(line) for line in lines if line.startswith("!"))
     packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
-    assert {f"!{name}" for name in [*packages, "pyproject.toml", project["project"]["readme"]]} <= set(lines)
+    needed = {f"!{name}" for name in [*packages, "pyproject.toml", project["project"]["readme"]]}
+    others = {"!LICENSE", "!NOTICE", "!requirements.lock", "!requirements-build.lock"}
+    assert {line for line in lines if line.startswith("!")} == needed | others, "nothing else, so no secrets"
+    assert {"ops/compose", "**/*.dump"} <= set(lines)
 
 
 @pytest.mark.skipif(not GIT, reason="needs git")

@@ -15,7 +15,9 @@ from app.settings import Settings
 from ops import processes
 from ops.embedded import children
 from ops.embedded.children import Child, EmbeddedServerError
+from ops.embedded.logwriter import shown
 from tests.conftest import until
+from tests.test_visible import HOSTILE
 
 PATIENCE = 60
 LIMIT = 10_000
@@ -91,6 +93,22 @@ def test_no_line_is_lost_or_cut_while_files_follow_each_other(log: Path, monkeyp
     sizes = [file.stat().st_size for file in log.parent.iterdir()]
     assert len(sizes) > 10
     assert max(sizes) <= LIMIT
+
+
+def test_what_steers_a_terminal_is_escaped_in_whole_lines_and_in_the_last_one(log: Path) -> None:
+    said = f"a{HOSTILE}é"
+    child = Child(
+        "talker",
+        [sys.executable, "-c", "import os, sys; os.write(1, os.fsencode(sys.argv[1]))", f"{said}\n{said}"],
+        log=log,
+    )
+    child.start()
+    assert child.wait(PATIENCE) == 0
+    child.stop()
+
+    lines = log.read_bytes().split(b"\n")
+    assert lines == [shown(said.encode())] * 2
+    assert b"\x1b" not in lines[0]
 
 
 def test_a_log_is_bounded_while_its_child_runs(log: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+import sys
 from collections.abc import Generator
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from ops import owner
 from ops.directory import DataDirectory, DirectoryInUse
 from ops.embedded import roles
 from ops.embedded.access import APP
+from ops.embedded.children import Child
 from ops.embedded.valkey import Valkey, client
 from tests.conftest import Addresses, database_url
 from tests.graphs import apply_all
@@ -56,6 +58,12 @@ def as_stranger(script: str, *arguments: str | Path) -> str:
     return done.stdout.decode(errors="replace")
 
 
+def groups_of(pid: int) -> list[str]:
+    """The numbers of the supplementary groups of a process."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next(line.split()[1:] for line in status.splitlines() if line.startswith("Groups:"))
+
+
 def assert_closed(data: Path, up: int) -> None:
     """The stack that the process `up` runs over the directory is closed to other users. Called by the test of `up`."""
     inside = [path for path in (data, *data.rglob("*")) if not path.is_symlink()]
@@ -68,8 +76,12 @@ def assert_closed(data: Path, up: int) -> None:
     family = [psutil.Process(up), *psutil.Process(up).children(recursive=True)]
     shown = "\n".join(" ".join(process.cmdline()) for process in family)
     assert not [secret for secret in secrets if secret in shown]
-    assert {process.uids().effective for process in family} == {data.stat().st_uid}
-    assert data.stat().st_uid != 0, "nothing is root's"
+    owner_id, group = data.stat().st_uid, data.stat().st_gid
+    assert {number for process in family for number in process.uids()} == {owner_id}
+    assert {number for process in family for number in process.gids()} == {group}
+    assert owner_id * group != 0, "nothing is root's"
+    if os.geteuid() == 0:
+        assert {line for process in family for line in groups_of(process.pid)} <= {str(group)}
 
     with client(queue.port or 0) as nobody, pytest.raises(redis.RedisError, match=r"NOAUTH|authenticated"):
         nobody.set("mentiongraph:cache", "forged")
@@ -120,6 +132,40 @@ def test_an_open_directory_is_closed_and_that_is_told_once(earlier: Path) -> Non
         directory.release()
 
 
+def test_what_is_new_is_closed_whatever_the_umask_is(tmp_path: Path) -> None:
+    data = tmp_path / "new" / "data"
+    before = os.umask(0)
+    try:
+        directory = DataDirectory(data)
+        directory.take()
+        directory.keep_ports(api=8000)
+        directory.secret("valkey")
+        directory.publish(Settings())
+    finally:
+        os.umask(before)
+    root_passes = 0o011 if os.geteuid() == 0 else 0
+    found = {path: mode(path) for path in (data.parent, data, *data.rglob("*"))}
+    assert {found.pop(path) for path in (data.parent, data)} == {0o700 | root_passes}
+    assert {path.name for path in found} >= {"lock", "logs", "ports.json", "settings.env", "valkey.password"}
+    assert not [path for path, bits in found.items() if bits & 0o077]
+    directory.release()
+
+
+@pytest.mark.parametrize("umask", [0, 0o022])
+def test_what_a_child_writes_is_closed_whatever_the_umask_is(umask: int, tmp_path: Path) -> None:
+    log, made = tmp_path / "logs" / "child.log", tmp_path / "made"
+    command = "import pathlib, sys; pathlib.Path(sys.argv[1]).touch(); print('said')"
+    before = os.umask(umask)
+    try:
+        child = Child("child", [sys.executable, "-c", command, made], log=log)
+        child.start()
+        assert child.wait(60) == 0
+        child.stop()
+    finally:
+        os.umask(before)
+    assert [mode(path) & 0o077 for path in (log.parent, log, made)] == [0, 0, 0]
+
+
 def test_a_password_stays_and_is_made_again_if_its_file_is_empty(tmp_path: Path) -> None:
     directory = DataDirectory(tmp_path)
     made = directory.secret("valkey")
@@ -146,7 +192,7 @@ def test_a_place_that_everybody_may_replace_is_told(tmp_path: Path) -> None:
 
 
 @as_root
-@pytest.mark.parametrize("trap", ["directory", "link", "entry", "hard link"])
+@pytest.mark.parametrize("trap", ["directory", "link", "own link", "entry", "file", "hard link"])
 def test_what_another_user_prepared_is_refused(trap: str, earlier: Path, tmp_path: Path) -> None:
     data = earlier
     match trap:
@@ -156,6 +202,12 @@ def test_what_another_user_prepared_is_refused(trap: str, earlier: Path, tmp_pat
             data = tmp_path / "link"
             data.symlink_to(earlier)
             os.chown(data, STRANGER, STRANGER, follow_symlinks=False)
+        case "own link":
+            os.chown(data, STRANGER, STRANGER)
+            data = tmp_path / "link"
+            data.symlink_to(earlier)
+        case "file":
+            os.chown(data / "ports.json", STRANGER, STRANGER)
         case "entry":
             os.chown(data / "valkey" / "appendonlydir", STRANGER, STRANGER)
         case _:
@@ -205,7 +257,18 @@ def test_the_one_user_of_valkey_has_its_keys_and_few_commands(valkey: tuple[Valk
         nobody.ping()
     with client(server.port, "a-secret", APP) as ours:
         assert ours.set(f"{namespace}:cache", 1)
+        for key in ("weXird:cache", namespace[:-1], f"{namespace}s", f"x{namespace}", "other"):
+            with pytest.raises(NoPermissionError):
+                ours.set(key, 1)
         for forbidden in (
+            ours.script_flush,
+            lambda: ours.eval("return 1", 0),
+            lambda: ours.publish("channel", "x"),
+            lambda: ours.client_kill("127.0.0.1:1"),
+            lambda: ours.acl_getuser("default"),
+            ours.bgrewriteaof,
+            lambda: ours.execute_command("MODULE", "LIST"),  # pyright: ignore[reportUnknownLambdaType]
+            lambda: ours.shutdown(nosave=True),
             lambda: ours.set("weXird:cache", 1),
             ours.flushall,
             lambda: ours.config_set("dir", "/tmp"),  # noqa: S108
@@ -266,6 +329,19 @@ def test_the_role_has_the_rights_that_every_statement_needs(plain_url: str) -> N
         "alter system set fsync = off",
         "set role postgres",
         "alter role mentiongraph superuser",
+        "create schema more",
+        "create extension pg_trgm",
+        "copy edges to '/tmp/edges'",
+        "select lo_export(lo_create(0), '/tmp/edges')",
+        "select pg_ls_dir('.')",
+        "select rolpassword from pg_authid",
+        "drop database mentiongraph",
+        "create trigger t before insert on edges execute function f()",
+        "alter table edges disable trigger all",
+        "set session_replication_role = replica",
+        "update _yoyo_version set version = 0",
+        "create publication p for all tables",
+        "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'postgres'",
     ],
 )
 def test_the_role_has_no_other_right(plain_url: str, statement: str) -> None:
