@@ -56,8 +56,8 @@ class Services:
             statement_timeout=settings.statement_timeout,
             pgbouncer=settings.pgbouncer,
         )
-        # Uploads have connections of their own, so a flood of them leaves the reads alone. What nobody waits for, such as
-        # the end of an upload whose client is gone, has two more, so that it does not hold up the next upload.
+        # Uploads have connections of their own, so a flood of them leaves the reads alone. What nobody waits for, as
+        # the end of an upload whose client is gone, has two more, and does not hold up the next upload.
         self.receiving = async_pool(
             settings.database_url,
             role="receive",
