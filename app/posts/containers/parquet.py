@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, cast
+
+import polars as pl
 
 from app.errors import NoRows, ParquetUnreadable
 from app.posts.containers import parquet_rows
@@ -26,8 +30,8 @@ MOST_BYTES = 512 << 20
 """Memory that the process which reads a file may take, its own start included."""
 START_SECONDS = 0.1
 """Processor time that a start counts as. It takes more, but a zip may hold a hundred small files."""
-_ENVIRONMENT = {"POLARS_MAX_THREADS": "1"}
-"""All that the process knows of this one's environment, which has secrets."""
+_LIBRARIES = "LD_LIBRARY_PATH"
+"""Where the libraries of a Python are that was copied for an account (ops/embedded/placement.py)."""
 
 
 def json_pieces(file: IO[bytes], *, decoded: Allowance, most_bytes: int = MOST_BYTES) -> Iterator[bytes]:
@@ -63,17 +67,23 @@ def json_pieces(file: IO[bytes], *, decoded: Allowance, most_bytes: int = MOST_B
 def _reading(file: IO[bytes], most_bytes: int, most_seconds: int) -> Generator[IO[bytes]]:
     """What the process writes that reads the file. The process ends with the block."""
     process = subprocess.Popen(
-        [sys.executable, "-I", parquet_rows.__file__, str(most_bytes), str(most_seconds)],
+        [sys.executable, "-P", "-s", parquet_rows.__file__, str(most_bytes), str(most_seconds)],
         stdin=file,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env=_ENVIRONMENT,
+        env=_environment(),
     )
     with process:
         try:
             yield cast("IO[bytes]", process.stdout)
         finally:
             process.kill()
+
+
+def _environment() -> dict[str, str]:
+    """What the process needs to find polars. It knows nothing else of this one's environment, which has secrets."""
+    found = {"POLARS_MAX_THREADS": "1", "PYTHONPATH": str(Path(pl.__file__).parents[1])}
+    return {**found, **{name: os.environ[name] for name in (_LIBRARIES,) if name in os.environ}}
 
 
 def _message(pipe: IO[bytes], most_bytes: int) -> tuple[bytes, bytes]:
