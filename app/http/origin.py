@@ -86,7 +86,7 @@ def _check(scope: Scope, is_own: Callable[[bytes], bool]) -> None:
         if scope["http_version"] != "1.0":
             raise BadRequest("the request has no Host header.")
     elif not is_own(host):
-        name = host[:100].decode("latin-1")
+        name = re.sub(r":\d+$", "", host[:100].decode("latin-1"))
         raise UnknownHost(f"this server is not {name!r}. MENTIONGRAPH_ALLOWED_HOSTS can name it.")
     if b"sec-fetch-site" in headers or b"origin" in headers:
         _check_page(str(cast("Any", scope)["method"]), headers, host or b"")

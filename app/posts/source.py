@@ -94,6 +94,11 @@ class Source:
         """
         head = bytes(self._held)
         found = self.look(final=final)
+        is_lines = found.layout.value in {InputFormat.JSONL, InputFormat.JSON_PAGES}
+        if is_lines and not final and b"\n" not in head and len(head) < LONGEST_HEAD:
+            # The first object goes on behind these bytes, and with it perhaps what its posts are joined with.
+            self._wanted = 2 * len(head)
+            return None
         self._transcoder = encodings.transcoder(found.encoding.value)
         rows = b"".join(self._transcoder.feed(head))
         if final:

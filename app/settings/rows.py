@@ -164,7 +164,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     download_timeout: Annotated[
         float,
         _about(Group.API, "seconds", "An export or a file of rejects ends after this time, however fast.", gt=0),
-    ] = 3600.0
+    ] = 14_400.0
     cache: Annotated[
         bool,
         _about(
@@ -214,10 +214,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _about(
             Group.UPLOADS,
             "times",
-            "The API refuses a file that becomes so many times larger when it is unpacked. The first 16 MiB are free.",
+            "The API refuses a file that becomes so many times larger when it is unpacked. The first 64 MiB are free.",
             ge=1,
         ),
-    ] = 250
+    ] = 1000
     max_window_bytes: Annotated[
         int,
         _about(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 import uuid
@@ -171,7 +172,9 @@ class Sending:
     def sent(self, stream: BinaryIO, total: int | None) -> Iterator[bytes]:
         """The stream, in chunks, watched."""
         count = 0
-        while chunk := stream.read(CHUNK):
+        # What a pipe has is sent at once: its writer may pause, and the API waits for bytes.
+        read = stream.read1 if isinstance(stream, io.BufferedReader) else stream.read
+        while chunk := read(CHUNK):
             yield chunk
             count += len(chunk)
             self._progress.update(self._task, completed=count, total=total, done=size(count))

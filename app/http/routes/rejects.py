@@ -127,7 +127,7 @@ async def download_rejects(request: Request[Any, Any, Any], services: Injected, 
     return await Download.begin(
         _lines(services, upload_id, form, there.detail),
         request.receive,
-        media_type="text/csv; charset=utf-8; header=present",
+        media_type="text/csv; header=present",
         filename=f"rejects-{upload_id}{some}.csv",
         settings=services.settings,
     )

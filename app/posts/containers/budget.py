@@ -35,7 +35,7 @@ class Bounds(msgspec.Struct, frozen=True):
     """Decoded bytes a received byte."""
     window: int
     """Bytes that a compressed frame may need of what was decoded before."""
-    free_bytes: int = 16 << 20
+    free_bytes: int = 64 << 20
     """Decoded bytes that every request may have, however few bytes it sends."""
     free_frames: int = 10_000
     free_seconds: float = 10.0
@@ -110,9 +110,9 @@ class Budget:
         self.decoded += size
         if self.decoded > self.bounds.free_bytes + self.received * self.bounds.expansion:
             raise CostsTooMuch(
-                f"{self.received} bytes became more than {self.decoded - size} when they were unpacked, and "
-                f"{self.bounds.expansion} a byte is the bound. Send the file without compression, or raise "
-                "MENTIONGRAPH_MAX_EXPANSION."
+                f"the first {self.received} bytes became more than {self.decoded - size} when they were unpacked. The "
+                f"bound is {self.bounds.free_bytes} bytes, and {self.bounds.expansion} for each byte that is sent. "
+                "Send the file without compression (Parquet as CSV), or raise MENTIONGRAPH_MAX_EXPANSION."
             )
         if (self.decoded - size) // _BYTES_A_LOOK != self.decoded // _BYTES_A_LOOK:
             self.check()
@@ -131,10 +131,14 @@ class Budget:
     def allow_window(self, size: int, how: str) -> None:
         """`how` says how to compress the file with less. Raises WindowTooLarge."""
         if size > self.bounds.window:
-            raise WindowTooLarge(
-                f"the compressed file needs {size} bytes of memory to be decoded, and {self.bounds.window} is the "
-                f"bound. {how}, send it without compression, or raise MENTIONGRAPH_MAX_WINDOW_BYTES."
-            )
+            raise self.window_too_large(f"{size} bytes", how)
+
+    def window_too_large(self, size: str, how: str) -> WindowTooLarge:
+        return WindowTooLarge(
+            f"the compressed file needs {size} of memory to be decoded, and {self.bounds.window} bytes is the bound. "
+            f"{how}, send it without compression, or raise MENTIONGRAPH_MAX_WINDOW_BYTES (`zstd --long=27` needs "
+            "134217728, `xz -9` needs 67108864)."
+        )
 
     @contextmanager
     def working(self) -> Generator[None]:

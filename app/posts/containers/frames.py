@@ -207,7 +207,7 @@ class _Xz:
             return self._stream.decompress(data, max_length)
         except lzma.LZMAError as error:
             if "emory usage limit" in str(error):
-                self._budget.allow_window(self._budget.bounds.window + 1, "Compress it with xz -6 or less")
+                raise self._budget.window_too_large("more", "Compress it with xz -6 or less") from error
             raise
 
 

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, cast
 
-import polars as pl
-
 from app.errors import NoRows, ParquetUnreadable
+from app.posts import apart
 from app.posts.containers import parquet_rows
 from app.posts.containers.archives import Allowance
 from app.posts.containers.budget import Budget
@@ -30,8 +27,6 @@ MOST_BYTES = 512 << 20
 """Memory that the process which reads a file may take, its own start included."""
 START_SECONDS = 0.1
 """Processor time that a start counts as. It takes more, but a zip may hold a hundred small files."""
-_LIBRARIES = "LD_LIBRARY_PATH"
-"""Where the libraries of a Python are that was copied for an account (ops/embedded/placement.py)."""
 
 
 def json_pieces(file: IO[bytes], *, decoded: Allowance, most_bytes: int = MOST_BYTES) -> Iterator[bytes]:
@@ -71,19 +66,13 @@ def _reading(file: IO[bytes], most_bytes: int, most_seconds: int) -> Generator[I
         stdin=file,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env=_environment(),
+        env=apart.environment(),
     )
     with process:
         try:
             yield cast("IO[bytes]", process.stdout)
         finally:
             process.kill()
-
-
-def _environment() -> dict[str, str]:
-    """What the process needs to find polars. It knows nothing else of this one's environment, which has secrets."""
-    found = {"POLARS_MAX_THREADS": "1", "PYTHONPATH": str(Path(pl.__file__).parents[1])}
-    return {**found, **{name: os.environ[name] for name in (_LIBRARIES,) if name in os.environ}}
 
 
 def _message(pipe: IO[bytes], most_bytes: int) -> tuple[bytes, bytes]:

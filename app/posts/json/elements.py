@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from app.errors import JsonGoesOn, JsonNotClosed, PageTooLong
-from app.posts.json import paths
+from app.posts.json import long_pages, pages, paths
 from app.posts.json.jsonmarks import Marks
 from app.posts.looking import shapes
 from app.posts.looking.shapes import Packing
@@ -25,8 +25,10 @@ _OPEN, _CLOSE = b"["[0], b"]"[0]
 _LONGEST_KEY = 256
 """Bytes before a list's bracket in which its key is looked for."""
 _ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
-LONGEST_PAGE = 8 << 20
-"""Bytes of one page of posts. A page is held in memory as a whole, and Python's lock meanwhile."""
+LONGEST_PAGE = 64 << 20
+"""Bytes of one page of posts. A page is held in memory as a whole."""
+_APART = 8 << 20
+"""Bytes from which a process of its own reads a page."""
 _MOST_VALUES = 1_000_000
 """Values of one page. 500 posts with all that Twitter tells of them have 100,000."""
 _LONG_PAGE = 256 << 10
@@ -122,6 +124,7 @@ class Pages:
     """Objects that hold posts, one a line: each becomes its posts, one a line."""
 
     def __init__(self, packing: Packing) -> None:
+        self._packing = packing
         self._unpacker = shapes.Unpacker(packing)
         self._rest = bytearray()
 
@@ -152,12 +155,9 @@ class Pages:
         return self._read(line)
 
     def _read(self, line: bytes) -> bytes:
-        try:
-            found = msgspec.json.decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return line + b"\n"
-        posts = self._unpacker.posts(found) if isinstance(found, dict) else None
-        return line + b"\n" if posts is None else b"".join(msgspec.json.encode(post) + b"\n" for post in posts)
+        if len(line) > _APART:
+            return long_pages.posts_of(line, self._packing)
+        return pages.posts_of(line, self._packing, self._unpacker)
 
 
 class Inside:
