@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from tempfile import TemporaryFile
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
