@@ -10,7 +10,7 @@ import struct
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 if sys.version_info >= (3, 14):
@@ -92,12 +92,18 @@ def many_members(count: int = 60_000) -> bytes:
     return file.getvalue()
 
 
-def zip_bomb(mib: int = 600) -> bytes:
-    """A zip with one file of zeros."""
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    """A zip of these files."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        archive.writestr("posts.csv", b"data,timestamp,username\n" + b"a" * (mib * MIB))
+        for name, content in files.items():
+            archive.writestr(name, content)
     return file.getvalue()
+
+
+def zip_bomb(mib: int = 600) -> bytes:
+    """A zip with one file of zeros."""
+    return zipped({"posts.csv": b"data,timestamp,username\n" + b"a" * (mib * MIB)})
 
 
 def sheet_bomb(mib: int = 400) -> bytes:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -19,6 +22,7 @@ import msgspec
 from app.proofs.audit import audit_with_weights
 from app.store import postgres
 from ops import directory
+from ops.attacks import bodies
 from ops.attacks.against import ATTACKS, Attack, Target
 from ops.attacks.honest import Asked, Honest
 from ops.bench import procs
@@ -102,6 +106,7 @@ def run(attacks: Sequence[Attack], place: Path) -> Outcome:
         target, dsn = _await(stack)
         say("a graph with a hub …")
         _wait_until_applied(target, _hub(target))
+        _use_everything(target)
         honest = Honest(target.host, target.port, reader="author7")
         honest.start()
         try:
@@ -144,6 +149,19 @@ def _hub(target: Target) -> str:
     body = f"data,timestamp,username\n{many}{back}"
     answer = httpx.post(f"http://{target.name}/uploads", content=body, headers={"Content-Type": "text/csv"}, timeout=60)
     return str(answer.raise_for_status().json()["id"])
+
+
+def _use_everything(target: Target) -> None:
+    """Send a file of each kind, look at one, and take the graph out: what the API loads for them is no growth."""
+    rows = b"data,timestamp,username\n" + b"".join(b"hi @bob,2026-01-04T00:00:00Z,ada%d\n" % n for n in range(20_000))
+    objects = b",".join(b'{"text":"hi @bob","created_at":"2026-01-04","username":"ada%d"}' % n for n in range(20_000))
+    packed = (gzip.compress(rows), bodies.zstd.compress(rows), bz2.compress(rows), lzma.compress(rows))
+    files = (*packed, bodies.zipped({"posts.csv": rows}), b"[" + objects + b"]", bodies.sheet_bomb(0))
+    for file in files:
+        for path in ("/uploads", "/uploads/preview"):
+            httpx.post(f"http://{target.name}{path}", content=file, headers={"Content-Type": "text/csv"}, timeout=60)
+    for path in ("/export/edges.csv", "/export/graph.gexf", f"/users/{HUB}/ego?depth=2"):
+        httpx.get(f"http://{target.name}{path}", timeout=60)
 
 
 def _state(target: Target, upload: str) -> str:
