@@ -60,14 +60,14 @@ class Services:
         # the end of an upload whose client is gone, has two more, and does not hold up the next upload.
         self.receiving = async_pool(
             settings.database_url,
-            role="receive",
+            role="api",
             size=RECEIVING,
             statement_timeout=settings.statement_timeout,
             pgbouncer=settings.pgbouncer,
         )
         self.aside = async_pool(
             settings.database_url,
-            role="receive",
+            role="api",
             size=ASIDE,
             statement_timeout=settings.statement_timeout,
             pgbouncer=settings.pgbouncer,

@@ -209,12 +209,12 @@ def test_an_upload_waits_for_postgresql_from_its_first_query_on(
     with relay_to(settings.database_url) as (relay, url):
         api = serve(msgspec.structs.replace(settings, database_url=url))
         relay.down()
-        api.services.pool.timeout = 0.2
+        api.services.receiving.timeout = 0.2
         with ThreadPoolExecutor(1) as client:
             headers = {"Content-Type": "text/csv", **headers}
             answer = client.submit(api.http.post, "/uploads", content=CSV, headers=headers)
             until(
-                lambda: api.services.pool.get_stats().get("requests_errors", 0) > 0,
+                lambda: api.services.receiving.get_stats().get("requests_errors", 0) > 0,
                 within=60,
                 what="the upload's first wait for a connection is over",
             )

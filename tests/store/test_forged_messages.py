@@ -41,7 +41,7 @@ FORGED: dict[str, Callable[[str], object]] = {
     "no object": lambda _: [1, 2],
     "nothing in it": lambda _: {},
     "deep": lambda _: b"[" * LONGEST,
-    "a mebibyte": lambda own: ring(own, args=["x" * 2**20]),
+    "half a mebibyte": lambda own: ring(own, args=["x" * 2**19]),
     "no actor of ours": lambda own: ring(own, actor_name="os.system"),
     "an actor of another queue": lambda own: ring(own, actor_name="count_urgent"),
     "another queue": lambda own: ring(own, queue_name="nowhere"),
