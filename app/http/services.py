@@ -7,8 +7,9 @@ import signal
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from functools import partial
 from types import FrameType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from litestar import Litestar
 from litestar.datastructures import State
@@ -49,65 +50,26 @@ class Services:
     def __init__(self, settings: Settings, clock: Now) -> None:
         self.settings = settings
         self.clock = clock
-        self.pool = async_pool(
-            settings.database_url,
-            role="api",
-            size=settings.database_pool,
-            statement_timeout=settings.statement_timeout,
-            pgbouncer=settings.pgbouncer,
-        )
+        common: dict[str, Any] = {"statement_timeout": settings.statement_timeout, "pgbouncer": settings.pgbouncer}
+        connections = partial(async_pool, settings.database_url, **common)
+        sync_connections = partial(pool, settings.database_url, **common)
+        self.pool = connections(role="api", size=settings.database_pool)
         # Uploads have connections of their own, so a flood of them leaves the reads alone. What nobody waits for, as
         # the end of an upload whose client is gone, has two more, and does not hold up the next upload.
-        self.receiving = async_pool(
-            settings.database_url,
-            role="api",
-            size=RECEIVING,
-            statement_timeout=settings.statement_timeout,
-            pgbouncer=settings.pgbouncer,
-        )
-        self.aside = async_pool(
-            settings.database_url,
-            role="api",
-            size=ASIDE,
-            statement_timeout=settings.statement_timeout,
-            pgbouncer=settings.pgbouncer,
-        )
-        self.exports: ConnectionPool[Connection] = pool(
-            settings.database_url,
-            role="export",
-            size=EXPORTS,
-            statement_timeout=settings.statement_timeout,
-            pgbouncer=settings.pgbouncer,
-        )
+        self.receiving = connections(role="api", size=RECEIVING)
+        self.aside = connections(role="api", size=ASIDE)
+        self.exports: ConnectionPool[Connection] = sync_connections(role="export", size=EXPORTS)
         self.export_slots = asyncio.Semaphore(EXPORTS)
         self.reject_slots = asyncio.Semaphore(REJECT_FILES)
         self.event_lane = Lane(self.pool, EVENT_CONNECTIONS)
         self.expensive = ExpensiveReads(
-            async_pool(
-                settings.database_url,
-                role="read",
-                size=EXPENSIVE_READS,
-                statement_timeout=settings.read_timeout,
-                pgbouncer=settings.pgbouncer,
-            ),
+            connections(role="read", size=EXPENSIVE_READS, statement_timeout=settings.read_timeout),
             seconds=settings.read_timeout,
         )
         # Cancel, retract and replay share functions with the workers, which use synchronous connections.
-        self.sync_pool = pool(
-            settings.database_url,
-            role="api",
-            size=SYNC_CONNECTIONS,
-            statement_timeout=settings.statement_timeout,
-            pgbouncer=settings.pgbouncer,
-        )
+        self.sync_pool = sync_connections(role="api", size=SYNC_CONNECTIONS)
         # Health has a connection of its own: requests that wait for the other connections are no illness.
-        self.health: AsyncConnectionPool[AsyncConnection] = async_pool(
-            settings.database_url,
-            role="health",
-            size=1,
-            statement_timeout=settings.statement_timeout,
-            pgbouncer=settings.pgbouncer,
-        )
+        self.health: AsyncConnectionPool[AsyncConnection] = connections(role="health", size=1)
         self.probes: dict[str, Probe] = {}
         # Without middleware: the API enqueues by name, and runs no actor.
         self.broker = FailOverRedisBroker(

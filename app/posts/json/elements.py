@@ -157,7 +157,7 @@ class Pages:
     def _read(self, line: bytes) -> bytes:
         if len(line) > _APART:
             return long_pages.posts_of(line, self._packing)
-        return pages.posts_of(line, self._packing, self._unpacker)
+        return pages.posts_of(line, self._unpacker)
 
 
 class Inside:

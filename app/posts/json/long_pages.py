@@ -13,7 +13,7 @@ import sys
 from app.errors import PageTooLong
 from app.posts import apart
 from app.posts.json import pages
-from app.posts.looking.shapes import Packing
+from app.posts.looking.shapes import Packing, Unpacker
 
 MOST_BYTES = 768 << 20
 """Memory that the process may take, its own start included."""
@@ -46,4 +46,4 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (MOST_BYTES, MOST_BYTES))
     source = sys.stdin.buffer
     packing: Packing = pickle.load(source)  # noqa: S301 (our own process wrote it)
-    sys.stdout.buffer.write(pages.posts_of(source.read(), packing))
+    sys.stdout.buffer.write(pages.posts_of(source.read(), Unpacker(packing)))
