@@ -25,6 +25,7 @@ from lxml import etree  # pyright: ignore[reportAttributeAccessIssue] (it has no
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
+from app.posts.tables.formulas import unguarded
 from app.reads.exports import parquet
 from app.reads.exports.cells import FULL, Style
 from app.reads.exports.formats import FORMS, Export, Request
@@ -107,14 +108,9 @@ def facts(row: dict[str, Any], weight: str = "weight") -> tuple[Any, ...]:
     return (int(row["mention_count"]), float(row[weight]), instant(row["first_seen"]), instant(row["last_seen"]))
 
 
-def bare(cell: str) -> str:
-    """A guarded cell as it was."""
-    return cell.removeprefix("'")
-
-
 def named(node_id: str) -> str:
     """The spelling that an id is made of."""
-    return re.sub(r"_x([0-9A-F]{4})_", lambda found: chr(int(found[1], 16)), bare(node_id))
+    return re.sub(r"_x([0-9A-F]{4})_", lambda found: chr(int(found[1], 16)), unguarded(node_id))
 
 
 def check_tables(files: Files, edges: list[Edge], as_of: datetime) -> None:
@@ -123,12 +119,12 @@ def check_tables(files: Files, edges: list[Edge], as_of: datetime) -> None:
     gephi = read_csv(files.contents["gephi.csv"])
     nodes = read_csv(files.contents["nodes.csv"])
 
-    assert {(bare(row["source"]), bare(row["target"])): facts(row) for row in rows} == expected
+    assert {(unguarded(row["source"]), unguarded(row["target"])): facts(row) for row in rows} == expected
     assert {(named(row["Source"]), named(row["Target"])): facts(row, "Weight") for row in gephi} == expected
     assert {row["Type"] for row in gephi} <= {"Directed"}
     assert {row["Id"] for row in nodes} == {row[end] for row in gephi for end in ("Source", "Target")}
-    assert all(named(row["Id"]) == bare(row["Label"]) for row in nodes)
-    totals = {bare(row["Label"]): (int(row["mentions_made"]), int(row["mentions_received"])) for row in nodes}
+    assert all(named(row["Id"]) == unguarded(row["Label"]) for row in nodes)
+    totals = {unguarded(row["Label"]): (int(row["mentions_made"]), int(row["mentions_received"])) for row in nodes}
     assert totals == {user.spelling: sums for user, sums in made_and_received(edges).items()}
     cells = [cell for row in (*rows, *gephi, *nodes) for cell in row.values()]
     assert not [cell for cell in cells if cell.startswith(RUN_AS_FORMULAS)]
