@@ -143,7 +143,7 @@ def _behind_guard(rows: Rows, place: Place) -> Place:
     """The places without a guard at their beginning: screening looks at the bytes of instants and authors."""
     begin, length, _ = place
     inside = np.minimum(begin, rows.data.size - 2) if rows.data.size > 1 else begin
-    signs = np.frombuffer(b"'=+-@\xef", np.uint8)
+    signs = np.frombuffer(b"'=+-@\xef\t\r\n", np.uint8)
     guard = (length > 1) & (rows.data[inside] == ord(formulas.GUARD)) & np.isin(rows.data[inside + 1], signs)
     return place._replace(begin=begin + guard, length=length - guard)
 

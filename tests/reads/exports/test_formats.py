@@ -149,10 +149,9 @@ def check_polars(files: Files, edges: list[Edge], as_of: datetime) -> None:
     assert len(parquet) == len(edges)
     if edges:
         lines = pl.read_ndjson(files.contents["edges.jsonl"]).select("source", "target", "mention_count")
-        table = pl.read_csv(files.contents["edges.csv"], infer_schema=False).select(
-            pl.col("source", "target").str.strip_prefix("'"), pl.col("mention_count").cast(pl.Int64)
-        )
-        assert sorted(lines.rows()) == sorted(table.rows()) == sorted(parquet.select(names[:3]).rows())
+        table = pl.read_csv(files.contents["edges.csv"], infer_schema=False)
+        rows = zip(*(map(unguarded, table[name]) for name in names[:2]), table["mention_count"].cast(int), strict=True)
+        assert sorted(lines.rows()) == sorted(rows) == sorted(parquet.select(names[:3]).rows())
 
 
 def check_neo4j(files: Files, edges: list[Edge], as_of: datetime) -> None:
