@@ -96,7 +96,7 @@ Serve = Callable[..., Api]
 
 
 @pytest.fixture
-def serve(now: datetime) -> Generator[Serve]:
+def serve(now: datetime, dsn: str) -> Generator[Serve]:  # noqa: ARG001 (the API ends before its database is dropped)
     """Starts an API with settings, and maybe a protocol, of the test's choice."""
     with ExitStack() as stack:
 
