@@ -41,7 +41,7 @@ ROOM = 2 << 30
 DOCKER_POSTGRES = "postgres:18-alpine"
 DOCKER_VALKEY = "valkey/valkey:9-alpine"
 
-hypothesis.settings.register_profile("default", deadline=None, max_examples=25)
+hypothesis.settings.register_profile("default", deadline=None, max_examples=12)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=500)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
@@ -188,6 +188,18 @@ def pytest_xdist_auto_num_workers() -> int:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     node.workerinput["addresses"] = tuple(node.config.stash[SERVERS].addresses())
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that run whole processes: they take the longest, and would be waited for at the end.
+
+    xdist gives each worker a stretch of the list, so that each stretch begins with its share of these tests.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    slow = [item for item in items if item.get_closest_marker("system")]
+    quick = [item for item in items if not item.get_closest_marker("system")]
+    items[:] = [item for first in range(workers) for item in (*slow[first::workers], *quick[first::workers])]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.http.conftest import Api
 from tests.http.test_receiving import CSV
 
@@ -22,10 +24,11 @@ include-path = "/uploads/{{upload_id}}/events"
 parameters = {{ upload_id = "{upload_id}" }}
 checks.response_schema_conformance.enabled = false
 """
-EXAMPLES = 5
+EXAMPLES = 2
 """Random requests for each operation, besides those that take every part of the document in turn."""
 
 
+@pytest.mark.system
 def test_schemathesis_finds_nothing(api: Api, apply: Callable[[], None], tmp_path: Path) -> None:
     upload_id = api.upload(CSV).json()["id"]
     apply()
