@@ -27,6 +27,7 @@ INSERT INTO graph_parameters DEFAULT VALUES;
 
 -- The ledger ---------------------------------------------------------------------------------------------------------
 
+-- A transaction says by the settings mentiongraph.… for whom it works (app/store/postgres.py: act_for).
 CREATE TABLE uploads (
   id uuid PRIMARY KEY,
   state text NOT NULL DEFAULT 'receiving' CHECK (state IN (
@@ -51,6 +52,9 @@ CREATE TABLE uploads (
   rejects_purged_at timestamptz,
   parent_id uuid CONSTRAINT members_have_a_parent REFERENCES uploads (id),
   members integer CONSTRAINT parents_have_members CHECK (members > 0),
+  key_id text DEFAULT nullif(current_setting('mentiongraph.key_id', true), ''),
+  owner text DEFAULT nullif(current_setting('mentiongraph.owner', true), ''),
+  address text DEFAULT nullif(current_setting('mentiongraph.address', true), ''),
   CONSTRAINT parents_have_no_parent CHECK (parent_id IS NULL OR members IS NULL),
   CONSTRAINT sealed_uploads_say_what_they_hold CHECK (
     state IN ('receiving', 'aborted', 'cancelled')
@@ -84,6 +88,10 @@ WHERE parent_id IS NULL AND (
 );
 -- Deleting an upload looks for its duplicates.
 CREATE INDEX uploads_duplicates ON uploads (duplicate_of) WHERE duplicate_of IS NOT NULL;
+
+CREATE INDEX uploads_owner ON uploads (owner, received_at DESC, id DESC) WHERE owner IS NOT NULL;
+COMMENT ON COLUMN uploads.key_id IS
+'Key of the request that sent it. NULL: it came without a key. Likewise owner and address.';
 
 CREATE TABLE batches (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -243,10 +251,15 @@ CREATE TABLE ledger_events (
   from_state text,
   to_state text NOT NULL,
   process text NOT NULL,
-  reason jsonb
+  reason jsonb,
+  key_id text DEFAULT nullif(current_setting('mentiongraph.key_id', true), ''),
+  owner text DEFAULT nullif(current_setting('mentiongraph.owner', true), ''),
+  address text DEFAULT nullif(current_setting('mentiongraph.address', true), '')
 );
 COMMENT ON TABLE ledger_events IS
 'Append-only: one row a change of state, written by triggers, so that none can be missed.';
+COMMENT ON COLUMN ledger_events.key_id IS
+'Key of the request that caused it. NULL: a worker did, or there was no key. Likewise owner and address.';
 CREATE INDEX ledger_events_upload ON ledger_events (upload_id, id);
 
 CREATE FUNCTION record_upload_state() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -683,6 +696,66 @@ COMMENT ON COLUMN secrets.name IS 'cache: the key of the MACs on answers that ar
 -- Each UUID has 122 bits from the random generator of the operating system.
 INSERT INTO secrets (name, secret)
 VALUES ('cache', sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())));
+
+-- Keys and graphs -------------------------------------------------------------------------------------------------------
+
+CREATE TABLE keys (
+  id text PRIMARY KEY CHECK (id ~ '^[0-9A-Za-z]{8}$'),
+  owner text NOT NULL CHECK (length(owner) BETWEEN 1 AND 64),
+  token_sha256 bytea NOT NULL CHECK (octet_length(token_sha256) = 32),
+  scopes text[] NOT NULL CHECK (cardinality(scopes) > 0),
+  graphs text[] CHECK (cardinality(graphs) > 0),
+  created_at timestamptz NOT NULL,
+  expires_at timestamptz,
+  revoked_at timestamptz
+);
+COMMENT ON TABLE keys IS 'Who may do what. The table is used in the database of the graph `default` alone.';
+COMMENT ON COLUMN keys.token_sha256 IS 'SHA-256 of the whole token. The token itself is shown once and kept nowhere.';
+COMMENT ON COLUMN keys.graphs IS 'Names of the graphs that the key is for. NULL: all graphs.';
+COMMENT ON COLUMN keys.expires_at IS 'NULL: the key does not expire.';
+CREATE INDEX keys_owner ON keys (owner);
+
+CREATE TABLE graphs (
+  name text PRIMARY KEY CHECK (name ~ '^[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?$' AND name <> 'default'),
+  state text NOT NULL CHECK (state IN ('creating', 'ready', 'dropping')),
+  database text CHECK (length(database) BETWEEN 1 AND 63),
+  database_url text,
+  half_life interval CHECK (half_life > interval '0'),
+  shards smallint NOT NULL CHECK (shards IN (1, 2, 4, 8, 16, 32, 64)),
+  profile text,
+  days_kept integer CHECK (days_kept >= 0),
+  retention_days integer CHECK (retention_days >= 1),
+  quota_bytes bigint CHECK (quota_bytes > 0),
+  created_at timestamptz NOT NULL,
+  CONSTRAINT graphs_are_somewhere CHECK ((database IS NULL) <> (database_url IS NULL))
+);
+COMMENT ON TABLE graphs IS
+'Every graph but `default`, a database each. The table is used in the database of the graph `default` alone.';
+COMMENT ON COLUMN graphs.database IS
+'Name of a database on the server that holds `default`. It stays when the graph is renamed.';
+COMMENT ON COLUMN graphs.database_url IS 'Address of a database on another server.';
+COMMENT ON COLUMN graphs.half_life IS 'NULL: weights do not decay. graph_parameters of the database says the same.';
+COMMENT ON COLUMN graphs.profile IS 'Mention profile of uploads that name none. NULL: as the service has it.';
+COMMENT ON COLUMN graphs.days_kept IS 'NULL: as the service has it. Likewise retention_days and quota_bytes.';
+COMMENT ON COLUMN graphs.quota_bytes IS 'Uploads are refused while the database is larger than this.';
+
+CREATE TABLE audit_events (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  action text NOT NULL,
+  subject text,
+  outcome text NOT NULL CHECK (outcome IN ('done', 'denied')),
+  key_id text,
+  owner text,
+  address text,
+  process text NOT NULL DEFAULT current_setting('application_name'),
+  detail jsonb
+);
+COMMENT ON TABLE audit_events IS
+'Append-only: who did or was denied what. Those of a graph are in its database, those of keys and graphs in `default`.';
+COMMENT ON COLUMN audit_events.owner IS
+'Owner of the key; without a key, the account of the operating system that ran a command, as `os:name`.';
+CREATE INDEX audit_events_at ON audit_events (at DESC, id DESC);
 
 -- Migrations ---------------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from app import settings as environment
 from app.http import problems, segments
 from app.http.access_log import logged
 from app.http.cached.handlers import cached_first
+from app.http.calling import provide_caller
 from app.http.head import answering_head
 from app.http.openapi import doc, guide
 from app.http.origin import own_pages_only
@@ -53,7 +54,10 @@ def create_app(settings: Settings, *, clock: postgres.Now = postgres.clock) -> L
             doc.static_files(),
             guide.router(),
         ],
-        dependencies={"services": Provide(provide_services, sync_to_thread=False)},
+        dependencies={
+            "services": Provide(provide_services, sync_to_thread=False),
+            "caller": Provide(provide_caller, sync_to_thread=False),
+        },
         exception_handlers={Exception: problems.answer},
         guards=[refuse_unknown_parameters],
         lifespan=[lifespan(settings, clock)],

@@ -38,6 +38,17 @@ class Connections(Protocol):
     def connection(self) -> AbstractAsyncContextManager[AsyncConnection]: ...
 
 
+class ActsFor(Protocol):
+    """For whom a transaction works; see `act_for`."""
+
+    @property
+    def key_id(self) -> str | None: ...
+    @property
+    def owner(self) -> str | None: ...
+    @property
+    def address(self) -> str | None: ...
+
+
 class _Array(Protocol):
     binary: bytes
 
@@ -61,6 +72,7 @@ The classes are given by name, because most commands need a connection, but neit
 """
 
 _COMMIT_LATER = sql.query("store/postgres/commit_later")
+_ACT_FOR = sql.query("store/postgres/act_for")
 
 _LEARNING = threading.Lock()
 
@@ -292,6 +304,20 @@ def commit_later(conn: Connection) -> None:
 async def async_commit_later(conn: AsyncConnection) -> None:
     """Do the same as `commit_later`, for request handlers."""
     await conn.execute(_COMMIT_LATER)
+
+
+def act_for(conn: Connection, caller: ActsFor) -> None:
+    """Let what the rest of this transaction writes into the ledger say for whom it was written."""
+    conn.execute(_ACT_FOR, _named(caller))
+
+
+async def async_act_for(conn: AsyncConnection, caller: ActsFor) -> None:
+    """Do the same as `act_for`, for request handlers."""
+    await conn.execute(_ACT_FOR, _named(caller))
+
+
+def _named(caller: ActsFor) -> Params:
+    return {"key_id": caller.key_id or "", "owner": caller.owner or "", "address": caller.address or ""}
 
 
 def execute(conn: Connection, statement: LiteralString, params: Params | None = None) -> int:

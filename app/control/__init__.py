@@ -1,0 +1,1 @@
+"""Which graphs there are, who may do what, and who did what."""

@@ -1,0 +1,45 @@
+"""Who asks: what a process knows of whoever sent a request or runs a command."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Scope(StrEnum):
+    """What a key allows. Scopes are flat, so none includes another; `admin` alone includes all."""
+
+    GRAPH_READ = "graph:read"
+    """Ask about users, edges, networks and rankings."""
+    GRAPH_EXPORT = "graph:export"
+    """Take the graph out as a file."""
+    UPLOADS_WRITE = "uploads:write"
+    """Send files, and see, follow, cancel and retract one's own uploads."""
+    UPLOADS_READ = "uploads:read"
+    """See the uploads of every owner."""
+    UPLOADS_MANAGE = "uploads:manage"
+    """Cancel, retract and replay the uploads of every owner."""
+    METRICS = "metrics"
+    """Read the metrics."""
+    ADMIN = "admin"
+    """Everything, and also keys, graphs, audit events and forgetting a person."""
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who asks, from where, and for what the key is good."""
+
+    scopes: frozenset[Scope]
+    graphs: frozenset[str] | None = None
+    """Names of the graphs that the caller may use. None: all."""
+    key_id: str | None = None
+    """None where no key is needed."""
+    owner: str | None = None
+    """Whose key it is. On the command line without a key: the account of the operating system, as `os:name`."""
+    address: str | None = None
+    """The client's address, as the server or a trusted proxy tells it."""
+
+    def may(self, scope: Scope, graph: str) -> bool:
+        """Whether the caller may do what `scope` allows on the graph of this name."""
+        allowed = scope in self.scopes or Scope.ADMIN in self.scopes
+        return allowed and (self.graphs is None or graph in self.graphs)

@@ -1,0 +1,31 @@
+"""Who asks, as a handler has it: the caller that the request's scope names."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias, cast
+
+from litestar import Request
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
+from litestar.types import Scope as RequestScope
+
+from app.control.callers import Caller, Scope
+
+CALLER = "mentiongraph.caller"
+"""In the scope of a request: its Caller."""
+
+Calling: TypeAlias = NamedDependency[SkipValidation[Caller]]
+
+
+def provide_caller(request: Request[Any, Any, Any]) -> Caller:
+    """The caller of the request."""
+    return caller_of(request.scope)
+
+
+def caller_of(scope: RequestScope) -> Caller:
+    """Who asks. Where no key is needed, everybody may do everything."""
+    found = cast("dict[str, Any]", scope).get(CALLER)
+    if found is not None:
+        return found
+    client = scope.get("client")
+    return Caller(frozenset(Scope), address=client[0] if client else None)
