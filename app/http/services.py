@@ -27,6 +27,7 @@ from app.ledger.events import Hub
 from app.settings import Settings
 from app.store.broker import FailOverRedisBroker, redis_client
 from app.store.postgres import AsyncConnection, Connection, Now, async_pool, pool
+from app.store.turns import PoolInTurns
 
 EXPORTS = 2
 """Exports that may run at once. They have a pool of their own, so slow downloads leave the other requests alone."""
@@ -56,7 +57,7 @@ class Services:
         self.pool = connections(role="api", size=settings.database_pool)
         # Uploads have connections of their own, so a flood of them leaves the reads alone. What nobody waits for, as
         # the end of an upload whose client is gone, has two more, and does not hold up the next upload.
-        self.receiving = connections(role="api", size=RECEIVING)
+        self.receiving = connections(role="api", size=RECEIVING, kind=PoolInTurns)
         self.aside = connections(role="api", size=ASIDE)
         self.exports: ConnectionPool[Connection] = sync_connections(role="export", size=EXPORTS)
         self.export_slots = asyncio.Semaphore(EXPORTS)

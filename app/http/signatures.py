@@ -42,12 +42,14 @@ class Taken(NamedTuple):
     """Whether a request may have the parameter several times."""
 
 
-async def refuse_unknown_parameters(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+async def refuse_unknown_parameters(connection: ASGIConnection[Any, Any, Any, Any], _copy: BaseRouteHandler) -> None:
     """A guard. Raises BadRequest for a query parameter that the route does not take, that the request has twice, or
     that the route needs and the request lacks.
 
-    The guard is asynchronous, since Litestar runs other guards in a thread.
+    The guard is asynchronous, since Litestar runs other guards in a thread. Litestar gives each request a copy of its
+    handler, for which nothing is known: the handler itself is in the scope.
     """
+    handler: BaseRouteHandler = connection.route_handler
     if isinstance(handler, HTTPRouteHandler):
         known = query_of(handler)
         given = [name for name, _ in connection.query_params.multi_items()] if connection.scope["query_string"] else []

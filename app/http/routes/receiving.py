@@ -25,6 +25,7 @@ from app.errors import (
     SameBytes,
 )
 from app.http import bodies, problems
+from app.http.connections import address_of
 from app.http.openapi import examples
 from app.http.routes.uploads import Upload, allow_uploads, list_uploads, path_of
 from app.http.services import Injected, Services
@@ -34,6 +35,7 @@ from app.ledger import bells, idempotency
 from app.ledger.receiving import Arriving, Receipt, take_in
 from app.ledger.states import UNFINISHED
 from app.store.postgres import process_name
+from app.store.turns import turns_of
 
 _FILENAME_LENGTH = 255
 OPTIONS = {
@@ -152,7 +154,7 @@ async def receive_upload(  # noqa: PLR0917 (what a request has)
     `/upload_csv` does the same, under the path that earlier clients use.
     """
     key = idempotency.read_key(idempotency_key)
-    with services.admission.enter() as share:
+    with services.admission.enter() as share, turns_of(address_of(request.scope["client"])):
         body = await bodies.body_of(request, services.settings, share)
         chosen = options.for_file(body.charset)
         arriving = Arriving(
