@@ -115,6 +115,18 @@ def connect(database_url: str, *, role: str) -> Connection:
         raise DatabaseUnavailable(f"{where(database_url)}: {error}".strip()) from error
 
 
+async def async_connect(database_url: str, *, role: str, timeout: int) -> AsyncConnection:
+    """Open one connection within `timeout` seconds. Raises psycopg.OperationalError."""
+    return await psycopg.AsyncConnection.connect(
+        database_url,
+        autocommit=True,
+        application_name=process_name(role),
+        context=_adapters(),
+        connect_timeout=timeout,
+        prepare_threshold=None,
+    )
+
+
 @contextmanager
 def available(database_url: str) -> Generator[None]:
     """Raise DatabaseUnavailable when the block loses a connection or cannot get a connection."""

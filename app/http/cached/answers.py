@@ -150,13 +150,13 @@ class Answers:
 
     async def open(self) -> None:
         await self._pool.open(wait=False)
-        await self.standbys.open()
+        self.standbys.open()
         self.cache.open()
 
     async def close(self, seconds: float) -> None:
         await self._versions.current_for.close()
         await self.cache.close()
-        await self.standbys.close(seconds)
+        await self.standbys.close()
         await self._pool.close(seconds)
 
     async def key(self, question: Question) -> Key:

@@ -16,14 +16,14 @@ import msgspec
 import psycopg
 import structlog
 from psycopg import IsolationLevel
-from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolClosed, PoolTimeout
 
 from app.errors import NotFound
 from app.graph import versions
 from app.graph.versions import Behind
 from app.http.slots import EXPENSIVE_READS, ExpensiveReads
 from app.settings import Settings
-from app.store.postgres import AsyncConnection, Connection, async_pool, pool, servers, where
+from app.store.postgres import AsyncConnection, Connection, async_connect, async_pool, pool, servers, where
 from app.store.seldom import Seldom
 
 log = structlog.get_logger(__name__)
@@ -40,6 +40,9 @@ GRACE_SECONDS = 1.0
 """Seconds beyond the deadline of expensive questions, in which a standby has to say that the deadline has passed."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 """Seconds between two looks whether a standby is back. The pause doubles."""
+LOOK_SECONDS = 2
+"""Seconds that a look whether a standby is back may take."""
+CLOSE_SECONDS = 1.0
 EXPORTS = 2
 """Exports that a standby writes at once."""
 
@@ -122,55 +125,77 @@ class _NoSlot:
         raise _Expensive
 
 
+class Pools:
+    """The connections to one standby."""
+
+    def __init__(self, url: str, settings: Settings) -> None:
+        common: dict[str, Any] = {"pgbouncer": settings.pgbouncer, "checked": False}
+        timeout, seconds = settings.statement_timeout, settings.read_timeout
+        self.plain = async_pool(url, role="api", size=settings.database_pool, statement_timeout=timeout, **common)
+        self.expensive = ExpensiveReads(
+            async_pool(url, role="read", size=EXPENSIVE_READS, statement_timeout=seconds, **common), seconds=seconds
+        )
+        self.exports: ConnectionPool[Connection] = pool(
+            url, role="export", size=EXPORTS, statement_timeout=timeout, **common
+        )
+
+    async def open(self) -> None:
+        for each in (self.plain, self.expensive.pool):
+            await each.open(wait=False)
+        self.exports.open(wait=False)
+
+    async def close(self) -> None:
+        await asyncio.gather(
+            self.plain.close(CLOSE_SECONDS),
+            self.expensive.pool.close(CLOSE_SECONDS),
+            asyncio.to_thread(self.exports.close, CLOSE_SECONDS),
+        )
+
+
 class Standby:
     """One standby: its pools, and whether it is fit to answer."""
 
     def __init__(self, url: str, settings: Settings, counters: Counters) -> None:
         self.counters = counters
-        common: dict[str, Any] = {"pgbouncer": settings.pgbouncer, "checked": False}
-        timeout = settings.statement_timeout
         self._url = url
-        self._pool = async_pool(url, role="api", size=settings.database_pool, statement_timeout=timeout, **common)
-        self._expensive = ExpensiveReads(
-            async_pool(url, role="read", size=EXPENSIVE_READS, statement_timeout=settings.read_timeout, **common),
-            seconds=settings.read_timeout,
-        )
-        self.exports: ConnectionPool[Connection] = pool(
-            url, role="export", size=EXPORTS, statement_timeout=timeout, **common
-        )
+        self._settings = settings
+        self._pools: Pools | None = None
+        """None while the standby is away."""
         self._expensive_seconds = settings.read_timeout + GRACE_SECONDS
-        self.there = False
+        self._fit = False
         self._returning: asyncio.Task[None] | None = None
         self._left: set[asyncio.Task[Any]] = set()
         """Tasks that nobody waits for: a standby that is frozen does not even answer that it ends a statement."""
         self._said = Seldom()
 
-    async def open(self) -> None:
-        for each in (self._pool, self._expensive.pool):
-            await each.open(wait=False)
-        self.exports.open(wait=False)
+    @property
+    def pools(self) -> Pools | None:
+        """The pools, if the standby is fit to answer."""
+        return self._pools if self._fit else None
+
+    def open(self) -> None:
         self._await_return("")
 
-    async def close(self, seconds: float) -> None:
-        self.there = False
+    async def close(self) -> None:
+        self._fit = False
         for task in [*self._left, *([self._returning] if self._returning else [])]:
             task.cancel()
-        await asyncio.gather(
-            self._pool.close(seconds),
-            self._expensive.pool.close(seconds),
-            asyncio.to_thread(self.exports.close, seconds),
-        )
+        if self._pools is not None:
+            await self._pools.close()
 
     async def answer(self, least: str, work: Work) -> Found | None:
         """The answer from a snapshot with everything that `least` has; None if the primary is to answer.
 
         Raises what `work` raises, but for NotFound: the primary may know a user who came later.
         """
+        pools = self.pools
+        if pools is None:
+            return None
         try:
-            found = await self._answer(least, work)
+            found = await self._answer(pools, least, work)
         except NotFound:
             return None
-        except PoolTimeout:
+        except (PoolTimeout, PoolClosed):
             self.counters.busy += 1
             return None
         except Behind:
@@ -184,7 +209,7 @@ class Standby:
         self.counters.answered += 1
         return found
 
-    async def _answer(self, least: str, work: Work) -> Found:
+    async def _answer(self, pools: Pools, least: str, work: Work) -> Found:
         async def plain(conn: AsyncConnection) -> object:
             return await work(Lanes(_Snapshot(conn), _NoSlot()))
 
@@ -192,10 +217,10 @@ class Standby:
             return await work(Lanes(_Snapshot(conn), _Slot(conn)))
 
         try:
-            return await self._in_time(self._pool, least, plain, PLAIN_SECONDS)
+            return await self._in_time(pools.plain, least, plain, PLAIN_SECONDS)
         except _Expensive:
-            async with self._expensive.slot():
-                return await self._in_time(self._expensive.pool, least, expensive, self._expensive_seconds)
+            async with pools.expensive.slot():
+                return await self._in_time(pools.expensive.pool, least, expensive, self._expensive_seconds)
 
     async def _in_time(
         self,
@@ -214,6 +239,7 @@ class Standby:
         finally:
             begun.cancel()
             if not task.done():
+                task.cancel()
                 self._leave(task)
         if not task.done():
             raise _Stalled("it does not answer")
@@ -227,24 +253,27 @@ class Standby:
 
         self._left.add(task)
         task.add_done_callback(ended)
-        task.cancel()
 
     # While it is not fit
 
     def behind(self, least: str) -> None:
         """The standby has not caught up in time: leave it alone until it has what `least` has."""
         self.counters.behind += 1
-        self._lost("it is behind", least)
+        self._leave_alone("it is behind", least)
 
     def failed(self, error: Exception, least: str) -> None:
         """The standby is away, stalls, or cancels statements: leave it alone until it answers, and has what `least`
         has."""
         self.counters.failed += 1
-        self._lost(str(error) or type(error).__name__, least)
+        self._leave_alone(str(error) or type(error).__name__, least)
+        if self._pools is not None:
+            # A server that is away takes all of its connections with it. They are not to be found out one by one.
+            self._leave(asyncio.create_task(self._pools.close()))
+            self._pools = None
 
-    def _lost(self, reason: str, least: str) -> None:
-        if self.there:
-            self.there = False
+    def _leave_alone(self, reason: str, least: str) -> None:
+        if self._fit:
+            self._fit = False
             if (times := self._said.due()) is not None:
                 log.warning("a standby is left alone", standby=where(self._url), reason=reason, times=times)
         self._await_return(least)
@@ -255,29 +284,26 @@ class Standby:
 
     async def _return(self, least: str) -> None:
         pause = FIRST_PAUSE
-
-        async def nothing(_conn: AsyncConnection) -> object:
-            return None
-
         try:
-            while True:
-                try:
-                    await self._in_time(self._pool, least, nothing, BEGIN_SECONDS)
-                except Behind:
-                    pass
-                except (psycopg.Error, _Stalled) as error:
-                    log.debug("a standby is still away", standby=where(self._url), reason=str(error))
-                    # Connections that were lost at once are not to be found out one by one.
-                    await self._pool.drain()
-                    await self._expensive.pool.drain()
-                    await asyncio.to_thread(self.exports.drain)
-                else:
-                    self.there = True
-                    return
+            while not await self._has(least):
                 await asyncio.sleep(pause)
                 pause = min(LONGEST_PAUSE, 2 * pause)
+            if self._pools is None:
+                self._pools = Pools(self._url, self._settings)
+                await self._pools.open()
+            self._fit = True
         finally:
             self._returning = None
+
+    async def _has(self, least: str) -> bool:
+        """Whether the standby answers, over a new connection, and has what `least` has."""
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                async with await async_connect(self._url, role="look", timeout=LOOK_SECONDS) as conn:
+                    return versions.holds(await versions.vector(conn), least)
+        except (psycopg.Error, TimeoutError) as error:
+            log.debug("a standby is still away", standby=where(self._url), reason=str(error) or type(error).__name__)
+            return False
 
 
 class Standbys:
@@ -291,19 +317,19 @@ class Standbys:
     def __bool__(self) -> bool:
         return bool(self._standbys)
 
-    async def open(self) -> None:
+    def open(self) -> None:
         for standby in self._standbys:
-            await standby.open()
+            standby.open()
 
-    async def close(self, seconds: float) -> None:
-        await asyncio.gather(*(standby.close(seconds) for standby in self._standbys))
+    async def close(self) -> None:
+        await asyncio.gather(*(standby.close() for standby in self._standbys))
 
     def fit(self) -> Iterator[Standby]:
         """The standbys that may answer now, another one first each time."""
         self._turn += 1
         for place in range(len(self._standbys)):
             standby = self._standbys[(self._turn + place) % len(self._standbys)]
-            if standby.there:
+            if standby.pools is not None:
                 yield standby
 
     async def answer(self, least: str, work: Work) -> Found | None:

@@ -24,6 +24,7 @@ from app.errors import BadRequest, NotFound, TooManyExports
 from app.graph import versions
 from app.graph.versions import Behind
 from app.http import problems
+from app.http.cached.standbys import Standby
 from app.http.download import Download
 from app.http.head import asks_for_head
 from app.http.parameters import INSTANT, Archived, AsOf, SelfMentions, moment, view_of
@@ -321,28 +322,35 @@ async def _on_standby(services: Services, thread: ThreadPoolExecutor, export: Ex
         return None
     least = await services.answers.vector()
     for standby in standbys.fit():
-        for pause in CATCHING_UP:
-            try:
-                block = await _in(thread, export, partial(export.begin, standby.exports, least))
-            except Behind:
-                await asyncio.sleep(pause)
-            except Unfit:
-                break
-            except psycopg.errors.QueryCanceled:
-                raise
-            except psycopg.Error as error:
-                standby.failed(error, least)
-                break
-            else:
-                if export.vector == least or versions.holds(await services.answers.vector(), export.vector):
-                    standbys.counters.answered += 1
-                    return block
-                standbys.counters.ahead += 1
-                await _in(thread, export, export.close)
-                break
-        else:
+        try:
+            block = await _caught_up(standby, thread, export, least)
+        except Behind:
             standby.behind(least)
+        except psycopg.errors.QueryCanceled:
+            raise
+        except psycopg.Error as error:
+            standby.failed(error, least)
+        except Unfit:
+            continue
+        else:
+            if export.vector == least or versions.holds(await services.answers.vector(), export.vector):
+                standbys.counters.answered += 1
+                return block
+            standbys.counters.ahead += 1
+            await _in(thread, export, export.close)
     return None
+
+
+async def _caught_up(standby: Standby, thread: ThreadPoolExecutor, export: Export, least: str) -> bytes:
+    """The first block, maybe after a moment. Raises Behind, Unfit, psycopg.Error."""
+    for pause in CATCHING_UP:
+        if (pools := standby.pools) is None:
+            break
+        try:
+            return await _in(thread, export, partial(export.begin, pools.exports, least))
+        except Behind:
+            await asyncio.sleep(pause)
+    raise Behind
 
 
 async def _in(thread: ThreadPoolExecutor, export: Export, step: Callable[[], T]) -> T:
