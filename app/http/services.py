@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import signal
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator
@@ -19,6 +20,7 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from app.graph.parameters import GraphParameters, async_read_parameters
 from app.http.cached.answers import Answers
+from app.http.cached.standbys import Lanes
 from app.http.probe import Probe
 from app.http.slots import EXPENSIVE_READS, ExpensiveReads, Lane
 from app.http.trimming import Trimmer
@@ -86,13 +88,21 @@ class Services:
         self.answers = Answers(settings, clock)
         self.schema_is_good_until = 0.0
         """Until which `time.monotonic` the schema need not be looked at again."""
-        self._parameters: GraphParameters | None = None
+        self._parameters: list[GraphParameters] = []
+
+    def on(self, lanes: Lanes | None) -> Services:
+        """The services for a question that a standby answers; None: the primary."""
+        if lanes is None:
+            return self
+        there = copy.copy(self)
+        there.pool, there.expensive = lanes
+        return there
 
     async def parameters(self, conn: AsyncConnection) -> GraphParameters:
         """The graph's parameters, read once, since they never change."""
-        if self._parameters is None:
-            self._parameters = await async_read_parameters(conn)
-        return self._parameters
+        if not self._parameters:
+            self._parameters.append(await async_read_parameters(conn))
+        return self._parameters[0]
 
     async def open(self) -> None:
         for each in (self.pool, self.receiving, self.aside):

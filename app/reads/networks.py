@@ -11,6 +11,7 @@ from itertools import pairwise
 import msgspec
 import numpy as np
 from psycopg import IsolationLevel
+from psycopg.pq import TransactionStatus
 
 import sql
 from app.graph.parameters import GraphParameters
@@ -130,7 +131,13 @@ class _Step(msgspec.Struct, frozen=True):
 
 @asynccontextmanager
 async def _snapshot(conn: AsyncConnection) -> AsyncGenerator[None]:
-    """A transaction in which several statements see the same graph."""
+    """A transaction in which several statements see the same graph: the one that is open already, or a new one."""
+    if (
+        conn.isolation_level == IsolationLevel.REPEATABLE_READ
+        and conn.info.transaction_status != TransactionStatus.IDLE
+    ):
+        yield
+        return
     await conn.set_isolation_level(IsolationLevel.REPEATABLE_READ)
     try:
         async with conn.transaction():

@@ -209,21 +209,36 @@ def _read(file: str, shown: str) -> str:
 def _with_passwords(settings: Settings) -> Settings:
     """The settings with the passwords moved into the URLs: no other module needs to know of them."""
     database, redis = settings.database_url, settings.redis_url
+    standbys = settings.read_database_url
     if settings.database_password:
         database = _with_password(database, "DATABASE", settings.database_password)
+        if _lacks_password(standbys):
+            standbys = _with_password(standbys, "READ_DATABASE", settings.database_password)
+    replicas = settings.cache_replicas.split()
     if settings.redis_password:
         redis = _with_password(redis, "REDIS", settings.redis_password)
+        replicas = [
+            _with_password(each, "REDIS", settings.redis_password) if _lacks_password(each) else each
+            for each in replicas
+        ]
     if settings.sentinel_password:
         separator = "&" if "?" in redis else "?"
         redis += f"{separator}sentinel_password={quote(settings.sentinel_password, safe='')}"
     return msgspec.structs.replace(
         settings,
         database_url=database,
+        read_database_url=standbys,
         redis_url=redis,
+        cache_replicas=" ".join(replicas),
         database_password="",
         redis_password="",
         sentinel_password="",
     )
+
+
+def _lacks_password(url: str) -> bool:
+    """Whether it is a URL of a server, without a password."""
+    return "://" in url and ":" not in url.partition("://")[2].partition("/")[0].rpartition("@")[0]
 
 
 def _with_password(url: str, which: str, password: str) -> str:

@@ -48,6 +48,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "prepared statements and no start-up options. Set the statement timeout in PgBouncer's connect_query.",
         ),
     ] = False
+    read_database_url: Annotated[
+        str,
+        _about(
+            Group.SERVERS,
+            "",
+            "Address of PostgreSQL standbys, which answer questions about the graph in place of the primary: hosts "
+            "with commas in between, as libpq takes them. An answer is never older than the primary's. Empty: none.",
+        ),
+    ] = ""
     database_directory: Annotated[
         str,
         _about(
@@ -173,6 +182,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "Whether the API keeps answers about the graph in Redis and reuses them until the graph changes.",
         ),
     ] = True
+    cache_replicas: Annotated[
+        str,
+        _about(
+            Group.API,
+            "",
+            "Replicas of Redis that cached answers are read from: URLs with spaces in between, or `sentinel` for those "
+            "that the Sentinels of MENTIONGRAPH_REDIS_URL name. Empty: the master alone is asked.",
+        ),
+    ] = ""
     cache_seconds: Annotated[
         float,
         _about(

@@ -17,13 +17,13 @@ from typing import Any, LiteralString, Protocol, TypeVar
 import msgspec
 import psycopg
 from psycopg.adapt import AdaptersMap, Dumper
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import Format
 from psycopg.rows import scalar_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 import sql
-from app.errors import DatabaseUnavailable
+from app.errors import BadSetting, DatabaseUnavailable
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")
@@ -115,6 +115,18 @@ def connect(database_url: str, *, role: str) -> Connection:
         raise DatabaseUnavailable(f"{where(database_url)}: {error}".strip()) from error
 
 
+async def async_connect(database_url: str, *, role: str, timeout: int) -> AsyncConnection:
+    """Open one connection within `timeout` seconds. Raises psycopg.OperationalError."""
+    return await psycopg.AsyncConnection.connect(
+        database_url,
+        autocommit=True,
+        application_name=process_name(role),
+        context=_adapters(),
+        connect_timeout=timeout,
+        prepare_threshold=None,
+    )
+
+
 @contextmanager
 def available(database_url: str) -> Generator[None]:
     """Raise DatabaseUnavailable when the block loses a connection or cannot get a connection."""
@@ -134,6 +146,25 @@ def where(database_url: str) -> str:
     return f"PostgreSQL at {places}, database {info.get('dbname', '')}"
 
 
+def servers(database_url: str) -> list[str]:
+    """Returns an address for each host that the address names, in their order. An empty address names none.
+
+    Raises BadSetting, with no part of the address, which may hold a password.
+    """
+    if not database_url:
+        return []
+    try:
+        info: dict[str, Any] = conninfo_to_dict(database_url)
+    except psycopg.ProgrammingError:
+        raise BadSetting("MENTIONGRAPH_READ_DATABASE_URL: it is no address of PostgreSQL as libpq takes it.") from None
+    several = {name: str(info[name]).split(",") for name in ("host", "hostaddr", "port") if info.get(name)}
+    number = max(len(several.get(name, "")) for name in ("host", "hostaddr")) or 1
+    return [
+        make_conninfo(**info | {name: each[place if len(each) > 1 else 0] for name, each in several.items()})
+        for place in range(number)
+    ]
+
+
 def require_primary(conn: Connection | AsyncConnection) -> None:
     """Raises psycopg.OperationalError if the server takes no writes."""
     # PostgreSQL reports both parameters by itself, at the start and at each change. PgBouncer only repeats what its own
@@ -144,9 +175,9 @@ def require_primary(conn: Connection | AsyncConnection) -> None:
 
 
 def pool(
-    database_url: str, *, role: str, size: int, statement_timeout: float, pgbouncer: bool = False
+    database_url: str, *, role: str, size: int, statement_timeout: float, pgbouncer: bool = False, checked: bool = True
 ) -> ConnectionPool[Connection]:
-    """Returns a closed pool of connections for worker threads. `statement_timeout` is in seconds."""
+    """Returns a closed pool of connections for worker threads. `statement_timeout` is in seconds. See `async_pool`."""
 
     # If one connection is lost, mostly all connections are lost. A pool pauses between two checks (1 s, 2 s, …). So a
     # request that checked lost connections one by one would have no time left for a new connection. A drained pool also
@@ -166,7 +197,7 @@ def pool(
         min_size=1,
         max_size=size,
         open=False,
-        check=check,
+        check=check if checked else None,
         name=role,
         timeout=POOL_TIMEOUT,
         reconnect_timeout=RECONNECT_TIMEOUT,

@@ -109,12 +109,17 @@ def redis_client(url: str) -> redis.Redis:
     return redis.Redis.from_pool(pool)
 
 
-def async_redis_client(url: str, *, timeout: float) -> asyncio_redis.Redis:
-    """The client for an event loop, with a time-out in seconds. Connects to nothing yet. See `redis_client`."""
+def async_redis_client(url: str, *, timeout: float, replicas: bool = False) -> asyncio_redis.Redis:
+    """The client for an event loop, with a time-out in seconds. Connects to nothing yet. See `redis_client`.
+
+    With `replicas`, and Sentinels in the URL, it connects to a replica, and to the master where there is none.
+    """
     place = _place(url, timeout, CONNECT_TIMEOUT, asyncio_retry.Retry(NoBackoff(), 0))
     if isinstance(place, _Watched):
         sentinels: Any = _AsyncSentinels(place.sentinels)
-        pool = asyncio_sentinel.SentinelConnectionPool(place.service, sentinels, **place.options)
+        pool = asyncio_sentinel.SentinelConnectionPool(
+            place.service, sentinels, is_master=not replicas, **place.options
+        )
     else:
         pool = asyncio_redis.ConnectionPool(connection_class=_ASYNC_KINDS[place.scheme], **place.options)
     return asyncio_redis.Redis.from_pool(pool)
@@ -172,6 +177,18 @@ class Sentinels:
             return master
         raise MasterNotFoundError(f"no Sentinel names a master of {service_name!r}: {'; '.join(answers)}")
 
+    def discover_slaves(self, service_name: str) -> list[Address]:
+        """The addresses of the replicas that are well. redis-py calls this by that name."""
+        for sentinel in self.order:
+            with suppress(redis.RedisError), redis.Redis(sentinel.host, sentinel.port, **self._options) as connection:
+                states: Any = connection.sentinel_slaves(service_name)
+                return [
+                    Address(each["ip"], each["port"])
+                    for each in states
+                    if not (each["is_sdown"] or each["is_odown"]) and each.get("master-link-status") == "ok"
+                ]
+        return []
+
     def distrust(self) -> None:
         """Ask another Sentinel first, because the server that this one named is no master or does not answer."""
         with self._lock:
@@ -200,6 +217,9 @@ class _AsyncSentinels:
 
     async def discover_master(self, service_name: str) -> Address:
         return await asyncio.to_thread(self._sentinels.discover_master, service_name)
+
+    async def discover_slaves(self, service_name: str) -> list[Address]:
+        return await asyncio.to_thread(self._sentinels.discover_slaves, service_name)
 
 
 # Reading the URL ------------------------------------------------------------------------------------------------------

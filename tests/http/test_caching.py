@@ -19,7 +19,7 @@ import xxhash
 from app.graph import versions
 from app.http.cached import handlers
 from app.http.cached.answers import LONGEST_TARGET, MOST_TARGETS, Key, Question
-from app.http.cached.cache import LARGEST, LONGEST, Cache, Together, _opened, _sealed  # pyright: ignore[reportPrivateUsage]
+from app.http.cached.cache import LARGEST, LONGEST, Cache, Together, _ask, _opened, _sealed  # pyright: ignore[reportPrivateUsage]
 from app.posts.containers.compression import compress, decompress_within
 from app.settings import Settings
 from app.store.postgres import Connection
@@ -426,7 +426,7 @@ def test_nothing_longer_than_an_answer_leaves_redis(settings: Settings) -> None:
         async def ask() -> Sequence[bytes | None]:
             cache = Cache(settings)
             try:
-                return await cache._ask([key.encode(), b"missing"])  # pyright: ignore[reportPrivateUsage]
+                return await _ask(cache._client, [key.encode(), b"missing"])  # pyright: ignore[reportPrivateUsage]
             finally:
                 await cache.close()
 

@@ -2,19 +2,19 @@
 
 An answer is a function of the question, of the minute that the question is about, and of the graph's version. Each
 request has the version read from PostgreSQL after the request came. One reading serves all requests that wait for it,
-and no reading is kept. So no answer is older than its request, whatever is in Redis. (Users without an edge make no new
-version: a list of users may lack them.)
+and no reading is kept. So no answer is older than its request, whatever is in Redis or on the standbys. (Users without
+an edge make no new version: a list of users may lack them.)
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import psycopg
 from litestar import Response
@@ -27,6 +27,7 @@ import sql
 from app.errors import TookTooLong, TooManyReads
 from app.graph import versions
 from app.http.cached.cache import Cache, Counters, Together
+from app.http.cached.standbys import Found, Standbys, Work
 from app.http.parameters import minute
 from app.settings import Settings
 from app.store import secrets
@@ -39,7 +40,6 @@ _TAG_BYTES = 16
 MOST_TARGETS, LONGEST_TARGET = 10_000, 512
 """Number of known targets (some 20 MB at most), and bytes of a target that may become known."""
 
-Work: TypeAlias = Callable[[], Awaitable[object]]
 T = TypeVar("T")
 
 
@@ -86,11 +86,11 @@ class Versions:
 
 
 class _Outcome(NamedTuple):
-    """A body, its Cache-Status, and whether the whole body is what the graph says at one version (`settled`)."""
+    """A body, its Cache-Status, and its tag if the whole body is what the graph says at one version."""
 
     body: bytes
     status: str
-    settled: bool
+    tag: str | None
 
 
 class _Shared:
@@ -118,6 +118,7 @@ class Key(NamedTuple):
     at: datetime | None
     """The instant that the answer is about."""
     tag: str
+    what: bytes
 
 
 class Answers:
@@ -136,6 +137,7 @@ class Answers:
             checked=False,
         )
         self._versions = Versions(self._pool, pgbouncer=settings.pgbouncer)
+        self.standbys = Standbys(settings)
         self._release = release()
         self._under_way: dict[str, _Shared] = {}
         self._known: dict[bytes, Question] = {}
@@ -148,11 +150,13 @@ class Answers:
 
     async def open(self) -> None:
         await self._pool.open(wait=False)
+        self.standbys.open()
         self.cache.open()
 
     async def close(self, seconds: float) -> None:
         await self._versions.current_for.close()
         await self.cache.close()
+        await self.standbys.close()
         await self._pool.close(seconds)
 
     async def key(self, question: Question) -> Key:
@@ -160,12 +164,19 @@ class Answers:
         version = await self._versions.current()
         self.cache.secret = self._versions.secret
         at = question.as_of or minute(self._clock()) if question.timed else None
+        return Key(version, at, self._tag(version.vector, at, question.what), question.what)
+
+    def _tag(self, vector: str, at: datetime | None, what: bytes) -> str:
         # A digest for which nobody can find two questions, since one client's answer serves another client.
         digest = hashlib.blake2b(self._release, digest_size=_TAG_BYTES)
-        for part in (version.vector.encode(), at.isoformat().encode() if at else b"", question.what):
+        for part in (vector.encode(), at.isoformat().encode() if at else b"", what):
             digest.update(part)
             digest.update(b"\0")
-        return Key(version, at, digest.hexdigest())
+        return digest.hexdigest()
+
+    async def vector(self) -> str:
+        """The graph's version on the primary now. Raises psycopg.OperationalError."""
+        return (await self._versions.current()).vector
 
     def asked_by(self, target: bytes) -> Question | None:
         """What a request with this target asks, if such a request was answered before."""
@@ -187,11 +198,11 @@ class Answers:
         if body is None:
             return None
         self.counters.hits += 1
-        return _answered(_Outcome(body, "hit", settled=True), key, if_none_match)
+        return _answered(_Outcome(body, "hit", key.tag), if_none_match)
 
     async def work_out(self, key: Key, if_none_match: str | None, work: Work) -> Answer[Any]:
         """The answer that is not cached, from what `work` returns. Raises what `work` raises."""
-        return _answered(await self._outcome(key, work), key, if_none_match)
+        return _answered(await self._outcome(key, work), if_none_match)
 
     async def _outcome(self, key: Key, work: Work) -> _Outcome:
         """One task works for all requests that ask the same at the same version, and ends when none of them waits.
@@ -235,15 +246,30 @@ class Answers:
 
     async def _work_out(self, key: Key, work: Work) -> _Outcome:
         self.counters.misses += 1
-        body = encode_json(await work())
+        found = await self.standbys.answer(key.version.vector, work)
+        if found is not None and await self._reached(found, key):
+            tag = self._tag(found.vector, key.at, key.what)
+            return self._kept(encode_json(found.answer), tag, "; detail=standby")
+        body = encode_json(await work(None))
         # If the version is the same after the work as before, all of the work's statements read this version: the
         # version changes in the transactions that change the graph, and a later statement sees what an earlier one saw.
         settled = await self._versions.current() == key.version
-        stored = settled and self.cache.put(key.tag, body)
+        return self._kept(body, key.tag if settled else None)
+
+    async def _reached(self, found: Found, key: Key) -> bool:
+        """Whether the primary has what the standby had. After a fail-over, a standby may have what was lost. A standby
+        may also be the first to show what is being committed: nobody may see that and then ask the primary in vain."""
+        if found.vector == key.version.vector or versions.holds(await self.vector(), found.vector):
+            return True
+        self.standbys.counters.ahead += 1
+        return False
+
+    def _kept(self, body: bytes, tag: str | None, detail: str = "") -> _Outcome:
+        stored = tag is not None and self.cache.put(tag, body)
         self.counters.stored += stored
         self.counters.not_stored += not stored
         reason = "miss" if self.cache.enabled else "bypass"
-        return _Outcome(body, f"fwd={reason}{'; stored' if stored else ''}", settled)
+        return _Outcome(body, f"fwd={reason}{'; stored' if stored else ''}{detail}", tag)
 
 
 class Answer(Response[T], Generic[T]):
@@ -272,10 +298,10 @@ class Answer(Response[T], Generic[T]):
         await send({"type": "http.response.body", "body": self._body, "more_body": False})
 
 
-def _answered(found: _Outcome, key: Key, if_none_match: str | None) -> Answer[Any]:
-    if found.settled and if_none_match == "*":
-        return Answer(HTTPStatus.NOT_MODIFIED, b"", key.tag, found.status)
-    return Answer(HTTPStatus.OK, found.body, key.tag if found.settled else None, found.status)
+def _answered(found: _Outcome, if_none_match: str | None) -> Answer[Any]:
+    if found.tag is not None and if_none_match == "*":
+        return Answer(HTTPStatus.NOT_MODIFIED, b"", found.tag, found.status)
+    return Answer(HTTPStatus.OK, found.body, found.tag, found.status)
 
 
 def _matches(if_none_match: str, tag: str) -> bool:

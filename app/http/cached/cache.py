@@ -23,6 +23,7 @@ import redis
 import structlog
 from redis.exceptions import NoScriptError
 
+from app.http.cached.replicas import Replicas
 from app.posts.containers.compression import compress, decompress_within
 from app.settings import Settings
 from app.store.redis_client import async_forget_master, async_redis_client
@@ -149,6 +150,7 @@ class Cache:
         self._seconds = settings.cache_seconds
         self._room = settings.cache_bytes // 2  # of what two periods write, all is there at once
         self._client = async_redis_client(settings.redis_url, timeout=TIMEOUT)
+        self._replicas = Replicas(settings, _ask, timeout=TIMEOUT, pauses=(FIRST_PAUSE, LONGEST_PAUSE))
         self.secret = b""
         """The key of the MACs, once it was read from PostgreSQL. Without it the cache keeps nothing."""
         self._foreign = Seldom()
@@ -172,6 +174,7 @@ class Cache:
     def open(self) -> None:
         if self.enabled:
             self._await_return()
+            self._replicas.open()
 
     async def close(self) -> None:
         self._there = False
@@ -180,6 +183,7 @@ class Cache:
             if task is not None:
                 task.cancel()
                 await asyncio.wait({task})
+        await self._replicas.close()
         with suppress(redis.RedisError, OSError):
             await self._client.aclose()
 
@@ -187,7 +191,7 @@ class Cache:
 
     async def get(self, key: str) -> bytes | None:
         """The answer that is cached under the key; None if there is no answer, or Redis does not say."""
-        if not self._there or not self.secret:
+        if not (self._there or self._replicas.there) or not self.secret:
             return None
         full_key = self._prefix + key.encode()
         value = await self._get(full_key)
@@ -201,23 +205,21 @@ class Cache:
         return answer
 
     async def _read(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
+        if not self._replicas.there:
+            return await self._read_master(keys)
+        found = dict(zip(keys, await self._replicas.read(keys), strict=True))
+        if missing := [key for key, value in found.items() if value is None]:
+            found |= zip(missing, await self._read_master(missing), strict=True)
+        return [found[key] for key in keys]
+
+    async def _read_master(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
         if self._there:
             try:
                 async with asyncio.timeout(TIMEOUT):
-                    return await self._ask(keys)
+                    return await _ask(self._client, keys)
             except Exception as error:  # noqa: BLE001 (see _refused)
                 await self._lost(error)
         return [None] * len(keys)
-
-    async def _ask(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
-        """One round trip, in which Redis holds back what is too long."""
-        # Without redis-py's Script, which costs a third of the processor time of a hit.
-        client: Any = self._client
-        try:
-            return await client.execute_command("EVALSHA", _READ_SHA, len(keys), *keys, LONGEST)
-        except NoScriptError:
-            await client.script_load(_READ)
-            return await client.execute_command("EVALSHA", _READ_SHA, len(keys), *keys, LONGEST)
 
     # Storing
 
@@ -291,7 +293,7 @@ class Cache:
                 try:
                     async with asyncio.timeout(CONNECT_TIMEOUT):
                         # What requests will do: a server may answer a ping, and refuse this.
-                        await self._ask([self._prefix])
+                        await _ask(self._client, [self._prefix])
                 except Exception as error:  # noqa: BLE001 (see _refused)
                     log.debug("Redis is still away", error=str(error) or type(error).__name__)
                     await async_forget_master(self._client)
@@ -302,6 +304,16 @@ class Cache:
                 pause = min(LONGEST_PAUSE, 2 * pause)
         finally:
             self._returning = None
+
+
+async def _ask(client: Any, keys: Sequence[bytes]) -> Sequence[bytes | None]:  # noqa: ANN401 (see below)
+    """One round trip, in which Redis holds back what is too long."""
+    # Without redis-py's Script, which costs a third of the processor time of a hit. Its types know no such command.
+    try:
+        return await client.execute_command("EVALSHA", _READ_SHA, len(keys), *keys, LONGEST)
+    except NoScriptError:
+        await client.script_load(_READ)
+        return await client.execute_command("EVALSHA", _READ_SHA, len(keys), *keys, LONGEST)
 
 
 def _sealed(secret: bytes, key: bytes, answer: bytes) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from functools import partial, wraps
+from functools import wraps
 from http import HTTPStatus
 from typing import Any, Protocol, cast
 
@@ -24,6 +24,7 @@ from litestar.response.base import ASGIResponse
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from app.http.cached.answers import Answer, Answers, Key, Question
+from app.http.cached.standbys import Lanes
 from app.http.openapi.examples import answering
 from app.http.parameters import moment
 from app.posts.handles import fold
@@ -48,6 +49,8 @@ Handler = Callable[..., Awaitable[Any]]
 
 class _Services(Protocol):
     answers: Answers
+
+    def on(self, lanes: Lanes | None) -> _Services: ...
 
 
 def get_cached(
@@ -93,7 +96,7 @@ def _cached(handler: Handler) -> Handler:
 
     @wraps(handler)
     async def answer(services: _Services, **asked: Any) -> Response[Any]:  # noqa: ANN401
-        return CachedAnswer(partial(handler, services=services), services.answers, asked, timed=timed)
+        return CachedAnswer(handler, services, asked, timed=timed)
 
     return answer
 
@@ -101,10 +104,11 @@ def _cached(handler: Handler) -> Handler:
 class CachedAnswer(Response[Any]):
     """A response that is looked for in the cache, or worked out by the handler, when it is sent."""
 
-    def __init__(self, handler: Handler, answers: Answers, asked: dict[str, Any], *, timed: bool) -> None:
+    def __init__(self, handler: Handler, services: _Services, asked: dict[str, Any], *, timed: bool) -> None:
         # Like Answer, it has nothing of what Litestar's own response prepares.
         self._handler = handler
-        self._answers = answers
+        self._services = services
+        self._answers = services.answers
         self._asked = asked
         self._timed = timed
 
@@ -128,7 +132,11 @@ class CachedAnswer(Response[Any]):
 
     async def _work_out(self, key: Key, if_none_match: str | None) -> Answer[Any]:
         asked = self._asked | {"as_of": key.at} if self._timed else self._asked
-        return await self._answers.work_out(key, if_none_match, partial(self._handler, **asked))
+
+        def work(lanes: Lanes | None) -> Awaitable[Any]:
+            return self._handler(services=self._services.on(lanes), **asked)
+
+        return await self._answers.work_out(key, if_none_match, work)
 
 
 def _question(path: str, asked: Mapping[str, Any], *, timed: bool) -> Question:

@@ -21,7 +21,10 @@ from litestar.params import QueryParameter, SkipValidation
 from litestar.response.base import ASGIResponse
 
 from app.errors import BadRequest, NotFound, TooManyExports
+from app.graph import versions
+from app.graph.versions import Behind
 from app.http import problems
+from app.http.cached.standbys import Standby
 from app.http.download import Download
 from app.http.head import asks_for_head
 from app.http.parameters import INSTANT, Archived, AsOf, SelfMentions, moment, view_of
@@ -32,6 +35,7 @@ from app.reads.exports.cells import FULL, Style
 from app.reads.exports.emptiness import REASONS, Empty
 from app.reads.exports.formats import FORMS, Export, Request
 from app.reads.exports.selection import Selection
+from app.reads.exports.snapshot import Unfit
 from app.reads.exports.tables import DIGITS
 
 T = TypeVar("T")
@@ -48,6 +52,8 @@ _WEIGHT = "a number that is not negative"
 MAX_USERS = 100
 PATIENCE = 3.0
 """Seconds that an export waits for another export to end."""
+CATCHING_UP = (0.01, 0.02, 0.04, 0.08, 0.16)
+"""Seconds that an export waits for a standby to catch up, each time that it is behind."""
 CANCEL_SECONDS = 0.1
 """Seconds between two tries to cancel the statement of an export."""
 
@@ -293,7 +299,9 @@ async def _blocks(services: Services, export: Export) -> AsyncGenerator[bytes]:
     # One thread for all of it, of its own: memory that one thread has freed is little use to others.
     thread = ThreadPoolExecutor(1, "export")
     try:
-        block: bytes | None = await _in(thread, export, partial(export.begin, services.exports))
+        block: bytes | None = await _on_standby(services, thread, export)
+        if block is None:
+            block = await _in(thread, export, partial(export.begin, services.exports))
         while block is not None:
             yield block
             block = await _in(thread, export, export.next)
@@ -305,6 +313,44 @@ async def _blocks(services: Services, export: Export) -> AsyncGenerator[bytes]:
             await asyncio.shield(closing)
         finally:
             slots.release()
+
+
+async def _on_standby(services: Services, thread: ThreadPoolExecutor, export: Export) -> bytes | None:
+    """The first block of the export from a standby that has everything; None if the primary is to write the export."""
+    standbys = services.answers.standbys
+    if not standbys:
+        return None
+    least = await services.answers.vector()
+    for standby in standbys.fit():
+        try:
+            block = await _caught_up(standby, thread, export, least)
+        except Behind:
+            standby.behind(least)
+        except psycopg.errors.QueryCanceled:
+            raise
+        except psycopg.Error as error:
+            standby.failed(error, least)
+        except Unfit:
+            continue
+        else:
+            if export.vector == least or versions.holds(await services.answers.vector(), export.vector):
+                standbys.counters.answered += 1
+                return block
+            standbys.counters.ahead += 1
+            await _in(thread, export, export.close)
+    return None
+
+
+async def _caught_up(standby: Standby, thread: ThreadPoolExecutor, export: Export, least: str) -> bytes:
+    """The first block, maybe after a moment. Raises Behind, Unfit, psycopg.Error."""
+    for pause in CATCHING_UP:
+        if (pools := standby.pools) is None:
+            break
+        try:
+            return await _in(thread, export, partial(export.begin, pools.exports, least))
+        except Behind:
+            await asyncio.sleep(pause)
+    raise Behind
 
 
 async def _in(thread: ThreadPoolExecutor, export: Export, step: Callable[[], T]) -> T:

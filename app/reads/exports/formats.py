@@ -9,11 +9,12 @@ from typing import Literal, NamedTuple
 import msgspec
 from psycopg_pool import ConnectionPool
 
+from app.graph import versions
 from app.reads.exports import parquet, tables, xml
 from app.reads.exports.cells import Style
 from app.reads.exports.emptiness import Empty, why_empty
 from app.reads.exports.selection import Selection
-from app.reads.exports.snapshot import Snapshot, snapshot
+from app.reads.exports.snapshot import Snapshot, Unfit, require_fit, snapshot
 from app.store.postgres import Connection
 
 BLOCK_BYTES = 64 << 10
@@ -85,15 +86,21 @@ class Export:
         self.count = 0
         self.empty: Empty | None = None
         """Why the export has no edges, if it has none."""
+        self.vector = ""
+        """The graph's version in the snapshot of a standby."""
         self._form = form
         self._asked = asked
         self._half_life_seconds = half_life_seconds
         self._conn: Connection | None = None
         self._parts: Generator[bytes] | None = None
 
-    def begin(self, pool: ConnectionPool[Connection]) -> bytes:
-        """Count the records, and return the first block."""
-        self._parts = self._written(pool)
+    def begin(self, pool: ConnectionPool[Connection], least: str | None = None) -> bytes:
+        """Count the records, and return the first block.
+
+        From a standby, if `least` is given: the graph's version that the export must have. Raises Behind, Unfit.
+        """
+        self.count, self.empty = 0, None
+        self._parts = self._written(pool, least)
         return next(self._parts)
 
     def next(self) -> bytes | None:
@@ -109,17 +116,22 @@ class Export:
         if self._parts is not None:
             self._parts.close()
 
-    def _written(self, pool: ConnectionPool[Connection]) -> Generator[bytes]:
+    def _written(self, pool: ConnectionPool[Connection], least: str | None) -> Generator[bytes]:
         with pool.connection() as conn:
             self._conn = conn
             try:
-                yield from self._read(conn)
+                yield from self._read(conn, least)
             finally:
                 self._conn = None
 
-    def _read(self, conn: Connection) -> Generator[bytes]:
+    def _read(self, conn: Connection, least: str | None) -> Generator[bytes]:
         with snapshot(conn, self._asked.selection, self._half_life_seconds) as graph:
+            if least is not None:
+                require_fit(conn)
+                self.vector = versions.require(conn, least)
             self.count = graph.count_edges() if self._form.counted == "edges" else graph.count_users()
+            if not self.count and least is not None:
+                raise Unfit("the primary knows why there is nothing")
             if not self.count:
                 self.empty = graph.empty = why_empty(conn, self._asked.selection, self._half_life_seconds)
             with closing(self._form.write(graph, self._asked)) as blocks:

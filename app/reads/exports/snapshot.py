@@ -26,6 +26,7 @@ _USERS = sql.query("reads/exports/snapshot/users")
 _COUNT_EDGES = sql.query("reads/exports/snapshot/count_edges")
 _COUNT_USERS = sql.query("reads/exports/snapshot/count_users")
 _ALL_ARCHIVED = sql.query("reads/exports/snapshot/all_archived")
+_KEEPS_ROWS = sql.query("reads/exports/snapshot/keeps_rows")
 _NO_STATEMENT_TIMEOUT = sql.query("reads/exports/snapshot/no_statement_timeout")
 
 Blocks = Generator[pl.DataFrame]
@@ -38,6 +39,10 @@ _EDGE = ("mention_count", "weight", "first_seen", "last_seen", "archived_at", "s
 _USER = ("id", "mentions_made", "mentions_received", "handle", "spelling")
 _TO_SECOND, _TO_MICROSECOND = len("2026-01-15T12:00:00"), len("2026-01-15T12:00:00.000000")
 _ESCAPES = {r"\\": "\\", r"\b": "\b", r"\f": "\f", r"\n": "\n", r"\r": "\r", r"\t": "\t", r"\v": "\v"}
+
+
+class Unfit(Exception):
+    """A standby is not fit to write an export: it may cancel the export, or cannot tell why the export is empty."""
 
 
 class Snapshot:
@@ -102,6 +107,12 @@ def snapshot(conn: Connection, selection: Selection, half_life_seconds: float) -
             # Else a graph of old posts would be exported as an empty file, once decay has archived the posts' edges.
             selection = msgspec.structs.replace(selection, archived=True)
         yield Snapshot(conn, selection, half_life_seconds)
+
+
+def require_fit(conn: Connection) -> None:
+    """Raises Unfit if the standby does not keep the rows that a long statement needs."""
+    if scalars(conn, _KEEPS_ROWS) != [True]:
+        raise Unfit("hot_standby_feedback is off")
 
 
 def _block(lines: bytes, columns: tuple[str, ...]) -> pl.DataFrame:
