@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import psutil
 import psycopg
@@ -60,13 +61,24 @@ class Checkup(threading.Thread):
 def api_answers(settings: Settings, path: str = "/health/live") -> tuple[int, str]:
     """Returns status and body of the answer from this machine's API. Without an answer, returns 0 and the reason."""
     parts = urlsplit(processes.url_of_api(settings))
-    with closing(http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE)) as connection:
+    with closing(_connection(parts)) as connection:
         try:
             connection.request("GET", path)
             answer = connection.getresponse()
             return answer.status, answer.read().decode(errors="replace")
         except (OSError, http.client.HTTPException) as error:
             return 0, f"it does not answer ({error or type(error).__name__})"
+
+
+def _connection(parts: SplitResult) -> http.client.HTTPConnection:
+    """A connection that believes whoever answers: the question is whether a process on this machine does, and holds no
+    secret. A certificate that was just renewed must not make the API look dead."""
+    host = parts.hostname or ""
+    if parts.scheme != "https":
+        return http.client.HTTPConnection(host, parts.port, timeout=PATIENCE)
+    anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+    return http.client.HTTPSConnection(host, parts.port, timeout=PATIENCE, context=anybody)
 
 
 def ailment(settings: Settings, role: Role, *, under: int = 0) -> str | None:

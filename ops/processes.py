@@ -98,7 +98,22 @@ def _names_a_file(variable: str) -> bool:
 def url_of_api(settings: Settings) -> str:
     """Returns the API's URL for clients on this machine."""
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 (no server binds to these here)
-    return f"http://[{host}]:{settings.port}" if ":" in host and host[0] != "[" else f"http://{host}:{settings.port}"
+    host = f"[{host}]" if ":" in host and host[0] != "[" else host
+    return f"{'https' if settings.tls_certificate else 'http'}://{host}:{settings.port}"
+
+
+def with_certificate(settings: Settings) -> Settings:
+    """Returns the settings of an API whose certificate was checked, with whole paths for processes in other
+    directories. Raises BadSetting."""
+    paths = {name: getattr(settings, name) for name in ("tls_certificate", "tls_key", "ca_file")}
+    whole = {name: str(Path(path).absolute()) for name, path in paths.items() if path and "\n" not in path}
+    settings = msgspec.structs.replace(settings, **whole)
+    if settings.tls_certificate or settings.tls_key:
+        from app.http import tls  # noqa: PLC0415 (brings the HTTP server along, which most commands do without)
+        from app.store.postgres import clock  # noqa: PLC0415 (as above)
+
+        tls.read(settings, clock())
+    return settings
 
 
 def sized(settings: Settings, *, processes: int | None, threads: int | None) -> Settings:

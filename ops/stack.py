@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -150,8 +151,8 @@ class Stack:
     def _heard(self) -> bool:
         if self._listening is not None:  # somebody always listens, so only an answer shows that the API runs
             return checkup.api_answers(self.settings)[0] != 0
-        host, port = processes.url_of_api(self.settings).removeprefix("http://").rsplit(":", 1)
-        with contextlib.suppress(OSError), socket.create_connection((host.strip("[]"), int(port)), timeout=1):
+        parts = urlsplit(processes.url_of_api(self.settings))
+        with contextlib.suppress(OSError), socket.create_connection((parts.hostname, parts.port), timeout=1):
             return True
         return False
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from app.errors.commands import (
     BadSetting,
+    KeyNotPrivate,
     ServerFailed,
 )
 from app.errors.problem import (
@@ -120,6 +121,7 @@ __all__ = [
     "JsonGoesOn",
     "JsonNotClosed",
     "KeyInUse",
+    "KeyNotPrivate",
     "KeyReused",
     "Kind",
     "MalformedForm",

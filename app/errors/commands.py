@@ -25,3 +25,14 @@ class ServerFailed(MentiongraphError):
     code = "server-failed"
     exit_code = 6
     where = Where.CLI
+
+
+class KeyNotPrivate(MentiongraphError):
+    """A key would go over plain HTTP to another machine.
+
+    Use the API's https:// URL. Where nobody else can listen to the network, set MENTIONGRAPH_KEY_OVER_HTTP=true.
+    """
+
+    code = "key-not-private"
+    exit_code = 2
+    where = Where.CLI

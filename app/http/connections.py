@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import httptools
 import msgspec
@@ -48,6 +48,17 @@ _IPV6_SITE = 64
 _CANCELLED = frozenset({"GET", "HEAD"})
 
 
+class Visitor(Protocol):
+    """A connection as its door sees it: of a client that speaks HTTP, or that is still in its TLS handshake."""
+
+    address: str
+    client: tuple[str, int] | None
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
+
+    def look(self, now: float) -> None: ...
+
+
 class Door:
     """The connections of one server, all in one event loop. `connection` is what uvicorn calls for each."""
 
@@ -56,8 +67,8 @@ class Door:
         self.stalled_seconds = settings.receive_timeout
         self.least_rate = settings.least_rate
         self.most = settings.max_connections if most is None else most
-        self.connections: set[Connection] = set()
-        self.waiting: dict[Connection, None] = {}
+        self.connections: set[Visitor] = set()
+        self.waiting: dict[Visitor, None] = {}
         """Connections that wait for a request, the longest first."""
         self._by_address: Counter[str] = Counter()
         self._proxies = networks(settings.trusted_proxies)
@@ -74,7 +85,7 @@ class Door:
         """A connection that is about to be made."""
         return Connection(self, config, server_state, app_state, _loop)
 
-    def enter(self, connection: Connection) -> bool:
+    def enter(self, connection: Visitor) -> bool:
         """Whether there is room for the connection. The connection that waits the longest makes room."""
         address = connection.address
         if address and self._by_address[address] >= SHARE * self.most and not self._trusts(connection.client):
@@ -91,7 +102,7 @@ class Door:
             self._sweep_later(connection.loop)
         return True
 
-    def leave(self, connection: Connection) -> None:
+    def leave(self, connection: Visitor) -> None:
         self.waiting.pop(connection, None)
         if connection in self.connections:
             self.connections.discard(connection)
@@ -223,6 +234,10 @@ class Connection(HttpToolsProtocol):
                 log.warning("hung up on a client that does not read", seconds=round(now - since), bytes=waiting)
                 self.transport.abort()
             self._stalled = (now, waiting)
+
+    def turn_away(self, error: MentiongraphError) -> None:
+        """Answer with a problem, whatever arrives."""
+        self._refuse(error)
 
     def resume_writing(self) -> None:
         self._stalled = None

@@ -49,9 +49,12 @@ def own_pages_only(app: ASGIApp, settings: Settings) -> ASGIApp:
     """The app. Requests for another host, and those from pages of other sites, get a problem before anything is done
     for them. Every answer has the headers that keep other pages from using it."""
     is_own = _known(own_hosts(settings))
+    only_tls = (b"strict-transport-security", b"max-age=%d" % settings.hsts_seconds)
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         extra = _OF_PAGES if scope.get("path", "").startswith(_PAGES) else _OF_ANSWERS
+        if settings.hsts_seconds and scope.get("scheme") == "https" and not _is_localhost(scope):
+            extra = (*extra, only_tls)
         if scope["type"] != "http":
             await app(scope, receive, send)
             return
@@ -70,6 +73,11 @@ def own_pages_only(app: ASGIApp, settings: Settings) -> ASGIApp:
         await app(scope, receive, send_guarded)
 
     return answer
+
+
+def _is_localhost(scope: Scope) -> bool:
+    """Whether the client calls this server localhost. A browser would take every server of that name for this one."""
+    return any(name == b"host" and value.lower().startswith(b"localhost") for name, value in scope["headers"])
 
 
 def _check(scope: Scope, is_own: Callable[[bytes], bool]) -> None:

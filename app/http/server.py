@@ -12,6 +12,7 @@ from app import settings as environment
 from app.errors import BadSetting
 from app.http.asgi import from_environment
 from app.http.connections import Door
+from app.http.tls import SecureDoor
 from app.settings import Settings, networks
 
 OTHER_FILES = 256
@@ -20,9 +21,14 @@ _BACKLOG = 2048
 
 
 def options(settings: Settings, *, most: int | None = None) -> dict[str, Any]:
-    """What uvicorn is told, in production and in tests alike. `most`: connections, if fewer than the setting says."""
+    """What uvicorn is told, in production and in tests alike. `most`: connections, if fewer than the setting says.
+
+    Raises BadSetting for a certificate that can't be used.
+    """
+    secure = settings.tls_certificate or settings.tls_key
     return {
-        "http": Door(settings, most=most).connection,
+        # TLS is spoken behind the door: a handshake is counted, and ends in bounded time.
+        "http": (SecureDoor if secure else Door)(settings, most=most).connection,
         # What asks for a WebSocket is answered as if it did not, whatever else is installed.
         "ws": "none",
         "log_config": None,

@@ -125,6 +125,55 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             pattern=r"^ *([^ ,:/]+ *(, *[^ ,:/]+ *)*)?$",
         ),
     ] = ""
+    tls_certificate: Annotated[
+        str,
+        _about(
+            Group.API,
+            "",
+            "Path of the file with the API's certificate, followed by those that lead to its authority (PEM). With a "
+            "certificate, the API speaks HTTPS only. The API reads the file again within seconds after a change.",
+        ),
+    ] = ""
+    tls_key: Annotated[
+        str,
+        _about(
+            Group.API,
+            "",
+            "Path of the file with the certificate's private key (PEM), unless the certificate's own file holds the "
+            "key.",
+        ),
+    ] = ""
+    tls_key_password: Annotated[
+        str, _about(Group.API, "", "Password of the private key in MENTIONGRAPH_TLS_KEY, if the key is encrypted.")
+    ] = ""
+    hsts_seconds: Annotated[
+        int,
+        _about(
+            Group.API,
+            "seconds",
+            "A browser that reached the API by HTTPS uses nothing else for this time (Strict-Transport-Security). 0 "
+            "sends no such header. localhost never gets the header.",
+            ge=0,
+        ),
+    ] = 31_536_000
+    ca_file: Annotated[
+        str,
+        _about(
+            Group.API,
+            "",
+            "Path of a file with certificates (PEM) of the authorities that commands believe when the API's address "
+            "begins with https://, in place of the well-known ones.",
+        ),
+    ] = ""
+    key_over_http: Annotated[
+        bool,
+        _about(
+            Group.API,
+            "",
+            "Whether commands send a key over plain HTTP to an API on another machine. Others may read the key on its "
+            "way.",
+        ),
+    ] = False
     database_pool: Annotated[
         int,
         _about(

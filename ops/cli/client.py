@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -172,10 +173,14 @@ class _Uploads(msgspec.Struct, frozen=True):
 class Client:
     """A client of one API. The client is a context manager. Its methods raise ApiProblem and ApiAway."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, verify: ssl.SSLContext | bool = True) -> None:
+        """`verify`: what the certificate of an https:// URL is verified with; see ops.cli.trust."""
         self.url = url.rstrip("/")
         self._http = httpx.Client(
-            base_url=self.url, timeout=httpx.Timeout(ANSWER_TIMEOUT, connect=CONNECT_TIMEOUT), trust_env=False
+            base_url=self.url,
+            timeout=httpx.Timeout(ANSWER_TIMEOUT, connect=CONNECT_TIMEOUT),
+            trust_env=False,
+            verify=verify,
         )
 
     def __enter__(self) -> Client:
@@ -294,6 +299,12 @@ class Client:
     def _away(self, error: httpx.TransportError) -> MentiongraphError:
         if isinstance(error, httpx.UnsupportedProtocol):
             return errors.BadRequest(f"--api: {self.url} is no HTTP URL. Give a URL such as http://127.0.0.1:8000.")
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return ApiAway(
+                f"the API at {self.url} has a certificate that is not believed ({error}). Give the name that the "
+                "certificate has. If your own authority issued it, name the authority's certificate in "
+                "MENTIONGRAPH_CA_FILE."
+            )
         return ApiAway(
             f"the API at {self.url} cannot be reached ({error}). Start the API with `mentiongraph up`, or name another "
             "API with --api."

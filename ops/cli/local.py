@@ -129,6 +129,7 @@ def _wanted(
     for name in ("DATABASE_URL", "REDIS_URL"):
         if _is_set(name):
             err.print(f"{PREFIX}{name} has no effect here: this command starts its own servers.", style="yellow")
+    settings = processes.with_certificate(settings)
     listening = inherited()
     chosen = _port_of_api(directory, settings, port, listening.getsockname()[1] if listening else 0)
     default = settings.worker_processes

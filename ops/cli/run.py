@@ -63,7 +63,8 @@ def serve(host: str | None, port: int | None) -> None:
 
     The command waits up to 30 seconds for PostgreSQL, and needs a migrated database. It does without Redis: workers
     then find uploads by their sweep, more slowly. After SIGTERM, running requests have 30 seconds to end. The API
-    listens on 127.0.0.1 unless --host or MENTIONGRAPH_HOST says otherwise.
+    listens on 127.0.0.1 unless --host or MENTIONGRAPH_HOST says otherwise. With MENTIONGRAPH_TLS_CERTIFICATE and
+    MENTIONGRAPH_TLS_KEY, it speaks HTTPS.
 
     Uses MENTIONGRAPH_HOST, MENTIONGRAPH_PORT, MENTIONGRAPH_DATABASE_URL, MENTIONGRAPH_REDIS_URL and more.
 
@@ -71,11 +72,13 @@ def serve(host: str | None, port: int | None) -> None:
     Examples:
       mentiongraph serve
       mentiongraph serve --host 0.0.0.0 --port 80
+      MENTIONGRAPH_TLS_CERTIFICATE=graph.pem MENTIONGRAPH_TLS_KEY=graph.key mentiongraph serve --host 0.0.0.0 --port 443
     """
     settings = _checked(options.settings(None))
     settings = msgspec.structs.replace(
         settings, host=host or settings.host, port=settings.port if port is None else port
     )
+    settings = processes.with_certificate(settings)
     _wait_for_database(settings)
     processes.api(settings).replace_this_process()
 

@@ -21,7 +21,7 @@ from rich.text import Text
 
 from app.errors import BadRequest, MentiongraphError
 from ops import processes
-from ops.cli import options, warnings_shown
+from ops.cli import options, trust, warnings_shown
 from ops.cli.client import ApiProblem, Client, Entry, Step
 from ops.cli.console import cut, err, facts, number, out, plain, print_json, say, size, state, table, when
 
@@ -36,7 +36,8 @@ BROKEN = frozenset({"failed", "aborted"})
 def client_of(api: str | None, data: Path | None) -> Client:
     """A client of the API that the options or the settings name."""
     settings = options.settings(data, nearby=api is None)
-    return Client(api or processes.url_of_api(settings))
+    url = api or processes.url_of_api(settings)
+    return Client(url, verify=trust.verified_by(url, settings, own=api is None))
 
 
 @click.command()

@@ -12,6 +12,7 @@ from app.errors import MentiongraphError
 from app.graph.parameters import read_parameters
 from app.store import postgres
 from ops import processes
+from ops.cli import trust
 from ops.cli.client import Client, Entry
 from ops.cli.console import cut, err, facts, number, out, plain, size, table
 from ops.cli.uploads import sending
@@ -56,7 +57,7 @@ class _Rejects(msgspec.Struct, frozen=True):
 def show(stack: Stack, addresses: dict[str, str | Text], *, stays: bool) -> None:
     """Everything, in the order in which one wants to see it; what to try, where the stack stays. Raises DemoFailed."""
     url = processes.url_of_api(stack.settings)
-    with Client(url) as client:
+    with Client(url, verify=trust.verified_by(url, stack.settings, own=True)) as client:
         entry = _upload(client)
         rejects = client.get(f"/uploads/{entry.id}/rejects", _Rejects, limit=ALL_REJECTS).rejects
     strongest = _strongest(stack)
