@@ -262,13 +262,13 @@ COMMENT ON COLUMN ledger_events.key_id IS
 'Key of the request that caused it. NULL: a worker did, or there was no key. Likewise owner and address.';
 CREATE INDEX ledger_events_upload ON ledger_events (upload_id, id);
 
--- Only the request that sends an upload takes the upload from `receiving` to `staged` or `duplicate`, so these events
--- are the sender's. This spares the transaction of the seal a statement that says for whom it works.
+-- Whoever sends an upload enters the upload and its batches, and takes the upload from `receiving` to `staged` or
+-- `duplicate`. So these events are the sender's, and their transactions need not say for whom they work.
 CREATE FUNCTION record_upload_state() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF TG_OP = 'INSERT' THEN
-    INSERT INTO ledger_events (upload_id, to_state, process)
-    VALUES (NEW.id, NEW.state, current_setting('application_name'));
+    INSERT INTO ledger_events (upload_id, to_state, process, key_id, owner, address)
+    VALUES (NEW.id, NEW.state, current_setting('application_name'), NEW.key_id, NEW.owner, NEW.address);
   ELSIF OLD.state = 'receiving' AND NEW.state IN ('staged', 'duplicate') THEN
     INSERT INTO ledger_events (upload_id, from_state, to_state, process, reason, key_id, owner, address)
     VALUES (
@@ -285,8 +285,9 @@ $$;
 CREATE FUNCTION record_batch_state() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF TG_OP = 'INSERT' THEN
-    INSERT INTO ledger_events (upload_id, batch_id, to_state, process)
-    VALUES (NEW.upload_id, NEW.id, NEW.state, current_setting('application_name'));
+    INSERT INTO ledger_events (upload_id, batch_id, to_state, process, key_id, owner, address)
+    SELECT NEW.upload_id, NEW.id, NEW.state, current_setting('application_name'), u.key_id, u.owner, u.address
+    FROM uploads AS u WHERE u.id = NEW.upload_id;
   ELSE
     INSERT INTO ledger_events (upload_id, batch_id, from_state, to_state, process, reason)
     VALUES (NEW.upload_id, NEW.id, OLD.state, NEW.state, current_setting('application_name'), NEW.error);

@@ -50,6 +50,16 @@ class Caller(msgspec.Struct, frozen=True):
         allowed = scope in self.scopes or Scope.ADMIN in self.scopes
         return allowed and (self.graphs is None or graph in self.graphs)
 
+    def sees_who(self, owner: str | None) -> bool:
+        """Whether the caller may know from where the owner came, and with which key: for what is the caller's own, and
+        with a scope that shows the uploads of all owners."""
+        own = owner is not None and owner == self.owner
+        return own or not self.scopes.isdisjoint((Scope.UPLOADS_READ, Scope.ADMIN))
+
+
+NOBODY = Caller(frozenset())
+"""Where nobody asked: what the service does by itself."""
+
 
 def of_operating_system() -> Caller:
     """Whoever runs this process: a command that works on the database itself needs no key, and may do everything."""

@@ -128,13 +128,13 @@ ALTER TABLE ledger_events ADD COLUMN owner text;
 ALTER TABLE ledger_events ALTER COLUMN owner SET DEFAULT nullif(current_setting('mentiongraph.owner', true), '');
 ALTER TABLE ledger_events ADD COLUMN address text;
 ALTER TABLE ledger_events ALTER COLUMN address SET DEFAULT nullif(current_setting('mentiongraph.address', true), '');
--- Only the request that sends an upload takes the upload from `receiving` to `staged` or `duplicate`, so these events
--- are the sender's. This spares the transaction of the seal a statement that says for whom it works.
+-- Whoever sends an upload enters the upload and its batches, and takes the upload from `receiving` to `staged` or
+-- `duplicate`. So these events are the sender's, and their transactions need not say for whom they work.
 CREATE OR REPLACE FUNCTION record_upload_state() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF TG_OP = 'INSERT' THEN
-    INSERT INTO ledger_events (upload_id, to_state, process)
-    VALUES (NEW.id, NEW.state, current_setting('application_name'));
+    INSERT INTO ledger_events (upload_id, to_state, process, key_id, owner, address)
+    VALUES (NEW.id, NEW.state, current_setting('application_name'), NEW.key_id, NEW.owner, NEW.address);
   ELSIF OLD.state = 'receiving' AND NEW.state IN ('staged', 'duplicate') THEN
     INSERT INTO ledger_events (upload_id, from_state, to_state, process, reason, key_id, owner, address)
     VALUES (
@@ -143,6 +143,20 @@ BEGIN
   ELSE
     INSERT INTO ledger_events (upload_id, from_state, to_state, process, reason)
     VALUES (NEW.id, OLD.state, NEW.state, current_setting('application_name'), NEW.error);
+  END IF;
+  RETURN NULL;
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION record_batch_state() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    INSERT INTO ledger_events (upload_id, batch_id, to_state, process, key_id, owner, address)
+    SELECT NEW.upload_id, NEW.id, NEW.state, current_setting('application_name'), u.key_id, u.owner, u.address
+    FROM uploads AS u WHERE u.id = NEW.upload_id;
+  ELSE
+    INSERT INTO ledger_events (upload_id, batch_id, from_state, to_state, process, reason)
+    VALUES (NEW.upload_id, NEW.id, OLD.state, NEW.state, current_setting('application_name'), NEW.error);
   END IF;
   RETURN NULL;
 END;
