@@ -30,6 +30,7 @@ from app.store.postgres import (
 _INSERT = sql.query("control/audit_events/insert")
 _PAGE = sql.query("control/audit_events/page")
 _EXISTS = sql.query("control/audit_events/exists")
+_DUE = sql.query("control/audit_events/due")
 _FORGET = sql.query("control/audit_events/forget")
 
 FORGOTTEN_AT_ONCE = 10_000
@@ -170,6 +171,11 @@ async def async_page(conn: AsyncConnection, wanted: Filter, *, before: int | Non
     if not found and before is not None and await async_scalars(conn, _EXISTS, {"id": before}) != [True]:
         raise _unknown(before)
     return found
+
+
+def due(conn: Connection, *, days: float, now: datetime) -> int:
+    """How many events `forget` would delete now, without surplus denials. Changes nothing."""
+    return int(scalars(conn, _DUE, {"before": now - timedelta(days=days)})[0])
 
 
 def forget(conn: Connection, *, days: float, now: datetime) -> int:

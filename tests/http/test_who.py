@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from typing import Any
 
@@ -9,9 +10,12 @@ import httpx
 import pytest
 
 from app.control.callers import Scope
+from app.errors import NotFound
+from app.http import denials
 from app.settings import Settings
 from app.store.postgres import Connection
 from tests.calling import by, caller, name_callers
+from tests.conftest import until
 from tests.graphs import apply_all
 from tests.http.conftest import Api
 from tests.http.test_archives import zipped
@@ -137,3 +141,65 @@ def test_cancel_retract_and_replay_are_told_with_who_did_them(
         ("staged", "boss"),
         ("applying", "boss"),
     ]
+
+
+def test_an_export_is_told_with_its_selection_before_its_first_byte(
+    team: Api, domain: Connection, settings: Settings, now: datetime
+) -> None:
+    send(team, "grace")
+    apply_all(settings, now=now)
+
+    for query in ("user=%40ada&depth=0&min_weight=0.5", ""):
+        assert team.http.get(f"/export/edges.csv?{query}", headers=by("grace")).status_code == 200
+    assert team.http.head("/export/edges.csv", headers=by("grace")).status_code == 200
+
+    (ada,) = domain.execute("select id from users where handle = 'ada'").fetchall()[0]
+    at = "2026-01-15T12:00:00Z"
+    assert acts(domain) == [
+        ("graph.export", "done", "edges.csv", "grace", "192.0.2.7",
+         {"as_of": at, "min_weight": 0.5, "depth": 0, "users": [ada]}),
+        ("graph.export", "done", "edges.csv", "grace", "192.0.2.7", {"as_of": at}),
+    ]  # fmt: skip
+
+
+def test_audit_events_are_listed_page_by_page(team: Api) -> None:
+    for _ in range(3):
+        path = send(team, "grace").headers["location"]
+        team.http.post(f"{path}/cancel", headers=by("grace"))
+
+    def listed(query: str) -> dict[str, Any]:
+        return team.http.get(f"/audit-events?{query}", headers=by("boss")).json()
+
+    first = listed("limit=2&owner=grace&action=upload")
+    second = team.http.get(first["next"], headers=by("boss")).json()
+    assert [event["action"] for event in first["events"] + second["events"]] == ["upload.cancel"] * 3
+    assert second["next"] is None
+    assert listed("owner=ada")["events"] == listed("until=2020-01-01T00:00:00Z")["events"] == []
+    assert team.http.get("/audit-events?since=yesterday", headers=by("boss")).status_code == 400
+
+
+def test_denied_requests_are_counted_and_told_of_once_a_minute(team: Api, domain: Connection) -> None:
+    def deny(name: str, times: int) -> None:
+        for _ in range(times):
+            team.services.denials.note(WHO[name], NotFound("nothing is here."), "GET", "/users/@secret")
+
+    team.loop.call_soon_threadsafe(deny, "grace", 1)
+    until(lambda: len(acts(domain)) == 1, within=5, what="the first denial is written at once")
+    team.loop.call_soon_threadsafe(deny, "grace", 500)
+    team.loop.call_soon_threadsafe(deny, "ada", 1)
+    until(lambda: len(acts(domain)) == 2, within=5, what="another caller's denial is written at once")
+
+    told = [(owner, detail["requests"], subject) for _, _, subject, owner, _, detail in acts(domain)]
+    assert told == [("grace", 1, "GET /users"), ("ada", 1, "GET /users")]
+
+
+def test_many_callers_write_a_bounded_number_of_denials(team: Api, domain: Connection) -> None:
+    def deny() -> None:
+        for number in range(5_000):
+            team.services.denials.note(caller(f"o{number}"), NotFound("nothing."), "GET", "/users")
+
+    team.loop.call_soon_threadsafe(deny)
+    until(lambda: len(acts(domain)) == denials.EVENTS_A_MINUTE, within=5, what="as many as may be are written")
+    assert len(team.services.denials._kinds) <= denials.MOST_KINDS + 1  # pyright: ignore[reportPrivateUsage]
+    asyncio.run_coroutine_threadsafe(asyncio.sleep(2 * denials.PAUSE), team.loop).result()
+    assert len(acts(domain)) == denials.EVENTS_A_MINUTE
