@@ -22,6 +22,11 @@ def purge(period: Period) -> bool:  # noqa: ARG001 (each purge takes everything 
         rebuild.clear_left_over(conn)
     if purged != retention.Purged():
         log.info(
-            "purged", payloads=purged.payloads, deltas=purged.deltas, rejects=purged.rejects, uploads=purged.uploads
+            "purged",
+            payloads=purged.payloads,
+            deltas=purged.deltas,
+            rejects=purged.rejects,
+            uploads=purged.uploads,
+            audit_events=purged.audit_events,
         )
     return True

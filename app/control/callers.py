@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from enum import StrEnum
 
 import msgspec
+
+OS_PREFIX = "os:"
+"""What the owner begins with where an account of the operating system acts. No key has such an owner."""
+_OWNER_CHARACTERS = 64
 
 
 class Scope(StrEnum):
@@ -43,3 +49,23 @@ class Caller(msgspec.Struct, frozen=True):
         """Whether the caller may do what `scope` allows on the graph of this name."""
         allowed = scope in self.scopes or Scope.ADMIN in self.scopes
         return allowed and (self.graphs is None or graph in self.graphs)
+
+    def sees_who(self, owner: str | None) -> bool:
+        """Whether the caller may know from where the owner came, and with which key: for what is the caller's own, and
+        with a scope that shows the uploads of all owners."""
+        own = owner is not None and owner == self.owner
+        return own or not self.scopes.isdisjoint((Scope.UPLOADS_READ, Scope.ADMIN))
+
+
+NOBODY = Caller(frozenset())
+"""Where nobody asked: what the service does by itself."""
+
+
+def of_operating_system() -> Caller:
+    """Whoever runs this process: a command that works on the database itself needs no key, and may do everything."""
+    uid = os.getuid()
+    try:
+        name = pwd.getpwuid(uid).pw_name
+    except KeyError:  # an account that this machine has no name for, as in containers
+        name = str(uid)
+    return Caller(frozenset(Scope), owner=f"{OS_PREFIX}{name}"[:_OWNER_CHARACTERS])

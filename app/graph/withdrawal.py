@@ -17,13 +17,15 @@ import msgspec
 from psycopg import Rollback
 
 import sql
+from app.control.audit_events import Action, record
+from app.control.callers import Caller
 from app.errors import BadState
 from app.graph import handover
 from app.graph.parameters import GraphParameters
 from app.ledger import limits, transitions
 from app.ledger.states import UploadState
 from app.store import locks
-from app.store.postgres import Connection, rows, scalars
+from app.store.postgres import Connection, acting, rows, scalars
 
 _WITHDRAW_UPLOAD = sql.query("graph/withdrawal/withdraw_upload")
 _CANCEL_MEMBERS = sql.query("graph/withdrawal/cancel_members")
@@ -36,6 +38,7 @@ _WITHDRAWABLE = {
     UploadState.CANCELLING: {UploadState.STAGED, UploadState.APPLYING, UploadState.CHECKING},
     UploadState.RETRACTING: {UploadState.APPLIED, UploadState.FAILED},
 }
+_ACTIONS = {UploadState.CANCELLING: Action.UPLOAD_CANCEL, UploadState.RETRACTING: Action.UPLOAD_RETRACT}
 
 
 class _Delta(msgspec.Struct, frozen=True):
@@ -43,26 +46,41 @@ class _Delta(msgspec.Struct, frozen=True):
     batch_id: int
 
 
-def cancel(conn: Connection, upload_id: uuid.UUID, parameters: GraphParameters, *, now: datetime) -> list[int]:
+def cancel(
+    conn: Connection,
+    upload_id: uuid.UUID,
+    parameters: GraphParameters,
+    *,
+    now: datetime,
+    caller: Caller | None = None,
+) -> list[int]:
     """Cancel an upload that is not applied yet. Returns the shards to ring, whose merges take the merged
     deltas out.
 
     Raises NotFound, or BadState for one that is finished.
     """
-    with conn.transaction():
+    with acting(conn, caller):
         members = scalars(conn, _CANCEL_MEMBERS, {"id": upload_id, "now": now})
         if scalars(conn, _CANCEL_RECEIVING, {"id": upload_id, "now": now}):
             transitions.delete_batches(conn, [*members, upload_id])
+            _tell(conn, caller, upload_id, UploadState.CANCELLING)
             return []
-    return _withdraw_all(conn, upload_id, parameters, UploadState.CANCELLING, now=now)
+    return _withdraw_all(conn, upload_id, parameters, UploadState.CANCELLING, now=now, caller=caller)
 
 
-def retract(conn: Connection, upload_id: uuid.UUID, parameters: GraphParameters, *, now: datetime) -> list[int]:
+def retract(
+    conn: Connection,
+    upload_id: uuid.UUID,
+    parameters: GraphParameters,
+    *,
+    now: datetime,
+    caller: Caller | None = None,
+) -> list[int]:
     """Take an applied upload out of the graph again. Returns the shards to ring.
 
     Raises NotFound; BadState for one that is not applied, or whose deltas were purged.
     """
-    return _withdraw_all(conn, upload_id, parameters, UploadState.RETRACTING, now=now)
+    return _withdraw_all(conn, upload_id, parameters, UploadState.RETRACTING, now=now, caller=caller)
 
 
 def decide(conn: Connection, upload_id: uuid.UUID, parameters: GraphParameters, *, now: datetime) -> list[int]:
@@ -82,16 +100,35 @@ def decide(conn: Connection, upload_id: uuid.UUID, parameters: GraphParameters, 
 
 
 def _withdraw_all(
-    conn: Connection, upload_id: uuid.UUID, parameters: GraphParameters, state: UploadState, *, now: datetime
+    conn: Connection,
+    upload_id: uuid.UUID,
+    parameters: GraphParameters,
+    state: UploadState,
+    *,
+    now: datetime,
+    caller: Caller | None,
 ) -> list[int]:
     members: list[uuid.UUID] = scalars(conn, _MEMBERS, {"id": upload_id})
     if members:
-        return _withdraw_zip(conn, upload_id, members, parameters, state, now=now)
-    return _withdraw(conn, upload_id, parameters, state, now=now)
+        return _withdraw_zip(conn, upload_id, members, parameters, state, now=now, caller=caller)
+    return _withdraw(conn, upload_id, parameters, state, now=now, caller=caller, tell=True)
+
+
+def _tell(conn: Connection, caller: Caller | None, upload_id: uuid.UUID, state: UploadState) -> None:
+    """Write who did it, if anybody asked for it."""
+    if caller is not None:
+        record(conn, caller, _ACTIONS[state], str(upload_id))
 
 
 def _withdraw(
-    conn: Connection, upload_id: uuid.UUID, parameters: GraphParameters, state: UploadState, *, now: datetime
+    conn: Connection,
+    upload_id: uuid.UUID,
+    parameters: GraphParameters,
+    state: UploadState,
+    *,
+    now: datetime,
+    caller: Caller | None,
+    tell: bool,
 ) -> list[int]:
     with conn.transaction():
         # Asked before any shard is locked: a wrong request keeps no merge waiting. Asked again, in effect, below.
@@ -99,7 +136,7 @@ def _withdraw(
         if found.state not in _WITHDRAWABLE[state]:
             raise _refusal(upload_id, found.state, state)
         with_ids = found.with_ids
-    with conn.transaction():
+    with acting(conn, caller):
         gains = handover.begin(conn, upload_id, parameters) if with_ids else []
         for shard in range(parameters.shards):
             locks.take_shard(conn, shard)
@@ -116,12 +153,14 @@ def _withdraw(
         transitions.withdraw_batches(conn, upload_id)
         shards |= handover.end(conn, gains)
         transitions.finish_uploads(conn, [upload_id], now=now)
+        if tell:
+            _tell(conn, caller, upload_id, state)
     return sorted(shards)
 
 
 def _withdraw_zip(
     conn: Connection, zip_id: uuid.UUID, members: Sequence[uuid.UUID], parameters: GraphParameters, state: UploadState,
-    *, now: datetime,
+    *, now: datetime, caller: Caller | None,
 ) -> list[int]:  # fmt: skip
     """The members leave one after another, then the zip. If that ends midway, the same request does the rest.
 
@@ -140,13 +179,14 @@ def _withdraw_zip(
         own = next((own for own, states in _WITHDRAWABLE.items() if of_member in states), None)
         if own is not None:
             with suppress(BadState):  # it has just gone on, or somebody else withdraws it
-                shards.update(_withdraw(conn, each, parameters, own, now=now))
-    with conn.transaction():
+                shards.update(_withdraw(conn, each, parameters, own, now=now, caller=caller, tell=False))
+    with acting(conn, caller):
         # The last member may have ended the zip.
         if transitions.lock_upload(conn, zip_id).state is not UploadState.CANCELLED:
             if not scalars(conn, _WITHDRAW_UPLOAD, {"id": zip_id, "state": state}):
                 raise _refusal(zip_id, found.state, state)
             transitions.finish_zips(conn, [zip_id], now=now)
+        _tell(conn, caller, zip_id, state)
     return sorted(shards)
 
 

@@ -15,6 +15,7 @@ from app.http.head import answering_head
 from app.http.openapi import doc, guide
 from app.http.origin import own_pages_only
 from app.http.routes import (
+    audit_events,
     changes,
     edges,
     events,
@@ -49,6 +50,7 @@ def create_app(settings: Settings, *, clock: postgres.Now = postgres.clock) -> L
             networks.ROUTER,
             rankings.ROUTER,
             exports.ROUTER,
+            audit_events.ROUTER,
             health.ROUTER,
             doc.root,
             doc.static_files(),

@@ -20,7 +20,11 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from app.graph.parameters import GraphParameters, async_read_parameters
 from app.http.cached.answers import Answers
+<<<<<<< HEAD
 from app.http.cached.standbys import Lanes
+=======
+from app.http.denials import Denials
+>>>>>>> h16-limits
 from app.http.probe import Probe
 from app.http.slots import EXPENSIVE_READS, ExpensiveReads, Lane
 from app.http.trimming import Trimmer
@@ -83,6 +87,7 @@ class Services:
             background=True,
         )
         self.hub = Hub(self.broker)
+        self.denials = Denials(self.aside)
         self.trimmer = Trimmer()
         self.admission = Admission(settings.receiving_bytes, idle=self.trimmer)
         self.answers = Answers(settings, clock)
@@ -117,6 +122,7 @@ class Services:
         # While PostgreSQL is away, closing would wait for connections that are still being made.
         self.hub.close()
         self.trimmer.close()
+        await self.denials.close()
         await asyncio.gather(*(probe.close(seconds=CLOSE_SECONDS) for probe in self.probes.values()))
         await asyncio.gather(
             self.answers.close(CLOSE_SECONDS),

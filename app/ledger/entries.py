@@ -104,6 +104,10 @@ class Entry(msgspec.Struct, frozen=True):
     """Rejects whose rows are there, of the `rejects_counted`."""
     rejects_by_code: dict[str, int] | None = None
     """None, if an earlier release counted a batch with rejects."""
+    key_id: str | None = None
+    """Key of the request that sent the upload. None: it came without a key. Likewise `owner` and `address`."""
+    owner: str | None = None
+    address: str | None = None
 
     @property
     def warnings(self) -> list[UploadWarning]:

@@ -58,6 +58,12 @@ class Event(msgspec.Struct, frozen=True):
     process: str
     """Which process did it."""
     reason: Problem | None
+    key_id: str | None = None
+    """Key of the request that caused it. None: a worker did it, or the request had no key."""
+    owner: str | None = None
+    """Owner of the key. For a command: the account of the operating system, as `os:name`."""
+    address: str | None = None
+    """Address of the client that sent the request."""
 
 
 class _Horizon(msgspec.Struct, frozen=True):

@@ -25,6 +25,7 @@ import uuid_utils.compat
 from psycopg_pool import AsyncConnectionPool
 
 import sql
+from app.control.callers import NOBODY, Caller
 from app.errors import (
     BacklogFull,
     KeyInUse,
@@ -45,7 +46,14 @@ from app.posts.containers.compression import Decoder, Peeled
 from app.posts.looking import sniffing
 from app.posts.options import Options
 from app.settings import Settings
-from app.store.postgres import AsyncConnection, Now, async_commit_later, async_scalars, steadily
+from app.store.postgres import (
+    AsyncConnection,
+    Now,
+    async_act_for,
+    async_act_for_later,
+    async_scalars,
+    steadily,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -72,6 +80,8 @@ class Arriving(msgspec.Struct, frozen=True):
     again: bool = False
     keyed: idempotency.Request | None = None
     """The request, if it came with an Idempotency-Key."""
+    caller: Caller = NOBODY
+    """Who sends it."""
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -264,7 +274,7 @@ class _Upload:
         async def enter(conn: AsyncConnection) -> None:
             await _check_backlog(conn, self._settings)
             # The next commit that waits for the disk keeps this one, too. If a crash takes both, no batch goes in.
-            await async_commit_later(conn)
+            await async_act_for_later(conn, arriving.caller)
             await conn.execute(_INSERT, params)
             if arriving.keyed and not await idempotency.claim(conn, arriving.keyed.key, self.id, now=now):
                 raise KeyInUse("another request with this Idempotency-Key has just begun; send it again later.")
@@ -296,6 +306,8 @@ class _Upload:
         async def seal(conn: AsyncConnection) -> Received:
             again, now = self._arriving.again, self._clock()
             if isinstance(found, Zip):
+                # Files without a row end as `aborted`, which does not say for whom by itself as the seal does.
+                await async_act_for(conn, self._arriving.caller)
                 received = await sealing.seal_zip(conn, found, again=again, now=now)
             else:
                 received = await sealing.seal(conn, found, again=again, now=now)
@@ -326,6 +338,7 @@ class _Upload:
         problem: Problem = error.problem()
         try:
             async with self._aside.connection(timeout=ABORT_SECONDS) as conn, conn.transaction():
+                await async_act_for(conn, self._arriving.caller)
                 zipped = self._unpacking is not None
                 await sealing.abort(conn, self.id, problem, zipped=zipped, now=self._clock())
         except psycopg.Error as lost:

@@ -20,6 +20,9 @@ from datetime import datetime, timedelta
 import msgspec
 
 import sql
+from app.control import audit_events
+from app.control.audit_events import Action
+from app.control.callers import Caller
 from app.settings import Settings
 from app.store import locks
 from app.store.postgres import Connection, execute, one, scalars
@@ -57,21 +60,41 @@ class Purged(msgspec.Struct):
     rejects: int = 0
     uploads: int = 0
     """Entries of uploads of which nothing is in the graph."""
+    audit_events: int = 0
 
 
 def purge(
-    conn: Connection, *, settings: Settings, now: datetime, progress: Callable[[Purged], None] | None = None
+    conn: Connection,
+    *,
+    settings: Settings,
+    now: datetime,
+    progress: Callable[[Purged], None] | None = None,
+    caller: Caller | None = None,
 ) -> Purged:
-    """Purge everything whose retention time is over, step by step. Returns how much was purged."""
+    """Purge everything whose retention time is over, step by step. Returns how much was purged. `caller` asked for it;
+    None: nobody did, and it was due."""
+    if caller is not None:
+        audit_events.record(conn, caller, Action.DATA_PURGE, None, detail=_times(settings))
     done = Purged()
     for purged in _steps(conn, settings, now):
         done.payloads += purged.payloads
         done.deltas += purged.deltas
         done.rejects += purged.rejects
         done.uploads += purged.uploads
+        done.audit_events += purged.audit_events
         if progress is not None:
             progress(done)
     return done
+
+
+def _times(settings: Settings) -> dict[str, float]:
+    return {
+        "retention_days": settings.retention_days,
+        "reject_retention_days": settings.reject_retention_days,
+        "unapplied_retention_days": settings.unapplied_retention_days,
+        "unapplied_kept": settings.unapplied_kept,
+        "audit_retention_days": settings.audit_retention_days,
+    }
 
 
 def preview(conn: Connection, *, settings: Settings, now: datetime) -> Purged:
@@ -82,6 +105,7 @@ def preview(conn: Connection, *, settings: Settings, now: datetime) -> Purged:
     }
     purged = one(conn, Purged, _PREVIEW, before) or Purged()
     purged.uploads = len(scalars(conn, _UNAPPLIED, _time_over(settings, now, limit=MOST_LISTED)))
+    purged.audit_events = audit_events.due(conn, days=settings.audit_retention_days, now=now)
     return purged
 
 
@@ -107,6 +131,7 @@ def _steps(conn: Connection, settings: Settings, now: datetime) -> Iterator[Purg
         while rejects := _rejects(conn, upload_id, before, now=now):
             yield Purged(rejects=rejects)
     yield from _unapplied(conn, settings, now)
+    yield Purged(audit_events=audit_events.forget(conn, days=settings.audit_retention_days, now=now))
 
 
 def _time_over(settings: Settings, now: datetime, *, limit: int) -> dict[str, object]:

@@ -8,17 +8,20 @@ members.
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 
 import sql
+from app.control.audit_events import Action, record
+from app.control.callers import Caller
 from app.errors import AllRejected, NotFound, Problem
 from app.ledger.states import UploadState
 from app.posts.options import Format, Options, Priority
 from app.settings import Settings
-from app.store.postgres import Connection, execute, one, rows, scalars
+from app.store.postgres import Connection, acting, execute, one, rows, scalars
 
 _CLAIM = sql.query("ledger/transitions/claim")
 _RENEW = sql.query("ledger/transitions/renew")
@@ -248,9 +251,9 @@ def failed_batches(
     return rows(conn, FailedBatch, _FAILED, {"upload_id": upload_id, "batch_id": batch_id})
 
 
-def replay(conn: Connection, batch_ids: Sequence[int], *, now: datetime) -> list[int]:
+def replay(conn: Connection, batch_ids: Sequence[int], *, now: datetime, caller: Caller | None = None) -> list[int]:
     """failed -> staged, with fresh attempts. Returns the ids that moved, for the caller to ring after the commit."""
-    with conn.transaction():
+    with acting(conn, caller):
         execute(conn, _LOCK_BATCHES, {"ids": list(batch_ids)})
         moved = rows(conn, BatchOfUpload, _REPLAY, {"ids": list(batch_ids), "now": now})
         uploads = sorted({row.upload_id for row in moved})
@@ -260,6 +263,9 @@ def replay(conn: Connection, batch_ids: Sequence[int], *, now: datetime) -> list
         if zips:
             execute(conn, _LOCK_ZIPS, {"ids": sorted(zips)})
             execute(conn, _REOPEN_ZIPS, {"ids": sorted(zips)})
+        if caller is not None:
+            for each, batches in Counter(row.upload_id for row in moved).items():
+                record(conn, caller, Action.UPLOAD_REPLAY, str(each), detail={"batches": batches})
     return sorted(row.id for row in moved)
 
 

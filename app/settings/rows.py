@@ -525,6 +525,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             le=10_000_000,
         ),
     ] = 10_000
+    audit_retention_days: Annotated[
+        float,
+        _about(
+            Group.RETENTION,
+            "days",
+            "Audit events, which say who did what, are kept for this long. Of denied requests, the newest 100,000 "
+            "stay at most.",
+            ge=1,
+        ),
+    ] = 400.0
     purge_every: Annotated[
         timedelta,
         _about(

@@ -73,6 +73,7 @@ The classes are given by name, because most commands need a connection, but neit
 
 _COMMIT_LATER = sql.query("store/postgres/commit_later")
 _ACT_FOR = sql.query("store/postgres/act_for")
+_ACT_FOR_LATER = sql.query("store/postgres/act_for_later")
 
 _LEARNING = threading.Lock()
 
@@ -339,11 +340,6 @@ def commit_later(conn: Connection) -> None:
     conn.execute(_COMMIT_LATER)
 
 
-async def async_commit_later(conn: AsyncConnection) -> None:
-    """Do the same as `commit_later`, for request handlers."""
-    await conn.execute(_COMMIT_LATER)
-
-
 def act_for(conn: Connection, caller: ActsFor) -> None:
     """Let what the rest of this transaction writes into the ledger say for whom it was written."""
     conn.execute(_ACT_FOR, _named(caller))
@@ -352,6 +348,20 @@ def act_for(conn: Connection, caller: ActsFor) -> None:
 async def async_act_for(conn: AsyncConnection, caller: ActsFor) -> None:
     """Do the same as `act_for`, for request handlers."""
     await conn.execute(_ACT_FOR, _named(caller))
+
+
+async def async_act_for_later(conn: AsyncConnection, caller: ActsFor) -> None:
+    """Do the same as `async_act_for`, and let the commit not wait for the disk. A crash may undo the transaction."""
+    await conn.execute(_ACT_FOR_LATER, _named(caller))
+
+
+@contextmanager
+def acting(conn: Connection, caller: ActsFor | None) -> Generator[None]:
+    """A transaction for the block, which works for the caller. None: nobody asked for it."""
+    with conn.transaction():
+        if caller is not None:
+            act_for(conn, caller)
+        yield
 
 
 def _named(caller: ActsFor) -> Params:

@@ -50,6 +50,7 @@ SECTIONS: dict[str, dict[str, _Entry]] = {
     },
     "Operation": {
         "audit": _Entry("ledger", "Prove that the graph is what the ledger says."),
+        "audit-log": _Entry("audit_log", "List who did what, and what was denied."),
         "replay": _Entry("ledger", "Try failed batches again."),
         "decay": _Entry("upkeep", "Store the present weight of stale edges, archive the lightest."),
         "purge": _Entry("upkeep", "Delete payloads, deltas and rejects that are too old."),
@@ -67,8 +68,8 @@ SECTIONS: dict[str, dict[str, _Entry]] = {
         "settings": _Entry("knobs", "List every setting with its value and meaning."),
     },
 }
-# The function of this command has another name, since `ops.processes` is a module.
-_NAMES = {"processes": "list_processes"}
+# The functions of these commands have other names: `ops.processes` is a module, and a function has no hyphen.
+_NAMES = {"processes": "list_processes", "audit-log": "audit_log"}
 COMMANDS: dict[str, _Entry] = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
 
 

@@ -15,10 +15,13 @@ from pathlib import Path
 from typing import IO, cast
 
 import click
+import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 import sql
+from app.control.audit_events import Action, record
+from app.control.callers import of_operating_system
 from app.errors import BadRequest, BadState, MentiongraphError, SchemaTooNew
 from app.settings import Settings
 from app.store import postgres
@@ -68,6 +71,7 @@ def backup(file: Path, data: Path | None) -> None:
     _require_session(settings)
     with postgres.connect(settings.database_url, role="backup") as conn:
         program = _program("pg_dump", conn)
+        _record_backup(conn, file)
     # What edges_shadow holds is a rebuild's, which starts over anyway.
     dump = ("--format=custom", "--no-owner", "--no-acl", "--no-unlogged-table-data")
     if to_pipe:
@@ -119,6 +123,16 @@ def restore(file: Path, data: Path | None) -> None:
         _restore(file, settings)
 
 
+def _record_backup(conn: Connection, file: Path) -> None:
+    """Write who makes the backup, where the server takes writes: a standby has no place for that."""
+    try:
+        postgres.require_primary(conn)
+    except psycopg.OperationalError:
+        say("The server takes no writes, so no audit event tells of this backup.", err=True)
+        return
+    record(conn, of_operating_system(), Action.DATA_BACKUP, file.name)
+
+
 @contextmanager
 def _new_directory(data: Path) -> Generator[Settings]:
     """The settings of a PostgreSQL that runs over the directory while the block does."""
@@ -166,7 +180,10 @@ def _restore(file: Path, settings: Settings) -> None:
     except SchemaTooNew as error:
         say(f"The backup is of a newer release. {error.detail}", err=True)
         return
-    if missing:
+    if not missing:
+        with postgres.connect(settings.database_url, role="restore") as conn:
+            record(conn, of_operating_system(), Action.DATA_RESTORE, file.name)
+    else:
         say(f"It is of an older version, without {', '.join(missing)}: run `mentiongraph migrate`.")
 
 

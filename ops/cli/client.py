@@ -103,6 +103,14 @@ class ReadWith(msgspec.Struct, frozen=True):
     detected: dict[str, Detected] = {}
 
 
+class Sender(msgspec.Struct, frozen=True):
+    """Who sent an upload (app.http.routes.uploads.Sender)."""
+
+    key_id: str | None
+    owner: str | None
+    address: str | None
+
+
 class Entry(msgspec.Struct, frozen=True):
     """The fields that the command line uses of an upload's entry (app.http.routes.uploads.Upload).
 
@@ -135,6 +143,7 @@ class Entry(msgspec.Struct, frozen=True):
     rejects_kept: int | None = None
     """Number of rejected rows that are there. None: the API is of an earlier release, and keeps all of them."""
     warnings: list[UploadWarning] = []
+    sent_by: Sender | None = None
 
     @property
     def finished(self) -> bool:

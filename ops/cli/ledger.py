@@ -10,6 +10,7 @@ import click
 import msgspec
 from rich.text import Text
 
+from app.control import callers
 from app.errors import BadRequest, BadState, NotFound
 from app.ledger import entries, transitions
 from app.ledger.states import Ring
@@ -212,7 +213,7 @@ def replay(
         if ids and not dry_run:
             if failed and not yes:
                 click.confirm(f"Try {len(ids)} batches again?", abort=True, err=True)
-            moved = transitions.replay(conn, ids, now=postgres.clock())
+            moved = transitions.replay(conn, ids, now=postgres.clock(), caller=callers.of_operating_system())
     rung = _ring(settings, [each for each in found if each.id in moved]) if moved else None
     if json:
         print_json({"failed": found, "replayed": moved, "rung": rung, "dry_run": dry_run})

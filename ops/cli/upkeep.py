@@ -12,6 +12,8 @@ import msgspec
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from app.control.audit_events import Action, record
+from app.control.callers import of_operating_system
 from app.errors import BadRequest, BadState
 from app.graph import decay as domain_decay
 from app.graph.parameters import GraphParameters, read_parameters
@@ -22,7 +24,7 @@ from app.proofs import rebuild as domain_rebuild
 from app.proofs.rebuild import Comparison, Difference
 from app.settings import Settings
 from app.store import postgres
-from app.store.postgres import Connection
+from app.store.postgres import Connection, acting
 from ops.cli import options
 from ops.cli.console import cut, err, number, out, print_json, say, size, table
 
@@ -71,9 +73,12 @@ def _preview(conn: Connection, settings: Settings, *, json: bool) -> None:
 
 def _decay(conn: Connection, settings: Settings, *, json: bool) -> None:
     parameters = read_parameters(conn)
-    run = domain_decay.begin(conn, settings=settings, now=postgres.clock())
-    if run is None:
-        raise LookupError("a decay run was begun and is not there")
+    caller = of_operating_system()
+    with acting(conn, caller):
+        run = domain_decay.begin(conn, settings=settings, now=postgres.clock())
+        if run is None:
+            raise LookupError("a decay run was begun and is not there")
+        record(conn, caller, Action.GRAPH_DECAY, str(run.id), detail={"archive_below": settings.archive_below})
     with _progress("decay", TextColumn("{task.fields[done]}")) as bar:
 
         def show(totals: domain_decay.Totals) -> None:
@@ -103,7 +108,8 @@ def purge(data: Path | None, *, dry_run: bool, json: bool) -> None:
     any time.
 
     Uses MENTIONGRAPH_DATABASE_URL, MENTIONGRAPH_RETENTION_DAYS, MENTIONGRAPH_REJECT_RETENTION_DAYS,
-    MENTIONGRAPH_UNAPPLIED_RETENTION_DAYS and MENTIONGRAPH_UNAPPLIED_KEPT, also for a stack nearby.
+    MENTIONGRAPH_UNAPPLIED_RETENTION_DAYS, MENTIONGRAPH_UNAPPLIED_KEPT and MENTIONGRAPH_AUDIT_RETENTION_DAYS, also for
+    a stack nearby.
 
     \b
     Examples:
@@ -117,7 +123,11 @@ def purge(data: Path | None, *, dry_run: bool, json: bool) -> None:
         else:
             with _progress("purge", TextColumn("{task.fields[done]}")) as bar:
                 purged = retention.purge(
-                    conn, settings=settings, now=postgres.clock(), progress=lambda purged: bar(done=_in_words(purged))
+                    conn,
+                    settings=settings,
+                    now=postgres.clock(),
+                    progress=lambda purged: bar(done=_in_words(purged)),
+                    caller=of_operating_system(),
                 )
     if json:
         print_json({**msgspec.structs.asdict(purged), "dry_run": dry_run})
@@ -128,7 +138,7 @@ def purge(data: Path | None, *, dry_run: bool, json: bool) -> None:
 def _in_words(purged: Purged) -> str:
     return (
         f"{number(purged.payloads)} payloads, {number(purged.deltas)} deltas, {number(purged.rejects)} rejects, "
-        f"{number(purged.uploads)} uploads"
+        f"{number(purged.uploads)} uploads, {number(purged.audit_events)} audit events"
     )
 
 
@@ -186,9 +196,11 @@ def _rebuild(conn: Connection, settings: Settings, *, swap: bool) -> _Rebuilt:
     with postgres.connect(settings.database_url, role="rebuild") as guard, domain_rebuild.alone(guard, conn):
         batch_ids = _count_anew(conn, parameters, settings)
         if swap:
-            return _Rebuilt(
-                len(batch_ids), None, [], domain_rebuild.swap(conn, batch_ids, parameters, now=postgres.clock())
-            )
+            caller = of_operating_system()
+            with acting(conn, caller):
+                swapped = domain_rebuild.swap(conn, batch_ids, parameters, now=postgres.clock())
+                record(conn, caller, Action.GRAPH_REBUILD, None, detail={"edges": swapped})
+            return _Rebuilt(len(batch_ids), None, [], swapped)
         comparison, differences = domain_rebuild.compare(conn, batch_ids, parameters, now=postgres.clock())
     return _Rebuilt(len(batch_ids), comparison, differences, None)
 

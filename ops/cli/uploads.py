@@ -289,6 +289,7 @@ def listed(entries: list[Entry], width: int) -> Table:
     """One line an upload, in `width` columns of a terminal: the id whole, to be copied, the file's name cut."""
     cells = [_cells(entry) for entry in entries]
     names = ["upload", "file", "state", "received", "rows", "rejected", "mentions"]
+    names += ["owner"] if any(entry.sent_by and entry.sent_by.owner for entry in entries) else []
     names += ["warnings"] if any(entry.warnings for entry in entries) else []
     needed = {name: max(len(name), *(cell_len(str(row[name])) for row in cells)) + _GAP for name in names}
     shortest = min(_SHORTEST_NAME + _GAP, needed["file"])
@@ -316,6 +317,7 @@ def _cells(entry: Entry) -> dict[str, str | Text]:
         "rows": number(entry.rows_received),
         "rejected": number(entry.progress.rejects_counted),
         "mentions": number(entry.progress.mentions_counted),
+        "owner": plain(entry.sent_by.owner or "" if entry.sent_by else "", 64),
         "warnings": warnings_shown.in_a_cell(entry.warnings),
     }
 
@@ -339,6 +341,7 @@ def show_entry(client: Client, entry: Entry, *, json: bool) -> None:
                 "read as": _read_as(entry),
                 "batches": ", ".join(f"{number(count)} {name}" for name, count in batches.items() if count),
                 "received": when(entry.received_at),
+                "sent by": _sent_by(entry),
                 "finished": when(entry.finished_at),
                 "purged": f"{when(entry.purged_at)}: it cannot be replayed or retracted" if entry.purged_at else "",
                 "error": plain(f"{entry.error.title}: {entry.error.detail}") if entry.error else "",
@@ -347,6 +350,15 @@ def show_entry(client: Client, entry: Entry, *, json: bool) -> None:
         )
     )
     warnings_shown.show(entry.warnings, entry.filename or str(entry.id))
+
+
+def _sent_by(entry: Entry) -> str:
+    """Who sent the upload: with which key, and from where."""
+    if entry.sent_by is None:
+        return ""
+    key = f" with key {plain(entry.sent_by.key_id)}" if entry.sent_by.key_id else ""
+    who = f"{plain(entry.sent_by.owner)}{key}" if entry.sent_by.owner else "a client without a key"
+    return f"{who}, from {plain(entry.sent_by.address)}" if entry.sent_by.address else who if key else ""
 
 
 def _rows(client: Client, entry: Entry) -> str:

@@ -27,6 +27,7 @@ _STEPS = (
     sql.query("ops/embedded/roles/read_tables"),
     sql.query("ops/embedded/roles/write_tables"),
     sql.query("ops/embedded/roles/keep_from_migrations"),
+    sql.query("ops/embedded/roles/keep_audit_events"),
     sql.query("ops/embedded/roles/empty_shadow"),
     sql.query("ops/embedded/roles/use_sequences"),
 )

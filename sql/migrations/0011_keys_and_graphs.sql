@@ -62,6 +62,58 @@ COMMENT ON COLUMN audit_events.owner IS
 'Owner of the key; without a key, the account of the operating system that ran a command, as `os:name`.';
 CREATE INDEX audit_events_at ON audit_events (at DESC, id DESC);
 
+CREATE FUNCTION keep_audit_events() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'DELETE' AND current_setting('mentiongraph.forgets_audit_events', true) = 'on' THEN
+    IF OLD.at < clock_timestamp() - interval '1 day' THEN
+      RETURN OLD;
+    END IF;
+  END IF;
+  RAISE EXCEPTION 'audit_events is append-only'
+  USING ERRCODE = 'insufficient_privilege', HINT = 'MENTIONGRAPH_AUDIT_RETENTION_DAYS says how long events stay.';
+END;
+$$;
+CREATE TRIGGER audit_events_stay BEFORE UPDATE OR DELETE ON audit_events
+FOR EACH ROW EXECUTE FUNCTION keep_audit_events();
+CREATE TRIGGER audit_events_stay_together BEFORE TRUNCATE ON audit_events
+FOR EACH STATEMENT EXECUTE FUNCTION keep_audit_events();
+
+-- A role may have the right to call this without the right to delete events.
+CREATE FUNCTION forget_audit_events(before timestamptz, denials integer, most integer) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+  forgotten bigint;
+  latest timestamptz := clock_timestamp() - interval '1 day';
+BEGIN
+  PERFORM set_config('mentiongraph.forgets_audit_events', 'on', true);
+  DELETE FROM audit_events WHERE id IN (
+    SELECT e.id FROM audit_events AS e
+    WHERE
+      e.at < latest
+      AND (
+        e.at < before
+        OR (e.outcome = 'denied' AND e.id <= (
+          SELECT d.id FROM audit_events AS d WHERE d.outcome = 'denied' ORDER BY d.id DESC OFFSET denials LIMIT 1
+        ))
+      )
+    ORDER BY e.at, e.id
+    LIMIT most
+  );
+  GET DIAGNOSTICS forgotten = ROW_COUNT;
+  PERFORM set_config('mentiongraph.forgets_audit_events', 'off', true);
+  IF forgotten > 0 THEN
+    INSERT INTO audit_events (action, outcome, key_id, owner, address, detail)
+    VALUES (
+      'audit.forget', 'done', nullif(current_setting('mentiongraph.key_id', true), ''),
+      nullif(current_setting('mentiongraph.owner', true), ''),
+      nullif(current_setting('mentiongraph.address', true), ''),
+      jsonb_build_object('events', forgotten, 'before', before)
+    );
+  END IF;
+  RETURN forgotten;
+END;
+$$;
+
 -- A transaction says by these settings for whom it works (app/store/postgres.py: act_for).
 ALTER TABLE uploads ADD COLUMN key_id text;
 ALTER TABLE uploads ALTER COLUMN key_id SET DEFAULT nullif(current_setting('mentiongraph.key_id', true), '');
@@ -76,6 +128,40 @@ ALTER TABLE ledger_events ADD COLUMN owner text;
 ALTER TABLE ledger_events ALTER COLUMN owner SET DEFAULT nullif(current_setting('mentiongraph.owner', true), '');
 ALTER TABLE ledger_events ADD COLUMN address text;
 ALTER TABLE ledger_events ALTER COLUMN address SET DEFAULT nullif(current_setting('mentiongraph.address', true), '');
+-- Whoever sends an upload enters the upload and its batches, and takes the upload from `receiving` to `staged` or
+-- `duplicate`. So these events are the sender's, and their transactions need not say for whom they work.
+CREATE OR REPLACE FUNCTION record_upload_state() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    INSERT INTO ledger_events (upload_id, to_state, process, key_id, owner, address)
+    VALUES (NEW.id, NEW.state, current_setting('application_name'), NEW.key_id, NEW.owner, NEW.address);
+  ELSIF OLD.state = 'receiving' AND NEW.state IN ('staged', 'duplicate') THEN
+    INSERT INTO ledger_events (upload_id, from_state, to_state, process, reason, key_id, owner, address)
+    VALUES (
+      NEW.id, OLD.state, NEW.state, current_setting('application_name'), NEW.error, NEW.key_id, NEW.owner, NEW.address
+    );
+  ELSE
+    INSERT INTO ledger_events (upload_id, from_state, to_state, process, reason)
+    VALUES (NEW.id, OLD.state, NEW.state, current_setting('application_name'), NEW.error);
+  END IF;
+  RETURN NULL;
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION record_batch_state() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    INSERT INTO ledger_events (upload_id, batch_id, to_state, process, key_id, owner, address)
+    SELECT NEW.upload_id, NEW.id, NEW.state, current_setting('application_name'), u.key_id, u.owner, u.address
+    FROM uploads AS u WHERE u.id = NEW.upload_id;
+  ELSE
+    INSERT INTO ledger_events (upload_id, batch_id, from_state, to_state, process, reason)
+    VALUES (NEW.upload_id, NEW.id, OLD.state, NEW.state, current_setting('application_name'), NEW.error);
+  END IF;
+  RETURN NULL;
+END;
+$$;
+
 COMMENT ON COLUMN uploads.key_id IS
 'Key of the request that sent it. NULL: it came without a key. Likewise owner and address.';
 COMMENT ON COLUMN ledger_events.key_id IS

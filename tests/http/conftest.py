@@ -37,6 +37,7 @@ class Api:
     def __init__(
         self, app: Litestar, door: Door, port: int, http: httpx.Client, loop: asyncio.AbstractEventLoop
     ) -> None:
+        self.app = app
         self.door = door
         self.services: Services = app.state["services"]
         self.loop = loop

@@ -17,6 +17,7 @@ from psycopg.pq import ExecStatus
 from psycopg.rows import TupleRow
 
 import sql
+from app.control import audit_events
 from app.graph import decay, decay_ranges, handover, merging, post_ids, withdrawal
 from app.graph import users as user_ids
 from app.graph.parameters import GraphParameters
@@ -33,6 +34,7 @@ ROOT = Path(sql.__file__).parent.parent
 COPIES = {"reads/exports/snapshot/edges", "reads/exports/snapshot/users"}
 
 READERS: dict[str, type[msgspec.Struct]] = {
+    "control/audit_events/page": audit_events.AuditEvent,
     "graph/merging/take_back": merging._EdgeRow,
     "ledger/transitions/claim": transitions.Claim,
     "ledger/sweeping/expire_batches": transitions.BatchOfUpload,

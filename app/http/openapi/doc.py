@@ -94,6 +94,7 @@ def config() -> OpenAPIConfig:
             Tag("graph", "Users, and the edges between them. Weights halve every half-life since the last mention."),
             Tag("rankings", "The heaviest edges and users, and the users whom others mention more than before."),
             Tag("exports", "The graph as files for other tools. Each file is one snapshot of the graph."),
+            Tag("audit", "Who did what, and what was denied."),
             Tag("health", "How the service is, for its operators."),
         ],
     )

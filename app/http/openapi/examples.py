@@ -63,6 +63,7 @@ UPLOAD: dict[str, Any] = {
     "size_bytes": 25165932,
     "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "received_by": "mentiongraph api@host:4711",
+    "sent_by": {"key_id": "Fq3xT81b", "owner": "grace", "address": "192.0.2.7"},
     "received_at": "2026-01-15T12:00:00Z",
     "sealed_at": "2026-01-15T12:00:00.25Z",
     "finished_at": None,

@@ -13,10 +13,12 @@ from litestar.background_tasks import BackgroundTask
 from litestar.datastructures import ResponseHeader
 from litestar.params import PathParameter
 
+from app.control.callers import Caller
 from app.errors import BadRequest, BadState, NotFound
 from app.graph import withdrawal
 from app.graph.parameters import GraphParameters, read_parameters
 from app.http import problems
+from app.http.calling import Calling
 from app.http.openapi import examples
 from app.http.openapi.examples import answering
 from app.http.parameters import MAX_NUMBER
@@ -32,7 +34,7 @@ _TAKEN = "The change is under way. `Location` is the upload's entry."
 
 class _Withdraw(Protocol):
     def __call__(
-        self, conn: Connection, upload_id: uuid.UUID, parameters: GraphParameters, *, now: datetime
+        self, conn: Connection, upload_id: uuid.UUID, parameters: GraphParameters, *, now: datetime, caller: Caller
     ) -> list[int]: ...
 
 
@@ -49,10 +51,10 @@ class _Withdraw(Protocol):
         BadState("upload … is applied: only one that is not finished is cancelled; an applied one is retracted."),
     ),
 )
-async def cancel_upload(services: Injected, upload_id: UploadId) -> Response[Upload]:
+async def cancel_upload(services: Injected, caller: Calling, upload_id: UploadId) -> Response[Upload]:
     """Stops an upload that is not applied yet, even while its body arrives. Workers take the applied part out of the
     graph again: the upload is `cancelling`, then `cancelled`. Afterwards the same bytes may be uploaded again."""
-    return await _withdraw(services, upload_id, withdrawal.cancel)
+    return await _withdraw(services, caller, upload_id, withdrawal.cancel)
 
 
 @post(
@@ -68,10 +70,10 @@ async def cancel_upload(services: Injected, upload_id: UploadId) -> Response[Upl
         BadState("upload … is staged: only an applied or failed one is retracted."),
     ),
 )
-async def retract_upload(services: Injected, upload_id: UploadId) -> Response[Upload]:
+async def retract_upload(services: Injected, caller: Calling, upload_id: UploadId) -> Response[Upload]:
     """Takes an applied or failed upload out of the graph: its counts, its weights, and the edges that only this upload
     made. The upload is `retracting`, then `retracted`. Afterwards the same bytes may be uploaded again."""
-    return await _withdraw(services, upload_id, withdrawal.retract)
+    return await _withdraw(services, caller, upload_id, withdrawal.retract)
 
 
 @post(
@@ -87,12 +89,12 @@ async def retract_upload(services: Injected, upload_id: UploadId) -> Response[Up
         BadState("upload … is applied and has no failed batch."),
     ),
 )
-async def replay_upload(services: Injected, upload_id: UploadId) -> Response[Upload]:
+async def replay_upload(services: Injected, caller: Calling, upload_id: UploadId) -> Response[Upload]:
     """Gives every failed batch of the upload new attempts. Batches that are applied already stay as they are."""
     async with services.pool.connection() as conn:
         entry = await entries.upload(conn, upload_id)
     nothing = f"upload {upload_id} is {entry.state} and has no failed batch."
-    return await _replay(services, upload_id, None, nothing)
+    return await _replay(services, caller, upload_id, None, nothing)
 
 
 @post(
@@ -112,6 +114,7 @@ async def replay_upload(services: Injected, upload_id: UploadId) -> Response[Upl
 )
 async def replay_batch(
     services: Injected,
+    caller: Calling,
     batch_id: Annotated[
         int,
         PathParameter(
@@ -122,19 +125,21 @@ async def replay_batch(
     """Gives a failed batch new attempts. The answer is the entry of its upload."""
     async with services.pool.connection() as conn:
         upload_id = await entries.upload_of_batch(conn, batch_id)
-    return await _replay(services, upload_id, batch_id, f"batch {batch_id} has not failed.")
+    return await _replay(services, caller, upload_id, batch_id, f"batch {batch_id} has not failed.")
 
 
-async def _withdraw(services: Services, upload_id: uuid.UUID, withdraw: _Withdraw) -> Response[Upload]:
+async def _withdraw(services: Services, caller: Caller, upload_id: uuid.UUID, withdraw: _Withdraw) -> Response[Upload]:
     def work() -> list[int]:
         with services.sync_pool.connection() as conn:
-            return withdraw(conn, upload_id, read_parameters(conn), now=services.clock())
+            return withdraw(conn, upload_id, read_parameters(conn), now=services.clock(), caller=caller)
 
     shards = await asyncio.to_thread(work)
-    return await _answer(services, upload_id, shards=shards)
+    return await _answer(services, caller, upload_id, shards=shards)
 
 
-async def _replay(services: Services, upload_id: uuid.UUID, batch_id: int | None, nothing: str) -> Response[Upload]:
+async def _replay(
+    services: Services, caller: Caller, upload_id: uuid.UUID, batch_id: int | None, nothing: str
+) -> Response[Upload]:
     def work() -> list[int]:
         with services.sync_pool.connection() as conn:
             failed = transitions.failed_batches(conn, upload_id=upload_id, batch_id=batch_id)
@@ -143,14 +148,19 @@ async def _replay(services: Services, upload_id: uuid.UUID, batch_id: int | None
             replayable = [each.id for each in failed if each.replayable]
             if not replayable:
                 raise BadState("what failed was purged after its retention time: send the file again.")
-            return transitions.replay(conn, replayable, now=services.clock())
+            return transitions.replay(conn, replayable, now=services.clock(), caller=caller)
 
     batches = await asyncio.to_thread(work)
-    return await _answer(services, upload_id, batches=batches)
+    return await _answer(services, caller, upload_id, batches=batches)
 
 
 async def _answer(
-    services: Services, upload_id: uuid.UUID, *, batches: Sequence[int] = (), shards: Sequence[int] = ()
+    services: Services,
+    caller: Caller,
+    upload_id: uuid.UUID,
+    *,
+    batches: Sequence[int] = (),
+    shards: Sequence[int] = (),
 ) -> Response[Upload]:
     """The upload's entry. After it, workers are rung for the batches and the shards."""
     async with services.pool.connection() as conn:
@@ -165,7 +175,10 @@ async def _answer(
         )
 
     return Response(
-        Upload.of(entry), status_code=202, headers={"Location": path_of(upload_id)}, background=BackgroundTask(ring)
+        Upload.of(entry, caller),
+        status_code=202,
+        headers={"Location": path_of(upload_id)},
+        background=BackgroundTask(ring),
     )
 
 

@@ -17,9 +17,12 @@ from litestar.openapi.spec import Example
 from litestar.params import HeaderParameter
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Send
+from msgspec.structs import replace
 
+from app.control.callers import Caller
 from app.errors import BadRequest, TooManyListeners
 from app.http import problems
+from app.http.calling import Calling
 from app.http.connections import address_of
 from app.http.download import disconnected
 from app.http.openapi import examples
@@ -29,6 +32,7 @@ from app.http.services import Injected, Services
 from app.http.structs import struct_of
 from app.ledger import entries, events
 from app.ledger.entries import Entry
+from app.ledger.events import Event
 from app.ledger.states import UNFINISHED, UploadState
 
 log = structlog.get_logger(__name__)
@@ -124,6 +128,7 @@ class EventStream(ASGIResponse):
 async def stream_events(
     request: Request[Any, Any, Any],
     services: Injected,
+    caller: Calling,
     upload_id: UploadId,
     last_event_id: Annotated[
         int,
@@ -146,11 +151,13 @@ async def stream_events(
     address = address_of(request.scope["client"])
     services.hub.check_room(upload_id, address)
     return EventStream(
-        _tell(services, upload_id, last_event_id, address), stalled_after=services.settings.receive_timeout
+        _tell(services, caller, upload_id, last_event_id, address), stalled_after=services.settings.receive_timeout
     )
 
 
-async def _tell(services: Services, upload_id: uuid.UUID, last: int, address: str) -> AsyncGenerator[bytes]:
+async def _tell(
+    services: Services, caller: Caller, upload_id: uuid.UUID, last: int, address: str
+) -> AsyncGenerator[bytes]:
     now = asyncio.get_running_loop().time
     ends = now() + LONGEST_SECONDS
     told: Counters | None = None
@@ -165,7 +172,7 @@ async def _tell(services: Services, upload_id: uuid.UUID, last: int, address: st
             async with aclosing(events.after(services.event_lane, upload_id, last)) as changes:
                 async for change in changes:
                     last, spoken = change.id, now()
-                    yield _block("state", change, number=change.id)
+                    yield _block("state", _shown(change, caller), number=change.id)
             counters = Counters.of(entry)
             if counters != told:
                 told, spoken = counters, now()
@@ -176,7 +183,7 @@ async def _tell(services: Services, upload_id: uuid.UUID, last: int, address: st
                     warned.add(warning.code)
                     yield _block("warning", warning)
             if entry.state not in UNFINISHED:
-                yield _block("end", Upload.of(entry))
+                yield _block("end", Upload.of(entry, caller))
                 return
             if now() - spoken >= HEARTBEAT_SECONDS:
                 spoken = now()
@@ -185,6 +192,11 @@ async def _tell(services: Services, upload_id: uuid.UUID, last: int, address: st
             # The process that receives a body rings nobody before the body ends.
             heard = services.hub.connected and entry.state is not UploadState.RECEIVING
             await bell.wait(POLL_SECONDS if heard else UNHEARD_POLL_SECONDS)
+
+
+def _shown(event: Event, caller: Caller) -> Event:
+    """The event as the caller may see it: another owner's address and key are nobody's business."""
+    return event if caller.sees_who(event.owner) else replace(event, key_id=None, owner=None, address=None)
 
 
 def _block(name: str, data: msgspec.Struct, *, number: int | None = None) -> bytes:

@@ -19,12 +19,19 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import QueryParameter, SkipValidation
 from litestar.response.base import ASGIResponse
+from msgspec.structs import asdict
 
+from app.control.audit_events import Action, async_record
+from app.control.callers import Caller
 from app.errors import BadRequest, NotFound, TooManyExports
 from app.graph import versions
 from app.graph.versions import Behind
 from app.http import problems
+<<<<<<< HEAD
 from app.http.cached.standbys import Standby
+=======
+from app.http.calling import Calling
+>>>>>>> h16-limits
 from app.http.download import Download
 from app.http.head import asks_for_head
 from app.http.parameters import INSTANT, Archived, AsOf, SelfMentions, moment, view_of
@@ -263,7 +270,7 @@ def read_digits(digits: Digits = None) -> Style:
 Styled: TypeAlias = NamedDependency[SkipValidation[Style]]
 
 
-async def _answer(services: Services, name: str, asked: Request, http: HttpRequest) -> ASGIResponse:
+async def _answer(services: Services, caller: Caller, name: str, asked: Request, http: HttpRequest) -> ASGIResponse:
     form, as_of = FORMS[name], asked.selection.as_of.isoformat()
     if asks_for_head(http.scope):
         # Without the number of records, which only the export finds out.
@@ -274,7 +281,7 @@ async def _answer(services: Services, name: str, asked: Request, http: HttpReque
         parameters = await services.parameters(conn)
     export = Export(form, asked, parameters.half_life.total_seconds())
     return await Download.begin(
-        _blocks(services, export),
+        _blocks(services, caller, name, asked, export),
         http.receive,
         media_type=form.media_type,
         filename=name,
@@ -288,7 +295,9 @@ def _warned(empty: Empty | None) -> dict[str, str]:
     return {WARNING_HEADER: f"{empty}: {REASONS[empty].said} {REASONS[empty].to_do}"} if empty else {}
 
 
-async def _blocks(services: Services, export: Export) -> AsyncGenerator[bytes]:
+async def _blocks(
+    services: Services, caller: Caller, name: str, asked: Request, export: Export
+) -> AsyncGenerator[bytes]:
     """The export, made in a thread: it computes, and its connection waits."""
     slots = services.export_slots
     try:
@@ -296,6 +305,13 @@ async def _blocks(services: Services, export: Export) -> AsyncGenerator[bytes]:
             await slots.acquire()
     except TimeoutError:
         raise TooManyExports("as many exports are running as may run at once; try again when one has ended.") from None
+    try:
+        # Before the first byte: whoever takes the graph out leaves a trace, or takes nothing.
+        async with services.pool.connection() as conn:
+            await async_record(conn, caller, Action.GRAPH_EXPORT, name, detail=_told(asked.selection))
+    except BaseException:
+        slots.release()
+        raise
     # One thread for all of it, of its own: memory that one thread has freed is little use to others.
     thread = ThreadPoolExecutor(1, "export")
     try:
@@ -315,6 +331,7 @@ async def _blocks(services: Services, export: Export) -> AsyncGenerator[bytes]:
             slots.release()
 
 
+<<<<<<< HEAD
 async def _on_standby(services: Services, thread: ThreadPoolExecutor, export: Export) -> bytes | None:
     """The first block of the export from a standby that has everything; None if the primary is to write the export."""
     standbys = services.answers.standbys
@@ -351,6 +368,14 @@ async def _caught_up(standby: Standby, thread: ThreadPoolExecutor, export: Expor
         except Behind:
             await asyncio.sleep(pause)
     raise Behind
+=======
+def _told(selection: Selection) -> dict[str, Any]:
+    """What an audit event tells of the selection: what was asked for. Users are named by id."""
+    whole = Selection(as_of=selection.as_of)
+    asked = {name: value for name, value in asdict(selection).items() if value != getattr(whole, name)}
+    users = asked.pop("around", None)
+    return {"as_of": selection.as_of, **asked, **({} if users is None else {"users": users})}
+>>>>>>> h16-limits
 
 
 async def _in(thread: ThreadPoolExecutor, export: Export, step: Callable[[], T]) -> T:
@@ -388,13 +413,18 @@ def _handler(name: str) -> HTTPRouteHandler:
         },
     )
 
-    async def export(request: HttpRequest, services: Injected, selected: Selected) -> ASGIResponse:
-        return await _answer(services, name, Request(selected, guard=False), request)
+    async def export(request: HttpRequest, services: Injected, caller: Calling, selected: Selected) -> ASGIResponse:
+        return await _answer(services, caller, name, Request(selected, guard=False), request)
 
     async def export_for_people(
-        request: HttpRequest, services: Injected, selected: Selected, style: Styled, guard: Guard = True
+        request: HttpRequest,
+        services: Injected,
+        caller: Calling,
+        selected: Selected,
+        style: Styled,
+        guard: Guard = True,
     ) -> ASGIResponse:
-        return await _answer(services, name, Request(selected, guard, style), request)
+        return await _answer(services, caller, name, Request(selected, guard, style), request)
 
     return decorate(export_for_people if _style_of(name) else export)
 

@@ -25,7 +25,11 @@ from app.errors import (
     SameBytes,
 )
 from app.http import bodies, problems
+<<<<<<< HEAD
 from app.http.connections import address_of
+=======
+from app.http.calling import Calling
+>>>>>>> h16-limits
 from app.http.openapi import examples
 from app.http.routes.uploads import Upload, allow_uploads, list_uploads, path_of
 from app.http.services import Injected, Services
@@ -121,6 +125,7 @@ class _ReceiveOperation(FileOperation):
 async def receive_upload(  # noqa: PLR0917 (what a request has)
     request: Request[Any, Any, State],
     services: Injected,
+    caller: Calling,
     options: NamedDependency[SkipValidation[GivenOptions]],
     again: Annotated[
         bool, QueryParameter(description="Whether to apply the file even if the same bytes were uploaded before.")
@@ -165,11 +170,12 @@ async def receive_upload(  # noqa: PLR0917 (what a request has)
             # A dry run is neither answered with an earlier upload, nor does it stand in the way of a later one.
             again=again or chosen.dry_run,
             keyed=idempotency.Request.of(key, list(request.query_params.multi_items())) if key else None,
+            caller=caller,
         )
         receipt = await take_in(
             services.receiving,
             arriving,
-            answer=Upload.of,
+            answer=lambda entry: Upload.of(entry, caller),
             settings=services.settings,
             received_by=process_name("api"),
             clock=services.clock,

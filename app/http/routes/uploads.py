@@ -10,8 +10,10 @@ import msgspec
 from litestar import HttpMethod, Response, Router, get, route
 from litestar.params import PathParameter, QueryParameter
 
+from app.control.callers import Caller
 from app.errors import BadRequest, NotFound, Problem
 from app.http import problems
+from app.http.calling import Calling
 from app.http.openapi import examples
 from app.http.openapi.examples import answering
 from app.http.parameters import Limit, next_page
@@ -85,6 +87,17 @@ class BatchesByState(msgspec.Struct, frozen=True):
         return cls(**{state: getattr(entry, f"batches_{state}") for state in cls.__struct_fields__})
 
 
+class Sender(msgspec.Struct, frozen=True):
+    """Who sent an upload."""
+
+    key_id: str | None
+    """Id of the key. Null: the request came without a key."""
+    owner: str | None
+    """Owner of the key."""
+    address: str | None
+    """Address of the client, as the server or a trusted proxy tells it."""
+
+
 class UploadLinks(msgspec.Struct, frozen=True):
     """Paths of what belongs to the upload."""
 
@@ -124,6 +137,9 @@ class Upload(msgspec.Struct, frozen=True):
     size_bytes: int
     sha256: str | None
     received_by: str
+    """Process that received the upload."""
+    sent_by: Sender | None
+    """Who sent the upload. Null if somebody else sent it and the key lacks the scope `uploads:read`."""
     received_at: datetime
     sealed_at: datetime | None
     finished_at: datetime | None
@@ -157,13 +173,14 @@ class Upload(msgspec.Struct, frozen=True):
     links: UploadLinks
 
     @classmethod
-    def of(cls, entry: Entry) -> Upload:
-        """The entry, as it is answered."""
+    def of(cls, entry: Entry, caller: Caller) -> Upload:
+        """The entry, as the caller is answered."""
         return struct_of(
             cls,
             entry,
             progress=Progress.of(entry),
             batches=BatchesByState.of(entry),
+            sent_by=Sender(entry.key_id, entry.owner, entry.address) if caller.sees_who(entry.owner) else None,
             seconds_receiving=_seconds(entry.received_at, entry.sealed_at),
             seconds_applying=_seconds(entry.sealed_at, entry.finished_at),
             links=UploadLinks(
@@ -226,6 +243,7 @@ async def allow_uploads() -> Response[None]:
 )
 async def list_uploads(
     services: Injected,
+    caller: Calling,
     # Litestar keeps the name `state` for itself.
     in_state: Annotated[
         str | None, QueryParameter(name="state", description="Only uploads in this state.", enum=list(UploadState))
@@ -243,7 +261,7 @@ async def list_uploads(
         found = await entries.uploads(conn, state=state, before=before, limit=limit + 1)
     page = found[:limit]
     following = next_page("/uploads", state=state, limit=limit, before=page[-1].id) if len(found) > limit else None
-    return Uploads(uploads=[Upload.of(entry) for entry in page], next=following)
+    return Uploads(uploads=[Upload.of(entry, caller) for entry in page], next=following)
 
 
 @get(
@@ -252,7 +270,7 @@ async def list_uploads(
     operation_class=answering(examples.UPLOAD),
     responses=problems.responses(*ONE_UPLOAD),
 )
-async def get_upload(services: Injected, upload_id: UploadId) -> Upload:
+async def get_upload(services: Injected, caller: Calling, upload_id: UploadId) -> Upload:
     """Says which state the upload is in, how far it is, and what came of it.
 
     An upload goes through `receiving`, `staged` and `applying` to `applied`. It ends in `failed` if a batch failed for
@@ -262,7 +280,7 @@ async def get_upload(services: Injected, upload_id: UploadId) -> Upload:
     the graph goes through `cancelling` to `cancelled`, or through `retracting` to `retracted`.
     """
     async with services.pool.connection() as conn:
-        return Upload.of(await entries.upload(conn, upload_id))
+        return Upload.of(await entries.upload(conn, upload_id), caller)
 
 
 @get(

@@ -7,7 +7,7 @@
 SELECT
   u.id, u.state, u.filename, u.options, u.again, u.received_by, u.received_at, u.sealed_at, u.finished_at,
   encode(u.sha256, 'hex') AS sha256, u.duplicate_of, u.parent_id, u.members AS member_count, u.error,
-  u.purged_at, u.rejects_purged_at,
+  u.purged_at, u.rejects_purged_at, u.key_id, u.owner, u.address,
   coalesce(u.size_bytes, b.bytes_staged) AS size_bytes,
   b.bytes_staged, b.bytes_counted, b.bytes_applied,
   b.batches_staged, b.batches_counted, b.batches_applied, b.batches_failed, b.batches_checked, b.batches_cancelled,
