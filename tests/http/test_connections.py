@@ -229,3 +229,22 @@ def test_no_address_has_all_connections(serve: Serve, settings: Settings) -> Non
             answer = read(client)
     assert b"too-many-connections" in answer
     assert b"retry-after: 5\r\n" in answer
+
+
+def test_of_clients_that_read_the_slow_one_alone_is_hung_up_on(impatient: Api) -> None:
+    """What waits for the client becomes less, but by fewer bytes than the least rate asks for."""
+    found = {"slow": 1_000, "fast": 100_000}
+    for name, taken in found.items():
+        with impatient.connect() as client:
+            client.sendall(GET + b"\r\n")
+            assert client.recv(100)
+            (connection,) = impatient.door.connections
+            now = connection.loop.time()
+            for at, waiting in ((now, 200_000), (now + 1, 200_000 - taken)):
+                impatient.loop.call_soon_threadsafe(connection._look_at_reader, at, waiting)  # noqa: SLF001
+            if name == "slow":
+                assert read(client) is not None
+                until(lambda: not impatient.door.connections, within=5, what="the connection is gone")
+            else:
+                client.sendall(GET + b"\r\n")
+                assert client.recv(100)

@@ -344,6 +344,30 @@ def test_a_slow_download_ends(serve: Serve, settings: Settings, domain: Connecti
         assert not api.services.export_slots.locked()
 
 
+def test_a_download_that_moves_has_a_least_rate_all_the_same(settings: Settings) -> None:
+    """Each send ends well within the time after which a client stands still."""
+    sent = list[int]()
+
+    async def blocks() -> AsyncGenerator[bytes]:
+        for _ in range(100):
+            yield b"x"
+
+    async def send(message: Any) -> None:
+        sent.append(len(message.get("body", b"")))
+        await asyncio.sleep(0.01)
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    async def run() -> None:
+        patient = msgspec.structs.replace(settings, receive_timeout=0.1, download_rate=10**9)
+        download = Download(b"", blocks(), media_type="text/csv", filename="x.csv", settings=patient, headers={})
+        await download.send_body(send, receive)
+
+    asyncio.run(run())
+    assert 0 < len(sent) < 50
+
+
 def test_an_export_that_fails_on_the_way_does_not_look_whole(api: Api, domain: Connection) -> None:
     fill(domain)
     with api.http.stream("GET", "/export/edges.csv") as answer:

@@ -11,6 +11,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from app.http import signatures
 from tests.http.conftest import Api
 from tests.http.test_receiving import CSV, CSV_TYPE
 
@@ -214,3 +215,13 @@ def test_no_cached_answer_is_found_under_an_unknown_parameter(api: Api, apply: C
 
     assert [api.http.get(f"{target}&limt=5").status_code for _ in range(2)] == [400, 400]
     assert [api.http.get(f"{target}&limit=5").status_code for _ in range(2)] == [400, 400]
+
+
+def test_what_a_route_takes_is_worked_out_once(api: Api) -> None:
+    api.http.get("/health/live")
+    known = signatures.parameters_of.cache_info().currsize
+
+    for _ in range(3):
+        api.http.get("/health/live")
+
+    assert signatures.parameters_of.cache_info().currsize == known

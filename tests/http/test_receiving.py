@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import socket
+import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AsyncExitStack, ExitStack, closing
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -15,6 +17,8 @@ import msgspec
 import pytest
 import redis
 
+from app.http.services import RECEIVING
+from app.ledger.admission import BASE_BYTES
 from app.posts.containers.compression import compress, decompress
 from app.posts.looking.sniffing import HEAD_BYTES
 from app.settings import Settings
@@ -492,3 +496,34 @@ def test_an_upload_that_stands_still_gives_signs_of_life(
             return domain.execute("select from uploads where heartbeat_at = %s", [now]).fetchone() is not None
 
         until(heard, within=30, what="it gives a sign of life")
+
+
+def test_a_flood_of_uploads_leaves_another_address_alone(api: Api, domain: Connection) -> None:
+    """All connections are taken, 20 uploads of one address wait for one, and then an upload of another address."""
+    freed = threading.Event()
+
+    async def hold_all() -> None:
+        async with AsyncExitStack() as stack:
+            for _ in range(RECEIVING):
+                await stack.enter_async_context(api.services.receiving.connection())
+            held.set()
+            await asyncio.to_thread(freed.wait, 20)
+
+    held = threading.Event()
+    holding = asyncio.run_coroutine_threadsafe(hold_all(), api.loop)
+    assert held.wait(20)
+    with ExitStack() as stack:
+        for number in range(21):
+            address = "127.0.0.2" if number == 20 else "127.0.0.3"
+            client = socket.create_connection(("127.0.0.1", api.port), timeout=20, source_address=(address, 0))
+            stack.enter_context(client).sendall(
+                b"POST /uploads?filename=%b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
+                % address.encode()
+            )
+            until(lambda n=number + 1: api.services.admission.held == n * BASE_BYTES, within=20, what="it waits")
+        freed.set()
+        holding.result(20)
+        until(lambda: len(states(domain)) == 21, within=20, what="all have begun")
+        began = [name for (name,) in domain.execute("select filename from uploads order by ctid")]
+
+    assert "127.0.0.2" in began[: RECEIVING + 2]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import resource
+import signal
+import subprocess
 import sys
+from tempfile import TemporaryFile
 
 import polars as pl
 import pytest
 
 from app.errors import CostsTooMuch, NoRows, ParquetUnreadable
-from app.posts.containers import parquet
+from app.posts.containers import parquet, parquet_rows
 from app.posts.containers.archives import Allowance
 from app.posts.containers.budget import Bounds, Budget
 from app.settings import Settings
@@ -67,6 +70,17 @@ def test_processor_time_of_the_reading_process_is_counted() -> None:
     spent = Budget(Bounds(1 << 30, 250, 1 << 20, free_seconds=0.0), clock=lambda: 0.0)
     with pytest.raises(CostsTooMuch, match="of the processor"):
         read(data, spent)
+
+
+def test_the_kernel_ends_a_reading_process_that_takes_too_long() -> None:
+    program = [sys.executable, "-P", "-s", parquet_rows.__file__, "0", "1"]
+    with TemporaryFile() as file:
+        file.write(hostile.nothing(1 << 30))
+        file.seek(0)
+        done = subprocess.run(
+            program, stdin=file, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, timeout=60
+        )
+    assert done.returncode in {-signal.SIGXCPU, -signal.SIGKILL}
 
 
 def test_a_zip_of_many_files_without_rows_meets_the_budget() -> None:

@@ -176,3 +176,16 @@ def test_totals_go_with_the_last_mention_of_their_user(conn: Connection, now: da
     execute(conn, sql.query("summaries/user_totals/delete_empty"), {"user_ids": [0, 1, 2, 3]})
 
     assert scalars(conn, "SELECT user_id FROM user_totals ORDER BY user_id") == [1, 2, 3, 4]
+
+
+def test_trends_are_stale_only_since_a_day_changed(conn: Connection, now: datetime) -> None:
+    def stale_since(*, days_changed: bool, at: datetime) -> datetime | None:
+        ended = {"now": at, "seconds": 1.0, "days_changed": days_changed}
+        execute(conn, sql.query("summaries/summarizing/set_ended"), ended)
+        (found,) = scalars(conn, "SELECT trends_stale_since FROM summaries")
+        return found
+
+    conn.execute("UPDATE summaries SET trends_stale_since = NULL")
+    assert stale_since(days_changed=False, at=now) is None
+    assert stale_since(days_changed=True, at=now) == now
+    assert stale_since(days_changed=True, at=now + WEEK) == now

@@ -22,10 +22,10 @@ SECONDS = 60
 _PROGRAM = "from app.posts.json.long_pages import main; main()"
 
 
-def posts_of(line: bytes, packing: Packing) -> bytes:
+def posts_of(line: bytes, packing: Packing, *, most_bytes: int = MOST_BYTES, seconds: int = SECONDS) -> bytes:
     """The posts of a page, a line each. Raises PageTooLong if that takes too much memory or time."""
     done = subprocess.run(
-        [sys.executable, "-P", "-s", "-c", _PROGRAM],
+        [sys.executable, "-P", "-s", "-c", _PROGRAM, str(most_bytes), str(seconds)],
         input=pickle.dumps(packing) + line,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -41,9 +41,10 @@ def posts_of(line: bytes, packing: Packing) -> bytes:
 
 def main() -> None:
     """Read packing and page from standard input, and write lines to standard output."""
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    most_bytes, seconds = map(int, sys.argv[1:])
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     if sys.platform == "linux":
-        resource.setrlimit(resource.RLIMIT_DATA, (MOST_BYTES, MOST_BYTES))
+        resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, most_bytes))
     source = sys.stdin.buffer
     packing: Packing = pickle.load(source)  # noqa: S301 (our own process wrote it)
     sys.stdout.buffer.write(pages.posts_of(source.read(), Unpacker(packing)))
