@@ -14,10 +14,13 @@ import msgspec
 import pytest
 import trustme
 
-from app.errors import BadSetting
+from app.errors import BadSetting, KeyNotPrivate
 from app.http import tls
 from app.http.tls import SecureDoor
 from app.settings import Settings
+from ops import checkup, processes
+from ops.cli import trust
+from ops.cli.client import ApiAway, Client
 from tests.conftest import until
 from tests.http.conftest import Api, Serve
 from tests.http.test_connections import GET, SHORT, read
@@ -32,6 +35,7 @@ class Files:
     """A certificate and its key, in files."""
 
     def __init__(self, directory: Path) -> None:
+        directory.mkdir(exist_ok=True)
         self.certificate, self.key = directory / "graph.pem", directory / "graph.key"
         self.issue(NAME, "127.0.0.1")
 
@@ -124,7 +128,7 @@ def test_a_handshake_that_stalls_ends(serve: Serve, files: Files, settings: Sett
 
 
 def test_half_a_head_over_tls_is_answered_and_ends(serve: Serve, files: Files, settings: Settings) -> None:
-    api = serve(files.settings(settings, head_timeout=2, allowed_hosts=NAME))
+    api = serve(files.settings(settings, head_timeout=1, allowed_hosts=NAME))
     with secured(api) as wire:
         wire.sendall(GET)
         answer = _read(wire)
@@ -229,3 +233,59 @@ def test_a_proxy_that_speaks_tls_for_the_api_is_believed(serve: Serve, settings:
         api = serve(msgspec.structs.replace(settings, trusted_proxies=trusted))
         answer = api.http.get("/health/live", headers=forwarded)
         assert ("strict-transport-security" in answer.headers) is sent
+
+
+def test_commands_believe_the_right_certificate_only(
+    api: Api, files: Files, settings: Settings, tmp_path: Path
+) -> None:
+    authority = tmp_path / "authority.pem"
+    AUTHORITY.cert_pem.write_to_path(authority)
+    stranger = tmp_path / "stranger.pem"
+    trustme.CA().cert_pem.write_to_path(stranger)
+    mine = files.settings(settings, port=api.port, host="127.0.0.1", ca_file=str(authority))
+
+    def live(url: str, settings: Settings, *, own: bool = False) -> None:
+        with Client(url, verify=trust.verified_by(url, settings, own=own)) as client:
+            client.recent(1)
+
+    url = processes.url_of_api(mine)
+    assert url == f"https://127.0.0.1:{api.port}"
+    live(url, mine)
+    for changed in ({"ca_file": ""}, {"ca_file": str(stranger)}):
+        with pytest.raises(ApiAway, match=r"certificate that is not believed.*MENTIONGRAPH_CA_FILE"):
+            live(url, msgspec.structs.replace(mine, **changed))
+    with pytest.raises(ApiAway, match=r"not believed.*localhost"):
+        live(f"https://localhost:{api.port}", mine)
+    with pytest.raises(BadSetting, match=r"MENTIONGRAPH_CA_FILE='/nowhere'.*No such file"):
+        live(url, msgspec.structs.replace(mine, ca_file="/nowhere"))
+    # The settings name the API's own certificate, whose names need not have 127.0.0.1.
+    live(f"https://localhost:{api.port}", msgspec.structs.replace(mine, ca_file=""), own=True)
+    other = Files(tmp_path / "other")
+    with pytest.raises(ApiAway, match="not believed"):
+        live(url, other.settings(mine, ca_file=""), own=True)
+    assert checkup.api_answers(mine)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("url", "private"),
+    [
+        ("https://graph.example.org", True),
+        ("http://localhost:8000", True),
+        ("http://127.0.0.2", True),
+        ("http://[::1]:8000", True),
+        ("http://[::ffff:127.0.0.1]", True),
+        ("http://graph.example.org", False),
+        ("http://localhost.example.org", False),
+        ("http://127.0.0.1.example.org", False),
+        ("http://localhost@192.0.2.1", False),
+        ("http://10.0.0.1:8000", False),
+        ("http://[fe80::1]", False),
+    ],
+)
+def test_a_key_goes_over_plain_http_to_this_machine_only(url: str, private: bool) -> None:
+    if private:
+        trust.require_private(url, Settings())
+    else:
+        with pytest.raises(KeyNotPrivate, match="KEY_OVER_HTTP=true"):
+            trust.require_private(url, Settings())
+    trust.require_private(url, Settings(key_over_http=True))
