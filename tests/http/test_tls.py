@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
@@ -23,7 +24,7 @@ from ops.cli import trust
 from ops.cli.client import ApiAway, Client
 from tests.conftest import until
 from tests.http.conftest import Api, Serve
-from tests.http.test_connections import GET, SHORT, read
+from tests.http.test_connections import GET, POST, SHORT, read
 from tests.http.test_receiving import CSV, CSV_TYPE
 
 AUTHORITY = trustme.CA()
@@ -168,8 +169,7 @@ def _from(address: str, api: Api) -> socket.socket:
 
 def test_a_renewed_certificate_is_served_without_a_restart(api: Api, files: Files) -> None:
     door = cast("SecureDoor", api.door)
-    door.certificates._look = 0
-    door.certificates._next_look = 0
+    door.certificates.look_seconds = 0
     with secured(api) as kept:
         before = _serial(api)
         files.key.write_text("half of a renewal")
@@ -289,3 +289,30 @@ def test_a_key_goes_over_plain_http_to_this_machine_only(url: str, private: bool
         with pytest.raises(KeyNotPrivate, match="KEY_OVER_HTTP=true"):
             trust.require_private(url, Settings())
     trust.require_private(url, Settings(key_over_http=True))
+
+
+@pytest.mark.parametrize(
+    "sent", [b"GET /doc/static/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n" * 5, POST]
+)
+def test_slow_clients_over_tls_are_hung_up_on(serve: Serve, files: Files, settings: Settings, sent: bytes) -> None:
+    """One reads nothing of its answers, one sends half a body."""
+    slow = {"receive_timeout": SHORT, "least_rate": 5_000}
+    api = serve(files.settings(settings, **slow))
+    with closing(socket.socket()) as wire:
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        wire.settimeout(20)
+        wire.connect(("127.0.0.1", api.port))
+        with trusting().wrap_socket(wire, server_hostname=NAME) as client:
+            client.sendall(sent + (b"Content-Length: 1000000\r\n\r\ndata" if sent == POST else b""))
+            assert client.recv(100)
+            until(lambda: not api.door.connections, within=15, what="the connection is gone")
+
+
+def test_other_processes_get_whole_paths_of_a_usable_certificate(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(files.certificate.parent)
+    given = Settings(tls_certificate="graph.pem", tls_key="graph.key")
+    found = processes.with_certificate(given)
+    assert (found.tls_certificate, found.tls_key) == (str(files.certificate), str(files.key))
+    files.key.unlink()
+    with pytest.raises(BadSetting, match="TLS_KEY"):
+        processes.with_certificate(given)
