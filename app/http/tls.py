@@ -273,7 +273,7 @@ class Handshake(asyncio.Protocol):
         over = self.loop.create_future()
         over.add_done_callback(self._over)
         # `loop.start_tls` would do the same, but has no way to hand over bytes that were received already.
-        tls = SSLProtocol(
+        tls = _Tls(
             self.loop,
             _Secured(self._take_over),
             self._door.certificates.context(),
@@ -305,6 +305,12 @@ class Handshake(asyncio.Protocol):
         if error is not None:
             reason = getattr(error, "reason", None) or str(error) or type(error).__name__
             log.info("TLS handshake failed", client=self.address, reason=reason)
+
+
+class _Tls(SSLProtocol):
+    """TLS over a connection, with a smaller buffer: asyncio's own takes 256 KiB for each, idle or not."""
+
+    max_size = 32 << 10  # two records of TLS
 
 
 class _Secured(asyncio.Protocol):
