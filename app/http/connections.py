@@ -81,7 +81,7 @@ class Door:
         server_state: ServerState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> Connection:
+    ) -> asyncio.Protocol:
         """A connection that is about to be made."""
         return Connection(self, config, server_state, app_state, _loop)
 

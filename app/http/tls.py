@@ -168,18 +168,18 @@ class Certificates:
     """
 
     def __init__(self, settings: Settings, *, now: Callable[[], datetime] = clock, look: float = LOOK_SECONDS) -> None:
-        self._settings, self._now, self._look = settings, now, look
+        self._settings, self._now, self.look_seconds = settings, now, look
         self._stamp = self._stamped()
         self._current = read(settings, now())
-        self._next_look = time.monotonic() + look
+        self._looked_at = time.monotonic()
         self._failed = ""
         self._expiring = Seldom(_DAY_SECONDS)
         self._tell("speaks TLS")
 
     def context(self) -> ssl.SSLContext:
         """The context for the next handshake."""
-        if time.monotonic() >= self._next_look:
-            self._next_look = time.monotonic() + self._look
+        if time.monotonic() - self._looked_at >= self.look_seconds:
+            self._looked_at = time.monotonic()
             self._refresh()
         return self._current.context
 
@@ -231,8 +231,8 @@ class SecureDoor(Door):
         server_state: ServerState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> Handshake:  # pyright: ignore[reportIncompatibleMethodOverride] (uvicorn takes any protocol)
-        return Handshake(self, super().connection(config, server_state, app_state, _loop))
+    ) -> asyncio.Protocol:
+        return Handshake(self, Connection(self, config, server_state, app_state, _loop))
 
 
 class Handshake(asyncio.Protocol):
@@ -273,13 +273,13 @@ class Handshake(asyncio.Protocol):
         over = self.loop.create_future()
         over.add_done_callback(self._over)
         # `loop.start_tls` would do the same, but has no way to hand over bytes that were received already.
-        tls = SSLProtocol(
+        tls = _Tls(
             self.loop,
             _Secured(self._take_over),
             self._door.certificates.context(),
             over,
             server_side=True,
-            ssl_handshake_timeout=self._door.head_seconds,
+            ssl_handshake_timeout=self._door.head_seconds,  # pyright: ignore[reportArgumentType] (a float will do)
             ssl_shutdown_timeout=FAREWELL_SECONDS,
         )
         self.transport.set_protocol(tls)
@@ -305,6 +305,12 @@ class Handshake(asyncio.Protocol):
         if error is not None:
             reason = getattr(error, "reason", None) or str(error) or type(error).__name__
             log.info("TLS handshake failed", client=self.address, reason=reason)
+
+
+class _Tls(SSLProtocol):
+    """TLS over a connection, with a smaller buffer: asyncio's own takes 256 KiB for each, idle or not."""
+
+    max_size = 32 << 10  # two records of TLS
 
 
 class _Secured(asyncio.Protocol):

@@ -161,8 +161,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _about(
             Group.API,
             "",
-            "Path of a file with certificates (PEM) of the authorities that commands believe when the API's address "
-            "begins with https://, in place of the well-known ones.",
+            "Path of a file with certificates (PEM) of authorities. Commands believe these authorities, and not the "
+            "well-known ones, if the API's address begins with https://.",
         ),
     ] = ""
     key_over_http: Annotated[

@@ -56,6 +56,8 @@ Furo                        MIT             app/http/openapi/guide/_static/ (whe
 Sphinx, Snowball            BSD-2-Clause,   the same place: the guide's search, and the word stems
                             BSD-3-Clause    that the search needs
 Schema of GEXF 1.3          CC-BY-4.0       tests/data/gexf-1.3/ (sdist only), by the Gephi project, unchanged
+Schemas of Kubernetes 1.37  Apache-2.0      tests/data/kubernetes-1.37/ (sdist only), by the Kubernetes authors; the
+                                            README there says what was left out
 
 
 What is installed with mentiongraph

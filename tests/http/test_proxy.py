@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import socket
+import ssl
 from collections.abc import Generator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
 import msgspec
 import pytest
+import trustme
+import yaml
 
 from app.settings import Settings
 from app.store.postgres import Connection
@@ -36,10 +40,32 @@ def api(serve: Serve, settings: Settings) -> Api:
 @pytest.fixture
 def proxy(api: Api, tmp_path: Path) -> Generator[int]:
     """The port of the proxy. Its heads have one second instead of ten."""
-    port, health = free_ports(2)
+    with proxied(api, tmp_path) as (port, _):
+        yield port
+
+
+AUTHORITY = trustme.CA()
+
+
+@pytest.fixture
+def with_tls(api: Api, tmp_path: Path) -> Generator[tuple[int, int]]:
+    """The proxy's ports for plain HTTP and for TLS, with what ops/compose/tls.yaml sets."""
+    (tmp_path / "tls").mkdir()
+    AUTHORITY.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(tmp_path / "tls/graph.pem")
+    proxy = yaml.safe_load((CONFIGURATION.parents[1] / "tls.yaml").read_text())["services"]["proxy"]
+    assert proxy["volumes"][0].endswith(":/run/tls:ro")
+    with proxied(api, tmp_path, proxy["environment"]) as ports:
+        yield ports
+
+
+@contextmanager
+def proxied(api: Api, tmp_path: Path, environment: dict[str, str] | None = None) -> Generator[tuple[int, int]]:
+    port, health, secure = free_ports(3)
     text = CONFIGURATION.read_text()
     for pattern, new in {
         r"bind :8000": f"bind 127.0.0.1:{port}",
+        r"bind :8443": f"bind 127.0.0.1:{secure}",
+        r"/run/tls/": f"{tmp_path}/tls/",
         r"stats socket .*": "",
         r"bind 127.0.0.1:8405": f"bind 127.0.0.1:{health}",
         r"server-template .*": f"server api 127.0.0.1:{api.port} check",
@@ -50,10 +76,11 @@ def proxy(api: Api, tmp_path: Path) -> Generator[int]:
     file = tmp_path / "haproxy.cfg"
     file.write_text(text)
     log = tmp_path / "haproxy.log"
-    child = Child("haproxy", [str(HAPROXY), "-f", str(file)], log=log, ready=lambda: _ready(health))
+    argv = [str(HAPROXY), "-f", str(file)]
+    child = Child("haproxy", argv, env=os.environ | (environment or {}), log=log, ready=lambda: _ready(health))
     child.start()
     try:
-        yield port
+        yield port, secure
     finally:
         child.stop()
 
@@ -100,3 +127,24 @@ def test_the_api_believes_the_proxy_and_not_the_client(proxy: int, api: Api) -> 
         with client.stream("GET", f"{path}/events", headers=forged) as answer:
             next(answer.iter_lines())
             assert list(api.services.hub.addresses) == ["127.0.0.3"]
+
+
+def test_tls_ends_at_the_proxy_and_plain_http_leads_there(with_tls: tuple[int, int]) -> None:
+    plain, secure = with_tls
+    context = ssl.create_default_context()
+    AUTHORITY.configure_trust(context)
+    with httpx.Client(verify=context, timeout=20) as client:
+        url = f"https://localhost:{secure}"
+        assert client.post(f"{url}/uploads", content=CSV * 100, headers=CSV_TYPE).status_code == 202
+        answer = client.get(f"{url}/health/live", headers={"X-Forwarded-Proto": "http"})
+        assert answer.headers.get_list("strict-transport-security") == ["max-age=31536000"]
+        sent = client.post(
+            f"http://localhost:{plain}/uploads?a=b", content=CSV, headers=CSV_TYPE | {"Host": "localhost"}
+        )
+        assert (sent.status_code, sent.headers["location"]) == (308, "https://localhost/uploads?a=b")
+        assert "strict-transport-security" not in sent.headers
+    with socket.create_connection(("127.0.0.1", secure), timeout=20) as wire:
+        context.set_ciphers("AES128-GCM-SHA256")
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        with pytest.raises(ssl.SSLError):
+            context.wrap_socket(wire, server_hostname="localhost")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
@@ -14,13 +15,16 @@ import msgspec
 import pytest
 import trustme
 
-from app.errors import BadSetting
+from app.errors import BadSetting, KeyNotPrivate
 from app.http import tls
 from app.http.tls import SecureDoor
 from app.settings import Settings
+from ops import checkup, processes
+from ops.cli import trust
+from ops.cli.client import ApiAway, Client
 from tests.conftest import until
 from tests.http.conftest import Api, Serve
-from tests.http.test_connections import GET, SHORT, read
+from tests.http.test_connections import GET, POST, SHORT, read
 from tests.http.test_receiving import CSV, CSV_TYPE
 
 AUTHORITY = trustme.CA()
@@ -32,6 +36,7 @@ class Files:
     """A certificate and its key, in files."""
 
     def __init__(self, directory: Path) -> None:
+        directory.mkdir(exist_ok=True)
         self.certificate, self.key = directory / "graph.pem", directory / "graph.key"
         self.issue(NAME, "127.0.0.1")
 
@@ -124,7 +129,7 @@ def test_a_handshake_that_stalls_ends(serve: Serve, files: Files, settings: Sett
 
 
 def test_half_a_head_over_tls_is_answered_and_ends(serve: Serve, files: Files, settings: Settings) -> None:
-    api = serve(files.settings(settings, head_timeout=2, allowed_hosts=NAME))
+    api = serve(files.settings(settings, head_timeout=1, allowed_hosts=NAME))
     with secured(api) as wire:
         wire.sendall(GET)
         answer = _read(wire)
@@ -164,8 +169,7 @@ def _from(address: str, api: Api) -> socket.socket:
 
 def test_a_renewed_certificate_is_served_without_a_restart(api: Api, files: Files) -> None:
     door = cast("SecureDoor", api.door)
-    door.certificates._look = 0
-    door.certificates._next_look = 0
+    door.certificates.look_seconds = 0
     with secured(api) as kept:
         before = _serial(api)
         files.key.write_text("half of a renewal")
@@ -229,3 +233,86 @@ def test_a_proxy_that_speaks_tls_for_the_api_is_believed(serve: Serve, settings:
         api = serve(msgspec.structs.replace(settings, trusted_proxies=trusted))
         answer = api.http.get("/health/live", headers=forwarded)
         assert ("strict-transport-security" in answer.headers) is sent
+
+
+def test_commands_believe_the_right_certificate_only(
+    api: Api, files: Files, settings: Settings, tmp_path: Path
+) -> None:
+    authority = tmp_path / "authority.pem"
+    AUTHORITY.cert_pem.write_to_path(authority)
+    stranger = tmp_path / "stranger.pem"
+    trustme.CA().cert_pem.write_to_path(stranger)
+    mine = files.settings(settings, port=api.port, host="127.0.0.1", ca_file=str(authority))
+
+    def live(url: str, settings: Settings, *, own: bool = False) -> None:
+        with Client(url, verify=trust.verified_by(url, settings, own=own)) as client:
+            client.recent(1)
+
+    url = processes.url_of_api(mine)
+    assert url == f"https://127.0.0.1:{api.port}"
+    live(url, mine)
+    for changed in ({"ca_file": ""}, {"ca_file": str(stranger)}):
+        with pytest.raises(ApiAway, match=r"certificate that is not believed.*MENTIONGRAPH_CA_FILE"):
+            live(url, msgspec.structs.replace(mine, **changed))
+    with pytest.raises(ApiAway, match=r"not believed.*localhost"):
+        live(f"https://localhost:{api.port}", mine)
+    with pytest.raises(BadSetting, match=r"MENTIONGRAPH_CA_FILE='/nowhere'.*No such file"):
+        live(url, msgspec.structs.replace(mine, ca_file="/nowhere"))
+    # The settings name the API's own certificate, whose names need not have 127.0.0.1.
+    live(f"https://localhost:{api.port}", msgspec.structs.replace(mine, ca_file=""), own=True)
+    other = Files(tmp_path / "other")
+    with pytest.raises(ApiAway, match="not believed"):
+        live(url, other.settings(mine, ca_file=""), own=True)
+    assert checkup.api_answers(mine)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("url", "private"),
+    [
+        ("https://graph.example.org", True),
+        ("http://localhost:8000", True),
+        ("http://127.0.0.2", True),
+        ("http://[::1]:8000", True),
+        ("http://[::ffff:127.0.0.1]", True),
+        ("http://graph.example.org", False),
+        ("http://localhost.example.org", False),
+        ("http://127.0.0.1.example.org", False),
+        ("http://localhost@192.0.2.1", False),
+        ("http://10.0.0.1:8000", False),
+        ("http://[fe80::1]", False),
+    ],
+)
+def test_a_key_goes_over_plain_http_to_this_machine_only(url: str, private: bool) -> None:
+    if private:
+        trust.require_private(url, Settings())
+    else:
+        with pytest.raises(KeyNotPrivate, match="KEY_OVER_HTTP=true"):
+            trust.require_private(url, Settings())
+    trust.require_private(url, Settings(key_over_http=True))
+
+
+@pytest.mark.parametrize(
+    "sent", [b"GET /doc/static/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n" * 5, POST]
+)
+def test_slow_clients_over_tls_are_hung_up_on(serve: Serve, files: Files, settings: Settings, sent: bytes) -> None:
+    """One reads nothing of its answers, one sends half a body."""
+    slow = {"receive_timeout": SHORT, "least_rate": 5_000}
+    api = serve(files.settings(settings, **slow))
+    with closing(socket.socket()) as wire:
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        wire.settimeout(20)
+        wire.connect(("127.0.0.1", api.port))
+        with trusting().wrap_socket(wire, server_hostname=NAME) as client:
+            client.sendall(sent + (b"Content-Length: 1000000\r\n\r\ndata" if sent == POST else b""))
+            assert client.recv(100)
+            until(lambda: not api.door.connections, within=15, what="the connection is gone")
+
+
+def test_other_processes_get_whole_paths_of_a_usable_certificate(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(files.certificate.parent)
+    given = Settings(tls_certificate="graph.pem", tls_key="graph.key")
+    found = processes.with_certificate(given)
+    assert (found.tls_certificate, found.tls_key) == (str(files.certificate), str(files.key))
+    files.key.unlink()
+    with pytest.raises(BadSetting, match="TLS_KEY"):
+        processes.with_certificate(given)

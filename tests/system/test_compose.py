@@ -147,7 +147,9 @@ def test_the_image_is_made_of_all_that_the_wheel_needs() -> None:
 
 
 @pytest.mark.skipif(not GIT, reason="needs git")
-@pytest.mark.parametrize("file", ["mentions.dump", "mentions.dump.part", ".env", "secrets/redis_password"])
+@pytest.mark.parametrize(
+    "file", ["mentions.dump", "mentions.dump.part", ".env", "secrets/redis_password", "tls/graph.pem"]
+)
 def test_what_is_secret_stays_out_of_git(tmp_path: Path, file: str) -> None:
     subprocess.run([GIT, "init", "--quiet", tmp_path], check=True)
     shutil.copy(ROOT / ".gitignore", tmp_path)
@@ -185,13 +187,14 @@ def test_passwords_are_files_and_have_no_default(project: dict[str, Any], servic
 
 
 def test_every_variable_of_the_file_is_explained() -> None:
-    used = set(re.findall(r"\$\{(\w+)", (ROOT / "compose.yaml").read_text()))
+    compose = (ROOT / "compose.yaml").read_text() + (MOUNTED / "tls.yaml").read_text()
+    used = set(re.findall(r"\$\{(\w+)", compose))
     used |= set(re.findall(r"\$\(setting (\w+)\)", (MOUNTED / "upgrade").read_text()))
     example = dict(
         line.split("=", 1) for line in (ROOT / ".env.example").read_text().splitlines() if re.match(r"\w+=", line)
     )
     assert used == example.keys()
-    defaults = dict(re.findall(r"\$\{(\w+):-([^}]*)\}", (ROOT / "compose.yaml").read_text()))
+    defaults = dict(re.findall(r"\$\{(\w+):-([^}]*)\}", compose))
     defaults |= {"DRAIN_SECONDS": "600"}
     assert {name: value for name, value in example.items() if value} == {
         name: value for name, value in defaults.items() if value

@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from app import settings as app_settings
+from app.settings.loading import require_known
 from ops.cli import COMMANDS
 from ops.cli.run import QUEUES
 
@@ -196,7 +197,7 @@ def test_units_are_confined_and_name_real_settings(unit: Path) -> None:
     )
     assert {"MemoryMax", "TimeoutStopSec"} <= facts.keys()
     assert facts["ExecStart"].split()[1] in COMMANDS
-    app_settings.loading.require_known(value.partition("=")[0] for name, value in lines if name == "Environment")
+    require_known(value.partition("=")[0] for name, value in lines if name == "Environment")
     files = {value.partition(":")[0] for name, value in lines if name == "LoadCredential"}
     used = {Path(value).name for name, value in lines if name == "Environment"}
     assert files == used, "every credential is read, and every one that is read is loaded"
