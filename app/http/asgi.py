@@ -16,6 +16,7 @@ from app.http.openapi import doc, guide
 from app.http.origin import own_pages_only
 from app.http.routes import (
     changes,
+    comparisons,
     edges,
     events,
     exports,
@@ -49,6 +50,7 @@ def create_app(settings: Settings, *, clock: postgres.Now = postgres.clock) -> L
             networks.ROUTER,
             rankings.ROUTER,
             exports.ROUTER,
+            comparisons.ROUTER,
             health.ROUTER,
             doc.root,
             doc.static_files(),

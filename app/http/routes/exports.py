@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, Protocol, TypeAlias, TypeVar
 
 import litestar
 import psycopg
@@ -274,7 +274,7 @@ async def _answer(services: Services, name: str, asked: Request, http: HttpReque
         parameters = await services.parameters(conn)
     export = Export(form, asked, parameters.half_life.total_seconds())
     return await Download.begin(
-        _blocks(services, export),
+        blocks(services, export, partial(_begin, services, export)),
         http.receive,
         media_type=form.media_type,
         filename=name,
@@ -288,8 +288,20 @@ def _warned(empty: Empty | None) -> dict[str, str]:
     return {WARNING_HEADER: f"{empty}: {REASONS[empty].said} {REASONS[empty].to_do}"} if empty else {}
 
 
-async def _blocks(services: Services, export: Export) -> AsyncGenerator[bytes]:
-    """The export, made in a thread: it computes, and its connection waits."""
+class Made(Protocol):
+    """A file that is made block by block, over connections of its own."""
+
+    def next(self) -> bytes | None: ...
+
+    def cancel(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+async def blocks(
+    services: Services, export: Made, begin: Callable[[ThreadPoolExecutor], Awaitable[bytes]]
+) -> AsyncGenerator[bytes]:
+    """The export, made in a thread: it computes, and its connection waits. `begin` makes the first block."""
     slots = services.export_slots
     try:
         async with asyncio.timeout(PATIENCE):
@@ -299,12 +311,10 @@ async def _blocks(services: Services, export: Export) -> AsyncGenerator[bytes]:
     # One thread for all of it, of its own: memory that one thread has freed is little use to others.
     thread = ThreadPoolExecutor(1, "export")
     try:
-        block: bytes | None = await _on_standby(services, thread, export)
-        if block is None:
-            block = await _in(thread, export, partial(export.begin, services.exports))
+        block: bytes | None = await begin(thread)
         while block is not None:
             yield block
-            block = await _in(thread, export, export.next)
+            block = await made_in(thread, export, export.next)
     finally:
         # Submitted first: where the request is cancelled meanwhile, the connection comes back all the same.
         closing = asyncio.wrap_future(thread.submit(export.close))
@@ -313,6 +323,13 @@ async def _blocks(services: Services, export: Export) -> AsyncGenerator[bytes]:
             await asyncio.shield(closing)
         finally:
             slots.release()
+
+
+async def _begin(services: Services, export: Export, thread: ThreadPoolExecutor) -> bytes:
+    block = await _on_standby(services, thread, export)
+    if block is None:
+        block = await made_in(thread, export, partial(export.begin, services.exports))
+    return block
 
 
 async def _on_standby(services: Services, thread: ThreadPoolExecutor, export: Export) -> bytes | None:
@@ -337,7 +354,7 @@ async def _on_standby(services: Services, thread: ThreadPoolExecutor, export: Ex
                 standbys.counters.answered += 1
                 return block
             standbys.counters.ahead += 1
-            await _in(thread, export, export.close)
+            await made_in(thread, export, export.close)
     return None
 
 
@@ -347,13 +364,14 @@ async def _caught_up(standby: Standby, thread: ThreadPoolExecutor, export: Expor
         if (pools := standby.pools) is None:
             break
         try:
-            return await _in(thread, export, partial(export.begin, pools.exports, least))
+            return await made_in(thread, export, partial(export.begin, pools.exports, least))
         except Behind:
             await asyncio.sleep(pause)
     raise Behind
 
 
-async def _in(thread: ThreadPoolExecutor, export: Export, step: Callable[[], T]) -> T:
+async def made_in(thread: ThreadPoolExecutor, export: Made, step: Callable[[], T]) -> T:
+    """What the step returns, in the thread. If nobody waits any more, the export's statement is cancelled."""
     running = asyncio.wrap_future(thread.submit(step))
     try:
         return await asyncio.shield(running)
