@@ -17,6 +17,7 @@ from app.http.origin import own_pages_only
 from app.http.routes import (
     audit_events,
     changes,
+    comparisons,
     edges,
     events,
     exports,
@@ -51,6 +52,7 @@ def create_app(settings: Settings, *, clock: postgres.Now = postgres.clock) -> L
             rankings.ROUTER,
             exports.ROUTER,
             audit_events.ROUTER,
+            comparisons.ROUTER,
             health.ROUTER,
             doc.root,
             doc.static_files(),

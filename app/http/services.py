@@ -20,11 +20,8 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from app.graph.parameters import GraphParameters, async_read_parameters
 from app.http.cached.answers import Answers
-<<<<<<< HEAD
 from app.http.cached.standbys import Lanes
-=======
 from app.http.denials import Denials
->>>>>>> h16-limits
 from app.http.probe import Probe
 from app.http.slots import EXPENSIVE_READS, ExpensiveReads, Lane
 from app.http.trimming import Trimmer

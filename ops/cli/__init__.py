@@ -46,6 +46,7 @@ SECTIONS: dict[str, dict[str, _Entry]] = {
         "retract": _Entry("withdrawals", "Take an applied upload out of the graph."),
     },
     "Graph": {
+        "compare": _Entry("compare", "Say what two graphs have in common, and what not."),
         "export": _Entry("export", "Write the graph to a file for Gephi, networkx, Neo4j, …"),
     },
     "Operation": {

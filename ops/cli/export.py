@@ -88,7 +88,7 @@ _ENDS = {
 }
 
 
-class _Instant(click.ParamType[str]):
+class Instant(click.ParamType[str]):
     name = "INSTANT"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
@@ -119,10 +119,10 @@ class _Instant(click.ParamType[str]):
 )
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 @click.option("--min-weight", type=click.FloatRange(min=0), help="Export only edges of this effective weight or more.")
-@click.option("--since", type=_Instant(), help="Export only edges whose last mention is not earlier.")
+@click.option("--since", type=Instant(), help="Export only edges whose last mention is not earlier.")
 @click.option(
     "--until",
-    type=_Instant(),
+    type=Instant(),
     help="Export only edges whose first mention is earlier. A date is its first instant, so 2026-02-01 ends January.",
 )
 @click.option(
@@ -142,7 +142,7 @@ class _Instant(click.ParamType[str]):
     "every edge is archived.",
 )
 @click.option("--self-mentions", is_flag=True, help="Include users' mentions of themselves.")
-@click.option("--as-of", type=_Instant(), help="Instant of the effective weights. Default: this minute.")
+@click.option("--as-of", type=Instant(), help="Instant of the effective weights. Default: this minute.")
 @click.option("--no-guard", is_flag=True, help="CSV, GEXF, GraphML: write handles that look like formulas unchanged.")
 @click.option(
     "--digits",
@@ -191,12 +191,12 @@ def export(
         target = output or Path(chosen.name)
         if target.exists() and not force:
             raise BadRequest(f"{target} exists already: name another file, or give --force.")
-    params = _query(filters) + [("user", handle) for handle in user]
+    params = query(filters) + [("user", handle) for handle in user]
     params += [("guard", "false")] if no_guard and chosen.name.endswith((".csv", ".gexf", ".graphml")) else []
     with (
         client_of(api, data) as client,
         client.download(f"/export/{chosen.name}", params) as answer,
-        _written(target) as file,
+        whole_file(target) as file,
     ):
         total, written = _receive(answer, chosen, file)
         why = answer.headers.get(WARNING_HEADER, "")
@@ -231,7 +231,7 @@ _SWITCHES = ("archived",)
 """Options whose `no` is another answer than their default."""
 
 
-def _query(chosen: dict[str, str | float | bool | None]) -> list[tuple[str, str]]:
+def query(chosen: dict[str, str | float | bool | None]) -> list[tuple[str, str]]:
     """Returns the options that were given, as parameters of the API."""
     given = {name: value for name, value in chosen.items() if value is not None}
     return [
@@ -242,7 +242,7 @@ def _query(chosen: dict[str, str | float | bool | None]) -> list[tuple[str, str]
 
 
 @contextmanager
-def _written(target: Path | None) -> Generator[BinaryIO]:
+def whole_file(target: Path | None) -> Generator[BinaryIO]:
     """A file that gets its name when the block ends well."""
     if target is None:
         out = data_out()
@@ -264,7 +264,7 @@ def _receive(answer: httpx.Response, kind: Kind, file: BinaryIO) -> tuple[int, i
     records = kind.records() if kind.records else None
     written, tail = 0, b""
     with _progress(kind.name) as show:
-        for chunk in _chunks(answer):
+        for chunk in chunks(answer):
             file.write(chunk)
             written += len(chunk)
             tail = (tail + chunk)[-TAIL:]
@@ -275,7 +275,7 @@ def _receive(answer: httpx.Response, kind: Kind, file: BinaryIO) -> tuple[int, i
     return total, written
 
 
-def _chunks(answer: httpx.Response) -> Iterator[bytes]:
+def chunks(answer: httpx.Response) -> Iterator[bytes]:
     try:
         yield from answer.iter_bytes(CHUNK)
     except httpx.TransportError as error:

@@ -241,7 +241,7 @@ def test_of_clients_that_read_the_slow_one_alone_is_hung_up_on(impatient: Api) -
             (connection,) = impatient.door.connections
             now = connection.loop.time()
             for at, waiting in ((now, 200_000), (now + 1, 200_000 - taken)):
-                impatient.loop.call_soon_threadsafe(connection._look_at_reader, at, waiting)  # noqa: SLF001
+                impatient.loop.call_soon_threadsafe(connection._look_at_reader, at, waiting)
             if name == "slow":
                 assert read(client) is not None
                 until(lambda: not impatient.door.connections, within=5, what="the connection is gone")

@@ -112,3 +112,43 @@ PATH = {
     "visited": 2,
     "detail": "grace → ada",
 }
+
+COMPARISON: dict[str, Any] = {
+    "with": "spring",
+    "as_of": "2026-01-15T12:00:00Z",
+    "users": {"both": 412, "left_only": 96, "right_only": 31, "jaccard": 0.7643784786641929},
+    "ties": {"both": 903, "left_only": 1207, "right_only": 388, "jaccard": 0.3614891913530825},
+    "user_lists": {
+        "both": [
+            {
+                "handle": "ada",
+                "mentions_received_left": 9,
+                "mentions_received_right": 4,
+                "weight_received_left": 2.714,
+                "weight_received_right": 3.2,
+                "rank_left": 3,
+                "rank_right": 1,
+                "weight_rank_left": 2,
+                "weight_rank_right": 2,
+                "rank_change": 2,
+                "weight_rank_change": 0,
+            }
+        ],
+        "left_only": [],
+        "right_only": [],
+    },
+    "tie_lists": {
+        "both": [],
+        "left_only": [
+            {
+                "source": "grace",
+                "target": "ada",
+                "mention_count_left": 3,
+                "mention_count_right": None,
+                "weight_left": 2.714,
+                "weight_right": None,
+            }
+        ],
+        "right_only": [],
+    },
+}

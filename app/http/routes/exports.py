@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, Protocol, TypeAlias, TypeVar
 
 import litestar
 import psycopg
@@ -27,11 +27,8 @@ from app.errors import BadRequest, NotFound, TooManyExports
 from app.graph import versions
 from app.graph.versions import Behind
 from app.http import problems
-<<<<<<< HEAD
 from app.http.cached.standbys import Standby
-=======
 from app.http.calling import Calling
->>>>>>> h16-limits
 from app.http.download import Download
 from app.http.head import asks_for_head
 from app.http.parameters import INSTANT, Archived, AsOf, SelfMentions, moment, view_of
@@ -281,7 +278,7 @@ async def _answer(services: Services, caller: Caller, name: str, asked: Request,
         parameters = await services.parameters(conn)
     export = Export(form, asked, parameters.half_life.total_seconds())
     return await Download.begin(
-        _blocks(services, caller, name, asked, export),
+        blocks(services, export, partial(_begin, services, caller, name, asked, export)),
         http.receive,
         media_type=form.media_type,
         filename=name,
@@ -295,32 +292,33 @@ def _warned(empty: Empty | None) -> dict[str, str]:
     return {WARNING_HEADER: f"{empty}: {REASONS[empty].said} {REASONS[empty].to_do}"} if empty else {}
 
 
-async def _blocks(
-    services: Services, caller: Caller, name: str, asked: Request, export: Export
+class Made(Protocol):
+    """A file that is made block by block, over connections of its own."""
+
+    def next(self) -> bytes | None: ...
+
+    def cancel(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+async def blocks(
+    services: Services, export: Made, begin: Callable[[ThreadPoolExecutor], Awaitable[bytes]]
 ) -> AsyncGenerator[bytes]:
-    """The export, made in a thread: it computes, and its connection waits."""
+    """The export, made in a thread: it computes, and its connection waits. `begin` makes the first block."""
     slots = services.export_slots
     try:
         async with asyncio.timeout(PATIENCE):
             await slots.acquire()
     except TimeoutError:
         raise TooManyExports("as many exports are running as may run at once; try again when one has ended.") from None
-    try:
-        # Before the first byte: whoever takes the graph out leaves a trace, or takes nothing.
-        async with services.pool.connection() as conn:
-            await async_record(conn, caller, Action.GRAPH_EXPORT, name, detail=_told(asked.selection))
-    except BaseException:
-        slots.release()
-        raise
     # One thread for all of it, of its own: memory that one thread has freed is little use to others.
     thread = ThreadPoolExecutor(1, "export")
     try:
-        block: bytes | None = await _on_standby(services, thread, export)
-        if block is None:
-            block = await _in(thread, export, partial(export.begin, services.exports))
+        block: bytes | None = await begin(thread)
         while block is not None:
             yield block
-            block = await _in(thread, export, export.next)
+            block = await made_in(thread, export, export.next)
     finally:
         # Submitted first: where the request is cancelled meanwhile, the connection comes back all the same.
         closing = asyncio.wrap_future(thread.submit(export.close))
@@ -331,7 +329,18 @@ async def _blocks(
             slots.release()
 
 
-<<<<<<< HEAD
+async def _begin(  # noqa: PLR0917 (what an export has)
+    services: Services, caller: Caller, name: str, asked: Request, export: Export, thread: ThreadPoolExecutor
+) -> bytes:
+    # Before the first byte: whoever takes the graph out leaves a trace, or takes nothing.
+    async with services.pool.connection() as conn:
+        await async_record(conn, caller, Action.GRAPH_EXPORT, name, detail=_told(asked.selection))
+    block = await _on_standby(services, thread, export)
+    if block is None:
+        block = await made_in(thread, export, partial(export.begin, services.exports))
+    return block
+
+
 async def _on_standby(services: Services, thread: ThreadPoolExecutor, export: Export) -> bytes | None:
     """The first block of the export from a standby that has everything; None if the primary is to write the export."""
     standbys = services.answers.standbys
@@ -354,7 +363,7 @@ async def _on_standby(services: Services, thread: ThreadPoolExecutor, export: Ex
                 standbys.counters.answered += 1
                 return block
             standbys.counters.ahead += 1
-            await _in(thread, export, export.close)
+            await made_in(thread, export, export.close)
     return None
 
 
@@ -364,21 +373,22 @@ async def _caught_up(standby: Standby, thread: ThreadPoolExecutor, export: Expor
         if (pools := standby.pools) is None:
             break
         try:
-            return await _in(thread, export, partial(export.begin, pools.exports, least))
+            return await made_in(thread, export, partial(export.begin, pools.exports, least))
         except Behind:
             await asyncio.sleep(pause)
     raise Behind
-=======
+
+
 def _told(selection: Selection) -> dict[str, Any]:
     """What an audit event tells of the selection: what was asked for. Users are named by id."""
     whole = Selection(as_of=selection.as_of)
     asked = {name: value for name, value in asdict(selection).items() if value != getattr(whole, name)}
     users = asked.pop("around", None)
     return {"as_of": selection.as_of, **asked, **({} if users is None else {"users": users})}
->>>>>>> h16-limits
 
 
-async def _in(thread: ThreadPoolExecutor, export: Export, step: Callable[[], T]) -> T:
+async def made_in(thread: ThreadPoolExecutor, export: Made, step: Callable[[], T]) -> T:
+    """What the step returns, in the thread. If nobody waits any more, the export's statement is cancelled."""
     running = asyncio.wrap_future(thread.submit(step))
     try:
         return await asyncio.shield(running)

@@ -25,11 +25,8 @@ from app.errors import (
     SameBytes,
 )
 from app.http import bodies, problems
-<<<<<<< HEAD
-from app.http.connections import address_of
-=======
 from app.http.calling import Calling
->>>>>>> h16-limits
+from app.http.connections import address_of
 from app.http.openapi import examples
 from app.http.routes.uploads import Upload, allow_uploads, list_uploads, path_of
 from app.http.services import Injected, Services

@@ -68,13 +68,13 @@ class Snapshot:
 
     def edges(self, *, spelled: bool = True) -> Blocks:
         """Yields blocks of edges. Source and target are spellings if `spelled`, and handles otherwise."""
-        for block in self._copied(_EDGES, _EDGE, spelled=spelled):
+        for block in self.copied(_EDGES, _EDGE, spelled=spelled):
             self.edges_read += len(block)
             yield _timed(block.with_columns(unescaped(block["source"]), unescaped(block["target"])))
 
     def users(self) -> Blocks:
         """Yields blocks of the users at the ends of the edges."""
-        for block in self._copied(_USERS, _USER):
+        for block in self.copied(_USERS, _USER):
             self.users_read += len(block)
             yield block.with_columns(unescaped(block["handle"]), unescaped(block["spelling"]))
 
@@ -83,7 +83,8 @@ class Snapshot:
             row = cursor.execute(statement, self._parameters).fetchone()
         return 0 if row is None else row[0]
 
-    def _copied(self, statement: LiteralString, columns: tuple[str, ...], **more: object) -> Blocks:
+    def copied(self, statement: LiteralString, columns: tuple[str, ...], **more: object) -> Blocks:
+        """Yields what the statement copies out of the snapshot, as columns of text with COPY's escapes."""
         # COPY takes no parameters. A client cursor puts the parameters into the statement.
         with ClientCursor[Any](self._conn).copy(statement, self._parameters | more) as rows:
             lines: list[Buffer] = []
