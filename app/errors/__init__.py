@@ -38,6 +38,7 @@ from app.errors.requests import (
 from app.errors.servers import (
     BacklogFull,
     DatabaseUnavailable,
+    LimitReached,
     NoSpace,
     NotMigrated,
     ReceivingFull,
@@ -122,6 +123,7 @@ __all__ = [
     "KeyInUse",
     "KeyReused",
     "Kind",
+    "LimitReached",
     "MalformedForm",
     "MentiongraphError",
     "MergeFailed",

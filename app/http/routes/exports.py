@@ -24,11 +24,12 @@ from msgspec.structs import asdict
 from app.control.audit_events import Action, async_record
 from app.control.callers import Caller
 from app.errors import BadRequest, NotFound, TooManyExports
-from app.http import problems
+from app.http import problems, quotas
 from app.http.calling import Calling
 from app.http.download import Download
 from app.http.head import asks_for_head
 from app.http.parameters import INSTANT, Archived, AsOf, SelfMentions, moment, view_of
+from app.http.quotas import Kind
 from app.http.services import Injected, Services
 from app.http.signatures import Wanted
 from app.reads import users
@@ -272,7 +273,7 @@ async def _answer(services: Services, caller: Caller, name: str, asked: Request,
         parameters = await services.parameters(conn)
     export = Export(form, asked, parameters.half_life.total_seconds())
     return await Download.begin(
-        _blocks(services, caller, name, asked, export),
+        quotas.one_of(Kind.EXPORTS, _blocks(services, caller, name, asked, export)),
         http.receive,
         media_type=form.media_type,
         filename=name,
@@ -366,7 +367,7 @@ def _handler(name: str) -> HTTPRouteHandler:
     async def export(request: HttpRequest, services: Injected, caller: Calling, selected: Selected) -> ASGIResponse:
         return await _answer(services, caller, name, Request(selected, guard=False), request)
 
-    async def export_for_people(
+    async def export_for_people(  # noqa: PLR0917 (what a request has)
         request: HttpRequest,
         services: Injected,
         caller: Calling,
