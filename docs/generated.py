@@ -18,6 +18,8 @@ import msgspec
 
 from app import errors
 from app import settings as app_settings
+from app.control.audit_events import MEANING as AUDITED
+from app.control.audit_events import Action
 from app.errors import MentiongraphError
 from app.graph.profiles import PROFILES
 from app.http.asgi import create_app
@@ -197,6 +199,13 @@ def empty_exports() -> str:
     return "\n".join(lines)
 
 
+def audit_actions() -> str:
+    """Every action of audit events."""
+    lines = ["| action | meaning |", "|---|---|"]
+    lines += [f"| {_code(action.value)} | {_cell(AUDITED[action])} |" for action in Action]
+    return "\n".join(lines)
+
+
 def presets() -> str:
     """Every preset with what it reads, by the shape of its files."""
     lines: list[str] = []
@@ -342,6 +351,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "rejects": rejects,
     "warnings": warnings,
     "empty_exports": empty_exports,
+    "audit_actions": audit_actions,
     "presets": presets,
     "profiles": profiles,
     "routes": routes,

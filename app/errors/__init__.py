@@ -39,6 +39,7 @@ from app.errors.requests import (
 from app.errors.servers import (
     BacklogFull,
     DatabaseUnavailable,
+    LimitReached,
     NoSpace,
     NotMigrated,
     ReceivingFull,
@@ -124,6 +125,7 @@ __all__ = [
     "KeyNotPrivate",
     "KeyReused",
     "Kind",
+    "LimitReached",
     "MalformedForm",
     "MentiongraphError",
     "MergeFailed",

@@ -51,6 +51,25 @@ class ReceivingFull(MentiongraphError):
     exit_code = 5
 
 
+class LimitReached(MentiongraphError):
+    """A limit of one owner is reached.
+
+    Ask again after the seconds in `Retry-After`. `violated-policies` names the limit. The headers `RateLimit-Policy`
+    and `RateLimit` say how high it is and what is left. An operator can raise the limit, which is a setting.
+    """
+
+    code = "limit-reached"
+    status: int = 429
+    exit_code = 5
+
+    def __init__(self, detail: str, *, policy: str = "requests", seconds: int = 60) -> None:
+        super().__init__(detail)
+        self.policy = policy
+        """Which limit, as `RateLimit-Policy` names it."""
+        self.seconds = seconds
+        """After how long it may be worth asking again."""
+
+
 class NoSpace(MentiongraphError):
     """There is no room for more data.
 

@@ -14,6 +14,7 @@ from app.http.calling import provide_caller
 from app.http.head import answering_head
 from app.http.openapi import doc, guide
 from app.http.origin import own_pages_only
+from app.http.quotas import limited
 from app.http.routes import (
     audit_events,
     changes,
@@ -70,7 +71,7 @@ def create_app(settings: Settings, *, clock: postgres.Now = postgres.clock) -> L
         logging_config=None,
     )
     answering = answering_head(cached_first(segments.whole(app.asgi_handler)))
-    app.asgi_handler = logged(own_pages_only(answering, settings))
+    app.asgi_handler = logged(own_pages_only(limited(answering, settings), settings))
     return app
 
 

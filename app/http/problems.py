@@ -21,6 +21,7 @@ from app.errors import (
     CrossSite,
     DatabaseUnavailable,
     KeyInUse,
+    LimitReached,
     MentiongraphError,
     MethodNotAllowed,
     NoSpace,
@@ -35,6 +36,7 @@ from app.errors import (
     to_do,
 )
 from app.http import segments
+from app.http.calling import caller_of
 from app.http.signatures import wrong
 from app.ledger import space
 
@@ -47,6 +49,10 @@ _BUG = MentiongraphError("this is a bug; the log of the API says more.")
 _NO_SUCH_PATH = NotFound("nothing is at this path; /doc lists all paths.")
 _NO_SUCH_METHOD = MethodNotAllowed("this path does not take this method; /doc lists the methods of all paths.")
 _UNKNOWN_HOST = UnknownHost("this server is not 'evil.example'. MENTIONGRAPH_ALLOWED_HOSTS can name it.")
+_LIMIT = LimitReached(
+    "the owner 'grace' may send 600 requests a minute; ask again in 12 s. MENTIONGRAPH_OWNER_REQUESTS_A_MINUTE is the "
+    "limit."
+)
 _UNKNOWN_PARAMETER = BadRequest("there is no query parameter 'limt'; did you mean 'limit'? Known: as_of, limit.")
 
 _SCHEMA_MISSING = (
@@ -61,6 +67,8 @@ class ProblemDocument(Problem, frozen=True, kw_only=True, omit_defaults=True):
 
     instance: str | None = None
     """Path of the request."""
+    violated_policies: list[str] | None = msgspec.field(name="violated-policies", default=None)
+    """Limits that the request would have exceeded, as `RateLimit-Policy` names them."""
 
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[ProblemDocument]:
@@ -68,6 +76,8 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
     handler = request.scope.get("route_handler")
     named = _named(error, handler if isinstance(handler, HTTPRouteHandler) else None)
     problem = named.problem()
+    if problem.status in _DENIALS or isinstance(named, LimitReached):
+        _note_denial(request, named)
     headers = {**headers_of(named), **((isinstance(error, HTTPException) and error.headers) or {})}
     if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
@@ -78,15 +88,28 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
     )
 
 
+_DENIALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+
+
+def _note_denial(request: Request[Any, Any, Any], error: MentiongraphError) -> None:
+    """Let an audit event tell of the denied request. An app that has not started has no services."""
+    services = request.app.state.get("services")
+    if services is not None:
+        services.denials.note(caller_of(request.scope), error, request.method, request.scope["path"])
+
+
 def document(error: MentiongraphError, path: str | None) -> ProblemDocument:
     """What a request for the path is answered that failed so."""
     instance = None if path is None else segments.text(path)
-    return ProblemDocument(**msgspec.structs.asdict(error.problem()), instance=instance)
+    policies = [error.policy] if isinstance(error, LimitReached) else None
+    return ProblemDocument(**msgspec.structs.asdict(error.problem()), instance=instance, violated_policies=policies)
 
 
 def headers_of(error: MentiongraphError) -> Mapping[str, str]:
     """The headers that go with the problem."""
     later = {"Retry-After": str(RETRY_AFTER_SECONDS)} if error.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    if isinstance(error, LimitReached):
+        later = {"Retry-After": str(error.seconds)}
     return {**later, **_HEADERS.get(type(error), {})}
 
 
@@ -161,7 +184,7 @@ CROSS_SITE = CrossSite("a page of another site sent this with your browser; noth
 def responses(*failures: Failure) -> dict[int, ResponseSpec]:
     """By status, the problems that an endpoint answers: these, and those that every endpoint answers."""
     by_status: dict[int, dict[str, MentiongraphError]] = {}
-    for failure in (*failures, _UNKNOWN_PARAMETER, CROSS_SITE, _UNKNOWN_HOST, _BUG):
+    for failure in (*failures, _UNKNOWN_PARAMETER, CROSS_SITE, _UNKNOWN_HOST, _LIMIT, _BUG):
         error = failure(to_do(failure)) if isinstance(failure, type) else failure
         by_status.setdefault(error.status, {}).setdefault(error.code, error)
     return {

@@ -36,6 +36,7 @@ from app.errors import (
     UploadTooLarge,
 )
 from app.ledger import entries, idempotency, sealing, space, unpacking
+from app.ledger.allowance import Allowance
 from app.ledger.decoding import decoded
 from app.ledger.entries import Entry
 from app.ledger.sealing import Received, Staged, Zip
@@ -82,6 +83,8 @@ class Arriving(msgspec.Struct, frozen=True):
     """The request, if it came with an Idempotency-Key."""
     caller: Caller = NOBODY
     """Who sends it."""
+    allowance: Allowance | None = None
+    """What it may take of its owner's bytes of the day. None: as much as it likes."""
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -286,6 +289,8 @@ class _Upload:
         self._size += len(piece)
         if self._size > self._settings.max_upload_bytes:
             raise _too_large(self._settings)
+        if self._arriving.allowance is not None:
+            self._arriving.allowance.take(len(piece))
         self._sha256.update(piece)
         if self._head is None:
             await (self._unpacking or self._staging).add(piece)

@@ -19,6 +19,7 @@ class Group(StrEnum):
     SERVERS = "Servers"
     API = "API"
     UPLOADS = "Uploads"
+    LIMITS = "Limits of an owner"
     WORKERS = "Workers"
     HEALTH = "Health"
     DECAY = "Decay"
@@ -358,6 +359,67 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             ge=0,
         ),
     ] = 20.0
+
+    owner_uploads: Annotated[
+        int,
+        _about(
+            Group.LIMITS,
+            "uploads",
+            "An API process receives at most this many uploads and previews of one owner at once. 0 sets no limit. An "
+            "owner is who has a key; without a key, it is the client's address. Clients without a key on the machine "
+            "of the API itself have no limits.",
+            ge=0,
+        ),
+    ] = 8
+    owner_exports: Annotated[
+        int,
+        _about(
+            Group.LIMITS,
+            "exports",
+            "An API process sends at most this many exports and files of rejects to one owner at once. It sends 2 of "
+            "each to all owners together. 0 sets no limit.",
+            ge=0,
+        ),
+    ] = 1
+    owner_streams: Annotated[
+        int,
+        _about(
+            Group.LIMITS,
+            "streams",
+            "An API process sends at most this many event streams to one owner at once, of 200 in all. 0 sets no "
+            "limit.",
+            ge=0,
+        ),
+    ] = 20
+    owner_reads: Annotated[
+        int,
+        _about(
+            Group.LIMITS,
+            "questions",
+            "An API process answers at most this many expensive questions of one owner at once, of 4 in all: networks, "
+            "paths, histories, users with many mentions. 0 sets no limit.",
+            ge=0,
+        ),
+    ] = 2
+    owner_requests_a_minute: Annotated[
+        int,
+        _about(
+            Group.LIMITS,
+            "requests",
+            "An API process answers at most this many requests of one owner in a minute. 0 sets no limit.",
+            ge=0,
+        ),
+    ] = 0
+    owner_bytes_a_day: Annotated[
+        int,
+        _about(
+            Group.LIMITS,
+            "bytes",
+            "One owner may upload this much, decompressed, from midnight to midnight (UTC), to all API processes "
+            "together. 0 sets no limit.",
+            ge=0,
+        ),
+    ] = 0
 
     worker_processes: Annotated[
         int, _about(Group.WORKERS, "processes", "`mentiongraph worker` starts this many processes.", ge=1)

@@ -46,7 +46,7 @@ _DETAIL_WIDTH = 60
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, with a header line.")
 @click.option("--json", "json", is_flag=True, help="Print JSON Lines, an event a line.")
 @options.data
-def audit_log(
+def audit_log(  # noqa: PLR0917 (each is an option)
     since: str | None,
     until: str | None,
     action: str | None,

@@ -17,6 +17,7 @@ import msgspec
 from app import errors
 from app.errors import PROBLEM_TYPE_PREFIX, MentiongraphError, Problem
 from ops.cli.listening import NoEvents, listen
+from ops.cli.saying import say
 
 T = TypeVar("T")
 
@@ -28,6 +29,8 @@ ANSWER_TIMEOUT = 300.0
 """Seconds for one read or write. Sealing a big file takes a while, and a busy database takes long to answer."""
 AWAY_PATIENCE = 30.0
 """Seconds for which following an upload waits for an API that restarts."""
+LIMIT_PATIENCE = 120.0
+"""Seconds for which a command waits for a limit of its owner. What is used up for the day is not waited for."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
 _OK, _BAD_REQUEST, _SERVER_ERROR = 200, 400, 500
 _AWAY = frozenset({502, 503, 504})
@@ -41,6 +44,8 @@ class ApiProblem(MentiongraphError):
         self.code = problem.type.removeprefix(PROBLEM_TYPE_PREFIX)
         self.exit_code = exit_code  # pyright: ignore[reportAttributeAccessIssue] (each answer has its own exit code)
         self._problem = problem
+        self.retry_after: int | None = None
+        """Seconds after which the API asks to send the request again. None: it does not say."""
 
     @property
     def title(self) -> str:
@@ -55,6 +60,25 @@ class ApiAway(MentiongraphError):
 
     code = "api-away"
     exit_code = 5
+
+
+class Patience:
+    """Waits where a limit of an owner is reached, as long as the API asks for, and `LIMIT_PATIENCE` seconds in all."""
+
+    def __init__(self) -> None:
+        self._left = LIMIT_PATIENCE
+
+    def waited(self, problem: Exception) -> bool:
+        """Wait, if a wait helps. Returns whether to send the request again."""
+        if not isinstance(problem, ApiProblem) or problem.code != errors.LimitReached.code:
+            return False
+        seconds = problem.retry_after
+        if seconds is None or seconds > self._left:
+            return False
+        say(f"{problem.title}: {problem.detail} Asks again in {seconds} s.", err=True)
+        self._left -= seconds
+        time.sleep(seconds)
+        return True
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -259,6 +283,7 @@ class Client:
         PostgreSQL is.
         """
         listening, last, heard = True, 0, time.monotonic()
+        patience = Patience()
         pause = FIRST_PAUSE
         while True:
             try:
@@ -280,7 +305,8 @@ class Client:
             except NoEvents as none:
                 listening = not none.for_good
             except (ApiProblem, ApiAway, httpx.TransportError) as error:
-                if not _passes(error) or time.monotonic() - heard > AWAY_PATIENCE:
+                goes_on = patience.waited(error) or (_passes(error) and time.monotonic() - heard <= AWAY_PATIENCE)
+                if not goes_on:
                     raise self._away(error) if isinstance(error, httpx.TransportError) else error from error
             time.sleep(pause)
             pause = min(LONGEST_PAUSE, pause * 1.3)
@@ -341,7 +367,10 @@ def _refused(answer: httpx.Response) -> ApiProblem:
             status=answer.status_code,
             detail=f"{answer.url} answered: {answer.text[:200]}",
         )
-    return ApiProblem(problem, _exit_code(problem))
+    refused = ApiProblem(problem, _exit_code(problem))
+    after = answer.headers.get("retry-after", "")
+    refused.retry_after = int(after) if after.isascii() and after.isdigit() else None
+    return refused
 
 
 def _json(content: bytes, kind: type[T], url: str) -> T:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from app.errors import BadRequest
 from app.reads.exports.emptiness import REASONS, Empty
 from ops.cli import options
-from ops.cli.client import ApiAway
+from ops.cli.client import ApiAway, ApiProblem, Client, Patience
 from ops.cli.console import data_out, err, number, say, size
 from ops.cli.uploads import client_of
 
@@ -193,16 +193,25 @@ def export(
             raise BadRequest(f"{target} exists already: name another file, or give --force.")
     params = query(filters) + [("user", handle) for handle in user]
     params += [("guard", "false")] if no_guard and chosen.name.endswith((".csv", ".gexf", ".graphml")) else []
-    with (
-        client_of(api, data) as client,
-        client.download(f"/export/{chosen.name}", params) as answer,
-        whole_file(target) as file,
-    ):
-        total, written = _receive(answer, chosen, file)
-        why = answer.headers.get(WARNING_HEADER, "")
+    with client_of(api, data) as client:
+        total, written, why = _download(client, chosen, params, target)
     say(f"{target or 'standard output'}: {number(total)} {chosen.noun}, {number(written)} bytes", err=not target)
     if not total:
         _say_why_empty(target, chosen, why)
+
+
+def _download(
+    client: Client, chosen: Kind, params: Sequence[tuple[str, str]], target: Path | None
+) -> tuple[int, int, str]:
+    """Write the file. Returns the number of records, the number of bytes, and why there is no record."""
+    patience = Patience()
+    while True:
+        try:
+            with client.download(f"/export/{chosen.name}", params) as answer, whole_file(target) as file:
+                return *_receive(answer, chosen, file), answer.headers.get(WARNING_HEADER, "")
+        except ApiProblem as problem:  # before the first byte
+            if not patience.waited(problem):
+                raise
 
 
 def _kind_of(output: Path | None) -> str:

@@ -22,7 +22,7 @@ from rich.text import Text
 from app.errors import BadRequest, MentiongraphError
 from ops import processes
 from ops.cli import options, trust, warnings_shown
-from ops.cli.client import ApiProblem, Client, Entry, Step
+from ops.cli.client import ApiProblem, Client, Entry, Patience, Sent, Step
 from ops.cli.console import cut, err, facts, number, out, plain, print_json, say, size, state, table, when
 
 CHUNK = 256 << 10
@@ -132,14 +132,26 @@ def _upload(client: Client, file: Path, params: dict[str, str], *, wait: bool, k
     name = "standard input" if str(file) == "-" else file.name
     if str(file) != "-":
         params = {"filename": file.name, **params}
-    with sending(name) as show, opened(file) as (stream, total):
-        body = show.sent(stream, total)
-        sent = client.send(body, params=params, encoding=options.compression(file), key=key)
+    with sending(name) as show:
+        sent = _send(client, file, params, show, key=key)
         if sent.earlier:
             show.say(f"{name}: the ledger has these bytes already, received {when(sent.entry.received_at)}.")
         if not wait or sent.entry.finished:
             return sent.entry
         return client.follow(sent.entry.id, show.applied)
+
+
+def _send(client: Client, file: Path, params: dict[str, str], show: Sending, *, key: str | None) -> Sent:
+    patience = Patience()
+    while True:
+        try:
+            with opened(file) as (stream, total):
+                body = show.sent(stream, total)
+                return client.send(body, params=params, encoding=options.compression(file), key=key)
+        except ApiProblem as problem:
+            # Standard input is read once.
+            if str(file) == "-" or not patience.waited(problem):
+                raise
 
 
 @contextmanager

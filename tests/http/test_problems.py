@@ -20,6 +20,7 @@ import pytest
 from app.errors import PROBLEM_TYPE_PREFIX, Where, problems
 from app.settings import Settings
 from app.store.postgres import Connection
+from tests.calling import by, caller, name_callers
 from tests.conftest import until
 from tests.http.conftest import Api, Serve
 from tests.http.test_idempotency import keyed_head, post
@@ -88,6 +89,14 @@ def _(around: Around) -> Made:
     api = around.start(max_backlog_bytes=len(CSV) - len(HEADER))
     assert api.upload(CSV).status_code == 202
     return "post", "/uploads", api.upload(HEADER + rows(10))
+
+
+@failing("limit-reached")
+def _(around: Around) -> Made:
+    api = around.start(owner_requests_a_minute=1)
+    name_callers(api.app, {"grace": caller("grace")})
+    assert api.http.get("/uploads", headers=by("grace")).status_code == 200
+    return "get", "/uploads", api.http.get("/uploads", headers=by("grace"))
 
 
 @failing("no-space")

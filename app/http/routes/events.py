@@ -20,13 +20,14 @@ from litestar.types import Receive, Send
 from msgspec.structs import replace
 
 from app.control.callers import Caller
-from app.errors import BadRequest, TooManyListeners
-from app.http import problems
+from app.errors import BadRequest, LimitReached, TooManyListeners
+from app.http import problems, quotas
 from app.http.calling import Calling
 from app.http.connections import address_of
 from app.http.download import disconnected
 from app.http.openapi import examples
 from app.http.parameters import MAX_NUMBER
+from app.http.quotas import Kind
 from app.http.routes.uploads import ONE_UPLOAD, BatchesByState, Progress, Upload, UploadId
 from app.http.services import Injected, Services
 from app.http.structs import struct_of
@@ -102,7 +103,7 @@ class EventStream(ASGIResponse):
                     async with asyncio.timeout(self._stalled_after):
                         await send({"type": "http.response.body", "body": block, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
-        except (TimeoutError, psycopg.Error, TooManyListeners) as error:
+        except (TimeoutError, psycopg.Error, TooManyListeners, LimitReached) as error:
             # The answer ends without its `end` event, so the client comes back, with its Last-Event-ID.
             log.warning("events broken off", error=str(error))
 
@@ -149,9 +150,11 @@ async def stream_events(
     async with services.pool.connection() as conn:
         await entries.upload(conn, upload_id)
     address = address_of(request.scope["client"])
+    quotas.check(Kind.STREAMS)
     services.hub.check_room(upload_id, address)
     return EventStream(
-        _tell(services, caller, upload_id, last_event_id, address), stalled_after=services.settings.receive_timeout
+        quotas.one_of(Kind.STREAMS, _tell(services, caller, upload_id, last_event_id, address)),
+        stalled_after=services.settings.receive_timeout,
     )
 
 

@@ -26,12 +26,13 @@ from app.control.callers import Caller
 from app.errors import BadRequest, NotFound, TooManyExports
 from app.graph import versions
 from app.graph.versions import Behind
-from app.http import problems
+from app.http import problems, quotas
 from app.http.cached.standbys import Standby
 from app.http.calling import Calling
 from app.http.download import Download
 from app.http.head import asks_for_head
 from app.http.parameters import INSTANT, Archived, AsOf, SelfMentions, moment, view_of
+from app.http.quotas import Kind
 from app.http.services import Injected, Services
 from app.http.signatures import Wanted
 from app.reads import users
@@ -278,7 +279,7 @@ async def _answer(services: Services, caller: Caller, name: str, asked: Request,
         parameters = await services.parameters(conn)
     export = Export(form, asked, parameters.half_life.total_seconds())
     return await Download.begin(
-        blocks(services, export, partial(_begin, services, caller, name, asked, export)),
+        quotas.one_of(Kind.EXPORTS, blocks(services, export, partial(_begin, services, caller, name, asked, export))),
         http.receive,
         media_type=form.media_type,
         filename=name,
@@ -426,7 +427,7 @@ def _handler(name: str) -> HTTPRouteHandler:
     async def export(request: HttpRequest, services: Injected, caller: Calling, selected: Selected) -> ASGIResponse:
         return await _answer(services, caller, name, Request(selected, guard=False), request)
 
-    async def export_for_people(
+    async def export_for_people(  # noqa: PLR0917 (what a request has)
         request: HttpRequest,
         services: Injected,
         caller: Calling,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from contextlib import ExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from functools import partial
 from typing import IO, Any
@@ -18,9 +18,10 @@ from litestar.params import SkipValidation
 from app.errors import BadRequest, UploadCutOff
 from app.graph import previews
 from app.graph.previews import Preview
-from app.http import bodies, problems
+from app.http import bodies, problems, quotas
 from app.http.bodies import Body
 from app.http.openapi import examples
+from app.http.quotas import Kind
 from app.http.routes.receiving import FileOperation
 from app.http.services import Injected
 from app.http.upload_options import read_given, with_charset
@@ -65,13 +66,14 @@ async def preview_upload(
     `certain` says whether an upload needs no further options. Otherwise `questions` names what a person has to decide,
     and the parameters to give. The rest of a longer body is not read: sending the first MiB is enough.
     """
-    with ExitStack() as stack:
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(quotas.one(Kind.UPLOADS))
         share = stack.enter_context(services.admission.enter())
         body = await bodies.body_of(request, services.settings, share)
         given = with_charset(given, body.charset)
         budget = body.decoder.budget
         most = services.settings.max_upload_bytes
-        room = Room.of(most, lambda: stack.enter_context(tempfile.TemporaryFile()), budget)
+        room = Room.of(most, lambda: stack.enter_context(tempfile.TemporaryFile()), budget)  # noqa: SIM115 (it is one)
         share.hold("preview", HEAD_BYTES)
         head, final, kind = await _head(body, services.settings.receive_timeout, room)
         if isinstance(head, bytes):

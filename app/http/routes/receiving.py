@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -24,7 +25,7 @@ from app.errors import (
     RowWithoutEnd,
     SameBytes,
 )
-from app.http import bodies, problems
+from app.http import bodies, problems, quotas
 from app.http.calling import Calling
 from app.http.connections import address_of
 from app.http.openapi import examples
@@ -156,7 +157,12 @@ async def receive_upload(  # noqa: PLR0917 (what a request has)
     `/upload_csv` does the same, under the path that earlier clients use.
     """
     key = idempotency.read_key(idempotency_key)
-    with services.admission.enter() as share, turns_of(address_of(request.scope["client"])):
+    async with AsyncExitStack() as stack:
+        stack.enter_context(turns_of(address_of(request.scope["client"])))
+        patience = services.settings.database_patience
+        taking = quotas.upload(services.receiving, caller, services.clock, patience=patience)
+        allowance = await stack.enter_async_context(taking)
+        share = stack.enter_context(services.admission.enter())
         body = await bodies.body_of(request, services.settings, share)
         chosen = options.for_file(body.charset)
         arriving = Arriving(
@@ -168,6 +174,7 @@ async def receive_upload(  # noqa: PLR0917 (what a request has)
             again=again or chosen.dry_run,
             keyed=idempotency.Request.of(key, list(request.query_params.multi_items())) if key else None,
             caller=caller,
+            allowance=allowance,
         )
         receipt = await take_in(
             services.receiving,

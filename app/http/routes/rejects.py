@@ -17,11 +17,12 @@ from litestar.params import QueryParameter
 from litestar.response.base import ASGIResponse
 
 from app.errors import BadState, TooManyExports
-from app.http import problems
+from app.http import problems, quotas
 from app.http.download import Download
 from app.http.openapi import examples
 from app.http.openapi.examples import answering
 from app.http.parameters import MAX_NUMBER, Limit, next_page
+from app.http.quotas import Kind
 from app.http.routes.uploads import ONE_UPLOAD, UploadId, path_of
 from app.http.services import Injected, Services
 from app.http.slots import PATIENCE, taken
@@ -125,7 +126,7 @@ async def download_rejects(request: Request[Any, Any, Any], services: Injected, 
         there = await entries.rejects_kept(conn, upload_id)
     some = "" if there.detail is None else f"-{there.kept}-of-{there.rejected}"
     return await Download.begin(
-        _lines(services, upload_id, form, there.detail),
+        quotas.one_of(Kind.EXPORTS, _lines(services, upload_id, form, there.detail)),
         request.receive,
         media_type="text/csv; header=present",
         filename=f"rejects-{upload_id}{some}.csv",
