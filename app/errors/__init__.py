@@ -90,6 +90,7 @@ from app.errors.uploads import (
 from app.errors.work import (
     CountFailed,
     MergeFailed,
+    PayloadErased,
     RowsDiffer,
     WorkerLost,
 )
@@ -137,6 +138,7 @@ __all__ = [
     "PackedTwice",
     "PageTooLong",
     "ParquetUnreadable",
+    "PayloadErased",
     "Problem",
     "ReceivingFull",
     "RowWithoutEnd",

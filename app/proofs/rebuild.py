@@ -17,7 +17,7 @@ import polars as pl
 
 import sql
 from app.errors import BadState
-from app.graph import decay_ranges, post_ids, top_edges, versions
+from app.graph import decay_ranges, kept_out, post_ids, top_edges, versions
 from app.graph.deltas import DELTA_SCHEMA, by_id, sum_by_edge, unpack
 from app.graph.edges import merge_arrays
 from app.graph.mentions import count
@@ -131,7 +131,7 @@ def alone(guard: Connection, conn: Connection) -> Generator[None]:
     """
     with guard.transaction():
         if not locks.try_take(guard, locks.REBUILD):
-            raise BadState("another rebuild is running; wait for it to end.")
+            raise BadState("another rebuild, or forgetting a person, is running; wait for it to end.")
         execute(conn, _CLEAR)
         try:
             yield
@@ -267,6 +267,7 @@ def _edges_of(
         half_life=parameters.half_life,
         retweets=batch.options.retweet_rule,
     )
+    counted = kept_out.read(conn).without(counted)
     edges = by_id(counted.edges, user_ids.of(conn, counted.users))
     return edges.select(DELTA_SCHEMA.names()), batch.part
 
