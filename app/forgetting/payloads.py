@@ -163,9 +163,10 @@ def _without(batch: _Batch, data: bytes, name: Name) -> bytes | None:
     frame = before.posts.frame
     written = set(frame.filter(pl.col("author") == name.handle)["line"].to_list())
     wanted = before.by_line()
+    posts = frozenset(frame["line"].to_list())
     careful, blank = set[int](), set[int]()
     while True:
-        how = How(written, careful, blank, frozenset(before.with_person))
+        how = How(written, careful, blank, frozenset(before.with_person), posts)
         new = erasing.rewritten(data, form, batch.options.format, name, how, first_line=batch.first_line)
         if new == data:
             return data

@@ -160,7 +160,7 @@ def _reading(value: Any, name: Name) -> Any:  # noqa: ANN401 (any JSON)
     if isinstance(value, dict):
         return {
             key: AUTHOR if key == "author_is" and isinstance(each, str) and name.is_named(each)
-            else each if key in _WORDS and key != "detected"
+            else each if key in _WORDS
             else _reading(each, name)
             for key, each in value.items()
         }  # fmt: skip

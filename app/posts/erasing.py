@@ -98,6 +98,8 @@ class How(NamedTuple):
     """Lines that lose all but author, instant and id."""
     mentioning: Collection[int] = ()
     """Further lines to look at, in which the count finds the handle in whatever way it is written."""
+    posts: Collection[int] = ()
+    """Lines that are posts. Their authors are other people, even where a name holds the handle as a word."""
 
     def touches(self, line: int) -> bool:
         return line in self.written or line in self.blank or line in self.mentioning
@@ -153,14 +155,15 @@ def _record(  # noqa: PLR0917 (the function has one caller)
     for index in range(int(rows.fields[row])):
         begin, length = rows.field(index, np.array([row]))
         cells.append(payload[int(begin[0]) : int(begin[0] + length[0])])
-    written, blank = line in how.written, line in how.blank
-    keeps = {form.timestamp, *(form.further[role] for role in _KEPT if role in form.further)}
+    author = cells[form.author].strip(b'" ').decode(errors="replace") if form.author >= 0 else ""
+    written, blank = line in how.written or name.is_named(author), line in how.blank
+    keeps = {form.timestamp, form.author, *(form.further[role] for role in _KEPT if role in form.further)}
     told = {form.further[role] for role in _TOLD if role in form.further}
     new = [
-        cell
-        if index == form.timestamp
-        else (AUTHOR.encode() if written else cell)
-        if index == form.author
+        AUTHOR.encode()
+        if index == form.author and written
+        else cell
+        if index == form.author and line in how.posts
         else b""
         if (written or blank) and index not in keeps
         else _untold(cell, name)
@@ -214,14 +217,13 @@ def _object(line: bytes, form: Format, name: Name, how: How, number: int) -> byt
         )
     }
     held = {role: [each for each in paths.values(way, found) if isinstance(each, str)] for role, way in ways.items()}
-    written, blank = number in how.written, number in how.blank
-    texts, authors, instants = held.get("text", []), held.get("author", []), held.get("timestamp", [])
-    kept = {*held.get("id", []), *held.get("time", [])}
+    written = number in how.written or any(map(name.is_named, held.get("author", [])))
+    blank = number in how.blank
+    texts, authors = held.get("text", []), held.get("author", [])
+    kept = {each for role in _KEPT for each in held.get(role, [])}
 
     def leaf(value: str) -> str | None:
-        if value in instants:
-            return value
-        if value in authors:
+        if value in authors and (written or number in how.posts):
             return AUTHOR if written else value
         if value in kept:
             return name.masked(value, careful=careful)
