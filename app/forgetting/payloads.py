@@ -16,7 +16,7 @@ import polars as pl
 
 import sql
 from app.errors import PayloadErased
-from app.graph import post_ids
+from app.graph import post_ids, profiles
 from app.graph.mentions import mentions_of
 from app.graph.profiles import PROFILES, Profile, version_of
 from app.ledger import transitions
@@ -164,9 +164,10 @@ def _without(batch: _Batch, data: bytes, name: Name) -> bytes | None:
     written = set(frame.filter(pl.col("author") == name.handle)["line"].to_list())
     wanted = before.by_line()
     posts = frozenset(frame["line"].to_list())
+    joiners = erasing.NO_JOINER + "".join(each for each in erasing.JOINERS if _joins(each, profile))
     careful, blank = set[int](), set[int]()
     while True:
-        how = How(written, careful, blank, frozenset(before.with_person), posts)
+        how = How(written, careful, joiners, blank, frozenset(before.with_person), posts)
         new = erasing.rewritten(data, form, batch.options.format, name, how, first_line=batch.first_line)
         if new == data:
             return data
@@ -186,6 +187,13 @@ def _without(batch: _Batch, data: bytes, name: Name) -> bytes | None:
     if not _same_ids(before, after, batch.format):
         return None
     return new
+
+
+def _joins(sign: str, profile: Profile) -> bool:
+    """Whether the profile reads two words with this sign in between as one handle."""
+    handles = [f"ann{sign}bob", f"ann{sign}bob.example"]
+    found = profiles.find(pl.Series([f"@{each}" for each in handles]), profile).mentions
+    return any(each in handles for each in found["handle"].to_list())
 
 
 def _count(batch: _Batch, data: bytes, form: Format, profile: Profile, name: Name) -> _Counting:

@@ -26,6 +26,10 @@ from app.posts.tables.csvscan import Rows, scan
 AUTHOR = "forgotten"
 """Who wrote a forgotten person's rows."""
 
+JOINERS = ".-·@"
+"""What joins words to one handle on some platform."""
+NO_JOINER = "\0"
+"""Joins nothing: a careful look on a platform whose handles have one word each."""
 _MASK = "*"
 _MARKS = "\u0300-\u036f"
 _TOLD = ("mentions", "reply", "retweet", "quote")
@@ -43,8 +47,8 @@ class Name:
         letters = "".join(map(_either, self.handle))
         either = "|".join([letters, *map(re.escape, wholes)])
         self._alone = re.compile(rf"(?<!\w)(?:{either})(?![\w{_MARKS}])", re.IGNORECASE)
-        # Behind `b.` or before `.b`, the handle is a part of a longer one on some platforms.
-        self._apart = re.compile(rf"(?<!\w)(?<!\w[.\-·@])(?:{either})(?![\w{_MARKS}]|[.\-·@]\w)", re.IGNORECASE)
+        self._apart = {"": self._alone}
+        self._either = either
         self._anywhere = re.compile(either, re.IGNORECASE)
         self.needle = self.handle.encode() if self.handle.isascii() else b""
         """ASCII bytes that lower-case text with the handle holds. Empty: there are none that are sure."""
@@ -57,18 +61,27 @@ class Name:
         """Whether the handle stands alone anywhere in a text."""
         return self._alone.search(text) is not None
 
-    def masked(self, text: str, *, careful: bool = False) -> str:
-        """The text without the handle. If `careful`, the handle stays where it may be a part of a longer handle."""
-        return (self._apart if careful else self._alone).sub(lambda found: _MASK * len(found[0]), text)
+    def masked(self, text: str, *, joiners: str = "") -> str:
+        """The text without the handle. Where one of the joiners joins it to a word, it is a part of another handle."""
+        return self._pattern(joiners).sub(lambda found: _MASK * len(found[0]), text)
+
+    def _pattern(self, joiners: str) -> re.Pattern[str]:
+        if joiners not in self._apart:
+            joined = f"[{re.escape(joiners.strip(NO_JOINER))}]" if joiners.strip(NO_JOINER) else "(?!)"
+            # A sign behind the handle begins no mention, and must not begin one behind asterisks.
+            self._apart[joiners] = re.compile(
+                rf"(?<!\w)(?<!\w{joined})(?:{self._either})(?![\w{_MARKS}]|{joined}\w)[@＠]*", re.IGNORECASE
+            )
+        return self._apart[joiners]
 
     def masked_anywhere(self, text: str) -> str:
         """The text without the handle, even within words: for names of files."""
         return self._anywhere.sub(lambda found: _MASK * len(found[0]), text)
 
-    def masked_bytes(self, data: bytes, *, careful: bool = False) -> bytes:
+    def masked_bytes(self, data: bytes, *, joiners: str = "") -> bytes:
         """Bytes that may be no text, without the handle, and as many as before where the handle is ASCII."""
         text = data.decode(errors="surrogateescape")
-        return self.masked(text, careful=careful).encode(errors="surrogateescape")
+        return self.masked(text, joiners=joiners).encode(errors="surrogateescape")
 
     def may_be_in(self, data: bytes) -> bool:
         """Whether a look at every row is worth its while. Cheap; False is sure, but for escapes in JSON."""
@@ -94,6 +107,8 @@ class How(NamedTuple):
     """Lines that the person wrote."""
     careful: Collection[int] = ()
     """Lines in which the handle is a part of other people's handles."""
+    joiners: str = JOINERS
+    """What joins the parts of such a handle."""
     blank: Collection[int] = ()
     """Lines that lose all but author, instant and id."""
     mentioning: Collection[int] = ()
@@ -148,9 +163,9 @@ def _record(  # noqa: PLR0917 (the function has one caller)
     payload: bytes, rows: Rows, row: int, form: Format, name: Name, how: How, line: int
 ) -> bytes:
     whole = payload[int(rows.start[row]) : int(rows.end[row])]
-    careful = line in how.careful
+    joiners = how.joiners if line in how.careful else ""
     if rows.flaw[row] or not form.fields <= rows.fields[row] <= form.fields + form.surplus:
-        return name.masked_bytes(whole, careful=careful)
+        return name.masked_bytes(whole, joiners=joiners)
     cells: list[bytes] = []
     for index in range(int(rows.fields[row])):
         begin, length = rows.field(index, np.array([row]))
@@ -168,7 +183,7 @@ def _record(  # noqa: PLR0917 (the function has one caller)
         if (written or blank) and index not in keeps
         else _untold(cell, name)
         if index in told
-        else name.masked_bytes(cell, careful=careful)
+        else name.masked_bytes(cell, joiners=joiners)
         for index, cell in enumerate(cells)
     ]
     # The line numbers of later rows stay: what was on several lines is so still.
@@ -184,7 +199,7 @@ def _untold(cell: bytes, name: Name) -> bytes:
     bare = text[1:-1].replace('""', '"') if text.startswith('"') and text.endswith('"') and len(text) > 1 else text
     named = handles_in(bare)
     if not any(name.is_named(each) for each in named):
-        return name.masked_bytes(cell, careful=True)
+        return name.masked_bytes(cell, joiners=JOINERS)
     others = json.dumps([each for each in named if not name.is_named(each)], ensure_ascii=False)
     if others == "[]":
         return b""
@@ -203,13 +218,13 @@ def _json(payload: bytes, form: Format, name: Name, how: How, first_line: int) -
 
 
 def _object(line: bytes, form: Format, name: Name, how: How, number: int) -> bytes:
-    careful = number in how.careful
+    joiners = how.joiners if number in how.careful else ""
     try:
         found = json.loads(line, parse_float=lambda digits: msgspec.Raw(digits.encode()))
     except (ValueError, RecursionError):
-        return name.masked_bytes(line, careful=careful)
+        return name.masked_bytes(line, joiners=joiners)
     if not isinstance(found, dict):
-        return name.masked_bytes(line, careful=careful)
+        return name.masked_bytes(line, joiners=joiners)
     ways = {role: paths.parse(path) for role, path in form.paths.items()} or {
         role: paths.literal(key)
         for role, key in zip(
@@ -226,10 +241,10 @@ def _object(line: bytes, form: Format, name: Name, how: How, number: int) -> byt
         if value in authors and (written or number in how.posts):
             return AUTHOR if written else value
         if value in kept:
-            return name.masked(value, careful=careful)
+            return name.masked(value, joiners=joiners)
         if written or blank:
             return "" if value in texts else None
-        return None if name.is_named(value) and value not in texts else name.masked(value, careful=careful)
+        return None if name.is_named(value) and value not in texts else name.masked(value, joiners=joiners)
 
     keys = {step.key for way in ways.values() for steps in way.ways for step in steps}
     new = _mapped(found, leaf, lambda key: key if key in keys else name.masked(key))

@@ -35,16 +35,16 @@ from ops.cli.console import err, number, out, print_json, say, table
 def forget(
     handle: str, data: Path | None, *, dry_run: bool, yes: bool, keep_out: bool, let_in: bool, json: bool
 ) -> None:
-    """Forget a person: take them out of the graph, its history, and the bytes that uploads left. The command asks first.
+    """Forget a person: take them out of the graph, its history, and the bytes of uploads. The command asks first.
 
     Their edges and archived edges go, in both directions. Payloads, deltas, rejects, warnings and file names are
-    rewritten without their handle, in any spelling. Posts that they wrote lose their text. Everybody else's counts stay
-    exact, and so does `mentiongraph audit`. Uploads may go on meanwhile. If the command is killed, run it again: it goes
-    on. No rebuild may run at the same time (4).
+    rewritten without their handle, in any spelling. Posts that they wrote lose their text. Everybody else's counts
+    stay exact, and so does `mentiongraph audit`. Uploads may go on meanwhile. If the command is killed, run it again:
+    it goes on. No rebuild may run at the same time (4).
 
-    The handle itself is kept nowhere. With --keep-out, a keyed hash of it keeps the person out of later uploads. Without
-    it, a later upload that mentions the handle makes a new user. The logs of a stack nearby are masked, too. Backups,
-    exports, replicas' archives and other logs are yours to delete: see the guide "Forget a person".
+    The handle itself is kept nowhere. With --keep-out, a keyed hash of it keeps the person out of later uploads.
+    Without --keep-out, a later upload that mentions the handle makes a new user. The logs of a stack nearby are masked,
+    too. Backups, exports and other logs are yours to delete: see the guide "Forget a person".
 
     Uses MENTIONGRAPH_DATABASE_URL and MENTIONGRAPH_REDIS_URL, also for a stack nearby.
 
@@ -138,8 +138,8 @@ def _print(done: Forgotten, settings: Settings, *, cleared: bool, masked: int | 
     )
     if done.payloads_dropped:
         say(
-            f"{number(done.payloads_dropped)} payloads could not be rewritten and were dropped: their batches cannot be "
-            "replayed, and the graph cannot be rebuilt any more."
+            f"{number(done.payloads_dropped)} payloads could not be rewritten and were dropped: their batches cannot "
+            "be replayed, and the graph cannot be rebuilt any more."
         )
     if done.keep_out:
         say("Later uploads are counted without this person.")
