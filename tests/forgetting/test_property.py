@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from app.control.callers import Caller, Scope
-from app.errors import BadState, MentiongraphError
+from app.errors import BadState, MentiongraphError, NotFound
 from app.forgetting import people
 from app.graph import counting, decay, merging, withdrawal
 from app.graph.parameters import read_parameters
@@ -80,7 +80,7 @@ class World:
     def post(self, *, with_id: bool) -> Post:
         pick = self.random
         everybody = OTHERS if self.late and with_id else [*OTHERS, PERSON, PERSON]
-        key = str(pick.randrange(40)) if with_id and pick.random() < 0.8 else None
+        key = str(pick.randrange(1, 40)) if with_id and pick.random() < 0.8 else None
         if key is not None and key in self.by_id:
             known = self.by_id[key]
             if not self.late or PERSON not in " ".join([known.author, known.text]).lower():
@@ -156,7 +156,7 @@ class World:
         if self.sent:
             of = self.random.choice(self.sent).id
             for change in (withdrawal.retract, withdrawal.cancel):
-                with suppress(BadState):
+                with suppress(BadState, NotFound):
                     change(self.conn, of, self.parameters, now=self.now)
 
     def replay(self) -> None:
@@ -200,7 +200,7 @@ class World:
         states = dict(self.conn.execute("SELECT id, state FROM uploads").fetchall())
         found, seen = Counter[tuple[str, str]](), set[str]()
         for sent in sorted(self.sent, key=lambda each: each.late):
-            if states[sent.id] not in {"applied"}:
+            if states.get(sent.id) != "applied":
                 continue
             for post in sent.posts:
                 if not post.readable or (post.id is not None and post.id in seen):

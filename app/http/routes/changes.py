@@ -142,7 +142,9 @@ async def _replay(services: Services, upload_id: uuid.UUID, batch_id: int | None
                 raise BadState(nothing)
             replayable = [each.id for each in failed if each.replayable]
             if not replayable:
-                raise BadState("what failed was purged after its retention time: send the file again.")
+                raise BadState(
+                    "what failed was purged after its retention time, or held a forgotten person: send the file again."
+                )
             return transitions.replay(conn, replayable, now=services.clock())
 
     batches = await asyncio.to_thread(work)
