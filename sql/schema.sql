@@ -125,6 +125,7 @@ CREATE TABLE batches (
   warnings jsonb,
   rejects_kept integer CHECK (rejects_kept >= 0),
   reject_codes jsonb,
+  erased_at timestamptz,
   UNIQUE (upload_id, ordinal),
   CONSTRAINT every_row_is_accounted_for CHECK (rows_received = rows_accepted + rows_rejected),
   CONSTRAINT received_rows_are_those_staged CHECK (rows_received = rows_staged),
@@ -157,6 +158,8 @@ COMMENT ON COLUMN batches.rejects_kept IS
 'Rejects whose rows were kept when the batch was counted. NULL: all of them, an earlier release counted the batch.';
 COMMENT ON COLUMN batches.reject_codes IS
 'Number of rejects by code, also of those whose rows were not kept. NULL: none, or counted by an earlier release.';
+COMMENT ON COLUMN batches.erased_at IS
+'When the payload was dropped because it held a forgotten person. The batch cannot be replayed or rebuilt from.';
 
 CREATE TABLE rejects (
   upload_id uuid NOT NULL REFERENCES uploads (id),
@@ -313,7 +316,8 @@ CREATE TABLE users (
   spelling text NOT NULL
 );
 COMMENT ON TABLE users IS
-'Rows are only ever added. id is the first of hash(handle, 0), hash(handle, 1), … that no other handle has.';
+'Rows are only ever added. id is the first of hash(handle, 0), hash(handle, 1), … that no other handle has. A row '
+'without a handle keeps the id of a forgotten person, so that all other ids stay.';
 -- By bytes, whatever the database's collation: for users by prefix.
 CREATE INDEX users_handle ON users (handle COLLATE "C");
 
@@ -700,10 +704,13 @@ CREATE TABLE secrets (
   secret bytea NOT NULL CHECK (octet_length(secret) BETWEEN 32 AND 64)
 );
 COMMENT ON TABLE secrets IS 'What the processes of this database share and nobody else knows. A process reads it once.';
-COMMENT ON COLUMN secrets.name IS 'cache: the key of the MACs on answers that are cached in Redis.';
+COMMENT ON COLUMN secrets.name IS
+'cache: the key of the MACs on answers that are cached in Redis. erasures: the key of the hashes of forgotten handles.';
 -- Each UUID has 122 bits from the random generator of the operating system.
 INSERT INTO secrets (name, secret)
-VALUES ('cache', sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())));
+VALUES
+  ('cache', sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))),
+  ('erasures', sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())));
 
 -- Keys and graphs -------------------------------------------------------------------------------------------------------
 
@@ -816,6 +823,39 @@ BEGIN
   RETURN forgotten;
 END;
 $$;
+
+-- Forgotten people ----------------------------------------------------------------------------------------------------
+
+CREATE TABLE erasures (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  handle_hmac bytea CHECK (octet_length(handle_hmac) = 32),
+  keep_out boolean NOT NULL DEFAULT false,
+  began_at timestamptz NOT NULL,
+  finished_at timestamptz,
+  mentions bigint NOT NULL DEFAULT 0 CHECK (mentions >= 0),
+  mentions_purged bigint NOT NULL DEFAULT 0 CHECK (mentions_purged >= 0),
+  deltas integer NOT NULL DEFAULT 0 CHECK (deltas >= 0),
+  payloads integer NOT NULL DEFAULT 0 CHECK (payloads >= 0),
+  payloads_dropped integer NOT NULL DEFAULT 0 CHECK (payloads_dropped >= 0),
+  rejects bigint NOT NULL DEFAULT 0 CHECK (rejects >= 0),
+  texts bigint NOT NULL DEFAULT 0 CHECK (texts >= 0),
+  key_id text DEFAULT nullif(current_setting('mentiongraph.key_id', true), ''),
+  owner text DEFAULT nullif(current_setting('mentiongraph.owner', true), ''),
+  address text DEFAULT nullif(current_setting('mentiongraph.address', true), ''),
+  CONSTRAINT handles_are_known_while_they_matter CHECK (
+    handle_hmac IS NOT NULL OR (finished_at IS NOT NULL AND NOT keep_out)
+  )
+);
+COMMENT ON TABLE erasures IS 'A row for each person who was forgotten, with numbers and no handle.';
+COMMENT ON COLUMN erasures.handle_hmac IS
+'HMAC-SHA256 of the folded handle under the secret `erasures`. NULL: finished, and the handle may come again.';
+COMMENT ON COLUMN erasures.mentions IS 'Mentions that were taken out of batches and their deltas.';
+COMMENT ON COLUMN erasures.mentions_purged IS
+'Mentions that were taken out of the graph alone: the deltas of their batches were purged, and the batches count them.';
+COMMENT ON COLUMN erasures.payloads IS 'Payloads that were rewritten without the person.';
+COMMENT ON COLUMN erasures.payloads_dropped IS
+'Payloads that could not be rewritten so that they count the same for everybody else.';
+CREATE UNIQUE INDEX erasures_handle ON erasures (handle_hmac);
 
 -- Migrations ---------------------------------------------------------------------------------------------------------
 

@@ -58,6 +58,8 @@ class Action(StrEnum):
     KEY_REVOKE = "key.revoke"
     KEY_ROTATE = "key.rotate"
     USER_FORGET = "user.forget"
+    USER_FORGOTTEN = "user.forgotten"
+    USER_LET_IN = "user.let-in"
     DATA_PURGE = "data.purge"
     DATA_BACKUP = "data.backup"
     DATA_RESTORE = "data.restore"
@@ -84,7 +86,9 @@ MEANING: dict[Action, str] = {
     Action.KEY_CREATE: "Somebody made a key. The subject is the key's id, and `detail` has its owner and scopes.",
     Action.KEY_REVOKE: "Somebody revoked a key. The subject is the key's id.",
     Action.KEY_ROTATE: "Somebody replaced a key by a new key. The subject is the old key's id.",
-    Action.USER_FORGET: "Somebody had a person forgotten. `detail` counts what went; the handle is not kept.",
+    Action.USER_FORGET: "Somebody asked to forget a person. The subject is the erasure; the handle is not kept.",
+    Action.USER_FORGOTTEN: "A person is forgotten. The subject is the erasure, and `detail` counts what went.",
+    Action.USER_LET_IN: "Somebody let a person who was kept out into later uploads again.",
     Action.DATA_PURGE: "Somebody ran `mentiongraph purge`. `detail` has the retention times.",
     Action.DATA_BACKUP: "Somebody began a backup. The backup itself holds this event.",
     Action.DATA_RESTORE: "Somebody restored a backup into this database.",

@@ -92,6 +92,7 @@ from app.errors.uploads import (
 from app.errors.work import (
     CountFailed,
     MergeFailed,
+    PayloadErased,
     RowsDiffer,
     WorkerLost,
 )
@@ -141,6 +142,7 @@ __all__ = [
     "PackedTwice",
     "PageTooLong",
     "ParquetUnreadable",
+    "PayloadErased",
     "Problem",
     "ReceivingFull",
     "RowWithoutEnd",

@@ -25,6 +25,16 @@ class CountFailed(MentiongraphError):
     where = Where.LEDGER
 
 
+class PayloadErased(MentiongraphError):
+    """The batch held a person who was forgotten before anybody counted the batch.
+
+    The batch cannot be replayed. Send its rows again without the person.
+    """
+
+    code = "payload-erased"
+    where = Where.LEDGER
+
+
 class WorkerLost(MentiongraphError):
     """Every worker that took this batch was lost.
 

@@ -12,14 +12,15 @@ import polars as pl
 
 import sql
 from app.errors import RowsDiffer
-from app.graph import delta_days, noticing, post_ids
+from app.graph import delta_days, kept_out, noticing, post_ids
 from app.graph.deltas import by_id, pack
+from app.graph.kept_out import KeptOut
 from app.graph.mentions import Counted, count
 from app.graph.parameters import GraphParameters
 from app.graph.post_ids import Keys
 from app.graph.profiles import PROFILES
 from app.graph.shards import Ints, shard_of
-from app.graph.users import UserIds
+from app.graph.users import ForgottenMeanwhile, UserIds
 from app.ledger import limits, transitions
 from app.ledger.transitions import Claim
 from app.ledger.warnings import Notes
@@ -71,7 +72,8 @@ def count_batch(
     superseded this one. Mentions are told apart by day as far back as `days_kept`; with 0 they are not. The rows of
     `rejects_kept` rejects of the file are kept, and the others are only counted.
 
-    The batch's users are added first, in transactions of their own: they are the same for every worker that adds them.
+    Nobody who is being forgotten, or is to stay out, is counted. The batch's users are added first, in transactions of
+    their own: they are the same for every worker that adds them.
     Raises RowsDiffer.
     """
     reader = READERS[claim.options.format]
@@ -81,7 +83,8 @@ def count_batch(
             f"batch {claim.batch_id} has {posts.rows} rows, and {claim.rows_staged} when it was staged. Nothing of it "
             "was counted: do the API and the workers run the same release?"
         )
-    counting = partial(
+    left_out = kept_out.read(conn)
+    plainly = partial(
         count,
         profile=PROFILES[claim.options.profile],
         clock=claim.options.clock,
@@ -91,11 +94,11 @@ def count_batch(
         days_from=delta_days.first_day(delta_days.day_of(claim.received_at), days_kept) if days_kept else None,
     )
     keys = post_ids.keys_of(posts.frame, claim.format)
-    counted = counting(posts.frame)
+    counted = left_out.without(plainly(posts.frame))
     if claim.options.dry_run:
         ids, shares = None, _Shares(counted, {}, {})
     else:
-        ids = user_ids.of(conn, counted.users)
+        left_out, counted, ids = _identified(conn, left_out, counted, user_ids)
         shares = _shares(counted, ids, parameters)
     frame = posts.frame
     with conn.transaction():
@@ -106,7 +109,7 @@ def count_batch(
             if not counts.all():
                 # What users there are is known from the first count, so nothing but numbers changes.
                 frame = frame.filter(counts)
-                shares = _counted_again(counting(frame), counted.users, ids, parameters)
+                shares = _counted_again(left_out.without(plainly(frame)), counted.users, ids, parameters)
         notes = noticing.notes_of(
             noticing.Batch(
                 frame, posts.rejects, shares.counted, PROFILES[claim.options.profile], claim.received_at,
@@ -130,6 +133,18 @@ def count_batch(
         edges=len(shares.counted.edges),
         shards=[] if claim.options.max_rejects else list(shares.edges),
     )
+
+
+def _identified(
+    conn: Connection, left_out: KeptOut, counted: Counted, user_ids: UserIds
+) -> tuple[KeptOut, Counted, Ints]:
+    """The ids of the users of a count, which leaves out who was forgotten since it began."""
+    try:
+        return left_out, counted, user_ids.of(conn, counted.users, erasures=left_out.erasures)
+    except ForgottenMeanwhile:
+        left_out = kept_out.read(conn)
+        counted = left_out.without(counted)
+        return left_out, counted, user_ids.of(conn, counted.users, erasures=left_out.erasures)
 
 
 def _shares(counted: Counted, ids: Ints, parameters: GraphParameters) -> _Shares:

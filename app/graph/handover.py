@@ -19,7 +19,7 @@ import polars as pl
 
 import sql
 from app.errors import BadState
-from app.graph import delta_days, post_ids, users
+from app.graph import delta_days, kept_out, post_ids, users
 from app.graph.counting import split
 from app.graph.deltas import by_id, pack
 from app.graph.mentions import count
@@ -158,6 +158,7 @@ def _count(conn: Connection, batch: _Payload, posts: pl.DataFrame, parameters: G
         retweets=batch.options.retweet_rule,
         days_from=_EVERY_DAY,
     )
+    counted = kept_out.read(conn).without(counted)
     # The count of the batch added its users, those of repeated posts, too.
     ids = users.known(conn, counted.users["handle"], bits=parameters.handle_bits)
     days = delta_days.by_shard(counted.days, ids, parameters.shards)

@@ -69,7 +69,7 @@ def merge_shard(
         added = sum_by_edge([unpack(delta.payload) for delta in taken if delta.sign > 0], half_life=half_life)
         removed = sum_by_edge([unpack(delta.payload) for delta in taken if delta.sign < 0], half_life=half_life)
         keys = pl.concat([added.select(KEYS), removed.select(KEYS)])
-        merged = _with_archived(conn, shard, added, keys, parameters)
+        merged = with_archived(conn, shard, added, keys, parameters)
         add_edges(conn, shard, merged, half_life)
         subtract_edges(conn, shard, removed, parameters)
         _note_old(conn, merged, removed, now=now)
@@ -115,7 +115,7 @@ def has_pending(conn: Connection, shard: int) -> bool:
     return scalars(conn, _PENDING, {"shard": shard}) == [True]
 
 
-def _with_archived(
+def with_archived(
     conn: Connection, shard: int, edges: pl.DataFrame, keys: pl.DataFrame, parameters: GraphParameters
 ) -> pl.DataFrame:
     """The edges, and with them the archived edges of these keys, which leave the archive."""

@@ -4,8 +4,13 @@ Users are only ever added, so whoever looks, and whenever, finds the same id. Wh
 stretch of ids before it looks, so that nobody else can be adding the same, and copies them in: that costs PostgreSQL
 half of what INSERT … ON CONFLICT does. Two handles whose hashes collide get two ids: the row says whose it is.
 
+A forgotten person's row keeps its id and loses its handle. So the row's id is another handle's for whoever looks, and
+the same handle gets its next id if it ever comes again. A count that began before somebody was forgotten must not add
+the handle once more: so the lock of a stretch also guards the number of the latest erasure.
+
 Ids are remembered, so a user that is once seen must not be lost again: these commits wait for the disk, unlike that of
-the count that follows them, and what is remembered ends with the database's timeline.
+the count that follows them, and what is remembered ends with the database's timeline and
+with each erasure.
 """
 
 from __future__ import annotations
@@ -37,11 +42,17 @@ STRETCHES = 8
 """Stretches of ids, each with a lock of its own for those who add users."""
 
 
+class ForgottenMeanwhile(Exception):
+    """Somebody was forgotten after the caller asked who is left out of counts. The caller asks and counts again."""
+
+
 class _NotOurs(msgspec.Struct, frozen=True):
     """Positions of handles that do not have their id."""
 
     free: list[int]
     taken: list[int]
+    erasures: int = 0
+    """The number of the latest erasure."""
 
 
 class _Known(NamedTuple):
@@ -91,8 +102,12 @@ class UserIds:
         self._memory = memory
         self._known = _nobody("")
 
-    def of(self, conn: Connection, users: pl.DataFrame) -> Ints:
-        """The id of each of `users` (handle, spelling; handles unique). Commits on its own."""
+    def of(self, conn: Connection, users: pl.DataFrame, *, erasures: int | None = None) -> Ints:
+        """The id of each of `users` (handle, spelling; handles unique). Commits on its own.
+
+        `erasures` is the latest erasure that the caller knows of. None: nobody can be forgotten meanwhile. Raises
+        ForgottenMeanwhile.
+        """
         (timeline,) = scalars(conn, _TIMELINE)
         known = self._known
         if known.timeline != timeline:
@@ -103,7 +118,7 @@ class UserIds:
             if not rows.size:
                 break
             candidates = handle_ids(users["handle"].gather(rows), probe=probe, bits=self._bits)
-            taken = _taken(conn, users[rows], candidates)
+            taken = _taken(conn, users[rows], candidates, erasures)
             ids[rows[~taken]] = candidates[~taken]
             rows = rows[taken]
         else:
@@ -139,7 +154,7 @@ def known(conn: Connection, handles: pl.Series, *, bits: int) -> Ints:
     raise LookupError(f"{len(rows)} of {len(handles)} handles have no id, {handles[int(rows[0])]!r} for one")
 
 
-def _taken(conn: Connection, users: pl.DataFrame, ids: Ints) -> npt.NDArray[np.bool_]:
+def _taken(conn: Connection, users: pl.DataFrame, ids: Ints, erasures: int | None) -> npt.NDArray[np.bool_]:
     """For each of `users` (handle, spelling) whether another handle has its id. If nobody has it, it is added."""
     taken = np.ones(len(users), np.bool_)
     stretches = shard_of(ids, STRETCHES)
@@ -148,17 +163,21 @@ def _taken(conn: Connection, users: pl.DataFrame, ids: Ints) -> npt.NDArray[np.b
         rows = np.flatnonzero(stretches == stretch)
         rows = rows[np.argsort(ids[rows])]
         if rows.size:
-            taken[rows] = _taken_in(conn, stretch, users[rows], ids[rows])
+            taken[rows] = _taken_in(conn, stretch, users[rows], ids[rows], erasures)
     return taken
 
 
-def _taken_in(conn: Connection, stretch: int, users: pl.DataFrame, ids: Ints) -> npt.NDArray[np.bool_]:
+def _taken_in(
+    conn: Connection, stretch: int, users: pl.DataFrame, ids: Ints, erasures: int | None
+) -> npt.NDArray[np.bool_]:
     """`_taken`, for ids of one stretch, sorted."""
     taken = np.zeros(len(ids), np.bool_)
     with conn.transaction():
         locks.take_part(conn, Part.USERS, stretch)
         params = {"ids": Int8Array(ids), "handles": TextArray(users["handle"])}
         look = one(conn, _NotOurs, _NOT_OURS, params) or _NotOurs([], [])
+        if erasures is not None and look.erasures != erasures:
+            raise ForgottenMeanwhile
         taken[look.taken] = True
         # Of those that want the same free id, one gets it.
         free = np.sort(np.array(look.free, np.int64))

@@ -17,7 +17,7 @@ import polars as pl
 
 import sql
 from app.errors import BadState
-from app.graph import decay_ranges, post_ids, top_edges, versions
+from app.graph import decay_ranges, kept_out, post_ids, top_edges, versions
 from app.graph.deltas import DELTA_SCHEMA, by_id, sum_by_edge, unpack
 from app.graph.edges import merge_arrays
 from app.graph.mentions import count
@@ -131,7 +131,7 @@ def alone(guard: Connection, conn: Connection) -> Generator[None]:
     """
     with guard.transaction():
         if not locks.try_take(guard, locks.REBUILD):
-            raise BadState("another rebuild is running; wait for it to end.")
+            raise BadState("another rebuild, or forgetting a person, is running; wait for it to end.")
         execute(conn, _CLEAR)
         try:
             yield
@@ -164,8 +164,9 @@ def count_anew(
     purged = [batch for batch in batches if batch.purged]
     if purged:
         raise BadState(
-            f"{len(purged)} of {len(batches)} applied batches were purged after their retention time (batch "
-            f"{purged[0].id} of upload {purged[0].upload_id} first): the ledger alone no longer makes the graph."
+            f"{len(purged)} of {len(batches)} applied batches were purged after their retention time, or held a person "
+            f"who was forgotten (batch {purged[0].id} of upload {purged[0].upload_id} first): the ledger alone no longer "
+            "makes the graph."
         )
     total, done = sum(batch.size_bytes for batch in batches), 0
     gathered, size, recounted = list[pl.DataFrame](), 0, list[Recounted]()
@@ -267,6 +268,7 @@ def _edges_of(
         half_life=parameters.half_life,
         retweets=batch.options.retweet_rule,
     )
+    counted = kept_out.read(conn).without(counted)
     edges = by_id(counted.edges, user_ids.of(conn, counted.users))
     return edges.select(DELTA_SCHEMA.names()), batch.part
 

@@ -3,14 +3,14 @@
 | lock | key | taken by | waits |
 |---|---|---|---|
 | MIGRATIONS | one | `migrate` | yes |
-| REBUILD | one | `rebuild` | no: a second one is refused |
+| REBUILD | one | `rebuild`, `forget` | no: a second one is refused |
 | SWEEP | one | each sweep | no: one sweep at a time is enough |
-| SUMMARIES | one | whoever makes summaries; `rebuild --swap` | no; `rebuild --swap` waits |
+| SUMMARIES | one | whoever makes summaries; `rebuild --swap`, `forget` | no; the last two wait |
 | DECAY | a run | whoever works on that run | no: somebody else is working on it |
 | MERGE | a shard | the shard's one merge | no: the merge that runs looks for more |
-| shard | a shard | merge, decay, withdrawal, `rebuild --swap` | yes, in the order of asking |
-| POST_IDS | one | shared: counts of uploads with post ids, purges; alone: who takes such an upload out | yes |
-| USERS | a stretch of ids | whoever adds users | yes |
+| shard | a shard | merge, decay, withdrawal, `rebuild --swap`, `forget` | yes, in the order of asking |
+| POST_IDS | one | shared: counts with post ids, purges; alone: who takes such an upload out; both: `forget` | yes |
+| USERS | a stretch of ids | whoever adds users; `forget` takes all, from 0 up | yes |
 | body | the body's SHA-256 | whoever seals an upload; of a zip for all its files | yes, in the order of keys |
 
 A transaction that takes several takes MERGE, DECAY or POST_IDS first, then shards from 0 up, then SUMMARIES. Rows of

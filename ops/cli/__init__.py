@@ -56,6 +56,7 @@ SECTIONS: dict[str, dict[str, _Entry]] = {
         "decay": _Entry("upkeep", "Store the present weight of stale edges, archive the lightest."),
         "purge": _Entry("upkeep", "Delete payloads, deltas and rejects that are too old."),
         "rebuild": _Entry("upkeep", "Count the whole graph again from the ledger."),
+        "forget": _Entry("forget", "Take a person out of the graph and of all that is kept."),
         "backup": _Entry("backup", "Write ledger and graph to a file while work goes on."),
         "restore": _Entry("backup", "Restore a backup into an empty database."),
         "migrate": _Entry("ledger", "Bring the database's schema up to date."),

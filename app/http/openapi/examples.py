@@ -9,6 +9,17 @@ from litestar.openapi.spec import OpenAPIResponse, Operation
 
 _ID = "019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e"
 
+FORGETTING: dict[str, Any] = {
+    "dry_run": False,
+    "keep_out": True,
+    "mentions": 1312,
+    "deltas": 64,
+    "payloads": 9,
+    "payloads_dropped": 0,
+    "rejects": 2,
+    "texts": 1,
+    "cache_cleared": True,
+}
 WARNING: dict[str, Any] = {
     "code": "handles-cut",
     "title": "Handles were cut off",

@@ -147,7 +147,9 @@ async def _replay(
                 raise BadState(nothing)
             replayable = [each.id for each in failed if each.replayable]
             if not replayable:
-                raise BadState("what failed was purged after its retention time: send the file again.")
+                raise BadState(
+                    "what failed was purged after its retention time, or held a forgotten person: send the file again."
+                )
             return transitions.replay(conn, replayable, now=services.clock(), caller=caller)
 
     batches = await asyncio.to_thread(work)

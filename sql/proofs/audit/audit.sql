@@ -15,7 +15,11 @@ SELECT
   (
     SELECT abs(coalesce(sum(mentions_received - mentions_made), 0))::bigint FROM user_totals
   ) AS received_unlike_made,
-  (SELECT coalesce(sum(mentions), 0)::bigint FROM batches WHERE state IN ('counted', 'applied')) AS mentions_in_ledger,
+  (
+    -- Purged batches count mentions still that left the graph with a forgotten person; the erasures say how many.
+    SELECT (coalesce(sum(b.mentions), 0) - (SELECT coalesce(sum(e.mentions_purged), 0) FROM erasures AS e))::bigint
+    FROM batches AS b WHERE b.state IN ('counted', 'applied')
+  ) AS mentions_in_ledger,
   (
     SELECT count(*) FROM edges AS e
     INNER JOIN edges_archive AS a ON a.source_id = e.source_id AND a.target_id = e.target_id

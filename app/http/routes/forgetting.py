@@ -1,0 +1,101 @@
+"""Forgetting a person: the counts of what would go, and the deed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import msgspec
+from litestar import Router, post
+from litestar.params import QueryParameter
+
+from app.errors import BadRequest, BadState
+from app.forgetting import cached, people
+from app.graph.parameters import read_parameters
+from app.http import problems, segments
+from app.http.calling import Calling
+from app.http.openapi import examples
+from app.http.openapi.examples import answering
+from app.http.routes.users import Handle
+from app.http.services import Injected
+from app.store import postgres
+
+
+class Forgetting(msgspec.Struct, frozen=True):
+    """What was forgotten, or would be. The answer never holds the handle."""
+
+    dry_run: bool
+    keep_out: bool
+    """Whether later uploads are counted without the person."""
+    mentions: int
+    """Mentions that went with the person's edges."""
+    deltas: int
+    """Deltas that were rewritten."""
+    payloads: int
+    """Payloads of batches that were rewritten."""
+    payloads_dropped: int
+    """Payloads that could not be rewritten. Their batches cannot be replayed or rebuilt from."""
+    rejects: int
+    """Rejected rows that were rewritten."""
+    texts: int
+    """Other entries of the ledger that were rewritten, such as file names and warnings."""
+    cache_cleared: bool
+    """Whether the answers cached in Redis were deleted. If not, they expire after MENTIONGRAPH_CACHE_SECONDS."""
+
+
+@post(
+    "/users/{handle:str}/forget",
+    summary="Forget a person",
+    status_code=200,
+    response_description="What was forgotten, or would be with `dry_run=true`.",
+    operation_class=answering(examples.FORGETTING),
+    responses=problems.responses(
+        problems.CROSS_SITE,
+        BadRequest("name the handle of the person to forget."),
+        BadState("a rebuild is running, or somebody else is being forgotten; wait for the end of it."),
+        *problems.DATABASE,
+    ),
+)
+async def forget_user(
+    services: Injected,
+    caller: Calling,
+    handle: Handle,
+    dry_run: Annotated[bool, QueryParameter(description="Only count what would go.")] = False,
+    keep_out: Annotated[
+        bool, QueryParameter(description="Count later uploads without the person, too. Only a keyed hash is kept.")
+    ] = False,
+) -> Forgetting:
+    """Takes a person out of the graph, out of its history and out of the bytes that uploads left: edges, archive, days,
+    payloads, rejects and texts. Everybody else's counts stay exact. The request reads every payload, so it takes as
+    long as that. If it is cut off, send it again: it goes on. Backups, exports and logs are not changed."""
+    settings = services.settings
+    name = segments.text(handle)
+
+    def work() -> Forgetting:
+        with postgres.available(settings.database_url), postgres.connect(settings.database_url, role="forget") as conn:
+            parameters = read_parameters(conn)
+            if dry_run:
+                found = people.preview(conn, name, parameters)
+                return Forgetting(
+                    True, keep_out, found.mentions, found.deltas, found.payloads, 0, found.rejects, found.texts, False
+                )
+            with postgres.connect(settings.database_url, role="forget") as guard:
+                done = people.forget(guard, conn, name, parameters, caller, keep_out=keep_out, clock=services.clock)
+            cleared = cached.clear(settings)
+            people.vacuum(conn)
+        return Forgetting(
+            False,
+            done.keep_out,
+            done.mentions + done.mentions_purged,
+            done.deltas,
+            done.payloads,
+            done.payloads_dropped,
+            done.rejects,
+            done.texts,
+            cleared,
+        )
+
+    return await asyncio.to_thread(work)
+
+
+ROUTER = Router("/", tags=["users"], route_handlers=[forget_user])

@@ -1,0 +1,164 @@
+"""The command that forgets a person: `mentiongraph forget HANDLE`."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import msgspec
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
+
+from app.control.callers import Caller, Scope
+from app.errors import BadRequest
+from app.forgetting import cached, people
+from app.forgetting.people import Forgotten, Found
+from app.graph.parameters import read_parameters
+from app.posts.handles import fold
+from app.settings import Settings
+from app.store import postgres
+from app.store.postgres import Connection
+from ops.cli import options
+from ops.cli.console import err, number, out, print_json, say, table
+
+
+@click.command()
+@click.argument("handle")
+@click.option("--dry-run", is_flag=True, help="Only count what would go.")
+@click.option("--yes", is_flag=True, help="Forget without asking.")
+@click.option("--keep-out", is_flag=True, help="Count later uploads without the person, too.")
+@click.option("--let-in", is_flag=True, help="End what --keep-out began: count the handle in later uploads again.")
+@options.data
+@options.as_json
+def forget(
+    handle: str, data: Path | None, *, dry_run: bool, yes: bool, keep_out: bool, let_in: bool, json: bool
+) -> None:
+    """Forget a person: take them out of the graph, its history, and the bytes of uploads. The command asks first.
+
+    Their edges and archived edges go, in both directions. Payloads, deltas, rejects, warnings and file names are
+    rewritten without their handle, in any spelling. Posts that they wrote lose their text. Everybody else's counts
+    stay exact, and so does `mentiongraph audit`. Uploads may go on meanwhile. If the command is killed, run it again:
+    it goes on. No rebuild may run at the same time (4).
+
+    The handle itself is kept nowhere. With --keep-out, a keyed hash of it keeps the person out of later uploads.
+    Without --keep-out, a later upload that mentions the handle makes a new user. The logs of a stack nearby are masked,
+    too. Backups, exports and other logs are yours to delete: see the guide "Forget a person".
+
+    Uses MENTIONGRAPH_DATABASE_URL and MENTIONGRAPH_REDIS_URL, also for a stack nearby.
+
+    \b
+    Examples:
+      mentiongraph forget --dry-run alice
+      mentiongraph forget --yes --keep-out alice
+    """
+    if dry_run + let_in > 1 or (let_in and keep_out):
+        raise BadRequest("give only one of --dry-run, --keep-out and --let-in.")
+    settings = options.migrated(data)
+    with postgres.available(settings.database_url), postgres.connect(settings.database_url, role="forget") as conn:
+        if let_in:
+            people.let_in(conn, handle, _caller())
+            say("Later uploads are counted with this handle again.")
+            return
+        if dry_run:
+            _print_preview(_preview(conn, handle), json=json)
+            return
+        if not yes:
+            found = _preview(conn, handle)
+            _print_preview(found, json=False, to_come=True)
+            click.confirm("Forget this person? Nobody can undo it.", abort=True, err=True)
+        done = _forget(conn, settings, handle, keep_out=keep_out)
+        cleared = cached.clear(settings)
+        people.vacuum(conn)
+    masked = _mask_logs(data, handle)
+    if json:
+        print_json({**msgspec.structs.asdict(done), "cache_cleared": cleared, "logs_masked": masked, "dry_run": False})
+    else:
+        _print(done, settings, cleared=cleared, masked=masked)
+
+
+def _caller() -> Caller:
+    return Caller(frozenset(Scope), owner=f"os:{getpass.getuser()}")
+
+
+def _preview(conn: Connection, handle: str) -> Found:
+    with _progress() as show:
+        return people.preview(conn, handle, read_parameters(conn), progress=show)
+
+
+def _forget(conn: Connection, settings: Settings, handle: str, *, keep_out: bool) -> Forgotten:
+    with postgres.connect(settings.database_url, role="forget") as guard, _progress() as show:
+        return people.forget(
+            guard,
+            conn,
+            handle,
+            read_parameters(conn),
+            _caller(),
+            keep_out=keep_out,
+            clock=postgres.clock,
+            progress=show,
+        )
+
+
+def _mask_logs(data: Path | None, handle: str) -> int | None:
+    """Mask the handle in the logs of the stack over a directory. None: there is no such directory here."""
+    from ops import directory  # noqa: PLC0415 (brings the embedded servers along)
+    from ops.embedded import logmask  # noqa: PLC0415 (as above)
+
+    logs = (data or directory.DEFAULT) / "logs"
+    return logmask.mask(logs, fold(handle)) if logs.is_dir() else None
+
+
+def _print_preview(found: Found, *, json: bool, to_come: bool = False) -> None:
+    if json:
+        print_json({**msgspec.structs.asdict(found), "dry_run": True})
+        return
+    listed = table("would go, or be rewritten", "number", right=("number",))
+    for what, count in (
+        ("edges from and to the person", found.edges),
+        ("mentions of these edges", found.mentions),
+        ("deltas of batches", found.deltas),
+        ("payloads of batches", found.payloads),
+        ("rejected rows", found.rejects),
+        ("other entries: file names, warnings, errors, answers", found.texts),
+    ):
+        listed.add_row(what, number(count))
+    out.print(listed)
+    if not found.known:
+        say("No user of the graph has this handle.")
+    if not to_come:
+        say("Nothing was changed.")
+
+
+def _print(done: Forgotten, settings: Settings, *, cleared: bool, masked: int | None) -> None:
+    say(
+        f"forgotten: {number(done.mentions + done.mentions_purged)} mentions, {number(done.deltas)} deltas, "
+        f"{number(done.payloads)} payloads, {number(done.rejects)} rejects, {number(done.texts)} other entries."
+    )
+    if done.payloads_dropped:
+        say(
+            f"{number(done.payloads_dropped)} payloads could not be rewritten and were dropped: their batches cannot "
+            "be replayed, and the graph cannot be rebuilt any more."
+        )
+    if done.keep_out:
+        say("Later uploads are counted without this person.")
+    if not cleared:
+        say(f"Redis does not answer: answers that it holds expire within {settings.cache_seconds:g} seconds.")
+    if masked is None:
+        say("No logs of a stack are here: mask or delete the logs of your processes yourself.")
+    else:
+        say(f"{number(masked)} places in the logs of the stack were masked.")
+    say("Backups, exports and the write-ahead log may hold the person still.")
+
+
+@contextmanager
+def _progress() -> Generator[Callable[[str, int, int], None]]:
+    columns = TextColumn("{task.description}"), TextColumn("{task.fields[done]}"), TimeElapsedColumn()
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task("forget", done="")
+
+        def show(step: str, done: int, total: int) -> None:
+            bar.update(task, done=f"{step}: {number(done)} of {number(total)}")
+
+        yield show

@@ -1,0 +1,63 @@
+"""POST /users/{handle}/forget: what would go, what went, and that no answer, cache or log knows the person any more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from app.http.access_log import shown
+from app.settings import Settings
+from app.store.postgres import Connection
+from app.store.redis_client import redis_client
+from tests.forgetting.searching import places_of
+from tests.http.conftest import Api
+
+CSV = b"data,timestamp,username\n@Quilla77 @bob,2026-01-01T12:00:00Z,dee\n@bob,2026-01-01T12:00:00Z,quilla77\n"
+CSV += b"@bob quilla77,never,dee\n"
+
+
+def test_a_person_is_forgotten_over_http(
+    api: Api, domain: Connection, settings: Settings, apply: Callable[[], None], capfd: pytest.CaptureFixture[str]
+) -> None:
+    api.upload(CSV, filename="quilla77.csv")
+    apply()
+    assert api.http.get("/users/quilla77").status_code == 200
+    assert api.http.get("/users", params={"prefix": "qui"}).json()["users"]
+
+    preview = api.http.post("/users/@QUILLA77/forget", params={"dry_run": "true"}).json()
+    assert (preview["dry_run"], preview["mentions"], preview["payloads"], preview["rejects"]) == (True, 2, 1, 1)
+    assert places_of(domain, "quilla77")
+
+    answer = api.http.post("/users/@QUILLA77/forget")
+
+    assert answer.status_code == 200
+    assert "quilla" not in answer.text.lower()
+    assert (answer.json()["mentions"], answer.json()["payloads"], answer.json()["cache_cleared"]) == (2, 1, True)
+    assert places_of(domain, "quilla77") == []
+    assert api.http.get("/users/quilla77").status_code == 404
+    assert not api.http.get("/users", params={"prefix": "qui"}).json()["users"]
+    assert api.http.get("/users/bob").status_code == 200
+    with redis_client(settings.redis_url) as client:
+        keys = client.keys(f"{settings.namespace}*")
+        held = [client.get(key) for key in keys if client.type(key) == b"string"]
+    assert not [value for value in held if value and b"quilla" in value.lower()]
+    assert domain.execute("SELECT action, subject FROM audit_events ORDER BY id").fetchall() == [
+        ("user.forget", "erasure 1"),
+        ("user.forgotten", "erasure 1"),
+    ]
+    assert "quilla" not in "".join(capfd.readouterr()).lower()
+
+
+@pytest.mark.parametrize(
+    ("sent", "path"),
+    [
+        (b"/users/alice/forget", "/users/{handle}/forget"),
+        (b"/users/a%2Fb/days", "/users/{handle}/days"),
+        (b"/graphs/team/edges/a/b/history", "/graphs/team/edges/{source}/{target}/history"),
+        (b"/users", "/users"),
+        (b"/uploads/1%41", "/uploads/1A"),
+    ],
+)
+def test_the_log_names_no_user(sent: bytes, path: str) -> None:
+    assert shown(sent) == path
