@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import dramatiq
 import psycopg
 import structlog
 from psycopg.errors import DiskFull
 
+from app.control.graphs import DEFAULT
 from app.errors import CountFailed, Problem
 from app.graph import counting, withdrawal
 from app.ledger import bells, transitions
@@ -14,37 +17,43 @@ from app.ledger.states import Ring
 from app.ledger.transitions import Claim
 from app.posts.options import Priority
 from app.store import postgres
-from app.store.messages import BatchId
+from app.store.messages import BatchId, GraphName
 from workers.process import process
+from workers.rooms import Room
 
 log = structlog.get_logger(__name__)
 
 
-def _count(batch_id: BatchId) -> None:
-    with process.connection() as conn:
-        if not process.may_count(conn):
+def _count(batch_id: BatchId, graph: GraphName = DEFAULT) -> None:
+    process.visit(graph, partial(_count_in, batch_id=batch_id))
+
+
+def _count_in(room: Room, batch_id: int) -> None:
+    with room.connection() as conn:
+        if not room.may_count(conn):
             return  # a sweep rings again once there is room
-        claim = transitions.claim(conn, batch_id, settings=process.settings, now=postgres.clock())
+        claim = transitions.claim(conn, batch_id, settings=room.settings, now=postgres.clock())
         if claim is None:
             return
-        with structlog.contextvars.bound_contextvars(upload=str(claim.upload_id), batch=batch_id):
+        room.worked()
+        with structlog.contextvars.bound_contextvars(graph=room.name, upload=str(claim.upload_id), batch=batch_id):
             try:
-                parameters, user_ids = process.graph(conn)
-                with process.holding(claim):
+                parameters, user_ids = room.graph(conn)
+                with room.holding(claim):
                     outcome = counting.count_batch(
                         conn,
                         claim,
                         parameters,
                         user_ids,
                         now=postgres.clock(),
-                        days_kept=process.settings.days_kept,
-                        rejects_kept=process.settings.rejects_kept,
+                        days_kept=room.settings.days_kept,
+                        rejects_kept=room.settings.rejects_kept,
                     )
             except Exception as error:
                 # The ledger keeps every error, and the batch is tried again.
                 log.exception("count failed", attempt=claim.attempts)
-                _fail(claim, error, its_own_fault=not postgres.server_failed(error))
-                bells.ring(process.broker, uploads=claim.listened)
+                _fail(room, claim, error, its_own_fault=not postgres.server_failed(error))
+                bells.ring(process.broker, uploads=claim.listened, graph=room.name)
                 return
             if outcome is None:
                 log.warning("claim superseded: another worker counts this batch")
@@ -54,27 +63,27 @@ def _count(batch_id: BatchId) -> None:
             if claim.options.max_rejects is not None:
                 shards = withdrawal.decide(conn, claim.upload_id, parameters, now=postgres.clock())
     merges = [Ring(shard, claim.options.priority) for shard in shards]
-    bells.ring(process.broker, shards=merges, uploads=claim.listened)
+    bells.ring(process.broker, shards=merges, uploads=claim.listened, graph=room.name)
 
 
-def _fail(claim: Claim, error: Exception, *, its_own_fault: bool) -> None:
+def _fail(room: Room, claim: Claim, error: Exception, *, its_own_fault: bool) -> None:
     if isinstance(error, DiskFull):
-        process.space.met_full()
+        room.space.met_full()
     try:
         # On another connection: the connection that the batch was counted on may be the reason.
-        with process.connection() as conn:
+        with room.connection() as conn:
             transitions.fail(
                 conn,
                 claim,
                 _problem(claim, error),
-                settings=process.settings,
+                settings=room.settings,
                 now=postgres.clock(),
                 its_own_fault=its_own_fault,
             )
     except psycopg.Error:
         if its_own_fault:
             raise
-        process.give_back_later(claim)
+        room.give_back_later(claim)
         log.warning("the database cannot write down that the attempt failed; it is given back later")
 
 

@@ -10,7 +10,19 @@ from workers.process import process
 from workers.purge import purge
 from workers.summarize import summarize, summarize_soon
 from workers.sweep import sweep
+from workers.upkeep import upkeep
 
-__all__ = ["count", "count_urgent", "decay", "merge", "merge_urgent", "purge", "summarize", "summarize_soon", "sweep"]
+__all__ = [
+    "count",
+    "count_urgent",
+    "decay",
+    "merge",
+    "merge_urgent",
+    "purge",
+    "summarize",
+    "summarize_soon",
+    "sweep",
+    "upkeep",
+]
 
 process.unaided = unaided.work

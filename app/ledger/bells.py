@@ -20,6 +20,7 @@ from dramatiq import Message
 from psycopg_pool import AsyncConnectionPool
 
 import sql
+from app.control.graphs import DEFAULT
 from app.ledger.states import Ring
 from app.posts.options import Priority
 from app.store.broker import FailOverRedisBroker, Signal
@@ -34,9 +35,11 @@ DECAY = "decay"
 PURGE = "purge"
 SUMMARIZE = "summarize"
 SUMMARIZE_SOON = "summarize_soon"
+UPKEEP = "upkeep"
+"""All periodic work of one graph, but `default`."""
 
 PERIODIC = (SWEEP, SUMMARIZE, DECAY, PURGE)
-"""The actors that schedulers ring for."""
+"""The actors that schedulers ring for. Each works on `default`; `upkeep` calls them for the other graphs."""
 ASKED_FOR = "* * * * *"
 """When schedulers ring (cron): every minute, so that a worker soon catches up on a missed period or a killed run."""
 
@@ -72,12 +75,13 @@ def ring(
     batches: Iterable[Ring] = (),
     shards: Iterable[Ring] = (),
     uploads: Iterable[uuid.UUID] = (),
+    graph: str = DEFAULT,
 ) -> bool:
-    """Ring a worker for each batch to count and each shard to merge, and then whoever listens to the uploads.
+    """Ring a worker for each batch of the graph to count and each shard to merge, and then whoever listens to uploads.
 
     To be called after the commit. Returns False if Redis is away; a broker in the background returns True at once.
     """
-    messages = [_message(COUNT, each) for each in batches] + [_message(MERGE, each) for each in shards]
+    messages = [_message(COUNT, each, graph) for each in batches] + [_message(MERGE, each, graph) for each in shards]
     signals = [Signal(stream(broker), "upload", str(upload), KEPT) for upload in uploads]
     return broker.send(messages, signals=signals) if messages or signals else True
 
@@ -88,6 +92,8 @@ async def ring_upload(
     upload_id: uuid.UUID,
     priority: Priority,
     clock: Now,
+    *,
+    graph: str = DEFAULT,
 ) -> None:
     """Ring for every batch of a sealed upload that is to be counted. Never raises. The broker is in the background."""
     try:
@@ -96,17 +102,22 @@ async def ring_upload(
     except psycopg.Error as error:
         log.warning("could not ring; the sweeper will", upload=str(upload_id), error=str(error))
         return
-    ring(broker, batches=[Ring(batch, priority) for batch in batches], uploads=[upload_id])
+    ring(broker, batches=[Ring(batch, priority) for batch in batches], uploads=[upload_id], graph=graph)
 
 
-def ring_summaries(broker: FailOverRedisBroker) -> bool:
-    """Ring an idle worker for summaries. Returns False if Redis is away: then a scheduler rings within a minute."""
+def ring_summaries(broker: FailOverRedisBroker, *, graph: str = DEFAULT) -> bool:
+    """Ring an idle worker for summaries of the graph. Returns False if Redis is away; schedulers ring, too."""
     try:
         if broker.queue_length(MAINTENANCE_QUEUE):
             return True  # most likely this very ring; and a minute later nobody needs it
     except redis.RedisError:
         return False
-    return broker.send([Message(MAINTENANCE_QUEUE, SUMMARIZE_SOON, (), {}, {})])
+    return broker.send([Message(MAINTENANCE_QUEUE, SUMMARIZE_SOON, (graph,), {}, {})])
+
+
+def ring_upkeep(broker: FailOverRedisBroker, names: Iterable[str], *, tick: str) -> bool:
+    """Ring for the periodic work of graphs, at a tick of a scheduler. Returns False if Redis is away."""
+    return broker.send([Message(MAINTENANCE_QUEUE, UPKEEP, (name,), {}, {"scheduled_at": tick}) for name in names])
 
 
 def queues_empty(broker: FailOverRedisBroker) -> bool:
@@ -131,5 +142,5 @@ def stream(broker: FailOverRedisBroker) -> str:
     return f"{broker.namespace}:{LISTENED}"
 
 
-def _message(verb: str, ring: Ring) -> Message[None]:
-    return Message(QUEUES[ring.priority], actor_name(verb, ring.priority), (ring.id,), {}, {})
+def _message(verb: str, ring: Ring, graph: str) -> Message[None]:
+    return Message(QUEUES[ring.priority], actor_name(verb, ring.priority), (ring.id, graph), {}, {})

@@ -115,6 +115,13 @@ def connect(database_url: str, *, role: str) -> Connection:
         raise DatabaseUnavailable(f"{where(database_url)}: {error}".strip()) from error
 
 
+def connect_to_work(database_url: str, *, role: str, statement_timeout: float, pgbouncer: bool = False) -> Connection:
+    """Open a connection as those of the pools are. Nobody waits for a server that does not answer for long."""
+    kwargs = _pool_kwargs(role, statement_timeout, pgbouncer=pgbouncer)
+    kwargs["connect_timeout"] = int(POOL_TIMEOUT)
+    return psycopg.connect(database_url, **kwargs)
+
+
 @contextmanager
 def available(database_url: str) -> Generator[None]:
     """Raise DatabaseUnavailable when the block loses a connection or cannot get a connection."""

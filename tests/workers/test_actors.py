@@ -30,7 +30,7 @@ def test_work_is_sent_to_an_actor_that_is_there(verb: str, priority: Priority) -
     actor = process.broker.get_actor(bells.actor_name(verb, priority))
 
     assert actor.queue_name == bells.QUEUES[priority]
-    assert len(inspect.signature(actor.fn).parameters) == 1
+    assert list(inspect.signature(actor.fn).parameters)[1:] == ["graph"]
 
 
 @pytest.mark.parametrize("verb", [bells.SWEEP, bells.DECAY, bells.PURGE, bells.SUMMARIZE])
@@ -39,7 +39,7 @@ def test_maintenance_is_sent_to_a_periodic_actor(verb: str) -> None:
 
     assert actor.queue_name == bells.MAINTENANCE_QUEUE
     assert "periodic" in actor.options
-    assert not inspect.signature(actor.fn).parameters
+    assert list(inspect.signature(actor.fn).parameters) == ["graph"]
 
 
 def test_summaries_wait_behind_all_other_work() -> None:
@@ -47,7 +47,7 @@ def test_summaries_wait_behind_all_other_work() -> None:
 
     assert actor.queue_name == bells.MAINTENANCE_QUEUE
     assert actor.priority > max(bells.RANKS.values())
-    assert not inspect.signature(actor.fn).parameters
+    assert list(inspect.signature(actor.fn).parameters) == ["graph"]
 
 
 def test_a_sweep_does_what_it_can_while_redis_is_away(settings: Settings, conn: psycopg.Connection[Any]) -> None:
@@ -57,9 +57,8 @@ def test_a_sweep_does_what_it_can_while_redis_is_away(settings: Settings, conn: 
     [nobody] = free_ports(1)
     away = msgspec.structs.replace(settings, redis_url=f"redis://127.0.0.1:{nobody}/0", enqueue_timeout=0.1)
     alone = Process(away)
-    alone.open()
 
-    alone.sweep()
+    alone.sweep(alone.rooms.default)
 
     alone.close()
     assert postgres.scalars(conn, "SELECT state FROM uploads") == ["aborted"]
@@ -68,7 +67,7 @@ def test_a_sweep_does_what_it_can_while_redis_is_away(settings: Settings, conn: 
 def test_every_actor_is_known_to_dispatch() -> None:
     known = {bells.actor_name(verb, priority) for verb in (bells.COUNT, bells.MERGE) for priority in Priority}
 
-    upkeep = {bells.SWEEP, bells.DECAY, bells.PURGE, bells.SUMMARIZE, bells.SUMMARIZE_SOON}
+    upkeep = {bells.SWEEP, bells.DECAY, bells.PURGE, bells.SUMMARIZE, bells.SUMMARIZE_SOON, bells.UPKEEP}
     assert set(process.broker.actors) == known | upkeep
     assert set(main.__all__) == set(process.broker.actors)
 
