@@ -7,15 +7,16 @@ from functools import partial
 import dramatiq
 import psycopg
 import structlog
+from dramatiq import Actor
 from psycopg.errors import DiskFull
 
 from app.control.graphs import DEFAULT
 from app.errors import CountFailed, Problem
 from app.graph import counting, withdrawal
 from app.ledger import bells, transitions
+from app.ledger.bells import Lane
 from app.ledger.states import Ring
 from app.ledger.transitions import Claim
-from app.posts.options import Priority
 from app.store import postgres
 from app.store.messages import BatchId, GraphName
 from workers.process import process
@@ -24,11 +25,7 @@ from workers.rooms import Room
 log = structlog.get_logger(__name__)
 
 
-def _count(batch_id: BatchId, graph: GraphName = DEFAULT) -> None:
-    process.visit(graph, partial(_count_in, batch_id=batch_id))
-
-
-def _count_in(room: Room, batch_id: int) -> None:
+def _count(room: Room, batch_id: int, lane: Lane) -> None:
     with room.connection() as conn:
         if not room.may_count(conn):
             return  # a sweep rings again once there is room
@@ -62,7 +59,7 @@ def _count_in(room: Room, batch_id: int) -> None:
             shards = outcome.shards
             if claim.options.max_rejects is not None:
                 shards = withdrawal.decide(conn, claim.upload_id, parameters, now=postgres.clock())
-    merges = [Ring(shard, claim.options.priority) for shard in shards]
+    merges = [Ring(shard, claim.options.priority, lane.soon) for shard in shards]
     bells.ring(process.broker, shards=merges, uploads=claim.listened, graph=room.name)
 
 
@@ -91,12 +88,11 @@ def _problem(claim: Claim, error: Exception) -> Problem:
     return CountFailed(f"attempt {claim.attempts}: {type(error).__name__}: {error}").problem()
 
 
-# A Dramatiq actor has one queue, so each priority has its own actor. Within a process, urgent work goes first.
-count, count_urgent = (
-    dramatiq.actor(
-        actor_name=bells.actor_name(bells.COUNT, priority),
-        queue_name=bells.QUEUES[priority],
-        priority=bells.RANKS[priority],
-    )(_count)
-    for priority in (Priority.BULK, Priority.URGENT)
-)
+def _actor(lane: Lane) -> Actor[..., None]:
+    def count(batch_id: BatchId, graph: GraphName = DEFAULT) -> None:
+        process.visit(graph, partial(_count, batch_id=batch_id, lane=lane))
+
+    return dramatiq.actor(actor_name=lane.actor(bells.COUNT), queue_name=lane.queue, priority=lane.rank)(count)
+
+
+count, count_soon, count_urgent = map(_actor, bells.LANES)

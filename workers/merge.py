@@ -13,8 +13,8 @@ from psycopg.errors import QueryCanceled
 from app.control.graphs import DEFAULT
 from app.graph import merging
 from app.ledger import bells, events
+from app.ledger.bells import Lane
 from app.ledger.states import Ring
-from app.posts.options import Priority
 from app.store import postgres
 from app.store.messages import GraphName, Shard
 from app.store.postgres import Connection
@@ -28,7 +28,7 @@ TURN_SECONDS = 10.0
 """Seconds after which other messages have their turn, and the shard waits for its next one."""
 
 
-def _merge_in(room: Room, shard: int, priority: Priority) -> None:
+def _merge(room: Room, shard: int, lane: Lane) -> None:
     ends = time.monotonic() + TURN_SECONDS
     most_edges, merged_any = room.settings.merge_edges, False
     with room.connection() as conn:
@@ -50,7 +50,7 @@ def _merge_in(room: Room, shard: int, priority: Priority) -> None:
                 break
             if time.monotonic() > ends:
                 # A graph into which a flood comes takes turns with the others.
-                bells.ring(process.broker, shards=[Ring(shard, priority)], graph=room.name)
+                bells.ring(process.broker, shards=[Ring(shard, lane.priority)], graph=room.name)
                 break
     if merged_any:
         room.worked()
@@ -66,16 +66,11 @@ def _once(room: Room, conn: Connection, shard: int, most_edges: int) -> int | No
     return merged
 
 
-def _actor(priority: Priority) -> Actor[[Shard, GraphName], None]:
+def _actor(lane: Lane) -> Actor[..., None]:
     def merge(shard: Shard, graph: GraphName = DEFAULT) -> None:
-        process.visit(graph, partial(_merge_in, shard=shard, priority=priority))
+        process.visit(graph, partial(_merge, shard=shard, lane=lane))
 
-    return dramatiq.actor(
-        actor_name=bells.actor_name(bells.MERGE, priority),
-        queue_name=bells.QUEUES[priority],
-        priority=bells.RANKS[priority],
-    )(merge)
+    return dramatiq.actor(actor_name=lane.actor(bells.MERGE), queue_name=lane.queue, priority=lane.rank)(merge)
 
 
-# A Dramatiq actor has one queue, so each priority has its own actor. Within a process, urgent work goes first.
-merge, merge_urgent = _actor(Priority.BULK), _actor(Priority.URGENT)
+merge, merge_soon, merge_urgent = map(_actor, bells.LANES)

@@ -141,7 +141,8 @@ class Process(Middleware):
             )
         if found.batches or found.shards:
             room.worked()
-        rung = bells.ring(self.broker, batches=found.batches, shards=found.shards, graph=room.name)
+        batches, shards = bells.soon(found.batches), bells.soon(found.shards, most=len(found.shards))
+        rung = bells.ring(self.broker, batches=batches, shards=shards, graph=room.name)
         if not rung and self.unaided is not None:
             self.unaided(room, found)
 

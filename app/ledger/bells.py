@@ -11,8 +11,10 @@ themselves now and then. No error of Redis leaves this module, save from `queues
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
+import msgspec
 import psycopg
 import redis
 import structlog
@@ -24,7 +26,7 @@ from app.control.graphs import DEFAULT
 from app.ledger.states import Ring
 from app.posts.options import Priority
 from app.store.broker import FailOverRedisBroker, Signal
-from app.store.postgres import AsyncConnection, Now, async_scalars
+from app.store.postgres import AsyncConnection, Now, async_rows
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +51,12 @@ QUEUES = {Priority.URGENT: "urgent", Priority.BULK: "bulk"}
 RANKS = {Priority.URGENT: 0, Priority.BULK: 10}
 """Dramatiq's priorities among the messages that one process has fetched: the lower, the sooner."""
 
+SOON, SOON_RANK = "soon", 5
+"""The queue of bulk work before which little of its graph waits. All graphs share the queues. So a flood into one graph
+fills `bulk`, and does not hold up the small uploads of the others. Urgent work still goes first."""
+HEAD_START = 4
+"""Batches of a graph that may wait in `soon`."""
+
 MAINTENANCE_QUEUE = "maintenance"
 IDLE_RANK = 20
 """The priority of work for an idle process."""
@@ -64,8 +72,40 @@ KEPT = 10_000
 _RING_BATCHES = sql.query("ledger/bells/ring_batches")
 
 
+class _Rung(msgspec.Struct, frozen=True):
+    id: int
+    soon: bool
+
+
+class Lane(NamedTuple):
+    """A queue, and how its work comes before that of other queues. A Dramatiq actor has one queue, so each verb has an
+    actor for each lane."""
+
+    priority: Priority
+    soon: bool = False
+
+    @property
+    def queue(self) -> str:
+        return SOON if self.is_soon else QUEUES[self.priority]
+
+    @property
+    def rank(self) -> int:
+        return SOON_RANK if self.is_soon else RANKS[self.priority]
+
+    @property
+    def is_soon(self) -> bool:
+        return self.soon and self.priority is Priority.BULK
+
+    def actor(self, verb: str) -> str:
+        """The name of the actor that does `verb` in this lane."""
+        return f"{verb}_{SOON}" if self.is_soon else actor_name(verb, self.priority)
+
+
+LANES = (Lane(Priority.BULK), Lane(Priority.BULK, soon=True), Lane(Priority.URGENT))
+
+
 def actor_name(verb: str, priority: Priority) -> str:
-    """The actor that does `verb` for uploads of this priority: a Dramatiq actor has one queue, so there are two."""
+    """The actor that does `verb` for uploads of this priority, however many of them there are."""
     return verb + URGENT_SUFFIX if priority is Priority.URGENT else verb
 
 
@@ -98,11 +138,13 @@ async def ring_upload(
     """Ring for every batch of a sealed upload that is to be counted. Never raises. The broker is in the background."""
     try:
         async with pool.connection() as conn:
-            batches = await async_scalars(conn, _RING_BATCHES, {"upload_id": upload_id, "now": clock()})
+            params = {"upload_id": upload_id, "head_start": HEAD_START, "now": clock()}
+            batches = await async_rows(conn, _Rung, _RING_BATCHES, params)
     except psycopg.Error as error:
         log.warning("could not ring; the sweeper will", upload=str(upload_id), error=str(error))
         return
-    ring(broker, batches=[Ring(batch, priority) for batch in batches], uploads=[upload_id], graph=graph)
+    rings = [Ring(batch.id, priority, batch.soon) for batch in batches]
+    ring(broker, batches=rings, uploads=[upload_id], graph=graph)
 
 
 def ring_summaries(broker: FailOverRedisBroker, *, graph: str = DEFAULT) -> bool:
@@ -120,9 +162,14 @@ def ring_upkeep(broker: FailOverRedisBroker, names: Iterable[str], *, tick: str)
     return broker.send([Message(MAINTENANCE_QUEUE, UPKEEP, (name,), {}, {"scheduled_at": tick}) for name in names])
 
 
+def soon(rings: Sequence[Ring], *, most: int = HEAD_START) -> list[Ring]:
+    """The rings that a sweep found, the first of them to be heard soon."""
+    return [Ring(ring.id, ring.priority, soon=number < most) for number, ring in enumerate(rings)]
+
+
 def queues_empty(broker: FailOverRedisBroker) -> bool:
     """Whether no ring for a batch or a shard is waiting. Raises redis.ConnectionError."""
-    return all(broker.queue_length(queue) == 0 for queue in QUEUES.values())
+    return all(broker.queue_length(lane.queue) == 0 for lane in LANES)
 
 
 def relieve(broker: FailOverRedisBroker) -> None:
@@ -130,7 +177,7 @@ def relieve(broker: FailOverRedisBroker) -> None:
 
     No work is lost, for the next sweep rings for whatever is due. Somebody may have forged the messages.
     """
-    for queue in (*QUEUES.values(), MAINTENANCE_QUEUE):
+    for queue in (*(lane.queue for lane in LANES), MAINTENANCE_QUEUE):
         waiting = broker.queue_length(queue)
         if waiting > MOST_WAITING:
             log.warning("too many messages wait: all are dropped, and sweeps ring again", queue=queue, messages=waiting)
@@ -143,4 +190,5 @@ def stream(broker: FailOverRedisBroker) -> str:
 
 
 def _message(verb: str, ring: Ring, graph: str) -> Message[None]:
-    return Message(QUEUES[ring.priority], actor_name(verb, ring.priority), (ring.id, graph), {}, {})
+    lane = Lane(ring.priority, ring.soon)
+    return Message(lane.queue, lane.actor(verb), (ring.id, graph), {}, {})

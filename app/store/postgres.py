@@ -100,15 +100,16 @@ def process_name(role: str) -> str:
     return f"mentiongraph {role}@{socket.gethostname()[:24]}:{os.getpid()}"[:63]
 
 
-def connect(database_url: str, *, role: str) -> Connection:
-    """Open one connection. Raises DatabaseUnavailable, which names the server and the database."""
+def connect(database_url: str, *, role: str, patience: int = 10) -> Connection:
+    """Open one connection. Raises DatabaseUnavailable, which names the server and the database, after `patience`
+    seconds."""
     try:
         return psycopg.connect(
             database_url,
             autocommit=True,
             application_name=process_name(role),
             context=_adapters(),
-            connect_timeout=10,
+            connect_timeout=patience,
             prepare_threshold=None,  # statements are few and long, and PgBouncer may be in between
         )
     except psycopg.OperationalError as error:

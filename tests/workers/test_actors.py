@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from app.ledger import bells
-from app.posts.options import Priority
+from app.ledger.bells import Lane
 from app.settings import Settings
 from app.store import postgres
 from app.store.broker import FailOverRedisBroker
@@ -24,12 +24,12 @@ from workers.process import Process, process
 from workers.scheduler import Scheduler
 
 
-@pytest.mark.parametrize("priority", list(Priority))
+@pytest.mark.parametrize("lane", bells.LANES)
 @pytest.mark.parametrize("verb", [bells.COUNT, bells.MERGE])
-def test_work_is_sent_to_an_actor_that_is_there(verb: str, priority: Priority) -> None:
-    actor = process.broker.get_actor(bells.actor_name(verb, priority))
+def test_work_is_sent_to_an_actor_that_is_there(verb: str, lane: Lane) -> None:
+    actor = process.broker.get_actor(lane.actor(verb))
 
-    assert actor.queue_name == bells.QUEUES[priority]
+    assert (actor.queue_name, actor.priority) == (lane.queue, lane.rank)
     assert list(inspect.signature(actor.fn).parameters)[1:] == ["graph"]
 
 
@@ -65,7 +65,7 @@ def test_a_sweep_does_what_it_can_while_redis_is_away(settings: Settings, conn: 
 
 
 def test_every_actor_is_known_to_dispatch() -> None:
-    known = {bells.actor_name(verb, priority) for verb in (bells.COUNT, bells.MERGE) for priority in Priority}
+    known = {lane.actor(verb) for verb in (bells.COUNT, bells.MERGE) for lane in bells.LANES}
 
     upkeep = {bells.SWEEP, bells.DECAY, bells.PURGE, bells.SUMMARIZE, bells.SUMMARIZE_SOON, bells.UPKEEP}
     assert set(process.broker.actors) == known | upkeep

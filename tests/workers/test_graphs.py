@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,10 +12,11 @@ import msgspec
 import psycopg
 import pytest
 import structlog
-from dramatiq import MessageProxy
+from dramatiq import Actor, MessageProxy, Worker
 from psycopg import conninfo
 
 from app.ledger import bells, transitions
+from app.posts.options import Priority
 from app.proofs.audit import audit
 from app.settings import Settings
 from app.store import lending, postgres
@@ -25,7 +27,7 @@ from tests.conftest import until
 from tests.ringing import Relay
 from tests.uploading import posts_csv, upload
 from workers import main
-from workers.process import SPARE, SWEEPERS, Process
+from workers.process import SPARE, SWEEPERS, Process, process
 from workers.rooms import Room
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -99,7 +101,7 @@ def test_a_batch_whose_worker_was_killed_is_counted_by_another(
 
 
 def rung(worker: Process) -> list[MessageProxy]:
-    consumer = worker.broker.consume("bulk", prefetch=10, timeout=1)
+    consumer = worker.broker.consume(bells.SOON, prefetch=10, timeout=1)
     return [each for each in [next(consumer), next(consumer)] if each is not None]
 
 
@@ -199,6 +201,38 @@ def test_a_graph_that_is_dropped_or_moved_is_given_up(
     assert worker.rooms.find("b") is None
     with pytest.raises(Away), first.connection():
         pass
+
+
+def test_a_flood_into_one_graph_does_not_hold_up_a_small_upload_into_another(
+    worker: Process, settings: Settings, conn: Connection, beside: str, listed: List
+) -> None:
+    """The rings of both are sent as the API sends them, and heard as a process with one thread hears them."""
+    listed("b", beside)
+    flood = msgspec.structs.replace(settings, batch_bytes=64)
+    posts = posts_csv([("@bob", NOW, f"user{number}") for number in range(200)])
+    uploads = [("default", flood, upload(flood, posts, received_at=NOW))]
+    theirs = at(settings, beside)
+    uploads.append(("b", theirs, upload(theirs, posts_csv([("@bob", NOW, "eve")]), received_at=NOW)))
+
+    async def ring() -> None:
+        for graph, each, sent in uploads:
+            async with postgres.async_pool(each.database_url, role="test", size=1, statement_timeout=9) as pool:
+                await bells.ring_upload(pool, worker.broker, sent, Priority.BULK, postgres.clock, graph=graph)
+
+    asyncio.run(ring())
+    assert worker.broker.queue_length("bulk") > 50
+    for actor in process.broker.actors.values():
+        copied = {"actor_name": actor.actor_name, "queue_name": actor.queue_name, "priority": actor.priority}
+        Actor(actor.fn, broker=worker.broker, options={}, **copied)
+    heard = Worker(worker.broker, worker_threads=1, worker_timeout=10)
+    heard.start()
+    try:
+        with postgres.connect(beside, role="test") as other:
+            until(lambda: authors(other) == ["eve"], within=20, what="the small upload is in its graph")
+            waiting = scalars(conn, "SELECT count(*) FROM batches WHERE state = 'staged'")
+        assert waiting[0] > 30, "most of the flood still waits"
+    finally:
+        heard.stop()
 
 
 # A graph that is away -------------------------------------------------------------------------------------------------
