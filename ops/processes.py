@@ -65,7 +65,8 @@ def worker(settings: Settings, *, queues: Sequence[str] = (), patience: int = 30
     processes, threads = settings.worker_processes, settings.worker_threads
     size = ("--processes", str(processes), "--threads", str(threads))
     stop = ("--worker-shutdown-timeout", str(patience * 1000))
-    listen = ("--queues", *queues) if queues else ()
+    soon = ("soon",) if "bulk" in queues else ()  # bulk work of graphs in which little waits
+    listen = ("--queues", *queues, *soon) if queues else ()
     # A process takes no more messages than it has threads, so that an idle process gets the other messages. After a
     # fail-over of Redis a process asks again after one second, not after three.
     defaults = {"dramatiq_queue_prefetch": str(threads), "dramatiq_restart_delay": "1000"}

@@ -253,6 +253,33 @@ def _maintenance(addresses: Addresses) -> Generator[psycopg.Connection[TupleRow]
         yield conn
 
 
+class Databases:
+    """Makes databases with the schema for a test. `drop` drops those that were made."""
+
+    def __init__(self, address: str, template: str, maintenance: psycopg.Connection[TupleRow]) -> None:
+        self._address, self._template, self._maintenance = address, template, maintenance
+        self._made: list[str] = []
+
+    def make(self) -> str:
+        """Returns the URL of a fresh database."""
+        name = f"test_{uuid4().hex}"
+        _run(self._maintenance, "create database {name} template {template}", name=name, template=self._template)
+        self._made.append(name)
+        return database_url(self._address, name)
+
+    def drop(self) -> None:
+        for name in self._made:
+            _run(self._maintenance, "drop database {name} with (force)", name=name)
+
+
+@pytest.fixture
+def databases(addresses: Addresses, template: str, _maintenance: psycopg.Connection[TupleRow]) -> Generator[Databases]:
+    """Yields what makes further databases."""
+    databases = Databases(addresses.postgres, template, _maintenance)
+    yield databases
+    databases.drop()
+
+
 @pytest.fixture
 def dsn(addresses: Addresses, template: str, _maintenance: psycopg.Connection[TupleRow]) -> Generator[str]:
     """Yields the URL of a fresh database with the schema. The fixture drops the database after the test."""

@@ -82,8 +82,8 @@ class Relay:
 def broker_of(url: str, namespace: str, *, timeout: float = 0.0, **options: Any) -> Generator[FailOverRedisBroker]:
     client = redis_client.redis_client(url)
     broker = FailOverRedisBroker(client=client, namespace=namespace, enqueue_timeout=timeout, middleware=[], **options)
-    for queue in bells.QUEUES.values():
-        broker.declare_queue(queue)
+    for lane in bells.LANES:
+        broker.declare_queue(lane.queue)
     try:
         yield broker
     finally:

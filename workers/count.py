@@ -2,49 +2,55 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import dramatiq
 import psycopg
 import structlog
+from dramatiq import Actor
 from psycopg.errors import DiskFull
 
+from app.control.graphs import DEFAULT
 from app.errors import CountFailed, Problem
 from app.graph import counting, withdrawal
 from app.ledger import bells, transitions
+from app.ledger.bells import Lane
 from app.ledger.states import Ring
 from app.ledger.transitions import Claim
-from app.posts.options import Priority
 from app.store import postgres
-from app.store.messages import BatchId
+from app.store.messages import BatchId, GraphName
 from workers.process import process
+from workers.rooms import Room
 
 log = structlog.get_logger(__name__)
 
 
-def _count(batch_id: BatchId) -> None:
-    with process.connection() as conn:
-        if not process.may_count(conn):
+def _count(room: Room, batch_id: int, lane: Lane) -> None:
+    with room.connection() as conn:
+        if not room.may_count(conn):
             return  # a sweep rings again once there is room
-        claim = transitions.claim(conn, batch_id, settings=process.settings, now=postgres.clock())
+        claim = transitions.claim(conn, batch_id, settings=room.settings, now=postgres.clock())
         if claim is None:
             return
-        with structlog.contextvars.bound_contextvars(upload=str(claim.upload_id), batch=batch_id):
+        room.worked()
+        with structlog.contextvars.bound_contextvars(graph=room.name, upload=str(claim.upload_id), batch=batch_id):
             try:
-                parameters, user_ids = process.graph(conn)
-                with process.holding(claim):
+                parameters, user_ids = room.graph(conn)
+                with room.holding(claim):
                     outcome = counting.count_batch(
                         conn,
                         claim,
                         parameters,
                         user_ids,
                         now=postgres.clock(),
-                        days_kept=process.settings.days_kept,
-                        rejects_kept=process.settings.rejects_kept,
+                        days_kept=room.settings.days_kept,
+                        rejects_kept=room.settings.rejects_kept,
                     )
             except Exception as error:
                 # The ledger keeps every error, and the batch is tried again.
                 log.exception("count failed", attempt=claim.attempts)
-                _fail(claim, error, its_own_fault=not postgres.server_failed(error))
-                bells.ring(process.broker, uploads=claim.listened)
+                _fail(room, claim, error, its_own_fault=not postgres.server_failed(error))
+                bells.ring(process.broker, uploads=claim.listened, graph=room.name)
                 return
             if outcome is None:
                 log.warning("claim superseded: another worker counts this batch")
@@ -53,28 +59,28 @@ def _count(batch_id: BatchId) -> None:
             shards = outcome.shards
             if claim.options.max_rejects is not None:
                 shards = withdrawal.decide(conn, claim.upload_id, parameters, now=postgres.clock())
-    merges = [Ring(shard, claim.options.priority) for shard in shards]
-    bells.ring(process.broker, shards=merges, uploads=claim.listened)
+    merges = [Ring(shard, claim.options.priority, lane.soon) for shard in shards]
+    bells.ring(process.broker, shards=merges, uploads=claim.listened, graph=room.name)
 
 
-def _fail(claim: Claim, error: Exception, *, its_own_fault: bool) -> None:
+def _fail(room: Room, claim: Claim, error: Exception, *, its_own_fault: bool) -> None:
     if isinstance(error, DiskFull):
-        process.space.met_full()
+        room.space.met_full()
     try:
         # On another connection: the connection that the batch was counted on may be the reason.
-        with process.connection() as conn:
+        with room.connection() as conn:
             transitions.fail(
                 conn,
                 claim,
                 _problem(claim, error),
-                settings=process.settings,
+                settings=room.settings,
                 now=postgres.clock(),
                 its_own_fault=its_own_fault,
             )
     except psycopg.Error:
         if its_own_fault:
             raise
-        process.give_back_later(claim)
+        room.give_back_later(claim)
         log.warning("the database cannot write down that the attempt failed; it is given back later")
 
 
@@ -82,12 +88,11 @@ def _problem(claim: Claim, error: Exception) -> Problem:
     return CountFailed(f"attempt {claim.attempts}: {type(error).__name__}: {error}").problem()
 
 
-# A Dramatiq actor has one queue, so each priority has its own actor. Within a process, urgent work goes first.
-count, count_urgent = (
-    dramatiq.actor(
-        actor_name=bells.actor_name(bells.COUNT, priority),
-        queue_name=bells.QUEUES[priority],
-        priority=bells.RANKS[priority],
-    )(_count)
-    for priority in (Priority.BULK, Priority.URGENT)
-)
+def _actor(lane: Lane) -> Actor[..., None]:
+    def count(batch_id: BatchId, graph: GraphName = DEFAULT) -> None:
+        process.visit(graph, partial(_count, batch_id=batch_id, lane=lane))
+
+    return dramatiq.actor(actor_name=lane.actor(bells.COUNT), queue_name=lane.queue, priority=lane.rank)(count)
+
+
+count, count_soon, count_urgent = map(_actor, bells.LANES)

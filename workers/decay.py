@@ -9,21 +9,21 @@ from app.ledger import bells
 from app.ledger.periods import Period
 from app.store import postgres
 from workers.periodic import periodic
-from workers.process import process
+from workers.rooms import Room
 
 log = structlog.get_logger(__name__)
 
 
-@periodic(bells.DECAY)
-def decay(period: Period) -> bool:
-    with process.connection() as conn:
-        run = domain.begin(conn, settings=process.settings, now=postgres.clock())
+@periodic(bells.DECAY, long=True)
+def decay(room: Room, period: Period) -> bool:
+    with room.connection() as conn:
+        batch_edges, parameters = room.settings.decay_batch_edges, room.graph(conn).parameters
+        run = domain.begin(conn, settings=room.settings, now=postgres.clock())
         if run is None:
             return False
-        batch_edges, parameters = process.settings.decay_batch_edges, process.graph(conn).parameters
         if not domain.work(conn, run, parameters, clock=postgres.clock, batch_edges=batch_edges):
             return False
         totals = domain.totals(conn, run)
-    log.info("decayed", run=run.id, written_down=totals.written_down, archived=totals.archived)
+    log.info("decayed", graph=room.name, run=run.id, written_down=totals.written_down, archived=totals.archived)
     # The run may have been an earlier one whose worker was killed: then this period's run is still to come.
     return run.as_of >= period.start

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from workers import unaided
-from workers.count import count, count_urgent
+from workers.count import count, count_soon, count_urgent
 from workers.decay import decay
-from workers.merge import merge, merge_urgent
+from workers.merge import merge, merge_soon, merge_urgent
 from workers.process import process
 from workers.purge import purge
 from workers.summarize import summarize, summarize_soon
 from workers.sweep import sweep
+from workers.upkeep import upkeep
 
-__all__ = ["count", "count_urgent", "decay", "merge", "merge_urgent", "purge", "summarize", "summarize_soon", "sweep"]
+__all__ = [
+    "count",
+    "count_soon",
+    "count_urgent",
+    "decay",
+    "merge",
+    "merge_soon",
+    "merge_urgent",
+    "purge",
+    "summarize",
+    "summarize_soon",
+    "sweep",
+    "upkeep",
+]
 
 process.unaided = unaided.work

@@ -9,20 +9,21 @@ from app.ledger.periods import Period
 from app.proofs import rebuild
 from app.store import postgres
 from workers.periodic import periodic
-from workers.process import process
+from workers.rooms import Room
 
 log = structlog.get_logger(__name__)
 
 
-@periodic(bells.PURGE)
-def purge(period: Period) -> bool:  # noqa: ARG001 (each purge takes everything that is due)
-    with process.connection() as conn:
-        purged = retention.purge(conn, settings=process.settings, now=postgres.clock())
+@periodic(bells.PURGE, long=True)
+def purge(room: Room, period: Period) -> bool:  # noqa: ARG001 (each purge takes everything that is due)
+    with room.connection() as conn:
+        purged = retention.purge(conn, settings=room.settings, now=postgres.clock())
         fleet.forget(conn)
         rebuild.clear_left_over(conn)
     if purged != retention.Purged():
         log.info(
             "purged",
+            graph=room.name,
             payloads=purged.payloads,
             deltas=purged.deltas,
             rejects=purged.rejects,

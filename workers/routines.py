@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from queue import SimpleQueue
 
 import structlog
+
+from app.store.lending import Away
 
 logger = structlog.get_logger(__name__)
 
@@ -30,6 +33,47 @@ class Routine(threading.Thread):
                 what = f"{type(error).__name__}: {error}"
                 logger.warning("failed; the next time follows", routine=self.name, error=what)
             self._stopping.wait(self._seconds)
+
+
+class Errands:
+    """A few threads that do what they are given, and one errand at a time for each key.
+
+    The threads are daemons: an errand that hangs does not keep the process from ending.
+    """
+
+    def __init__(self, name: str, *, threads: int) -> None:
+        self._name, self._most = name, threads
+        self._waiting: SimpleQueue[tuple[Hashable, Callable[[], object]]] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._under_way = set[Hashable]()
+        self._threads: list[threading.Thread] = []
+
+    def run(self, key: Hashable, work: Callable[[], object]) -> bool:
+        """Do the work on a thread. Returns False if work for this key waits or goes on: then nothing is done."""
+        with self._lock:
+            if key in self._under_way:
+                return False
+            self._under_way.add(key)
+            if len(self._threads) < min(self._most, len(self._under_way)):
+                thread = threading.Thread(target=self._go, name=f"{self._name} {len(self._threads)}", daemon=True)
+                self._threads.append(thread)
+                thread.start()
+        self._waiting.put((key, work))
+        return True
+
+    def _go(self) -> None:
+        while True:
+            key, work = self._waiting.get()
+            try:
+                work()
+            except Away as error:
+                logger.debug("away; the next time follows", routine=self._name, error=str(error))
+            except Exception as error:  # noqa: BLE001 (it goes on)
+                what = f"{type(error).__name__}: {error}"
+                logger.warning("failed; the next time follows", routine=self._name, error=what)
+            finally:
+                with self._lock:
+                    self._under_way.discard(key)
 
 
 class Watchdog:

@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from queue import Empty
@@ -21,25 +22,32 @@ import dramatiq
 import periodiq
 import psycopg
 import structlog
+from psycopg_pool import ConnectionPool
 
 from app import log
 from app import settings as environment
+from app.control import graphs
 from app.ledger import bells, fleet
 from app.store import postgres
 from app.store.broker import FailOverRedisBroker, redis_client
+from app.store.postgres import Connection
 from workers.routines import Routine, Watchdog
 
 logger = structlog.get_logger(__name__)
 
 
 class Scheduler(periodiq.Scheduler):
-    """periodiq's scheduler, made to survive whatever Redis does. `ticked` is the `time.monotonic` of the last tick."""
+    """periodiq's scheduler, made to survive whatever Redis does. `ticked` is the `time.monotonic` of the last tick.
 
-    def __init__(self, broker: dramatiq.Broker) -> None:
+    `names` returns the names of all graphs but `default`.
+    """
+
+    def __init__(self, broker: FailOverRedisBroker, names: Callable[[], list[str]] = list) -> None:
         # Actors with the right names and no work: the real actors' modules would double this process's memory.
         when = {"periodic": periodiq.cron(bells.ASKED_FOR)}
         actor = partial(dramatiq.actor, broker=broker, queue_name=bells.MAINTENANCE_QUEUE, **when)
         super().__init__([actor(_elsewhere, actor_name=name) for name in bells.PERIODIC])
+        self._broker, self._names = broker, names
         self.ticked = time.monotonic()
 
     def loop(self) -> None:
@@ -58,7 +66,24 @@ class Scheduler(periodiq.Scheduler):
             except Exception as error:  # noqa: BLE001 (rung again at the next tick)
                 what = f"{type(error).__name__}: {error}"
                 logger.warning("could not ring; the next ring follows in a minute", actor=actor.actor_name, error=what)
+        bells.ring_upkeep(self._broker, self._names(), tick=str(now))
         self.ticked = time.monotonic()
+
+
+class Listed:
+    """The names of the graphs, as the list was read last: while the database of `default` is away, too."""
+
+    def __init__(self, pool: ConnectionPool[Connection]) -> None:
+        self._pool = pool
+        self._names: list[str] = []
+
+    def names(self) -> list[str]:
+        try:
+            with self._pool.connection() as conn:
+                self._names = [graph.name for graph in graphs.ready(conn)]
+        except psycopg.Error as error:
+            logger.warning("the list of graphs cannot be read; those known are asked for", error=str(error))
+        return self._names
 
 
 def _elsewhere() -> None:
@@ -83,7 +108,7 @@ def main() -> None:
         statement_timeout=settings.statement_timeout,
         pgbouncer=settings.pgbouncer,
     )
-    scheduler, me, stopping = Scheduler(broker), fleet.Me(fleet.Role.SCHEDULER), threading.Event()
+    scheduler, me, stopping = Scheduler(broker, Listed(pool).names), fleet.Me(fleet.Role.SCHEDULER), threading.Event()
 
     def idle() -> float:
         return time.monotonic() - scheduler.ticked

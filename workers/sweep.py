@@ -9,11 +9,12 @@ from app.ledger.periods import Period
 from app.store import postgres
 from workers.periodic import periodic
 from workers.process import process
+from workers.rooms import Room
 
 
 @periodic(bells.SWEEP)
-def sweep(period: Period) -> bool:  # noqa: ARG001 (one sweep is like another)
-    process.sweep()
-    with process.connection() as conn:
-        retention.forget_unapplied(conn, settings=process.settings, now=postgres.clock())
+def sweep(room: Room, period: Period) -> bool:  # noqa: ARG001 (one sweep is like another)
+    process.sweep(room)
+    with room.connection() as conn:
+        retention.forget_unapplied(conn, settings=room.settings, now=postgres.clock())
     return True

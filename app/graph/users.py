@@ -102,6 +102,10 @@ class UserIds:
         self._memory = memory
         self._known = _nobody("")
 
+    def __len__(self) -> int:
+        """How many are remembered."""
+        return len(self._known.ids)
+
     def of(self, conn: Connection, users: pl.DataFrame, *, erasures: int | None = None) -> Ints:
         """The id of each of `users` (handle, spelling; handles unique). Commits on its own.
 

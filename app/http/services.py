@@ -18,6 +18,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
+from app.control.graphs import DEFAULT
 from app.graph.parameters import GraphParameters, async_read_parameters
 from app.http.cached.answers import Answers
 from app.http.cached.standbys import Lanes
@@ -54,6 +55,7 @@ class Services:
     def __init__(self, settings: Settings, clock: Now) -> None:
         self.settings = settings
         self.clock = clock
+        self.graph = DEFAULT
         common: dict[str, Any] = {"statement_timeout": settings.statement_timeout, "pgbouncer": settings.pgbouncer}
         connections = partial(async_pool, settings.database_url, **common)
         sync_connections = partial(pool, settings.database_url, **common)

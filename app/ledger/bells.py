@@ -11,8 +11,10 @@ themselves now and then. No error of Redis leaves this module, save from `queues
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
+import msgspec
 import psycopg
 import redis
 import structlog
@@ -20,10 +22,11 @@ from dramatiq import Message
 from psycopg_pool import AsyncConnectionPool
 
 import sql
+from app.control.graphs import DEFAULT
 from app.ledger.states import Ring
 from app.posts.options import Priority
 from app.store.broker import FailOverRedisBroker, Signal
-from app.store.postgres import AsyncConnection, Now, async_scalars
+from app.store.postgres import AsyncConnection, Now, async_rows
 
 log = structlog.get_logger(__name__)
 
@@ -34,9 +37,11 @@ DECAY = "decay"
 PURGE = "purge"
 SUMMARIZE = "summarize"
 SUMMARIZE_SOON = "summarize_soon"
+UPKEEP = "upkeep"
+"""All periodic work of one graph, but `default`."""
 
 PERIODIC = (SWEEP, SUMMARIZE, DECAY, PURGE)
-"""The actors that schedulers ring for."""
+"""The actors that schedulers ring for. Each works on `default`; `upkeep` calls them for the other graphs."""
 ASKED_FOR = "* * * * *"
 """When schedulers ring (cron): every minute, so that a worker soon catches up on a missed period or a killed run."""
 
@@ -45,6 +50,12 @@ URGENT_SUFFIX = "_urgent"
 QUEUES = {Priority.URGENT: "urgent", Priority.BULK: "bulk"}
 RANKS = {Priority.URGENT: 0, Priority.BULK: 10}
 """Dramatiq's priorities among the messages that one process has fetched: the lower, the sooner."""
+
+SOON, SOON_RANK = "soon", 5
+"""The queue of bulk work before which little of its graph waits. All graphs share the queues. So a flood into one graph
+fills `bulk`, and does not hold up the small uploads of the others. Urgent work still goes first."""
+HEAD_START = 4
+"""Batches of a graph that may wait in `soon`."""
 
 MAINTENANCE_QUEUE = "maintenance"
 IDLE_RANK = 20
@@ -61,8 +72,40 @@ KEPT = 10_000
 _RING_BATCHES = sql.query("ledger/bells/ring_batches")
 
 
+class _Rung(msgspec.Struct, frozen=True):
+    id: int
+    soon: bool
+
+
+class Lane(NamedTuple):
+    """A queue, and how its work comes before that of other queues. A Dramatiq actor has one queue, so each verb has an
+    actor for each lane."""
+
+    priority: Priority
+    soon: bool = False
+
+    @property
+    def queue(self) -> str:
+        return SOON if self.is_soon else QUEUES[self.priority]
+
+    @property
+    def rank(self) -> int:
+        return SOON_RANK if self.is_soon else RANKS[self.priority]
+
+    @property
+    def is_soon(self) -> bool:
+        return self.soon and self.priority is Priority.BULK
+
+    def actor(self, verb: str) -> str:
+        """The name of the actor that does `verb` in this lane."""
+        return f"{verb}_{SOON}" if self.is_soon else actor_name(verb, self.priority)
+
+
+LANES = (Lane(Priority.BULK), Lane(Priority.BULK, soon=True), Lane(Priority.URGENT))
+
+
 def actor_name(verb: str, priority: Priority) -> str:
-    """The actor that does `verb` for uploads of this priority: a Dramatiq actor has one queue, so there are two."""
+    """The actor that does `verb` for uploads of this priority, however many of them there are."""
     return verb + URGENT_SUFFIX if priority is Priority.URGENT else verb
 
 
@@ -72,12 +115,13 @@ def ring(
     batches: Iterable[Ring] = (),
     shards: Iterable[Ring] = (),
     uploads: Iterable[uuid.UUID] = (),
+    graph: str = DEFAULT,
 ) -> bool:
-    """Ring a worker for each batch to count and each shard to merge, and then whoever listens to the uploads.
+    """Ring a worker for each batch of the graph to count and each shard to merge, and then whoever listens to uploads.
 
     To be called after the commit. Returns False if Redis is away; a broker in the background returns True at once.
     """
-    messages = [_message(COUNT, each) for each in batches] + [_message(MERGE, each) for each in shards]
+    messages = [_message(COUNT, each, graph) for each in batches] + [_message(MERGE, each, graph) for each in shards]
     signals = [Signal(stream(broker), "upload", str(upload), KEPT) for upload in uploads]
     return broker.send(messages, signals=signals) if messages or signals else True
 
@@ -88,30 +132,44 @@ async def ring_upload(
     upload_id: uuid.UUID,
     priority: Priority,
     clock: Now,
+    *,
+    graph: str = DEFAULT,
 ) -> None:
     """Ring for every batch of a sealed upload that is to be counted. Never raises. The broker is in the background."""
     try:
         async with pool.connection() as conn:
-            batches = await async_scalars(conn, _RING_BATCHES, {"upload_id": upload_id, "now": clock()})
+            params = {"upload_id": upload_id, "head_start": HEAD_START, "now": clock()}
+            batches = await async_rows(conn, _Rung, _RING_BATCHES, params)
     except psycopg.Error as error:
         log.warning("could not ring; the sweeper will", upload=str(upload_id), error=str(error))
         return
-    ring(broker, batches=[Ring(batch, priority) for batch in batches], uploads=[upload_id])
+    rings = [Ring(batch.id, priority, batch.soon) for batch in batches]
+    ring(broker, batches=rings, uploads=[upload_id], graph=graph)
 
 
-def ring_summaries(broker: FailOverRedisBroker) -> bool:
-    """Ring an idle worker for summaries. Returns False if Redis is away: then a scheduler rings within a minute."""
+def ring_summaries(broker: FailOverRedisBroker, *, graph: str = DEFAULT) -> bool:
+    """Ring an idle worker for summaries of the graph. Returns False if Redis is away; schedulers ring, too."""
     try:
         if broker.queue_length(MAINTENANCE_QUEUE):
             return True  # most likely this very ring; and a minute later nobody needs it
     except redis.RedisError:
         return False
-    return broker.send([Message(MAINTENANCE_QUEUE, SUMMARIZE_SOON, (), {}, {})])
+    return broker.send([Message(MAINTENANCE_QUEUE, SUMMARIZE_SOON, (graph,), {}, {})])
+
+
+def ring_upkeep(broker: FailOverRedisBroker, names: Iterable[str], *, tick: str) -> bool:
+    """Ring for the periodic work of graphs, at a tick of a scheduler. Returns False if Redis is away."""
+    return broker.send([Message(MAINTENANCE_QUEUE, UPKEEP, (name,), {}, {"scheduled_at": tick}) for name in names])
+
+
+def soon(rings: Sequence[Ring], *, most: int = HEAD_START) -> list[Ring]:
+    """The rings that a sweep found, the first of them to be heard soon."""
+    return [Ring(ring.id, ring.priority, soon=number < most) for number, ring in enumerate(rings)]
 
 
 def queues_empty(broker: FailOverRedisBroker) -> bool:
     """Whether no ring for a batch or a shard is waiting. Raises redis.ConnectionError."""
-    return all(broker.queue_length(queue) == 0 for queue in QUEUES.values())
+    return all(broker.queue_length(lane.queue) == 0 for lane in LANES)
 
 
 def relieve(broker: FailOverRedisBroker) -> None:
@@ -119,7 +177,7 @@ def relieve(broker: FailOverRedisBroker) -> None:
 
     No work is lost, for the next sweep rings for whatever is due. Somebody may have forged the messages.
     """
-    for queue in (*QUEUES.values(), MAINTENANCE_QUEUE):
+    for queue in (*(lane.queue for lane in LANES), MAINTENANCE_QUEUE):
         waiting = broker.queue_length(queue)
         if waiting > MOST_WAITING:
             log.warning("too many messages wait: all are dropped, and sweeps ring again", queue=queue, messages=waiting)
@@ -131,5 +189,6 @@ def stream(broker: FailOverRedisBroker) -> str:
     return f"{broker.namespace}:{LISTENED}"
 
 
-def _message(verb: str, ring: Ring) -> Message[None]:
-    return Message(QUEUES[ring.priority], actor_name(verb, ring.priority), (ring.id,), {}, {})
+def _message(verb: str, ring: Ring, graph: str) -> Message[None]:
+    lane = Lane(ring.priority, ring.soon)
+    return Message(lane.queue, lane.actor(verb), (ring.id, graph), {}, {})

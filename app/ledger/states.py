@@ -53,3 +53,5 @@ class Ring(msgspec.Struct, frozen=True):
 
     id: int
     priority: Priority
+    soon: bool = False
+    """Whether the ring goes before those of uploads that bring many batches; see app/ledger/bells.py."""

@@ -62,6 +62,7 @@ end
 
 BatchId = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Shard = Annotated[int, Meta(ge=0, le=2**15 - 1)]
+GraphName = Annotated[str, Meta(pattern=r"\A[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?\Z", max_length=48)]
 _Name = Annotated[str, Meta(max_length=100)]
 
 
@@ -108,14 +109,29 @@ def fault(fetched: Fetched, queue_name: str, actors: Mapping[str, Actor[..., Any
             actor = actors.get(message.actor_name)
             if actor is None or actor.queue_name != queue_name:
                 return "this queue has no such actor"
-            msgspec.convert(message.args, _arguments(actor))
+            wanted = _arguments(actor)
+            # A message of an older release does not say which graph it is about.
+            msgspec.convert(
+                [*message.args, *wanted.defaults[max(0, len(message.args) - wanted.required) :]], wanted.types
+            )
     except Exception as error:  # noqa: BLE001 (of any kind: whatever somebody wrote)
         return str(error) or type(error).__name__
     return None
 
 
+class _Arguments(NamedTuple):
+    types: Any
+    """The type of a tuple."""
+    required: int
+    defaults: list[Any]
+    """Of the arguments after the required ones."""
+
+
 @cache
-def _arguments(actor: Actor[..., Any]) -> Any:  # noqa: ANN401 (a type)
-    """What the actor takes, as the type of a tuple."""
+def _arguments(actor: Actor[..., Any]) -> _Arguments:
+    """What the actor takes."""
     hints = get_type_hints(actor.fn, include_extras=True)
-    return tuple[tuple(hints[name] for name in inspect.signature(actor.fn).parameters)]  # pyright: ignore[reportInvalidTypeArguments]
+    parameters = inspect.signature(actor.fn).parameters
+    defaults = [each.default for each in parameters.values() if each.default is not inspect.Parameter.empty]
+    types = tuple[tuple(hints[name] for name in parameters)]  # pyright: ignore[reportInvalidTypeArguments]
+    return _Arguments(types, len(parameters) - len(defaults), defaults)

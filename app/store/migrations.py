@@ -114,9 +114,10 @@ def migrate(database_url: str) -> list[str]:
         return names
 
 
-def pending_migrations(database_url: str) -> list[str]:
-    """Names of the migrations that `migrate` would apply, in order. Changes nothing. Raises SchemaTooNew."""
-    with connect(database_url, role="migrate") as conn:
+def pending_migrations(database_url: str, *, patience: int = 10) -> list[str]:
+    """Names of the migrations that `migrate` would apply, in order. Changes nothing. Raises SchemaTooNew, and
+    DatabaseUnavailable if a server does not answer within `patience` seconds."""
+    with connect(database_url, role="migrate", patience=patience) as conn:
         applied = _applied(conn)
         _require_ours_or_compatible(conn, applied, database_url)
     return [name for name in _names() if name not in applied]

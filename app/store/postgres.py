@@ -101,15 +101,16 @@ def process_name(role: str) -> str:
     return f"mentiongraph {role}@{socket.gethostname()[:24]}:{os.getpid()}"[:63]
 
 
-def connect(database_url: str, *, role: str) -> Connection:
-    """Open one connection. Raises DatabaseUnavailable, which names the server and the database."""
+def connect(database_url: str, *, role: str, patience: int = 10) -> Connection:
+    """Open one connection. Raises DatabaseUnavailable, which names the server and the database, after `patience`
+    seconds."""
     try:
         return psycopg.connect(
             database_url,
             autocommit=True,
             application_name=process_name(role),
             context=_adapters(),
-            connect_timeout=10,
+            connect_timeout=patience,
             prepare_threshold=None,  # statements are few and long, and PgBouncer may be in between
         )
     except psycopg.OperationalError as error:
@@ -126,6 +127,13 @@ async def async_connect(database_url: str, *, role: str, timeout: int) -> AsyncC
         connect_timeout=timeout,
         prepare_threshold=None,
     )
+
+
+def connect_to_work(database_url: str, *, role: str, statement_timeout: float, pgbouncer: bool = False) -> Connection:
+    """Open a connection as those of the pools are. Nobody waits for a server that does not answer for long."""
+    kwargs = _pool_kwargs(role, statement_timeout, pgbouncer=pgbouncer)
+    kwargs["connect_timeout"] = int(POOL_TIMEOUT)
+    return psycopg.connect(database_url, **kwargs)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from ops.cli import options
 from ops.cli.saying import say
 
 API = "api"
+GRAPHS = "graphs"
 PATIENCE = 5
 """Seconds after which the answer is no, even if a server hangs."""
 _OK = 200
@@ -29,7 +30,7 @@ class _TookTooLong(BaseException):
 
 
 @click.command()
-@click.argument("role", type=click.Choice([API, *(role.value for role in Role)]))
+@click.argument("role", type=click.Choice([API, *(role.value for role in Role), GRAPHS]))
 @options.data
 def health(role: str, data: Path | None) -> None:
     """Check the API, the workers or the scheduler of this machine: the health check of their container.
@@ -38,10 +39,11 @@ def health(role: str, data: Path | None) -> None:
       api        The API answers, and so does PostgreSQL.
       worker     Each worker process has sent a heartbeat lately and polls each of its queues.
       scheduler  Each scheduler has sent a heartbeat lately and ticked within the last minute or so.
+      graphs     The database of each graph answers and has the schema. A line for each graph in trouble.
 
-    All three need PostgreSQL. None needs Redis, since no restart would bring Redis back. The command looks at processes
-    of this host only, and in a container at those of the container. It exits with 0 if all is well. Otherwise it prints
-    what is wrong and exits with 1, after 5 seconds at most.
+    All of them need PostgreSQL. None needs Redis, since no restart would bring Redis back. The command looks at
+    processes of this host only, and in a container at those of the container. It exits with 0 if all is well. Otherwise
+    it prints what is wrong and exits with 1, after 5 seconds at most.
 
     Uses MENTIONGRAPH_DATABASE_URL, MENTIONGRAPH_HOST, MENTIONGRAPH_PORT and MENTIONGRAPH_SILENCE_SECONDS.
 
@@ -54,15 +56,33 @@ def health(role: str, data: Path | None) -> None:
     signal.signal(signal.SIGALRM, _give_up)
     signal.setitimer(signal.ITIMER_REAL, PATIENCE)
     try:
-        wrong = _api(settings) if role == API else _fleet(settings, Role(role))
+        wrong = _asked(settings, role)
     except _TookTooLong:
         wrong = f"no answer within {PATIENCE} s"
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
     if wrong is not None:
-        say(f"{role}: {wrong}", err=True)
+        for line in wrong.splitlines() or [""]:
+            say(f"{role}: {line}", err=True)
         raise click.exceptions.Exit(1)
     say(f"{role}: healthy")
+
+
+def _asked(settings: Settings, role: str) -> str | None:
+    if role == API:
+        return _api(settings)
+    return _graphs(settings) if role == GRAPHS else _fleet(settings, Role(role))
+
+
+def _graphs(settings: Settings) -> str | None:
+    from app.control import ailing  # noqa: PLC0415 (the other checks run every few seconds and do without)
+
+    try:
+        with postgres.connect(settings.database_url, role="health") as conn:
+            found = ailing.look(conn, settings)
+    except (DatabaseUnavailable, psycopg.Error) as error:
+        return " ".join(str(error).split())
+    return "\n".join(f"{each.graph}: {each.ailment}" for each in found) or None
 
 
 def _give_up(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 (a signal handler's signature)
@@ -104,6 +124,7 @@ def list_processes(data: Path | None, *, json: bool) -> None:
     """
     from rich.text import Text  # noqa: PLC0415 (`health` runs every few seconds and does without)
 
+    from app.control.ailing import look  # noqa: PLC0415 (as above)
     from app.ledger import periods  # noqa: PLC0415 (as above)
     from ops.cli.console import out, print_json, table, when  # noqa: PLC0415 (as above)
 
@@ -111,8 +132,10 @@ def list_processes(data: Path | None, *, json: bool) -> None:
     now = postgres.clock()
     with postgres.available(settings.database_url), postgres.connect(settings.database_url, role="processes") as conn:
         seen, schedules = fleet.seen(conn), periods.schedules(conn, settings=settings, now=now)
+        ailing = look(conn, settings)
     if json:
-        print_json({"processes": [FleetMember.of(each, settings) for each in seen], "periods": schedules})
+        members = [FleetMember.of(each, settings) for each in seen]
+        print_json({"processes": members, "periods": schedules, "graphs": ailing})
         return
     found = table("role", "host", "pid", "started", "last heartbeat", "health", right=("pid",))
     for each in seen:
@@ -128,3 +151,5 @@ def list_processes(data: Path | None, *, json: bool) -> None:
         following = when(schedule.next_run) if schedule.next_run > now else due
         listed.add_row(schedule.actor, schedule.every, last, following)
     out.print(listed)
+    for each in ailing:
+        say(f"graph {each.graph}: {each.ailment}", err=True)

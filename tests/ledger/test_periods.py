@@ -254,9 +254,8 @@ def test_a_schedule_tells_what_was_what_is_and_what_will_be(
 def process(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Generator[Process]:
     """The actors' process, on the test's database."""
     process = Process(settings)
-    for name in ("periodic", "sweep", "decay", "purge", "summarize"):
+    for name in ("periodic", "sweep", "summarize"):
         monkeypatch.setattr(f"workers.{name}.process", process)
-    process.open()
     yield process
     process.close()
 
@@ -300,8 +299,9 @@ def test_however_many_ask_at_once_a_day_has_one_decay(conn: Connection) -> None:
 
 
 def test_the_settings_say_how_often_decay_and_purge_work(process: Process, conn: Connection) -> None:
-    often = msgspec.structs.replace(process.settings, decay_every=timedelta(minutes=1), purge_every=7 * DAY)
-    process.settings = often
+    default = process.rooms.default
+    often = msgspec.structs.replace(default.settings, decay_every=timedelta(minutes=1), purge_every=7 * DAY)
+    default.settings = often
     before = postgres.clock()
 
     main.decay.fn()
@@ -340,7 +340,7 @@ def test_work_that_is_long_keeps_its_period(
     def purge(*_: object, **__: object) -> Purged:
         calls.append(1)
         expire(conn)
-        process._renew_claims()
+        process.rooms.default.renew()
         main.purge.fn()
         return Purged()
 

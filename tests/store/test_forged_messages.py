@@ -15,7 +15,7 @@ from dramatiq.common import current_millis
 
 from app.ledger import bells
 from app.store.broker import FailOverRedisBroker
-from app.store.messages import LONGEST, BatchId
+from app.store.messages import LONGEST, BatchId, GraphName
 from tests.conftest import until
 from tests.ringing import broker_of
 
@@ -64,6 +64,15 @@ FORGED: dict[str, Callable[[str], object]] = {
     "less than nothing": lambda own: ring(own, args=[-1]),
     "endless": lambda own: ring(own, args=[10**30]),
     "more than ours": lambda own: ring(own, also="this"),
+    "a graph that no graph can be": lambda own: ring(own, args=[OURS, "../default"]),
+    "an endless graph": lambda own: ring(own, args=[OURS, "a" * 49]),
+    "a graph with a line's end": lambda own: ring(own, args=[OURS, "default\n"]),
+    "an empty graph": lambda own: ring(own, args=[OURS, ""]),
+    "a graph in capitals": lambda own: ring(own, args=[OURS, "Default"]),
+    "a graph that is a number": lambda own: ring(own, args=[OURS, 7]),
+    "no graph": lambda own: ring(own, args=[OURS, None]),
+    "two graphs": lambda own: ring(own, args=[OURS, "a", "b"]),
+    "a graph alone": lambda own: ring(own, args=["default"]),
 }
 
 
@@ -88,8 +97,11 @@ class Working:
         self.asked: list[int] = []
         self.broker = broker
 
-        def count(batch_id: BatchId) -> None:
+        self.graphs: list[str] = []
+
+        def count(batch_id: BatchId, graph: GraphName = "default") -> None:
             self.asked.append(batch_id)
+            self.graphs.append(graph)
 
         for name, queue in ((bells.COUNT, "bulk"), ("count_urgent", "urgent")):
             Actor(count, broker=broker, actor_name=name, queue_name=queue, priority=0, options={})
@@ -126,6 +138,15 @@ def test_each_is_dropped_once_and_the_work_beside_them_goes_on(
     assert [thread for thread in working.worker.workers if not thread.is_alive()] == []
     told = [each for each in logs if each["event"].startswith("dropped messages")]
     assert len(told) == 1, "one line, however many there are"
+
+
+def test_a_ring_says_which_graph_and_that_of_an_older_release_means_default(working: Working) -> None:
+    working.broker.enqueue(Message("bulk", bells.COUNT, (OURS,), {}, {}))
+    working.broker.enqueue(Message("bulk", bells.COUNT, (OURS, "b"), {}, {}))
+
+    until(lambda: len(working.asked) == 2, within=10, what="both rings are heard")
+
+    assert sorted(working.graphs) == ["b", "default"]
 
 
 @pytest.mark.parametrize("name", list(FORGED))

@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from app.ledger import bells
-from app.posts.options import Priority
+from app.ledger.bells import Lane
 from app.settings import Settings
 from app.store import postgres
 from app.store.broker import FailOverRedisBroker
@@ -24,13 +24,13 @@ from workers.process import Process, process
 from workers.scheduler import Scheduler
 
 
-@pytest.mark.parametrize("priority", list(Priority))
+@pytest.mark.parametrize("lane", bells.LANES)
 @pytest.mark.parametrize("verb", [bells.COUNT, bells.MERGE])
-def test_work_is_sent_to_an_actor_that_is_there(verb: str, priority: Priority) -> None:
-    actor = process.broker.get_actor(bells.actor_name(verb, priority))
+def test_work_is_sent_to_an_actor_that_is_there(verb: str, lane: Lane) -> None:
+    actor = process.broker.get_actor(lane.actor(verb))
 
-    assert actor.queue_name == bells.QUEUES[priority]
-    assert len(inspect.signature(actor.fn).parameters) == 1
+    assert (actor.queue_name, actor.priority) == (lane.queue, lane.rank)
+    assert list(inspect.signature(actor.fn).parameters)[1:] == ["graph"]
 
 
 @pytest.mark.parametrize("verb", [bells.SWEEP, bells.DECAY, bells.PURGE, bells.SUMMARIZE])
@@ -39,7 +39,7 @@ def test_maintenance_is_sent_to_a_periodic_actor(verb: str) -> None:
 
     assert actor.queue_name == bells.MAINTENANCE_QUEUE
     assert "periodic" in actor.options
-    assert not inspect.signature(actor.fn).parameters
+    assert list(inspect.signature(actor.fn).parameters) == ["graph"]
 
 
 def test_summaries_wait_behind_all_other_work() -> None:
@@ -47,7 +47,7 @@ def test_summaries_wait_behind_all_other_work() -> None:
 
     assert actor.queue_name == bells.MAINTENANCE_QUEUE
     assert actor.priority > max(bells.RANKS.values())
-    assert not inspect.signature(actor.fn).parameters
+    assert list(inspect.signature(actor.fn).parameters) == ["graph"]
 
 
 def test_a_sweep_does_what_it_can_while_redis_is_away(settings: Settings, conn: psycopg.Connection[Any]) -> None:
@@ -57,18 +57,17 @@ def test_a_sweep_does_what_it_can_while_redis_is_away(settings: Settings, conn: 
     [nobody] = free_ports(1)
     away = msgspec.structs.replace(settings, redis_url=f"redis://127.0.0.1:{nobody}/0", enqueue_timeout=0.1)
     alone = Process(away)
-    alone.open()
 
-    alone.sweep()
+    alone.sweep(alone.rooms.default)
 
     alone.close()
     assert postgres.scalars(conn, "SELECT state FROM uploads") == ["aborted"]
 
 
 def test_every_actor_is_known_to_dispatch() -> None:
-    known = {bells.actor_name(verb, priority) for verb in (bells.COUNT, bells.MERGE) for priority in Priority}
+    known = {lane.actor(verb) for verb in (bells.COUNT, bells.MERGE) for lane in bells.LANES}
 
-    upkeep = {bells.SWEEP, bells.DECAY, bells.PURGE, bells.SUMMARIZE, bells.SUMMARIZE_SOON}
+    upkeep = {bells.SWEEP, bells.DECAY, bells.PURGE, bells.SUMMARIZE, bells.SUMMARIZE_SOON, bells.UPKEEP}
     assert set(process.broker.actors) == known | upkeep
     assert set(main.__all__) == set(process.broker.actors)
 

@@ -89,7 +89,6 @@ def test_a_process_that_stops_is_left_to_stop(watched: Watched) -> None:
 @pytest.fixture
 def process(settings: Settings) -> Generator[Process]:
     process = Process(settings)
-    process.open()
     yield process
     process.close()
 

@@ -37,7 +37,6 @@ def worker(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     """A worker that sees the disk of a directory."""
     monkeypatch.setattr(space, "FULL_SECONDS", 0.0)
     made = Process(msgspec.structs.replace(settings, database_directory=str(tmp_path)))
-    made.open()
     monkeypatch.setattr(counting, "process", made)
     yield made
     made.close()
@@ -61,17 +60,17 @@ def test_batches_wait_for_room_and_are_counted_then(
 ) -> None:
     batch_id = send(settings)
     short = msgspec.structs.replace(settings, database_directory=str(tmp_path), min_free_bytes=2**60)
-    monkeypatch.setattr(worker, "space", space.Space(short))
+    monkeypatch.setattr(worker.rooms.default, "space", space.Space(short))
 
     for _ in range(settings.max_attempts + 1):
         count.fn(batch_id)
-    worker.sweep()
+    worker.sweep(worker.rooms.default)
 
     assert batch(conn) == ("staged", 0, False, False)
     assert audit(conn).exact
 
-    monkeypatch.setattr(worker, "space", space.Space(settings))
-    worker.sweep()
+    monkeypatch.setattr(worker.rooms.default, "space", space.Space(settings))
+    worker.sweep(worker.rooms.default)
     assert batch(conn) == ("staged", 0, False, True)
     count.fn(batch_id)
     assert batch(conn)[0] == "counted"
@@ -97,7 +96,7 @@ def test_a_full_disk_uses_up_no_attempt(
         # As if the claim had expired, and the back-off were over.
         conn.execute("update batches set claimed_until = claimed_until - interval '1 day', next_attempt_at = staged_at")
         count.fn(batch_id)
-        worker.sweep()
+        worker.sweep(worker.rooms.default)
 
     assert batch(conn)[:2] == ("staged", 0)
     conn.execute("drop function run_out cascade")
@@ -115,9 +114,9 @@ def test_a_process_that_met_a_full_disk_waits(
     batch_id = send(settings)
     conn.execute(RUNS_OUT)
     conn.execute("create trigger full_disk before insert on deltas for each row execute function run_out()")
-    assert worker.may_count(conn)
+    assert worker.rooms.default.may_count(conn)
 
     count.fn(batch_id)
 
-    assert not worker.may_count(conn)
+    assert not worker.rooms.default.may_count(conn)
     assert transitions.claim(conn, batch_id, settings=settings, now=NOW.replace(year=2030)) is not None

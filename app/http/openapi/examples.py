@@ -257,6 +257,7 @@ FLEET = {
             "next_run": "2026-01-16T00:00:00Z",
         }
     ],
+    "graphs": [{"graph": "elections", "ailment": "does not answer"}],
 }
 
 

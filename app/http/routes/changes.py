@@ -174,6 +174,7 @@ async def _answer(
             batches=[Ring(batch, entry.options.priority) for batch in batches],
             shards=[Ring(shard, entry.options.priority) for shard in shards],
             uploads=[upload_id],
+            graph=services.graph,
         )
 
     return Response(

@@ -14,6 +14,7 @@ from litestar import Response, Router, get
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 
+from app.control.ailing import Ailing, Looks
 from app.errors import DatabaseUnavailable, SchemaTooNew
 from app.http import problems
 from app.http.cached.cache import Counters
@@ -35,6 +36,8 @@ SCHEMA_SECONDS = 60.0
 
 SILENCE = "does not answer"
 NOT_STORED = {"Cache-Control": "no-store"}
+
+_LOOKS = Looks()
 
 
 class Live(msgspec.Struct, frozen=True):
@@ -59,6 +62,9 @@ class Fleet(msgspec.Struct, frozen=True):
 
     processes: list[fleet.FleetMember]
     periods: list[periods.Schedule]
+    """Of the graph `default`. Each graph has its own periods, of the same lengths."""
+    graphs: list[Ailing]
+    """Graphs whose database is in trouble, as an API process saw within the last half minute; empty if none is."""
 
 
 class CacheHealth(msgspec.Struct, frozen=True):
@@ -117,16 +123,17 @@ async def ready(services: Injected) -> Response[Ready]:
     summary="Are the workers and schedulers healthy?",
     operation_class=answering(examples.FLEET),
     responses=problems.responses(*problems.DATABASE),
-    description="Lists every worker and scheduler with its last heartbeat in PostgreSQL. A killed process stays listed "
-    "for a day, as silent.",
+    description="Lists every worker and scheduler with its last heartbeat in PostgreSQL, and each graph whose database "
+    "is in trouble. A killed process stays listed for a day, as silent.",
     sync_to_thread=True,
 )
 def list_processes(services: Injected) -> Response[Fleet]:
     with services.sync_pool.connection() as conn:
         seen = fleet.seen(conn)
         schedules = periods.schedules(conn, settings=services.settings, now=clock())
+        ailing = _LOOKS.ailing(conn, services.settings)
     members = [fleet.FleetMember.of(process, services.settings) for process in seen]
-    return Response(Fleet(members, schedules), headers=NOT_STORED)
+    return Response(Fleet(members, schedules, ailing), headers=NOT_STORED)
 
 
 @get(

@@ -192,7 +192,13 @@ def _answer(services: Services, receipt: Receipt) -> Response[Any]:
     """The answer. After it, workers are rung for an upload that is not finished."""
     entry = receipt.entry
     ring = BackgroundTask(
-        bells.ring_upload, services.pool, services.broker, entry.id, entry.options.priority, services.clock
+        bells.ring_upload,
+        services.pool,
+        services.broker,
+        entry.id,
+        entry.options.priority,
+        services.clock,
+        graph=services.graph,
     )
     return Response(
         receipt.answer,
