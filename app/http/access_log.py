@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import time
+from typing import Any, cast
 
 import structlog
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.get_logger(__name__)
 
+MORE = "mentiongraph.logged"
+"""In the scope of a request: what else its line says."""
+
 
 def logged(app: ASGIApp) -> ASGIApp:
-    """The app, which logs each answer: method, path, status, bytes of the body, and seconds to the last byte."""
+    """The app, which logs each answer: method, path, status, bytes of the body, seconds to the last
+    byte, and the id of the key if there was one."""
 
     async def log_request(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -19,6 +24,8 @@ def logged(app: ASGIApp) -> ASGIApp:
             return
         begun = time.perf_counter()
         status, size, finished = 0, 0, False
+        more: dict[str, Any] = {}
+        cast("dict[str, Any]", scope)[MORE] = more
 
         async def watch(message: Message) -> None:
             nonlocal status, size, finished
@@ -41,6 +48,7 @@ def logged(app: ASGIApp) -> ASGIApp:
                 status=status,
                 bytes=size,
                 seconds=round(time.perf_counter() - begun, 4),
+                **more,
             )
 
         try:

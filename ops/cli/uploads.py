@@ -36,7 +36,7 @@ BROKEN = frozenset({"failed", "aborted"})
 def client_of(api: str | None, data: Path | None) -> Client:
     """A client of the API that the options or the settings name."""
     settings = options.settings(data, nearby=api is None)
-    return Client(api or processes.url_of_api(settings))
+    return Client(api or processes.url_of_api(settings), options.key(data if api is None else None, nearby=api is None))
 
 
 @click.command()

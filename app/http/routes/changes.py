@@ -13,14 +13,16 @@ from litestar.background_tasks import BackgroundTask
 from litestar.datastructures import ResponseHeader
 from litestar.params import PathParameter
 
+from app.control.callers import Caller, Scope
 from app.errors import BadRequest, BadState, NotFound
 from app.graph import withdrawal
 from app.graph.parameters import GraphParameters, read_parameters
 from app.http import problems
+from app.http.calling import Calling
 from app.http.openapi import examples
 from app.http.openapi.examples import answering
 from app.http.parameters import MAX_NUMBER
-from app.http.routes.uploads import ONE_UPLOAD, Upload, UploadId, path_of
+from app.http.routes.uploads import CHANGED, ONE_UPLOAD, Upload, UploadId, only_of, path_of
 from app.http.services import Injected, Services
 from app.ledger import bells, entries, transitions
 from app.ledger.states import Ring
@@ -39,6 +41,7 @@ class _Withdraw(Protocol):
 @post(
     "/uploads/{upload_id:str}/cancel",
     summary="Cancel an upload",
+    scope=CHANGED,
     status_code=202,
     response_description=_TAKEN,
     response_headers=_LOCATION,
@@ -49,15 +52,16 @@ class _Withdraw(Protocol):
         BadState("upload … is applied: only one that is not finished is cancelled; an applied one is retracted."),
     ),
 )
-async def cancel_upload(services: Injected, upload_id: UploadId) -> Response[Upload]:
+async def cancel_upload(services: Injected, caller: Calling, upload_id: UploadId) -> Response[Upload]:
     """Stops an upload that is not applied yet, even while its body arrives. Workers take the applied part out of the
     graph again: the upload is `cancelling`, then `cancelled`. Afterwards the same bytes may be uploaded again."""
-    return await _withdraw(services, upload_id, withdrawal.cancel)
+    return await _withdraw(services, caller, upload_id, withdrawal.cancel)
 
 
 @post(
     "/uploads/{upload_id:str}/retract",
     summary="Retract an applied upload",
+    scope=CHANGED,
     status_code=202,
     response_description=_TAKEN,
     response_headers=_LOCATION,
@@ -68,15 +72,16 @@ async def cancel_upload(services: Injected, upload_id: UploadId) -> Response[Upl
         BadState("upload … is staged: only an applied or failed one is retracted."),
     ),
 )
-async def retract_upload(services: Injected, upload_id: UploadId) -> Response[Upload]:
+async def retract_upload(services: Injected, caller: Calling, upload_id: UploadId) -> Response[Upload]:
     """Takes an applied or failed upload out of the graph: its counts, its weights, and the edges that only this upload
     made. The upload is `retracting`, then `retracted`. Afterwards the same bytes may be uploaded again."""
-    return await _withdraw(services, upload_id, withdrawal.retract)
+    return await _withdraw(services, caller, upload_id, withdrawal.retract)
 
 
 @post(
     "/uploads/{upload_id:str}/replay",
     summary="Replay an upload's failed batches",
+    scope=CHANGED,
     status_code=202,
     response_description=_TAKEN,
     response_headers=_LOCATION,
@@ -87,17 +92,18 @@ async def retract_upload(services: Injected, upload_id: UploadId) -> Response[Up
         BadState("upload … is applied and has no failed batch."),
     ),
 )
-async def replay_upload(services: Injected, upload_id: UploadId) -> Response[Upload]:
+async def replay_upload(services: Injected, caller: Calling, upload_id: UploadId) -> Response[Upload]:
     """Gives every failed batch of the upload new attempts. Batches that are applied already stay as they are."""
     async with services.pool.connection() as conn:
-        entry = await entries.upload(conn, upload_id)
+        entry = await entries.upload(conn, upload_id, owner=_owner(caller))
     nothing = f"upload {upload_id} is {entry.state} and has no failed batch."
-    return await _replay(services, upload_id, None, nothing)
+    return await _replay(services, caller, upload_id, None, nothing)
 
 
 @post(
     "/batches/{batch_id:str}/replay",
     summary="Replay a failed batch",
+    scope=CHANGED,
     status_code=202,
     response_description=_TAKEN,
     response_headers=_LOCATION,
@@ -112,6 +118,7 @@ async def replay_upload(services: Injected, upload_id: UploadId) -> Response[Upl
 )
 async def replay_batch(
     services: Injected,
+    caller: Calling,
     batch_id: Annotated[
         int,
         PathParameter(
@@ -121,20 +128,30 @@ async def replay_batch(
 ) -> Response[Upload]:
     """Gives a failed batch new attempts. The answer is the entry of its upload."""
     async with services.pool.connection() as conn:
-        upload_id = await entries.upload_of_batch(conn, batch_id)
-    return await _replay(services, upload_id, batch_id, f"batch {batch_id} has not failed.")
+        upload_id = await entries.upload_of_batch(conn, batch_id, owner=_owner(caller))
+    return await _replay(services, caller, upload_id, batch_id, f"batch {batch_id} has not failed.")
 
 
-async def _withdraw(services: Services, upload_id: uuid.UUID, withdraw: _Withdraw) -> Response[Upload]:
+def _owner(caller: Caller) -> str | None:
+    """The owner whose uploads alone the caller may change."""
+    return only_of(caller, Scope.UPLOADS_MANAGE)
+
+
+async def _withdraw(services: Services, caller: Caller, upload_id: uuid.UUID, withdraw: _Withdraw) -> Response[Upload]:
+    async with services.pool.connection() as conn:
+        await entries.require(conn, upload_id, owner=_owner(caller))
+
     def work() -> list[int]:
         with services.sync_pool.connection() as conn:
             return withdraw(conn, upload_id, read_parameters(conn), now=services.clock())
 
     shards = await asyncio.to_thread(work)
-    return await _answer(services, upload_id, shards=shards)
+    return await _answer(services, caller, upload_id, shards=shards)
 
 
-async def _replay(services: Services, upload_id: uuid.UUID, batch_id: int | None, nothing: str) -> Response[Upload]:
+async def _replay(
+    services: Services, caller: Caller, upload_id: uuid.UUID, batch_id: int | None, nothing: str
+) -> Response[Upload]:
     def work() -> list[int]:
         with services.sync_pool.connection() as conn:
             failed = transitions.failed_batches(conn, upload_id=upload_id, batch_id=batch_id)
@@ -146,15 +163,15 @@ async def _replay(services: Services, upload_id: uuid.UUID, batch_id: int | None
             return transitions.replay(conn, replayable, now=services.clock())
 
     batches = await asyncio.to_thread(work)
-    return await _answer(services, upload_id, batches=batches)
+    return await _answer(services, caller, upload_id, batches=batches)
 
 
 async def _answer(
-    services: Services, upload_id: uuid.UUID, *, batches: Sequence[int] = (), shards: Sequence[int] = ()
+    services: Services, caller: Caller, upload_id: uuid.UUID, *, batches: Sequence[int] = (), shards: Sequence[int] = ()
 ) -> Response[Upload]:
     """The upload's entry. After it, workers are rung for the batches and the shards."""
     async with services.pool.connection() as conn:
-        entry = await entries.upload(conn, upload_id)
+        entry = await entries.upload(conn, upload_id, owner=_owner(caller))
 
     async def ring() -> None:
         bells.ring(

@@ -20,6 +20,7 @@ from litestar.openapi.spec import Example
 from litestar.params import QueryParameter, SkipValidation
 from litestar.response.base import ASGIResponse
 
+from app.control.callers import Scope
 from app.errors import BadRequest, NotFound, TooManyExports
 from app.http import problems
 from app.http.download import Download
@@ -327,6 +328,7 @@ def _handler(name: str) -> HTTPRouteHandler:
     decorate = get(
         f"/{name}",
         summary=title,
+        scope=Scope.GRAPH_EXPORT,
         description=f"{text} {_COUNTED}",
         operation_id="Export" + "".join(part.title() for part in name.split(".")),
         dependencies={"selected": Provide(read_selection), **_style_of(name)},

@@ -14,6 +14,7 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example, OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 from litestar.params import HeaderParameter, QueryParameter, SkipValidation
 
+from app.control.callers import Scope
 from app.errors import (
     BacklogFull,
     BadRequest,
@@ -25,8 +26,9 @@ from app.errors import (
     SameBytes,
 )
 from app.http import bodies, problems
+from app.http.calling import Calling
 from app.http.openapi import examples
-from app.http.routes.uploads import Upload, allow_uploads, list_uploads, path_of
+from app.http.routes.uploads import Upload, allow_uploads, list_uploads, only_of, path_of
 from app.http.services import Injected, Services
 from app.http.signatures import Wanted
 from app.http.upload_options import GivenOptions, read_given, read_options
@@ -91,6 +93,7 @@ class _ReceiveOperation(FileOperation):
 @post(
     ["/uploads", "/upload_csv"],
     summary="Upload a file of posts",
+    scope=Scope.UPLOADS_WRITE,
     status_code=202,
     response_description="The upload is received and waits to be counted. `Location` is its entry in the ledger.",
     response_headers=[ResponseHeader("Location", documentation_only=True, description="Path of the upload's entry.")],
@@ -103,7 +106,8 @@ class _ReceiveOperation(FileOperation):
             Upload,
             generate_examples=False,
             description="An earlier upload holds the same bytes. The answer is the earlier upload, and nothing is "
-            "applied twice.",
+            "applied twice. If the earlier upload is of another owner, and the key lacks `uploads:read`, the answer is "
+            "this upload: a `duplicate` that does not say of what.",
         ),
         **problems.responses(
             BadRequest("there is no mention profile 'x'. Choose one of twitter, mastodon, bluesky, word."),
@@ -119,6 +123,7 @@ class _ReceiveOperation(FileOperation):
 async def receive_upload(  # noqa: PLR0917 (what a request has)
     request: Request[Any, Any, State],
     services: Injected,
+    caller: Calling,
     options: NamedDependency[SkipValidation[GivenOptions]],
     again: Annotated[
         bool, QueryParameter(description="Whether to apply the file even if the same bytes were uploaded before.")
@@ -151,7 +156,10 @@ async def receive_upload(  # noqa: PLR0917 (what a request has)
 
     `/upload_csv` does the same, under the path that earlier clients use.
     """
+    owner = only_of(caller)
     key = idempotency.read_key(idempotency_key)
+    if key is not None and caller.owner is not None:
+        key = idempotency.of_owner(key, caller.owner, sees_all=owner is None)
     with services.admission.enter() as share:
         body = await bodies.body_of(request, services.settings, share)
         chosen = options.for_file(body.charset)
@@ -163,6 +171,8 @@ async def receive_upload(  # noqa: PLR0917 (what a request has)
             # A dry run is neither answered with an earlier upload, nor does it stand in the way of a later one.
             again=again or chosen.dry_run,
             keyed=idempotency.Request.of(key, list(request.query_params.multi_items())) if key else None,
+            caller=caller,
+            only_of=owner,
         )
         receipt = await take_in(
             services.receiving,

@@ -1,9 +1,11 @@
--- Adds a file of a zip, before the first byte of the file is kept. The row may exist: an earlier try whose answer was
+-- Adds a file of a zip, whose owner has the file, too, before its first byte is kept. The row may exist: an earlier try whose answer was
 -- lost. Locks: the zip's row. Rows: one; zero where the zip was aborted meanwhile.
-INSERT INTO uploads (id, filename, options, again, received_by, received_at, heartbeat_at, parent_id)
+INSERT INTO uploads (
+  id, filename, options, again, received_by, received_at, heartbeat_at, parent_id, key_id, owner, address
+)
 SELECT
   %(id)s::uuid, %(filename)s::text, %(options)s::jsonb, p.again, p.received_by, p.received_at,
-  %(now)s::timestamptz, p.id
+  %(now)s::timestamptz, p.id, p.key_id, p.owner, p.address
 FROM uploads AS p
 WHERE p.id = %(parent_id)s::uuid AND p.state = 'receiving'
 FOR SHARE OF p
