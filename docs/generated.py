@@ -112,6 +112,9 @@ def commands() -> str:
             command = main.get_command(click.Context(main), name)
             if command is not None:
                 lines += [f"### mentiongraph {name}", "", *_command(name, command)]
+            if isinstance(command, click.Group):
+                for below, each in command.commands.items():
+                    lines += [f"#### mentiongraph {name} {below}", "", *_command(f"{name} {below}", each)]
     lines += ["## Exit codes", "", "| code | meaning |", "|---|---|"]
     lines += [f"| {code} | {_cell(meaning)} |" for code, meaning in EXIT_CODES.items()]
     return "\n".join(lines)
@@ -276,6 +279,8 @@ def _operation(document: Schema, name: str, operation: Schema) -> Iterator[str]:
     yield from [f"### {name}", "", _escaped(operation.get("summary", "")), ""]
     if description := operation.get("description"):
         yield from [_escaped(description), ""]
+    needs = [" and ".join(map(_code, each["key"])) for each in operation.get("security", [])]
+    yield from [f"Scope: {', or '.join(needs) or 'none; the route needs no key'}.", ""]
     if parameters := [_resolved(document, each) for each in operation.get("parameters", [])]:
         yield from ["| parameter | in | value | meaning |", "|---|---|---|---|"]
         for each in parameters:

@@ -15,7 +15,7 @@ from pathlib import Path
 from app.errors import MentiongraphError
 
 OURS = frozenset(
-    {"lock", "settings.env", "ports.json", "ports.json.part", "demo", "logs", "valkey"}
+    {"lock", "settings.env", "ports.json", "ports.json.part", "demo", "logs", "valkey", "admin.key", "admin.key.part"}
     | {"valkey.password", "mentiongraph.password"}
 )
 PRIVATE, PASSAGE = 0o700, 0o711

@@ -30,6 +30,10 @@ _DRAMATIQ = "import sys; sys.path.insert(0, sys.argv.pop(1)); from ops.dramatiq_
 _ONE_THREAD = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
+_CLIENTS_KEY = app_settings.PREFIX + "KEY"
+"""What a client sends to an API is no business of the servers that it starts."""
+
+
 class Command(NamedTuple):
     """A command to execute, and its whole environment."""
 
@@ -88,7 +92,7 @@ def scheduler(settings: Settings) -> Command:
 
 def _environment(settings: Settings) -> dict[str, str]:
     # Settings that came from files are values now. So the variables that name files are dropped.
-    given = {name: value for name, value in os.environ.items() if not _names_a_file(name)}
+    given = {name: value for name, value in os.environ.items() if not _names_a_file(name) and name != _CLIENTS_KEY}
     return {**given, **app_settings.environment(settings)}
 
 

@@ -14,7 +14,8 @@ import msgspec
 from app.ledger.fleet import Role
 from app.settings import Settings
 from app.store.migrations import migrate
-from ops import checkup, processes
+from app.store.postgres import clock
+from ops import admin_key, checkup, processes
 from ops.checkup import Checkup
 from ops.directory import DataDirectory, link_log
 from ops.embedded import roles
@@ -94,6 +95,7 @@ class Stack:
             roles.wait_until_writable(self.superuser_url, RECOVERY_PATIENCE)
             migrate(self.superuser_url)
             roles.grant(self.superuser_url, password)
+            admin_key.ensure(data, self.superuser_url, now=clock())
         self.settings = msgspec.structs.replace(
             self.settings,
             database_url=postgres.dsn_of(roles.APP, password),
@@ -155,6 +157,10 @@ class Stack:
         with contextlib.suppress(OSError), socket.create_connection((parts.hostname, parts.port), timeout=1):
             return True
         return False
+
+    def admin_key(self) -> str | None:
+        """The token that allows everything."""
+        return admin_key.read(self._directory.path)
 
     def log_of(self, name: str) -> Path:
         return self.logs / f"{name}.log"

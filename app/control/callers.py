@@ -21,7 +21,7 @@ class Scope(StrEnum):
     GRAPH_EXPORT = "graph:export"
     """Take the graph out as a file."""
     UPLOADS_WRITE = "uploads:write"
-    """Send files, and see, follow, cancel and retract one's own uploads."""
+    """Send files, and see, follow, cancel, retract and replay the uploads of one's owner."""
     UPLOADS_READ = "uploads:read"
     """See the uploads of every owner."""
     UPLOADS_MANAGE = "uploads:manage"

@@ -16,6 +16,18 @@ class BadSetting(MentiongraphError):
     where = Where.CLI
 
 
+class NobodyHasAKey(MentiongraphError):
+    """Requests need a key, and nobody has one.
+
+    Make a key with `mentiongraph keys create`, then start the API again. Or let the API listen on 127.0.0.1, where no
+    key is needed.
+    """
+
+    code = "nobody-has-a-key"
+    exit_code = 2
+    where = Where.CLI
+
+
 class ServerFailed(MentiongraphError):
     """A server or process that this command needs did not start.
 

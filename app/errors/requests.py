@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from app.errors.problem import MentiongraphError
 
 
@@ -91,6 +93,71 @@ class BadState(MentiongraphError):
     code = "bad-state"
     status: int = 409
     exit_code = 4
+
+
+class _Challenged:
+    """A request needs a key, or another key. The answer says which scopes would do."""
+
+    exit_code: ClassVar[int] = 8
+    challenge: ClassVar[str | None] = None
+    """The error code of RFC 6750. None: the request had no key."""
+    scopes: str = ""
+    """Scopes that would do, with spaces in between."""
+
+
+class NoKey(_Challenged, MentiongraphError):
+    """The request has no key.
+
+    Send `Authorization: Bearer` with the token of a key. For commands, set MENTIONGRAPH_KEY or MENTIONGRAPH_KEY_FILE.
+    An operator makes keys with `mentiongraph keys create`.
+    """
+
+    code = "no-key"
+    status: int = 401
+
+
+class WrongKey(_Challenged, MentiongraphError):
+    """The token is of no key that works.
+
+    Check that the token is whole. If it is, the key was revoked or never existed: ask an operator for another key.
+    """
+
+    code = "wrong-key"
+    status: int = 401
+    challenge = "invalid_token"
+
+
+class ExpiredKey(_Challenged, MentiongraphError):
+    """The key has expired.
+
+    Ask an operator for another key. `mentiongraph keys rotate` replaces a key before it expires.
+    """
+
+    code = "expired-key"
+    status: int = 401
+    challenge = "invalid_token"
+
+
+class NotAllowed(_Challenged, MentiongraphError):
+    """The key does not allow this.
+
+    Use a key that has a scope which the detail names, and that is for this graph.
+    """
+
+    code = "not-allowed"
+    status: int = 403
+    challenge = "insufficient_scope"
+
+
+class TooManyWrongKeys(MentiongraphError):
+    """Too many requests with wrong keys came from this address.
+
+    Correct the key, and try again after the seconds in `Retry-After`.
+    """
+
+    code = "too-many-wrong-keys"
+    status: int = 429
+    exit_code = 8
 
 
 class KeyInUse(MentiongraphError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any, cast
 from urllib.parse import unquote
 
 import structlog
@@ -25,8 +26,13 @@ def shown(raw_path: bytes) -> str:
     return unquote("/".join(parts))
 
 
+MORE = "mentiongraph.logged"
+"""In the scope of a request: what else its line says."""
+
+
 def logged(app: ASGIApp) -> ASGIApp:
-    """The app, which logs each answer: method, path, status, bytes of the body, and seconds to the last byte."""
+    """The app, which logs each answer: method, path, status, bytes of the body, seconds to the last
+    byte, and the id of the key if there was one."""
 
     async def log_request(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -34,6 +40,8 @@ def logged(app: ASGIApp) -> ASGIApp:
             return
         begun = time.perf_counter()
         status, size, finished = 0, 0, False
+        more: dict[str, Any] = {}
+        cast("dict[str, Any]", scope)[MORE] = more
 
         async def watch(message: Message) -> None:
             nonlocal status, size, finished
@@ -56,6 +64,7 @@ def logged(app: ASGIApp) -> ASGIApp:
                 status=status,
                 bytes=size,
                 seconds=round(time.perf_counter() - begun, 4),
+                **more,
             )
 
         try:

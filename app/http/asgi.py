@@ -12,6 +12,7 @@ from app.http.access_log import logged
 from app.http.cached.handlers import cached_first
 from app.http.calling import provide_caller
 from app.http.head import answering_head
+from app.http.identified import identified
 from app.http.openapi import doc, guide
 from app.http.origin import own_pages_only
 from app.http.quotas import limited
@@ -24,6 +25,7 @@ from app.http.routes import (
     exports,
     forgetting,
     health,
+    keys,
     networks,
     previews,
     rankings,
@@ -32,6 +34,7 @@ from app.http.routes import (
     uploads,
     users,
 )
+from app.http.scopes import declared, require_scope
 from app.http.services import lifespan, provide_services
 from app.http.signatures import refuse_unknown_parameters
 from app.settings import Settings
@@ -57,6 +60,7 @@ def create_app(settings: Settings, *, clock: postgres.Now = postgres.clock) -> L
             audit_events.ROUTER,
             comparisons.ROUTER,
             health.ROUTER,
+            keys.ROUTER,
             doc.root,
             doc.static_files(),
             guide.router(),
@@ -66,15 +70,15 @@ def create_app(settings: Settings, *, clock: postgres.Now = postgres.clock) -> L
             "caller": Provide(provide_caller, sync_to_thread=False),
         },
         exception_handlers={Exception: problems.answer},
-        guards=[refuse_unknown_parameters],
+        guards=[require_scope, refuse_unknown_parameters],
         lifespan=[lifespan(settings, clock)],
         openapi_config=doc.config(),
         # The process that serves the app has set up its logging.
         logging_config=None,
     )
     answering = answering_head(cached_first(segments.whole(app.asgi_handler)))
-    app.asgi_handler = logged(own_pages_only(limited(answering, settings), settings))
-    return app
+    app.asgi_handler = logged(own_pages_only(identified(limited(answering, settings), settings), settings))
+    return declared(app)
 
 
 def from_environment() -> Litestar:

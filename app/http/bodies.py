@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+import msgspec
 from litestar import Request
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
 
 from app.errors import (
     ArchiveEncrypted,
     ArchiveUnreadable,
+    BadRequest,
     CostsTooMuch,
     DuplicateColumn,
     EmptyFile,
@@ -55,8 +57,11 @@ from app.posts.encodings import ENCODINGS
 from app.settings import Settings
 from app.visible import quoted
 
+Asked = TypeVar("Asked")
+
 FILE_PART = "file"
 MAX_PARTS = 100
+_LONGEST_JSON = 1 << 16
 _LONGEST_BOUNDARY = 256
 """RFC 2046 allows 70 characters."""
 PROBLEMS = (
@@ -154,6 +159,26 @@ async def raw(request: Request[Any, Any, Any], settings: Settings) -> AsyncGener
             yield message["body"]
         if not message["more_body"]:
             return
+
+
+async def json_of(request: Request[Any, Any, Any], settings: Settings, kind: type[Asked]) -> Asked:
+    """A small body of JSON. Raises BadRequest, UploadCutOff."""
+    media_type, _ = request.content_type
+    if media_type not in {"application/json", ""}:
+        raise BadRequest(f"the body has to be application/json, and is {quoted(media_type)}.")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(settings.receive_timeout):
+            async for piece in raw(request, settings):
+                body += piece
+                if len(body) > _LONGEST_JSON:
+                    raise BadRequest(f"the body is larger than {_LONGEST_JSON} bytes.")
+    except TimeoutError as error:
+        raise UploadCutOff(f"the body did not arrive within {settings.receive_timeout:g} s.") from error
+    try:
+        return msgspec.json.decode(body or b"{}", type=kind)
+    except msgspec.MsgspecError as error:
+        raise BadRequest(f"the body is not as /doc says: {error}.") from error
 
 
 async def file_part(request: Request[Any, Any, Any], settings: Settings) -> FilePart:

@@ -13,6 +13,14 @@ from app.control.callers import Caller, Scope
 
 CALLER = "mentiongraph.caller"
 """In the scope of a request: its Caller."""
+REFUSED = "mentiongraph.refused"
+"""In the scope of a request: why its key was not taken."""
+GRAPH = "mentiongraph.graph"
+"""In the scope of a request: the name of the graph in its path."""
+DEFAULT_GRAPH = "default"
+
+PUBLIC_PATHS = ("/doc", "/guide", "/static", "/health/live", "/health/ready")
+"""How the paths begin for which no key is looked up, so that they are answered whatever PostgreSQL does."""
 
 Calling: TypeAlias = NamedDependency[SkipValidation[Caller]]
 
@@ -29,3 +37,8 @@ def caller_of(scope: RequestScope) -> Caller:
         return found
     client = scope.get("client")
     return Caller(frozenset(Scope), address=client[0] if client else None)
+
+
+def graph_of(scope: RequestScope) -> str:
+    """The name of the graph that the request is about."""
+    return cast("dict[str, Any]", scope).get(GRAPH) or DEFAULT_GRAPH

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, TypeAlias, cast
@@ -20,19 +21,24 @@ from app.errors import (
     BadRequest,
     CrossSite,
     DatabaseUnavailable,
+    ExpiredKey,
     KeyInUse,
     LimitReached,
     MentiongraphError,
     MethodNotAllowed,
+    NoKey,
     NoSpace,
+    NotAllowed,
     NotFound,
     NotMigrated,
     Problem,
     ReceivingFull,
     TookTooLong,
+    TooManyWrongKeys,
     UnknownHost,
     UnsupportedEncoding,
     UnsupportedMediaType,
+    WrongKey,
     to_do,
 )
 from app.http import segments
@@ -110,7 +116,17 @@ def headers_of(error: MentiongraphError) -> Mapping[str, str]:
     later = {"Retry-After": str(RETRY_AFTER_SECONDS)} if error.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
     if isinstance(error, LimitReached):
         later = {"Retry-After": str(error.seconds)}
-    return {**later, **_HEADERS.get(type(error), {})}
+    return {**later, **_HEADERS.get(type(error), {}), **_challenge(error)}
+
+
+def _challenge(error: MentiongraphError) -> Mapping[str, str]:
+    """What a client has to send, as RFC 6750 says it."""
+    if not isinstance(error, NoKey | WrongKey | ExpiredKey | NotAllowed):
+        return {}
+    parts = ['realm="mentiongraph"']
+    parts += [f'error="{error.challenge}"'] if error.challenge else []
+    parts += [f'scope="{error.scopes}"'] if error.scopes else []
+    return {"WWW-Authenticate": f"Bearer {', '.join(parts)}"}
 
 
 def _named(  # noqa: PLR0911 (one return a kind)
@@ -163,6 +179,7 @@ _HEADERS: Mapping[type[MentiongraphError], Mapping[str, str]] = {
     ReceivingFull: {"Retry-After": "10"},
     NoSpace: {"Retry-After": "60"},
     KeyInUse: {"Retry-After": "5"},
+    TooManyWrongKeys: {"Retry-After": "60"},
 }
 
 
@@ -183,8 +200,13 @@ CROSS_SITE = CrossSite("a page of another site sent this with your browser; noth
 
 def responses(*failures: Failure) -> dict[int, ResponseSpec]:
     """By status, the problems that an endpoint answers: these, and those that every endpoint answers."""
+    return specs(*failures, _UNKNOWN_PARAMETER, CROSS_SITE, _UNKNOWN_HOST, _LIMIT, _BUG)
+
+
+def specs(*failures: Failure) -> dict[int, ResponseSpec]:
+    """By status, these problems."""
     by_status: dict[int, dict[str, MentiongraphError]] = {}
-    for failure in (*failures, _UNKNOWN_PARAMETER, CROSS_SITE, _UNKNOWN_HOST, _LIMIT, _BUG):
+    for failure in failures:
         error = failure(to_do(failure)) if isinstance(failure, type) else failure
         by_status.setdefault(error.status, {}).setdefault(error.code, error)
     return {
@@ -200,3 +222,20 @@ def responses(*failures: Failure) -> dict[int, ResponseSpec]:
         )
         for status, errors in sorted(by_status.items())
     }
+
+
+def together(some: Mapping[int, ResponseSpec], others: Mapping[int, ResponseSpec]) -> dict[int, ResponseSpec]:
+    """The answers of an endpoint, and further problems."""
+    merged = dict(some)
+    for status, other in others.items():
+        found = merged.get(status)
+        merged[status] = (
+            other
+            if found is None
+            else dataclasses.replace(
+                found,
+                description=f"{found.description} Or: {other.description}",
+                examples=[*(found.examples or ()), *(other.examples or ())],
+            )
+        )
+    return dict(sorted(merged.items()))

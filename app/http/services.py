@@ -23,6 +23,7 @@ from app.graph.parameters import GraphParameters, async_read_parameters
 from app.http.cached.answers import Answers
 from app.http.cached.standbys import Lanes
 from app.http.denials import Denials
+from app.http.keyring import Keyring
 from app.http.probe import Probe
 from app.http.slots import EXPENSIVE_READS, ExpensiveReads, Lane
 from app.http.trimming import Trimmer
@@ -76,6 +77,8 @@ class Services:
         self.sync_pool = sync_connections(role="api", size=SYNC_CONNECTIONS)
         # Health has a connection of its own: requests that wait for the other connections are no illness.
         self.health: AsyncConnectionPool[AsyncConnection] = connections(role="health", size=1)
+        # Keys are looked up on the same connection: requests under way keep nobody from being recognised.
+        self.keyring = Keyring(self.health, clock)
         self.probes: dict[str, Probe] = {}
         # Without middleware: the API enqueues by name, and runs no actor.
         self.broker = FailOverRedisBroker(
@@ -122,6 +125,7 @@ class Services:
         self.hub.close()
         self.trimmer.close()
         await self.denials.close()
+        await self.keyring.close()
         await asyncio.gather(*(probe.close(seconds=CLOSE_SECONDS) for probe in self.probes.values()))
         await asyncio.gather(
             self.answers.close(CLOSE_SECONDS),
@@ -139,6 +143,11 @@ Injected: TypeAlias = NamedDependency[SkipValidation[Services]]
 
 def provide_services(state: State) -> Services:
     """The services of the app that got the request."""
+    return state["services"]
+
+
+def provide_control(state: State) -> Services:
+    """The services of the graph `default`, whose database has the keys and lists the graphs."""
     return state["services"]
 
 

@@ -21,7 +21,8 @@ _BATCHES = sql.query("ledger/entries/batches")
 _REJECTS = sql.query("ledger/entries/rejects")
 _REJECTS_OF = sql.query("ledger/entries/rejects_of")
 _FORMAT = sql.query("ledger/entries/format")
-_OWNER = sql.query("ledger/entries/upload_of_batch")
+_IS_OF = sql.query("ledger/entries/is_of")
+_UPLOAD_OF_BATCH = sql.query("ledger/entries/upload_of_batch")
 
 
 REJECTS_AT_ONCE = 500
@@ -190,21 +191,41 @@ class RejectsKept(msgspec.Struct, frozen=True):
         )
 
 
-async def upload(conn: AsyncConnection, upload_id: uuid.UUID) -> Entry:
-    """One upload's entry. Raises NotFound."""
-    found = await async_one(conn, Entry, _ENTRIES, {"id": upload_id, "state": None, "before_id": None, "limit": 1})
+async def upload(conn: AsyncConnection, upload_id: uuid.UUID, *, owner: str | None = None) -> Entry:
+    """One upload's entry, if it is of this owner. None: of whomever. Raises NotFound."""
+    params = {"id": upload_id, "owner": owner, "state": None, "before_id": None, "limit": 1}
+    found = await async_one(conn, Entry, _ENTRIES, params)
     if found is None:
-        raise NotFound(f"the ledger has no upload {upload_id}; GET /uploads lists what it has.")
+        raise _unknown(upload_id)
     return found
 
 
+async def require(conn: AsyncConnection, upload_id: uuid.UUID, *, owner: str | None) -> None:
+    """Raises NotFound for the upload of another owner, in the words for an upload that does not exist."""
+    if owner is not None and not await async_scalars(conn, _IS_OF, {"id": upload_id, "owner": owner}):
+        raise _unknown(upload_id)
+
+
+def _unknown(upload_id: uuid.UUID) -> NotFound:
+    return NotFound(f"the ledger has no upload {upload_id}; GET /uploads lists what it has.")
+
+
 async def uploads(
-    conn: AsyncConnection, *, state: UploadState | None, before: uuid.UUID | None, limit: int
+    conn: AsyncConnection,
+    *,
+    state: UploadState | None,
+    before: uuid.UUID | None,
+    limit: int,
+    owner: str | None = None,
 ) -> list[Entry]:
-    """A page of the entries received before the upload `before`, the newest first. Raises NotFound for `before`."""
-    found = await async_rows(conn, Entry, _ENTRIES, {"id": None, "state": state, "before_id": before, "limit": limit})
+    """A page of the entries received before the upload `before`, the newest first. With an owner, theirs alone.
+
+    Raises NotFound for `before`.
+    """
+    params = {"id": None, "owner": owner, "state": state, "before_id": before, "limit": limit}
+    found = await async_rows(conn, Entry, _ENTRIES, params)
     if not found and before is not None:
-        await upload(conn, before)
+        await upload(conn, before, owner=owner)
     return found
 
 
@@ -247,9 +268,9 @@ def exists(conn: Connection, upload_id: uuid.UUID) -> bool:
     return bool(scalars(conn, _FORMAT, {"id": upload_id}))
 
 
-async def upload_of_batch(conn: AsyncConnection, batch_id: int) -> uuid.UUID:
-    """The upload that a batch belongs to. Raises NotFound."""
-    found: list[uuid.UUID] = await async_scalars(conn, _OWNER, {"id": batch_id})
+async def upload_of_batch(conn: AsyncConnection, batch_id: int, *, owner: str | None = None) -> uuid.UUID:
+    """The upload that a batch belongs to, if the upload is of this owner. None: of whomever. Raises NotFound."""
+    found: list[uuid.UUID] = await async_scalars(conn, _UPLOAD_OF_BATCH, {"id": batch_id, "owner": owner})
     if not found:
         raise NotFound(f"the ledger has no batch {batch_id}; GET /uploads/{{upload_id}}/batches lists an upload's.")
     return found[0]

@@ -83,6 +83,14 @@ def read_key(header: str | None) -> str | None:
     return re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value
 
 
+def of_owner(key: str, owner: str, *, sees_all: bool) -> str:
+    """The key as the ledger keeps it, so that the keys of two owners never meet.
+
+    Whether the owner's request may know of all uploads matters, too, since the ledger keeps its answer.
+    """
+    return "sha256:" + hashlib.sha256(msgspec.json.encode([owner, sees_all, key])).hexdigest()
+
+
 async def get(conn: AsyncConnection, key: str) -> Kept | None:
     """What the ledger keeps under the key."""
     return await async_one(conn, Kept, _GET, {"key": key})

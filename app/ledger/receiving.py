@@ -15,7 +15,7 @@ import asyncio
 import hashlib
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TypeVar
 
 import msgspec
@@ -31,6 +31,7 @@ from app.errors import (
     KeyInUse,
     KeyReused,
     MentiongraphError,
+    NotFound,
     Problem,
     UploadCutOff,
     UploadTooLarge,
@@ -85,6 +86,8 @@ class Arriving(msgspec.Struct, frozen=True):
     """Who sends it."""
     allowance: Allowance | None = None
     """What it may take of its owner's bytes of the day. None: as much as it likes."""
+    only_of: str | None = None
+    """The owner whose uploads alone the sender may know of. None: the sender may know of all."""
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -121,7 +124,7 @@ async def take_in(
     received = await receive(pool, arriving, settings=settings, received_by=received_by, clock=clock, aside=aside)
 
     async def read(conn: AsyncConnection) -> Receipt:
-        entry = await entries.upload(conn, received.upload_id)
+        entry = await _known(conn, received.upload_id, received.own_id, arriving.only_of)
         answered = answer(entry)
         if keyed is not None:
             await idempotency.set_answer(conn, keyed.key, msgspec.json.encode(answered))
@@ -192,8 +195,20 @@ async def _repeat(
             "done. A new request needs a new key."
         )
     first = kept.duplicate_of or kept.upload_id
-    entry = await steadily(pool, settings.database_patience, lambda conn: entries.upload(conn, first))
+    entry = await steadily(
+        pool, settings.database_patience, lambda conn: _known(conn, first, kept.upload_id, arriving.only_of)
+    )
     return Receipt(entry, kept.answer or answer(entry), kept.answer_status)
+
+
+async def _known(conn: AsyncConnection, first: uuid.UUID, own: uuid.UUID, only_of: str | None) -> Entry:
+    """The entry of the first upload of the bytes. If the sender may not know of it: that of the sender's own upload,
+    a duplicate that does not say of what."""
+    if only_of is not None and first != own:
+        with suppress(NotFound):
+            return await entries.upload(conn, first, owner=only_of)
+        first = own
+    return await entries.upload(conn, first, owner=only_of)
 
 
 async def _check_backlog(conn: AsyncConnection, settings: Settings) -> None:
@@ -309,13 +324,13 @@ class _Upload:
             found = await self._unpacking.finish(found.sha256, found.size)
 
         async def seal(conn: AsyncConnection) -> Received:
-            again, now = self._arriving.again, self._clock()
+            again, only_of, now = self._arriving.again, self._arriving.only_of, self._clock()
             if isinstance(found, Zip):
                 # Files without a row end as `aborted`, which does not say for whom by itself as the seal does.
                 await async_act_for(conn, self._arriving.caller)
-                received = await sealing.seal_zip(conn, found, again=again, now=now)
+                received = await sealing.seal_zip(conn, found, again=again, now=now, only_of=only_of)
             else:
-                received = await sealing.seal(conn, found, again=again, now=now)
+                received = await sealing.seal(conn, found, again=again, now=now, only_of=only_of)
             if self._arriving.keyed:
                 status = 200 if received.earlier else 202
                 await idempotency.settle(conn, self._arriving.keyed, self.id, status=status)

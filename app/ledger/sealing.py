@@ -60,6 +60,8 @@ class Received(msgspec.Struct, frozen=True):
 
     upload_id: uuid.UUID
     earlier: bool
+    own_id: uuid.UUID
+    """The upload that was received now: the same, or a duplicate of the earlier one."""
 
 
 class _Sealed(msgspec.Struct, frozen=True):
@@ -73,18 +75,24 @@ class _Earlier(msgspec.Struct, frozen=True):
     options: Options
     stays: bool
     """Whether it can no longer be taken out of the graph."""
+    owner: str | None
 
 
-async def seal(conn: AsyncConnection, file: Staged, *, again: bool, now: datetime) -> Received:
-    """Seal a file. Raises SameBytes, UploadCutOff."""
+async def seal(
+    conn: AsyncConnection, file: Staged, *, again: bool, now: datetime, only_of: str | None = None
+) -> Received:
+    """Seal a file. `only_of` is the owner whose uploads alone the sender may know of. Raises SameBytes,
+    UploadCutOff."""
     await locks.async_take(conn, locks.body_key(file.sha256))
     if (before := await _sealed_before(conn, file.id)) is not None:
         return before
-    earlier = await _seal_file(conn, file, again=again, now=now)
-    return Received(earlier or file.id, earlier=earlier is not None)
+    earlier = await _seal_file(conn, file, again=again, now=now, only_of=only_of)
+    return Received(earlier or file.id, earlier is not None, file.id)
 
 
-async def seal_zip(conn: AsyncConnection, found: Zip, *, again: bool, now: datetime) -> Received:
+async def seal_zip(
+    conn: AsyncConnection, found: Zip, *, again: bool, now: datetime, only_of: str | None = None
+) -> Received:
     """Seal a zip and all of its files, or nothing. Raises SameBytes, UploadCutOff."""
     for key in sorted({locks.body_key(each.sha256) for each in found.members}):
         await locks.async_take(conn, key)
@@ -93,7 +101,7 @@ async def seal_zip(conn: AsyncConnection, found: Zip, *, again: bool, now: datet
     known = 0
     for each in sorted(found.members, key=lambda member: member.id):
         try:
-            known += await _seal_file(conn, each, again=again, now=now) is not None
+            known += await _seal_file(conn, each, again=again, now=now, only_of=only_of) is not None
         except UploadRefused as error:
             raise in_zip(error, each.name) from error
     # Files without a row were entered, and are no members.
@@ -112,10 +120,10 @@ async def seal_zip(conn: AsyncConnection, found: Zip, *, again: bool, now: datet
     earlier = await async_one(conn, _Earlier, _EARLIER_ZIP, {"sha256": found.sha256}) if all_known else None
     if earlier is not None and earlier.options.counts_like(found.given):
         await _set_duplicate(conn, {**sealed, "duplicate_of": earlier.id})
-        return Received(earlier.id, earlier=True)
+        return Received(earlier.id, earlier=True, own_id=found.id)
     if not await async_scalars(conn, _SEAL_ZIP, sealed):
         raise given_up()
-    return Received(found.id, earlier=False)
+    return Received(found.id, earlier=False, own_id=found.id)
 
 
 async def abort(conn: AsyncConnection, upload_id: uuid.UUID, problem: Problem, *, zipped: bool, now: datetime) -> None:
@@ -138,7 +146,9 @@ def given_up() -> UploadCutOff:
     return UploadCutOff("the upload took too long and was given up; nothing was applied. Send it again.")
 
 
-async def _seal_file(conn: AsyncConnection, file: Staged, *, again: bool, now: datetime) -> uuid.UUID | None:
+async def _seal_file(
+    conn: AsyncConnection, file: Staged, *, again: bool, now: datetime, only_of: str | None
+) -> uuid.UUID | None:
     """receiving -> staged, or duplicate: then the answer is the earlier upload. Raises SameBytes, UploadCutOff.
 
     The caller holds the lock of the file's bytes.
@@ -159,14 +169,18 @@ async def _seal_file(conn: AsyncConnection, file: Staged, *, again: bool, now: d
             raise given_up()
         return None
     if not earlier.options.counts_like(file.staging.options):
-        raise _other_options(earlier)
+        raise _other_options(earlier, only_of)
     await _set_duplicate(conn, {**sealed, "duplicate_of": earlier.id})
     return earlier.id
 
 
-def _other_options(earlier: _Earlier) -> SameBytes:
-    """The refusal, with the way that works."""
+def _other_options(earlier: _Earlier, only_of: str | None) -> SameBytes:
+    """The refusal, with the way that works. It tells nothing about an upload that the sender may not know of."""
     again = "`again=true` (--again) counts them once more, on top of it."
+    if only_of is not None and earlier.owner != only_of:
+        return SameBytes(
+            f"the graph has the same bytes, read or counted with other options; nothing was changed. {again}"
+        )
     holds = f"upload {earlier.id} holds the same bytes, read or counted with other options; nothing was changed."
     if earlier.stays:
         return SameBytes(f"{holds} It stays in the graph, since its data was purged. {again}")
@@ -181,7 +195,7 @@ def _other_options(earlier: _Earlier) -> SameBytes:
 async def _sealed_before(conn: AsyncConnection, upload_id: uuid.UUID) -> Received | None:
     """What an earlier try of the seal came to, whose answer was lost."""
     before = await async_one(conn, _Sealed, _SEALED, {"id": upload_id})
-    return before and Received(before.duplicate_of or upload_id, earlier=before.duplicate_of is not None)
+    return before and Received(before.duplicate_of or upload_id, before.duplicate_of is not None, upload_id)
 
 
 async def _set_duplicate(conn: AsyncConnection, duplicate: dict[str, object]) -> None:

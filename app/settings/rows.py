@@ -175,6 +175,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "way.",
         ),
     ] = False
+    published_on: Annotated[
+        str,
+        _about(
+            Group.API,
+            "",
+            "The address on which a proxy or a container's host publishes the API, if that is another than "
+            "MENTIONGRAPH_HOST. It decides whether requests need a key: MENTIONGRAPH_KEYS.",
+        ),
+    ] = ""
+    keys: Annotated[
+        Literal["auto", "required", "off"],
+        _about(
+            Group.API,
+            "",
+            "Whether every request needs a key. auto: unless the API is published on a loopback address. off: "
+            "everybody who reaches the API may do everything. A key that a request has is checked in any case.",
+        ),
+    ] = "auto"
     database_pool: Annotated[
         int,
         _about(

@@ -22,6 +22,7 @@ EXIT_CODES: dict[int, str] = {
     5: "PostgreSQL, Redis or the API cannot be reached, or the database is not migrated",
     6: "a server or process did not start",
     7: "another Python package has the name of one of this program's",
+    8: "the API needs a key, or the key does not allow this",
     130: "Ctrl-C interrupted the command",
 }
 
@@ -59,6 +60,7 @@ SECTIONS: dict[str, dict[str, _Entry]] = {
         "forget": _Entry("forget", "Take a person out of the graph and of all that is kept."),
         "backup": _Entry("backup", "Write ledger and graph to a file while work goes on."),
         "restore": _Entry("backup", "Restore a backup into an empty database."),
+        "keys": _Entry("keys", "Say who may use the API, and for what."),
         "migrate": _Entry("ledger", "Bring the database's schema up to date."),
     },
     "Processes": {

@@ -195,6 +195,24 @@ class Sent(msgspec.Struct, frozen=True):
     earlier: bool
 
 
+class _Bearer(httpx.Auth):
+    """Sends a token to the address that it is for, and to no other."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._origin = _origin(httpx.URL(url))
+        self._token = token
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
+        """Adds the header."""
+        if _origin(request.url) == self._origin:
+            request.headers["Authorization"] = f"Bearer {self._token}"
+        yield request
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
 class _Ready(msgspec.Struct, frozen=True):
     disk: str = ""
 
@@ -206,11 +224,12 @@ class _Uploads(msgspec.Struct, frozen=True):
 class Client:
     """A client of one API. The client is a context manager. Its methods raise ApiProblem and ApiAway."""
 
-    def __init__(self, url: str, *, verify: ssl.SSLContext | bool = True) -> None:
+    def __init__(self, url: str, key: str | None = None, *, verify: ssl.SSLContext | bool = True) -> None:
         """`verify`: what the certificate of an https:// URL is verified with; see ops.cli.trust."""
         self.url = url.rstrip("/")
         self._http = httpx.Client(
             base_url=self.url,
+            auth=None if key is None else _Bearer(self.url, key),
             timeout=httpx.Timeout(ANSWER_TIMEOUT, connect=CONNECT_TIMEOUT),
             trust_env=False,
             verify=verify,

@@ -18,8 +18,9 @@ import msgspec
 from rich.text import Text
 
 from app import settings as app_settings
+from app.control import keys
 from app.settings import FILE_SUFFIX, PREFIX, Settings
-from ops import processes
+from ops import admin_key, processes
 from ops.cli import options
 from ops.cli.console import err, facts, out
 from ops.directory import DEFAULT, DEMO, DataDirectory, choose_port
@@ -169,6 +170,8 @@ def _addresses(stack: Stack, data: Path) -> dict[str, str | Text]:
         "documentation": f"{url}/doc",
         "database": f"{head.rpartition(':')[0]}@{tail}",
         "its password": f"in {_short(data / 'mentiongraph.password')}",
+        "key": f"in {_short(data / admin_key.FILE)}"
+        + ("; every request needs one" if keys.needed(stack.settings) else "; requests from this machine need none"),
         "logs": _short(stack.logs),
         "settings": f"in {_short(data / 'settings.env')}; other commands use them with --data {_short(data)}",
     }

@@ -12,6 +12,8 @@ import click
 import msgspec
 
 from app import settings as app_settings
+from app.control import tokens
+from app.errors import BadSetting
 from app.settings import FILE_SUFFIX, PREFIX, Settings
 
 api = click.option(
@@ -106,6 +108,9 @@ _READING = (
         help="Apply nothing of the upload if more rows than this are rejected: a number or a share.",
     ),
 )
+KEY = PREFIX + "KEY"
+"""The variable with the token that a client sends. No setting: servers and workers have no use for it."""
+_DEFAULT = Path(".mentiongraph")
 ADDRESSES = ("DATABASE_URL", "REDIS_URL", "HOST", "PORT")
 """Where the environment sets one of these, no stack nearby is looked for."""
 SERVERS = (
@@ -173,6 +178,36 @@ def settings(data: Path | None, *, nearby: bool = False) -> Settings:
     return chosen
 
 
+def key(data: Path | None, *, nearby: bool) -> str | None:
+    """The token that a client sends: of the stack that `settings` finds, else what the environment gives.
+
+    Raises BadSetting.
+    """
+    directory = data or (_DEFAULT if nearby and _is_nearby() else None)
+    if directory is not None:
+        from ops import admin_key  # noqa: PLC0415 (brings PostgreSQL along, which few clients need)
+
+        if (token := admin_key.read(directory)) is not None:
+            return token
+    return _given_key(os.environ)
+
+
+def _given_key(environ: Mapping[str, str]) -> str | None:
+    token, file = environ.get(KEY), environ.get(KEY + FILE_SUFFIX)
+    if token and file:
+        raise BadSetting(f"{KEY} and {KEY}{FILE_SUFFIX} are both set. Unset one of them.")
+    if file:
+        try:
+            token = Path(file).read_text(encoding="ascii")
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadSetting(f"{KEY}{FILE_SUFFIX}={file!r}: the file cannot be read as text.") from error
+    if not token or not token.strip():
+        return None
+    if tokens.id_in(token.strip()) is None:
+        raise BadSetting(f"{KEY}{FILE_SUFFIX if file else ''} has no whole token. A token begins with {tokens.PREFIX}.")
+    return token.strip()
+
+
 def migrated(data: Path | None) -> Settings:
     """The settings, if their database has our schema. Raises NotMigrated, SchemaTooNew, DatabaseUnavailable."""
     from app.store.migrations import require_migrated  # noqa: PLC0415 (commands over HTTP do without PostgreSQL)
@@ -182,8 +217,13 @@ def migrated(data: Path | None) -> Settings:
     return found
 
 
+def _is_nearby() -> bool:
+    """Whether a stack was ever over .mentiongraph here, and the environment names no server."""
+    return not any(_bare(name) in ADDRESSES for name in os.environ) and (_DEFAULT / "lock").exists()
+
+
 def _nearby() -> dict[str, str]:
-    if any(_bare(name) in ADDRESSES for name in os.environ) or not Path(".mentiongraph/lock").exists():
+    if not _is_nearby():
         return {}
     from ops import directory  # noqa: PLC0415 (as above)
 

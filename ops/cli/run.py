@@ -10,13 +10,14 @@ from pathlib import Path
 import click
 import msgspec
 
-from app.errors import BadSetting, DatabaseUnavailable
+from app.control import keys
+from app.errors import BadSetting, DatabaseUnavailable, NobodyHasAKey
 from app.ledger import bells
 from app.posts.options import Priority
 from app.settings import Settings, networks
 from app.store.broker import redis_client
 from app.store.migrations import require_migrated
-from app.store.postgres import where
+from app.store.postgres import available, clock, connect, where
 from ops import processes
 from ops.cli import options
 from ops.cli.saying import say
@@ -55,6 +56,21 @@ def _wait_for_database(settings: Settings) -> None:
         time.sleep(PAUSE)
 
 
+def _require_key(settings: Settings) -> None:
+    """Raises NobodyHasAKey if requests need a key and no key works: then nobody could use the API."""
+    place = settings.published_on or settings.host
+    if keys.needed(settings):
+        with available(settings.database_url), connect(settings.database_url, role="keys") as conn:
+            if keys.any_usable(conn, now=clock()):
+                return
+        raise NobodyHasAKey(
+            f"requests to the API on {place} need a key, and no key works. Make one with "
+            "`mentiongraph keys create --owner NAME --scope admin`."
+        )
+    if not keys.is_loopback(place):
+        say(f"MENTIONGRAPH_KEYS=off: whoever reaches {place} may upload, read and delete.", err=True, colour="yellow")
+
+
 @click.command()
 @click.option("--host", metavar="ADDRESS", help="Address to listen on. Default: MENTIONGRAPH_HOST.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on. Default: MENTIONGRAPH_PORT.")
@@ -63,8 +79,9 @@ def serve(host: str | None, port: int | None) -> None:
 
     The command waits up to 30 seconds for PostgreSQL, and needs a migrated database. It does without Redis: workers
     then find uploads by their sweep, more slowly. After SIGTERM, running requests have 30 seconds to end. The API
-    listens on 127.0.0.1 unless --host or MENTIONGRAPH_HOST says otherwise. With MENTIONGRAPH_TLS_CERTIFICATE and
-    MENTIONGRAPH_TLS_KEY, it speaks HTTPS.
+    listens on 127.0.0.1 unless --host or MENTIONGRAPH_HOST says otherwise. On another address, requests need a key
+    (MENTIONGRAPH_KEYS), and the command refuses to start while nobody has one: `mentiongraph keys create` makes it.
+    With MENTIONGRAPH_TLS_CERTIFICATE and MENTIONGRAPH_TLS_KEY, the API speaks HTTPS.
 
     Uses MENTIONGRAPH_HOST, MENTIONGRAPH_PORT, MENTIONGRAPH_DATABASE_URL, MENTIONGRAPH_REDIS_URL and more.
 
@@ -80,6 +97,7 @@ def serve(host: str | None, port: int | None) -> None:
     )
     settings = processes.with_certificate(settings)
     _wait_for_database(settings)
+    _require_key(settings)
     processes.api(settings).replace_this_process()
 
 

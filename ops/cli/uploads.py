@@ -37,7 +37,10 @@ def client_of(api: str | None, data: Path | None) -> Client:
     """A client of the API that the options or the settings name."""
     settings = options.settings(data, nearby=api is None)
     url = api or processes.url_of_api(settings)
-    return Client(url, verify=trust.verified_by(url, settings, own=api is None))
+    key = options.key(data if api is None else None, nearby=api is None)
+    if key is not None:
+        trust.require_private(url, settings)
+    return Client(url, key, verify=trust.verified_by(url, settings, own=api is None))
 
 
 @click.command()

@@ -57,7 +57,7 @@ class _Rejects(msgspec.Struct, frozen=True):
 def show(stack: Stack, addresses: dict[str, str | Text], *, stays: bool) -> None:
     """Everything, in the order in which one wants to see it; what to try, where the stack stays. Raises DemoFailed."""
     url = processes.url_of_api(stack.settings)
-    with Client(url, verify=trust.verified_by(url, stack.settings, own=True)) as client:
+    with Client(url, stack.admin_key(), verify=trust.verified_by(url, stack.settings, own=True)) as client:
         entry = _upload(client)
         rejects = client.get(f"/uploads/{entry.id}/rejects", _Rejects, limit=ALL_REJECTS).rejects
     strongest = _strongest(stack)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import timedelta
 from email.parser import BytesParser
 from typing import Any
 from uuid import uuid4
@@ -17,12 +18,15 @@ import httpx
 import msgspec
 import pytest
 
+from app.control.callers import Scope
 from app.errors import PROBLEM_TYPE_PREFIX, Where, problems
 from app.settings import Settings
+from app.store import postgres
 from app.store.postgres import Connection
 from tests.calling import by, caller, name_callers
 from tests.conftest import until
 from tests.http.conftest import Api, Serve
+from tests.http.keyed import bearer, key
 from tests.http.test_idempotency import keyed_head, post
 from tests.http.test_receiving import BAD_CONTENT, CSV, CSV_TYPE, HEADER, SAID, request_head, rows, states
 from tests.posts.workbooks import parts, row, text, workbook, zipped
@@ -124,6 +128,35 @@ def _(around: Around) -> Made:
 @failing("unknown-host")
 def _(around: Around) -> Made:
     return "get", "/uploads", around.start().http.get("/uploads", headers={"Host": "evil.example"})
+
+
+@failing("no-key")
+def _(around: Around) -> Made:
+    return "get", "/uploads", around.start(keys="required").http.get("/uploads")
+
+
+@failing("wrong-key")
+def _(around: Around) -> Made:
+    return "get", "/uploads", around.start().http.get("/uploads", headers=bearer("mg_x"))
+
+
+@failing("expired-key")
+def _(around: Around) -> Made:
+    old = key(around.domain, postgres.clock() - timedelta(days=9999), Scope.ADMIN)
+    return "get", "/uploads", around.start().http.get("/uploads", headers=bearer(old.token))
+
+
+@failing("not-allowed")
+def _(around: Around) -> Made:
+    reads = key(around.domain, postgres.clock(), Scope.GRAPH_READ)
+    return "get", "/uploads", around.start().http.get("/uploads", headers=bearer(reads.token))
+
+
+@failing("too-many-wrong-keys")
+def _(around: Around) -> Made:
+    around.patch.setattr("app.http.keyring.FAILURES", 1)
+    around.start().http.get("/uploads", headers=bearer("mg_x"))
+    return "get", "/uploads", around.api.http.get("/uploads", headers=bearer("mg_x"))
 
 
 @failing("database-unavailable")

@@ -110,7 +110,8 @@ def test_a_duplicate_is_answered_with_the_earlier_upload(line: Line, now: dateti
     with line.losing_commit(2):
         later = send(line.settings, posts(now), now)
 
-    assert later == Received(earlier.upload_id, earlier=True)
+    assert later == Received(earlier.upload_id, earlier=True, own_id=later.own_id)
+    assert later.own_id != earlier.upload_id
 
 
 def test_a_count_and_a_merge_that_were_committed_unheard_are_not_done_twice(

@@ -23,11 +23,16 @@ from litestar.openapi.spec import OpenAPIType, Operation, Parameter, Schema
 from litestar.response.base import ASGIResponse
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from app.control.callers import Scope as KeyScope
 from app.http.cached.answers import Answer, Answers, Key, Question
 from app.http.cached.standbys import Lanes
+from app.http.calling import caller_of, graph_of
 from app.http.openapi.examples import answering
 from app.http.parameters import moment
 from app.posts.handles import fold
+
+GRAPH_READ = KeyScope.GRAPH_READ
+"""The scope of every cached answer."""
 
 _HANDLES = frozenset({"handle", "source", "target"})
 """Parameters that hold a handle: its spelling makes no difference to an answer."""
@@ -71,6 +76,7 @@ def get_cached(
         responses={HTTPStatus.NOT_MODIFIED.value: _NOT_MODIFIED, **responses},
         response_headers=_HEADERS,
         operation_class=_conditional(answering(example)),
+        scope=GRAPH_READ,
         **options,
     )
     return lambda handler: decorate(_cached(handler))
@@ -158,13 +164,19 @@ _KEY = "mentiongraph.key"
 
 
 def cached_first(app: ASGIApp) -> ASGIApp:
-    """The app; a request with a known target is answered at once, if its answer is cached."""
+    """The app; a request with a known target is answered at once, if its answer is cached and the caller may read."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        found = await _cached_answer(scope) if scope["type"] == "http" and scope["method"] == "GET" else None
+        asks = scope["type"] == "http" and scope["method"] == "GET"
+        found = await _cached_answer(scope) if asks and _may_read(scope) else None
         await (app if found is None else found.send)(scope, receive, send)
 
     return answer
+
+
+def _may_read(scope: Scope) -> bool:
+    """Whether the caller has what `get_cached` declares. If not, the guard of the handler refuses the request."""
+    return caller_of(scope).may(GRAPH_READ, graph_of(scope))
 
 
 async def _cached_answer(scope: Scope) -> Answer[Any] | None:

@@ -9,11 +9,12 @@ from typing import Any
 from litestar import Request, Router, get
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import OpenAPIRenderPlugin
-from litestar.openapi.spec import License, Tag
+from litestar.openapi.spec import Components, License, Tag
 from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 
 from app.errors import PROBLEM_TYPE_PREFIX, Where, problems
+from app.http.scopes import PUBLIC, SCHEME, SCHEME_NAME
 
 PATH = "/doc"
 STATIC_PATH = "/static"
@@ -29,6 +30,11 @@ Who mentions whom: CSV files of posts become a weighted graph of @mentions, kept
 Instants are ISO 8601 with an offset, and sizes are bytes. `next` is the path of the next page, and null on the last
 page. HEAD is answered wherever GET is. Unknown query parameters get 400, with the names of the known ones. So do
 parameters that are there twice, save for lists.
+
+### Keys
+Where the API is reached from other machines, each request needs `Authorization: Bearer` and the token of a key. Each
+operation says which scopes it needs. The scope `admin` includes all. 401: the key is missing, wrong or expired. 403:
+the key lacks a scope, or is not for the graph. `WWW-Authenticate` names the scopes (RFC 6750).
 
 ### Problems
 A request that fails is answered with a problem document (RFC 9457, `application/problem+json`). `type` is
@@ -88,6 +94,10 @@ def config() -> OpenAPIConfig:
         license=License(name="Apache-2.0", identifier="Apache-2.0"),
         path=PATH,
         render_plugins=[_SwaggerUI()],
+        openapi_router=Router(
+            PATH, route_handlers=[], include_in_schema=False, dto=None, return_dto=None, opt={"scope": PUBLIC}
+        ),
+        components=Components(security_schemes={SCHEME_NAME: SCHEME}),
         use_handler_docstrings=True,
         tags=[
             Tag("uploads", "Files on their way into the graph, as the ledger records them."),
@@ -95,12 +105,13 @@ def config() -> OpenAPIConfig:
             Tag("rankings", "The heaviest edges and users, and the users whom others mention more than before."),
             Tag("exports", "The graph as files for other tools. Each file is one snapshot of the graph."),
             Tag("audit", "Who did what, and what was denied."),
+            Tag("keys", "Who may do what."),
             Tag("health", "How the service is, for its operators."),
         ],
     )
 
 
-@get("/", include_in_schema=False, sync_to_thread=False)
+@get("/", include_in_schema=False, sync_to_thread=False, scope=PUBLIC)
 def root() -> Redirect:
     """Leads from the server's bare address to a page."""
     return Redirect(PATH, status_code=302)
@@ -108,7 +119,7 @@ def root() -> Redirect:
 
 def static_files() -> Router:
     """The files of the page at /doc."""
-    return create_static_files_router(STATIC_PATH, [STATIC], include_in_schema=False)
+    return create_static_files_router(STATIC_PATH, [STATIC], include_in_schema=False, opt={"scope": PUBLIC})
 
 
 def _description() -> str:

@@ -10,6 +10,7 @@ from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 
 from app.errors import NotFound
+from app.http.scopes import PUBLIC
 
 PATH = "/guide"
 GUIDE = Path(__file__).parent / "guide"
@@ -34,5 +35,11 @@ def router() -> Router:
         return Redirect(f"{path}/?{query}" if query else f"{path}/", status_code=307)
 
     return create_static_files_router(
-        PATH, [directory], html_mode=True, name="guide", include_in_schema=False, before_request=redirect
+        PATH,
+        [directory],
+        html_mode=True,
+        name="guide",
+        include_in_schema=False,
+        before_request=redirect,
+        opt={"scope": PUBLIC},
     )

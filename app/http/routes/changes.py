@@ -13,7 +13,7 @@ from litestar.background_tasks import BackgroundTask
 from litestar.datastructures import ResponseHeader
 from litestar.params import PathParameter
 
-from app.control.callers import Caller
+from app.control.callers import Caller, Scope
 from app.errors import BadRequest, BadState, NotFound
 from app.graph import withdrawal
 from app.graph.parameters import GraphParameters, read_parameters
@@ -22,7 +22,7 @@ from app.http.calling import Calling
 from app.http.openapi import examples
 from app.http.openapi.examples import answering
 from app.http.parameters import MAX_NUMBER
-from app.http.routes.uploads import ONE_UPLOAD, Upload, UploadId, path_of
+from app.http.routes.uploads import CHANGED, ONE_UPLOAD, Upload, UploadId, only_of, path_of
 from app.http.services import Injected, Services
 from app.ledger import bells, entries, transitions
 from app.ledger.states import Ring
@@ -41,6 +41,7 @@ class _Withdraw(Protocol):
 @post(
     "/uploads/{upload_id:str}/cancel",
     summary="Cancel an upload",
+    scope=CHANGED,
     status_code=202,
     response_description=_TAKEN,
     response_headers=_LOCATION,
@@ -60,6 +61,7 @@ async def cancel_upload(services: Injected, caller: Calling, upload_id: UploadId
 @post(
     "/uploads/{upload_id:str}/retract",
     summary="Retract an applied upload",
+    scope=CHANGED,
     status_code=202,
     response_description=_TAKEN,
     response_headers=_LOCATION,
@@ -79,6 +81,7 @@ async def retract_upload(services: Injected, caller: Calling, upload_id: UploadI
 @post(
     "/uploads/{upload_id:str}/replay",
     summary="Replay an upload's failed batches",
+    scope=CHANGED,
     status_code=202,
     response_description=_TAKEN,
     response_headers=_LOCATION,
@@ -92,7 +95,7 @@ async def retract_upload(services: Injected, caller: Calling, upload_id: UploadI
 async def replay_upload(services: Injected, caller: Calling, upload_id: UploadId) -> Response[Upload]:
     """Gives every failed batch of the upload new attempts. Batches that are applied already stay as they are."""
     async with services.pool.connection() as conn:
-        entry = await entries.upload(conn, upload_id)
+        entry = await entries.upload(conn, upload_id, owner=_owner(caller))
     nothing = f"upload {upload_id} is {entry.state} and has no failed batch."
     return await _replay(services, caller, upload_id, None, nothing)
 
@@ -100,6 +103,7 @@ async def replay_upload(services: Injected, caller: Calling, upload_id: UploadId
 @post(
     "/batches/{batch_id:str}/replay",
     summary="Replay a failed batch",
+    scope=CHANGED,
     status_code=202,
     response_description=_TAKEN,
     response_headers=_LOCATION,
@@ -124,11 +128,19 @@ async def replay_batch(
 ) -> Response[Upload]:
     """Gives a failed batch new attempts. The answer is the entry of its upload."""
     async with services.pool.connection() as conn:
-        upload_id = await entries.upload_of_batch(conn, batch_id)
+        upload_id = await entries.upload_of_batch(conn, batch_id, owner=_owner(caller))
     return await _replay(services, caller, upload_id, batch_id, f"batch {batch_id} has not failed.")
 
 
+def _owner(caller: Caller) -> str | None:
+    """The owner whose uploads alone the caller may change."""
+    return only_of(caller, Scope.UPLOADS_MANAGE)
+
+
 async def _withdraw(services: Services, caller: Caller, upload_id: uuid.UUID, withdraw: _Withdraw) -> Response[Upload]:
+    async with services.pool.connection() as conn:
+        await entries.require(conn, upload_id, owner=_owner(caller))
+
     def work() -> list[int]:
         with services.sync_pool.connection() as conn:
             return withdraw(conn, upload_id, read_parameters(conn), now=services.clock(), caller=caller)
@@ -166,7 +178,7 @@ async def _answer(
 ) -> Response[Upload]:
     """The upload's entry. After it, workers are rung for the batches and the shards."""
     async with services.pool.connection() as conn:
-        entry = await entries.upload(conn, upload_id)
+        entry = await entries.upload(conn, upload_id, owner=_owner(caller))
 
     async def ring() -> None:
         bells.ring(

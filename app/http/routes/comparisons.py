@@ -238,6 +238,7 @@ def _allow(caller: Calling, scope: Scope, graph: str) -> None:
 @get(
     "/",
     summary="Two graphs compared",
+    scope=Scope.GRAPH_READ,
     dependencies={"asked": Provide(read_asked)},
     responses={
         200: ResponseSpec(
@@ -291,6 +292,7 @@ def _table(what: What, summary: str, example: str) -> Any:  # noqa: ANN401 (Lite
     @get(
         f"/{name}",
         summary=summary,
+        scope=Scope.GRAPH_EXPORT,
         operation_id=f"Compare{what.title()}",
         dependencies={"asked": Provide(read_asked)},
         responses={

@@ -9,6 +9,7 @@ import msgspec
 from litestar import Router, get
 from litestar.params import PathParameter, QueryParameter
 
+from app.control.callers import Scope
 from app.graph.delta_days import day_of
 from app.http import problems, quotas, segments
 from app.http.cached.handlers import get_cached
@@ -131,6 +132,7 @@ async def get_edge_days(
 @get(
     "/{source:str}/{target:str}/history",
     summary="Where an edge comes from",
+    scope=(frozenset({Scope.GRAPH_READ, Scope.UPLOADS_READ}),),
     operation_class=answering(examples.HISTORY),
     responses=problems.responses(*EXPENSIVE),
 )

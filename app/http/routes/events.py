@@ -28,7 +28,7 @@ from app.http.download import disconnected
 from app.http.openapi import examples
 from app.http.parameters import MAX_NUMBER
 from app.http.quotas import Kind
-from app.http.routes.uploads import ONE_UPLOAD, BatchesByState, Progress, Upload, UploadId
+from app.http.routes.uploads import ONE_UPLOAD, SEEN, BatchesByState, Progress, Upload, UploadId, only_of
 from app.http.services import Injected, Services
 from app.http.structs import struct_of
 from app.ledger import entries, events
@@ -111,6 +111,7 @@ class EventStream(ASGIResponse):
 @get(
     "/{upload_id:str}/events",
     summary="An upload's events, live",
+    scope=SEEN,
     responses={
         200: ResponseSpec(
             str,
@@ -147,19 +148,20 @@ async def stream_events(
     change. A `warning` event is a warning of the upload when it first appears. The `end` event has the entry of the
     finished upload. A stream without an `end` event was broken off: connect again with `Last-Event-ID`.
     """
+    owner = only_of(caller)
     async with services.pool.connection() as conn:
-        await entries.upload(conn, upload_id)
+        await entries.upload(conn, upload_id, owner=owner)
     address = address_of(request.scope["client"])
     quotas.check(Kind.STREAMS)
     services.hub.check_room(upload_id, address)
     return EventStream(
-        quotas.one_of(Kind.STREAMS, _tell(services, caller, upload_id, last_event_id, address)),
+        quotas.one_of(Kind.STREAMS, _tell(services, caller, upload_id, owner, last_event_id, address)),
         stalled_after=services.settings.receive_timeout,
     )
 
 
 async def _tell(
-    services: Services, caller: Caller, upload_id: uuid.UUID, last: int, address: str
+    services: Services, caller: Caller, upload_id: uuid.UUID, owner: str | None, last: int, address: str
 ) -> AsyncGenerator[bytes]:
     now = asyncio.get_running_loop().time
     ends = now() + LONGEST_SECONDS
@@ -171,7 +173,7 @@ async def _tell(
         while not services.hub.closed and now() < ends:
             # The entry first: what it says has its events in the ledger by now.
             async with services.event_lane.connection() as conn:
-                entry = await entries.upload(conn, upload_id)
+                entry = await entries.upload(conn, upload_id, owner=owner)
             async with aclosing(events.after(services.event_lane, upload_id, last)) as changes:
                 async for change in changes:
                     last, spoken = change.id, now()

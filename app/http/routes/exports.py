@@ -22,7 +22,7 @@ from litestar.response.base import ASGIResponse
 from msgspec.structs import asdict
 
 from app.control.audit_events import Action, async_record
-from app.control.callers import Caller
+from app.control.callers import Caller, Scope
 from app.errors import BadRequest, NotFound, TooManyExports
 from app.graph import versions
 from app.graph.versions import Behind
@@ -409,6 +409,7 @@ def _handler(name: str) -> HTTPRouteHandler:
     decorate = get(
         f"/{name}",
         summary=title,
+        scope=Scope.GRAPH_EXPORT,
         description=f"{text} {_COUNTED}",
         operation_id="Export" + "".join(part.title() for part in name.split(".")),
         dependencies={"selected": Provide(read_selection), **_style_of(name)},

@@ -9,6 +9,7 @@ import msgspec
 from litestar import Router, post
 from litestar.params import QueryParameter
 
+from app.control.callers import Scope
 from app.errors import BadRequest, BadState
 from app.forgetting import cached, people
 from app.graph.parameters import read_parameters
@@ -46,6 +47,7 @@ class Forgetting(msgspec.Struct, frozen=True):
 @post(
     "/users/{handle:str}/forget",
     summary="Forget a person",
+    scope=Scope.ADMIN,
     status_code=200,
     response_description="What was forgotten, or would be with `dry_run=true`.",
     operation_class=answering(examples.FORGETTING),

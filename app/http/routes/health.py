@@ -15,12 +15,14 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 
 from app.control.ailing import Ailing, Looks
+from app.control.callers import Scope
 from app.errors import DatabaseUnavailable, SchemaTooNew
 from app.http import problems
 from app.http.cached.cache import Counters
 from app.http.openapi import examples
 from app.http.openapi.examples import answering
 from app.http.probe import Probe
+from app.http.scopes import PUBLIC
 from app.http.services import Injected, Services
 from app.ledger import fleet, periods, space
 from app.store.migrations import pending_migrations
@@ -78,6 +80,7 @@ class CacheHealth(msgspec.Struct, frozen=True):
 @get(
     "/live",
     summary="Is the process alive?",
+    scope=PUBLIC,
     operation_class=answering(examples.LIVE),
     responses=problems.responses(),
     sync_to_thread=False,
@@ -90,6 +93,7 @@ def live() -> Live:
 @get(
     "/ready",
     summary="Can it do its work?",
+    scope=PUBLIC,
     operation_class=answering(examples.READY),
     responses={
         503: ResponseSpec(
@@ -121,6 +125,7 @@ async def ready(services: Injected) -> Response[Ready]:
 @get(
     "/processes",
     summary="Are the workers and schedulers healthy?",
+    scope=Scope.METRICS,
     operation_class=answering(examples.FLEET),
     responses=problems.responses(*problems.DATABASE),
     description="Lists every worker and scheduler with its last heartbeat in PostgreSQL, and each graph whose database "
@@ -139,6 +144,7 @@ def list_processes(services: Injected) -> Response[Fleet]:
 @get(
     "/cache",
     summary="What does the cache do?",
+    scope=Scope.METRICS,
     operation_class=answering(examples.CACHE),
     responses=problems.responses(),
     description="Says whether Redis caches answers about the graph now, and how many answers came from the cache "

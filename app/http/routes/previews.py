@@ -15,6 +15,7 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.params import SkipValidation
 
+from app.control.callers import Scope
 from app.errors import BadRequest, UploadCutOff
 from app.graph import previews
 from app.graph.previews import Preview
@@ -47,6 +48,7 @@ class _PreviewOperation(FileOperation):
 @post(
     "/uploads/preview",
     summary="Look at a file before uploading it",
+    scope=Scope.UPLOADS_WRITE,
     status_code=200,
     response_description="How an upload of the file would be read, with the first posts and their mentions.",
     operation_class=_PreviewOperation,

@@ -15,6 +15,7 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example, OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 from litestar.params import HeaderParameter, QueryParameter, SkipValidation
 
+from app.control.callers import Scope
 from app.errors import (
     BacklogFull,
     BadRequest,
@@ -29,7 +30,7 @@ from app.http import bodies, problems, quotas
 from app.http.calling import Calling
 from app.http.connections import address_of
 from app.http.openapi import examples
-from app.http.routes.uploads import Upload, allow_uploads, list_uploads, path_of
+from app.http.routes.uploads import Upload, allow_uploads, list_uploads, only_of, path_of
 from app.http.services import Injected, Services
 from app.http.signatures import Wanted
 from app.http.upload_options import GivenOptions, read_given, read_options
@@ -95,6 +96,7 @@ class _ReceiveOperation(FileOperation):
 @post(
     ["/uploads", "/upload_csv"],
     summary="Upload a file of posts",
+    scope=Scope.UPLOADS_WRITE,
     status_code=202,
     response_description="The upload is received and waits to be counted. `Location` is its entry in the ledger.",
     response_headers=[ResponseHeader("Location", documentation_only=True, description="Path of the upload's entry.")],
@@ -107,7 +109,8 @@ class _ReceiveOperation(FileOperation):
             Upload,
             generate_examples=False,
             description="An earlier upload holds the same bytes. The answer is the earlier upload, and nothing is "
-            "applied twice.",
+            "applied twice. If the earlier upload is of another owner, and the key lacks `uploads:read`, the answer is "
+            "this upload: a `duplicate` that does not say of what.",
         ),
         **problems.responses(
             BadRequest("there is no mention profile 'x'. Choose one of twitter, mastodon, bluesky, word."),
@@ -156,7 +159,10 @@ async def receive_upload(  # noqa: PLR0917 (what a request has)
 
     `/upload_csv` does the same, under the path that earlier clients use.
     """
+    owner = only_of(caller)
     key = idempotency.read_key(idempotency_key)
+    if key is not None and caller.owner is not None:
+        key = idempotency.of_owner(key, caller.owner, sees_all=owner is None)
     async with AsyncExitStack() as stack:
         stack.enter_context(turns_of(address_of(request.scope["client"])))
         patience = services.settings.database_patience
@@ -175,6 +181,7 @@ async def receive_upload(  # noqa: PLR0917 (what a request has)
             keyed=idempotency.Request.of(key, list(request.query_params.multi_items())) if key else None,
             caller=caller,
             allowance=allowance,
+            only_of=owner,
         )
         receipt = await take_in(
             services.receiving,

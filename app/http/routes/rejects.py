@@ -18,12 +18,13 @@ from litestar.response.base import ASGIResponse
 
 from app.errors import BadState, TooManyExports
 from app.http import problems, quotas
+from app.http.calling import Calling
 from app.http.download import Download
 from app.http.openapi import examples
 from app.http.openapi.examples import answering
 from app.http.parameters import MAX_NUMBER, Limit, next_page
 from app.http.quotas import Kind
-from app.http.routes.uploads import ONE_UPLOAD, UploadId, path_of
+from app.http.routes.uploads import ONE_UPLOAD, SEEN, UploadId, only_of, path_of
 from app.http.services import Injected, Services
 from app.http.slots import PATIENCE, taken
 from app.ledger import entries
@@ -77,11 +78,13 @@ class Rejects(msgspec.Struct, frozen=True):
 @get(
     "/{upload_id:str}/rejects",
     summary="An upload's rejects",
+    scope=SEEN,
     operation_class=answering(examples.REJECTS),
     responses=problems.responses(*ONE_UPLOAD),
 )
 async def list_rejects(
     services: Injected,
+    caller: Calling,
     upload_id: UploadId,
     after: Annotated[
         int, QueryParameter(description="Only rejects behind this line. `next` has it.", ge=0, le=MAX_NUMBER)
@@ -90,6 +93,7 @@ async def list_rejects(
 ) -> Rejects:
     """Lists the rows that could not be read, in file order: line, column, reason, and the row as it was sent."""
     async with services.pool.connection() as conn:
+        await entries.require(conn, upload_id, owner=only_of(caller))
         found = await entries.rejects(conn, upload_id, after=after, limit=limit + 1)
         there = await entries.rejects_kept(conn, upload_id)
     page = [Reject.of(reject) for reject in found[:limit]]
@@ -101,6 +105,7 @@ async def list_rejects(
 @get(
     "/{upload_id:str}/rejects.csv",
     summary="An upload's rejects as a file to repair",
+    scope=SEEN,
     responses={
         200: ResponseSpec(
             str,
@@ -117,11 +122,14 @@ async def list_rejects(
         ),
     },
 )
-async def download_rejects(request: Request[Any, Any, Any], services: Injected, upload_id: UploadId) -> ASGIResponse:
+async def download_rejects(
+    request: Request[Any, Any, Any], services: Injected, caller: Calling, upload_id: UploadId
+) -> ASGIResponse:
     """Sends the rows that could not be read as a file, in the columns of the upload, with what is wrong beside them.
     The file can be repaired in a spreadsheet and uploaded as it is. If not all rejected rows are there, the name of the
     file and the message of its first row say so."""
     async with services.pool.connection() as conn:
+        await entries.require(conn, upload_id, owner=only_of(caller))
         form = await entries.format_of(conn, upload_id)
         there = await entries.rejects_kept(conn, upload_id)
     some = "" if there.detail is None else f"-{there.kept}-of-{there.rejected}"

@@ -10,7 +10,7 @@ import msgspec
 from litestar import HttpMethod, Response, Router, get, route
 from litestar.params import PathParameter, QueryParameter
 
-from app.control.callers import Caller
+from app.control.callers import Caller, Scope
 from app.errors import BadRequest, NotFound, Problem
 from app.http import problems
 from app.http.calling import Calling
@@ -25,6 +25,11 @@ from app.ledger.entries import Batch, Entry, MemberEntry
 from app.ledger.states import UploadState
 from app.ledger.warnings import UploadWarning
 from app.posts.options import Options
+
+SEEN = (Scope.UPLOADS_READ, Scope.UPLOADS_WRITE)
+"""Scopes that see an upload: every owner's, or one's own."""
+CHANGED = (Scope.UPLOADS_MANAGE, Scope.UPLOADS_WRITE)
+"""Scopes that change an upload: every owner's, or one's own."""
 
 ONE_UPLOAD = (
     BadRequest("path parameter 'upload_id' has to be a UUID."),
@@ -211,6 +216,11 @@ class Batches(msgspec.Struct, frozen=True):
     """Path of the next page; null on the last page."""
 
 
+def only_of(caller: Caller, everybodys: Scope = Scope.UPLOADS_READ) -> str | None:
+    """The owner whose uploads alone the caller may see or change. None: the caller has the scope for everybody's."""
+    return None if caller.scopes & {everybodys, Scope.ADMIN} else caller.owner or ""
+
+
 def path_of(upload_id: uuid.UUID) -> str:
     """Path of an upload's entry."""
     return f"/uploads/{upload_id}"
@@ -236,6 +246,7 @@ async def allow_uploads() -> Response[None]:
 @get(
     "/uploads",
     summary="List uploads",
+    scope=SEEN,
     operation_class=answering(examples.UPLOADS),
     responses=problems.responses(
         BadRequest("query parameter 'limit' has to be a whole number from 1 to 500."), *ONE_UPLOAD[1:]
@@ -253,12 +264,12 @@ async def list_uploads(
         uuid.UUID | None, QueryParameter(description="Only uploads received before this upload. `next` has it.")
     ] = None,
 ) -> Uploads:
-    """Lists uploads, the newest first."""
+    """Lists uploads, the newest first. A key without `uploads:read` gets the uploads of its owner."""
     if in_state is not None and in_state not in set(UploadState):
         raise BadRequest(f"query parameter 'state' has to be {one_of(list(UploadState))}.")
     state = UploadState(in_state) if in_state else None
     async with services.pool.connection() as conn:
-        found = await entries.uploads(conn, state=state, before=before, limit=limit + 1)
+        found = await entries.uploads(conn, state=state, before=before, limit=limit + 1, owner=only_of(caller))
     page = found[:limit]
     following = next_page("/uploads", state=state, limit=limit, before=page[-1].id) if len(found) > limit else None
     return Uploads(uploads=[Upload.of(entry, caller) for entry in page], next=following)
@@ -267,6 +278,7 @@ async def list_uploads(
 @get(
     "/{upload_id:str}",
     summary="One upload",
+    scope=SEEN,
     operation_class=answering(examples.UPLOAD),
     responses=problems.responses(*ONE_UPLOAD),
 )
@@ -276,21 +288,24 @@ async def get_upload(services: Injected, caller: Calling, upload_id: UploadId) -
     An upload goes through `receiving`, `staged` and `applying` to `applied`. It ends in `failed` if a batch failed for
     good, until the batch is replayed, or if every row was rejected. `warnings` says what may be wrong with an upload
     that did not fail. `aborted`: the upload was cut off or refused, and `error` says why. `duplicate`:
-    the same bytes were uploaded before. A dry run goes through `checking` to `checked`. An upload that is taken out of
+    the same bytes were uploaded before. `duplicate_of` is null if another owner did, and the key lacks
+    `uploads:read`. A dry run goes through `checking` to `checked`. An upload that is taken out of
     the graph goes through `cancelling` to `cancelled`, or through `retracting` to `retracted`.
     """
     async with services.pool.connection() as conn:
-        return Upload.of(await entries.upload(conn, upload_id), caller)
+        return Upload.of(await entries.upload(conn, upload_id, owner=only_of(caller)), caller)
 
 
 @get(
     "/{upload_id:str}/batches",
     summary="An upload's batches",
+    scope=SEEN,
     operation_class=answering(examples.BATCHES),
     responses=problems.responses(*ONE_UPLOAD),
 )
 async def list_batches(
     services: Injected,
+    caller: Calling,
     upload_id: UploadId,
     after: Annotated[
         int, QueryParameter(description="Only batches behind this ordinal. `next` has it.", ge=-1, le=2**31 - 1)
@@ -300,6 +315,7 @@ async def list_batches(
     """Lists the batches of the upload, in file order, each with its state, attempts and counts. Workers count one batch
     at a time."""
     async with services.pool.connection() as conn:
+        await entries.require(conn, upload_id, owner=only_of(caller))
         found = await entries.batches(conn, upload_id, after=after, limit=limit + 1)
     page = found[:limit]
     path = f"{path_of(upload_id)}/batches"

@@ -2,11 +2,17 @@
 -- NULL until the upload is sealed, and where a batch of an earlier release was not counted yet. `rows_accepted`,
 -- `rows_rejected` and `mentions` are NULL until every batch is counted. So is `rows_repeated`, which stays NULL where
 -- the posts of an upload have no ids. A zip has the sums of its members. The members themselves come with an upload by
--- id. `rejects_by_code` is NULL where an earlier release counted a batch with rejects. Locks: none. Rows: one for each
--- upload, `limit` at most.
+-- id. `rejects_by_code` is NULL where an earlier release counted a batch with rejects. With an `owner`, the uploads of
+-- other owners are not there, nor is an earlier upload of theirs that holds the same bytes. Locks: none. Rows: one for
+-- each upload, `limit` at most.
 SELECT
   u.id, u.state, u.filename, u.options, u.again, u.received_by, u.received_at, u.sealed_at, u.finished_at,
-  encode(u.sha256, 'hex') AS sha256, u.duplicate_of, u.parent_id, u.members AS member_count, u.error,
+  encode(u.sha256, 'hex') AS sha256,
+  CASE WHEN
+    %(owner)s::text IS NULL
+    OR EXISTS (SELECT FROM uploads AS d WHERE d.id = u.duplicate_of AND d.owner = %(owner)s::text)
+    THEN u.duplicate_of END AS duplicate_of,
+  u.parent_id, u.members AS member_count, u.error,
   u.purged_at, u.rejects_purged_at, u.key_id, u.owner, u.address,
   coalesce(u.size_bytes, b.bytes_staged) AS size_bytes,
   b.bytes_staged, b.bytes_counted, b.bytes_applied,
@@ -38,7 +44,12 @@ SELECT
   CASE WHEN %(id)s::uuid IS NOT NULL AND u.members IS NOT NULL THEN (
     SELECT jsonb_agg(
       jsonb_build_object(
-        'id', m.id, 'state', m.state, 'filename', m.filename, 'duplicate_of', m.duplicate_of, 'error', m.error,
+        'id', m.id, 'state', m.state, 'filename', m.filename,
+        'duplicate_of', CASE WHEN
+          %(owner)s::text IS NULL
+          OR EXISTS (SELECT FROM uploads AS d WHERE d.id = m.duplicate_of AND d.owner = %(owner)s::text)
+          THEN m.duplicate_of END,
+        'error', m.error,
         'size_bytes', m.size_bytes, 'rows_received', c.rows_received, 'rows_rejected', c.rows_rejected,
         'mentions', c.mentions
       )
@@ -96,10 +107,14 @@ CROSS JOIN LATERAL (
 ) AS b
 WHERE
   (%(id)s::uuid IS NULL OR u.id = %(id)s::uuid)
+  AND (%(owner)s::text IS NULL OR u.owner = %(owner)s::text)
   AND (%(state)s::text IS NULL OR u.state = %(state)s::text)
   AND (
     %(before_id)s::uuid IS NULL
-    OR (u.received_at, u.id) < (SELECT p.received_at, p.id FROM uploads AS p WHERE p.id = %(before_id)s::uuid)
+    OR (u.received_at, u.id) < (
+      SELECT p.received_at, p.id FROM uploads AS p
+      WHERE p.id = %(before_id)s::uuid AND (%(owner)s::text IS NULL OR p.owner = %(owner)s::text)
+    )
   )
 ORDER BY u.received_at DESC, u.id DESC
 LIMIT %(limit)s::integer;

@@ -1,0 +1,75 @@
+"""Who sends a request: its key is looked up before anything is done for the request, and becomes its Caller.
+
+A request that has no right key goes on as somebody who may do nothing. The guard of the handler then refuses it
+(scopes.py), so that public pages, health checks and unknown paths answer as ever.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import psycopg
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from app.control import keys
+from app.control.callers import Caller
+from app.errors import BadRequest, MentiongraphError
+from app.http.access_log import MORE
+from app.http.calling import CALLER, PUBLIC_PATHS, REFUSED, caller_of
+from app.http.connections import address_of
+from app.http.keyring import Keyring
+from app.settings import Settings
+
+_SCHEME = "bearer"
+_LONGEST = 256
+"""Characters of the header. A token has 61."""
+_RECEIVING = ("/uploads", "/upload_csv")
+"""Paths whose POST waits for a PostgreSQL that restarts."""
+
+
+def identified(app: ASGIApp, settings: Settings) -> ASGIApp:
+    """The app, which knows of each request who sends it."""
+    needed = keys.needed(settings)
+
+    async def identify(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            found = _fields(scope)
+            client = scope.get("client")
+            address = client[0] if client else None
+            nobody = Caller(frozenset(), address=address) if needed else caller_of(scope)
+            found[CALLER] = nobody
+            if not scope["path"].startswith(PUBLIC_PATHS):
+                try:
+                    token = _token(scope)
+                    if token is not None:
+                        found[CALLER] = await _caller(scope, token, address, settings)
+                        found.get(MORE, {})["key"] = found[CALLER].key_id
+                except (MentiongraphError, psycopg.Error) as error:
+                    found[CALLER], found[REFUSED] = Caller(frozenset(), address=address), error
+        await app(scope, receive, send)
+
+    return identify
+
+
+async def _caller(scope: Scope, token: str, address: str | None, settings: Settings) -> Caller:
+    """Who has the key. Raises WrongKey, ExpiredKey, TooManyWrongKeys, psycopg.Error."""
+    ring: Keyring = scope["litestar_app"].state["services"].keyring
+    receiving = _fields(scope)["method"] == "POST" and scope["path"].rstrip("/") in _RECEIVING
+    patience = settings.database_patience if receiving else 0.0
+    known = await ring.check(token, address_of(scope["client"]), patience=patience)
+    return Caller(known.scopes, known.graphs, known.id, known.owner, address)
+
+
+def _token(scope: Scope) -> str | None:
+    """The token of the request. None: it has none, or something for another program. Raises BadRequest."""
+    given = [value for name, value in scope["headers"] if name == b"authorization"]
+    if not given:
+        return None
+    if len(given) > 1:
+        raise BadRequest("the request has more than one Authorization header.")
+    scheme, _, token = given[0][:_LONGEST].decode("latin-1").strip().partition(" ")
+    return token.strip() if scheme.lower() == _SCHEME else None
+
+
+def _fields(scope: Scope) -> dict[str, Any]:
+    return cast("dict[str, Any]", scope)
