@@ -18,11 +18,12 @@
 
 CREATE TABLE graph_parameters (
   singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
-  half_life interval NOT NULL DEFAULT interval '7 days' CHECK (half_life > interval '0'),
+  half_life interval DEFAULT interval '7 days' CHECK (half_life > interval '0'),
   shards smallint NOT NULL DEFAULT 8 CHECK (shards IN (1, 2, 4, 8, 16, 32, 64)),
   handle_bits smallint NOT NULL DEFAULT 64 CHECK (handle_bits BETWEEN 1 AND 64)
 );
 COMMENT ON TABLE graph_parameters IS 'What every process must agree on. Fixed once the graph holds edges.';
+COMMENT ON COLUMN graph_parameters.half_life IS 'NULL: weights do not decay.';
 INSERT INTO graph_parameters DEFAULT VALUES;
 
 -- The ledger ---------------------------------------------------------------------------------------------------------
@@ -718,8 +719,8 @@ CREATE INDEX keys_owner ON keys (owner);
 CREATE TABLE graphs (
   name text PRIMARY KEY CHECK (name ~ '^[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?$' AND name <> 'default'),
   state text NOT NULL CHECK (state IN ('creating', 'ready', 'dropping')),
-  database text CHECK (length(database) BETWEEN 1 AND 63),
-  database_url text,
+  database text UNIQUE CHECK (length(database) BETWEEN 1 AND 63),
+  database_url text UNIQUE,
   half_life interval CHECK (half_life > interval '0'),
   shards smallint NOT NULL CHECK (shards IN (1, 2, 4, 8, 16, 32, 64)),
   profile text,

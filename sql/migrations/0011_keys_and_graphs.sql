@@ -23,8 +23,8 @@ CREATE INDEX keys_owner ON keys (owner);
 CREATE TABLE graphs (
   name text PRIMARY KEY CHECK (name ~ '^[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?$' AND name <> 'default'),
   state text NOT NULL CHECK (state IN ('creating', 'ready', 'dropping')),
-  database text CHECK (length(database) BETWEEN 1 AND 63),
-  database_url text,
+  database text UNIQUE CHECK (length(database) BETWEEN 1 AND 63),
+  database_url text UNIQUE,
   half_life interval CHECK (half_life > interval '0'),
   shards smallint NOT NULL CHECK (shards IN (1, 2, 4, 8, 16, 32, 64)),
   profile text,
@@ -80,5 +80,9 @@ COMMENT ON COLUMN uploads.key_id IS
 'Key of the request that sent it. NULL: it came without a key. Likewise owner and address.';
 COMMENT ON COLUMN ledger_events.key_id IS
 'Key of the request that caused it. NULL: a worker did, or there was no key. Likewise owner and address.';
+
+-- Weights of a graph need not decay.
+ALTER TABLE graph_parameters ALTER COLUMN half_life DROP NOT NULL;
+COMMENT ON COLUMN graph_parameters.half_life IS 'NULL: weights do not decay.';
 
 INSERT INTO schema_compatibility (migration, oldest_release) VALUES ('0011_keys_and_graphs', '0.1');

@@ -1,0 +1,188 @@
+"""The graphs: a database each. The table `graphs` in the database of the graph `default` lists the others.
+
+`default` has no row: its database is the one that the settings name, and what a row can say of a graph, the settings
+say of `default`. So `settings_of(settings, graph)` are the settings of a process for one graph, and whatever takes
+settings works for each graph. app/control/databases.py makes and drops the databases.
+
+    creating ──► ready ──► dropping ──► off the list
+        └──────────────────►┘
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import msgspec
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+import sql
+from app.errors import BadRequest, BadState, NotFound
+from app.settings import Settings
+from app.store.postgres import AsyncConnection, Connection, async_rows, execute, one, rows
+
+DEFAULT = "default"
+"""The graph that is there from the start."""
+
+FRESH_SECONDS = 5.0
+"""Seconds for which a process need not read the list again."""
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?", re.ASCII)
+
+_EVERY = sql.query("control/graphs/every")
+_FIND = sql.query("control/graphs/find")
+_INSERT = sql.query("control/graphs/insert")
+_SET_READY = sql.query("control/graphs/set_ready")
+_SET_DROPPING = sql.query("control/graphs/set_dropping")
+_FORGET = sql.query("control/graphs/forget")
+_RENAME = sql.query("control/graphs/rename")
+_CHANGE = sql.query("control/graphs/change")
+_RENAME_IN_KEYS = sql.query("control/graphs/rename_in_keys")
+_REVOKE_KEYS = sql.query("control/graphs/revoke_keys")
+_TAKE_FROM_KEYS = sql.query("control/graphs/take_from_keys")
+
+
+class Graph(msgspec.Struct, frozen=True, kw_only=True):
+    """A graph as the list has it."""
+
+    name: str
+    state: Literal["creating", "ready", "dropping"]
+    database: str | None = None
+    """Name of a database on the server of `default`. None: the graph has an address."""
+    database_url: str | None = None
+    """Address of a database on another server. It may hold a password."""
+    half_life: timedelta | None
+    """None: weights do not decay."""
+    shards: int
+    profile: str | None = None
+    """Mention profile of uploads that name none. None: the service's."""
+    days_kept: int | None = None
+    retention_days: int | None = None
+    quota_bytes: int | None = None
+    created_at: datetime
+
+
+def require_name(name: str) -> str:
+    """The name, if a graph may have it. Raises BadRequest."""
+    if not _NAME.fullmatch(name) or name == DEFAULT:
+        raise BadRequest(
+            f"{name!r} cannot be the name of a graph. A name has 1 to 48 characters of a-z, 0-9 and -, begins and ends "
+            f"with a letter or digit, and is not {DEFAULT!r}."
+        )
+    return name
+
+
+def every(conn: Connection) -> list[Graph]:
+    """All graphs but `default`, by name, in every state. `conn` leads to the database of `default`."""
+    return rows(conn, Graph, _EVERY)
+
+
+async def async_every(conn: AsyncConnection) -> list[Graph]:
+    """`every` for request handlers."""
+    return await async_rows(conn, Graph, _EVERY)
+
+
+def ready(conn: Connection) -> list[Graph]:
+    """The graphs that may be used, without `default`, by name."""
+    return [graph for graph in every(conn) if graph.state == "ready"]
+
+
+def find(conn: Connection, name: str) -> Graph:
+    """The graph of this name, in whatever state. Raises NotFound."""
+    return _there(one(conn, Graph, _FIND, {"name": name}), name)
+
+
+def no_graph(name: str) -> NotFound:
+    """The failure that no graph has the name."""
+    return NotFound(f"there is no graph {name!r}. GET /graphs or `mentiongraph graphs list` lists the graphs.")
+
+
+def settings_of(settings: Settings, graph: Graph | None) -> Settings:
+    """The settings of a process for one graph. None: `default`, whose settings are the process's."""
+    if graph is None:
+        return settings
+    changes: dict[str, Any] = {"database_url": url_of(settings, graph)}
+    if graph.database_url is not None:
+        # The disk that the process can see is that of the server of `default`.
+        changes["database_directory"] = ""
+    if graph.days_kept is not None:
+        changes["days_kept"] = graph.days_kept
+    if graph.retention_days is not None:
+        changes["retention_days"] = float(graph.retention_days)
+    if graph.quota_bytes is not None:
+        changes["max_database_bytes"] = graph.quota_bytes
+    return msgspec.structs.replace(settings, **changes)
+
+
+def url_of(settings: Settings, graph: Graph) -> str:
+    """The address of a graph's database, as the API and the workers use it."""
+    if graph.database_url is not None:
+        return graph.database_url
+    return make_conninfo(settings.database_url, dbname=graph.database)
+
+
+def insert(conn: Connection, graph: Graph) -> Graph | None:
+    """List a graph that is to be created. None: its name, database or address is taken."""
+    return one(conn, Graph, _INSERT, msgspec.structs.asdict(graph))
+
+
+def set_ready(conn: Connection, name: str, *, half_life: timedelta | None, shards: int) -> Graph:
+    """The database is made: the graph may be used. Raises BadState if nobody creates the graph any more."""
+    found = one(conn, Graph, _SET_READY, {"name": name, "half_life": half_life, "shards": shards})
+    if found is None:
+        raise BadState(f"the graph {name!r} was dropped while it was being created.")
+    return found
+
+
+def set_dropping(conn: Connection, name: str) -> Graph:
+    """Nobody may use the graph any more. Raises NotFound."""
+    return _there(one(conn, Graph, _SET_DROPPING, {"name": name}), name)
+
+
+def forget(conn: Connection, name: str, *, now: datetime) -> None:
+    """Take a dropped graph off the list, and out of the keys: a later graph of the name is another one."""
+    with conn.transaction():
+        execute(conn, _REVOKE_KEYS, {"name": name, "now": now})
+        execute(conn, _TAKE_FROM_KEYS, {"name": name})
+        execute(conn, _FORGET, {"name": name})
+
+
+def rename(conn: Connection, name: str, new: str) -> Graph:
+    """Give a graph another name, in the list and in the keys. Raises NotFound, BadState and BadRequest.
+
+    The database keeps its name, so whoever works with it goes on. Messages with the old name are lost, and the sweep
+    sends them again.
+    """
+    require_name(new)
+    try:
+        with conn.transaction():
+            renamed = one(conn, Graph, _RENAME, {"name": name, "new": new})
+            if renamed is None:
+                raise _not_ready(conn, name)
+            execute(conn, _RENAME_IN_KEYS, {"name": name, "new": new})
+    except psycopg.errors.UniqueViolation as error:
+        raise BadState(f"there is a graph {new!r} already.") from error
+    return renamed
+
+
+def change(conn: Connection, name: str, **changes: str | int | None) -> Graph:
+    """Change profile, days_kept, retention_days or quota_bytes. None: the service's. Raises NotFound, BadState."""
+    with conn.transaction():
+        before = find(conn, name)
+        changed = one(conn, Graph, _CHANGE, msgspec.structs.asdict(before) | changes)
+        if changed is None:
+            raise _not_ready(conn, name)
+    return changed
+
+
+def _not_ready(conn: Connection, name: str) -> BadState:
+    """Raises NotFound."""
+    return BadState(f"the graph {name!r} is {find(conn, name).state}, not ready.")
+
+
+def _there(found: Graph | None, name: str) -> Graph:
+    if found is None:
+        raise no_graph(name)
+    return found

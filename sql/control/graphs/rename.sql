@@ -1,0 +1,5 @@
+-- Gives a graph another name. Its database keeps its name. Locks: the row. Rows: one; none where the graph is not ready.
+UPDATE graphs SET name = %(new)s::text
+WHERE name = %(name)s::text AND state = 'ready'
+RETURNING
+  name, state, database, database_url, half_life, shards, profile, days_kept, retention_days, quota_bytes, created_at;
