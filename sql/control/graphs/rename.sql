@@ -1,4 +1,4 @@
--- Gives a graph another name. Its database keeps its name. Locks: the row. Rows: one; none where the graph is not ready.
+-- Gives a graph another name; its database keeps its own. Locks: the row. Rows: one; none where the graph is not ready.
 UPDATE graphs SET name = %(new)s::text
 WHERE name = %(name)s::text AND state = 'ready'
 RETURNING
