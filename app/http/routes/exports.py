@@ -21,6 +21,7 @@ from litestar.params import QueryParameter, SkipValidation
 from litestar.response.base import ASGIResponse
 
 from app.errors import BadRequest, NotFound, TooManyExports
+from app.graph.half_life import in_seconds
 from app.http import problems
 from app.http.download import Download
 from app.http.head import asks_for_head
@@ -266,7 +267,7 @@ async def _answer(services: Services, name: str, asked: Request, http: HttpReque
         )
     async with services.pool.connection() as conn:
         parameters = await services.parameters(conn)
-    export = Export(form, asked, parameters.half_life.total_seconds())
+    export = Export(form, asked, in_seconds(parameters.half_life))
     return await Download.begin(
         _blocks(services, export),
         http.receive,
