@@ -693,7 +693,8 @@ CREATE TABLE secrets (
   secret bytea NOT NULL CHECK (octet_length(secret) BETWEEN 32 AND 64)
 );
 COMMENT ON TABLE secrets IS 'What the processes of this database share and nobody else knows. A process reads it once.';
-COMMENT ON COLUMN secrets.name IS 'cache: the key of the MACs on answers that are cached in Redis.';
+COMMENT ON COLUMN secrets.name IS
+'cache: the key of the MACs on answers that are cached in Redis. graph: which database this is, and of which graph.';
 -- Each UUID has 122 bits from the random generator of the operating system.
 INSERT INTO secrets (name, secret)
 VALUES ('cache', sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())));

@@ -108,7 +108,15 @@ _READING = (
 )
 ADDRESSES = ("DATABASE_URL", "REDIS_URL", "HOST", "PORT")
 """Where the environment sets one of these, no stack nearby is looked for."""
-SERVERS = (*ADDRESSES, "DATABASE_PASSWORD", "REDIS_PASSWORD", "SENTINEL_PASSWORD", "PGBOUNCER", "NAMESPACE")
+SERVERS = (
+    *ADDRESSES,
+    "OWNER_URL",
+    "DATABASE_PASSWORD",
+    "REDIS_PASSWORD",
+    "SENTINEL_PASSWORD",
+    "PGBOUNCER",
+    "NAMESPACE",
+)
 """With a stack, these are the stack's, whatever the environment says."""
 _FLAGS = frozenset({"no_retweets", "placeholders", "header"})
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}

@@ -84,6 +84,8 @@ COMMENT ON COLUMN ledger_events.key_id IS
 -- Weights of a graph need not decay. Earlier releases know `default` alone, whose weights do.
 -- squawk-ignore ban-drop-not-null
 ALTER TABLE graph_parameters ALTER COLUMN half_life DROP NOT NULL;
+COMMENT ON COLUMN secrets.name IS
+'cache: the key of the MACs on answers that are cached in Redis. graph: which database this is, and of which graph.';
 COMMENT ON COLUMN graph_parameters.half_life IS 'NULL: weights do not decay.';
 
 INSERT INTO schema_compatibility (migration, oldest_release) VALUES ('0011_keys_and_graphs', '0.1');
