@@ -144,7 +144,13 @@ def require_primary(conn: Connection | AsyncConnection) -> None:
 
 
 def pool(
-    database_url: str, *, role: str, size: int, statement_timeout: float, pgbouncer: bool = False
+    database_url: str,
+    *,
+    role: str,
+    size: int,
+    statement_timeout: float,
+    pgbouncer: bool = False,
+    kind: Callable[..., ConnectionPool[Connection]] = ConnectionPool,
 ) -> ConnectionPool[Connection]:
     """Returns a closed pool of connections for worker threads. `statement_timeout` is in seconds."""
 
@@ -160,7 +166,7 @@ def pool(
             made.drain()
             raise
 
-    made: ConnectionPool[Connection] = ConnectionPool(
+    made = kind(
         database_url,
         kwargs=_pool_kwargs(role, statement_timeout, pgbouncer=pgbouncer),
         min_size=1,
@@ -175,7 +181,14 @@ def pool(
 
 
 def async_pool(
-    database_url: str, *, role: str, size: int, statement_timeout: float, pgbouncer: bool = False, checked: bool = True
+    database_url: str,
+    *,
+    role: str,
+    size: int,
+    statement_timeout: float,
+    pgbouncer: bool = False,
+    checked: bool = True,
+    kind: Callable[..., AsyncConnectionPool[AsyncConnection]] = AsyncConnectionPool,
 ) -> AsyncConnectionPool[AsyncConnection]:
     """Returns a closed pool of connections for request handlers. `statement_timeout` is in seconds.
 
@@ -195,7 +208,7 @@ def async_pool(
     # PostgreSQL takes as long to start parallel processes as to run most queries, and longer under a full load.
     # A process may die: PostgreSQL looks now and then whether the client of a running statement is still there.
     options = f"-c max_parallel_workers_per_gather=0 -c client_connection_check_interval={CHECK_INTERVAL}"
-    made: AsyncConnectionPool[AsyncConnection] = AsyncConnectionPool(
+    made = kind(
         database_url,
         kwargs=_pool_kwargs(role, statement_timeout, options, pgbouncer=pgbouncer),
         min_size=1,

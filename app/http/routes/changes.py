@@ -165,7 +165,10 @@ async def _answer(
         )
 
     return Response(
-        Upload.of(entry), status_code=202, headers={"Location": path_of(upload_id)}, background=BackgroundTask(ring)
+        Upload.of(entry, services),
+        status_code=202,
+        headers={"Location": path_of(services, upload_id)},
+        background=BackgroundTask(ring),
     )
 
 

@@ -176,7 +176,7 @@ async def _tell(services: Services, upload_id: uuid.UUID, last: int, address: st
                     warned.add(warning.code)
                     yield _block("warning", warning)
             if entry.state not in UNFINISHED:
-                yield _block("end", Upload.of(entry))
+                yield _block("end", Upload.of(entry, services))
                 return
             if now() - spoken >= HEARTBEAT_SECONDS:
                 spoken = now()

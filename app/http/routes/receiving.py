@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 from litestar import Request, Response, Router, post
@@ -167,7 +168,7 @@ async def receive_upload(  # noqa: PLR0917 (what a request has)
         receipt = await take_in(
             services.receiving,
             arriving,
-            answer=Upload.of,
+            answer=partial(Upload.of, services=services),
             settings=services.settings,
             received_by=process_name("api"),
             clock=services.clock,
@@ -185,7 +186,7 @@ def _answer(services: Services, receipt: Receipt) -> Response[Any]:
     return Response(
         receipt.answer,
         status_code=receipt.status,
-        headers={"Location": path_of(entry.id)},
+        headers={"Location": path_of(services, entry.id)},
         background=ring if entry.state in UNFINISHED else None,
     )
 
