@@ -95,10 +95,13 @@ class Stack:
             roles.wait_until_writable(self.superuser_url, RECOVERY_PATIENCE)
             migrate(self.superuser_url)
             roles.grant(self.superuser_url, password)
+            owner_password = self._directory.secret(roles.OWNER)
+            roles.make_owner(self.superuser_url, owner_password)
             admin_key.ensure(data, self.superuser_url, now=clock())
         self.settings = msgspec.structs.replace(
             self.settings,
             database_url=postgres.dsn_of(roles.APP, password),
+            owner_url=postgres.dsn_of(roles.OWNER, owner_password),
             redis_url=valkey.url,
             database_directory=self.settings.database_directory or str((data / "postgres").absolute()),
         )

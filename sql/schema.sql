@@ -706,7 +706,8 @@ CREATE TABLE secrets (
 );
 COMMENT ON TABLE secrets IS 'What the processes of this database share and nobody else knows. A process reads it once.';
 COMMENT ON COLUMN secrets.name IS
-'cache: the key of the MACs on answers that are cached in Redis. erasures: the key of the hashes of forgotten handles.';
+'cache: the key of the MACs on answers that are cached in Redis. graph: which database this is, and of which graph. '
+'erasures: the key of the hashes of forgotten handles.';
 -- Each UUID has 122 bits from the random generator of the operating system.
 INSERT INTO secrets (name, secret)
 VALUES

@@ -9,6 +9,7 @@ import psycopg
 from psycopg import sql
 
 from app.graph import counting, merging
+from app.graph.half_life import in_seconds
 from app.graph.parameters import read_parameters
 from app.graph.users import UserIds
 from app.ledger import sweeping, transitions
@@ -57,7 +58,7 @@ def apply_all(settings: Settings, *, now: datetime) -> None:
 
 def edges(conn: psycopg.Connection[Any], at: datetime, *, table: str = "edges") -> dict[Edge, Held]:
     """The edges of the graph, or of its archive, as they weigh at an instant."""
-    half_life = read_parameters(conn).half_life.total_seconds()
+    half_life = in_seconds(read_parameters(conn).half_life)
     statement = sql.SQL(
         """
         SELECT s.handle, t.handle, mention_count, effective_weight(weight, weighed_at, %s, %s)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 import psycopg
 import pytest
 
+from app.graph.half_life import HalfLife, in_seconds
 from app.graph.parameters import read_parameters
 from app.summaries import days
 
@@ -45,14 +46,14 @@ class Totals(NamedTuple):
     weight_received: float
 
 
-def totals(mentions: Iterable[Mention], at: datetime, half_life: timedelta) -> dict[str, Totals]:
+def totals(mentions: Iterable[Mention], at: datetime, half_life: HalfLife) -> dict[str, Totals]:
     """Of every user who mentions or is mentioned."""
     found = defaultdict[str, list[float]](lambda: [0, 0, 0, 0, 0])
     for each in mentions:
         if each.source == each.target:
             found[each.source][2] += 1
             continue
-        weight = 2.0 ** -((at - each.weighed) / half_life)
+        weight = 2.0 ** -((at - each.weighed).total_seconds() / in_seconds(half_life))
         found[each.source][0] += 1
         found[each.source][3] += weight
         found[each.target][1] += 1
@@ -79,7 +80,7 @@ def user_days(mentions: Iterable[Mention], first: date) -> dict[tuple[str, int, 
 
 
 def held_totals(conn: psycopg.Connection[Any], at: datetime) -> dict[str, Totals]:
-    half_life = read_parameters(conn).half_life.total_seconds()
+    half_life = in_seconds(read_parameters(conn).half_life)
     rows = conn.execute(
         """
         SELECT handle, mentions_made, mentions_received, self_mentions,

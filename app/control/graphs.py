@@ -19,7 +19,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 import sql
-from app.errors import BadRequest, BadState, NotFound
+from app.errors import BadRequest, GraphExists, GraphNotReady, NotFound
 from app.settings import Settings
 from app.store.postgres import AsyncConnection, Connection, async_rows, execute, one, rows
 
@@ -103,7 +103,8 @@ def settings_of(settings: Settings, graph: Graph | None) -> Settings:
     """The settings of a process for one graph. None: `default`, whose settings are the process's."""
     if graph is None:
         return settings
-    changes: dict[str, Any] = {"database_url": url_of(settings, graph)}
+    # The standbys are those of `default`, and each would need connections for each graph.
+    changes: dict[str, Any] = {"database_url": url_of(settings, graph), "read_database_url": ""}
     if graph.database_url is not None:
         # The disk that the process can see is that of the server of `default`.
         changes["database_directory"] = ""
@@ -129,10 +130,10 @@ def insert(conn: Connection, graph: Graph) -> Graph | None:
 
 
 def set_ready(conn: Connection, name: str, *, half_life: timedelta | None, shards: int) -> Graph:
-    """The database is made: the graph may be used. Raises BadState if nobody creates the graph any more."""
+    """The database is made: the graph may be used. Raises GraphNotReady if nobody creates the graph any more."""
     found = one(conn, Graph, _SET_READY, {"name": name, "half_life": half_life, "shards": shards})
     if found is None:
-        raise BadState(f"the graph {name!r} was dropped while it was being created.")
+        raise GraphNotReady(f"the graph {name!r} was dropped while it was being created.")
     return found
 
 
@@ -150,7 +151,7 @@ def forget(conn: Connection, name: str, *, now: datetime) -> None:
 
 
 def rename(conn: Connection, name: str, new: str) -> Graph:
-    """Give a graph another name, in the list and in the keys. Raises NotFound, BadState and BadRequest.
+    """Give a graph another name, in list and keys. Raises NotFound, GraphNotReady, GraphExists, BadRequest.
 
     The database keeps its name, so whoever works with it goes on. Messages with the old name are lost, and the sweep
     sends them again.
@@ -163,12 +164,12 @@ def rename(conn: Connection, name: str, new: str) -> Graph:
                 raise _not_ready(conn, name)
             execute(conn, _RENAME_IN_KEYS, {"name": name, "new": new})
     except psycopg.errors.UniqueViolation as error:
-        raise BadState(f"there is a graph {new!r} already.") from error
+        raise GraphExists(f"there is a graph {new!r} already.") from error
     return renamed
 
 
 def change(conn: Connection, name: str, **changes: str | int | None) -> Graph:
-    """Change profile, days_kept, retention_days or quota_bytes. None: the service's. Raises NotFound, BadState."""
+    """Change profile, days_kept, retention_days or quota_bytes. None: the service's. Raises NotFound, GraphNotReady."""
     with conn.transaction():
         before = find(conn, name)
         changed = one(conn, Graph, _CHANGE, msgspec.structs.asdict(before) | changes)
@@ -177,9 +178,9 @@ def change(conn: Connection, name: str, **changes: str | int | None) -> Graph:
     return changed
 
 
-def _not_ready(conn: Connection, name: str) -> BadState:
+def _not_ready(conn: Connection, name: str) -> GraphNotReady:
     """Raises NotFound."""
-    return BadState(f"the graph {name!r} is {find(conn, name).state}, not ready.")
+    return GraphNotReady(f"the graph {name!r} is {find(conn, name).state}, not ready.")
 
 
 def _there(found: Graph | None, name: str) -> Graph:

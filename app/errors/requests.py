@@ -160,6 +160,29 @@ class TooManyWrongKeys(MentiongraphError):
     exit_code = 8
 
 
+class GraphExists(MentiongraphError):
+    """There is such a graph already.
+
+    Choose another name or database, or use the graph that there is.
+    """
+
+    code = "graph-exists"
+    status: int = 409
+    exit_code = 4
+
+
+class GraphNotReady(MentiongraphError):
+    """The state of the graph does not allow this.
+
+    Look at the state with `GET /graphs/{graph}` or `mentiongraph graphs show`. If a graph stays in the state
+    `creating` or `dropping`, create or drop it again.
+    """
+
+    code = "graph-not-ready"
+    status: int = 409
+    exit_code = 4
+
+
 class KeyInUse(MentiongraphError):
     """The server is still receiving the first request with this Idempotency-Key.
 

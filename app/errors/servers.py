@@ -148,3 +148,25 @@ class SchemaTooNew(MentiongraphError):
     status: int = 503
     where = Where.CLI
     exit_code = 5
+
+
+class MayNotCreate(MentiongraphError):
+    """PostgreSQL does not let the role create a database.
+
+    Give the role the right to create databases, or name a role that has it in MENTIONGRAPH_OWNER_URL.
+    """
+
+    code = "may-not-create"
+    status: int = 503
+    exit_code = 5
+
+
+class TooManyGraphs(MentiongraphError):
+    """Too many graphs are in use at once.
+
+    Ask again after the seconds in `Retry-After`, or start another API process.
+    """
+
+    code = "too-many-graphs"
+    status: int = 503
+    exit_code = 5

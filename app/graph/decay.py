@@ -21,6 +21,7 @@ import numpy as np
 
 import sql
 from app.graph import decay_ranges, top_edges, versions
+from app.graph.half_life import in_seconds
 from app.graph.parameters import GraphParameters
 from app.graph.shards import MAX_SHARDS
 from app.settings import Settings
@@ -117,8 +118,12 @@ def work(
 ) -> bool:
     """Work on a run, range by range, until the run is finished. False: another process works on the run and goes on.
 
-    A transaction changes edges of one shard only, in blocks that hold about `batch_edges` edges of all shards.
+    A transaction changes edges of one shard only, in blocks that hold about `batch_edges` edges of all shards. Without
+    a half-life, a run finds nothing to do.
     """
+    if parameters.half_life is None:
+        execute(conn, _FINISH, {"run_id": run.id, "now": clock()})
+        return True
     with conn.transaction():
         if not _alone(conn, run):
             return False
@@ -167,7 +172,7 @@ def _batch(conn: Connection, run: Run, parameters: GraphParameters, start: int, 
         "stop": f"({stop},0)",
         "stale_before": run.stale_before,
         "as_of": run.as_of,
-        "half_life_seconds": parameters.half_life.total_seconds(),
+        "half_life_seconds": in_seconds(parameters.half_life),
         "archive_below": run.archive_below,
     }
     held = rows(conn, _Stretch, _LOOK, what)
@@ -229,7 +234,9 @@ def preview(conn: Connection, parameters: GraphParameters, *, settings: Settings
             "as_of": now,
             "stale_before": now - timedelta(days=settings.stale_after_days),
             "archive_below": settings.archive_below,
-            "half_life_seconds": parameters.half_life.total_seconds(),
+            "half_life_seconds": in_seconds(parameters.half_life),
         },
     )
-    return found or Preview(0, 0, 0)
+    if found is None:
+        return Preview(0, 0, 0)
+    return found if parameters.half_life is not None else Preview(found.edges, 0, 0)

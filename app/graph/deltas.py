@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from datetime import timedelta
 
 import numpy as np
 import polars as pl
 
 from app.graph.groups import Groups
+from app.graph.half_life import HalfLife, in_microseconds
 from app.graph.kinds import KINDS
 from app.graph.shards import Ints
 
@@ -64,7 +64,7 @@ def unpack_kinds(payload: bytes) -> pl.DataFrame:
     return edges.with_columns(missing).select(*KEYS, *KINDS)
 
 
-def sum_by_edge(deltas: Sequence[pl.DataFrame], *, half_life: timedelta) -> pl.DataFrame:
+def sum_by_edge(deltas: Sequence[pl.DataFrame], *, half_life: HalfLife) -> pl.DataFrame:
     """Sum deltas by edge, sorted by (source_id, target_id): counts add up, weights meet at their latest instant."""
     if not deltas:
         return pl.DataFrame(schema=DELTA_SCHEMA)
@@ -73,7 +73,7 @@ def sum_by_edge(deltas: Sequence[pl.DataFrame], *, half_life: timedelta) -> pl.D
     values = {name: column.to_physical().to_numpy() for name, column in pl.concat(deltas).to_dict().items()}
     groups = Groups.of(*(values[key] for key in KEYS))
     latest = groups.max(values["weighed_at"])
-    half_lives = (groups.spread(latest) - values["weighed_at"]) / (half_life / timedelta(microseconds=1))
+    half_lives = (groups.spread(latest) - values["weighed_at"]) / in_microseconds(half_life)
     folded = {
         **{key: groups.first(values[key]) for key in KEYS},
         "mention_count": groups.sum(values["mention_count"]),

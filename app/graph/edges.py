@@ -7,7 +7,7 @@ other transaction can add a row between the two steps; if one did, the primary k
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ import sql
 from app.graph import top_edges
 from app.graph.deltas import KEYS
 from app.graph.groups import Numbers
+from app.graph.half_life import HalfLife, in_seconds
 from app.graph.parameters import GraphParameters
 from app.store.params import Float8Array, Int8Array, TimestamptzArray, copy_rows
 from app.store.postgres import Connection, exactly_one, execute
@@ -44,7 +45,7 @@ class _Merged(msgspec.Struct):
     weighed_at: list[int]
 
 
-def add_edges(conn: Connection, shard: int, edges: pl.DataFrame, half_life: timedelta) -> None:
+def add_edges(conn: Connection, shard: int, edges: pl.DataFrame, half_life: HalfLife) -> None:
     """Add a shard's edges (a delta's columns, unique by key) to the graph, and keep its heaviest."""
     if edges.is_empty():
         return
@@ -90,7 +91,7 @@ def subtract_edges(conn: Connection, shard: int, edges: pl.DataFrame, parameters
     top_edges.lower(conn, shard, edges["source_id"].to_numpy(), edges["target_id"].to_numpy(), parameters)
 
 
-def merge_arrays(edges: pl.DataFrame, half_life: timedelta) -> dict[str, Any]:
+def merge_arrays(edges: pl.DataFrame, half_life: HalfLife) -> dict[str, Any]:
     """The parameters of graph/edges/merge and proofs/rebuild/add: a delta's columns, and the half-life."""
     return _merge_arrays(_columns(edges), half_life)
 
@@ -106,12 +107,12 @@ def _columns(edges: pl.DataFrame) -> dict[str, Numbers]:
     return {name: edges[name].to_physical().to_numpy() for name in COLUMNS}
 
 
-def _merge_arrays(columns: dict[str, Numbers], half_life: timedelta) -> dict[str, Any]:
+def _merge_arrays(columns: dict[str, Numbers], half_life: HalfLife) -> dict[str, Any]:
     return {
         "source_ids": Int8Array(columns["source_id"]),
         "target_ids": Int8Array(columns["target_id"]),
         "mention_counts": Int8Array(columns["mention_count"]),
         "weights": Float8Array(columns["weight"]),
         **{name: TimestamptzArray(columns[name].view("datetime64[us]")) for name in INSTANTS},
-        "half_life_seconds": half_life.total_seconds(),
+        "half_life_seconds": in_seconds(half_life),
     }

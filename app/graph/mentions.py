@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from app.graph.groups import Groups, Numbers
+from app.graph.half_life import HalfLife, in_microseconds
 from app.graph.kinds import KINDS, mentions_of
 from app.graph.profiles import Profile
 from app.posts.handles import folded
@@ -61,7 +62,7 @@ def count(
     profile: Profile,
     clock: Clock,
     received_at: datetime,
-    half_life: timedelta,
+    half_life: HalfLife,
     retweets: Retweets = Retweets.TEXT,
     days_from: date | None = None,
 ) -> Counted:
@@ -69,7 +70,7 @@ def count(
 
     `retweets` says what a retweet counts. Days are counted from `days_from` to the day on which the posts arrived.
     """
-    if half_life <= timedelta(0):
+    if half_life is not None and half_life <= timedelta(0):
         raise ValueError(f"a half-life is longer than nothing, not {half_life}")
     found, cut = mentions_of(frame, profile, retweets)
     mentioning = frame.select("author", "author_spelling", "at")[found["row"]]
@@ -125,7 +126,7 @@ def _edges(  # noqa: PLR0917 (the function has one caller)
     at: pl.Series,
     clock: Clock,
     received_at: datetime,
-    half_life: timedelta,
+    half_life: HalfLife,
 ) -> pl.DataFrame:
     made = at.to_physical().to_numpy()
     arrival = np.int64((received_at - _EPOCH) // timedelta(microseconds=1))
@@ -136,7 +137,7 @@ def _edges(  # noqa: PLR0917 (the function has one caller)
         case Clock.EVENT:
             counted = np.minimum(made, arrival)
             weighed_at = groups.max(counted)
-            half_lives = (groups.spread(weighed_at) - counted) / (half_life / timedelta(microseconds=1))
+            half_lives = (groups.spread(weighed_at) - counted) / in_microseconds(half_life)
             weights = groups.sum(np.exp2(-half_lives))
     columns = {
         "source": groups.first(sources),

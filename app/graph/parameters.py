@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import msgspec
 
 import sql
 from app.errors import NotMigrated
+from app.graph.half_life import HalfLife
 from app.store.postgres import AsyncConnection, Connection, async_one, one
 
 _PARAMETERS = sql.query("graph/parameters/get")
@@ -16,7 +15,8 @@ _PARAMETERS = sql.query("graph/parameters/get")
 class GraphParameters(msgspec.Struct, frozen=True):
     """What every process must agree on; kept in the database."""
 
-    half_life: timedelta
+    half_life: HalfLife
+    """None: weights do not decay."""
     shards: int
     handle_bits: int
 

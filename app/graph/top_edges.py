@@ -8,13 +8,14 @@ edge's score only ever rises while it is mentioned, so a merge need not look at 
 from __future__ import annotations
 
 import math
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 import numpy as np
 
 import sql
 from app.graph.groups import Numbers
+from app.graph.half_life import HalfLife, in_microseconds, in_seconds
 from app.graph.parameters import GraphParameters
 from app.graph.shards import shard_range
 from app.store.params import Float8Array, Int8Array
@@ -44,9 +45,9 @@ class Floor(msgspec.Struct, frozen=True):
     source_id: int
     target_id: int
 
-    def light(self, at: datetime, half_life: timedelta) -> float:
+    def light(self, at: datetime, half_life: HalfLife) -> float:
         """The weight at this instant of an edge on the floor."""
-        halvings = self.score - at.timestamp() / half_life.total_seconds()
+        halvings = self.score - at.timestamp() / in_seconds(half_life)
         return 2.0 ** min(1000.0, max(-1000.0, halvings))
 
     def has_above(self, sources: Numbers, targets: Numbers, scores: Numbers) -> Numbers:
@@ -65,11 +66,11 @@ class _Weight(msgspec.Struct):
     weighed_at: datetime
 
 
-def score(weights: Numbers, weighed_at: Numbers, half_life: timedelta) -> Numbers:
+def score(weights: Numbers, weighed_at: Numbers, half_life: HalfLife) -> Numbers:
     """The scores of weights at instants in microseconds since 1970. An edge without weight has the lowest score."""
     with np.errstate(divide="ignore", invalid="ignore"):
         heights = np.where(weights > 0, np.log2(weights), -np.inf)
-    return heights + weighed_at / (half_life / timedelta(microseconds=1))
+    return heights + weighed_at / in_microseconds(half_life)
 
 
 def floor(conn: Connection, shard: int) -> Floor:
@@ -133,7 +134,7 @@ def refill(conn: Connection, shard: int, parameters: GraphParameters) -> None:
             "lowest_id": lowest,
             "highest_id": highest,
             "keep": KEEP,
-            "half_life_seconds": parameters.half_life.total_seconds(),
+            "half_life_seconds": in_seconds(parameters.half_life),
         },
     )
 

@@ -7,7 +7,7 @@ from litestar.di import Provide
 
 from app import log
 from app import settings as environment
-from app.http import problems, segments
+from app.http import graphs, problems, segments
 from app.http.access_log import logged
 from app.http.cached.handlers import cached_first
 from app.http.calling import provide_caller
@@ -35,7 +35,7 @@ from app.http.routes import (
     users,
 )
 from app.http.scopes import declared, require_scope
-from app.http.services import lifespan, provide_services
+from app.http.services import lifespan, provide_control, provide_services
 from app.http.signatures import refuse_unknown_parameters
 from app.settings import Settings
 from app.store import postgres
@@ -67,17 +67,19 @@ def create_app(settings: Settings, *, clock: postgres.Now = postgres.clock) -> L
         ],
         dependencies={
             "services": Provide(provide_services, sync_to_thread=False),
+            "control": Provide(provide_control, sync_to_thread=False),
             "caller": Provide(provide_caller, sync_to_thread=False),
         },
         exception_handlers={Exception: problems.answer},
         guards=[require_scope, refuse_unknown_parameters],
-        lifespan=[lifespan(settings, clock)],
+        lifespan=[lifespan(settings, clock), graphs.lifespan],
         openapi_config=doc.config(),
         # The process that serves the app has set up its logging.
         logging_config=None,
     )
-    answering = answering_head(cached_first(segments.whole(app.asgi_handler)))
-    app.asgi_handler = logged(own_pages_only(identified(limited(answering, settings), settings), settings))
+    answering = graphs.in_graph(answering_head(cached_first(segments.whole(app.asgi_handler))))
+    known = identified(limited(answering, settings), settings)
+    app.asgi_handler = logged(own_pages_only(graphs.prefixed(known), settings))
     return declared(app)
 
 

@@ -15,7 +15,7 @@ from app.control import keys
 from app.control.callers import Caller
 from app.errors import BadRequest, MentiongraphError
 from app.http.access_log import MORE
-from app.http.calling import CALLER, PUBLIC_PATHS, REFUSED, caller_of
+from app.http.calling import CALLER, GRAPH, PUBLIC_PATHS, REFUSED, caller_of
 from app.http.connections import address_of
 from app.http.keyring import Keyring
 from app.settings import Settings
@@ -44,6 +44,7 @@ def identified(app: ASGIApp, settings: Settings) -> ASGIApp:
                     if token is not None:
                         found[CALLER] = await _caller(scope, token, address, settings)
                         found.get(MORE, {})["key"] = found[CALLER].key_id
+                        _choose_graph(found, found[CALLER])
                 except (MentiongraphError, psycopg.Error) as error:
                     found[CALLER], found[REFUSED] = Caller(frozenset(), address=address), error
         await app(scope, receive, send)
@@ -58,6 +59,12 @@ async def _caller(scope: Scope, token: str, address: str | None, settings: Setti
     patience = settings.database_patience if receiving else 0.0
     known = await ring.check(token, address_of(scope["client"]), patience=patience)
     return Caller(known.scopes, known.graphs, known.id, known.owner, address)
+
+
+def _choose_graph(scope: dict[str, Any], caller: Caller) -> None:
+    """Without a graph in its path, the request is for the one graph of its key."""
+    if GRAPH not in scope and caller.graphs is not None and len(caller.graphs) == 1:
+        (scope[GRAPH],) = caller.graphs
 
 
 def _token(scope: Scope) -> str | None:

@@ -1,4 +1,4 @@
-"""What the handlers of one app share: settings, clock, pools and broker. They are opened and closed with the app."""
+"""What the handlers of one app share: settings, clock, pools and broker, for each graph that the app serves."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from functools import partial
 from types import FrameType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
-from litestar import Litestar
+from litestar import Litestar, Request
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
-from app.control.graphs import DEFAULT
+from app.control.graphs import DEFAULT, Graph
 from app.graph.parameters import GraphParameters, async_read_parameters
 from app.http.cached.answers import Answers
+from app.http.cached.handlers import SERVICES
 from app.http.cached.standbys import Lanes
 from app.http.denials import Denials
 from app.http.keyring import Keyring
@@ -30,6 +31,7 @@ from app.http.trimming import Trimmer
 from app.ledger.admission import Admission
 from app.ledger.events import Hub
 from app.settings import Settings
+from app.store.bounded import BoundedPool, LatePool
 from app.store.broker import FailOverRedisBroker, redis_client
 from app.store.postgres import AsyncConnection, Connection, Now, async_pool, pool
 from app.store.turns import PoolInTurns
@@ -47,39 +49,18 @@ SYNC_CONNECTIONS = 2
 RECEIVING, ASIDE = 5, 2
 """Connections of uploads: for what their clients wait for, and for heartbeats and ends that nobody waits for."""
 
+GRAPH_POOL = 3
+"""Connections to each graph but `default` for all of its requests, and one each for exports and for changes."""
+GRAPH_CONNECTIONS = 20
+"""Connections that requests for all graphs but `default` use at once."""
+
 CLOSE_SECONDS = 1.0
 
 
-class Services:
-    """The shared services. Each connects on its first use: PostgreSQL and Redis may be away when the app starts."""
+class Shared:
+    """What all graphs of a process share. It connects at its first use: Redis may be away when the app starts."""
 
-    def __init__(self, settings: Settings, clock: Now) -> None:
-        self.settings = settings
-        self.clock = clock
-        self.graph = DEFAULT
-        common: dict[str, Any] = {"statement_timeout": settings.statement_timeout, "pgbouncer": settings.pgbouncer}
-        connections = partial(async_pool, settings.database_url, **common)
-        sync_connections = partial(pool, settings.database_url, **common)
-        self.pool = connections(role="api", size=settings.database_pool)
-        # Uploads have connections of their own, so a flood of them leaves the reads alone. What nobody waits for, as
-        # the end of an upload whose client is gone, has two more, and does not hold up the next upload.
-        self.receiving = connections(role="api", size=RECEIVING, kind=PoolInTurns)
-        self.aside = connections(role="api", size=ASIDE)
-        self.exports: ConnectionPool[Connection] = sync_connections(role="export", size=EXPORTS)
-        self.export_slots = asyncio.Semaphore(EXPORTS)
-        self.reject_slots = asyncio.Semaphore(REJECT_FILES)
-        self.event_lane = Lane(self.pool, EVENT_CONNECTIONS)
-        self.expensive = ExpensiveReads(
-            connections(role="read", size=EXPENSIVE_READS, statement_timeout=settings.read_timeout),
-            seconds=settings.read_timeout,
-        )
-        # Cancel, retract and replay share functions with the workers, which use synchronous connections.
-        self.sync_pool = sync_connections(role="api", size=SYNC_CONNECTIONS)
-        # Health has a connection of its own: requests that wait for the other connections are no illness.
-        self.health: AsyncConnectionPool[AsyncConnection] = connections(role="health", size=1)
-        # Keys are looked up on the same connection: requests under way keep nobody from being recognised.
-        self.keyring = Keyring(self.health, clock)
-        self.probes: dict[str, Probe] = {}
+    def __init__(self, settings: Settings) -> None:
         # Without middleware: the API enqueues by name, and runs no actor.
         self.broker = FailOverRedisBroker(
             client=redis_client(settings.redis_url),
@@ -89,10 +70,38 @@ class Services:
             background=True,
         )
         self.hub = Hub(self.broker)
-        self.denials = Denials(self.aside)
         self.trimmer = Trimmer()
         self.admission = Admission(settings.receiving_bytes, idle=self.trimmer)
-        self.answers = Answers(settings, clock)
+        self.connections = asyncio.Semaphore(GRAPH_CONNECTIONS)
+
+    async def close(self) -> None:
+        self.hub.close()
+        self.trimmer.close()
+        await asyncio.to_thread(self.broker.close, CLOSE_SECONDS)
+
+
+class Services:
+    """The services of one graph. Each connects on its first use: PostgreSQL may be away when the app starts."""
+
+    def __init__(self, settings: Settings, clock: Now, shared: Shared, listed: Graph | None = None) -> None:
+        """`settings`: those of the graph. `listed`: the graph as the list has it; None for `default`."""
+        self.settings = settings
+        self.clock = clock
+        self.shared = shared
+        self.listed = listed
+        self.graph = DEFAULT if listed is None else listed.name
+        self.base = "" if listed is None else f"/graphs/{listed.name}"
+        """Every path in an answer begins with this."""
+        self.broker, self.hub, self.admission = shared.broker, shared.hub, shared.admission
+        common: dict[str, Any] = {"statement_timeout": settings.statement_timeout, "pgbouncer": settings.pgbouncer}
+        if listed is None:
+            self._have_many_connections(common)
+        else:
+            self._have_few_connections(common)
+        self.export_slots = asyncio.Semaphore(EXPORTS)
+        self.reject_slots = asyncio.Semaphore(REJECT_FILES)
+        self.event_lane = Lane(self.pool, EVENT_CONNECTIONS)
+        self.probes: dict[str, Probe] = {}
         self.schema_is_good_until = 0.0
         """Until which `time.monotonic` the schema need not be looked at again."""
         self._parameters: list[GraphParameters] = []
@@ -105,6 +114,40 @@ class Services:
         there.pool, there.expensive = lanes
         return there
 
+    def _have_many_connections(self, common: dict[str, Any]) -> None:
+        settings = self.settings
+        connections = partial(async_pool, settings.database_url, **common)
+        sync_connections = partial(pool, settings.database_url, **common)
+        self.pool = connections(role="api", size=settings.database_pool)
+        # Uploads have connections of their own, so a flood of them leaves the reads alone. What nobody waits for, as
+        # the end of an upload whose client is gone, has two more, and does not hold up the next upload.
+        self.receiving = connections(role="api", size=RECEIVING, kind=PoolInTurns)
+        self.aside = connections(role="api", size=ASIDE)
+        self.exports: ConnectionPool[Connection] = sync_connections(role="export", size=EXPORTS)
+        self.expensive = ExpensiveReads(
+            connections(role="read", size=EXPENSIVE_READS, statement_timeout=settings.read_timeout),
+            seconds=settings.read_timeout,
+        )
+        # Cancel, retract and replay share functions with the workers, which use synchronous connections.
+        self.sync_pool = sync_connections(role="api", size=SYNC_CONNECTIONS)
+        # Health has a connection of its own: requests that wait for the other connections are no illness.
+        self.health: AsyncConnectionPool[AsyncConnection] = connections(role="health", size=1)
+        # Keys are looked up on the same connection: requests under way keep nobody from being recognised.
+        self.keyring = Keyring(self.health, self.clock)
+        self.denials = Denials(self.aside)
+        self.answers = Answers(settings, self.clock)
+
+    def _have_few_connections(self, common: dict[str, Any]) -> None:
+        """There may be hundreds of graphs: one pool serves all requests of this graph, and keeps nothing open."""
+        settings = self.settings
+        url, kind = settings.database_url, partial(BoundedPool, bound=self.shared.connections)
+        self.pool = async_pool(url, role="api", size=GRAPH_POOL, kind=kind, **common)
+        self.receiving = self.aside = self.health = self.pool
+        self.expensive = ExpensiveReads(self.pool, seconds=settings.read_timeout, slots=GRAPH_POOL - 1)
+        self.exports = pool(url, role="export", size=1, kind=LatePool, **common)
+        self.sync_pool = pool(url, role="api", size=1, kind=LatePool, **common)
+        self.answers = Answers(settings, self.clock, graph=self.graph, pool=self.pool)
+
     async def parameters(self, conn: AsyncConnection) -> GraphParameters:
         """The graph's parameters, read once, since they never change."""
         if not self._parameters:
@@ -112,38 +155,36 @@ class Services:
         return self._parameters[0]
 
     async def open(self) -> None:
-        for each in (self.pool, self.receiving, self.aside):
+        for each in self._pools():
             await each.open(wait=False)
-        await self.expensive.pool.open(wait=False)
-        self.exports.open(wait=False)
-        await self.health.open(wait=False)
+        if self.listed is None:
+            self.exports.open(wait=False)
+            self.sync_pool.open(wait=False)
         await self.answers.open()
-        self.sync_pool.open(wait=False)
 
     async def close(self) -> None:
         # While PostgreSQL is away, closing would wait for connections that are still being made.
-        self.hub.close()
-        self.trimmer.close()
-        await self.denials.close()
-        await self.keyring.close()
+        if self.listed is None:
+            await self.denials.close()
+            await self.keyring.close()
         await asyncio.gather(*(probe.close(seconds=CLOSE_SECONDS) for probe in self.probes.values()))
+        await self.answers.close(CLOSE_SECONDS)
         await asyncio.gather(
-            self.answers.close(CLOSE_SECONDS),
-            self.health.close(CLOSE_SECONDS),
-            self.expensive.pool.close(CLOSE_SECONDS),
-            asyncio.to_thread(self.exports.close, CLOSE_SECONDS),
-            *(each.close(CLOSE_SECONDS) for each in (self.pool, self.receiving, self.aside)),
-            asyncio.to_thread(self.sync_pool.close, CLOSE_SECONDS),
+            *(each.close(CLOSE_SECONDS) for each in self._pools()),
+            *(asyncio.to_thread(each.close, CLOSE_SECONDS) for each in (self.exports, self.sync_pool)),
         )
-        await asyncio.to_thread(self.broker.close, CLOSE_SECONDS)
+
+    def _pools(self) -> set[AsyncConnectionPool[AsyncConnection]]:
+        return {self.pool, self.receiving, self.aside, self.health, self.expensive.pool}
 
 
 Injected: TypeAlias = NamedDependency[SkipValidation[Services]]
 
 
-def provide_services(state: State) -> Services:
-    """The services of the app that got the request."""
-    return state["services"]
+def provide_services(request: Request[Any, Any, Any]) -> Services:
+    """The services of the graph that the request is for."""
+    found = cast("dict[str, Any]", request.scope).get(SERVICES)
+    return request.app.state["services"] if found is None else found
 
 
 def provide_control(state: State) -> Services:
@@ -156,14 +197,17 @@ def lifespan(settings: Settings, clock: Now) -> Callable[[Litestar], AbstractAsy
 
     @asynccontextmanager
     async def open_services(app: Litestar) -> AsyncGenerator[None]:
-        services = Services(settings, clock)
+        shared = Shared(settings)
+        services = Services(settings, clock, shared)
         app.state["services"] = services
         try:
             await services.open()
             with _told_to_stop(services.hub.close):
                 yield
         finally:
+            shared.hub.close()
             await services.close()
+            await shared.close()
 
     return open_services
 

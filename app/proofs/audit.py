@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 import numpy as np
@@ -17,6 +17,7 @@ from psycopg import IsolationLevel
 
 import sql
 from app.graph.deltas import DELTA_SCHEMA, KEYS, sum_by_edge, unpack
+from app.graph.half_life import HalfLife, in_microseconds, in_seconds
 from app.graph.parameters import GraphParameters, read_parameters
 from app.graph.shards import shard_of
 from app.store.postgres import Connection, exactly_one, rows, scalars
@@ -192,7 +193,7 @@ def _weights(conn: Connection, graph: GraphParameters, sample: int, now: datetim
         conn,
         _User,
         _USERS,
-        {"limit": sample, "now": now, "half_life_seconds": graph.half_life.total_seconds(), "light": LIGHT},
+        {"limit": sample, "now": now, "half_life_seconds": in_seconds(graph.half_life), "light": LIGHT},
     )
     return Weights(
         sampled=len(sampled),
@@ -217,9 +218,9 @@ def _recount(conn: Connection, edges: pl.DataFrame, graph: GraphParameters) -> p
     return sum_by_edge(parts, half_life=graph.half_life)
 
 
-def effective_weight(weight: pl.Series, weighed_at: pl.Series, now: datetime, half_life: timedelta) -> np.ndarray:
+def effective_weight(weight: pl.Series, weighed_at: pl.Series, now: datetime, half_life: HalfLife) -> np.ndarray:
     """The weights at `now`, by the rule of the database's function of this name: at most 1e250, and 0 below 1e-250."""
     age = pl.DataFrame({"at": weighed_at}).select((pl.lit(now) - pl.col("at")).dt.total_microseconds())["literal"]
-    half_lives = age.to_numpy().astype(np.float64) / (half_life / timedelta(microseconds=1))
+    half_lives = age.to_numpy().astype(np.float64) / in_microseconds(half_life)
     weights = weight.to_numpy() * np.exp2(np.clip(-half_lives, -950, 950))
     return np.where(weights < _LIGHTEST, 0.0, np.minimum(weights, _HEAVIEST))

@@ -20,6 +20,7 @@ from app.errors import BadState
 from app.graph import decay_ranges, kept_out, post_ids, top_edges, versions
 from app.graph.deltas import DELTA_SCHEMA, by_id, sum_by_edge, unpack
 from app.graph.edges import merge_arrays
+from app.graph.half_life import in_seconds
 from app.graph.mentions import count
 from app.graph.parameters import GraphParameters
 from app.graph.profiles import version_of
@@ -197,7 +198,7 @@ def compare(
     """
     weighing = {
         "now": now,
-        "half_life_seconds": parameters.half_life.total_seconds(),
+        "half_life_seconds": in_seconds(parameters.half_life),
         "largest_deviation": LARGEST_DEVIATION,
         "light": LIGHT,
     }

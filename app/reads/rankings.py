@@ -15,6 +15,7 @@ import polars as pl
 import sql
 from app.graph import delta_days
 from app.graph.deltas import unpack_rows
+from app.graph.half_life import in_seconds
 from app.graph.parameters import GraphParameters
 from app.graph.shards import shard_of_id
 from app.reads.users import User
@@ -118,7 +119,7 @@ async def staleness(conn: AsyncConnection) -> Staleness:
 
 async def edges(conn: AsyncConnection, parameters: GraphParameters, *, as_of: datetime, limit: int) -> list[RankedEdge]:
     """Returns the heaviest edges of the graph, without self-mentions. This ranking is never stale."""
-    weighing = {"as_of": as_of, "half_life_seconds": parameters.half_life.total_seconds()}
+    weighing = {"as_of": as_of, "half_life_seconds": in_seconds(parameters.half_life)}
     return await async_rows(conn, RankedEdge, _EDGES, {**weighing, "limit": limit})
 
 
@@ -129,7 +130,7 @@ async def users(
 
     Archived edges count. Self-mentions do not count.
     """
-    weighing = {"as_of": as_of, "half_life_seconds": parameters.half_life.total_seconds()}
+    weighing = {"as_of": as_of, "half_life_seconds": in_seconds(parameters.half_life)}
     return await async_rows(conn, RankedUser, _USERS, {**weighing, "direction": direction, "limit": limit})
 
 

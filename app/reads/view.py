@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from app.graph.half_life import in_seconds
 from app.graph.parameters import GraphParameters
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
@@ -60,7 +61,7 @@ def seen(view: View, parameters: GraphParameters) -> dict[str, object]:
     return {
         "as_of": view.as_of,
         **archive(view),
-        "half_life_seconds": parameters.half_life.total_seconds(),
+        "half_life_seconds": in_seconds(parameters.half_life),
     }
 
 

@@ -40,6 +40,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_password: Annotated[
         str, _about(Group.SERVERS, "", "Password for PostgreSQL, when MENTIONGRAPH_DATABASE_URL has none.")
     ] = ""
+    owner_url: Annotated[
+        str,
+        _about(
+            Group.SERVERS,
+            "",
+            "Address of the database that MENTIONGRAPH_DATABASE_URL names, with a role that may create databases. The "
+            "role creates, migrates and drops the databases of graphs. Without it, the role of "
+            "MENTIONGRAPH_DATABASE_URL does.",
+        ),
+    ] = ""
     pgbouncer: Annotated[
         bool,
         _about(

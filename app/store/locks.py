@@ -12,6 +12,7 @@
 | POST_IDS | one | shared: counts with post ids, purges; alone: who takes such an upload out; both: `forget` | yes |
 | USERS | a stretch of ids | whoever adds users; `forget` takes all, from 0 up | yes |
 | body | the body's SHA-256 | whoever seals an upload; of a zip for all its files | yes, in the order of keys |
+| graph | the name's SHA-256 | whoever creates or drops a graph | no: a second one is refused |
 
 A transaction that takes several takes MERGE, DECAY or POST_IDS first, then shards from 0 up, then SUMMARIES. Rows of
 batches are locked after all of these, and rows of uploads after batches, each in the order of id. The other locks are
@@ -21,6 +22,7 @@ A lock is taken in a statement of its own: the next statement's snapshot is then
 
 from __future__ import annotations
 
+import hashlib
 from enum import IntEnum
 
 import sql
@@ -59,6 +61,11 @@ def shard_key(shard: int) -> int:
 def body_key(sha256: bytes) -> int:
     """The key of the lock of all uploads with these bytes."""
     return int.from_bytes(sha256[:8], signed=True)
+
+
+def graph_key(name: str) -> int:
+    """The key of the lock of the graph of this name, in the database of `default`."""
+    return body_key(hashlib.sha256(f"graph {name}".encode()).digest())
 
 
 def take(conn: Connection, key: int) -> None:

@@ -184,7 +184,13 @@ def require_primary(conn: Connection | AsyncConnection) -> None:
 
 
 def pool(
-    database_url: str, *, role: str, size: int, statement_timeout: float, pgbouncer: bool = False, checked: bool = True
+    database_url: str,
+    *,
+    role: str,
+    size: int,
+    statement_timeout: float,
+    pgbouncer: bool = False,
+    kind: Callable[..., ConnectionPool[Connection]] = ConnectionPool,
 ) -> ConnectionPool[Connection]:
     """Returns a closed pool of connections for worker threads. `statement_timeout` is in seconds. See `async_pool`."""
 
@@ -200,7 +206,7 @@ def pool(
             made.drain()
             raise
 
-    made: ConnectionPool[Connection] = ConnectionPool(
+    made = kind(
         database_url,
         kwargs=_pool_kwargs(role, statement_timeout, pgbouncer=pgbouncer),
         min_size=1,
@@ -222,7 +228,7 @@ def async_pool(
     statement_timeout: float,
     pgbouncer: bool = False,
     checked: bool = True,
-    kind: type[AsyncConnectionPool[AsyncConnection]] = AsyncConnectionPool,
+    kind: Callable[..., AsyncConnectionPool[AsyncConnection]] = AsyncConnectionPool,
 ) -> AsyncConnectionPool[AsyncConnection]:
     """Returns a closed pool of connections for request handlers. `statement_timeout` is in seconds.
 

@@ -20,6 +20,7 @@ import polars as pl
 
 import sql
 from app.graph.groups import Numbers
+from app.graph.half_life import HalfLife, in_microseconds, in_seconds
 from app.store.params import Float8Array, Int8Array, TimestamptzArray
 from app.store.postgres import Connection, execute, rows
 
@@ -57,7 +58,7 @@ class _Held(msgspec.Struct, frozen=True):
     held: int
 
 
-def by_user(edges: Sequence[pl.DataFrame], half_life: timedelta) -> pl.DataFrame:
+def by_user(edges: Sequence[pl.DataFrame], half_life: HalfLife) -> pl.DataFrame:
     """The totals by user of edges that have a delta's columns, in the order of ids."""
     together = pl.concat(edges)
     sources, targets, counts = (together[name].to_numpy() for name in ("source_id", "target_id", "mention_count"))
@@ -81,7 +82,7 @@ def by_user(edges: Sequence[pl.DataFrame], half_life: timedelta) -> pl.DataFrame
     return pl.DataFrame(totals).cast(SCHEMA)
 
 
-def meet(totals: Sequence[pl.DataFrame], half_life: timedelta) -> pl.DataFrame:
+def meet(totals: Sequence[pl.DataFrame], half_life: HalfLife) -> pl.DataFrame:
     """Sum totals by user, in the order of ids: counts add up, weights meet at their latest instant."""
     if len(totals) == 1:
         return totals[0]
@@ -107,12 +108,12 @@ def _latest(numbers: Numbers, instants: Numbers, users: int) -> Numbers:
     return latest
 
 
-def _left(age: Numbers, half_life: timedelta) -> Numbers:
+def _left(age: Numbers, half_life: HalfLife) -> Numbers:
     """The share of a weight that is left after so many microseconds."""
-    return np.exp2(age / (-half_life / timedelta(microseconds=1)))
+    return np.exp2(age / -in_microseconds(half_life))
 
 
-def apply(conn: Connection, added: pl.DataFrame, removed: pl.DataFrame, half_life: timedelta, *, now: datetime) -> None:
+def apply(conn: Connection, added: pl.DataFrame, removed: pl.DataFrame, half_life: HalfLife, *, now: datetime) -> None:
     """Add totals to those of the users, and take others out of them. In a transaction; the summaries' lock is held."""
     if not added.is_empty():
         execute(conn, _ADD, {**_columns(added, half_life), **_light(conn, half_life, now), "most": MOST})
@@ -125,11 +126,11 @@ def apply(conn: Connection, added: pl.DataFrame, removed: pl.DataFrame, half_lif
             _refill(conn, held.direction, half_life)
 
 
-def _light(conn: Connection, half_life: timedelta, now: datetime) -> dict[str, object]:
+def _light(conn: Connection, half_life: HalfLife, now: datetime) -> dict[str, object]:
     """What a user who was weighed before an instant weighs, if on the floor; a little less, for rounding."""
     latest = now + timedelta(days=1)
     halvings = {
-        each.direction: each.floor - latest.timestamp() / half_life.total_seconds() for each in rows(conn, _Held, _HELD)
+        each.direction: each.floor - latest.timestamp() / in_seconds(half_life) for each in rows(conn, _Held, _HELD)
     }
     light = {
         f"light_{direction}": 0.999 * 2.0 ** min(1000.0, max(-1000.0, each)) for direction, each in halvings.items()
@@ -137,15 +138,15 @@ def _light(conn: Connection, half_life: timedelta, now: datetime) -> dict[str, o
     return {**light, "latest": latest}
 
 
-def recount(conn: Connection, half_life: timedelta) -> None:
+def recount(conn: Connection, half_life: HalfLife) -> None:
     """Make the totals anew of all edges. In a transaction; every shard is locked, and the summaries."""
     execute(conn, _CLEAR)
-    execute(conn, _RECOUNT, {"half_life_seconds": half_life.total_seconds()})
+    execute(conn, _RECOUNT, {"half_life_seconds": in_seconds(half_life)})
     for held in rows(conn, _Held, _HELD):
         _refill(conn, held.direction, half_life)
 
 
-def _subtract(conn: Connection, removed: pl.DataFrame, half_life: timedelta) -> None:
+def _subtract(conn: Connection, removed: pl.DataFrame, half_life: HalfLife) -> None:
     columns = _columns(removed, half_life)
     touched = execute(conn, _SUBTRACT, columns)
     if touched != len(removed):
@@ -155,18 +156,18 @@ def _subtract(conn: Connection, removed: pl.DataFrame, half_life: timedelta) -> 
     execute(conn, _DROP_FALLEN, columns)
 
 
-def _refill(conn: Connection, direction: str, half_life: timedelta) -> None:
+def _refill(conn: Connection, direction: str, half_life: HalfLife) -> None:
     execute(conn, _CLEAR_TOP, {"direction": direction})
-    weighing = {"half_life_seconds": half_life.total_seconds()}
+    weighing = {"half_life_seconds": in_seconds(half_life)}
     execute(conn, _REFILL, {"direction": direction, "keep": KEPT, **weighing})
 
 
-def _columns(totals: pl.DataFrame, half_life: timedelta) -> dict[str, Any]:
+def _columns(totals: pl.DataFrame, half_life: HalfLife) -> dict[str, Any]:
     return {
         "user_ids": Int8Array(totals["user_id"].to_numpy()),
         **{name: Int8Array(totals[name].to_numpy()) for name in _COUNTS},
         "weights_made": Float8Array(totals["weight_made"].to_numpy()),
         "weights_received": Float8Array(totals["weight_received"].to_numpy()),
         "weighed_at": TimestamptzArray(totals["weighed_at"].dt.replace_time_zone(None).to_numpy()),
-        "half_life_seconds": half_life.total_seconds(),
+        "half_life_seconds": in_seconds(half_life),
     }

@@ -11,6 +11,7 @@ import msgspec
 
 from app.graph.deltas import sum_by_edge, unpack
 from app.graph.edges import merge_arrays
+from app.graph.half_life import in_seconds
 from app.graph.parameters import read_parameters
 from app.store.postgres import Connection, execute
 from ops.bench import database, reference
@@ -192,7 +193,7 @@ class Limit:
             execute(self._conn, database.query("limit_source"), given)
         database.run(self._conn, "limit_ready")
         began = time.perf_counter()
-        merged = execute(self._conn, database.query("limit"), {"half_life_seconds": self._half_life.total_seconds()})
+        merged = execute(self._conn, database.query("limit"), {"half_life_seconds": in_seconds(self._half_life)})
         took = time.perf_counter() - began
         database.run(self._conn, "limit_clear")
         return merged, took

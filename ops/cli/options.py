@@ -115,7 +115,13 @@ ADDRESSES = ("DATABASE_URL", "REDIS_URL", "HOST", "PORT")
 """Where the environment sets one of these, no stack nearby is looked for."""
 SERVERS = (
     *ADDRESSES,
-    *("DATABASE_PASSWORD", "REDIS_PASSWORD", "SENTINEL_PASSWORD", "PGBOUNCER", "NAMESPACE", "TLS_CERTIFICATE"),
+    "OWNER_URL",
+    "DATABASE_PASSWORD",
+    "REDIS_PASSWORD",
+    "SENTINEL_PASSWORD",
+    "PGBOUNCER",
+    "NAMESPACE",
+    "TLS_CERTIFICATE",
 )
 """With a stack, these are the stack's, whatever the environment says."""
 _FLAGS = frozenset({"no_retweets", "placeholders", "header"})

@@ -9,6 +9,7 @@ from rich.text import Text
 
 import sql
 from app.errors import MentiongraphError
+from app.graph.half_life import in_seconds
 from app.graph.parameters import read_parameters
 from app.store import postgres
 from ops import processes
@@ -88,7 +89,7 @@ def _upload(client: Client) -> Entry:
 
 def _strongest(stack: Stack) -> list[_Strong]:
     with postgres.connect(stack.settings.database_url, role="demo") as conn:
-        half_life = read_parameters(conn).half_life.total_seconds()
+        half_life = in_seconds(read_parameters(conn).half_life)
         params = {"now": postgres.clock(), "half_life_seconds": half_life, "limit": STRONGEST}
         return postgres.rows(conn, _Strong, _STRONGEST, params)
 

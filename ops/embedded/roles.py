@@ -14,13 +14,17 @@ import psycopg
 import sql
 from app.errors import DatabaseUnavailable
 from app.store import locks
-from app.store.postgres import connect, execute, require_primary, scalars
+from app.store.postgres import Connection, connect, execute, require_primary, scalars
 from ops.embedded.children import EmbeddedServerError
 
 APP = "mentiongraph"
 PAUSE = 0.1
 
+OWNER = "mentiongraph_owner"
+"""Creates, owns, migrates and drops the databases of graphs. It has no right in the database of `default`."""
+
 _KEEP_VERIFIER = sql.query("ops/embedded/roles/keep_verifier")
+_MAKE_OWNER = sql.query("ops/embedded/roles/make_owner")
 _STEPS = (
     sql.query("ops/embedded/roles/make"),
     sql.query("ops/embedded/roles/close_databases"),
@@ -40,11 +44,23 @@ def grant(superuser_url: str, password: str) -> None:
     """
     with connect(superuser_url, role="roles") as conn, conn.transaction():
         locks.take(conn, locks.MIGRATIONS)
-        # The server gets the verifier only, so that the password can stand in no log of statements.
-        verifier = conn.pgconn.encrypt_password(password.encode(), APP.encode(), b"scram-sha-256").decode()
-        scalars(conn, _KEEP_VERIFIER, {"verifier": verifier})
+        _keep_verifier(conn, APP, password)
         for step in _STEPS:
             execute(conn, step, {})
+
+
+def make_owner(superuser_url: str, password: str) -> None:
+    """Make the role that owns the databases of graphs. Safe to repeat."""
+    with connect(superuser_url, role="roles") as conn, conn.transaction():
+        locks.take(conn, locks.MIGRATIONS)
+        _keep_verifier(conn, OWNER, password)
+        execute(conn, _MAKE_OWNER, {})
+
+
+def _keep_verifier(conn: Connection, role: str, password: str) -> None:
+    # The server gets the verifier only, so that the password can stand in no log of statements.
+    verifier = conn.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+    scalars(conn, _KEEP_VERIFIER, {"verifier": verifier})
 
 
 def wait_until_writable(url: str, patience: float) -> None:

@@ -167,8 +167,11 @@ COMMENT ON COLUMN uploads.key_id IS
 COMMENT ON COLUMN ledger_events.key_id IS
 'Key of the request that caused it. NULL: a worker did, or there was no key. Likewise owner and address.';
 
--- Weights of a graph need not decay.
+-- Weights of a graph need not decay. Earlier releases know `default` alone, whose weights do.
+-- squawk-ignore ban-drop-not-null
 ALTER TABLE graph_parameters ALTER COLUMN half_life DROP NOT NULL;
+COMMENT ON COLUMN secrets.name IS
+'cache: the key of the MACs on answers that are cached in Redis. graph: which database this is, and of which graph.';
 COMMENT ON COLUMN graph_parameters.half_life IS 'NULL: weights do not decay.';
 
 INSERT INTO schema_compatibility (migration, oldest_release) VALUES ('0011_keys_and_graphs', '0.1');

@@ -43,7 +43,8 @@ COMMENT ON TABLE users IS
 'without a handle keeps the id of a forgotten person, so that all other ids stay.';
 
 COMMENT ON COLUMN secrets.name IS
-'cache: the key of the MACs on answers that are cached in Redis. erasures: the key of the hashes of forgotten handles.';
+'cache: the key of the MACs on answers that are cached in Redis. graph: which database this is, and of which graph. '
+'erasures: the key of the hashes of forgotten handles.';
 INSERT INTO secrets (name, secret)
 VALUES ('erasures', sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())));
 

@@ -17,6 +17,7 @@ from psycopg.rows import TupleRow
 
 from app.errors import BadState, UploadRefused
 from app.graph import counting, withdrawal
+from app.graph.half_life import in_seconds
 from app.graph.users import UserIds
 from app.ledger import limits
 from app.ledger.transitions import Claim
@@ -268,7 +269,7 @@ def test_a_post_counts_once_whatever_happens(
         )
         weights: dict[tuple[str, str], float] = {}
         for each in mentions:
-            weight = 2.0 ** -((at - each.weighed) / graph.parameters.half_life)
+            weight = 2.0 ** -((at - each.weighed).total_seconds() / in_seconds(graph.parameters.half_life))
             weights[each.source, each.target] = weights.get((each.source, each.target), 0.0) + weight
         found_weights = {edge: values[3] for edge, values in graph.edges(at).items()}
         assert found_weights == pytest.approx(weights, rel=1e-9)

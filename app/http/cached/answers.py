@@ -12,6 +12,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -124,11 +125,20 @@ class Key(NamedTuple):
 class Answers:
     """The answers of one process. Without Redis each answer is worked out anew, with the same ETag."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], datetime]) -> None:
-        self.cache = Cache(settings)
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Callable[[], datetime],
+        *,
+        graph: str = "",
+        pool: AsyncConnectionPool[AsyncConnection] | None = None,
+    ) -> None:
+        """`graph`: the name, for another graph than `default`. `pool`: an open pool, where the caller has one."""
+        self.cache = Cache(settings, graph)
         self._clock = clock
+        self._is_own = pool is None
         # A connection of its own: a cached answer does not wait for answers that are worked out.
-        self._pool: AsyncConnectionPool[AsyncConnection] = async_pool(
+        self._pool: AsyncConnectionPool[AsyncConnection] = pool or async_pool(
             settings.database_url,
             role="version",
             size=1,
@@ -138,7 +148,8 @@ class Answers:
         )
         self._versions = Versions(self._pool, pgbouncer=settings.pgbouncer)
         self.standbys = Standbys(settings)
-        self._release = release()
+        # An answer holds links, and these have the graph's name.
+        self._release = release() + graph.encode()
         self._under_way: dict[str, _Shared] = {}
         self._known: dict[bytes, Question] = {}
         self.waiting = 0
@@ -149,7 +160,8 @@ class Answers:
         return self.cache.counters
 
     async def open(self) -> None:
-        await self._pool.open(wait=False)
+        if self._is_own:
+            await self._pool.open(wait=False)
         self.standbys.open()
         self.cache.open()
 
@@ -157,7 +169,8 @@ class Answers:
         await self._versions.current_for.close()
         await self.cache.close()
         await self.standbys.close()
-        await self._pool.close(seconds)
+        if self._is_own:
+            await self._pool.close(seconds)
 
     async def key(self, question: Question) -> Key:
         """The key of the question's answer now. Raises psycopg.OperationalError."""
@@ -309,6 +322,7 @@ def _matches(if_none_match: str, tag: str) -> bool:
     return any(each.strip().removeprefix("W/") == f'"{tag}"' for each in if_none_match.split(","))
 
 
+@cache
 def release() -> bytes:
     """A digest of the code, since another release may answer the same question otherwise."""
     digest = hashlib.blake2b(digest_size=_TAG_BYTES)

@@ -143,10 +143,12 @@ class Together(Generic[Question, Answer]):
 class Cache:
     """Answers by key, in Redis. To be opened and closed; closed, and until Redis has answered, it keeps nothing."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, graph: str = "") -> None:
+        """`graph`: the name, for another graph than `default`. All graphs share the bound on bytes."""
         self.counters = Counters()
         self.enabled = settings.cache
-        self._prefix = f"{settings.namespace}:cache:".encode()
+        self._shared = f"{settings.namespace}:cache:".encode()
+        self._prefix = self._shared + (f"{graph}:".encode() if graph else b"")
         self._seconds = settings.cache_seconds
         self._room = settings.cache_bytes // 2  # of what two periods write, all is there at once
         self._client = async_redis_client(settings.redis_url, timeout=TIMEOUT)
@@ -250,7 +252,7 @@ class Cache:
     async def _write(self, sent: list[tuple[bytes, bytes]]) -> None:
         """Write, and count the bytes of the period, which all processes share. They expire within two periods."""
         period = int(time.time() / self._seconds)
-        counter = self._prefix + b"written:%d" % period
+        counter = self._shared + b"written:%d" % period
         pipeline = self._client.pipeline(transaction=False)
         for key, value in sent:
             pipeline.set(key, value, px=int(self._seconds * 1000))

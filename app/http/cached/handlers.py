@@ -52,6 +52,10 @@ _NOT_MODIFIED = ResponseSpec(None, description="The answer that If-None-Match na
 Handler = Callable[..., Awaitable[Any]]
 
 
+SERVICES = "mentiongraph.services"
+"""In the scope of a request for another graph than `default`: the graph's Services."""
+
+
 class _Services(Protocol):
     answers: Answers
 
@@ -180,7 +184,7 @@ def _may_read(scope: Scope) -> bool:
 
 
 async def _cached_answer(scope: Scope) -> Answer[Any] | None:
-    services: _Services = scope["litestar_app"].state["services"]
+    services: _Services = _extended(scope).get(SERVICES) or scope["litestar_app"].state["services"]
     question = services.answers.asked_by(_target(scope))
     if question is None:
         return None

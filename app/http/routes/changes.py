@@ -190,9 +190,9 @@ async def _answer(
         )
 
     return Response(
-        Upload.of(entry, caller),
+        Upload.of(entry, services, caller),
         status_code=202,
-        headers={"Location": path_of(upload_id)},
+        headers={"Location": path_of(services, upload_id)},
         background=BackgroundTask(ring),
     )
 

@@ -95,7 +95,7 @@ async def get_edge(services: Injected, source: Source, target: Target, as_of: As
         source=from_user.spelling,
         target=to_user.spelling,
         as_of=view.as_of,
-        links=EdgeLinks(source=path_of(from_user), target=path_of(to_user)),
+        links=EdgeLinks(source=path_of(services, from_user), target=path_of(services, to_user)),
     )
 
 
@@ -154,7 +154,7 @@ async def get_history(
         found = await history.history(
             services.expensive.pool, from_user, to_user, parameters, before=before, limit=limit
         )
-    path = f"/edges/{segments.segment(from_user.handle)}/{segments.segment(to_user.handle)}/history"
+    path = f"{services.base}/edges/{segments.segment(from_user.handle)}/{segments.segment(to_user.handle)}/history"
     return HistoryAnswer(
         source=from_user.spelling,
         target=to_user.spelling,

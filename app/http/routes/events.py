@@ -188,7 +188,7 @@ async def _tell(
                     warned.add(warning.code)
                     yield _block("warning", warning)
             if entry.state not in UNFINISHED:
-                yield _block("end", Upload.of(entry, caller))
+                yield _block("end", Upload.of(entry, services, caller))
                 return
             if now() - spoken >= HEARTBEAT_SECONDS:
                 spoken = now()

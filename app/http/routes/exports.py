@@ -25,6 +25,7 @@ from app.control.audit_events import Action, async_record
 from app.control.callers import Caller, Scope
 from app.errors import BadRequest, NotFound, TooManyExports
 from app.graph import versions
+from app.graph.half_life import in_seconds
 from app.graph.versions import Behind
 from app.http import problems, quotas
 from app.http.cached.standbys import Standby
@@ -277,7 +278,7 @@ async def _answer(services: Services, caller: Caller, name: str, asked: Request,
         )
     async with services.pool.connection() as conn:
         parameters = await services.parameters(conn)
-    export = Export(form, asked, parameters.half_life.total_seconds())
+    export = Export(form, asked, in_seconds(parameters.half_life))
     return await Download.begin(
         quotas.one_of(Kind.EXPORTS, blocks(services, export, partial(_begin, services, caller, name, asked, export))),
         http.receive,

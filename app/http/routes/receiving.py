@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 from litestar import Request, Response, Router, post
@@ -186,7 +187,7 @@ async def receive_upload(  # noqa: PLR0917 (what a request has)
         receipt = await take_in(
             services.receiving,
             arriving,
-            answer=lambda entry: Upload.of(entry, caller),
+            answer=partial(Upload.of, services=services, caller=caller),
             settings=services.settings,
             received_by=process_name("api"),
             clock=services.clock,
@@ -210,7 +211,7 @@ def _answer(services: Services, receipt: Receipt) -> Response[Any]:
     return Response(
         receipt.answer,
         status_code=receipt.status,
-        headers={"Location": path_of(entry.id)},
+        headers={"Location": path_of(services, entry.id)},
         background=ring if entry.state in UNFINISHED else None,
     )
 

@@ -97,7 +97,7 @@ async def list_rejects(
         found = await entries.rejects(conn, upload_id, after=after, limit=limit + 1)
         there = await entries.rejects_kept(conn, upload_id)
     page = [Reject.of(reject) for reject in found[:limit]]
-    path = f"{path_of(upload_id)}/rejects"
+    path = f"{path_of(services, upload_id)}/rejects"
     following = next_page(path, after=page[-1].line, limit=limit) if len(found) > limit else None
     return Rejects(rejects=page, next=following, rejected=there.rejected, kept=there.kept, detail=there.detail)
 

@@ -17,7 +17,7 @@ from app.http.calling import Calling
 from app.http.openapi import examples
 from app.http.openapi.examples import answering
 from app.http.parameters import Limit, next_page
-from app.http.services import Injected
+from app.http.services import Injected, Services
 from app.http.signatures import one_of
 from app.http.structs import struct_of
 from app.ledger import entries
@@ -178,8 +178,9 @@ class Upload(msgspec.Struct, frozen=True):
     links: UploadLinks
 
     @classmethod
-    def of(cls, entry: Entry, caller: Caller) -> Upload:
+    def of(cls, entry: Entry, services: Services, caller: Caller) -> Upload:
         """The entry, as the caller is answered."""
+        path = path_of(services, entry.id)
         return struct_of(
             cls,
             entry,
@@ -189,13 +190,13 @@ class Upload(msgspec.Struct, frozen=True):
             seconds_receiving=_seconds(entry.received_at, entry.sealed_at),
             seconds_applying=_seconds(entry.sealed_at, entry.finished_at),
             links=UploadLinks(
-                upload=path_of(entry.id),
-                batches=f"{path_of(entry.id)}/batches",
-                rejects=f"{path_of(entry.id)}/rejects",
-                rejects_csv=f"{path_of(entry.id)}/rejects.csv",
-                events=f"{path_of(entry.id)}/events",
-                duplicate_of=path_of(entry.duplicate_of) if entry.duplicate_of else None,
-                parent=path_of(entry.parent_id) if entry.parent_id else None,
+                upload=path,
+                batches=f"{path}/batches",
+                rejects=f"{path}/rejects",
+                rejects_csv=f"{path}/rejects.csv",
+                events=f"{path}/events",
+                duplicate_of=path_of(services, entry.duplicate_of) if entry.duplicate_of else None,
+                parent=path_of(services, entry.parent_id) if entry.parent_id else None,
             ),
         )
 
@@ -221,9 +222,9 @@ def only_of(caller: Caller, everybodys: Scope = Scope.UPLOADS_READ) -> str | Non
     return None if caller.scopes & {everybodys, Scope.ADMIN} else caller.owner or ""
 
 
-def path_of(upload_id: uuid.UUID) -> str:
+def path_of(services: Services, upload_id: uuid.UUID) -> str:
     """Path of an upload's entry."""
-    return f"/uploads/{upload_id}"
+    return f"{services.base}/uploads/{upload_id}"
 
 
 def _share(entry: Entry) -> float:
@@ -271,8 +272,9 @@ async def list_uploads(
     async with services.pool.connection() as conn:
         found = await entries.uploads(conn, state=state, before=before, limit=limit + 1, owner=only_of(caller))
     page = found[:limit]
-    following = next_page("/uploads", state=state, limit=limit, before=page[-1].id) if len(found) > limit else None
-    return Uploads(uploads=[Upload.of(entry, caller) for entry in page], next=following)
+    path = f"{services.base}/uploads"
+    following = next_page(path, state=state, limit=limit, before=page[-1].id) if len(found) > limit else None
+    return Uploads(uploads=[Upload.of(entry, services, caller) for entry in page], next=following)
 
 
 @get(
@@ -293,7 +295,7 @@ async def get_upload(services: Injected, caller: Calling, upload_id: UploadId) -
     the graph goes through `cancelling` to `cancelled`, or through `retracting` to `retracted`.
     """
     async with services.pool.connection() as conn:
-        return Upload.of(await entries.upload(conn, upload_id, owner=only_of(caller)), caller)
+        return Upload.of(await entries.upload(conn, upload_id, owner=only_of(caller)), services, caller)
 
 
 @get(
@@ -318,7 +320,7 @@ async def list_batches(
         await entries.require(conn, upload_id, owner=only_of(caller))
         found = await entries.batches(conn, upload_id, after=after, limit=limit + 1)
     page = found[:limit]
-    path = f"{path_of(upload_id)}/batches"
+    path = f"{path_of(services, upload_id)}/batches"
     following = next_page(path, after=page[-1].ordinal, limit=limit) if len(found) > limit else None
     return Batches(batches=page, next=following)
 

@@ -189,9 +189,9 @@ class UserDays(msgspec.Struct, frozen=True):
     days: list[UserDay]
 
 
-def path_of(user: User) -> str:
+def path_of(services: Services, user: User) -> str:
     """Path of a user."""
-    return f"/users/{segments.segment(user.handle)}"
+    return f"{services.base}/users/{segments.segment(user.handle)}"
 
 
 async def named(services: Services, conn: AsyncConnection, *handles: str) -> list[User]:
@@ -242,8 +242,9 @@ async def list_users(
     """Lists users who have an edge, in the order of their handles' code points, to complete what somebody types."""
     async with services.pool.connection() as conn:
         found = await users.users(conn, prefix, after=after, limit=limit + 1)
-    page = [struct_of(UserFound, user, link=path_of(user)) for user in found[:limit]]
-    following = next_page("/users", prefix=prefix or None, limit=limit, after=page[-1].handle) if page else None
+    page = [struct_of(UserFound, user, link=path_of(services, user)) for user in found[:limit]]
+    path = f"{services.base}/users"
+    following = next_page(path, prefix=prefix or None, limit=limit, after=page[-1].handle) if page else None
     return UsersAnswer(users=page, next=following if len(found) > limit else None)
 
 
@@ -254,7 +255,7 @@ async def get_user(services: Injected, handle: Handle, as_of: AsOf = None, archi
     view = view_of(as_of, archived, services.clock())
     async with reading(services, handle, view) as (conn, user):
         totals = await users.totals(conn, user, await services.parameters(conn), view)
-    path = path_of(user)
+    path = path_of(services, user)
     return struct_of(
         UserAnswer,
         totals,
@@ -299,7 +300,7 @@ def _mentions_handler(direction: Direction, summary: str) -> HTTPRouteHandler:
             user=user.spelling,
             as_of=view.as_of,
             mentions=[struct_of(MentionAnswer, each) for each in found[:limit]],
-            next=_following(f"{path_of(user)}/{direction}", found, limit, view, self_mentions=self_mentions),
+            next=_following(f"{path_of(services, user)}/{direction}", found, limit, view, self_mentions=self_mentions),
         )
 
     return list_mentions
@@ -332,7 +333,7 @@ async def list_reciprocal(  # noqa: PLR0917 (each is a parameter of the request)
         user=user.spelling,
         as_of=view.as_of,
         ties=[_tie(each) for each in found[:limit]],
-        next=_following(f"{path_of(user)}/reciprocal", found, limit, view),
+        next=_following(f"{path_of(services, user)}/reciprocal", found, limit, view),
     )
 
 

@@ -1,0 +1,285 @@
+"""The databases of graphs: created, migrated and dropped. The list says what is under way, so steps can be repeated.
+
+A database on the server of `default` belongs to the role of MENTIONGRAPH_OWNER_URL, if that is set. The role of the API
+and the workers then reads and changes its rows, and no more. A database on another server belongs to the role that its
+address names. If its graph is dropped, it is only taken off the list, unless the caller wants it dropped, too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import msgspec
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+import sql
+from app.control import graphs
+from app.control.graphs import Graph
+from app.errors import BadRequest, DatabaseUnavailable, GraphExists, GraphNotReady, MayNotCreate, MentiongraphError
+from app.settings import Settings
+from app.store import locks
+from app.store.migrations import migrate, pending_migrations
+from app.store.postgres import Connection, Now, available, connect, exactly_one, execute, scalars, where
+
+_TAKEN = sql.query("control/databases/taken")
+_CREATE = sql.query("control/databases/create")
+_DROP = sql.query("control/databases/drop")
+_KEEP_ROLE = sql.query("control/databases/keep_role")
+_CLOSE = sql.query("control/databases/close")
+_SET_PARAMETERS = sql.query("control/databases/set_parameters")
+_PARAMETERS = sql.query("control/databases/parameters")
+_IDENTITY = sql.query("control/databases/identity")
+_CLAIMED = sql.query("control/databases/claimed")
+_CLAIM = sql.query("control/databases/claim")
+_UNCLAIM = sql.query("control/databases/unclaim")
+
+_MOST_TRIES = 100
+_LONGEST_NAME = 63
+"""Bytes of the name of a database."""
+
+_ADDRESS = frozenset({"host", "hostaddr", "port", "dbname", "user", "password", "sslmode", "target_session_attrs"})
+"""What an address may say: other parameters of libpq name files of the service's machine."""
+
+
+class _Parameters(msgspec.Struct, frozen=True):
+    half_life: timedelta | None
+    shards: int
+
+
+class Migrated(NamedTuple):
+    """What `migrate_all` did for one graph."""
+
+    graph: Graph
+    applied: list[str]
+    error: MentiongraphError | None
+    """Why the graph's database could not be migrated."""
+
+
+def create(settings: Settings, wanted: Graph, *, clock: Now) -> Graph:
+    """Create a graph, or finish what was begun under its name. Takes seconds.
+
+    Of `wanted`, state, database and created_at do not matter. Raises BadRequest, GraphExists, GraphNotReady,
+    MayNotCreate, DatabaseUnavailable.
+    """
+    graphs.require_name(wanted.name)
+    if wanted.database_url is not None:
+        require_address(wanted.database_url)
+    with _alone(settings, wanted.name) as conn:
+        listed = _listed(conn, settings, wanted, clock)
+        try:
+            return _finish(settings, conn, listed)
+        except GraphExists:  # somebody else has the database
+            graphs.set_dropping(conn, listed.name)
+            graphs.forget(conn, listed.name, now=clock())
+            raise
+
+
+def require_address(database_url: str) -> None:
+    """Raises BadRequest for an address that says more than which database to use, or less."""
+    try:
+        said = conninfo_to_dict(database_url)
+    except psycopg.ProgrammingError as error:
+        raise BadRequest("database_url is no address of a PostgreSQL database.") from error
+    if unknown := sorted(said.keys() - _ADDRESS):
+        raise BadRequest(f"database_url may not say {unknown[0]!r}. It may say: {', '.join(sorted(_ADDRESS))}.")
+    if not (said.get("host") or said.get("hostaddr")) or not said.get("dbname") or not said.get("user"):
+        raise BadRequest("database_url has to say server, user and database: postgresql://user@server/database.")
+
+
+def drop(settings: Settings, name: str, *, clock: Now, elsewhere: bool = False) -> Graph:
+    """Drop a graph and its database, whoever works with it. `elsewhere`: also a database on another server.
+
+    Raises NotFound, GraphNotReady, MayNotCreate, DatabaseUnavailable.
+    """
+    with _alone(settings, name) as conn:
+        graph = graphs.set_dropping(conn, name)
+        if graph.database is not None:
+            _drop(settings.owner_url or settings.database_url, graph.database)
+        elif graph.database_url is not None and elsewhere:
+            _drop(make_conninfo(graph.database_url, dbname="postgres"), _name_in(graph.database_url))
+        elif graph.database_url is not None:
+            with suppress(DatabaseUnavailable, psycopg.Error), connect(graph.database_url, role="graphs") as there:
+                execute(there, _UNCLAIM)
+        graphs.forget(conn, name, now=clock())
+    return graph
+
+
+def migrate_all(settings: Settings) -> Iterator[Migrated]:
+    """Bring the databases of all graphs but `default` up to date. One that cannot be migrated hurts no other."""
+    with available(settings.database_url), connect(settings.database_url, role="migrate") as conn:
+        listed = graphs.ready(conn)
+    for graph in listed:
+        applied, failure = list[str](), None
+        try:
+            applied = migrate_one(settings, graph)
+        except MentiongraphError as error:
+            failure = error
+        except psycopg.Error as error:
+            failure = DatabaseUnavailable(f"{where(owner_url_of(settings, graph))}: {error}".strip())
+        yield Migrated(graph, applied, failure)
+
+
+def migrate_one(settings: Settings, graph: Graph) -> list[str]:
+    """Bring a graph's database up to date, and close what is new. Returns the names of the migrations."""
+    url = owner_url_of(settings, graph)
+    applied = migrate(url) if pending_migrations(url) else []
+    if applied:
+        _close(settings, graph)
+    return applied
+
+
+def owner_url_of(settings: Settings, graph: Graph) -> str:
+    """The address of a graph's database, for whoever migrates it."""
+    if graph.database_url is not None or not settings.owner_url:
+        return graphs.url_of(settings, graph)
+    return make_conninfo(settings.owner_url, dbname=graph.database)
+
+
+@contextmanager
+def _alone(settings: Settings, name: str) -> Generator[Connection]:
+    """A connection to the list, while nobody else creates or drops a graph of this name. Raises GraphNotReady."""
+    url = settings.database_url
+    with available(url), connect(url, role="graphs") as guard, connect(url, role="graphs") as conn, guard.transaction():
+        if not locks.try_take(guard, locks.graph_key(name)):
+            raise GraphNotReady(f"the graph {name!r} is just being created or dropped.")
+        yield conn
+
+
+# Creating -------------------------------------------------------------------------------------------------------------
+
+
+def _listed(conn: Connection, settings: Settings, wanted: Graph, clock: Now) -> Graph:
+    """The graph as the list has it in the state `creating`. Raises GraphExists, GraphNotReady."""
+    begun = next((each for each in graphs.every(conn) if each.name == wanted.name), None)
+    if begun is not None:
+        if begun.state == "ready":
+            raise GraphExists(f"there is a graph {wanted.name!r} already.")
+        same = _as_asked(begun) == _as_asked(wanted)
+        if begun.state != "creating" or not same:
+            how = "with other parameters" if begun.state == "creating" else "and is being dropped"
+            raise GraphNotReady(f"the graph {wanted.name!r} is in the state {begun.state!r} {how}: drop it first.")
+        return begun
+    given = msgspec.structs.replace(wanted, state="creating", created_at=clock())
+    if given.database_url is None:
+        given = msgspec.structs.replace(given, database=_free_name(conn, settings, wanted.name))
+    listed = graphs.insert(conn, given)
+    if listed is None:
+        raise GraphExists("another graph has this database.")
+    return listed
+
+
+def _as_asked(graph: Graph) -> dict[str, Any]:
+    """What whoever creates a graph can choose."""
+    said = msgspec.structs.asdict(graph)
+    return {name: value for name, value in said.items() if name not in {"state", "database", "created_at"}}
+
+
+def _free_name(conn: Connection, settings: Settings, name: str) -> str:
+    """A name that no database of the server has, and no graph. A graph that was renamed keeps its database's name."""
+    own = _name_in(settings.database_url)
+    tries = [_joined(own, name, f"_{number}" if number else "") for number in (0, *range(2, _MOST_TRIES))]
+    taken = set[str](scalars(conn, _TAKEN, {"names": tries})) | {each.database for each in graphs.every(conn)}
+    return next(each for each in tries if each not in taken)
+
+
+def _joined(own: str, name: str, suffix: str) -> str:
+    end = f"_{name}{suffix}"
+    return own.encode()[: _LONGEST_NAME - len(end)].decode(errors="ignore") + end
+
+
+def _name_in(database_url: str) -> str:
+    info = conninfo_to_dict(database_url)
+    return str(info.get("dbname") or info.get("user") or "mentiongraph")
+
+
+def _finish(settings: Settings, conn: Connection, graph: Graph) -> Graph:
+    """From `creating` to `ready`, whatever of it was done before."""
+    if graph.database is not None and not scalars(conn, _TAKEN, {"names": [graph.database]}):
+        _make(settings, graph)
+    url = owner_url_of(settings, graph)
+    if graph.database_url is not None:
+        _require_other(conn, graph)
+    migrate(url)
+    with available(url), connect(url, role="graphs") as there, there.transaction():
+        if graph.database_url is not None:
+            _claim(conn, there, graph)
+        execute(there, _SET_PARAMETERS, {"half_life": graph.half_life, "shards": graph.shards})
+        found = exactly_one(there, _Parameters, _PARAMETERS)
+    _close(settings, graph)
+    return graphs.set_ready(conn, graph.name, half_life=found.half_life, shards=found.shards)
+
+
+def _make(settings: Settings, graph: Graph) -> None:
+    """Create the empty database. Raises MayNotCreate, GraphExists."""
+    url = settings.owner_url or settings.database_url
+    with available(url), connect(url, role="graphs") as owner:
+        (statement,) = scalars(owner, _CREATE, {"database": graph.database})
+        try:
+            owner.execute(statement.encode())
+        except psycopg.errors.DuplicateDatabase as error:  # somebody else's, made since the name was chosen
+            raise GraphExists(f"there is a database {graph.database!r} by now: try again.") from error
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise MayNotCreate(f"{where(url)}, role {owner.info.user!r}: {str(error).strip()}") from error
+
+
+def _close(settings: Settings, graph: Graph) -> None:
+    """Let only the role of the API and the workers into a database that this service made."""
+    if graph.database is None:
+        return
+    url = owner_url_of(settings, graph)
+    with connect(settings.database_url, role="graphs") as app:
+        role = app.info.user
+    with available(url), connect(url, role="graphs") as owner, owner.transaction():
+        locks.take(owner, locks.MIGRATIONS)
+        scalars(owner, _KEEP_ROLE, {"role": role})
+        execute(owner, _CLOSE, {})
+
+
+# Dropping -------------------------------------------------------------------------------------------------------------
+
+
+def _drop(url: str, database: str) -> None:
+    """Drop a database from a connection to another one of its server. Raises MayNotCreate."""
+    with available(url), connect(url, role="graphs") as owner:
+        (statement,) = scalars(owner, _DROP, {"database": database})
+        try:
+            owner.execute(statement.encode())
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise MayNotCreate(f"{where(url)}, role {owner.info.user!r}: {str(error).strip()}") from error
+
+
+# Databases on other servers -------------------------------------------------------------------------------------------
+
+
+def _require_other(conn: Connection, graph: Graph) -> None:
+    """Raises GraphExists if the database is that of `default`."""
+    assert graph.database_url is not None  # noqa: S101 (whoever asks has looked)
+    with available(graph.database_url), connect(graph.database_url, role="graphs") as there:
+        if _identity(there) == _identity(conn):
+            raise GraphExists("this is the database of the graph 'default'.")
+
+
+def _claim(conn: Connection, there: Connection, graph: Graph) -> None:
+    """Write into a database on another server whose it is. Raises GraphExists if it is another graph's already.
+
+    A restored copy says of which database it is a copy, and may be a graph of its own.
+    """
+    own = _identity(there)
+    claim = own + _digest(_identity(conn).hex() + graph.created_at.isoformat())
+    found = scalars(there, _CLAIMED)
+    if found and bytes(found[0])[: len(own)] == own and bytes(found[0]) != claim:
+        raise GraphExists("this database is another graph already, here or of another service.")
+    execute(there, _CLAIM, {"claim": claim})
+
+
+def _identity(conn: Connection) -> bytes:
+    return _digest(str(scalars(conn, _IDENTITY, {})[0]))
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()

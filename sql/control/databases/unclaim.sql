@@ -1,0 +1,2 @@
+-- This database is no graph of a service any more. Locks: the row. Rows: none.
+DELETE FROM secrets WHERE name = 'graph';

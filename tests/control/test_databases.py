@@ -1,0 +1,265 @@
+"""Databases of graphs: made, closed, migrated and dropped, also after a process was killed in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import msgspec
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import TupleRow
+
+from app.control import databases, graphs
+from app.control.graphs import Graph, settings_of
+from app.errors import BadRequest, GraphExists, GraphNotReady, MayNotCreate, NotFound
+from app.graph.parameters import read_parameters
+from app.proofs.audit import audit
+from app.settings import Settings
+from app.store import locks
+from app.store.postgres import clock, connect, scalars
+from ops.embedded import roles
+from tests.conftest import Addresses
+
+NOW = datetime.fromisoformat("2026-01-15T12:00:00Z")
+MONTH = timedelta(days=30)
+
+
+def wanted(name: str, **given: Any) -> Graph:
+    fields: dict[str, Any] = {"state": "creating", "half_life": MONTH, "shards": 4, "created_at": NOW}
+    return msgspec.convert({**fields, "name": name, **given}, Graph)
+
+
+@pytest.fixture
+def owned(settings: Settings, addresses: Addresses) -> Generator[Settings]:
+    """A service whose role may change rows, and whose owner may create databases, as those of an embedded stack."""
+    with connect(addresses.postgres, role="test") as conn, conn.transaction():
+        # Roles belong to the whole server, which tests share.
+        locks.take(conn, locks.MIGRATIONS)
+        roles.grant(settings.database_url, "app")
+        roles.make_owner(settings.database_url, "owner")
+    yield msgspec.structs.replace(
+        settings,
+        database_url=_as(settings.database_url, roles.APP, "app"),
+        owner_url=_as(settings.database_url, roles.OWNER, "owner"),
+    )
+    with connect(settings.database_url, role="test") as conn:
+        for graph in graphs.every(conn):
+            if graph.database:
+                conn.execute(f'DROP DATABASE IF EXISTS "{graph.database}" WITH (FORCE)'.encode())
+
+
+def _as(url: str, role: str, password: str) -> str:
+    there = urlsplit(url)
+    return there._replace(netloc=f"{role}:{password}@{there.hostname}:{there.port}").geturl()
+
+
+def kill(*_: object, **__: object) -> None:
+    """Stands for a function in which the process dies."""
+    raise KeyboardInterrupt
+
+
+def listed(settings: Settings) -> list[tuple[str, str]]:
+    with connect(settings.database_url, role="test") as conn:
+        return [(each.name, each.state) for each in graphs.every(conn)]
+
+
+def test_a_graph_has_a_database_with_its_own_half_life_and_shards(owned: Settings) -> None:
+    made = databases.create(owned, wanted("two", half_life=None, profile="instagram", quota_bytes=10), clock=clock)
+
+    assert (made.state, made.half_life, made.shards, made.profile) == ("ready", None, 4, "instagram")
+    assert listed(owned) == [("two", "ready")]
+    its = settings_of(owned, made)
+    assert its.max_database_bytes == 10
+    with connect(its.database_url, role="test") as conn:
+        parameters = read_parameters(conn)
+        assert (parameters.half_life, parameters.shards) == (None, 4)
+        assert audit(conn).exact
+
+    with connect(its.database_url, role="test") as working:
+        databases.drop(owned, "two", clock=clock)
+        with pytest.raises(psycopg.OperationalError):
+            working.execute("SELECT 1")
+    assert listed(owned) == []
+    with pytest.raises(NotFound):
+        databases.drop(owned, "two", clock=clock)
+
+
+def test_the_role_of_the_api_may_change_rows_of_a_graph_and_no_more(owned: Settings, dsn: str) -> None:
+    made = databases.create(owned, wanted("closed"), clock=clock)
+
+    url = graphs.url_of(owned, made)
+    with connect(url, role="test") as conn:
+        conn.execute("INSERT INTO users (id, handle, spelling) VALUES (1, 'a', 'A')")
+        for refused in (
+            "CREATE TABLE x ()",
+            "CREATE TEMP TABLE x ()",
+            "ALTER TABLE edges ADD COLUMN x int",
+            "DELETE FROM schema_compatibility",
+            "TRUNCATE edges",
+            "DELETE FROM audit_events",
+            "CREATE DATABASE x",
+            f'DROP DATABASE "{made.database}"',
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                conn.execute(refused.encode())
+    with connect(dsn, role="test") as superuser:
+        superuser.execute("DROP ROLE IF EXISTS stranger")
+        superuser.execute("CREATE ROLE stranger LOGIN PASSWORD 'stranger'")
+    stranger = _as(dsn, "stranger", "stranger")
+    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+        psycopg.connect(make_conninfo(stranger, dbname=made.database))
+    # The owner of graphs has no right to what is in `default`, or in another service's databases.
+    with connect(owned.owner_url, role="test") as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        conn.execute("SELECT * FROM keys")
+
+
+def test_a_role_that_may_not_create_says_so(owned: Settings) -> None:
+    with pytest.raises(MayNotCreate, match="mentiongraph"):
+        databases.create(msgspec.structs.replace(owned, owner_url=""), wanted("none"), clock=clock)
+
+    assert listed(owned) == [("none", "creating")]
+    assert databases.create(owned, wanted("none"), clock=clock).state == "ready"
+
+
+@pytest.mark.parametrize("killed_in", ["_make", "migrate", "_close"])
+def test_a_killed_creation_can_be_repeated_or_dropped(
+    owned: Settings, monkeypatch: pytest.MonkeyPatch, killed_in: str
+) -> None:
+    ways: list[Callable[..., Graph]] = [
+        partial(databases.create, owned, wanted("k")),
+        partial(databases.drop, owned, "k"),
+    ]
+    for after in ways:
+        with monkeypatch.context() as patched:
+            patched.setattr(databases, killed_in, kill)
+            with pytest.raises(KeyboardInterrupt):
+                databases.create(owned, wanted("k"), clock=clock)
+        assert listed(owned) == [("k", "creating")]
+        with pytest.raises(GraphNotReady, match="other parameters"):
+            databases.create(owned, wanted("k", shards=8), clock=clock)
+        after(clock=clock)
+        if listed(owned):
+            assert listed(owned) == [("k", "ready")]
+            databases.drop(owned, "k", clock=clock)
+
+
+def test_a_killed_drop_can_be_repeated(owned: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    databases.create(owned, wanted("gone"), clock=clock)
+    with monkeypatch.context() as patched:
+        patched.setattr(graphs, "forget", kill)
+        with pytest.raises(KeyboardInterrupt):
+            databases.drop(owned, "gone", clock=clock)
+    assert listed(owned) == [("gone", "dropping")]
+
+    with pytest.raises(GraphNotReady, match="being dropped"):
+        databases.create(owned, wanted("gone"), clock=clock)
+    databases.drop(owned, "gone", clock=clock)
+
+    assert listed(owned) == []
+
+
+def test_one_process_at_a_time_creates_or_drops_a_graph(settings: Settings, conn: psycopg.Connection[TupleRow]) -> None:
+    with conn.transaction():
+        assert locks.try_take(conn, locks.graph_key("one"))
+        with pytest.raises(GraphNotReady, match="just being"):
+            databases.create(settings, wanted("one"), clock=clock)
+        with pytest.raises(GraphNotReady, match="just being"):
+            databases.drop(settings, "one", clock=clock)
+
+
+def test_a_renamed_graph_keeps_its_database_and_its_keys(owned: Settings) -> None:
+    first = databases.create(owned, wanted("a"), clock=clock)
+    with connect(owned.database_url, role="test") as conn:
+        keys = "INSERT INTO keys (id, owner, token_sha256, scopes, graphs, created_at) VALUES (%s, 'o', %s, %s, %s, %s)"
+        for number, good_for in enumerate((["a"], ["a", "b"])):
+            conn.execute(keys, [f"0000000{number}", bytes(32), ["graph:read"], good_for, NOW])
+        renamed = graphs.rename(conn, "a", "c")
+        assert renamed.database == first.database
+        assert scalars(conn, "SELECT graphs FROM keys ORDER BY id") == [["c"], ["c", "b"]]
+        with pytest.raises(NotFound):
+            graphs.rename(conn, "a", "d")
+
+        second = databases.create(owned, wanted("a"), clock=clock)
+        assert second.database not in {None, first.database}
+        with pytest.raises(GraphExists):
+            graphs.rename(conn, "a", "c")
+        with pytest.raises(BadRequest):
+            graphs.rename(conn, "a", "default")
+
+        databases.drop(owned, "c", clock=clock)
+        # A later graph of this name is another one: no key of now is good for it.
+        assert scalars(conn, "SELECT graphs FROM keys WHERE revoked_at IS NULL") == [["b"]]
+    databases.drop(owned, "a", clock=clock)
+
+
+def test_a_database_of_somebody_else_is_left_alone(owned: Settings, dsn: str) -> None:
+    name = conninfo_to_dict(dsn)["dbname"]
+    with connect(dsn, role="test") as conn:
+        conn.execute(f'CREATE DATABASE "{name}_x"'.encode())
+    try:
+        made = databases.create(owned, wanted("x"), clock=clock)
+        assert made.database == f"{name}_x_2"
+        databases.drop(owned, "x", clock=clock)
+        with connect(dsn, role="test") as conn:
+            assert scalars(conn, "SELECT datname FROM pg_database WHERE datname LIKE %(like)s", {"like": f"{name}_x%"})
+    finally:
+        with connect(dsn, role="test") as conn:
+            conn.execute(f'DROP DATABASE "{name}_x"'.encode())
+
+
+def test_a_database_elsewhere_belongs_to_one_graph(settings: Settings, template: str) -> None:
+    here = conninfo_to_dict(settings.database_url)
+    name = f"test_{uuid4().hex}"
+    address = f"postgresql://{here['user']}:{here.get('password', '')}@{here['host']}:{here['port']}/{name}"
+    with connect(settings.database_url, role="test") as conn:
+        conn.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
+        try:
+            with pytest.raises(GraphExists, match="default"):
+                databases.create(settings, wanted("same", database_url=_there(address, here["dbname"])), clock=clock)
+            made = databases.create(settings, wanted("far", database_url=address, shards=2), clock=clock)
+            assert (made.database, made.shards) == (None, 2)
+            assert settings_of(settings, made).database_url == address
+            again = make_conninfo(address, application_name="")
+            with pytest.raises(BadRequest, match="may not say"):
+                databases.create(settings, wanted("again", database_url=again), clock=clock)
+            with pytest.raises(GraphExists, match="another graph"):
+                databases.create(settings, wanted("again", database_url=address + "?sslmode=prefer"), clock=clock)
+
+            databases.drop(settings, "far", clock=clock)
+            # Only the list forgets it: another service, or this one, may take it again.
+            assert databases.create(settings, wanted("back", database_url=address), clock=clock).shards == 4
+            databases.drop(settings, "back", clock=clock, elsewhere=True)
+            found = scalars(conn, "SELECT count(*) FROM pg_database WHERE datname = %(name)s", {"name": name})
+            assert found == [0]
+        finally:
+            conn.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
+
+
+def _there(address: str, database: Any) -> str:
+    return urlsplit(address)._replace(path=f"/{database}").geturl()
+
+
+@pytest.mark.parametrize("name", ["", "default", "A", "a_b", "-a", "a-", "a" * 49, "ä", "a/b", "a\n"])
+def test_some_names_no_graph_can_have(settings: Settings, name: str) -> None:
+    with pytest.raises(BadRequest, match="cannot be the name"):
+        databases.create(settings, wanted(name), clock=clock)
+
+
+def test_migrating_all_graphs_reports_the_one_that_is_away(owned: Settings) -> None:
+    databases.create(owned, wanted("here"), clock=clock)
+    with connect(owned.database_url, role="test") as conn:
+        away = wanted("away", database_url="postgresql://nobody@127.0.0.1:1/none")
+        assert graphs.insert(conn, away) is not None
+        graphs.set_ready(conn, "away", half_life=MONTH, shards=4)
+
+    done = {each.graph.name: each.error for each in databases.migrate_all(owned)}
+
+    assert done["here"] is None
+    assert done["away"] is not None
+    assert "127.0.0.1:1" in done["away"].detail

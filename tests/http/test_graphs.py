@@ -1,0 +1,171 @@
+"""Graphs over HTTP: each under its prefix, with its own data, links, cache and server."""
+
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from app.control import databases, graphs
+from app.control.graphs import Graph, settings_of
+from app.graph import counting, merging
+from app.graph.parameters import read_parameters
+from app.graph.users import UserIds
+from app.ledger import transitions
+from app.settings import Settings
+from app.store.postgres import clock, connect
+from tests.conftest import until
+from tests.http.conftest import Api
+from tests.http.test_receiving import CSV, CSV_TYPE
+
+HEADER = b"data,timestamp,username\n"
+WEEK = timedelta(days=7)
+
+
+def wanted(name: str, now: datetime, **given: Any) -> Graph:
+    fields = {"state": "creating", "half_life": WEEK, "shards": 1, "created_at": now}
+    return msgspec.convert({**fields, "name": name, **given}, Graph)
+
+
+Make = Callable[..., Graph]
+
+
+@pytest.fixture
+def make(settings: Settings, now: datetime) -> Generator[Make]:
+    """Creates graphs, which the fixture drops after the test."""
+    with ExitStack() as stack:
+
+        def create(name: str, **given: Any) -> Graph:
+            made = databases.create(settings, wanted(name, now, **given), clock=clock)
+            stack.callback(_drop, settings, made.database)
+            return made
+
+        yield create
+
+
+def _drop(settings: Settings, database: str | None) -> None:
+    with connect(settings.database_url, role="test") as conn:
+        conn.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)'.encode())
+
+
+def work(settings: Settings, now: datetime) -> None:
+    """Count and merge whatever is due, as workers would."""
+    with connect(settings.database_url, role="test") as conn:
+        parameters = read_parameters(conn)
+        ids = UserIds(bits=parameters.handle_bits, memory=1000)
+        for (batch_id,) in conn.execute("SELECT id FROM batches WHERE state = 'staged' ORDER BY id").fetchall():
+            claim = transitions.claim(conn, batch_id, settings=settings, now=now)
+            assert claim is not None
+            kept = {"days_kept": settings.days_kept, "rejects_kept": settings.rejects_kept}
+            assert counting.count_batch(conn, claim, parameters, ids, now=now, **kept)
+        for shard in range(parameters.shards):
+            while merging.merge_shard(conn, shard, parameters, most_edges=10_000, now=now):
+                pass
+
+
+def mentioning(*pairs: tuple[str, str]) -> bytes:
+    return HEADER + b"".join(f"hi @{to},2026-01-15T11:00:00Z,{who}\n".encode() for who, to in pairs)
+
+
+def test_the_same_file_goes_into_each_graph_and_links_stay_there(
+    api: Api, make: Make, settings: Settings, now: datetime
+) -> None:
+    two = make("two")
+    sent = {base: api.http.post(f"{base}/uploads", content=CSV, headers=CSV_TYPE) for base in ("", "/graphs/two")}
+
+    assert {base: answer.status_code for base, answer in sent.items()} == {"": 202, "/graphs/two": 202}
+    for base, answer in sent.items():
+        assert answer.headers["location"] == f"{base}/uploads/{answer.json()['id']}"
+        assert all(link is None or link.startswith(f"{base}/uploads/") for link in answer.json()["links"].values())
+    other = sent["/graphs/two"].json()["id"]
+    assert api.http.get(f"/uploads/{other}").status_code == 404
+    assert api.http.get(f"/graphs/two/uploads/{other}").json()["state"] == "staged"
+    assert api.http.get(f"/graphs/default/uploads/{sent[''].json()['id']}").json()["links"] == sent[""].json()["links"]
+
+    work(settings_of(settings, two), now)
+    assert api.http.get(f"/graphs/two/uploads/{other}").json()["state"] == "applied"
+    assert api.http.get(f"/uploads/{sent[''].json()['id']}").json()["state"] == "staged"
+
+
+def test_a_handle_with_a_slash_head_and_cached_answers_work_under_the_prefix(
+    api: Api, make: Make, settings: Settings, now: datetime
+) -> None:
+    two = make("two", half_life=None)
+    for base, pairs in (("", [("a", "b")]), ("/graphs/two", [("a", "b"), ("a", "b"), ("x/y", "b")])):
+        assert api.http.post(f"{base}/uploads", content=mentioning(*pairs), headers=CSV_TYPE).status_code == 202
+    work(settings, now)
+    work(settings_of(settings, two), now)
+
+    for _ in range(3):  # the later answers are cached
+        own = api.http.get("/users/a/outgoing").json()
+        its = api.http.get("/graphs/two/users/a/outgoing").json()
+        assert [each["mention_count"] for each in own["mentions"]] == [1]
+        assert [(each["mention_count"], each["weight"]) for each in its["mentions"]] == [(2, 2.0)]
+    assert "hit" in api.http.get("/graphs/two/users/a/outgoing").headers["cache-status"]
+    assert api.http.get("/graphs/two/users/x%2Fy").json()["links"]["user"] == "/graphs/two/users/x%2Fy"
+    assert api.http.get("/users/x%2Fy").status_code == 404
+    head = api.http.head("/graphs/two/users/a")
+    assert (head.status_code, head.content) == (200, b"")
+    page = api.http.get("/graphs/two/users?limit=1").json()
+    assert page["next"].startswith("/graphs/two/users?")
+    assert api.http.get(page["next"]).status_code == 200
+    assert b"b,2" in api.http.get("/graphs/two/export/edges.csv").content
+
+
+def test_what_is_no_graph_is_not_found(api: Api, make: Make, problem_of: Callable[..., dict[str, Any]]) -> None:
+    make("two")
+    for path in ("/graphs/three/users", "/graphs/%2e%2e/users", "/graphs/a%2Fb/users", "/graphs/TWO/users"):
+        assert api.http.get(path).status_code == 404, path
+    document = problem_of(api.http.get("/graphs/three/users"))
+    assert "three" in document["detail"]
+    for path in ("/graphs/two/graphs", "/graphs/two/doc", "/graphs/two/keys", "/graphs/two/graphs/two/users"):
+        assert api.http.get(path).status_code == 404, path
+
+
+def test_a_graph_whose_server_is_away_hurts_no_other(
+    api: Api, make: Make, settings: Settings, now: datetime, problem_of: Callable[..., dict[str, Any]]
+) -> None:
+    make("two")
+    with connect(settings.database_url, role="test") as conn:
+        away = "postgresql://nobody@127.0.0.1:1/none"
+        assert graphs.insert(conn, wanted("away", now, database_url=away, database=None))
+        graphs.set_ready(conn, "away", half_life=WEEK, shards=1)
+
+    document = problem_of(api.http.get("/graphs/away/users"))
+    assert document["type"].endswith("database-unavailable")
+    assert "away" in problem_of(api.http.get("/graphs/away/uploads"))["detail"]
+    assert [api.http.get(f"{base}/users").status_code for base in ("", "/graphs/two")] == [200, 200]
+
+
+def test_renaming_dropping_and_changing_take_effect_in_running_processes(
+    api: Api, make: Make, settings: Settings, now: datetime
+) -> None:
+    two = make("two")
+    api.http.post("/graphs/two/uploads", content=mentioning(("a", "b")), headers=CSV_TYPE)
+    work(settings_of(settings, two), now)
+    assert all(api.http.get("/graphs/two/users/a").status_code == 200 for _ in range(2))
+    known = api.http.get("/graphs/two/users/a").headers["etag"]
+    with connect(settings.database_url, role="test") as conn:
+        graphs.rename(conn, "two", "three")
+        make("two")
+
+        # The new graph of the name answers nothing that was cached for the old one.
+        until(lambda: api.http.get("/graphs/two/users/a").status_code == 404, within=20, what="the list is read again")
+        answer = api.http.get("/graphs/three/users/a", headers={"If-None-Match": known})
+        assert answer.json()["links"]["user"] == "/graphs/three/users/a"
+
+        graphs.change(conn, "three", quota_bytes=1)
+        full = lambda: api.http.post("/graphs/three/uploads", content=CSV, headers=CSV_TYPE).status_code  # noqa: E731
+        until(lambda: full() == 507, within=20, what="the quota holds")
+        assert api.http.post("/graphs/two/uploads", content=CSV, headers=CSV_TYPE).status_code == 202
+
+    databases.drop(settings, "three", clock=clock)
+    gone = lambda: api.http.get("/graphs/three/users/a").status_code  # noqa: E731
+    until(lambda: gone() == 404, within=20, what="the graph is known to be gone")
+    assert api.http.get("/graphs/two/users").status_code == 200
