@@ -220,7 +220,7 @@ class Connection(HttpToolsProtocol):
         """The client has sent no head, or not all of it, in time."""
         if self._begun:
             seconds = self._door.head_seconds
-            self._refuse(HeadTooSlow(f"the head of the request did not arrive within {seconds:g} s; send it again."))
+            self.refuse(HeadTooSlow(f"the head of the request did not arrive within {seconds:g} s; send it again."))
         else:
             self.transport.close()
 
@@ -234,10 +234,6 @@ class Connection(HttpToolsProtocol):
                 log.warning("hung up on a client that does not read", seconds=round(now - since), bytes=waiting)
                 self.transport.abort()
             self._stalled = (now, waiting)
-
-    def turn_away(self, error: MentiongraphError) -> None:
-        """Answer with a problem, whatever arrives."""
-        self._refuse(error)
 
     def resume_writing(self) -> None:
         self._stalled = None
@@ -268,12 +264,12 @@ class Connection(HttpToolsProtocol):
             # The request is answered as if it asked for no upgrade, but what follows may be of another protocol.
             self._hear_no_more()
         except httptools.HttpParserError:
-            self._refuse(self._refusal or BadRequest("this is no HTTP/1.1 request (RFC 9112)."))
+            self.refuse(self._refusal or BadRequest("this is no HTTP/1.1 request (RFC 9112)."))
         else:
             if not self._in_body and self._head_fed >= HEAD_BYTES:
-                self._refuse(_too_large())
+                self.refuse(_too_large())
             elif self._fed - self._body > FRAMING_BYTES + FRAMING_PER_BYTE * self._body:
-                self._refuse(BadRequest("the chunks of the body have more framing than content."))
+                self.refuse(BadRequest("the chunks of the body have more framing than content."))
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= PIPELINED:
@@ -350,7 +346,7 @@ class Connection(HttpToolsProtocol):
         else:
             self.transport.close()
 
-    def _refuse(self, error: MentiongraphError) -> None:
+    def refuse(self, error: MentiongraphError) -> None:
         """Answer with a problem, if no other answer is due before, and close."""
         if self.transport.is_closing():
             return

@@ -268,7 +268,7 @@ class Handshake(asyncio.Protocol):
         """The first bytes: what follows goes to another protocol."""
         if data[0] != _HANDSHAKE_RECORD:
             self._take_over(self.transport)
-            self._connection.turn_away(BadRequest("this port speaks HTTPS only: begin the URL with https://."))
+            self._connection.refuse(BadRequest("this port speaks HTTPS only: begin the URL with https://."))
             return
         over = self.loop.create_future()
         over.add_done_callback(self._over)

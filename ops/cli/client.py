@@ -343,6 +343,7 @@ class Client:
         """Open a file of the API, which the caller reads while the block runs."""
         try:
             with self._http.stream("GET", path, params=list(params), headers={"Accept-Encoding": "identity"}) as answer:
+                _require_here(answer)
                 if answer.status_code >= _BAD_REQUEST:
                     answer.read()
                     raise _refused(answer)
@@ -370,7 +371,15 @@ def _passes(error: Exception) -> bool:
     return not isinstance(error, ApiProblem) or error.problem().status in _AWAY
 
 
+def _require_here(answer: httpx.Response) -> None:
+    """Raises ApiAway if the API is elsewhere: a key or a file goes to no address that nobody named."""
+    if answer.has_redirect_location:
+        place = answer.headers["location"][:200]
+        raise ApiAway(f"{answer.url} leads to {place}. Name the API's own address with --api, such as https://….")
+
+
 def _decoded(answer: httpx.Response, kind: type[T]) -> T:
+    _require_here(answer)
     if answer.status_code < _BAD_REQUEST:
         return _json(answer.content, kind, str(answer.url))
     raise _refused(answer)

@@ -19,6 +19,7 @@ import yaml
 
 from app.settings import Settings
 from app.store.postgres import Connection
+from ops.cli.client import ApiAway, Client
 from ops.embedded.children import Child, free_ports
 from tests.conftest import until
 from tests.http.conftest import Api, Serve
@@ -143,6 +144,11 @@ def test_tls_ends_at_the_proxy_and_plain_http_leads_there(with_tls: tuple[int, i
         )
         assert (sent.status_code, sent.headers["location"]) == (308, "https://localhost/uploads?a=b")
         assert "strict-transport-security" not in sent.headers
+    with Client(f"http://localhost:{plain}") as command:
+        with pytest.raises(ApiAway, match="leads to https://localhost"):
+            command.recent(1)
+        with pytest.raises(ApiAway, match="leads to https://localhost"), command.download("/export/edges.csv", []):
+            pytest.fail("the redirect passes for a file")
     with socket.create_connection(("127.0.0.1", secure), timeout=20) as wire:
         context.set_ciphers("AES128-GCM-SHA256")
         context.maximum_version = ssl.TLSVersion.TLSv1_2
