@@ -190,6 +190,7 @@ def pool(
     size: int,
     statement_timeout: float,
     pgbouncer: bool = False,
+    checked: bool = True,
     kind: Callable[..., ConnectionPool[Connection]] = ConnectionPool,
 ) -> ConnectionPool[Connection]:
     """Returns a closed pool of connections for worker threads. `statement_timeout` is in seconds. See `async_pool`."""

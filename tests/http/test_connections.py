@@ -240,8 +240,9 @@ def test_a_client_that_reads_too_slowly_is_hung_up_on(api: Api, taken: int, *, s
         assert client.recv(1 << 16)
         (connection,) = api.door.connections
         assert isinstance(connection, connections.Connection)
+        look = connection._look_at_reader  # pyright: ignore[reportPrivateUsage]
         for seconds, waiting in ((0, 1 << 30), (api.door.stalled_seconds, (1 << 30) - taken)):
-            api.loop.call_soon_threadsafe(connection._look_at_reader, float(seconds), waiting)
+            api.loop.call_soon_threadsafe(look, float(seconds), waiting)
         if stays:
             client.sendall(GET + b"\r\n")
             assert client.recv(1 << 16).startswith(b"HTTP/1.1 200 ")

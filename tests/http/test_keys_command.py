@@ -68,7 +68,7 @@ def test_serve_does_not_start_for_others_while_nobody_has_a_key(
     command: Command, domain: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[object] = []
-    monkeypatch.setattr("ops.processes.Command.replace_this_process", lambda made: started.append(made))
+    monkeypatch.setattr("ops.processes.Command.replace_this_process", started.append)
 
     for host, more, starts in [
         ("0.0.0.0", {}, False),  # noqa: S104 (nothing listens there)

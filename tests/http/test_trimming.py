@@ -51,5 +51,5 @@ def test_nothing_is_trimmed_once_it_is_closed(trims: list[int], monkeypatch: pyt
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only glibc has malloc_trim")
 def test_the_c_library_is_found() -> None:
-    found = trimming._found()
+    found = trimming._found()  # pyright: ignore[reportPrivateUsage]
     assert (found is not None) == hasattr(ctypes.CDLL(None), "malloc_trim")

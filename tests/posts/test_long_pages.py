@@ -21,7 +21,12 @@ def test_a_long_page_is_read_as_a_short_one() -> None:
 
 def test_only_a_long_page_is_read_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     apart = list[bytes]()
-    monkeypatch.setattr(long_pages, "posts_of", lambda line, _: apart.append(line) or b"")
+
+    def read_apart(line: bytes, _: object) -> bytes:
+        apart.append(line)
+        return b""
+
+    monkeypatch.setattr(long_pages, "posts_of", read_apart)
     monkeypatch.setattr(elements, "_APART", len(PAGE))
     reader = elements.Pages(PACKING)
     longer = PAGE.replace(b"hi", b"hello", 1)

@@ -20,6 +20,7 @@ from psycopg_pool import ConnectionPool
 
 from app.control.callers import Scope
 from app.errors import BadRequest, NotFound, TooManyExports
+from app.graph.half_life import in_seconds
 from app.graph.parameters import read_parameters
 from app.http import problems
 from app.http.calling import Calling
@@ -187,7 +188,7 @@ class _Making:
 
 
 def _side(conn: Connection) -> Side:
-    return Side(conn, read_parameters(conn).half_life.total_seconds())
+    return Side(conn, in_seconds(read_parameters(conn).half_life))
 
 
 _PROBLEMS = (

@@ -160,7 +160,7 @@ async def stream_events(
     )
 
 
-async def _tell(
+async def _tell(  # noqa: PLR0917 (what a stream has)
     services: Services, caller: Caller, upload_id: uuid.UUID, owner: str | None, last: int, address: str
 ) -> AsyncGenerator[bytes]:
     now = asyncio.get_running_loop().time
