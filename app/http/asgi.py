@@ -28,6 +28,7 @@ from app.http.routes import (
     uploads,
     users,
 )
+from app.http.routes import graphs as graph_list
 from app.http.services import lifespan, provide_control, provide_services
 from app.http.signatures import refuse_unknown_parameters
 from app.settings import Settings
@@ -49,6 +50,7 @@ def create_app(settings: Settings, *, clock: postgres.Now = postgres.clock) -> L
             networks.ROUTER,
             rankings.ROUTER,
             exports.ROUTER,
+            graph_list.ROUTER,
             health.ROUTER,
             doc.root,
             doc.static_files(),
