@@ -20,7 +20,7 @@ from psycopg.conninfo import make_conninfo
 
 import sql
 from app.errors import BadRequest, GraphExists, GraphNotReady, NotFound
-from app.settings import Settings
+from app.settings import Settings, durations
 from app.store.postgres import AsyncConnection, Connection, async_rows, execute, one, rows
 
 DEFAULT = "default"
@@ -187,3 +187,69 @@ def _there(found: Graph | None, name: str) -> Graph:
     if found is None:
         raise no_graph(name)
     return found
+
+
+# What people say of a graph ------------------------------------------------------------------------------------------
+
+NO_HALF_LIFE = "none"
+_SHARDS = (1, 2, 4, 8, 16, 32, 64)
+_SHORTEST, _LONGEST = timedelta(minutes=1), timedelta(days=36_500)
+_HIGHEST_BYTES = 2**53 - 1
+
+
+def wanted(
+    name: str,
+    *,
+    now: datetime,
+    half_life: str = "7d",
+    shards: int = 8,
+    profile: str | None = None,
+    days_kept: int | None = None,
+    retention_days: int | None = None,
+    quota_bytes: int | None = None,
+    database_url: str | None = None,
+) -> Graph:
+    """A graph to create, as people describe it. Raises BadRequest. The caller has looked at the profile."""
+    if shards not in _SHARDS:
+        raise BadRequest(f"the field 'shards' has to be one of {', '.join(map(str, _SHARDS))}, not {shards}.")
+    check(days_kept=days_kept, retention_days=retention_days, quota_bytes=quota_bytes)
+    return Graph(
+        name=require_name(name),
+        state="creating",
+        half_life=half_life_named(half_life),
+        shards=shards,
+        profile=profile,
+        days_kept=days_kept,
+        retention_days=retention_days,
+        quota_bytes=quota_bytes,
+        database_url=database_url,
+        created_at=now,
+    )
+
+
+def half_life_named(text: str) -> timedelta | None:
+    """The half-life in a text such as 30d or none. Raises BadRequest."""
+    if text == NO_HALF_LIFE:
+        return None
+    found = durations.duration(text)
+    if found is None or not _SHORTEST <= found <= _LONGEST:
+        raise BadRequest(
+            f"the half-life has to be none, or a duration from 1m to 36500d such as 30d or 12h, not {text!r}."
+        )
+    return found
+
+
+def half_life_text(half_life: timedelta | None) -> str:
+    """The text that `half_life_named` reads."""
+    return NO_HALF_LIFE if half_life is None else durations.text_of(half_life)
+
+
+def check(*, days_kept: int | None = None, retention_days: int | None = None, quota_bytes: int | None = None) -> None:
+    """Raises BadRequest for a number that no graph can have."""
+    for field, value, lowest, highest in (
+        ("days_kept", days_kept, 0, 366),
+        ("retention_days", retention_days, 1, 36_500),
+        ("quota_bytes", quota_bytes, 1, _HIGHEST_BYTES),
+    ):
+        if value is not None and not lowest <= value <= highest:
+            raise BadRequest(f"the field {field!r} has to be a whole number from {lowest} to {highest}, not {value}.")

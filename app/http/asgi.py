@@ -34,6 +34,7 @@ from app.http.routes import (
     uploads,
     users,
 )
+from app.http.routes import graphs as graph_list
 from app.http.scopes import declared, require_scope
 from app.http.services import lifespan, provide_control, provide_services
 from app.http.signatures import refuse_unknown_parameters
@@ -59,6 +60,7 @@ def create_app(settings: Settings, *, clock: postgres.Now = postgres.clock) -> L
             exports.ROUTER,
             audit_events.ROUTER,
             comparisons.ROUTER,
+            graph_list.ROUTER,
             health.ROUTER,
             keys.ROUTER,
             doc.root,

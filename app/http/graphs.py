@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -26,6 +27,7 @@ from app.http.cached.handlers import SERVICES
 from app.http.calling import GRAPH, graph_of
 from app.http.probe import Probe
 from app.http.services import Services
+from app.store.bounded import BoundedPool
 from app.store.postgres import AsyncConnection, async_pool
 
 log = structlog.get_logger(__name__)
@@ -85,6 +87,7 @@ class Graphs:
             size=1,
             statement_timeout=settings.statement_timeout,
             pgbouncer=settings.pgbouncer,
+            kind=partial(BoundedPool, bound=asyncio.Semaphore(1)),
         )
         self._reading = asyncio.Lock()
         self._listed: dict[str, Graph] | None = None
@@ -115,6 +118,8 @@ class Graphs:
             if time.monotonic() <= self._read_at + seconds:
                 return  # somebody else has just read it
             try:
+                if self._pool.closed:  # whoever has one graph needs no connection for a list of graphs
+                    await self._pool.open(wait=False)
                 async with asyncio.timeout(LIST_SECONDS), self._pool.connection() as conn:
                     found = await self._every(conn)
             except (psycopg.Error, TimeoutError) as error:
@@ -205,9 +210,6 @@ class Graphs:
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
-    async def open(self) -> None:
-        await self._pool.open(wait=False)
-
     async def close_idle(self) -> None:
         """Close what nobody uses, again and again."""
         while True:
@@ -236,7 +238,6 @@ async def lifespan(app: Litestar) -> AsyncGenerator[None]:
     """Opens and closes the graphs, within the lifespan of the services."""
     found = Graphs(app.state["services"])
     app.state["graphs"] = found
-    await found.open()
     tidying = asyncio.create_task(found.close_idle())
     try:
         yield

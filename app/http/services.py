@@ -92,6 +92,8 @@ class Services:
         self.graph = DEFAULT if listed is None else listed.name
         self.base = "" if listed is None else f"/graphs/{listed.name}"
         """Every path in an answer begins with this."""
+        self.profile = None if listed is None else listed.profile
+        """Mention profile of uploads that name none. None: that of the file's tool."""
         self.broker, self.hub, self.admission = shared.broker, shared.hub, shared.admission
         common: dict[str, Any] = {"statement_timeout": settings.statement_timeout, "pgbouncer": settings.pgbouncer}
         if listed is None:

@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter, SkipValidation
 
 from app.graph.profiles import PROFILES, profile_named
+from app.http.services import Injected
 from app.http.signatures import Wanted
 from app.posts.encodings import ENCODINGS
 from app.posts.given import check_given
@@ -54,7 +55,8 @@ def with_charset(given: Given, charset: str | None) -> Given:
     return msgspec.structs.replace(given, encoding=given.encoding or charset)
 
 
-def read_given(  # noqa: PLR0917 (each is a query parameter)
+def read_given(  # noqa: PLR0917 (each is a query parameter, but the services)
+    services: Injected,
     text: Annotated[str | None, _column("the text"), _NAME] = None,
     timestamp: Annotated[str | None, _column("the instant"), _NAME] = None,
     author: Annotated[str | None, _column("the author's handle"), _NAME] = None,
@@ -183,6 +185,7 @@ def read_given(  # noqa: PLR0917 (each is a query parameter)
     ] = None,
 ) -> Given:
     """The query as the words of a sender. Raises BadRequest."""
+    profile = profile or services.profile
     if profile is not None:
         profile_named(profile)
     return check_given(

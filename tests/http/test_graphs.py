@@ -169,3 +169,61 @@ def test_renaming_dropping_and_changing_take_effect_in_running_processes(
     gone = lambda: api.http.get("/graphs/three/users/a").status_code  # noqa: E731
     until(lambda: gone() == 404, within=20, what="the graph is known to be gone")
     assert api.http.get("/graphs/two/users").status_code == 200
+
+
+def test_graphs_are_created_shown_changed_and_dropped(
+    api: Api, settings: Settings, problem_of: Callable[..., dict[str, Any]]
+) -> None:
+    asked = {"name": "insta", "half_life": "none", "shards": 2, "profile": "instagram", "quota_bytes": 2**33}
+    made = api.http.post("/graphs", json=asked)
+    try:
+        assert (made.status_code, made.headers["location"]) == (201, "/graphs/insta")
+        assert {name: made.json()[name] for name in asked} == asked
+        again = problem_of(api.http.post("/graphs", json=asked))
+        assert again["type"].endswith("graph-exists")
+
+        listed = api.http.get("/graphs").json()
+        assert [each["name"] for each in listed["graphs"]] == ["default", "insta"]
+        first = api.http.get("/graphs?limit=1").json()
+        assert [each["name"] for each in api.http.get(first["next"]).json()["graphs"]] == ["insta"]
+
+        sent = api.http.post("/graphs/insta/uploads", content=mentioning(("a", "b")), headers=CSV_TYPE)
+        assert sent.json()["options"]["profile"] == "instagram"
+        assert api.upload(mentioning(("a", "b"))).json()["options"]["profile"] == "twitter"
+        shown = api.http.get("/graphs/insta").json()
+        assert (shown["half_life"], shown["uploads"], shown["retention_days"]) == ("none", 1, settings.retention_days)
+        assert api.http.get("/graphs/default").json()["uploads"] == 1
+
+        changed = api.http.patch("/graphs/insta", json={"days_kept": 5, "quota_bytes": None, "name": "photos"}).json()
+        assert (changed["name"], changed["days_kept"], changed["quota_bytes"]) == ("photos", 5, None)
+        assert api.http.get("/graphs/insta").status_code == 404
+        assert api.http.get(f"/graphs/photos/uploads/{sent.json()['id']}").status_code == 200
+    finally:
+        for name in ("insta", "photos"):
+            api.http.delete(f"/graphs/{name}")
+    assert api.http.get("/graphs/photos/uploads").status_code == 404
+    assert [each["name"] for each in api.http.get("/graphs").json()["graphs"]] == ["default"]
+
+
+WRONG: list[tuple[str, str, Any, str]] = [
+    ("POST", "/graphs", {"name": "A"}, "cannot be the name"),
+    ("POST", "/graphs", {"name": "x", "half_life": "7"}, "half-life"),
+    ("POST", "/graphs", {"name": "x", "shards": 3}, "shards"),
+    ("POST", "/graphs", {"name": "x", "profile": "nope"}, "nope"),
+    ("POST", "/graphs", {"name": "x", "quota_bytes": 0}, "quota_bytes"),
+    ("POST", "/graphs", {"name": "x", "colour": 1}, "colour"),
+    ("POST", "/graphs", {"name": "x", "database_url": "host=h passfile=/etc/x"}, "passfile"),
+    ("POST", "/graphs", {}, "name"),
+    ("PATCH", "/graphs/default", {"days_kept": 1}, "default"),
+    ("PATCH", "/graphs/x", {"days_kept": 1000}, "days_kept"),
+    ("DELETE", "/graphs/default", None, "default"),
+]
+
+
+def test_what_no_graph_can_be_is_refused(api: Api, problem_of: Callable[..., dict[str, Any]]) -> None:
+    for method, path, body, wrong in WRONG:
+        answer = api.http.request(method, path, json=body)
+
+        assert answer.status_code == 400, (method, path, body)
+        assert wrong in problem_of(answer)["detail"]
+    assert [each["name"] for each in api.http.get("/graphs").json()["graphs"]] == ["default"]

@@ -9,7 +9,7 @@ from typing import Any
 from litestar import Request, Router, get
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import OpenAPIRenderPlugin
-from litestar.openapi.spec import Components, License, Tag
+from litestar.openapi.spec import Components, License, Server, ServerVariable, Tag
 from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 
@@ -99,6 +99,14 @@ def config() -> OpenAPIConfig:
         ),
         components=Components(security_schemes={SCHEME_NAME: SCHEME}),
         use_handler_docstrings=True,
+        servers=[
+            Server("/", description="The graph `default`, and the service as a whole."),
+            Server(
+                "/graphs/{graph}",
+                description="Another graph. `/graphs`, `/doc` and `/guide` have no such prefix.",
+                variables={"graph": ServerVariable(default="default", description="Name of the graph.")},
+            ),
+        ],
         tags=[
             Tag("uploads", "Files on their way into the graph, as the ledger records them."),
             Tag("graph", "Users, and the edges between them. Weights halve every half-life since the last mention."),
@@ -106,6 +114,7 @@ def config() -> OpenAPIConfig:
             Tag("exports", "The graph as files for other tools. Each file is one snapshot of the graph."),
             Tag("audit", "Who did what, and what was denied."),
             Tag("keys", "Who may do what."),
+            Tag("graphs", "Graphs beside `default`. The whole API stands under `/graphs/{graph}` for each of them."),
             Tag("health", "How the service is, for its operators."),
         ],
     )

@@ -220,6 +220,20 @@ HISTORY: dict[str, Any] = {
     "purged": False,
     "next": None,
 }
+GRAPH: dict[str, Any] = {
+    "name": "elections",
+    "state": "ready",
+    "half_life": "30d",
+    "shards": 8,
+    "profile": "instagram",
+    "days_kept": 35,
+    "retention_days": 30.0,
+    "quota_bytes": 10737418240,
+    "created_at": "2026-01-15T12:00:00Z",
+    "links": {"graph": "/graphs/elections", "base": "/graphs/elections"},
+}
+GRAPH_DETAIL: dict[str, Any] = {**GRAPH, "size_bytes": 96509952, "edges": 268114, "users": 51220, "uploads": 12}
+GRAPHS: dict[str, Any] = {"graphs": [GRAPH], "next": None}
 LIVE = {"status": "live"}
 READY = {"status": "ready", "postgresql": "ready", "redis": "ready", "disk": "enough"}
 NOT_READY = {"status": "not ready", "postgresql": "does not answer", "redis": "ready", "disk": "enough"}

@@ -11,7 +11,6 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from litestar import Request, Response, Router, delete, get, post
 from litestar.datastructures import ResponseHeader
-from litestar.di import Provide
 from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 from litestar.params import PathParameter, QueryParameter
 
@@ -22,7 +21,7 @@ from app.errors import BadRequest, BadState, NotFound, UploadCutOff
 from app.http import bodies, problems
 from app.http.openapi.examples import show
 from app.http.parameters import Limit, next_page
-from app.http.services import Injected, Services, provide_control
+from app.http.services import Injected, Services
 from app.store.postgres import Connection
 
 T = TypeVar("T")
@@ -318,5 +317,4 @@ ROUTER = Router(
     PATH,
     tags=["keys"],
     route_handlers=[list_keys, make_key, get_key, revoke_key, rotate_key],
-    dependencies={"services": Provide(provide_control, sync_to_thread=False)},
 )
