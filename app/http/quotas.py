@@ -27,7 +27,7 @@ from psycopg_pool import AsyncConnectionPool
 from app.control.callers import Caller
 from app.errors import LimitReached
 from app.http import problems
-from app.http.calling import caller_of
+from app.http.calling import CALLER
 from app.http.connections import address_of
 from app.http.slots import PATIENCE, taken
 from app.ledger import allowance
@@ -265,12 +265,14 @@ def limited(app: ASGIApp, settings: Settings) -> ASGIApp:
 
 
 def _asking(scope: Scope, quotas: Quotas) -> Asking | None:
-    caller = caller_of(scope)
-    if caller.owner is not None:
+    caller: Caller | None = cast("dict[str, Any]", scope).get(CALLER)
+    if caller is not None and caller.owner is not None:
         return Asking(quotas, f"owner {caller.owner}", f"the owner {caller.owner!r}")
-    if caller.address is None or _is_here(caller.address):
+    client = scope.get("client")
+    address = caller.address if caller is not None else client[0] if client else None
+    if address is None or _is_here(address):
         return None
-    return Asking(quotas, f"address {address_of((caller.address, 0))}", "your address")
+    return Asking(quotas, f"address {address_of((address, 0))}", "your address")
 
 
 @lru_cache(maxsize=MOST_COUNTED)

@@ -131,7 +131,8 @@ def _steps(conn: Connection, settings: Settings, now: datetime) -> Iterator[Purg
         while rejects := _rejects(conn, upload_id, before, now=now):
             yield Purged(rejects=rejects)
     yield from _unapplied(conn, settings, now)
-    yield Purged(audit_events=audit_events.forget(conn, days=settings.audit_retention_days, now=now))
+    if forgotten := audit_events.forget(conn, days=settings.audit_retention_days, now=now):
+        yield Purged(audit_events=forgotten)
 
 
 def _time_over(settings: Settings, now: datetime, *, limit: int) -> dict[str, object]:

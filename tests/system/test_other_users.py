@@ -7,7 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Generator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,9 +19,12 @@ import redis
 from redis.exceptions import NoPermissionError
 
 import sql
+from app.control import audit_events
+from app.control.audit_events import Action, Filter
+from app.control.callers import NOBODY
 from app.proofs.audit import audit
 from app.settings import Settings
-from app.store.postgres import connect
+from app.store.postgres import Connection, connect
 from ops import owner
 from ops.directory import DataDirectory, DirectoryInUse
 from ops.embedded import roles
@@ -322,6 +325,9 @@ def test_the_role_has_the_rights_that_every_statement_needs(plain_url: str) -> N
         "drop table edges",
         "insert into schema_compatibility values ('9999_x', '0.1')",
         "delete from _yoyo_migration",
+        "update audit_events set owner = 'ada'",
+        "delete from audit_events",
+        "truncate audit_events",
         "copy (select 1) to program 'true'",
         "select pg_read_file('postgresql.conf')",
         "create role more",
@@ -359,3 +365,17 @@ def test_the_role_gets_into_its_database_only_and_applies_posts(
     apply_all(plain, now=now)
     with connect(plain_url, role="test") as conn:
         assert audit(conn).exact
+
+
+def test_the_role_deletes_audit_events_by_their_retention_alone(plain_url: str, conn: Connection) -> None:
+    with connect(plain_url, role="test") as plain:
+        for at in ("3 days", "0 days"):
+            audit_events.record(plain, NOBODY, Action.GRAPH_DROP, at)
+        conn.execute("alter table audit_events disable trigger user")
+        conn.execute("update audit_events set at = at - subject::interval")
+        conn.execute("alter table audit_events enable trigger user")
+
+        assert audit_events.forget(plain, days=0, now=datetime.now(UTC)) == 1
+
+        left = [event.subject for event in audit_events.page(plain, Filter(), before=None, limit=5)]
+    assert left == [None, "0 days"]
