@@ -165,8 +165,8 @@ def count_anew(
     if purged:
         raise BadState(
             f"{len(purged)} of {len(batches)} applied batches were purged after their retention time, or held a person "
-            f"who was forgotten (batch {purged[0].id} of upload {purged[0].upload_id} first): the ledger alone no longer "
-            "makes the graph."
+            f"who was forgotten (batch {purged[0].id} of upload {purged[0].upload_id} first): the ledger alone no "
+            "longer makes the graph."
         )
     total, done = sum(batch.size_bytes for batch in batches), 0
     gathered, size, recounted = list[pl.DataFrame](), 0, list[Recounted]()
