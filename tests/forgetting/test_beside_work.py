@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
 import polars as pl
 import psycopg
 import pytest
+from click.testing import CliRunner
 
 from app.errors import BadState
 from app.forgetting import people
 from app.graph import counting, merging
 from app.graph.parameters import read_parameters
 from app.graph.users import ForgottenMeanwhile, UserIds
-from app.ledger import transitions
+from app.ledger import retention, transitions
 from app.proofs import rebuild
 from app.proofs.audit import audit
 from app.settings import Settings
 from app.store import locks, postgres
+from ops.cli.forget import forget as command
 from tests.conftest import until
 from tests.forgetting.searching import places_of
 from tests.forgetting.test_property import NOBODY
@@ -156,3 +160,36 @@ def test_it_waits_for_a_merge_and_takes_out_what_was_merged(conn: Conn, settings
 def _forget_alone(settings: Settings, now: datetime) -> None:
     with postgres.connect(settings.database_url, role="test") as conn:
         forget(conn, settings, now)
+
+
+def test_mentions_of_purged_batches_go_and_the_audit_stays_exact(conn: Conn, settings: Settings, now: datetime) -> None:
+    send(settings, now)
+    apply_all(settings, now=now)
+    later = now + timedelta(days=400)
+    retention.purge(conn, settings=settings, now=later)
+
+    forget(conn, settings, later)
+
+    assert others(conn, now) == {("dee", "bob"): 1, ("bob", "dee"): 1, ("dee", "cy"): 1}
+    assert conn.execute("SELECT mentions, mentions_purged FROM erasures").fetchone() == (0, 3)
+    assert audit(conn).exact
+
+
+def test_the_command_forgets(
+    conn: Conn, settings: Settings, now: datetime, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    send(settings, now)
+    apply_all(settings, now=now)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MENTIONGRAPH_DATABASE_URL", settings.database_url)
+    monkeypatch.setenv("MENTIONGRAPH_REDIS_URL", settings.redis_url)
+    monkeypatch.setenv("MENTIONGRAPH_NAMESPACE", settings.namespace)
+
+    preview = CliRunner().invoke(command, ["--dry-run", "--json", "@Quilla77"])
+    assert json.loads(preview.stdout)["mentions"] == 3, preview.output
+    assert places_of(conn, "quilla77")
+    done = CliRunner().invoke(command, ["--yes", "--keep-out", "--json", "@Quilla77"])
+
+    assert json.loads(done.stdout)["payloads"] == 1, done.output
+    assert places_of(conn, "quilla77") == []
+    assert CliRunner().invoke(command, ["--let-in", "quilla77"]).exit_code == 0
