@@ -27,7 +27,7 @@ class KeptOut(msgspec.Struct, frozen=True):
     erasures: int
     """The number of the latest erasure that the answer knows of."""
     secret: bytes | None
-    hashes: list[bytes]
+    hmacs: list[bytes]
 
     def hash_of(self, handle: str) -> bytes:
         """The hash of a folded handle. Raises NotMigrated if the database lost its secret."""
@@ -37,9 +37,9 @@ class KeptOut(msgspec.Struct, frozen=True):
 
     def among(self, handles: pl.Series) -> list[str]:
         """Those of these folded handles that are left out."""
-        if not self.hashes:
+        if not self.hmacs:
             return []
-        left_out = frozenset(self.hashes)
+        left_out = frozenset(self.hmacs)
         return [handle for handle in handles.to_list() if self.hash_of(handle) in left_out]
 
     def without(self, counted: Counted) -> Counted:

@@ -1,5 +1,5 @@
--- Takes a shard's edges from and to some users out of the graph. Locks: the caller holds the shard's lock. Rows: one for
--- each edge.
+-- Takes a shard's edges from and to some users out of the graph. Locks: the caller holds the shard's lock. Rows: one
+-- for each edge.
 DELETE FROM edges
 WHERE
   source_id BETWEEN %(lowest_id)s::bigint AND %(highest_id)s::bigint

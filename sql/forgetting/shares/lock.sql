@@ -1,5 +1,5 @@
--- Some of a shard's deltas, as they are now. Locks: the caller holds the shard's lock and the summaries', and has locked
--- the batches; the deltas' rows. Rows: one for each delta that is still there.
+-- Some of a shard's deltas, as they are now. Locks: the caller holds the shard's lock and the summaries', and has
+-- locked the batches; the deltas' rows. Rows: one for each delta that is still there.
 SELECT
   d.batch_id, d.part, d.payload, d.days, d.mentions, d.held, d.merged_at IS NOT NULL AS merged, d.sign,
   d.summarized_at IS NOT NULL AS summarized

@@ -3,6 +3,4 @@
 SELECT
   coalesce((SELECT max(id) FROM erasures), 0) AS erasures,
   (SELECT secret FROM secrets WHERE name = 'erasures') AS secret,
-  coalesce(
-    (SELECT array_agg(handle_hmac) FROM erasures WHERE keep_out OR finished_at IS NULL), '{}'
-  ) AS hashes;
+  array(SELECT handle_hmac FROM erasures WHERE keep_out OR finished_at IS NULL) AS hmacs;

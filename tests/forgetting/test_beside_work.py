@@ -1,0 +1,195 @@
+"""Forgetting beside counts, merges and rebuilds, and after it was killed."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import polars as pl
+import psycopg
+import pytest
+from click.testing import CliRunner
+
+from app.errors import BadState
+from app.forgetting import people
+from app.graph import counting, merging
+from app.graph.parameters import read_parameters
+from app.graph.users import ForgottenMeanwhile, UserIds
+from app.ledger import retention, transitions
+from app.proofs import rebuild
+from app.proofs.audit import audit
+from app.settings import Settings
+from app.store import locks, postgres
+from ops.cli.forget import forget as command
+from tests.conftest import until
+from tests.forgetting.searching import places_of
+from tests.forgetting.test_property import NOBODY
+from tests.graphs import apply_all, edges
+from tests.uploading import posts_csv, upload
+
+Conn = psycopg.Connection[Any]
+POSTS = [("@quilla77 @bob", "dee"), ("@bob", "quilla77"), ("@dee @quilla77", "bob"), ("@cy", "dee")]
+
+WAITING = """
+    SELECT count(*) FROM pg_locks
+    WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+
+class Killed(Exception):
+    """Somebody killed the process."""
+
+
+def send(settings: Settings, now: datetime) -> None:
+    upload(settings, posts_csv([(text, now, author) for text, author in POSTS]), received_at=now, again=True)
+
+
+def forget(conn: Conn, settings: Settings, now: datetime, progress: people.Progress = people.silent) -> None:
+    with postgres.connect(settings.database_url, role="guard") as guard:
+        people.forget(
+            guard,
+            conn,
+            "quilla77",
+            read_parameters(conn),
+            NOBODY,
+            keep_out=False,
+            clock=lambda: now,
+            progress=progress,
+        )
+
+
+def others(conn: Conn, now: datetime) -> dict[tuple[str, str], int]:
+    return {pair: held.mention_count for pair, held in edges(conn, now).items()}
+
+
+@pytest.mark.parametrize("killed_at", [("payloads", 2), ("deltas", 3), ("edges", 2), ("texts", 1)])
+def test_whoever_is_killed_begins_again(
+    conn: Conn, settings: Settings, now: datetime, killed_at: tuple[str, int]
+) -> None:
+    send(settings, now)
+    apply_all(settings, now=now)
+    send(settings, now)
+
+    def kill(step: str, done: int, _total: int) -> None:
+        if (step, done) == killed_at:
+            raise Killed
+
+    with pytest.raises(Killed):
+        forget(conn, settings, now, kill)
+    assert audit(conn).exact
+    apply_all(settings, now=now)  # counts leave the person out meanwhile
+    assert audit(conn).exact
+
+    forget(conn, settings, now)
+
+    assert others(conn, now) == {("dee", "bob"): 2, ("bob", "dee"): 2, ("dee", "cy"): 2}
+    assert places_of(conn, "quilla77") == []
+    assert audit(conn).exact
+    assert conn.execute("SELECT count(*), max(mentions) FROM erasures").fetchone() == (1, 3)
+
+
+def test_a_count_that_began_before_loses_its_claim(conn: Conn, settings: Settings, now: datetime) -> None:
+    send(settings, now)
+    parameters = read_parameters(conn)
+    user_ids = UserIds(bits=parameters.handle_bits, memory=10)
+    (batch_id,) = conn.execute("SELECT id FROM batches").fetchone() or (0,)
+    claim = transitions.claim(conn, batch_id, settings=settings, now=now)
+    assert claim is not None
+
+    forget(conn, settings, now)
+
+    with postgres.connect(settings.database_url, role="test") as worker:
+        # The person is no longer left out, and the count knows the old rows.
+        assert counting.count_batch(worker, claim, parameters, user_ids, now=now) is None
+    apply_all(settings, now=now)
+    assert others(conn, now) == {("dee", "bob"): 1, ("bob", "dee"): 1, ("dee", "cy"): 1}
+    assert audit(conn).exact
+
+
+def test_who_asked_before_adds_no_user_after(conn: Conn, settings: Settings, now: datetime) -> None:
+    users = pl.DataFrame({"handle": ["quilla77"], "spelling": ["Quilla77"]})
+    user_ids = UserIds(bits=64, memory=10)
+    forget(conn, settings, now)
+    with pytest.raises(ForgottenMeanwhile):
+        user_ids.of(conn, users, erasures=0)
+    assert places_of(conn, "quilla77") == []
+    (first,) = user_ids.of(conn, users).tolist()
+    forget(conn, settings, now)
+    # What was remembered is forgotten with the person, and the next one with the handle has the next id.
+    (second,) = user_ids.of(conn, users).tolist()
+    assert first != second
+    assert conn.execute("SELECT id, handle FROM users ORDER BY handle").fetchall() == [
+        (first, ""),
+        (second, "quilla77"),
+    ]
+
+
+def test_no_rebuild_runs_beside(conn: Conn, settings: Settings, now: datetime) -> None:
+    with (
+        postgres.connect(settings.database_url, role="test") as guard,
+        rebuild.alone(guard, conn),
+        pytest.raises(BadState, match="a rebuild is running"),
+    ):
+        forget(conn, settings, now)
+
+
+def test_it_waits_for_a_merge_and_takes_out_what_was_merged(conn: Conn, settings: Settings, now: datetime) -> None:
+    send(settings, now)
+    parameters = read_parameters(conn)
+    apply_all(settings, now=now)
+    send(settings, now)
+    ended = Event()
+    with postgres.connect(settings.database_url, role="test") as worker, worker.transaction():
+        for shard in range(parameters.shards):
+            locks.take_shard(worker, shard)
+        thread = Thread(target=lambda: (_forget_alone(settings, now), ended.set()))
+        thread.start()
+        until(lambda: conn.execute(WAITING).fetchone() == (1,), within=30, what="it waits for a shard")
+        assert not ended.is_set()
+    thread.join(timeout=30)
+    for shard in range(parameters.shards):
+        merging.merge_shard(conn, shard, parameters, most_edges=100, now=now)
+    apply_all(settings, now=now)
+    assert others(conn, now) == {("dee", "bob"): 2, ("bob", "dee"): 2, ("dee", "cy"): 2}
+    assert audit(conn).exact
+
+
+def _forget_alone(settings: Settings, now: datetime) -> None:
+    with postgres.connect(settings.database_url, role="test") as conn:
+        forget(conn, settings, now)
+
+
+def test_mentions_of_purged_batches_go_and_the_audit_stays_exact(conn: Conn, settings: Settings, now: datetime) -> None:
+    send(settings, now)
+    apply_all(settings, now=now)
+    later = now + timedelta(days=400)
+    retention.purge(conn, settings=settings, now=later)
+
+    forget(conn, settings, later)
+
+    assert others(conn, now) == {("dee", "bob"): 1, ("bob", "dee"): 1, ("dee", "cy"): 1}
+    assert conn.execute("SELECT mentions, mentions_purged FROM erasures").fetchone() == (0, 3)
+    assert audit(conn).exact
+
+
+def test_the_command_forgets(
+    conn: Conn, settings: Settings, now: datetime, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    send(settings, now)
+    apply_all(settings, now=now)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MENTIONGRAPH_DATABASE_URL", settings.database_url)
+    monkeypatch.setenv("MENTIONGRAPH_REDIS_URL", settings.redis_url)
+    monkeypatch.setenv("MENTIONGRAPH_NAMESPACE", settings.namespace)
+
+    preview = CliRunner().invoke(command, ["--dry-run", "--json", "@Quilla77"])
+    assert json.loads(preview.stdout)["mentions"] == 3, preview.output
+    assert places_of(conn, "quilla77")
+    done = CliRunner().invoke(command, ["--yes", "--keep-out", "--json", "@Quilla77"])
+
+    assert json.loads(done.stdout)["payloads"] == 1, done.output
+    assert places_of(conn, "quilla77") == []
+    assert CliRunner().invoke(command, ["--let-in", "quilla77"]).exit_code == 0
