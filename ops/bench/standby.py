@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import threading
-import time
 from collections.abc import Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
@@ -57,6 +56,7 @@ class Spent(msgspec.Struct):
     seconds: float = 0.0
     primary: float = 0.0
     standby: float = 0.0
+    api: float = 0.0
     p50: float = 0.0
     p99: float = 0.0
     failed: int = 0
@@ -74,7 +74,7 @@ def measure(directory: Path, options: argparse.Namespace) -> list[str]:
         ports = free_ports(2)
         alone = Arm("primary alone", msgspec.structs.replace(base, port=ports[0]))
         _start(stack, directory, "worker", processes.worker(base, patience=1))
-        _start(stack, directory, "alone", processes.api(alone.settings, patience=1))
+        one = _start(stack, directory, "alone", processes.api(alone.settings, patience=1))
         until(lambda: api_answers(alone.settings)[0], PATIENCE)
         conn = stack.enter_context(postgres.connect(primary.dsn(), role="bench"))
         _upload(alone.settings, conn, directory, options.rows, seed=1)
@@ -82,18 +82,22 @@ def measure(directory: Path, options: argparse.Namespace) -> list[str]:
         standby = _server(stack, directory / "standby")
         url = standby.dsn()
         with_standby = Arm("with a standby", msgspec.structs.replace(base, port=ports[1], read_database_url=url))
-        _start(stack, directory, "with", processes.api(with_standby.settings, patience=1))
+        other = _start(stack, directory, "with", processes.api(with_standby.settings, patience=1))
         until(lambda: api_answers(with_standby.settings)[0], PATIENCE)
         plan = msgspec.structs.replace(DEFAULT, read_users=200)
         asked: Any = SimpleNamespace(conn=conn, settings=alone.settings)
         found = reads.questions(asked, plan, database.edge_count(conn))
         paths = [path for name in found for path in islice(cycle(found[name]), 200 * reads.SHARE.get(name, 1))]
         figures = {arm.name: Spent() for arm in (alone, with_standby)}
+        pids = {
+            alone.name: [primary.pid, standby.pid, one],
+            with_standby.name: [primary.pid, standby.pid, other],
+        }
         client = stack.enter_context(ProcessPoolExecutor(1, multiprocessing.get_context("spawn")))
         with _writing(alone.settings, conn, directory, wanted=options.writing):
             for round_ in range(options.rounds):
                 for arm in (alone, with_standby) if round_ % 2 else (with_standby, alone):
-                    _ask(client, arm, paths, figures[arm.name], servers=(primary, standby), seconds=options.seconds)
+                    _ask(client, arm, paths, figures[arm.name], processes=pids[arm.name], seconds=options.seconds)
     return _table(figures)
 
 
@@ -104,10 +108,11 @@ def _server(stack: ExitStack, data: Path) -> Postgres:
     return server
 
 
-def _start(stack: ExitStack, directory: Path, name: str, command: processes.Command) -> None:
+def _start(stack: ExitStack, directory: Path, name: str, command: processes.Command) -> int:
     child = Child(name, command.argv, env=command.env, log=directory / f"{name}.log", grace=3.0)
     stack.callback(child.stop)
     child.start()
+    return child.pid
 
 
 def _upload(settings: Settings, conn: postgres.Connection, directory: Path, rows: int, *, seed: int) -> None:
@@ -144,24 +149,26 @@ def _ask(
     paths: list[str],
     spent: Spent,
     *,
-    servers: tuple[Postgres, Postgres],
+    processes: list[int],
     seconds: float,
 ) -> None:
-    before, began = [_processor(server) for server in servers], time.monotonic()
+    before = [_processor(process) for process in processes]
     found = client.submit(reads.read, [arm.settings.port], paths, CONNECTIONS, seconds, 50).result()
-    after = [_processor(server) for server in servers]
+    after = [_processor(process) for process in processes]
     spent.answers += int(found["reads"])
     spent.failed += int(found["failed"])
-    spent.seconds += time.monotonic() - began
-    spent.primary += after[0] - before[0]
-    spent.standby += after[1] - before[1]
+    spent.seconds += found["seconds"]
+    spent.primary, spent.standby, spent.api = (
+        sofar + last - first
+        for sofar, first, last in zip((spent.primary, spent.standby, spent.api), before, after, strict=True)
+    )
     spent.p50, spent.p99 = max(spent.p50, found["p50"]), max(spent.p99, found["p99"])
     say(f"{arm.name}: {found['rate']:,.0f} answers/s")
 
 
-def _processor(server: Postgres) -> float:
-    """Processor seconds of the server's processes so far."""
-    first, total = psutil.Process(server.pid), 0.0
+def _processor(pid: int) -> float:
+    """Processor seconds of the process, and of the processes below it, so far."""
+    first, total = psutil.Process(pid), 0.0
     for process in (first, *first.children(recursive=True)):
         with suppress(psutil.Error):
             total += procs.seconds(process)
@@ -169,13 +176,13 @@ def _processor(server: Postgres) -> float:
 
 
 def _table(figures: dict[str, Spent]) -> list[str]:
-    titles = "| | answers | answers/s | p50 ms | p99 ms | primary: ms of processor an answer | standby | failed |"
-    rows = [titles, "|---|--:|--:|--:|--:|--:|--:|--:|"]
+    titles = "| | answers | answers/s | p50 ms | p99 ms | primary: ms of processor an answer | standby | API | failed |"
+    rows = [titles, "|---|--:|--:|--:|--:|--:|--:|--:|--:|"]
     for name, spent in figures.items():
         rate, each = spent.answers / spent.seconds, 1e3 / max(1, spent.answers)
         rows.append(
             f"| {name} | {spent.answers:,} | {rate:,.0f} | {spent.p50:.1f} | {spent.p99:.1f} "
-            f"| {spent.primary * each:.2f} | {spent.standby * each:.2f} | {spent.failed} |"
+            f"| {spent.primary * each:.2f} | {spent.standby * each:.2f} | {spent.api * each:.2f} | {spent.failed} |"
         )
     return rows
 
