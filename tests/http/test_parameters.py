@@ -19,7 +19,7 @@ ProblemOf = Callable[[httpx.Response], dict[str, Any]]
 Operation = dict[str, Any]
 
 IN_PATHS = {"upload_id": str(uuid4()), "batch_id": "1", "handle": "ada", "source": "ada", "target": "bob"}
-REQUIRED = {"source": "ada", "target": "bob"}
+REQUIRED = {"source": "ada", "target": "bob", "with": "default"}
 LIBRARY_SPEECH = re.compile(
     r"`|[Ee]xpected|regex|pattern|\bstr\b|\bint\b|\bfloat\b|\benum\b|null|None|[Vv]alidat|another form"
 )

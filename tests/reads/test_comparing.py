@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from psycopg import sql
 
-from app.reads.comparing import Side, comparing
+from app.reads.comparing import Side, What, comparing
 from app.reads.exports import snapshot
 from app.reads.exports.selection import Selection
 from app.store.postgres import Connection, connect
@@ -88,6 +88,12 @@ def users_of(graph: Graph, asked: Selection) -> dict[tuple[str, ...], tuple[floa
     }
 
 
+ACCOUNTS: list[tuple[What, Any, tuple[str, ...]]] = [
+    ("users", users_of, ("handle",)),
+    ("ties", ties_of, ("source", "target")),
+]
+
+
 def whose(left: Iterable[tuple[str, ...]], right: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
     mine, theirs = set(left), set(right)
     return {
@@ -116,7 +122,7 @@ def test_a_comparison_is_what_both_graphs_say(
     left_side, right_side = (Side(each, HALF_LIFE.total_seconds()) for each in (conn, other))
 
     with mock.patch.object(snapshot, "ROWS", rows), comparing(left_side, right_side, asked) as comparison:
-        for what, account, names in (("users", users_of, ("handle",)), ("ties", ties_of, ("source", "target"))):
+        for what, account, names in ACCOUNTS:
             left, right = (account(graph, asked) for graph in pair)
             expected = whose(left, right)
             told = [row for block in comparison.blocks(what) for row in block.iter_rows(named=True)]

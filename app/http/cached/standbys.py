@@ -350,8 +350,9 @@ async def _in_snapshot(
     loop = asyncio.get_running_loop()
     patient_until, pause = loop.time() + CATCH_UP_SECONDS, FIRST_LOOK
     async with pool.connection(timeout=BEGIN_SECONDS / 2) as conn:
-        await conn.set_isolation_level(IsolationLevel.REPEATABLE_READ)
-        await conn.set_read_only(True)
+        if conn.isolation_level is None:
+            await conn.set_isolation_level(IsolationLevel.REPEATABLE_READ)
+            await conn.set_read_only(True)
         while True:
             async with conn.transaction():
                 vector = await versions.vector(conn)
