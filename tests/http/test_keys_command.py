@@ -17,7 +17,7 @@ from app.control import keys, tokens
 from app.control.callers import Scope
 from app.settings import Settings, environment
 from app.store.postgres import Connection, clock
-from ops import admin_key
+from ops import admin_key, processes
 from ops.cli import main, options
 from ops.cli.client import ApiProblem, Client
 from tests.http.conftest import Api, serving
@@ -68,7 +68,11 @@ def test_serve_does_not_start_for_others_while_nobody_has_a_key(
     command: Command, domain: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[object] = []
-    monkeypatch.setattr("ops.processes.Command.replace_this_process", started.append)
+
+    def start(self: processes.Command) -> None:
+        started.append(self)
+
+    monkeypatch.setattr(processes.Command, "replace_this_process", start)
 
     for host, more, starts in [
         ("0.0.0.0", {}, False),  # noqa: S104 (nothing listens there)

@@ -1,4 +1,5 @@
--- Keys, the newest first: one by id, or a page before another key. Locks: none. Rows: one for each key, `limit` at most.
+-- Keys, the newest first: one by id, or a page before another key. Locks: none. Rows: one for each key, `limit` at
+-- most.
 SELECT k.id, k.owner, k.scopes, k.graphs, k.created_at, k.expires_at, k.revoked_at
 FROM keys AS k
 WHERE

@@ -1,5 +1,6 @@
--- Adds a file of a zip, whose owner has the file, too, before its first byte is kept. The row may exist: an earlier try whose answer was
--- lost. Locks: the zip's row. Rows: one; zero where the zip was aborted meanwhile.
+-- Adds a file of a zip, before the first byte of the file is kept. The file has the owner of the zip. The row may
+-- exist: an earlier try whose answer was lost. Locks: the zip's row. Rows: one; zero where the zip was aborted
+-- meanwhile.
 INSERT INTO uploads (
   id, filename, options, again, received_by, received_at, heartbeat_at, parent_id, key_id, owner, address
 )
