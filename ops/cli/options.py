@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 from functools import partial, reduce
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 import msgspec
 
 from app import settings as app_settings
+from app.errors import GraphNotReady
 from app.settings import FILE_SUFFIX, PREFIX, Settings
 
 api = click.option(
@@ -118,6 +120,7 @@ SERVERS = (
     "NAMESPACE",
 )
 """With a stack, these are the stack's, whatever the environment says."""
+DEFAULT_GRAPH = "default"
 _FLAGS = frozenset({"no_retweets", "placeholders", "header"})
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 
@@ -179,12 +182,41 @@ def settings(data: Path | None, *, nearby: bool = False) -> Settings:
 
 
 def migrated(data: Path | None) -> Settings:
-    """The settings, if their database has our schema. Raises NotMigrated, SchemaTooNew, DatabaseUnavailable."""
+    """The settings for the chosen graph, if its database has our schema. Raises NotMigrated, SchemaTooNew,
+    DatabaseUnavailable, NotFound, GraphNotReady."""
     from app.store.migrations import require_migrated  # noqa: PLC0415 (commands over HTTP do without PostgreSQL)
 
-    found = settings(data, nearby=True)
+    found = of_graph(settings(data, nearby=True))
     require_migrated(found.database_url)
     return found
+
+
+def graph() -> str:
+    """The name of the chosen graph."""
+    context = click.get_current_context(silent=True)
+    chosen = None if context is None else context.find_root().params.get("graph")
+    return str(chosen) if chosen else DEFAULT_GRAPH
+
+
+def of_graph(found: Settings) -> Settings:
+    """The settings for the chosen graph. Raises DatabaseUnavailable, NotFound, GraphNotReady."""
+    name = graph()
+    if name == DEFAULT_GRAPH:
+        return found
+    from app.control import graphs  # noqa: PLC0415 (as above)
+    from app.store.postgres import available, connect  # noqa: PLC0415
+
+    with available(found.database_url), connect(found.database_url, role="graphs") as conn:
+        listed = graphs.find(conn, name)
+    if listed.state != "ready":
+        raise GraphNotReady(f"the graph {name!r} is {listed.state}, not ready.")
+    return graphs.settings_of(found, listed)
+
+
+def api_of_graph(url: str) -> str:
+    """The URL behind which the API of the chosen graph stands."""
+    name = graph()
+    return url if name == DEFAULT_GRAPH else f"{url.rstrip('/')}/graphs/{quote(name, safe='')}"
 
 
 def _nearby() -> dict[str, str]:

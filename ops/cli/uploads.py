@@ -36,7 +36,7 @@ BROKEN = frozenset({"failed", "aborted"})
 def client_of(api: str | None, data: Path | None) -> Client:
     """A client of the API that the options or the settings name."""
     settings = options.settings(data, nearby=api is None)
-    return Client(api or processes.url_of_api(settings))
+    return Client(options.api_of_graph(api or processes.url_of_api(settings)))
 
 
 @click.command()
