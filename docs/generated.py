@@ -112,8 +112,7 @@ def commands() -> str:
             command = main.get_command(click.Context(main), name)
             if command is not None:
                 lines += [f"### mentiongraph {name}", "", *_command(name, command)]
-            if isinstance(command, click.Group):
-                for below, each in command.commands.items():
+                for below, each in sorted(command.commands.items()) if isinstance(command, click.Group) else ():
                     lines += [f"#### mentiongraph {name} {below}", "", *_command(f"{name} {below}", each)]
     lines += ["## Exit codes", "", "| code | meaning |", "|---|---|"]
     lines += [f"| {code} | {_cell(meaning)} |" for code, meaning in EXIT_CODES.items()]

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from app.control import databases
 from app.ledger.fleet import Role
 from app.settings import Settings
 from app.store.migrations import migrate
@@ -105,6 +106,9 @@ class Stack:
             redis_url=valkey.url,
             database_directory=self.settings.database_directory or str((data / "postgres").absolute()),
         )
+        for each in databases.migrate_all(self.settings):
+            if each.error is not None:
+                self.moved.append(f"the graph {each.graph.name} is not migrated: {each.error.detail}")
         self._start_our_own(step)
         self._directory.publish(self.settings)
         self._check_up("valkey", valkey.ping)

@@ -62,6 +62,7 @@ SECTIONS: dict[str, dict[str, _Entry]] = {
         "restore": _Entry("backup", "Restore a backup into an empty database."),
         "keys": _Entry("keys", "Say who may use the API, and for what."),
         "migrate": _Entry("ledger", "Bring the database's schema up to date."),
+        "graphs": _Entry("graphs", "Create, list, show, rename, change and drop graphs."),
     },
     "Processes": {
         "serve": _Entry("run", "Run the API."),
@@ -139,7 +140,14 @@ def _print_problem(problem: object) -> None:
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="mentiongraph")
-def main() -> None:
+@click.option(
+    "--graph",
+    metavar="NAME",
+    default="default",
+    envvar="MENTIONGRAPH_GRAPH",
+    help="Work with this graph; `mentiongraph graphs list` lists them. Default: MENTIONGRAPH_GRAPH, or default.",
+)
+def main(graph: str) -> None:  # noqa: ARG001 (ops.cli.options reads it)
     """Count who mentions whom: posts go in as CSV, JSON, xlsx or Parquet, a weighted graph of mentions comes out.
 
     \b

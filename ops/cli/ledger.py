@@ -10,8 +10,9 @@ import click
 import msgspec
 from rich.text import Text
 
-from app.control import callers
-from app.errors import BadRequest, BadState, NotFound
+from app.control import callers, databases
+from app.control.databases import Migrated
+from app.errors import BadRequest, BadState, DatabaseUnavailable, NotFound
 from app.ledger import entries, transitions
 from app.ledger.states import Ring
 from app.ledger.transitions import FailedBatch
@@ -40,7 +41,8 @@ def migrate(data: Path | None, *, plan: bool, json: bool) -> None:
     """Bring the database's schema up to date: create it, or apply the migrations that are missing.
 
     Safe to run at any time, and from several machines at once: they take turns, and each migration is applied once.
-    `mentiongraph up` does it by itself. Uses MENTIONGRAPH_DATABASE_URL.
+    `mentiongraph up` does it by itself. Uses MENTIONGRAPH_DATABASE_URL, and then migrates the databases of all other
+    graphs, too. If one of these is away, the command says so, migrates the others, and exits with 5.
 
     \b
     Examples:
@@ -54,12 +56,23 @@ def migrate(data: Path | None, *, plan: bool, json: bool) -> None:
         _print_plan(place, domain_migrations.plan(settings.database_url), json=json)
         return
     applied = domain_migrations.migrate(settings.database_url)
+    graphs = list(databases.migrate_all(settings))
     if json:
-        print_json({"database": place, "applied": applied})
-        return
-    for name in applied:
-        say(f"applied {name}")
-    say(f"{place}: {'migrated' if applied else 'nothing to do'}.", err=True)
+        print_json({"database": place, "applied": applied, "graphs": [_migrated(each) for each in graphs]})
+    else:
+        for name in applied:
+            say(f"applied {name}")
+        say(f"{place}: {'migrated' if applied else 'nothing to do'}.", err=True)
+        for each in graphs:
+            done = "migrated" if each.applied else "nothing to do"
+            say(f"graph {each.graph.name}: {done if each.error is None else each.error.detail}", err=True)
+    if any(each.error is not None for each in graphs):
+        raise click.exceptions.Exit(DatabaseUnavailable.exit_code)
+
+
+def _migrated(done: Migrated) -> dict[str, object]:
+    problem = None if done.error is None else done.error.problem()
+    return {"graph": done.graph.name, "applied": done.applied, "error": problem}
 
 
 def _print_plan(place: str, migrations: list[Migration], *, json: bool) -> None:

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from functools import partial, reduce
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 import msgspec
 
 from app import settings as app_settings
 from app.control import tokens
-from app.errors import BadSetting
+from app.errors import BadSetting, GraphNotReady
 from app.settings import FILE_SUFFIX, PREFIX, Settings
 
 api = click.option(
@@ -124,6 +125,7 @@ SERVERS = (
     "TLS_CERTIFICATE",
 )
 """With a stack, these are the stack's, whatever the environment says."""
+DEFAULT_GRAPH = "default"
 _FLAGS = frozenset({"no_retweets", "placeholders", "header"})
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 
@@ -215,10 +217,11 @@ def _given_key(environ: Mapping[str, str]) -> str | None:
 
 
 def migrated(data: Path | None) -> Settings:
-    """The settings, if their database has our schema. Raises NotMigrated, SchemaTooNew, DatabaseUnavailable."""
+    """The settings for the chosen graph, if its database has our schema. Raises NotMigrated, SchemaTooNew,
+    DatabaseUnavailable, NotFound, GraphNotReady."""
     from app.store.migrations import require_migrated  # noqa: PLC0415 (commands over HTTP do without PostgreSQL)
 
-    found = settings(data, nearby=True)
+    found = of_graph(settings(data, nearby=True))
     require_migrated(found.database_url)
     return found
 
@@ -226,6 +229,34 @@ def migrated(data: Path | None) -> Settings:
 def _is_nearby() -> bool:
     """Whether a stack was ever over .mentiongraph here, and the environment names no server."""
     return not any(_bare(name) in ADDRESSES for name in os.environ) and (_DEFAULT / "lock").exists()
+
+
+def graph() -> str:
+    """The name of the chosen graph."""
+    context = click.get_current_context(silent=True)
+    chosen = None if context is None else context.find_root().params.get("graph")
+    return str(chosen) if chosen else DEFAULT_GRAPH
+
+
+def of_graph(found: Settings) -> Settings:
+    """The settings for the chosen graph. Raises DatabaseUnavailable, NotFound, GraphNotReady."""
+    name = graph()
+    if name == DEFAULT_GRAPH:
+        return found
+    from app.control import graphs  # noqa: PLC0415 (as above)
+    from app.store.postgres import available, connect  # noqa: PLC0415
+
+    with available(found.database_url), connect(found.database_url, role="graphs") as conn:
+        listed = graphs.find(conn, name)
+    if listed.state != "ready":
+        raise GraphNotReady(f"the graph {name!r} is {listed.state}, not ready.")
+    return graphs.settings_of(found, listed)
+
+
+def api_of_graph(url: str) -> str:
+    """The URL behind which the API of the chosen graph stands."""
+    name = graph()
+    return url if name == DEFAULT_GRAPH else f"{url.rstrip('/')}/graphs/{quote(name, safe='')}"
 
 
 def _nearby() -> dict[str, str]:

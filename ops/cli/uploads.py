@@ -40,7 +40,7 @@ def client_of(api: str | None, data: Path | None) -> Client:
     key = options.key(data if api is None else None, nearby=api is None)
     if key is not None:
         trust.require_private(url, settings)
-    return Client(url, key, verify=trust.verified_by(url, settings, own=api is None))
+    return Client(options.api_of_graph(url), key, verify=trust.verified_by(url, settings, own=api is None))
 
 
 @click.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Generator
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,6 +13,7 @@ from uuid import uuid4
 import msgspec
 import psycopg
 import pytest
+from click.testing import CliRunner
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow
 
@@ -23,6 +25,7 @@ from app.proofs.audit import audit
 from app.settings import Settings
 from app.store import locks
 from app.store.postgres import clock, connect, scalars
+from ops.cli import main
 from ops.embedded import roles
 from tests.conftest import Addresses
 
@@ -263,3 +266,38 @@ def test_migrating_all_graphs_reports_the_one_that_is_away(owned: Settings) -> N
     assert done["here"] is None
     assert done["away"] is not None
     assert "127.0.0.1:1" in done["away"].detail
+
+
+def test_the_commands_create_use_change_and_drop_graphs(owned: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MENTIONGRAPH_DATABASE_URL", owned.database_url)
+    monkeypatch.setenv("MENTIONGRAPH_OWNER_URL", owned.owner_url)
+
+    def run(*words: str, code: int = 0) -> Any:
+        done = CliRunner().invoke(main, [*words, "--json"])
+        assert done.exit_code == code, (words, done.output, done.exception)
+        return json.loads(done.stdout)
+
+    made = run("graphs", "create", "photos", "--half-life", "none", "--shards", "2", "--profile", "instagram")
+    assert (made["state"], made["half_life"], made["profile"]) == ("ready", "none", "instagram")
+    assert [each["name"] for each in run("graphs", "list")] == ["default", "photos"]
+    assert run("graphs", "create", "photos", code=4)["type"].endswith("graph-exists")
+    assert run("graphs", "set", "photos", "--quota", "1000", "--days-kept", "9")["quota_bytes"] == 1000
+    assert run("graphs", "set", "photos", "--quota", "default")["quota_bytes"] is None
+    assert run("graphs", "rename", "photos", "pictures")["name"] == "pictures"
+    assert run("graphs", "show", "pictures")["uploads"] == 0
+    assert run("graphs", "show", "photos", code=4)["type"].endswith("not-found")
+    assert run("--graph", "pictures", "audit")["exact"] is True
+    assert run("--graph", "photos", "audit", code=4)["type"].endswith("not-found")
+    assert [each["graph"] for each in run("migrate")["graphs"]] == ["pictures"]
+    monkeypatch.setenv("MENTIONGRAPH_GRAPH", "pictures")
+    with connect(graphs.url_of(owned, find(owned, "pictures")), role="test") as conn:
+        conn.execute("INSERT INTO users (id, handle, spelling) VALUES (1, 'a', 'A')")
+    assert run("graphs", "show", "pictures")["users"] == 1
+    assert CliRunner().invoke(main, ["graphs", "drop", "pictures"], input="n\n").exit_code == 1
+    run("graphs", "drop", "pictures", "--yes")
+    assert [each["name"] for each in run("graphs", "list")] == ["default"]
+
+
+def find(settings: Settings, name: str) -> Graph:
+    with connect(settings.database_url, role="test") as conn:
+        return graphs.find(conn, name)

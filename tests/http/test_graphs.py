@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ from app.control.graphs import Graph, settings_of
 from app.graph import counting, merging
 from app.graph.parameters import read_parameters
 from app.graph.users import UserIds
+from app.http.graphs import MOST_IDLE
 from app.ledger import transitions
 from app.settings import Settings
 from app.store.postgres import clock, connect
@@ -227,3 +229,67 @@ def test_what_no_graph_can_be_is_refused(api: Api, problem_of: Callable[..., dic
         assert answer.status_code == 400, (method, path, body)
         assert wrong in problem_of(answer)["detail"]
     assert [each["name"] for each in api.http.get("/graphs").json()["graphs"]] == ["default"]
+
+
+OF_THE_SERVICE = ("/graphs", "/keys", "/audit-events", "/health")
+"""Paths that are about the service, and hold nothing of a graph."""
+ONLY_HERE = "zoe"
+
+
+def test_no_route_of_one_graph_answers_anything_of_another(
+    api: Api, make: Make, settings: Settings, now: datetime
+) -> None:
+    """Every route that the document has, so that a new route is covered by itself."""
+    two, three = make("two"), make("three")
+    api.http.post("/graphs/two/uploads", content=mentioning((ONLY_HERE, "bob")), headers=CSV_TYPE)
+    work(settings_of(settings, two), now)
+    (secret,) = api.http.get("/graphs/two/uploads").json()["uploads"]
+    for base, graph in (("", None), ("/graphs/three", three)):
+        api.http.post(f"{base}/uploads", content=mentioning(("ada", "bob")), headers=CSV_TYPE)
+        work(settings_of(settings, graph), now)
+    names = {"handle": ONLY_HERE, "source": ONLY_HERE, "target": "bob", "upload_id": secret["id"], "batch_id": "1"}
+
+    asked = 0
+    for template, item in api.http.get("/doc/openapi.json").json()["paths"].items():
+        if template.startswith(OF_THE_SERVICE):
+            continue
+        for method, operation in item.items():
+            query = {
+                each["name"]: names.get(each["name"], "1")
+                for each in operation.get("parameters", [])
+                if each["in"] == "query" and each.get("required")
+            }
+            for base in ("", "/graphs/three", "/graphs/two"):
+                path = base + template.format(**names)
+                body = mentioning(("eve", "bob")) if method == "post" else None
+                with api.http.stream(method, path, params=query, content=body, headers=CSV_TYPE) as answer:
+                    text = answer.read().decode(errors="replace") if "/events" not in path else ""
+                asked += 1
+                assert answer.status_code < 500, (method, path, text)
+                if base != "/graphs/two":
+                    found = answer.headers.get("location", "") + text.replace(path, "")
+                    assert secret["id"] not in found or answer.status_code == 404, (method, path, text)
+                    for foreign in (f"{ONLY_HERE},", f'"{ONLY_HERE}"', "/graphs/two"):
+                        assert foreign not in found, (method, path, text)
+                elif answer.status_code == 200 and "json" in answer.headers["content-type"]:
+                    assert re.search('"/(uploads|users|edges)', text) is None, (method, path, text)
+    assert asked > 90  # routes and graphs
+
+
+def test_two_hundred_graphs_need_few_connections(api: Api, make: Make, settings: Settings) -> None:
+    """The graphs are names of one database here: what is counted is what the API opens for them."""
+    one = make("g0")
+    with connect(settings.database_url, role="test") as conn:
+        conn.execute("ALTER TABLE graphs DROP CONSTRAINT graphs_database_key")
+        conn.execute(
+            "INSERT INTO graphs SELECT 'g' || n, state, database, database_url, half_life, shards, profile, days_kept, "
+            "retention_days, quota_bytes, created_at FROM graphs, generate_series(1, 199) AS n WHERE name = 'g0'"
+        )
+        open_now = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"
+        most = 0
+        for number in range(200):
+            assert api.http.get(f"/graphs/g{number}/users").status_code == 200
+            if number % 20 == 0:
+                (found,) = conn.execute(open_now, [one.database]).fetchone() or (0,)
+                most = max(most, found)
+    assert most <= MOST_IDLE + 2

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from email.parser import BytesParser
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
@@ -263,6 +264,43 @@ def _(around: Around) -> Made:
     # None runs, and as many may.
     around.patch.setattr(around.start().services, "export_slots", asyncio.Semaphore(0))
     return "get", path, around.api.http.get(path)
+
+
+@failing("graph-exists")
+def _(around: Around) -> Made:
+    api = around.start()
+    _list_a_graph(around, "ready")
+    return "post", "/graphs", api.http.post("/graphs", json={"name": "g"})
+
+
+@failing("graph-not-ready")
+def _(around: Around) -> Made:
+    api = around.start()
+    _list_a_graph(around, "dropping")
+    return "post", "/graphs", api.http.post("/graphs", json={"name": "g"})
+
+
+@failing("may-not-create")
+def _(around: Around) -> Made:
+    around.domain.execute("DROP ROLE IF EXISTS mg_no_creator")
+    around.domain.execute("CREATE ROLE mg_no_creator LOGIN PASSWORD 'x'")
+    there = urlsplit(around.settings.database_url)
+    owner = there._replace(netloc=f"mg_no_creator:x@{there.hostname}:{there.port}").geturl()
+    return "post", "/graphs", around.start(owner_url=owner).http.post("/graphs", json={"name": "g"})
+
+
+@failing("too-many-graphs")
+def _(around: Around) -> Made:
+    around.patch.setattr("app.http.graphs.MOST_OPEN", 0)
+    api = around.start()
+    _list_a_graph(around, "ready")
+    return "get", "/users", api.http.get("/graphs/g/users")
+
+
+def _list_a_graph(around: Around, state: str) -> None:
+    around.domain.execute(
+        "INSERT INTO graphs (name, state, database, shards, created_at) VALUES ('g', %s, 'nowhere', 1, now())", [state]
+    )
 
 
 @failing("too-many-listeners")

@@ -221,7 +221,7 @@ async def get_graph(control: Injected, request: Request[Any, Any, Any], caller: 
     response_headers=[ResponseHeader("Location", documentation_only=True, description="Path of the graph's entry.")],
     operation_class=_Creating,
     responses=problems.responses(
-        BadRequest("half_life has to be none, or a duration from 1m to 36500d such as 30d or 12h, not '7'."),
+        BadRequest("the half-life has to be none, or a duration from 1m to 36500d such as 30d or 12h, not '7'."),
         GraphExists("there is a graph 'elections' already."),
         GraphNotReady("the graph 'elections' is just being created or dropped."),
         MayNotCreate,
@@ -255,7 +255,7 @@ async def create_graph(control: Injected, request: Request[Any, Any, Any], calle
     summary="Change or rename a graph",
     operation_class=_Changing,
     responses=problems.responses(
-        BadRequest("quota_bytes has to be a whole number from 1 to 9007199254740991, not 0."),
+        BadRequest("the field 'quota_bytes' has to be a whole number from 1 to 9007199254740991, not 0."),
         NO_GRAPH,
         GraphExists("there is a graph 'elections' already."),
         GraphNotReady("the graph 'elections' is creating, not ready."),
