@@ -139,7 +139,7 @@ class Process(Middleware):
             logger.info(
                 "sweep rings batches that are due", graph=room.name, batches=len(found.batches), queues_empty=empty
             )
-        if found.batches or found.shards:
+        if found.batches or found.shards or found.waits:
             room.worked()
         batches, shards = bells.soon(found.batches), bells.soon(found.shards, most=len(found.shards))
         rung = bells.ring(self.broker, batches=batches, shards=shards, graph=room.name)
