@@ -139,7 +139,7 @@ class Process(Middleware):
             logger.info(
                 "sweep rings batches that are due", graph=room.name, batches=len(found.batches), queues_empty=empty
             )
-        if found.batches or found.shards:
+        if found.batches or found.shards or found.waits:
             room.worked()
         batches, shards = bells.soon(found.batches), bells.soon(found.shards, most=len(found.shards))
         rung = bells.ring(self.broker, batches=batches, shards=shards, graph=room.name)
@@ -154,19 +154,21 @@ class Process(Middleware):
 
     def _sweep_in_turn(self, room: Room) -> None:
         """Sweep a busy graph. In another graph, of all processes one sweeps in each minute."""
-        if room.busy:
-            return self.sweep(room)
+        if room.busy or not room.swept:
+            self.sweep(room)
+            room.swept = True
+            return
         with room.connection() as conn:
             period = periods.begin(
                 conn, bells.SWEEP, every=periods.MINUTE, settings=room.settings, now=postgres.clock()
             )
         if period is None:
-            return None
+            return
         with room.holding(period):
             self.sweep(room)
         with room.connection() as conn:
             periods.finish(conn, period, now=postgres.clock())
-        return None
+        return
 
     def renew_claims(self) -> None:
         """Renew the claims of each graph, by a thread for each graph that has some."""

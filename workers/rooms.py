@@ -82,7 +82,9 @@ class Room:
         """Claims whose attempt is to be given back, since the database could not even write down that it failed."""
         self.used = -BUSY_SECONDS
         """When there was work, by `time.monotonic`."""
-        self.sweep_at = time.monotonic() + random.uniform(0, IDLE_SWEEP_SECONDS)  # noqa: S311 (spread evenly)
+        self.swept = False
+        """Whether this process has swept the graph. Another process that was killed may have left work."""
+        self.sweep_at = time.monotonic() + random.uniform(0, settings.sweep_seconds)  # noqa: S311 (spread evenly)
 
     @contextmanager
     def connection(self) -> Generator[Connection]:

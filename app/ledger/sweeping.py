@@ -18,6 +18,7 @@ _EXPIRE = sql.query("ledger/sweeping/expire_batches")
 _RING_DUE = sql.query("ledger/sweeping/ring_due")
 _ABORT_SILENT = sql.query("ledger/sweeping/abort_silent")
 _IDLE_ZIPS = sql.query("ledger/sweeping/idle_zips")
+_ANY_WAITS = sql.query("ledger/sweeping/any_waits")
 _PENDING_SHARDS = sql.query("ledger/sweeping/pending_shards")
 
 
@@ -28,6 +29,8 @@ class Sweep(msgspec.Struct, frozen=True):
     shards: list[Ring]
     failed_batches: int
     aborted_uploads: int
+    waits: bool = False
+    """Whether there is work that is not due yet, such as a batch whose worker was killed: another sweep is to come."""
 
 
 def sweep(conn: Connection, *, settings: Settings, now: datetime, queues_empty: bool, limit: int = 500) -> Sweep | None:
@@ -48,11 +51,13 @@ def sweep(conn: Connection, *, settings: Settings, now: datetime, queues_empty: 
             conn, Ring, _RING_DUE, {"now": now, "rung_before": now - timedelta(seconds=patience), "limit": limit}
         )
         shards = rows(conn, Ring, _PENDING_SHARDS)
+        (waits,) = scalars(conn, _ANY_WAITS)
     return Sweep(
         batches=sorted(due, key=lambda ring: ring.id),
         shards=shards,
         failed_batches=failed,
         aborted_uploads=aborted,
+        waits=waits,
     )
 
 

@@ -2,6 +2,7 @@
 
     python -m ops.chaos --faults 20                              # a few minutes
     python -m ops.chaos --seed 1 --minutes 20 --faults 200 --report chaos.md
+    python -m ops.chaos --graphs 3                               # spread over three graphs, each judged by itself
 
 Starts PostgreSQL, Redis with replicas and Sentinels, two APIs, two workers and two schedulers on loopback, uploads
 without a pause, and does what a plan drawn from the seed says: kills, stops, cuts off, fills, locks. Then it waits
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--max-stall", type=float, default=30.0, help="seconds after a fault's end until work goes on")
     parser.add_argument("--scale", type=float, default=1.0, help="how long faults last, times this")
     parser.add_argument("--kinds", default="", help="only these, separated by commas; names as the table has them")
+    parser.add_argument("--graphs", type=int, default=1, help="upload into so many graphs, and judge each")
     parser.add_argument("--report", type=Path, help="write the table into this file too")
     parser.add_argument("--directory", type=Path, help="keep everything here, even after a success")
     options = parser.parse_args(arguments)
@@ -56,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         scale=options.scale,
         kinds=_kinds(options.kinds, parser),
         command=shlex.join(["python", "-m", "ops.chaos", *arguments]),
+        graphs=options.graphs,
     )
     signal.signal(signal.SIGTERM, _interrupt)
     try:

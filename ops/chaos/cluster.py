@@ -18,13 +18,15 @@ import httpx
 import msgspec
 import psutil
 import redis
+from psycopg.conninfo import make_conninfo
 
+from app.control.graphs import DEFAULT
 from app.settings import Settings
 from app.store.migrations import migrate
 from ops import processes
 from ops.chaos.disk import Disk
 from ops.chaos.links import Links
-from ops.chaos.statements import execute
+from ops.chaos.statements import create_database, execute
 from ops.embedded.children import Child, EmbeddedServerError
 from ops.embedded.placement import server_account
 from ops.embedded.postgres import Postgres
@@ -167,10 +169,11 @@ class Unit:
 
 
 class Cluster:
-    """PostgreSQL, Redis with Sentinels, APIs, workers, schedulers, under `directory`."""
+    """PostgreSQL with some graphs, Redis with Sentinels, APIs, workers, schedulers, under `directory`."""
 
-    def __init__(self, directory: Path, say: Callable[[str], None], *, mounts: bool) -> None:
+    def __init__(self, directory: Path, say: Callable[[str], None], *, mounts: bool, graphs: int = 1) -> None:
         self.directory = directory
+        self.graphs = [DEFAULT, *(f"graph-{number}" for number in range(2, graphs + 1))]
         self.say = say
         self.disk: Disk | None = None
         self._mounts = mounts
@@ -197,6 +200,15 @@ class Cluster:
         """PostgreSQL without the proxy."""
         return self.postgres.dsn()
 
+    def dsn_of(self, graph: str) -> str:
+        """The database of a graph, without the proxy."""
+        return self.dsn if graph == DEFAULT else make_conninfo(self.dsn, dbname=self.database_of(graph))
+
+    @staticmethod
+    def database_of(graph: str) -> str:
+        """The name of the database of a graph beside `default`."""
+        return graph.replace("-", "_")
+
     @property
     def urls(self) -> list[str]:
         """Of the APIs."""
@@ -215,6 +227,10 @@ class Cluster:
         self.links.child.start()
         self._add(Unit("postgres", self.postgres, lambda: self.postgres.pid, self.say))
         migrate(self.dsn)
+        for graph in self.graphs[1:]:
+            execute(self.dsn, "create_graph", graph=graph, database=self.database_of(graph))
+            create_database(self.dsn, self.database_of(graph))
+            migrate(self.dsn_of(graph))
         self._use_disk()
         self.topology.start()
         for number, node in enumerate(self.topology.nodes.values()):

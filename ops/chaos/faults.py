@@ -43,6 +43,7 @@ class Kind(NamedTuple):
     weight: int = 2
     redis: bool = False
     needs_disk: bool = False
+    needs_graphs: bool = False
 
 
 def _pick(choice: float, among: Sequence[T]) -> T:
@@ -253,11 +254,11 @@ def slow_postgres(cluster: Cluster, choice: float) -> Generator[str]:
 
 @contextmanager
 def lock_table(cluster: Cluster, choice: float) -> Generator[str]:
-    table = _pick(choice, TABLES)
-    with statements.connect(cluster.dsn) as conn:
+    graph, table = _pick(choice, [(graph, table) for graph in cluster.graphs for table in TABLES])
+    with statements.connect(cluster.dsn_of(graph)) as conn:
         conn.autocommit = False
         conn.execute(statements.statement(f"lock_{table}"))
-        yield table
+        yield f"{table} of {graph}"
         with contextlib.suppress(statements.LOST):
             conn.rollback()
 
@@ -271,10 +272,23 @@ def fill_disk(cluster: Cluster, choice: float) -> Generator[str]:  # noqa: ARG00
 
 
 @contextmanager
-def use_up_attempts(cluster: Cluster, choice: float) -> Generator[str]:  # noqa: ARG001
-    if statements.execute(cluster.dsn, "use_up_attempts") == 0:
+def use_up_attempts(cluster: Cluster, choice: float) -> Generator[str]:
+    graph = _pick(choice, cluster.graphs)
+    if statements.execute(cluster.dsn_of(graph), "use_up_attempts") == 0:
         raise NotNow("no batch waits")
-    yield "a batch"
+    yield f"a batch of {graph}"
+
+
+@contextmanager
+def close_graph(cluster: Cluster, choice: float) -> Generator[str]:
+    """The database of one graph takes no connections and loses those that it has, and the others are as before."""
+    graph = _pick(choice, cluster.graphs[1:])
+    statements.execute(cluster.dsn, "close_graph", database=cluster.database_of(graph))
+    try:
+        yield graph
+    finally:
+        database = cluster.database_of(graph)
+        statements.steadily(cluster.dsn, "open_graph", seconds=60.0, database=database)
 
 
 KINDS = (
@@ -314,4 +328,5 @@ KINDS = (
     Kind("lock a table", lock_table, 1, 6, weight=3),
     Kind("full disk", fill_disk, 1, 6, weight=3, needs_disk=True),
     Kind("attempts used up", use_up_attempts),
+    Kind("graph away", close_graph, 2, 10, weight=3, needs_graphs=True),
 )

@@ -127,6 +127,7 @@ def _totals(run: Outcome) -> list[tuple[str, object]]:
         ("uploads accepted", f"{len(run.waits):,}"),
         ("uploads in the ledger", states),
         ("rows applied or rejected", f"{verdict.rows_applied:,}"),
+        *((f"of these in the graph {graph}", f"{rows:,}") for graph, rows in verdict.rows_by_graph.items()),
         ("requests", f"{run.tried:,}"),
         ("of these failed, and were sent again", _counted(run.attempts)),
         ("requests that failed while only Redis was at fault", _counted(failed_by_redis(run))),

@@ -17,7 +17,7 @@ from ops.chaos.injector import Injector
 from ops.chaos.plan import waves
 from ops.chaos.report import Outcome
 from ops.chaos.traffic import Traffic
-from ops.chaos.verdict import judge
+from ops.chaos.verdict import judge_all
 from ops.chaos.watch import Watch
 from ops.embedded.children import EmbeddedServerError
 
@@ -41,6 +41,7 @@ class Wanted(NamedTuple):
     scale: float
     kinds: Sequence[Kind]
     command: str
+    graphs: int = 1
 
 
 class Progress:
@@ -67,10 +68,10 @@ class Run:
         self._stack = ExitStack()
         self._ending = threading.Event()
         # Before any thread, and before anything is started.
-        self.cluster = Cluster(directory, self.say, mounts=disk.unshare())
+        self.cluster = Cluster(directory, self.say, mounts=disk.unshare(), graphs=wanted.graphs)
         self._stack.callback(self.cluster.close)
-        self._traffic = Traffic(self.cluster.urls, wanted.seed, wanted.rate)
-        self._watch = Watch(lambda: self.cluster.dsn)
+        self._traffic = Traffic(self.cluster.urls, wanted.seed, wanted.rate, self.cluster.graphs)
+        self._watch = Watch(lambda: list(self._dsns().values()))
         self._injector = Injector(self.cluster, self._watch, self.say, self._ending)
 
     def close(self) -> None:
@@ -80,21 +81,26 @@ class Run:
     def outcome(self) -> Outcome:
         """All of it. Raises EmbeddedServerError if the cluster does not come up."""
         self._start()
-        kinds = [kind for kind in self._wanted.kinds if self.cluster.disk or not kind.needs_disk]
+        several = len(self.cluster.graphs) > 1
+        kinds = [
+            kind
+            for kind in self._wanted.kinds
+            if (self.cluster.disk or not kind.needs_disk) and (several or not kind.needs_graphs)
+        ]
         self._inject(kinds)
         self.say("no more faults; waiting for the last answers, and until the ledger has nothing left to do …")
         drained = self._drain()
         self.say("comparing …")
         faults, traffic = self._injector.done, self._traffic
         made_to_fail = sum(fault.kind == "attempts used up" for fault in faults)
-        verdict = judge(self.cluster.dsn, self._wanted.seed, traffic.sent, made_to_fail=made_to_fail)
+        verdict = judge_all(self._dsns(), self._wanted.seed, traffic.sent, made_to_fail=made_to_fail)
         for complaint in verdict.complaints[:SHOWN]:
             self.say(complaint)
         return Outcome(
             command=self._wanted.command,
             seconds=self._progress.seconds,
             faults=faults,
-            left_out=[kind.name for kind in self._wanted.kinds if kind not in kinds],
+            left_out=[kind.name for kind in self._wanted.kinds if kind.needs_disk and kind not in kinds],
             redis_only=self._injector.redis_only,
             attempts=traffic.failures.attempts,
             tried=traffic.failures.tried,
@@ -104,6 +110,9 @@ class Run:
             verdict=verdict,
             max_recovery=self._wanted.max_recovery,
         )
+
+    def _dsns(self) -> dict[str, str]:
+        return {graph: self.cluster.dsn_of(graph) for graph in self.cluster.graphs}
 
     def _start(self) -> None:
         self.say(f"starting a cluster in {self.cluster.directory} …")

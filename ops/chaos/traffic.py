@@ -7,10 +7,12 @@ import random
 import threading
 import time
 import uuid
+from collections.abc import Sequence
 from http import HTTPStatus
 
 import msgspec
 
+from app.control.graphs import DEFAULT
 from ops.chaos.client import ANSWER_SECONDS, KEY_IN_USE, Answer, Attempt, Client, Failures
 from ops.chaos.files import File, Source
 
@@ -25,6 +27,7 @@ class Sent(msgspec.Struct):
     """What one client knows of one file."""
 
     file: str
+    graph: str = DEFAULT
     upload: str = ""
     """Its id, once it was accepted."""
     began: float = 0.0
@@ -38,11 +41,11 @@ class Sent(msgspec.Struct):
 class Traffic:
     """Threads that upload `rate` rows a second together until `stop`; `finish` then waits for their last answers."""
 
-    def __init__(self, urls: list[str], seed: int, rate: float) -> None:
+    def __init__(self, urls: list[str], seed: int, rate: float, graphs: Sequence[str] = (DEFAULT,)) -> None:
         self.sent: list[Sent] = []
         self.failures = Failures()
         self.replayed = 0
-        self._urls, self._seed, self._rate = urls, seed, rate
+        self._urls, self._seed, self._rate, self._graphs = urls, seed, rate, graphs
         self._source = Source(seed)
         self._stopping, self._closing = threading.Event(), threading.Event()
         self._to_retract: list[Sent] = []
@@ -95,7 +98,8 @@ class Traffic:
         client.close()
 
     def _upload(self, client: Client, chosen: random.Random, file: File, content: bytes) -> None:
-        sent = Sent(file.name, began=time.time())
+        graph = chosen.choice(self._graphs) if len(self._graphs) > 1 else self._graphs[0]
+        sent = Sent(file.name, graph, began=time.time())
         self.sent.append(sent)
         params = {"filename": file.name, "priority": "urgent" if chosen.random() < URGENT else "bulk"}
         headers = {"Content-Type": "text/csv", "Idempotency-Key": _key(chosen)}
@@ -104,9 +108,11 @@ class Traffic:
             headers["Content-Encoding"] = "gzip"
         unless = ""
         if chosen.random() < CUT_OFF:
-            client.cut_off("/uploads", content, params=params, headers=headers)
+            client.cut_off(f"{base(graph)}/uploads", content, params=params, headers=headers)
             unless = KEY_IN_USE  # until the API has noticed
-        answer = client.ask("POST", "/uploads", body=lambda: content, params=params, headers=headers, unless=unless)
+        answer = client.ask(
+            "POST", f"{base(graph)}/uploads", body=lambda: content, params=params, headers=headers, unless=unless
+        )
         self._note(sent, answer)
         if not sent.upload:
             return
@@ -114,7 +120,7 @@ class Traffic:
         if what < REPEATED:
             again = client.ask(
                 "POST",
-                "/uploads",
+                f"{base(graph)}/uploads",
                 body=lambda: content,
                 params=params,
                 headers={**headers, "Idempotency-Key": _key(chosen)},
@@ -138,7 +144,7 @@ class Traffic:
 
     @staticmethod
     def _withdraw(client: Client, sent: Sent, verb: str, state: str) -> None:
-        answer = client.ask("POST", f"/uploads/{sent.upload}/{verb}")
+        answer = client.ask("POST", f"{base(sent.graph)}/uploads/{sent.upload}/{verb}")
         if answer is not None and answer.good:
             sent.may_end = (state,)
         elif answer is None or answer.before:  # one of the requests that were not answered may have done it
@@ -151,15 +157,21 @@ class Traffic:
         client = self._client("tender")
         while not self._closing.wait(TEND_SECONDS):
             for sent in list(self._to_retract):
-                answer = client.ask("GET", f"/uploads/{sent.upload}")
+                answer = client.ask("GET", f"{base(sent.graph)}/uploads/{sent.upload}")
                 if answer and answer.document.get("state") == "applied":
                     self._withdraw(client, sent, "retract", "retracted")
                     self._to_retract.remove(sent)
-            failed = client.ask("GET", "/uploads", params={"state": "failed"})
-            for upload in failed.document.get("uploads", []) if failed else []:
-                answer = client.ask("POST", f"/uploads/{upload['id']}/replay")
-                self.replayed += answer is not None and answer.good
+            for path in [f"{base(graph)}/uploads" for graph in self._graphs]:
+                failed = client.ask("GET", path, params={"state": "failed"})
+                for upload in failed.document.get("uploads", []) if failed else []:
+                    answer = client.ask("POST", f"{path}/{upload['id']}/replay")
+                    self.replayed += answer is not None and answer.good
         client.close()
+
+
+def base(graph: str) -> str:
+    """With what the paths of a graph begin."""
+    return "" if graph == DEFAULT else f"/graphs/{graph}"
 
 
 def _key(chosen: random.Random) -> str:

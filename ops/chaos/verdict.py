@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -53,10 +54,30 @@ class Verdict(NamedTuple):
     uploads: Counter[str]
     rows_applied: int
     longest_upload: float
+    rows_by_graph: Mapping[str, int] = MappingProxyType({})
 
     @property
     def exact(self) -> bool:
         return self.audit.exact and not self.complaints and not self.difference.edges
+
+
+def judge_all(dsns: Mapping[str, str], seed: int, sent: Sequence[Sent], *, made_to_fail: int) -> Verdict:
+    """`judge` of each graph by its own uploads, together. `dsns`: of the graphs, by name."""
+    each = {
+        graph: judge(dsn, seed, [one for one in sent if one.graph == graph], made_to_fail=made_to_fail)
+        for graph, dsn in dsns.items()
+    }
+    found = list(each.values())
+    audits = [one.audit for one in found]
+    return Verdict(
+        next((audit for audit in audits if not audit.exact), audits[0]),
+        Difference(*(sum(numbers) for numbers in zip(*(one.difference for one in found), strict=True))),
+        [f"{graph}: {line}" for graph, one in each.items() for line in one.complaints],
+        sum((one.uploads for one in found), Counter[str]()),
+        sum(one.rows_applied for one in found),
+        max(one.longest_upload for one in found),
+        {graph: one.rows_applied for graph, one in each.items()},
+    )
 
 
 def judge(dsn: str, seed: int, sent: Sequence[Sent], *, made_to_fail: int) -> Verdict:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from datetime import datetime
 
 import msgspec
@@ -27,14 +28,26 @@ class Pulse(msgspec.Struct, frozen=True):
     applied_at: datetime | None = None
 
 
+def together(pulses: Sequence[Pulse]) -> Pulse:
+    """The pulse of several ledgers."""
+    return Pulse(
+        sum(each.pending for each in pulses),
+        sum(each.unfinished for each in pulses),
+        sum(each.sealed for each in pulses),
+        sum(each.rows_applied for each in pulses),
+        max((each.moved_at for each in pulses if each.moved_at), default=None),
+        max((each.applied_at for each in pulses if each.applied_at), default=None),
+    )
+
+
 class Watch:
     """Looks a few times a second, on a connection of its own, without the proxy. All times are those of `time.time`."""
 
-    def __init__(self, dsn: Callable[[], str]) -> None:
+    def __init__(self, dsns: Callable[[], Sequence[str]]) -> None:
         self.last = Pulse()
         self.longest_stall = 0.0
         """Seconds with work pending, in which no batch went on, whatever was done to the cluster."""
-        self._dsn = dsn
+        self._dsns = dsns
         self._looked = 0.0
         self._applied: list[float] = []
         self._idle: list[float] = []
@@ -64,11 +77,12 @@ class Watch:
 
     def _look(self) -> None:
         while not self._closing.is_set():
-            with contextlib.suppress(psycopg.Error), statements.connect(self._dsn()) as conn:
+            with contextlib.suppress(psycopg.Error), ExitStack() as stack:
+                conns = [stack.enter_context(statements.connect(dsn)) for dsn in self._dsns()]
                 while not self._closing.wait(SAMPLE_SECONDS):
                     began = time.time()
-                    (row,) = statements.rows(conn, "pulse")
-                    self._note(msgspec.convert(row, Pulse))
+                    found = [msgspec.convert(row, Pulse) for conn in conns for row in statements.rows(conn, "pulse")]
+                    self._note(together(found))
                     self._looked = began
             self._note_stall()
             self._closing.wait(SAMPLE_SECONDS)

@@ -47,10 +47,14 @@ class BackupFailed(MentiongraphError):
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @options.data
-def backup(file: Path, data: Path | None) -> None:
+@options.all_graphs
+def backup(file: Path, data: Path | None, *, all_graphs: bool) -> None:
     """Write the whole ledger and graph to FILE (`-` is standard output), as they are at one instant.
+
+    With --all-graphs, FILE is a new directory, and each graph gets a file NAME.dump in it. Each graph is whole by
+    itself. If one of them is away, the command writes the others, says which is missing, and exits with 1.
 
     Work goes on meanwhile: ledger and graph agree at any instant. Redis holds nothing that needs a backup. FILE is a
     custom-format archive of pg_dump, and gets its name only once it is complete. The archive contains everything that
@@ -61,14 +65,33 @@ def backup(file: Path, data: Path | None) -> None:
     Examples:
       mentiongraph backup mentions.dump
       mentiongraph backup - --data .mentiongraph | ssh elsewhere 'cat > mentions.dump'
+      mentiongraph backup all --all-graphs            # all/default.dump and one file for each other graph
     """
     to_pipe = str(file) == "-"
     if to_pipe and sys.stdout.isatty():
         raise BadRequest("a terminal cannot show an archive: name a file, or use a pipe.")
     if not to_pipe and file.exists():
         raise BadRequest(f"{file} exists already: name another file.")
-    settings = options.migrated(data)
+    settings = options.settings(data, nearby=True) if all_graphs else options.migrated(data)
     _require_session(settings)
+    if not all_graphs:
+        return _backup(file, settings, to_pipe=to_pipe)
+    if to_pipe:
+        raise BadRequest("several graphs need several files: name a directory.")
+    file.mkdir(mode=0o700)
+    missing = list[str]()
+    for name, its in options.each_graph(settings).items():
+        try:
+            _backup(file / f"{name}.dump", its, to_pipe=False)
+        except (MentiongraphError, psycopg.Error) as error:
+            missing.append(name)
+            say(f"graph {name}: {' '.join(str(error).split())}", err=True)
+    if missing:
+        raise BackupFailed(f"no backup of {', '.join(missing)}. The others are in {file}.")
+    return None
+
+
+def _backup(file: Path, settings: Settings, *, to_pipe: bool) -> None:
     with postgres.connect(settings.database_url, role="backup") as conn:
         program = _program("pg_dump", conn)
         _record_backup(conn, file)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
+import psycopg
 from rich.text import Text
 
 from app.control import callers, databases
 from app.control.databases import Migrated
-from app.errors import BadRequest, BadState, DatabaseUnavailable, NotFound
+from app.control.graphs import DEFAULT
+from app.errors import BadRequest, BadState, DatabaseUnavailable, MentiongraphError, NotFound
 from app.ledger import entries, transitions
 from app.ledger.states import Ring
 from app.ledger.transitions import FailedBatch
@@ -99,8 +101,9 @@ def _print_plan(place: str, migrations: list[Migration], *, json: bool) -> None:
     help="Recount the weights of N random edges from every stored delta. 0 recounts none.",
 )
 @options.data
+@options.all_graphs
 @options.as_json
-def audit(data: Path | None, *, sample: int, json: bool) -> None:
+def audit(data: Path | None, *, sample: int, all_graphs: bool, json: bool) -> None:
     """Prove that the graph is what the ledger says: every mention of an applied batch is in the graph, once.
 
     The audit compares all counts, looks for ledger rows and deltas that are out of step, and recounts the weights of a
@@ -115,21 +118,50 @@ def audit(data: Path | None, *, sample: int, json: bool) -> None:
       mentiongraph audit --sample 0              # counts only
       mentiongraph audit --data .mentiongraph    # the stack that `mentiongraph up` runs
       mentiongraph audit --json | jq .difference
+      mentiongraph audit --all-graphs --json | jq 'map_values(.exact)'
     """
+    settings = options.settings(data, nearby=True) if all_graphs else options.migrated(data)
+    if not all_graphs:
+        found = _audited(settings, sample)
+        if json:
+            print_json(_as_json(found))
+        else:
+            _print_audit(found)
+        if not found.exact:
+            raise click.exceptions.Exit(1)
+        return
+    audits, failed = dict[str, Any](), False
+    for name, its in options.each_graph(settings).items():
+        try:
+            found = _audited(its, sample)
+        except (MentiongraphError, psycopg.Error) as error:
+            # A graph that is away does not keep the others from their audit.
+            failed = True
+            audits[name] = {"exact": None, "error": " ".join(str(error).split())}
+            say(f"graph {name}: {audits[name]['error']}", err=True)
+            continue
+        failed = failed or not found.exact
+        audits[name] = _as_json(found)
+        if not json:
+            out.print(Text(f"graph {name}", style="bold"))
+            _print_audit(found)
+    if json:
+        print_json(audits)
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+def _as_json(found: Audit) -> dict[str, Any]:
+    return {**msgspec.structs.asdict(found), "difference": found.difference, "exact": found.exact}
+
+
+def _audited(settings: Settings, sample: int) -> Audit:
     from app.proofs import audit as domain_audit  # noqa: PLC0415 (imports polars, which the other commands do without)
 
-    settings = options.migrated(data)
     with postgres.available(settings.database_url), postgres.connect(settings.database_url, role="audit") as conn:
         if sample:
-            found = domain_audit.audit_with_weights(conn, sample=sample, now=postgres.clock())
-        else:
-            found = domain_audit.audit(conn)
-    if json:
-        print_json({**msgspec.structs.asdict(found), "difference": found.difference, "exact": found.exact})
-    else:
-        _print_audit(found)
-    if not found.exact:
-        raise click.exceptions.Exit(1)
+            return domain_audit.audit_with_weights(conn, sample=sample, now=postgres.clock())
+        return domain_audit.audit(conn)
 
 
 def _print_audit(found: Audit) -> None:
@@ -266,6 +298,7 @@ def _ring(settings: Settings, batches: list[FailedBatch]) -> bool:
         broker,
         batches=[Ring(batch.id, batch.priority) for batch in batches],
         uploads={batch.upload_id for batch in batches},
+        graph=click.get_current_context().find_root().params.get("graph") or DEFAULT,
     )
 
 

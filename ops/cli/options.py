@@ -28,6 +28,7 @@ data = _data(
     "_REDIS_URL, _HOST and _PORT is set.",
 )
 stack = _data(help="List the settings that commands use with the stack over DIR.")
+all_graphs = click.option("--all-graphs", is_flag=True, help="Do so for every graph, one after the other.")
 as_json = click.option(
     "--json",
     "json",
@@ -257,6 +258,16 @@ def api_of_graph(url: str) -> str:
     """The URL behind which the API of the chosen graph stands."""
     name = graph()
     return url if name == DEFAULT_GRAPH else f"{url.rstrip('/')}/graphs/{quote(name, safe='')}"
+
+
+def each_graph(found: Settings) -> dict[str, Settings]:
+    """The settings for each graph, by name, `default` first. Raises DatabaseUnavailable."""
+    from app.control import graphs  # noqa: PLC0415 (as above)
+    from app.store import postgres  # noqa: PLC0415 (as above)
+
+    with postgres.available(found.database_url), postgres.connect(found.database_url, role="graphs") as conn:
+        listed = graphs.ready(conn)
+    return {graphs.DEFAULT: found, **{graph.name: graphs.settings_of(found, graph) for graph in listed}}
 
 
 def _nearby() -> dict[str, str]:

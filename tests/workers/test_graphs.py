@@ -86,9 +86,13 @@ def test_a_batch_whose_worker_was_killed_is_counted_by_another(
         assert killed is not None
         main.count.fn(batch, "b")
         assert scalars(other, "SELECT state FROM batches") == ["staged"], "the claim holds"
-        other.execute("UPDATE batches SET claimed_until = now() - interval '1 s', next_attempt_at = staged_at")
         room = worker.rooms.find("b")
         assert room is not None
+        assert not room.busy
+        worker.sweep(room)
+        assert rung(worker) == []
+        assert room.busy, "the next sweep comes soon"
+        other.execute("UPDATE batches SET claimed_until = now() - interval '1 s', next_attempt_at = staged_at")
 
         worker.sweep(room)
 

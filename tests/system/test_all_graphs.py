@@ -1,0 +1,70 @@
+"""Commands that go over all graphs: one that is away is told of, and the others are done."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from app.settings import Settings
+from app.store.postgres import Connection
+from ops.embedded.children import free_ports
+from tests.conftest import Databases
+from tests.graphs import apply_all
+from tests.system.test_cli import run
+from tests.uploading import posts_csv, upload
+
+pytestmark = pytest.mark.system
+NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def beside(settings: Settings, conn: Connection, databases: Databases) -> Settings:
+    """The settings of the graph `b`; a graph `away` is listed, too."""
+    [nobody] = free_ports(1)
+    url = databases.make()
+    for name, address in (("b", url), ("away", f"postgresql://127.0.0.1:{nobody}/none")):
+        conn.execute(
+            "INSERT INTO graphs (name, state, database_url, shards, created_at) VALUES (%s, 'ready', %s, 8, now())",
+            [name, address],
+        )
+    return msgspec.structs.replace(settings, database_url=url)
+
+
+def test_an_audit_tells_of_each_graph(settings: Settings, beside: Settings) -> None:
+    for each, mentions in ((settings, 1), (beside, 2)):
+        upload(each, posts_csv([("@bob", NOW, "ada")] * mentions), received_at=NOW)
+        apply_all(each, now=NOW)
+
+    done = run("audit", "--all-graphs", "--json", settings=settings)
+
+    found = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert "graph away:" in done.stderr
+    assert {name: (each["exact"], each.get("mentions_in_edges")) for name, each in found.items()} == {
+        "default": (True, 1),
+        "b": (True, 2),
+        "away": (None, None),
+    }
+
+
+def test_a_backup_has_a_file_for_each_graph(settings: Settings, beside: Settings, tmp_path: Path) -> None:
+    del beside
+
+    done = run("backup", tmp_path / "all", "--all-graphs", settings=settings)
+
+    assert done.returncode == 1
+    assert "no backup of away" in done.stderr
+    assert sorted(path.name for path in (tmp_path / "all").iterdir()) == ["b.dump", "default.dump"]
+
+
+def test_health_has_a_line_for_each_graph_in_trouble(settings: Settings, beside: Settings) -> None:
+    del beside
+
+    done = run("health", "graphs", settings=settings)
+
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert done.stderr.startswith("graphs: away: ")
