@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from app.control import keys
-from app.control.callers import Scope
+from app.control.callers import Scope, of_operating_system
 from app.store.postgres import connect
 
 FILE = "admin.key"
@@ -34,7 +34,9 @@ def ensure(directory: Path, database_url: str, *, now: datetime) -> None:
             return
         # The file first: if this process dies in between, the next start finds a file whose key does not work.
         with conn.transaction():
-            made = keys.create(conn, keys.checked(OWNER, [Scope.ADMIN], lifetime=None), now=now)
+            made = keys.create(
+                conn, keys.checked(OWNER, [Scope.ADMIN], lifetime=None), now=now, caller=of_operating_system()
+            )
             _write(directory / FILE, made.token)
 
 

@@ -19,6 +19,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 import sql
 from app.control import graphs
+from app.control.audit_events import Action, record
+from app.control.callers import NOBODY, Caller
 from app.control.graphs import Graph
 from app.errors import BadRequest, DatabaseUnavailable, GraphExists, GraphNotReady, MayNotCreate, MentiongraphError
 from app.settings import Settings
@@ -60,7 +62,7 @@ class Migrated(NamedTuple):
     """Why the graph's database could not be migrated."""
 
 
-def create(settings: Settings, wanted: Graph, *, clock: Now) -> Graph:
+def create(settings: Settings, wanted: Graph, *, clock: Now, caller: Caller = NOBODY) -> Graph:
     """Create a graph, or finish what was begun under its name. Takes seconds.
 
     Of `wanted`, state, database and created_at do not matter. Raises BadRequest, GraphExists, GraphNotReady,
@@ -72,11 +74,13 @@ def create(settings: Settings, wanted: Graph, *, clock: Now) -> Graph:
     with _alone(settings, wanted.name) as conn:
         listed = _listed(conn, settings, wanted, clock)
         try:
-            return _finish(settings, conn, listed)
+            made = _finish(settings, conn, listed)
         except GraphExists:  # somebody else has the database
             graphs.set_dropping(conn, listed.name)
             graphs.forget(conn, listed.name, now=clock())
             raise
+        record(conn, caller, Action.GRAPH_CREATE, made.name, detail={"database": made.database})
+    return made
 
 
 def require_address(database_url: str) -> None:
@@ -91,13 +95,15 @@ def require_address(database_url: str) -> None:
         raise BadRequest("database_url has to say server, user and database: postgresql://user@server/database.")
 
 
-def drop(settings: Settings, name: str, *, clock: Now, elsewhere: bool = False) -> Graph:
+def drop(settings: Settings, name: str, *, clock: Now, elsewhere: bool = False, caller: Caller = NOBODY) -> Graph:
     """Drop a graph and its database, whoever works with it. `elsewhere`: also a database on another server.
 
     Raises NotFound, GraphNotReady, MayNotCreate, DatabaseUnavailable.
     """
     with _alone(settings, name) as conn:
-        graph = graphs.set_dropping(conn, name)
+        with conn.transaction():
+            graph = graphs.set_dropping(conn, name)
+            record(conn, caller, Action.GRAPH_DROP, name, detail={"database": graph.database})
         if graph.database is not None:
             _drop(settings.owner_url or settings.database_url, graph.database)
         elif graph.database_url is not None and elsewhere:

@@ -19,6 +19,8 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 import sql
+from app.control.audit_events import Action, record
+from app.control.callers import NOBODY, Caller
 from app.errors import BadRequest, GraphExists, GraphNotReady, NotFound
 from app.settings import Settings, durations
 from app.store.postgres import AsyncConnection, Connection, async_rows, execute, one, rows
@@ -150,7 +152,7 @@ def forget(conn: Connection, name: str, *, now: datetime) -> None:
         execute(conn, _FORGET, {"name": name})
 
 
-def rename(conn: Connection, name: str, new: str) -> Graph:
+def rename(conn: Connection, name: str, new: str, *, caller: Caller = NOBODY) -> Graph:
     """Give a graph another name, in list and keys. Raises NotFound, GraphNotReady, GraphExists, BadRequest.
 
     The database keeps its name, so whoever works with it goes on. Messages with the old name are lost, and the sweep
@@ -163,18 +165,21 @@ def rename(conn: Connection, name: str, new: str) -> Graph:
             if renamed is None:
                 raise _not_ready(conn, name)
             execute(conn, _RENAME_IN_KEYS, {"name": name, "new": new})
+            record(conn, caller, Action.GRAPH_RENAME, name, detail={"new": new})
     except psycopg.errors.UniqueViolation as error:
         raise GraphExists(f"there is a graph {new!r} already.") from error
     return renamed
 
 
-def change(conn: Connection, name: str, **changes: str | int | None) -> Graph:
+def change(conn: Connection, name: str, *, caller: Caller = NOBODY, **changes: str | int | None) -> Graph:
     """Change profile, days_kept, retention_days or quota_bytes. None: the service's. Raises NotFound, GraphNotReady."""
     with conn.transaction():
         before = find(conn, name)
         changed = one(conn, Graph, _CHANGE, msgspec.structs.asdict(before) | changes)
         if changed is None:
             raise _not_ready(conn, name)
+        if changed != before:
+            record(conn, caller, Action.GRAPH_CHANGE, name, detail=changes)
     return changed
 
 

@@ -17,7 +17,8 @@ import msgspec
 
 import sql
 from app.control import tokens
-from app.control.callers import Scope
+from app.control.audit_events import Action, record
+from app.control.callers import NOBODY, Caller, Scope
 from app.errors import BadRequest, BadState, NotFound
 from app.settings import Settings
 from app.store.postgres import AsyncConnection, Connection, async_rows, one, rows, scalars
@@ -133,8 +134,16 @@ def checked(
     return Wanted(owner, [Scope(each) for each in chosen], named, lifetime)
 
 
-def create(conn: Connection, wanted: Wanted, *, now: datetime) -> Made:
-    """Make a key."""
+def create(conn: Connection, wanted: Wanted, *, now: datetime, caller: Caller = NOBODY) -> Made:
+    """Make a key. An audit event says who made it."""
+    with conn.transaction():
+        made = _insert(conn, wanted, now=now)
+        detail = {"owner": wanted.owner, "scopes": list(wanted.scopes), "graphs": wanted.graphs}
+        record(conn, caller, Action.KEY_CREATE, made.key.id, detail=detail)
+    return made
+
+
+def _insert(conn: Connection, wanted: Wanted, *, now: datetime) -> Made:
     while True:
         made = tokens.make()
         params = {
@@ -166,13 +175,24 @@ def page(conn: Connection, *, owner: str | None = None, before: str | None = Non
     return found
 
 
-def revoke(conn: Connection, key_id: str, *, now: datetime) -> Key:
+def revoke(conn: Connection, key_id: str, *, now: datetime, caller: Caller = NOBODY) -> Key:
     """End a key now. No process takes it five seconds later. Safe to repeat. Raises NotFound."""
-    scalars(conn, _REVOKE, {"id": key_id, "now": now})
-    return get(conn, key_id)
+    with conn.transaction():
+        scalars(conn, _REVOKE, {"id": key_id, "now": now})
+        key = get(conn, key_id)
+        record(conn, caller, Action.KEY_REVOKE, key_id)
+    return key
 
 
-def rotate(conn: Connection, key_id: str, *, grace: timedelta, lifetime: timedelta | None, now: datetime) -> Made:
+def rotate(
+    conn: Connection,
+    key_id: str,
+    *,
+    grace: timedelta,
+    lifetime: timedelta | None,
+    now: datetime,
+    caller: Caller = NOBODY,
+) -> Made:
     """Make a key with the same owner, scopes and graphs, and let the old key expire after `grace`.
 
     The new key lasts for `lifetime`. Without one it lasts 90 days, or has no end if the old key has none. Raises
@@ -188,8 +208,9 @@ def rotate(conn: Connection, key_id: str, *, grace: timedelta, lifetime: timedel
             raise BadState(f"key {key_id} is {state}: only a key that works is rotated. Make a new key.")
         if lifetime is None and old.expires_at is not None:
             lifetime = LIFETIME
-        made = create(conn, checked(old.owner, old.scopes, old.graphs, lifetime), now=now)
+        made = _insert(conn, checked(old.owner, old.scopes, old.graphs, lifetime), now=now)
         scalars(conn, _EXPIRE, {"id": key_id, "at": now + grace})
+        record(conn, caller, Action.KEY_ROTATE, key_id, detail={"owner": old.owner, "new": made.key.id})
     return made
 
 

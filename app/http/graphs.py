@@ -27,6 +27,7 @@ from app.http.cached.handlers import SERVICES
 from app.http.calling import GRAPH, graph_of
 from app.http.probe import Probe
 from app.http.services import Services
+from app.settings import Settings
 from app.store.bounded import BoundedPool
 from app.store.postgres import AsyncConnection, async_pool
 
@@ -48,7 +49,7 @@ PROBE_SECONDS = 1.0
 """Seconds in which the server of a graph has to answer that did not answer the request before."""
 _THERE, _AWAY = "there", "away"
 
-_OF_THE_SERVICE = (b"/graphs", b"/keys", b"/audit-events", b"/doc", b"/guide", b"/static")
+_OF_THE_SERVICE = (b"/graphs", b"/keys", b"/doc", b"/guide", b"/static")
 """Paths that no graph has."""
 
 
@@ -148,6 +149,11 @@ class Graphs:
         if found.state == "creating":
             raise GraphNotReady(f"the graph {name!r} is being created.")
         return found
+
+    async def settings(self, name: str) -> Settings:
+        """The settings of a graph, `default` included. Raises NotFound, GraphNotReady, DatabaseUnavailable."""
+        own = self._default.settings
+        return own if name == DEFAULT else settings_of(own, await self.find(name))
 
     def changed(self) -> None:
         """The list was changed here: the next request reads it again."""

@@ -13,19 +13,16 @@ from typing import Any, Literal, LiteralString, NamedTuple
 
 import msgspec
 import polars as pl
-from psycopg.conninfo import make_conninfo
 
 import sql
-from app.errors import NotFound
 from app.posts.tables.formulas import guarded_column
 from app.reads.exports.cells import csv_cells
 from app.reads.exports.selection import Selection
 from app.reads.exports.snapshot import Blocks, Snapshot, snapshot, unescaped
-from app.store.postgres import Connection, one
+from app.store.postgres import Connection
 
 _TIES = sql.query("reads/comparing/ties")
 _USERS = sql.query("reads/comparing/users")
-_PLACE = sql.query("reads/comparing/place")
 
 DEFAULT = "default"
 """The graph that is there from the start."""
@@ -55,11 +52,6 @@ class Side(NamedTuple):
 
     conn: Connection
     half_life_seconds: float
-
-
-class _Place(msgspec.Struct, frozen=True):
-    database: str | None
-    database_url: str | None
 
 
 class Shared(msgspec.Struct):
@@ -136,16 +128,6 @@ class Comparison:
         if head:
             sides = [f"{name}_{side}" for name in _NUMBERS[what] for side in ("left", "right")]
             yield (",".join([*_HANDLES[what], "in", *sides]) + "\n").encode()
-
-
-def address_of(conn: Connection, name: str, default_url: str) -> str:
-    """The address of a graph's database. `conn` and `default_url` lead to that of `default`. Raises NotFound."""
-    if name == DEFAULT:
-        return default_url
-    place = one(conn, _Place, _PLACE, {"name": name})
-    if place is None:
-        raise NotFound(f"there is no graph {name!r}.")
-    return place.database_url or make_conninfo(default_url, dbname=place.database)
 
 
 @contextmanager

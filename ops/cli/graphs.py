@@ -11,7 +11,7 @@ import click
 import msgspec
 import psycopg
 
-from app.control import databases
+from app.control import callers, databases
 from app.control import graphs as listing
 from app.control.graphs import DEFAULT, Graph, half_life_text, settings_of
 from app.errors import BadRequest, DatabaseUnavailable
@@ -99,7 +99,7 @@ def create(  # noqa: PLR0917 (what a graph has)
     settings = _migrated(data)
     given = _given(profile, days_kept, retention, quota)
     wanted = listing.wanted(name, now=clock(), half_life=half_life, shards=shards, database_url=database_url, **given)
-    made = _shown(settings, databases.create(settings, wanted, clock=clock))
+    made = _shown(settings, databases.create(settings, wanted, clock=clock, caller=callers.of_operating_system()))
     if json:
         print_json(made)
         return
@@ -151,7 +151,7 @@ def rename(name: str, new: str, data: Path | None, *, json: bool) -> None:
     """Give a graph another name. Keys stay good for it; paths of the API change. Its database keeps its name."""
     settings = _migrated(data)
     with _listed(settings) as conn:
-        _print(_shown(settings, listing.rename(conn, name, new)), json=json)
+        _print(_shown(settings, listing.rename(conn, name, new, caller=callers.of_operating_system())), json=json)
 
 
 @graphs.command(name="set")
@@ -183,7 +183,7 @@ def change(  # noqa: PLR0917 (what may be changed)
         raise BadRequest("say what to change: --profile, --days-kept, --retention or --quota.")
     settings = _migrated(data)
     with _listed(settings) as conn:
-        _print(_shown(settings, listing.change(conn, name, **given)), json=json)
+        _print(_shown(settings, listing.change(conn, name, caller=callers.of_operating_system(), **given)), json=json)
 
 
 @graphs.command()
@@ -204,7 +204,7 @@ def drop(name: str, data: Path | None, *, yes: bool, drop_database: bool, json: 
         graph = listing.find(conn, name)
     if not yes:
         click.confirm(f"Drop the graph {name} with everything in it, for ever?", abort=True, err=True)
-    databases.drop(settings, name, clock=clock, elsewhere=drop_database)
+    databases.drop(settings, name, clock=clock, elsewhere=drop_database, caller=callers.of_operating_system())
     if json:
         print_json(_shown(settings, msgspec.structs.replace(graph, state="dropping")))
         return

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from app.control import keys as control
-from app.control.callers import Scope
+from app.control.callers import Scope, of_operating_system
 from app.control.keys import GRACE, LIFETIME, Key
 from app.store import postgres
 from ops.cli import options
@@ -84,7 +84,7 @@ def create(
     wanted = control.checked(owner, scopes, graphs or None, _lifetime(days, LIFETIME, never=never))
     settings = options.migrated(data)
     with postgres.available(settings.database_url), postgres.connect(settings.database_url, role="keys") as conn:
-        made = control.create(conn, wanted, now=postgres.clock())
+        made = control.create(conn, wanted, now=postgres.clock(), caller=of_operating_system())
     _show(made, json=json)
 
 
@@ -136,7 +136,7 @@ def revoke(ids: Sequence[str], data: Path | None, *, json: bool) -> None:
     settings = options.migrated(data)
     url, now = settings.database_url, postgres.clock()
     with postgres.available(url), postgres.connect(url, role="keys") as conn, conn.transaction():  # all, or none
-        ended = [control.revoke(conn, key_id, now=now) for key_id in ids]
+        ended = [control.revoke(conn, key_id, now=now, caller=of_operating_system()) for key_id in ids]
     if json:
         print_json({"keys": [_as_json(key) for key in ended]})
         return
@@ -166,7 +166,8 @@ def rotate(key_id: str, grace: float, days: float | None, data: Path | None, *, 
     lifetime = _lifetime(days, None, never=never)
     settings = options.migrated(data)
     with postgres.available(settings.database_url), postgres.connect(settings.database_url, role="keys") as conn:
-        made = control.rotate(conn, key_id, grace=timedelta(hours=grace), lifetime=lifetime, now=postgres.clock())
+        who, now = of_operating_system(), postgres.clock()
+        made = control.rotate(conn, key_id, grace=timedelta(hours=grace), lifetime=lifetime, now=now, caller=who)
         old = control.get(conn, key_id)
     _show(made, json=json)
     if not json:

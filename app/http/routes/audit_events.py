@@ -100,7 +100,7 @@ async def list_audit_events(  # noqa: PLR0917 (each is a query parameter)
     page = found[:limit]
     query = {"since": begin, "until": end, "action": action, "outcome": outcome, "owner": owner, "key": key}
     following = (
-        next_page("/audit-events", **query, subject=subject, limit=limit, before=page[-1].id)
+        next_page(f"{services.base}/audit-events", **query, subject=subject, limit=limit, before=page[-1].id)
         if len(found) > limit
         else None
     )

@@ -25,13 +25,14 @@ from app.graph.parameters import read_parameters
 from app.http import problems
 from app.http.calling import Calling
 from app.http.download import Download
+from app.http.graphs import of_app
 from app.http.head import asks_for_head
 from app.http.openapi.graph_examples import COMPARISON
 from app.http.parameters import Archived, AsOf, SelfMentions, view_of
 from app.http.routes.exports import AS_OF_HEADER, blocks, made_in
 from app.http.services import Injected, Services
 from app.http.signatures import Wanted
-from app.reads.comparing import Compared, Comparison, Side, What, address_of, comparing
+from app.reads.comparing import Compared, Comparison, Side, What, comparing
 from app.reads.exports.selection import Selection
 from app.store.postgres import Connection, connect
 
@@ -153,8 +154,9 @@ Asked: TypeAlias = NamedDependency[SkipValidation[_Asked]]
 class _Making:
     """One comparison, as exports are made: it holds a connection to each graph from `begin` to `close`."""
 
-    def __init__(self, services: Services, asked: _Asked, write: Callable[[Comparison], Generator[bytes]]) -> None:
-        self._services = services
+    def __init__(self, url: str, asked: _Asked, write: Callable[[Comparison], Generator[bytes]]) -> None:
+        """`url`: the address of the right graph's database."""
+        self._url = url
         self._asked = asked
         self._write = write
         self._conns: list[Connection] = []
@@ -176,15 +178,13 @@ class _Making:
             self._parts.close()
 
     def _written(self, pool: ConnectionPool[Connection]) -> Generator[bytes]:
-        with pool.connection() as left:
-            url = address_of(left, self._asked.graph, self._services.settings.database_url)
-            with connect(url, role="compare") as right:
-                self._conns += [left, right]
-                try:
-                    with comparing(_side(left), _side(right), self._asked.selection) as comparison:
-                        yield from self._write(comparison)
-                finally:
-                    self._conns.clear()
+        with pool.connection() as left, connect(self._url, role="compare") as right:
+            self._conns += [left, right]
+            try:
+                with comparing(_side(left), _side(right), self._asked.selection) as comparison:
+                    yield from self._write(comparison)
+            finally:
+                self._conns.clear()
 
 
 def _side(conn: Connection) -> Side:
@@ -215,7 +215,8 @@ async def _answer(
     head = {AS_OF_HEADER: asked.selection.as_of.isoformat()}
     if asks_for_head(http.scope):
         return Download.empty(media_type=media_type, filename=name, settings=services.settings, headers=head)
-    making = _Making(services, asked, write)
+    right = await of_app(http.app).settings(asked.graph)
+    making = _Making(right.database_url, asked, write)
 
     async def begin(thread: ThreadPoolExecutor) -> bytes:
         return await made_in(thread, making, partial(making.begin, services.exports))

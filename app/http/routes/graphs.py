@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -227,7 +228,7 @@ async def get_graph(control: Injected, request: Request[Any, Any, Any], caller: 
         MayNotCreate,
         *problems.DATABASE,
     ),
-    opt={"scope": Scope.ADMIN},
+    opt={"scope": Scope.ADMIN, "everywhere": True},
 )
 async def create_graph(control: Injected, request: Request[Any, Any, Any], caller: Calling) -> Response[GraphAnswer]:
     """Creates a graph with a database of its own, on the server of `default` or at `database_url`. That takes seconds.
@@ -238,7 +239,8 @@ async def create_graph(control: Injected, request: Request[Any, Any, Any], calle
     if new.profile is not None:
         profile_named(new.profile)
     wanted = graphs.wanted(now=control.clock(), **msgspec.structs.asdict(new))
-    making = asyncio.create_task(asyncio.to_thread(databases.create, control.settings, wanted, clock=control.clock))
+    create = partial(databases.create, control.settings, wanted, clock=control.clock, caller=caller)
+    making = asyncio.create_task(asyncio.to_thread(create))
     # It goes on, whether or not the client waits for it.
     _UNDER_WAY.add(making)
     making.add_done_callback(_UNDER_WAY.discard)
@@ -279,8 +281,8 @@ async def change_graph(control: Injected, request: Request[Any, Any, Any], calle
 
     def change() -> Graph:
         with connect(control.settings.database_url, role="graphs") as conn, conn.transaction():
-            changed = graphs.change(conn, graph, **given)
-            return graphs.rename(conn, graph, new) if new != graph else changed
+            changed = graphs.change(conn, graph, caller=caller, **given)
+            return graphs.rename(conn, graph, new, caller=caller) if new != graph else changed
 
     changed = await asyncio.to_thread(change)
     of_app(request.app).changed()
@@ -319,8 +321,8 @@ async def drop_graph(
     _require(caller, Scope.ADMIN, graph)
     if graph == DEFAULT:
         raise BadRequest("the graph 'default' cannot be dropped.")
-    dropping = asyncio.to_thread(databases.drop, control.settings, graph, clock=control.clock, elsewhere=drop_database)
-    await asyncio.shield(dropping)
+    drop = partial(databases.drop, control.settings, graph, clock=control.clock, elsewhere=drop_database, caller=caller)
+    await asyncio.shield(asyncio.to_thread(drop))
     of_app(request.app).changed()
 
 

@@ -19,6 +19,7 @@ from app.control.callers import Scope
 from app.control.keys import GRACE, LIFETIME, LONGEST_GRACE, LONGEST_LIFETIME, Key, KeyState
 from app.errors import BadRequest, BadState, NotFound, UploadCutOff
 from app.http import bodies, problems
+from app.http.calling import Calling
 from app.http.openapi.examples import show
 from app.http.parameters import Limit, next_page
 from app.http.services import Injected, Services
@@ -186,11 +187,12 @@ _ROTATION = Schema(
         BadRequest("there is no scope 'graph'. Known: graph:read, …"), *_BODY_PROBLEMS, *problems.DATABASE
     ),
 )
-async def make_key(request: Request[Any, Any, Any], services: Injected) -> Response[KeyMade]:
+async def make_key(request: Request[Any, Any, Any], services: Injected, caller: Calling) -> Response[KeyMade]:
     """Makes a key, and shows its token. The service keeps only a digest of the token, so nobody can show it again."""
     asked = await bodies.json_of(request, services.settings, NewKey)
     wanted = keys.checked(asked.owner, asked.scopes, asked.graphs, _lifetime(asked.days))
-    return _shown(services, await _work(services, lambda conn: keys.create(conn, wanted, now=services.clock())))
+    made = await _work(services, lambda conn: keys.create(conn, wanted, now=services.clock(), caller=caller))
+    return _shown(services, made)
 
 
 @get(
@@ -241,9 +243,10 @@ async def get_key(services: Injected, key_id: KeyId) -> KeyAnswer:
     operation_class=_showing({**_KEY, "state": "revoked", "revoked_at": "2026-01-20T08:00:00Z"}),
     responses=problems.responses(_NO_KEY, *problems.DATABASE),
 )
-async def revoke_key(services: Injected, key_id: KeyId) -> KeyAnswer:
+async def revoke_key(services: Injected, caller: Calling, key_id: KeyId) -> KeyAnswer:
     """Ends a key. Every process refuses it within five seconds. The key stays in the list, as `revoked`."""
-    key = await _work(services, lambda conn: keys.revoke(conn, _known(key_id), now=services.clock()))
+    now = services.clock()
+    key = await _work(services, lambda conn: keys.revoke(conn, _known(key_id), now=now, caller=caller))
     return KeyAnswer.of(key, services.clock())
 
 
@@ -264,15 +267,20 @@ async def revoke_key(services: Injected, key_id: KeyId) -> KeyAnswer:
         *problems.DATABASE,
     ),
 )
-async def rotate_key(request: Request[Any, Any, Any], services: Injected, key_id: KeyId) -> Response[KeyMade]:
+async def rotate_key(
+    request: Request[Any, Any, Any], services: Injected, caller: Calling, key_id: KeyId
+) -> Response[KeyMade]:
     """Makes a key with the same owner, scopes and graphs. The old key expires after the grace time."""
     asked = await bodies.json_of(request, services.settings, Rotation)
     if not 0 <= asked.grace_hours <= LONGEST_GRACE / timedelta(hours=1):
         raise BadRequest(f"'grace_hours' has to be a number from 0 to {LONGEST_GRACE / timedelta(hours=1):g}.")
     grace, lifetime = timedelta(hours=asked.grace_hours), _lifetime(asked.days)
-    made = await _work(
-        services, lambda conn: keys.rotate(conn, _known(key_id), grace=grace, lifetime=lifetime, now=services.clock())
-    )
+    now = services.clock()
+
+    def rotate(conn: Connection) -> keys.Made:
+        return keys.rotate(conn, _known(key_id), grace=grace, lifetime=lifetime, now=now, caller=caller)
+
+    made = await _work(services, rotate)
     return _shown(services, made)
 
 
