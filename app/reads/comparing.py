@@ -24,8 +24,6 @@ from app.store.postgres import Connection
 _TIES = sql.query("reads/comparing/ties")
 _USERS = sql.query("reads/comparing/users")
 
-DEFAULT = "default"
-"""The graph that is there from the start."""
 
 What = Literal["users", "ties"]
 
