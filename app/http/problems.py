@@ -29,6 +29,7 @@ from app.errors import (
     Problem,
     ReceivingFull,
     TookTooLong,
+    TooManyGraphs,
     UnknownHost,
     UnsupportedEncoding,
     UnsupportedMediaType,
@@ -150,7 +151,12 @@ Failure: TypeAlias = MentiongraphError | type[MentiongraphError]
 
 DATABASE: tuple[MentiongraphError, ...] = tuple(
     _named(error)
-    for error in (psycopg.OperationalError(), psycopg.errors.QueryCanceled(), psycopg.errors.UndefinedTable())
+    for error in (
+        psycopg.OperationalError(),
+        psycopg.errors.QueryCanceled(),
+        psycopg.errors.UndefinedTable(),
+        TooManyGraphs("this process has 200 graphs in use; ask again later."),
+    )
 )
 """The problems of every endpoint that asks PostgreSQL."""
 
