@@ -34,6 +34,7 @@ from app.errors import (
     Problem,
     ReceivingFull,
     TookTooLong,
+    TooManyGraphs,
     TooManyWrongKeys,
     UnknownHost,
     UnsupportedEncoding,
@@ -82,7 +83,7 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
     handler = request.scope.get("route_handler")
     named = _named(error, handler if isinstance(handler, HTTPRouteHandler) else None)
     problem = named.problem()
-    if problem.status in _DENIALS or isinstance(named, LimitReached):
+    if problem.status in _DENIALS or isinstance(named, LimitReached | TooManyWrongKeys):
         _note_denial(request, named)
     headers = {**headers_of(named), **((isinstance(error, HTTPException) and error.headers) or {})}
     if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -190,7 +191,12 @@ Failure: TypeAlias = MentiongraphError | type[MentiongraphError]
 
 DATABASE: tuple[MentiongraphError, ...] = tuple(
     _named(error)
-    for error in (psycopg.OperationalError(), psycopg.errors.QueryCanceled(), psycopg.errors.UndefinedTable())
+    for error in (
+        psycopg.OperationalError(),
+        psycopg.errors.QueryCanceled(),
+        psycopg.errors.UndefinedTable(),
+        TooManyGraphs("this process has 200 graphs in use; ask again later."),
+    )
 )
 """The problems of every endpoint that asks PostgreSQL."""
 

@@ -34,12 +34,10 @@ async def taken(slots: asyncio.Semaphore, patience: float, refusal: Mentiongraph
 class ExpensiveReads:
     """The slots of expensive questions, with a connection for each, and a deadline."""
 
-    def __init__(
-        self, pool: AsyncConnectionPool[AsyncConnection], *, seconds: float, slots: int = EXPENSIVE_READS
-    ) -> None:
+    def __init__(self, pool: AsyncConnectionPool[AsyncConnection], *, seconds: float, slots: int | None = None) -> None:
         self.pool = pool
         """For a block that holds a slot."""
-        self.slots = asyncio.Semaphore(slots)
+        self.slots = asyncio.Semaphore(EXPENSIVE_READS if slots is None else slots)
         self._seconds = seconds
 
     @asynccontextmanager
