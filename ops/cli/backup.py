@@ -70,7 +70,7 @@ def backup(file: Path, data: Path | None, *, all_graphs: bool) -> None:
         raise BadRequest("a terminal cannot show an archive: name a file, or use a pipe.")
     if not to_pipe and file.exists():
         raise BadRequest(f"{file} exists already: name another file.")
-    settings = options.migrated(data)
+    settings = options.settings(data, nearby=True) if all_graphs else options.migrated(data)
     _require_session(settings)
     if not all_graphs:
         return _backup(file, settings, to_pipe=to_pipe)

@@ -126,9 +126,11 @@ def list_processes(data: Path | None, *, json: bool) -> None:
 
     from app.control.ailing import look  # noqa: PLC0415 (as above)
     from app.ledger import periods  # noqa: PLC0415 (as above)
+    from app.store.migrations import require_migrated  # noqa: PLC0415 (as above)
     from ops.cli.console import out, print_json, table, when  # noqa: PLC0415 (as above)
 
-    settings = options.migrated(data)
+    settings = options.settings(data, nearby=True)  # whatever the graph: heartbeats are in the database of `default`
+    require_migrated(settings.database_url)
     now = postgres.clock()
     with postgres.available(settings.database_url), postgres.connect(settings.database_url, role="processes") as conn:
         seen, schedules = fleet.seen(conn), periods.schedules(conn, settings=settings, now=now)

@@ -11,6 +11,7 @@ import msgspec
 import psycopg
 from rich.text import Text
 
+from app.control.graphs import DEFAULT
 from app.errors import BadRequest, BadState, MentiongraphError, NotFound
 from app.ledger import entries, transitions
 from app.ledger.states import Ring
@@ -105,7 +106,7 @@ def audit(data: Path | None, *, sample: int, all_graphs: bool, json: bool) -> No
       mentiongraph audit --json | jq .difference
       mentiongraph audit --all-graphs --json | jq 'map_values(.exact)'
     """
-    settings = options.migrated(data)
+    settings = options.settings(data, nearby=True) if all_graphs else options.migrated(data)
     if not all_graphs:
         found = _audited(settings, sample)
         if json:
@@ -283,6 +284,7 @@ def _ring(settings: Settings, batches: list[FailedBatch]) -> bool:
         broker,
         batches=[Ring(batch.id, batch.priority) for batch in batches],
         uploads={batch.upload_id for batch in batches},
+        graph=click.get_current_context().find_root().params.get("graph") or DEFAULT,
     )
 
 

@@ -8,6 +8,7 @@ WITH ours AS (
 waiting AS (
   SELECT 1 AS one FROM batches
   WHERE state = 'staged' AND rung_at IS NOT NULL AND upload_id != ALL(ARRAY(SELECT id FROM ours))
+  ORDER BY next_attempt_at
   LIMIT %(head_start)s::integer
 ),
 
