@@ -226,8 +226,8 @@ def test_a_flood_into_one_graph_does_not_hold_up_a_small_upload_into_another(
     asyncio.run(ring())
     assert worker.broker.queue_length("bulk") > 50
     for actor in process.broker.actors.values():
-        name, queue, priority = actor.actor_name, actor.queue_name, actor.priority
-        Actor(actor.fn, broker=worker.broker, options={}, actor_name=name, queue_name=queue, priority=priority)
+        name, queue, rank = actor.actor_name, actor.queue_name, actor.priority
+        Actor(actor.fn, broker=worker.broker, actor_name=name, queue_name=queue, priority=rank, options={})
     heard = Worker(worker.broker, worker_threads=1, worker_timeout=10)
     heard.start()
     try:
