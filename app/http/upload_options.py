@@ -185,7 +185,7 @@ def read_given(  # noqa: PLR0917 (each is a query parameter, but the services)
     ] = None,
 ) -> Given:
     """The query as the words of a sender. Raises BadRequest."""
-    profile = profile or services.profile
+    profile = services.profile if profile is None else profile
     if profile is not None:
         profile_named(profile)
     return check_given(

@@ -291,6 +291,8 @@ def test_the_document_describes_every_endpoint(api: Api) -> None:
         ("get", "/keys/{key_id}"),
         ("delete", "/keys/{key_id}"),
         ("post", "/keys/{key_id}/rotate"),
+        ("get", "/audit-events"),
+        ("post", "/users/{handle}/forget"),
         ("get", "/comparison"),
         ("get", "/comparison/users.csv"),
         ("get", "/comparison/ties.csv"),

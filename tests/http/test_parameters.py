@@ -18,7 +18,10 @@ from tests.http.test_receiving import CSV, CSV_TYPE
 ProblemOf = Callable[[httpx.Response], dict[str, Any]]
 Operation = dict[str, Any]
 
-IN_PATHS = {"upload_id": str(uuid4()), "batch_id": "1", "handle": "ada", "source": "ada", "target": "bob"}
+IN_PATHS = {"upload_id": str(uuid4()), "batch_id": "1", "handle": "ada", "source": "ada", "target": "bob"} | {
+    "graph": "none",
+    "key_id": "4fQz81Lk",
+}
 REQUIRED = {"source": "ada", "target": "bob", "with": "default"}
 LIBRARY_SPEECH = re.compile(
     r"`|[Ee]xpected|regex|pattern|\bstr\b|\bint\b|\bfloat\b|\benum\b|null|None|[Vv]alidat|another form"

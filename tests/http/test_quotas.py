@@ -12,7 +12,7 @@ import httpx
 import msgspec
 import pytest
 
-from app.control.callers import Caller
+from app.control.callers import Caller, Scope
 from app.errors import LimitReached
 from app.http import quotas
 from app.http.quotas import Asking, Quotas, Requests
@@ -27,8 +27,8 @@ from tests.http.test_receiving import CSV, HEADER, request_head, rows, states
 WHO = {
     "grace": caller("grace"),
     "ada": caller("ada"),
-    "far": Caller(caller("x").scopes, address="192.0.2.1"),
-    "near": Caller(caller("x").scopes, address="127.0.0.1"),
+    "far": Caller(frozenset(Scope), address="192.0.2.1"),
+    "near": Caller(frozenset(Scope), address="127.0.0.1"),
 }
 
 
@@ -119,13 +119,13 @@ def test_exports_and_streams_of_an_owner_are_bounded(
 ) -> None:
     monkeypatch.setattr(quotas, "_PATIENCE", {})
     api = start(serve, settings, owner_exports=1, owner_streams=1, owner_reads=1)
-    path = send(api, "grace").headers["location"]
+    paths = {name: send(api, name).headers["location"] for name in ("grace", "ada")}
 
     async def hold(kind: quotas.Kind, name: str) -> int:
         """What a second request is answered while one of the owner's runs."""
         asking = found[0]
         async with asking.quotas.at_once[kind].one(asking):
-            url = {"exports": "/export/edges.csv", "streams": f"{path}/events", "reads": "/paths/a/b"}[kind]
+            url = {"exports": "/export/edges.csv", "streams": f"{paths[name]}/events", "reads": "/paths/a/b"}[kind]
 
             def ask() -> int:
                 with api.http.stream("GET", url, headers=by(name)) as answer:

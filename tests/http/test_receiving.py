@@ -57,7 +57,8 @@ def batches(conn: Connection) -> int:
 
 def bells(settings: Settings) -> int:
     with closing(redis.Redis.from_url(settings.redis_url)) as client:
-        return int(str(client.llen(f"{settings.namespace}:bulk")))
+        queues = (f"{settings.namespace}:{queue}" for queue in ("bulk", "soon"))
+        return sum(int(str(client.llen(queue))) for queue in queues)
 
 
 def test_an_upload_is_staged_and_its_bells_are_rung(serve: Serve, settings: Settings, domain: Connection) -> None:
