@@ -104,6 +104,7 @@ class Relay:
         self._loop = asyncio.new_event_loop()
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._relaying: set[asyncio.Task[None]] = set()
         self.port = 0
         self._started = Event()
         self._flowing = asyncio.Event()
@@ -148,15 +149,20 @@ class Relay:
             self._server = None
         for writer in list(self._writers):
             writer.close()
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
+        for task in list(self._relaying):
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # Also those that take a client just now: cancelled before they begin, they would leave it open.
+        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with closing(writer):
             if self._server is None:  # it was accepted just before the server closed
                 return
+            task = asyncio.current_task()
+            assert task is not None
+            self._relaying.add(task)
+            task.add_done_callback(self._relaying.discard)
             self._writers.add(writer)
             far_reader, far_writer = await asyncio.open_connection(*self._target)
             self._writers.add(far_writer)
