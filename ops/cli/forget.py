@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ import click
 import msgspec
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
-from app.control.callers import Caller, Scope
+from app.control.callers import of_operating_system
 from app.errors import BadRequest
 from app.forgetting import cached, people
 from app.forgetting.people import Forgotten, Found
@@ -58,7 +57,7 @@ def forget(
     settings = options.migrated(data)
     with postgres.available(settings.database_url), postgres.connect(settings.database_url, role="forget") as conn:
         if let_in:
-            people.let_in(conn, handle, _caller())
+            people.let_in(conn, handle, of_operating_system())
             say("Later uploads are counted with this handle again.")
             return
         if dry_run:
@@ -78,10 +77,6 @@ def forget(
         _print(done, settings, cleared=cleared, masked=masked)
 
 
-def _caller() -> Caller:
-    return Caller(frozenset(Scope), owner=f"os:{getpass.getuser()}")
-
-
 def _preview(conn: Connection, handle: str) -> Found:
     with _progress() as show:
         return people.preview(conn, handle, read_parameters(conn), progress=show)
@@ -94,7 +89,7 @@ def _forget(conn: Connection, settings: Settings, handle: str, *, keep_out: bool
             conn,
             handle,
             read_parameters(conn),
-            _caller(),
+            of_operating_system(),
             keep_out=keep_out,
             clock=postgres.clock,
             progress=show,

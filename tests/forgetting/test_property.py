@@ -227,6 +227,8 @@ SEEDS = range(100 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 3)
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_nothing_holds_a_forgotten_person(conn: Conn, settings: Settings, seed: int) -> None:
+    if seed % 3 == 1:  # weights need not halve
+        conn.execute("UPDATE graph_parameters SET half_life = NULL")
     world = World(conn, settings, seed)
     world.live(25)
     world.forget()

@@ -20,9 +20,12 @@ from app.graph.parameters import read_parameters
 from app.graph.users import UserIds
 from app.http.graphs import MOST_IDLE
 from app.ledger import transitions
+from app.proofs.audit import audit_with_weights
 from app.settings import Settings
 from app.store.postgres import clock, connect
 from tests.conftest import until
+from tests.forgetting.searching import places_of
+from tests.graphs import Held, edges
 from tests.http.conftest import Api
 from tests.http.test_receiving import CSV, CSV_TYPE
 
@@ -171,6 +174,35 @@ def test_renaming_dropping_and_changing_take_effect_in_running_processes(
     gone = lambda: api.http.get("/graphs/three/users/a").status_code  # noqa: E731
     until(lambda: gone() == 404, within=20, what="the graph is known to be gone")
     assert api.http.get("/graphs/two/users").status_code == 200
+
+
+def test_a_person_is_forgotten_in_one_graph_alone(api: Api, make: Make, settings: Settings, now: datetime) -> None:
+    """The graph's weights do not halve. Its own database tells who asked."""
+    two = settings_of(settings, make("two", half_life=None, shards=2))
+    sent = mentioning(("quilla77", "bob"), ("dee", "quilla77"), ("dee", "bob"))
+    for base, its in (("", settings), ("/graphs/two", two)):
+        assert api.http.post(f"{base}/uploads", content=sent, headers=CSV_TYPE).status_code == 202
+        work(its, now)
+        assert all(api.http.get(f"{base}/users/quilla77").status_code == 200 for _ in range(2))  # the later is cached
+
+    answer = api.http.post("/graphs/two/users/Quilla77/forget", params={"keep_out": "true"})
+
+    assert (answer.status_code, answer.json()["mentions"], answer.json()["payloads"]) == (200, 2, 1)
+    found = [api.http.get(f"{base}/users/quilla77").status_code for base in ("/graphs/two", "")]
+    assert found == [404, 200]
+    told = "SELECT count(*) FROM audit_events WHERE action LIKE 'user.%'"
+    with connect(two.database_url, role="test") as its, connect(settings.database_url, role="test") as own:
+        assert places_of(its, "quilla77") == []
+        assert audit_with_weights(its, sample=100, now=now).exact
+        assert edges(its, now) == {("dee", "bob"): Held(1, 1.0)}
+        assert places_of(own, "quilla77")
+        assert [each.execute(told).fetchone() for each in (its, own)] == [(2,), (0,)]
+    # The graph alone keeps the person out, and not under the handle's hash of another graph.
+    for base, its in (("", settings), ("/graphs/two", two)):
+        assert api.http.post(f"{base}/uploads?again=true", content=sent, headers=CSV_TYPE).status_code == 202
+        work(its, now)
+    counts = [api.http.get(f"{base}/users/dee/outgoing").json()["mentions"] for base in ("/graphs/two", "")]
+    assert [[each["mention_count"] for each in mentions] for mentions in counts] == [[2], [2, 2]]
 
 
 def test_graphs_are_created_shown_changed_and_dropped(
