@@ -25,7 +25,7 @@ from app.control.graphs import Graph
 from app.errors import BadRequest, DatabaseUnavailable, GraphExists, GraphNotReady, MayNotCreate, MentiongraphError
 from app.settings import Settings
 from app.store import locks
-from app.store.migrations import migrate, pending_migrations
+from app.store.migrations import Migration, migrate, pending_migrations, plan
 from app.store.postgres import Connection, Now, available, connect, exactly_one, execute, scalars, where
 
 _TAKEN = sql.query("control/databases/taken")
@@ -60,6 +60,15 @@ class Migrated(NamedTuple):
     applied: list[str]
     error: MentiongraphError | None
     """Why the graph's database could not be migrated."""
+
+
+class Planned(NamedTuple):
+    """What `migrate_all` would do for one graph."""
+
+    graph: Graph
+    migrations: list[Migration]
+    error: MentiongraphError | None
+    """Why nobody can say."""
 
 
 def create(settings: Settings, wanted: Graph, *, clock: Now, caller: Caller = NOBODY) -> Graph:
@@ -128,6 +137,24 @@ def migrate_all(settings: Settings) -> Iterator[Migrated]:
         except psycopg.Error as error:
             failure = DatabaseUnavailable(f"{where(owner_url_of(settings, graph))}: {error}".strip())
         yield Migrated(graph, applied, failure)
+
+
+def plan_all(settings: Settings) -> Iterator[Planned]:
+    """What `migrate_all` would apply, graph by graph. Changes nothing."""
+    with available(settings.database_url), connect(settings.database_url, role="migrate") as conn:
+        try:
+            listed = graphs.ready(conn)
+        except psycopg.errors.UndefinedTable:  # of a release without a list
+            return
+    for graph in listed:
+        found, failure = list[Migration](), None
+        try:
+            found = plan(owner_url_of(settings, graph))
+        except MentiongraphError as error:
+            failure = error
+        except psycopg.Error as error:
+            failure = DatabaseUnavailable(f"{where(owner_url_of(settings, graph))}: {error}".strip())
+        yield Planned(graph, found, failure)
 
 
 def migrate_one(settings: Settings, graph: Graph) -> list[str]:

@@ -130,11 +130,19 @@ def restore(file: Path, data: Path | None) -> None:
     upload any file again: bytes that the ledger holds are not applied twice. A backup of an older version of this
     program needs `mentiongraph migrate` afterwards, which `up` does by itself. The command needs no superuser.
 
+    The database of a graph on the list is not empty, so `--graph` is refused. Restore into an empty database, and list
+    it as a graph with `mentiongraph graphs create NAME --database-url URL`.
+
     \b
     Examples:
       mentiongraph restore mentions.dump --data restored && mentiongraph up --data restored
       createdb mentions && MENTIONGRAPH_DATABASE_URL=postgresql:///mentions mentiongraph restore mentions.dump
     """
+    if options.graph() != options.DEFAULT_GRAPH:
+        raise BadRequest(
+            f"the database of graph {options.graph()!r} is not empty. Leave out --graph and MENTIONGRAPH_GRAPH, "
+            "restore into an empty database, and list it: `mentiongraph graphs create NAME --database-url URL`."
+        )
     if str(file) != "-" and not file.exists():
         raise BadRequest(f"{file} does not exist.")
     if data is None:

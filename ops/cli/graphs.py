@@ -19,7 +19,6 @@ from app.graph.parameters import read_parameters
 from app.graph.profiles import profile_named
 from app.reads.sizes import sizes
 from app.settings import Settings
-from app.store.migrations import require_migrated
 from app.store.postgres import Connection, available, clock, connect, where
 from ops.cli import options
 from ops.cli.console import number, out, print_json, say, table
@@ -96,7 +95,7 @@ def create(  # noqa: PLR0917 (what a graph has)
       mentiongraph graphs create elections --half-life 30d
       mentiongraph graphs create photos --half-life none --profile instagram
     """
-    settings = _migrated(data)
+    settings = options.listing_graphs(data)
     given = _given(profile, days_kept, retention, quota)
     wanted = listing.wanted(name, now=clock(), half_life=half_life, shards=shards, database_url=database_url, **given)
     made = _shown(settings, databases.create(settings, wanted, clock=clock, caller=callers.of_operating_system()))
@@ -112,7 +111,7 @@ def create(  # noqa: PLR0917 (what a graph has)
 @options.as_json
 def list_graphs(data: Path | None, *, json: bool) -> None:
     """List the graphs."""
-    settings = _migrated(data)
+    settings = options.listing_graphs(data)
     with _listed(settings) as conn:
         found = [_default(settings, conn), *(_shown(settings, graph) for graph in listing.every(conn))]
     if json:
@@ -130,7 +129,7 @@ def list_graphs(data: Path | None, *, json: bool) -> None:
 @options.as_json
 def show(name: str, data: Path | None, *, json: bool) -> None:
     """Show a graph, and how large it is."""
-    settings = _migrated(data)
+    settings = options.listing_graphs(data)
     with _listed(settings) as conn:
         graph = None if name == DEFAULT else listing.find(conn, name)
         found = _default(settings, conn) if graph is None else _shown(settings, graph)
@@ -149,7 +148,7 @@ def show(name: str, data: Path | None, *, json: bool) -> None:
 @options.as_json
 def rename(name: str, new: str, data: Path | None, *, json: bool) -> None:
     """Give a graph another name. Keys stay good for it; paths of the API change. Its database keeps its name."""
-    settings = _migrated(data)
+    settings = options.listing_graphs(data)
     with _listed(settings) as conn:
         _print(_shown(settings, listing.rename(conn, name, new, caller=callers.of_operating_system())), json=json)
 
@@ -181,7 +180,7 @@ def change(  # noqa: PLR0917 (what may be changed)
     given = _given(profile, days_kept, retention, quota)
     if not given:
         raise BadRequest("say what to change: --profile, --days-kept, --retention or --quota.")
-    settings = _migrated(data)
+    settings = options.listing_graphs(data)
     with _listed(settings) as conn:
         _print(_shown(settings, listing.change(conn, name, caller=callers.of_operating_system(), **given)), json=json)
 
@@ -199,7 +198,7 @@ def drop(name: str, data: Path | None, *, yes: bool, drop_database: bool, json: 
     """
     if name == DEFAULT:
         raise BadRequest("the graph 'default' cannot be dropped.")
-    settings = _migrated(data)
+    settings = options.listing_graphs(data)
     with _listed(settings) as conn:
         graph = listing.find(conn, name)
     if not yes:
@@ -209,13 +208,6 @@ def drop(name: str, data: Path | None, *, yes: bool, drop_database: bool, json: 
         print_json(_shown(settings, msgspec.structs.replace(graph, state="dropping")))
         return
     say(f"{name}: dropped.")
-
-
-def _migrated(data: Path | None) -> Settings:
-    """The settings of `default`, whose database lists the graphs."""
-    settings = options.settings(data, nearby=True)
-    require_migrated(settings.database_url)
-    return settings
 
 
 @contextmanager
@@ -276,5 +268,7 @@ def _print(found: Shown, *, json: bool) -> None:
         return
     shown = table("graph", found.name)
     for name, value in list(msgspec.structs.asdict(found).items())[1:]:
+        if value is None and name in {"size_bytes", "edges", "users", "uploads"}:  # only `show` looks
+            continue
         shown.add_row(name.replace("_", " "), number(value) if isinstance(value, int) else str(value or ""))
     out.print(shown)

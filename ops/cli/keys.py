@@ -58,7 +58,11 @@ def keys() -> None:
     help="What the key allows. May be repeated. admin allows everything.",
 )
 @click.option(
-    "--graph", "graphs", multiple=True, metavar="NAME", help="The key is for this graph. May be repeated. Default: all."
+    "--graph",
+    "graphs",
+    multiple=True,
+    metavar="NAME",
+    help="The key is for this graph. May be repeated. Default: that of `mentiongraph --graph NAME`, else all.",
 )
 @_days
 @_never
@@ -81,8 +85,11 @@ def create(
       mentiongraph keys create --owner ada --scope graph:read --scope uploads:write
       mentiongraph keys create --owner ops --scope admin --days 365 > ops.key
     """
+    if not graphs and options.graph() != options.DEFAULT_GRAPH:
+        # Whoever works with one graph does not mean to let somebody into all.
+        graphs = [options.graph()]
     wanted = control.checked(owner, scopes, graphs or None, _lifetime(days, LIFETIME, never=never))
-    settings = options.migrated(data)
+    settings = options.listing_graphs(data)
     with postgres.available(settings.database_url), postgres.connect(settings.database_url, role="keys") as conn:
         made = control.create(conn, wanted, now=postgres.clock(), caller=of_operating_system())
     _show(made, json=json)
@@ -95,7 +102,7 @@ def create(
 @options.as_json
 def list_keys(owner: str | None, data: Path | None, *, everything: bool, json: bool) -> None:
     """List keys, the newest first: id, owner, scopes, graphs and end. No token is in the list."""
-    settings = options.migrated(data)
+    settings = options.listing_graphs(data)
     now = postgres.clock()
     found: list[Key] = []
     with postgres.available(settings.database_url), postgres.connect(settings.database_url, role="keys") as conn:
@@ -133,7 +140,7 @@ _PAGE = 500
 @options.as_json
 def revoke(ids: Sequence[str], data: Path | None, *, json: bool) -> None:
     """End keys now. Every API process refuses them within five seconds. Safe to repeat."""
-    settings = options.migrated(data)
+    settings = options.listing_graphs(data)
     url, now = settings.database_url, postgres.clock()
     with postgres.available(url), postgres.connect(url, role="keys") as conn, conn.transaction():  # all, or none
         ended = [control.revoke(conn, key_id, now=now, caller=of_operating_system()) for key_id in ids]
@@ -164,7 +171,7 @@ def rotate(key_id: str, grace: float, days: float | None, data: Path | None, *, 
     The new key lasts 90 days unless you say otherwise. Without an end of the old key, the new one has none, too.
     """
     lifetime = _lifetime(days, None, never=never)
-    settings = options.migrated(data)
+    settings = options.listing_graphs(data)
     with postgres.available(settings.database_url), postgres.connect(settings.database_url, role="keys") as conn:
         who, now = of_operating_system(), postgres.clock()
         made = control.rotate(conn, key_id, grace=timedelta(hours=grace), lifetime=lifetime, now=now, caller=who)

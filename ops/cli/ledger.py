@@ -12,7 +12,7 @@ import psycopg
 from rich.text import Text
 
 from app.control import callers, databases
-from app.control.databases import Migrated
+from app.control.databases import Migrated, Planned
 from app.control.graphs import DEFAULT
 from app.errors import BadRequest, BadState, DatabaseUnavailable, MentiongraphError, NotFound
 from app.ledger import entries, transitions
@@ -44,7 +44,7 @@ def migrate(data: Path | None, *, plan: bool, json: bool) -> None:
 
     Safe to run at any time, and from several machines at once: they take turns, and each migration is applied once.
     `mentiongraph up` does it by itself. Uses MENTIONGRAPH_DATABASE_URL, and then migrates the databases of all other
-    graphs, too. If one of these is away, the command says so, migrates the others, and exits with 5.
+    graphs, too. If one of these is away, the command says so, migrates the others, and exits with 5. --plan shows each.
 
     \b
     Examples:
@@ -55,7 +55,11 @@ def migrate(data: Path | None, *, plan: bool, json: bool) -> None:
     settings = options.settings(data, nearby=True)
     place = postgres.where(settings.database_url)
     if plan:
-        _print_plan(place, domain_migrations.plan(settings.database_url), json=json)
+        migrations = domain_migrations.plan(settings.database_url)
+        others = list(databases.plan_all(settings))
+        _print_plan(place, migrations, others, json=json)
+        if any(each.error is not None for each in others):
+            raise click.exceptions.Exit(DatabaseUnavailable.exit_code)
         return
     applied = domain_migrations.migrate(settings.database_url)
     graphs = list(databases.migrate_all(settings))
@@ -77,9 +81,9 @@ def _migrated(done: Migrated) -> dict[str, object]:
     return {"graph": done.graph.name, "applied": done.applied, "error": problem}
 
 
-def _print_plan(place: str, migrations: list[Migration], *, json: bool) -> None:
+def _print_plan(place: str, migrations: list[Migration], graphs: list[Planned], *, json: bool) -> None:
     if json:
-        print_json({"database": place, "migrations": migrations})
+        print_json({"database": place, "migrations": migrations, "graphs": [_planned(each) for each in graphs]})
         return
     for each in migrations:
         say(each.name)
@@ -87,8 +91,20 @@ def _print_plan(place: str, migrations: list[Migration], *, json: bool) -> None:
         say(f"  locks           {each.locks or 'its file does not say'}")
         say(f"  rewrites        {each.rewrites or 'its file does not say'}")
         say(f"  oldest release  {each.oldest_release or 'its file does not say'}")
-    will = f"`mentiongraph migrate` would apply {len(migrations)}" if migrations else "nothing to do"
-    say(f"{place}: {will}; nothing was changed.", err=True)
+    say(f"{place}: {_would(migrations)}; nothing was changed.", err=True)
+    for graph in graphs:
+        names = "".join(f"\n{each.name}" for each in graph.migrations)
+        found = _would(graph.migrations) + names if graph.error is None else graph.error.detail
+        say(f"graph {graph.graph.name}: {found}", err=True)
+
+
+def _would(migrations: list[Migration]) -> str:
+    return f"`mentiongraph migrate` would apply {len(migrations)}" if migrations else "nothing to do"
+
+
+def _planned(found: Planned) -> dict[str, object]:
+    problem = None if found.error is None else found.error.problem()
+    return {"graph": found.graph.name, "migrations": found.migrations, "error": problem}
 
 
 @click.command()

@@ -227,6 +227,18 @@ def migrated(data: Path | None) -> Settings:
     return found
 
 
+def listing_graphs(data: Path | None) -> Settings:
+    """The settings for `default`, whose database lists graphs and keys, whichever graph is chosen.
+
+    Raises NotMigrated, SchemaTooNew, DatabaseUnavailable.
+    """
+    from app.store.migrations import require_migrated  # noqa: PLC0415 (as above)
+
+    found = settings(data, nearby=True)
+    require_migrated(found.database_url)
+    return found
+
+
 def _is_nearby() -> bool:
     """Whether a stack was ever over .mentiongraph here, and the environment names no server."""
     return not any(_bare(name) in ADDRESSES for name in os.environ) and (_DEFAULT / "lock").exists()

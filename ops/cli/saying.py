@@ -62,7 +62,7 @@ class _Shown:
 def show_error(error: click.ClickException) -> click.ClickException:
     """The error, whose message is safe to print: click repeats what was typed."""
     words: Callable[[], str] = error.format_message
-    error.format_message = lambda: visible(words(), keep="\n")
+    error.format_message = lambda: visible(words(), keep="\n\t")
     return error
 
 

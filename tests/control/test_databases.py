@@ -263,9 +263,12 @@ def test_migrating_all_graphs_reports_the_one_that_is_away(owned: Settings) -> N
 
     done = {each.graph.name: each.error for each in databases.migrate_all(owned)}
 
-    assert done["here"] is None
-    assert done["away"] is not None
-    assert "127.0.0.1:1" in done["away"].detail
+    planned = {each.graph.name: each.error for each in databases.plan_all(owned)}
+
+    for found in (done, planned):
+        assert found["here"] is None
+        assert found["away"] is not None
+        assert "127.0.0.1:1" in found["away"].detail
 
 
 def test_the_commands_create_use_change_and_drop_graphs(owned: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,7 +292,14 @@ def test_the_commands_create_use_change_and_drop_graphs(owned: Settings, monkeyp
     assert run("--graph", "pictures", "audit")["exact"] is True
     assert run("--graph", "photos", "audit", code=4)["type"].endswith("not-found")
     assert [each["graph"] for each in run("migrate")["graphs"]] == ["pictures"]
+    assert run("migrate", "--plan")["graphs"] == [{"graph": "pictures", "migrations": [], "error": None}]
     monkeypatch.setenv("MENTIONGRAPH_GRAPH", "pictures")
+    # The keys of all graphs are in the database of `default`.
+    run("keys", "create", "--owner", "ada", "--scope", "graph:read")
+    with connect(owned.database_url, role="test") as conn:
+        assert conn.execute("SELECT graphs FROM keys").fetchall() == [(["pictures"],)]
+    refused = CliRunner().invoke(main, ["restore", __file__])
+    assert (refused.exit_code, "the database of graph 'pictures' is not empty" in refused.output) == (2, True)
     with connect(graphs.url_of(owned, find(owned, "pictures")), role="test") as conn:
         conn.execute("INSERT INTO users (id, handle, spelling) VALUES (1, 'a', 'A')")
     assert run("graphs", "show", "pictures")["users"] == 1

@@ -19,14 +19,16 @@ GUIDES = sorted(page for room in ("tutorials", "how-to") for page in (ROOT / "do
 PAGES = [ROOT / "README.md", *GUIDES]
 
 NOT_RUN = {
-    "needs a Docker daemon": 14,
+    "needs a Docker daemon": 15,
     "needs a registry": 1,
     "needs Neo4j": 1,
     "needs systemd": 2,
     "needs Kubernetes": 2,
+    "needs a standby; tests/http/test_standbys.py has one": 1,
+    "needs a replica; tests/http/test_standbys.py has one": 1,
     "needs PgBouncer; tests/system/test_pgbouncer.py has one": 2,
     "needs two PostgreSQL servers; tests/system/test_postgres_failover.py has them": 1,
-    "needs a server of the reader; tests/system/test_backup.py has one": 2,
+    "needs a server of the reader; tests/system/test_backup.py has one": 3,
     "stops and starts the stack; tests/system/test_backup.py does these steps": 4,
     "the test of the README runs this command": 1,
     "Gephi is a program with windows": 1,
