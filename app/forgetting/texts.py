@@ -1,7 +1,7 @@
 """Texts of the ledger without a person's handle: rejects, warnings, errors, file names, answers, events.
 
 Names of columns stay, even where a column is called like the person: they say how a file is read. Each row is changed
-in a transaction of its own.
+in a transaction of its own. Audit events are append-only and name no user, so they stay as they are.
 """
 
 from __future__ import annotations
@@ -27,8 +27,6 @@ _SET_EVENT = sql.query("forgetting/texts/set_event")
 _ANSWERS = sql.query("forgetting/texts/answers")
 _SET_ANSWER = sql.query("forgetting/texts/set_answer")
 _DROP_ANSWER = sql.query("forgetting/texts/drop_answer")
-_AUDITED = sql.query("forgetting/texts/audited")
-_SET_AUDITED = sql.query("forgetting/texts/set_audited")
 
 REJECTS_AT_ONCE = 2000
 
@@ -68,12 +66,6 @@ class _Event(msgspec.Struct, frozen=True):
 class _Answer(msgspec.Struct, frozen=True):
     key: str
     answer: Any
-
-
-class _Audited(msgspec.Struct, frozen=True):
-    id: int
-    subject: str | None
-    detail: Any
 
 
 def erase_rejects(conn: Connection, name: Name, *, change: bool = True) -> Iterator[int]:
@@ -135,10 +127,6 @@ def erase(conn: Connection, name: Name, *, change: bool = True) -> int:
         else:
             new_answer = _Answer(answer.key, name.masked_json(answer.answer))
             done += _set(conn, _SET_ANSWER, answer, new_answer, change=change)
-    for audited in rows(conn, _Audited, _AUDITED, needle):
-        subject = None if audited.subject is None else name.masked(audited.subject)
-        new_audited = _Audited(audited.id, subject, name.masked_json(audited.detail))
-        done += _set(conn, _SET_AUDITED, audited, new_audited, change=change)
     return done
 
 

@@ -1,4 +1,4 @@
-"""The role that the API and the workers of an embedded stack have in PostgreSQL: it reads and changes rows, no more.
+"""The role that the API and the workers of an embedded stack have in PostgreSQL: it works on rows, no more.
 
 The tables belong to the superuser, who also migrates. So whoever gets hold of the role's password, or makes a statement
 of the API do something else, can neither change the schema, nor read files, nor run programs, nor make other roles.
@@ -33,6 +33,7 @@ _STEPS = (
     sql.query("ops/embedded/roles/keep_from_migrations"),
     sql.query("ops/embedded/roles/keep_audit_events"),
     sql.query("ops/embedded/roles/empty_shadow"),
+    sql.query("ops/embedded/roles/vacuum_tables"),
     sql.query("ops/embedded/roles/use_sequences"),
 )
 

@@ -8,6 +8,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from app.control import audit_events
+from app.control.audit_events import Action
 from app.forgetting import people
 from app.graph.parameters import read_parameters
 from app.posts.erasing import Name
@@ -151,3 +153,22 @@ def test_logs_are_masked_in_place(tmp_path: Any) -> None:
         writer.write(b"next\n")
     assert b"joann\xc3\xa9 anne\nnext\n" in log.read_bytes()
     assert b"/users/*" in log.read_bytes()
+
+
+def test_audit_events_stay_as_they_were_written(
+    conn: psycopg.Connection[Any], settings: Settings, now: datetime
+) -> None:
+    """They are append-only, and name no user. A key's owner or a backup may be called like the person all the same."""
+    for handle in ("ann", "erasure"):
+        audit_events.record(conn, NOBODY, Action.KEY_CREATE, "k1234567", detail={"owner": handle})
+        audit_events.record(conn, NOBODY, Action.DATA_BACKUP, f"{handle}.dump")
+    upload(settings, posts_csv([("@ann @erasure", now, "dee")]), received_at=now)
+    apply_all(settings, now=now)
+    before = conn.execute("SELECT id, subject, detail FROM audit_events ORDER BY id").fetchall()
+
+    for handle in ("ann", "erasure", "ann"):
+        forget(conn, settings, handle, now)
+
+    after = conn.execute("SELECT id, subject, detail FROM audit_events ORDER BY id").fetchall()
+    assert after[: len(before)] == before
+    assert not edges(conn, now)

@@ -512,6 +512,7 @@ def test_an_upload_without_ids_runs_the_statements_that_it_ran_before(
 
     ours = [name for name in counted if not name.startswith("graph/users/") and name != "store/locks/take_part"]
     assert ours == [
+        "graph/kept_out/get",  # one for each batch: who is forgotten, or stays out
         "store/postgres/commit_later",
         "graph/counting/set_counted",
         "graph/counting/insert_delta",

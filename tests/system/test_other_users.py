@@ -22,6 +22,8 @@ import sql
 from app.control import audit_events
 from app.control.audit_events import Action, Filter
 from app.control.callers import NOBODY
+from app.forgetting import people
+from app.graph.parameters import read_parameters
 from app.proofs.audit import audit
 from app.settings import Settings
 from app.store.postgres import Connection, connect
@@ -32,6 +34,7 @@ from ops.embedded.access import APP
 from ops.embedded.children import Child
 from ops.embedded.valkey import Valkey, client
 from tests.conftest import Addresses, database_url
+from tests.forgetting.searching import places_of
 from tests.graphs import apply_all
 from tests.sql.test_statements import COPIES, numbered
 from tests.uploading import upload
@@ -305,7 +308,8 @@ def test_the_role_has_the_rights_that_every_statement_needs(plain_url: str) -> N
     """A plan is refused where a right is missing."""
     ours = [name for name in sql.names() if name not in COPIES and not name.startswith("ops/")]
     plans = {name: numbered(sql.query(name)) for name in ours}
-    rows = {name: text for name, text in plans.items() if not text.startswith((b"TRUNCATE", b"COPY", b"SET"))}
+    planless = (b"TRUNCATE", b"COPY", b"SET", b"VACUUM", b"DO")
+    rows = {name: text for name, text in plans.items() if not text.startswith(planless)}
     with psycopg.connect(plain_url, autocommit=True) as conn:
         found = {name: conn.pgconn.exec_(b"EXPLAIN (GENERIC_PLAN) " + text) for name, text in rows.items()}
         refused = {name: each.error_message for name, each in found.items() if each.error_message}
@@ -365,6 +369,22 @@ def test_the_role_gets_into_its_database_only_and_applies_posts(
     apply_all(plain, now=now)
     with connect(plain_url, role="test") as conn:
         assert audit(conn).exact
+
+
+def test_the_role_forgets_a_person_and_vacuums(plain_url: str, settings: Settings, now: datetime) -> None:
+    plain = msgspec.structs.replace(settings, database_url=plain_url)
+    upload(plain, POSTS, received_at=now)
+    apply_all(plain, now=now)
+    refused: list[str | None] = []
+    with connect(plain_url, role="test") as conn, connect(plain_url, role="guard") as guard:
+        conn.add_notice_handler(lambda notice: refused.append(notice.message_primary))
+        parameters = read_parameters(conn)
+        people.forget(guard, conn, "ada", parameters, NOBODY, keep_out=True, clock=lambda: now)
+        people.vacuum(conn)
+        people.let_in(conn, "ada", NOBODY)
+        assert audit(conn).exact
+        assert places_of(conn, "ada") == []
+    assert refused == []
 
 
 def test_the_role_deletes_audit_events_by_their_retention_alone(plain_url: str, conn: Connection) -> None:
