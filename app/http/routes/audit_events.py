@@ -9,10 +9,11 @@ from litestar import Router, get
 from litestar.params import QueryParameter
 
 from app.control import audit_events
-from app.control.audit_events import AuditEvent, Filter
+from app.control.audit_events import OF_THE_SERVICE, AuditEvent, Filter
 from app.control.callers import Scope
 from app.errors import BadRequest, NotFound
 from app.http import problems
+from app.http.calling import Calling
 from app.http.openapi.examples import answering
 from app.http.parameters import INSTANT, MAX_NUMBER, Limit, moment, next_page
 from app.http.services import Injected
@@ -58,6 +59,7 @@ class AuditEvents(msgspec.Struct, frozen=True):
 )
 async def list_audit_events(  # noqa: PLR0917 (each is a query parameter)
     services: Injected,
+    caller: Calling,
     since: Annotated[
         str | None,
         QueryParameter(format="date-time", description="Only events at or after this instant."),
@@ -92,9 +94,19 @@ async def list_audit_events(  # noqa: PLR0917 (each is a query parameter)
     ] = None,
 ) -> AuditEvents:
     """Lists the audit events of the graph, the newest first. Those about keys and graphs, and denied requests, are
-    those of the graph `default`. `mentiongraph audit-log` lists them, too."""
+    those of the graph `default`, and are shown to keys for all graphs alone. `mentiongraph audit-log` lists them, too.
+    """
     begin, end = (None if text is None else moment(text, name) for text, name in ((since, "since"), (until, "until")))
-    wanted = Filter(since=begin, until=end, action=action, outcome=outcome, owner=owner, key_id=key, subject=subject)
+    wanted = Filter(
+        since=begin,
+        until=end,
+        action=action,
+        outcome=outcome,
+        owner=owner,
+        key_id=key,
+        subject=subject,
+        hidden=() if caller.graphs is None else OF_THE_SERVICE,
+    )
     async with services.pool.connection() as conn:
         found = await audit_events.async_page(conn, wanted, before=before, limit=limit + 1)
     page = found[:limit]

@@ -126,6 +126,7 @@ async def ready(services: Injected) -> Response[Ready]:
     "/processes",
     summary="Are the workers and schedulers healthy?",
     scope=Scope.METRICS,
+    everywhere=True,
     operation_class=answering(examples.FLEET),
     responses=problems.responses(*problems.DATABASE),
     description="Lists every worker and scheduler with its last heartbeat in PostgreSQL, and each graph whose database "
