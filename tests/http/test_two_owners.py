@@ -256,3 +256,16 @@ def leaks_of(
             no_status, no_text = ask(http, no_base, no_asked, headers)
             if (status, theirs.taken_from(text)) != (no_status, nobody.taken_from(no_text)):
                 yield f"{at}, and nobody's: {no_status} {no_text}"
+
+
+@pytest.mark.usefixtures("owners")
+def test_a_key_for_several_graphs_lists_these(http: httpx.Client, domain: Connection, now: datetime) -> None:
+    both = bearer(key(domain, now, Scope.GRAPH_READ, graphs=["vaultq", "lodgeq"]).token)
+
+    assert [each["name"] for each in http.get("/graphs", headers=both).json()["graphs"]] == ["lodgeq", "vaultq"]
+    asked = {
+        name: http.get(f"/graphs/{name}", headers=both).status_code for name in ("lodgeq", "vaultq", AWAY, DEFAULT)
+    }
+    assert asked == {"lodgeq": 200, "vaultq": 200, AWAY: 404, DEFAULT: 404}
+    assert http.get("/users", headers=both).status_code == 403  # of `default`
+    assert http.get("/graphs/lodgeq/users", headers=both).status_code == 200

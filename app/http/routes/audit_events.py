@@ -9,8 +9,8 @@ from litestar import Router, get
 from litestar.params import QueryParameter
 
 from app.control import audit_events
-from app.control.audit_events import OF_THE_SERVICE, AuditEvent, Filter
-from app.control.callers import Scope
+from app.control.audit_events import OF_THE_SERVICE, Action, AuditEvent, Filter
+from app.control.callers import Caller, Scope
 from app.errors import BadRequest, NotFound
 from app.http import problems
 from app.http.calling import Calling
@@ -109,7 +109,7 @@ async def list_audit_events(  # noqa: PLR0917 (each is a query parameter)
     )
     async with services.pool.connection() as conn:
         found = await audit_events.async_page(conn, wanted, before=before, limit=limit + 1)
-    page = found[:limit]
+    page = [_without_others(event, caller) for event in found[:limit]]
     query = {"since": begin, "until": end, "action": action, "outcome": outcome, "owner": owner, "key": key}
     following = (
         next_page(f"{services.base}/audit-events", **query, subject=subject, limit=limit, before=page[-1].id)
@@ -117,6 +117,12 @@ async def list_audit_events(  # noqa: PLR0917 (each is a query parameter)
         else None
     )
     return AuditEvents(page, following)
+
+
+def _without_others(event: AuditEvent, caller: Caller) -> AuditEvent:
+    """The event. It names no graph that the caller may not use: the event of a comparison names another graph."""
+    foreign = event.action == Action.GRAPH_COMPARE and not caller.uses((event.detail or {}).get("with", ""))
+    return msgspec.structs.replace(event, detail=None) if foreign else event
 
 
 ROUTER = Router("/", tags=["audit"], route_handlers=[list_audit_events])

@@ -133,12 +133,12 @@ async def ready(services: Injected) -> Response[Ready]:
     "is in trouble. A killed process stays listed for a day, as silent.",
     sync_to_thread=True,
 )
-def list_processes(services: Injected) -> Response[Fleet]:
-    with services.sync_pool.connection() as conn:
+def list_processes(control: Injected) -> Response[Fleet]:
+    with control.sync_pool.connection() as conn:
         seen = fleet.seen(conn)
-        schedules = periods.schedules(conn, settings=services.settings, now=clock())
-        ailing = _LOOKS.ailing(conn, services.settings)
-    members = [fleet.FleetMember.of(process, services.settings) for process in seen]
+        schedules = periods.schedules(conn, settings=control.settings, now=clock())
+        ailing = _LOOKS.ailing(conn, control.settings)
+    members = [fleet.FleetMember.of(process, control.settings) for process in seen]
     return Response(Fleet(members, schedules, ailing), headers=NOT_STORED)
 
 
