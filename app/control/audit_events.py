@@ -67,6 +67,18 @@ class Action(StrEnum):
     REQUEST = "request"
 
 
+OF_THE_SERVICE = (
+    Action.KEY_CREATE,
+    Action.KEY_REVOKE,
+    Action.KEY_ROTATE,
+    Action.GRAPH_CREATE,
+    Action.GRAPH_CHANGE,
+    Action.GRAPH_RENAME,
+    Action.GRAPH_DROP,
+    Action.REQUEST,
+)
+"""What the database of `default` tells of all graphs: not for whoever may use some graphs only."""
+
 MEANING: dict[Action, str] = {
     Action.UPLOAD_CANCEL: "Somebody cancelled an upload that was not applied yet. The subject is the upload.",
     Action.UPLOAD_RETRACT: "Somebody took an applied or failed upload out of the graph. The subject is the upload.",
@@ -133,6 +145,8 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     owner: str | None = None
     key_id: str | None = None
     subject: str | None = None
+    hidden: tuple[str, ...] = ()
+    """Actions that the caller is not told of."""
 
 
 def record(
@@ -213,7 +227,7 @@ def _event(
 
 def _wanted(wanted: Filter, before: int | None, limit: int) -> Params:
     # "upload" stands for upload.cancel, upload.retract, …; characters that LIKE reads have no place in an action.
-    return {**msgspec.structs.asdict(wanted), "before": before, "limit": limit}
+    return {**msgspec.structs.asdict(wanted), "hidden": list(wanted.hidden), "before": before, "limit": limit}
 
 
 def _unknown(before: int) -> NotFound:

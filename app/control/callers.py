@@ -50,6 +50,10 @@ class Caller(msgspec.Struct, frozen=True):
         allowed = scope in self.scopes or Scope.ADMIN in self.scopes
         return allowed and (self.graphs is None or graph in self.graphs)
 
+    def uses(self, graph: str) -> bool:
+        """Whether the caller may do anything at all on the graph of this name."""
+        return bool(self.scopes) and (self.graphs is None or graph in self.graphs)
+
     def sees_who(self, owner: str | None) -> bool:
         """Whether the caller may know from where the owner came, and with which key: for what is the caller's own, and
         with a scope that shows the uploads of all owners."""

@@ -24,7 +24,7 @@ from app.control.graphs import DEFAULT, FRESH_SECONDS, Graph, settings_of
 from app.errors import DatabaseUnavailable, GraphNotReady, MentiongraphError, NotFound, TooManyGraphs
 from app.http import problems
 from app.http.cached.handlers import SERVICES
-from app.http.calling import GRAPH, graph_of
+from app.http.calling import GRAPH, caller_of, graph_of
 from app.http.probe import Probe
 from app.http.services import Services
 from app.settings import Settings
@@ -49,7 +49,7 @@ PROBE_SECONDS = 1.0
 """Seconds in which the server of a graph has to answer that did not answer the request before."""
 _THERE, _AWAY = "there", "away"
 
-_OF_THE_SERVICE = (b"/graphs", b"/keys", b"/doc", b"/guide", b"/static")
+_OF_THE_SERVICE = ("/graphs", "/keys", "/doc", "/guide", "/static", "/health/live", "/health/ready")
 """Paths that no graph has."""
 
 
@@ -285,8 +285,12 @@ def in_graph(app: ASGIApp) -> ASGIApp:
 
     async def run(scope: Scope, receive: Receive, send: Send) -> None:
         name, prefix = graph_of(scope), bool(scope.get("root_path"))
-        of_the_service = scope["type"] != "http" or scope["raw_path"].startswith(_OF_THE_SERVICE)
+        of_the_service = scope["type"] != "http" or scope["path"].startswith(_OF_THE_SERVICE)
         if not prefix and (of_the_service or name == DEFAULT):
+            await app(scope, receive, send)
+            return
+        if not of_the_service and not caller_of(scope).uses(name):
+            # The guard of the handler refuses the request. Whoever may not use a graph is not told whether it exists.
             await app(scope, receive, send)
             return
         async with AsyncExitStack() as held:

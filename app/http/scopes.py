@@ -1,7 +1,8 @@
 """What each route needs: a scope that its handler declares, as `scope=Scope.GRAPH_READ`, or `scope=PUBLIC`.
 
 A tuple names scopes of which one is enough. A set names scopes that are needed together. `everywhere=True`: the key has
-to be for all graphs, since the route is about the service. A route without a scope stops the start of the API.
+to be for all graphs, since the route is about the service. `listed=True`: the route is about the list of graphs, so its
+handler looks for which graph the key is. A route without a scope stops the start of the API.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ async def require_scope(connection: ASGIConnection[Any, Any, Any, Any], handler:
         return
     caller = caller_of(connection.scope)
     graph = graph_of(connection.scope)
+    if handler.opt.get("listed") and caller.graphs:
+        graph = min(caller.graphs)
     everywhere = bool(handler.opt.get("everywhere"))
     if allows(caller, needs, graph, everywhere=everywhere):
         return

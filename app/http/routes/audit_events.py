@@ -9,10 +9,11 @@ from litestar import Router, get
 from litestar.params import QueryParameter
 
 from app.control import audit_events
-from app.control.audit_events import AuditEvent, Filter
-from app.control.callers import Scope
+from app.control.audit_events import OF_THE_SERVICE, Action, AuditEvent, Filter
+from app.control.callers import Caller, Scope
 from app.errors import BadRequest, NotFound
 from app.http import problems
+from app.http.calling import Calling
 from app.http.openapi.examples import answering
 from app.http.parameters import INSTANT, MAX_NUMBER, Limit, moment, next_page
 from app.http.services import Injected
@@ -58,6 +59,7 @@ class AuditEvents(msgspec.Struct, frozen=True):
 )
 async def list_audit_events(  # noqa: PLR0917 (each is a query parameter)
     services: Injected,
+    caller: Calling,
     since: Annotated[
         str | None,
         QueryParameter(format="date-time", description="Only events at or after this instant."),
@@ -92,12 +94,22 @@ async def list_audit_events(  # noqa: PLR0917 (each is a query parameter)
     ] = None,
 ) -> AuditEvents:
     """Lists the audit events of the graph, the newest first. Those about keys and graphs, and denied requests, are
-    those of the graph `default`. `mentiongraph audit-log` lists them, too."""
+    those of the graph `default`, and are shown to keys for all graphs alone. `mentiongraph audit-log` lists them, too.
+    """
     begin, end = (None if text is None else moment(text, name) for text, name in ((since, "since"), (until, "until")))
-    wanted = Filter(since=begin, until=end, action=action, outcome=outcome, owner=owner, key_id=key, subject=subject)
+    wanted = Filter(
+        since=begin,
+        until=end,
+        action=action,
+        outcome=outcome,
+        owner=owner,
+        key_id=key,
+        subject=subject,
+        hidden=() if caller.graphs is None else OF_THE_SERVICE,
+    )
     async with services.pool.connection() as conn:
         found = await audit_events.async_page(conn, wanted, before=before, limit=limit + 1)
-    page = found[:limit]
+    page = [_without_others(event, caller) for event in found[:limit]]
     query = {"since": begin, "until": end, "action": action, "outcome": outcome, "owner": owner, "key": key}
     following = (
         next_page(f"{services.base}/audit-events", **query, subject=subject, limit=limit, before=page[-1].id)
@@ -105,6 +117,12 @@ async def list_audit_events(  # noqa: PLR0917 (each is a query parameter)
         else None
     )
     return AuditEvents(page, following)
+
+
+def _without_others(event: AuditEvent, caller: Caller) -> AuditEvent:
+    """The event. It names no graph that the caller may not use: the event of a comparison names another graph."""
+    foreign = event.action == Action.GRAPH_COMPARE and not caller.uses((event.detail or {}).get("with", ""))
+    return msgspec.structs.replace(event, detail=None) if foreign else event
 
 
 ROUTER = Router("/", tags=["audit"], route_handlers=[list_audit_events])

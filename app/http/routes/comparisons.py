@@ -18,17 +18,19 @@ from litestar.params import QueryParameter, SkipValidation
 from litestar.response.base import ASGIResponse
 from psycopg_pool import ConnectionPool
 
-from app.control.callers import Scope
+from app.control.audit_events import Action, record
+from app.control.callers import Caller, Scope
 from app.errors import BadRequest, NotFound, TooManyExports
 from app.graph.half_life import in_seconds
 from app.graph.parameters import read_parameters
-from app.http import problems
+from app.http import problems, quotas
 from app.http.calling import Calling
 from app.http.download import Download
 from app.http.graphs import of_app
 from app.http.head import asks_for_head
 from app.http.openapi.graph_examples import COMPARISON
 from app.http.parameters import Archived, AsOf, SelfMentions, view_of
+from app.http.quotas import Kind
 from app.http.routes.exports import AS_OF_HEADER, blocks, made_in
 from app.http.services import Injected, Services
 from app.http.signatures import Wanted
@@ -154,9 +156,13 @@ Asked: TypeAlias = NamedDependency[SkipValidation[_Asked]]
 class _Making:
     """One comparison, as exports are made: it holds a connection to each graph from `begin` to `close`."""
 
-    def __init__(self, url: str, asked: _Asked, write: Callable[[Comparison], Generator[bytes]]) -> None:
-        """`url`: the address of the right graph's database."""
+    def __init__(
+        self, left: str, url: str, caller: Caller, asked: _Asked, write: Callable[[Comparison], Generator[bytes]]
+    ) -> None:
+        """`left`: the name of the left graph. `url`: the address of the right graph's database."""
+        self._left = left
         self._url = url
+        self._caller = caller
         self._asked = asked
         self._write = write
         self._conns: list[Connection] = []
@@ -181,6 +187,12 @@ class _Making:
         with pool.connection() as left, connect(self._url, role="compare") as right:
             self._conns += [left, right]
             try:
+                # Each graph tells of it, as of exports: before the first byte.
+                for conn, name, other in (
+                    (left, self._left, self._asked.graph),
+                    (right, self._asked.graph, self._left),
+                ):
+                    record(conn, self._caller, Action.GRAPH_COMPARE, name, detail={"with": other})
                 with comparing(_side(left), _side(right), self._asked.selection) as comparison:
                     yield from self._write(comparison)
             finally:
@@ -206,6 +218,7 @@ _COMPARED = (
 async def _answer(
     services: Services,
     http: HttpRequest,
+    caller: Caller,
     asked: _Asked,
     write: Callable[[Comparison], Generator[bytes]],
     *,
@@ -216,13 +229,13 @@ async def _answer(
     if asks_for_head(http.scope):
         return Download.empty(media_type=media_type, filename=name, settings=services.settings, headers=head)
     right = await of_app(http.app).settings(asked.graph)
-    making = _Making(right.database_url, asked, write)
+    making = _Making(services.graph, right.database_url, caller, asked, write)
 
     async def begin(thread: ThreadPoolExecutor) -> bytes:
         return await made_in(thread, making, partial(making.begin, services.exports))
 
     return await Download.begin(
-        blocks(services, making, begin),
+        quotas.one_of(Kind.EXPORTS, blocks(services, making, begin)),
         http.receive,
         media_type=media_type,
         filename=name,
@@ -276,7 +289,7 @@ async def compare(
             )
         )
 
-    return await _answer(services, request, asked, write, name="comparison.json", media_type="application/json")
+    return await _answer(services, request, caller, asked, write, name="comparison.json", media_type="application/json")
 
 
 def _shared(found: Compared) -> SharedAnswer:
@@ -324,7 +337,7 @@ def _table(what: What, summary: str, example: str) -> Any:  # noqa: ANN401 (Lite
         def write(comparison: Comparison) -> Generator[bytes]:
             return comparison.table(what, guard=guard)
 
-        return await _answer(services, request, asked, write, name=name, media_type="text/csv; header=present")
+        return await _answer(services, request, caller, asked, write, name=name, media_type="text/csv; header=present")
 
     return table
 

@@ -168,7 +168,7 @@ def _body_of(properties: dict[str, Any], required: list[str], example: dict[str,
     responses=problems.responses(
         BadRequest("query parameter 'limit' has to be a whole number from 1 to 500."), *problems.DATABASE
     ),
-    opt={"scope": Scope.GRAPH_READ},
+    opt={"scope": Scope.GRAPH_READ, "listed": True},
 )
 async def list_graphs(
     control: Injected,
@@ -194,7 +194,7 @@ async def list_graphs(
     summary="One graph",
     operation_class=answering(examples.GRAPH_DETAIL),
     responses=problems.responses(NO_GRAPH, *problems.DATABASE),
-    opt={"scope": Scope.GRAPH_READ},
+    opt={"scope": Scope.GRAPH_READ, "listed": True},
 )
 async def get_graph(control: Injected, request: Request[Any, Any, Any], caller: Calling, graph: Name) -> GraphDetail:
     """Says what was given for the graph, and how large it is."""
@@ -263,7 +263,7 @@ async def create_graph(control: Injected, request: Request[Any, Any, Any], calle
         GraphNotReady("the graph 'elections' is creating, not ready."),
         *problems.DATABASE,
     ),
-    opt={"scope": Scope.ADMIN},
+    opt={"scope": Scope.ADMIN, "listed": True},
 )
 async def change_graph(control: Injected, request: Request[Any, Any, Any], caller: Calling, graph: Name) -> GraphAnswer:
     """Changes profile, retention, quota and days kept, or the name. Other processes notice within five seconds. The
@@ -301,7 +301,7 @@ async def change_graph(control: Injected, request: Request[Any, Any, Any], calle
         MayNotCreate,
         *problems.DATABASE,
     ),
-    opt={"scope": Scope.ADMIN},
+    opt={"scope": Scope.ADMIN, "listed": True},
 )
 async def drop_graph(
     control: Injected,

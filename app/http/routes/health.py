@@ -126,18 +126,19 @@ async def ready(services: Injected) -> Response[Ready]:
     "/processes",
     summary="Are the workers and schedulers healthy?",
     scope=Scope.METRICS,
+    everywhere=True,
     operation_class=answering(examples.FLEET),
     responses=problems.responses(*problems.DATABASE),
     description="Lists every worker and scheduler with its last heartbeat in PostgreSQL, and each graph whose database "
     "is in trouble. A killed process stays listed for a day, as silent.",
     sync_to_thread=True,
 )
-def list_processes(services: Injected) -> Response[Fleet]:
-    with services.sync_pool.connection() as conn:
+def list_processes(control: Injected) -> Response[Fleet]:
+    with control.sync_pool.connection() as conn:
         seen = fleet.seen(conn)
-        schedules = periods.schedules(conn, settings=services.settings, now=clock())
-        ailing = _LOOKS.ailing(conn, services.settings)
-    members = [fleet.FleetMember.of(process, services.settings) for process in seen]
+        schedules = periods.schedules(conn, settings=control.settings, now=clock())
+        ailing = _LOOKS.ailing(conn, control.settings)
+    members = [fleet.FleetMember.of(process, control.settings) for process in seen]
     return Response(Fleet(members, schedules, ailing), headers=NOT_STORED)
 
 
