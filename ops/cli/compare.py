@@ -63,7 +63,7 @@ def compare(
             raise BadRequest(f"{file} exists already: name another file, or give --force.")
     path = "/comparison" if left == DEFAULT else f"/graphs/{left}/comparison"
     params = [("with", right), *query(filters)]
-    with client_of(api, data) as client:
+    with client_of(api, data, graph=False) as client:  # the arguments name both
         with client.download(path, [*params, ("limit", str(limit))]) as answer:
             found = b"".join(chunks(answer))
         if json:

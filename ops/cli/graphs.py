@@ -62,6 +62,12 @@ def graphs() -> None:
 
     A graph is a database of its own, with its own uploads, users and edges. The graph `default` is there from the
     start. `mentiongraph --graph NAME COMMAND` works with another one.
+
+    \b
+    Examples:
+      mentiongraph graphs create photos --half-life 30d
+      mentiongraph --graph photos upload posts.csv
+      mentiongraph graphs list
     """
 
 

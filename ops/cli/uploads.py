@@ -33,14 +33,15 @@ DONE = frozenset({"applied", "checked"})
 BROKEN = frozenset({"failed", "aborted"})
 
 
-def client_of(api: str | None, data: Path | None) -> Client:
-    """A client of the API that the options or the settings name."""
+def client_of(api: str | None, data: Path | None, *, graph: bool = True) -> Client:
+    """A client of the API that the options or the settings name: for the chosen graph, or without `graph` for all."""
     settings = options.settings(data, nearby=api is None)
     url = api or processes.url_of_api(settings)
     key = options.key(data if api is None else None, nearby=api is None)
     if key is not None:
         trust.require_private(url, settings)
-    return Client(options.api_of_graph(url), key, verify=trust.verified_by(url, settings, own=api is None))
+    base = options.api_of_graph(url) if graph else url
+    return Client(base, key, verify=trust.verified_by(url, settings, own=api is None))
 
 
 @click.command()

@@ -95,7 +95,7 @@ def test_there_is_no_such_graph(graph: Api, name: str, status: int) -> None:
 def test_the_command_shows_numbers_and_writes_files(graph: Api, tmp_path: Path) -> None:
     def compare(*words: str, code: int = 0) -> str:
         url = f"http://127.0.0.1:{graph.port}"
-        done = click.testing.CliRunner().invoke(main, ["compare", "--api", url, "default", *words])
+        done = click.testing.CliRunner().invoke(main, ["--graph", "spring", "compare", "--api", url, "default", *words])
         assert done.exit_code == code, done.output
         return done.output
 

@@ -282,6 +282,7 @@ def test_purge_first_says_and_then_does(settings: Settings, conn: Connection, no
         "deltas": 1,
         "rejects": 0,
         "uploads": 0,
+        "audit_events": 0,
         "dry_run": True,
     }
     assert answer("purge", settings=settings)["payloads"] == 1

@@ -119,6 +119,9 @@ FAILING: dict[str, tuple[list[str | Path], int]] = {
     "decay": ([], 5),
     "purge": ([], 5),
     "rebuild": (["--compare"], 5),
+    "compare": (["default", "other"], 5),
+    "forget": (["ada", "--yes"], 5),
+    "audit-log": ([], 5),
     "processes": ([], 5),
     "settings": (["--data", "nowhere"], 5),
 }
