@@ -182,6 +182,8 @@ class Rooms:
         self._rooms = {DEFAULT: self.default}
         self._lock = threading.Lock()
         self._looked = -AGAIN_SECONDS
+        self._was_away = False
+        """Whether the database of `default` did not answer when the list was to be read last."""
 
     def all(self) -> list[Room]:
         """Every graph of the list, as it was read last."""
@@ -203,7 +205,15 @@ class Rooms:
                 listed = graphs.ready(conn)
         except psycopg.Error as error:
             log.debug("the list of graphs cannot be read; this process goes on with those it knows", error=str(error))
+            self._was_away = True
             return
+        if self._was_away:
+            # The server is back: graphs on it need not wait until their time away is over.
+            self._was_away = False
+            for each in listed:
+                room = self._rooms.get(each.name)
+                if room is not None and each.database_url is None:
+                    room.place.again()
         wanted = {each.name: graphs.settings_of(self.settings, each) for each in listed}
         with self._lock:
             gone = [room for name, room in self._rooms.items() if room is not self.default and name not in wanted]

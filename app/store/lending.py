@@ -77,6 +77,10 @@ class Place:
         """Whether the last attempt to open a connection failed."""
         return self._failures > 0
 
+    def again(self) -> None:
+        """Its server answers: the next caller tries at once."""
+        self._away_until = 0.0
+
     def trying(self) -> None:
         """Somebody opens a connection."""
         self._trying = self.was_away

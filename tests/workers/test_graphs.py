@@ -296,6 +296,30 @@ def test_while_default_is_away_the_other_graphs_go_on(
     assert scalars(conn, "SELECT count(*) FROM processes") == [0]
 
 
+def test_when_the_server_of_default_is_back_so_are_the_graphs_on_it(
+    conn: Connection, beside: str, listed: List, monkeypatch: pytest.MonkeyPatch, worker: Process
+) -> None:
+    listed("b", beside)
+    name = conninfo.conninfo_to_dict(beside)["dbname"]
+    conn.execute("UPDATE graphs SET database_url = NULL, database = %s", [name])
+    monkeypatch.setattr(lending, "FIRST_AWAY", 30.0)
+    worker.rooms.refresh()
+    room, default = worker.rooms.find("b"), worker.rooms.default
+    assert room is not None
+    for place in (room.place, default.place):
+        worker.rooms.lender.drain(place)
+        place.failed(psycopg.OperationalError("it restarts"))
+    worker.rooms.refresh()
+    assert (room.place.away, default.place.away) == (True, True)
+
+    default.place.again()
+    worker.rooms.refresh()
+
+    assert not room.place.away
+    with room.connection() as its:
+        assert its.info.dbname == name
+
+
 def test_a_server_that_does_not_answer_loses_its_callers(
     worker: Process, beside: str, listed: List, monkeypatch: pytest.MonkeyPatch
 ) -> None:
