@@ -25,6 +25,7 @@ from uuid import uuid4
 import hypothesis
 import psycopg
 import pytest
+import structlog
 from psycopg import sql
 from psycopg.rows import TupleRow
 
@@ -212,6 +213,23 @@ def addresses(pytestconfig: pytest.Config) -> Addresses:
     if workerinput is not None:
         return Addresses(*workerinput["addresses"])
     return pytestconfig.stash[SERVERS].addresses()
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
+    """A test may set up the logs of this process, as commands do. The next test finds the logs as they were before.
+
+    A logger that keeps its set-up for ever could not be captured by a later test.
+    """
+    before, configure = structlog.get_config(), structlog.configure
+
+    def without_keeping(**given: Any) -> None:
+        given["cache_logger_on_first_use"] = False
+        configure(**given)
+
+    monkeypatch.setattr(structlog, "configure", without_keeping)
+    yield
+    configure(**before)
 
 
 def database_url(address: str, database: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 _HEAD = "mentiongraph.head"
@@ -19,7 +20,7 @@ def answering_head(app: ASGIApp) -> ASGIApp:
         elif scope["method"] == "HEAD":
             await _answer_head(app, cast("Scope", {**scope, "method": "GET", _HEAD: True}), receive, send)
         else:
-            await app(scope, receive, _allowing_head(send))
+            await app(scope, receive, _allowing_all(scope, send))
 
     return answer
 
@@ -45,19 +46,23 @@ async def _answer_head(app: ASGIApp, scope: Scope, receive: Receive, send: Send)
     await app(scope, receive_until_begun, send_head)
 
 
-def _allowing_head(send: Send) -> Send:
-    """Litestar's lists of allowed methods do not know that HEAD is answered."""
+def _allowing_all(scope: Scope, send: Send) -> Send:
+    """Litestar's lists of allowed methods do not know that HEAD is answered. To OPTIONS, Litestar names the methods of
+    the first handler at a path only."""
 
     async def send_allowing(message: Message) -> None:
         if message["type"] == "http.response.start":
             message["headers"] = [
-                (name, _with_head(value) if name.lower() == b"allow" else value) for name, value in message["headers"]
+                (name, _all(scope, value) if name.lower() == b"allow" else value) for name, value in message["headers"]
             ]
         await send(message)
 
     return send_allowing
 
 
-def _with_head(allow: bytes) -> bytes:
+def _all(scope: Scope, allow: bytes) -> bytes:
     methods = {method.strip() for method in allow.split(b",")}
+    if scope["type"] == "http" and scope["method"] == "OPTIONS":
+        found = (each for each in scope["litestar_app"].routes if each.path_format == scope.get("path_template"))
+        methods |= {method.encode() for each in found if isinstance(each, HTTPRoute) for method in each.methods}
     return b", ".join(sorted(methods | {b"HEAD"} if b"GET" in methods else methods))

@@ -176,7 +176,11 @@ def test_uploads_do_not_wait_for_a_redis_that_stands_still(
                 service.upload(b"".join(generate(ROWS, number)))
             valkey.child.signal(signal.SIGCONT)
             with client(valkey.port) as connection:
-                bells = f"{settings.namespace}:bulk"
-                until(lambda: connection.llen(bells) == UPLOADS, within=PATIENCE, what="every bell is rung")
+                queues = [f"{settings.namespace}:{queue}" for queue in ("soon", "bulk")]
+                until(
+                    lambda: sum(connection.llen(queue) for queue in queues) == UPLOADS,
+                    within=PATIENCE,
+                    what="every bell is rung",
+                )
     finally:
         valkey.stop()

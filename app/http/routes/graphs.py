@@ -387,5 +387,5 @@ async def _sizes(services: Services) -> dict[str, int | None]:
 
 
 ROUTER = Router(
-    "/graphs", tags=["graphs"], route_handlers=[list_graphs, get_graph, create_graph, change_graph, drop_graph]
+    "/graphs", tags=["graphs"], route_handlers=[list_graphs, create_graph, get_graph, change_graph, drop_graph]
 )
