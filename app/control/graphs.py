@@ -31,7 +31,9 @@ DEFAULT = "default"
 FRESH_SECONDS = 5.0
 """Seconds for which a process need not read the list again."""
 
-_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?", re.ASCII)
+NAME = "[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?"
+"""What the name of a graph has to match as a whole."""
+_NAME = re.compile(NAME)
 
 _EVERY = sql.query("control/graphs/every")
 _FIND = sql.query("control/graphs/find")

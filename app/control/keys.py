@@ -19,6 +19,7 @@ import sql
 from app.control import tokens
 from app.control.audit_events import Action, record
 from app.control.callers import NOBODY, Caller, Scope
+from app.control.graphs import NAME
 from app.errors import BadRequest, BadState, NotFound
 from app.settings import Settings
 from app.store.postgres import AsyncConnection, Connection, async_rows, one, rows, scalars
@@ -41,7 +42,7 @@ MOST_GRAPHS = 100
 
 ID = re.compile(rf"[0-9A-Za-z]{{{tokens.ID_CHARACTERS}}}")
 _OWNER = re.compile(r"\w[\w.@+-]{0,63}")
-_GRAPH = re.compile(r"[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?")
+_GRAPH = re.compile(NAME)
 
 
 class KeyState(StrEnum):

@@ -10,6 +10,7 @@ from litestar.params import SkipValidation
 from litestar.types import Scope as RequestScope
 
 from app.control.callers import Caller, Scope
+from app.control.graphs import DEFAULT
 
 CALLER = "mentiongraph.caller"
 """In the scope of a request: its Caller."""
@@ -17,7 +18,6 @@ REFUSED = "mentiongraph.refused"
 """In the scope of a request: why its key was not taken."""
 GRAPH = "mentiongraph.graph"
 """In the scope of a request: the name of the graph in its path."""
-DEFAULT_GRAPH = "default"
 
 PUBLIC_PATHS = ("/doc", "/guide", "/static", "/health/live", "/health/ready")
 """How the paths begin for which no key is looked up, so that they are answered whatever PostgreSQL does."""
@@ -41,4 +41,4 @@ def caller_of(scope: RequestScope) -> Caller:
 
 def graph_of(scope: RequestScope) -> str:
     """The name of the graph that the request is about."""
-    return cast("dict[str, Any]", scope).get(GRAPH) or DEFAULT_GRAPH
+    return cast("dict[str, Any]", scope).get(GRAPH) or DEFAULT

@@ -15,8 +15,6 @@ from ops.cli.console import number, out, plain, print_json, say, size, table
 from ops.cli.export import Instant, chunks, query, whole_file
 from ops.cli.uploads import client_of
 
-DEFAULT = "default"
-
 
 @click.command()
 @click.argument("left", metavar="GRAPH")
@@ -61,7 +59,7 @@ def compare(
     for file in files.values():
         if file.exists() and not force:
             raise BadRequest(f"{file} exists already: name another file, or give --force.")
-    path = "/comparison" if left == DEFAULT else f"/graphs/{left}/comparison"
+    path = "/comparison" if left == options.DEFAULT_GRAPH else f"/graphs/{left}/comparison"
     params = [("with", right), *query(filters)]
     with client_of(api, data, graph=False) as client:  # the arguments name both
         with client.download(path, [*params, ("limit", str(limit))]) as answer:

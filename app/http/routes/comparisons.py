@@ -20,6 +20,7 @@ from psycopg_pool import ConnectionPool
 
 from app.control.audit_events import Action, record
 from app.control.callers import Caller, Scope
+from app.control.graphs import NAME
 from app.errors import BadRequest, NotFound, TooManyExports
 from app.graph.half_life import in_seconds
 from app.graph.parameters import read_parameters
@@ -41,7 +42,7 @@ from app.store.postgres import Connection, connect
 HttpRequest: TypeAlias = litestar.Request[Any, Any, Any]
 
 MAX_ENTRIES = 1000
-_NAME = "^[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?$"
+_NAME = f"^{NAME}$"
 _WEIGHT = "a number from 0 to 1e300"
 
 

@@ -135,7 +135,7 @@ class _Creating(Operation):
     def __post_init__(self) -> None:
         examples.show(self, examples.GRAPH)
         properties: dict[str, Any] = {
-            "name": Schema(type=OpenAPIType.STRING, pattern="^[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?$"),
+            "name": Schema(type=OpenAPIType.STRING, pattern=f"^{graphs.NAME}$"),
             "half_life": Schema(
                 type=OpenAPIType.STRING, description="A duration such as 30d or 12h, or none. Fixed for ever."
             ),

@@ -16,6 +16,7 @@ from litestar.params import PathParameter, QueryParameter
 
 from app.control import keys
 from app.control.callers import Scope
+from app.control.graphs import NAME
 from app.control.keys import GRACE, LIFETIME, LONGEST_GRACE, LONGEST_LIFETIME, Key, KeyState
 from app.errors import BadRequest, BadState, NotFound, UploadCutOff
 from app.http import bodies, problems
@@ -153,7 +154,7 @@ _NEW_KEY = Schema(
             type=[OpenAPIType.ARRAY, OpenAPIType.NULL],
             min_items=1,
             max_items=keys.MOST_GRAPHS,
-            items=Schema(type=OpenAPIType.STRING, pattern="^[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?$"),
+            items=Schema(type=OpenAPIType.STRING, pattern=f"^{NAME}$"),
             description="Names of the graphs that the key is for. Null: all graphs.",
         ),
         "days": _DAYS,

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated
 
 import msgspec
-from litestar import HttpMethod, Response, Router, get, route
+from litestar import Router, get
 from litestar.params import PathParameter, QueryParameter
 
 from app.control.callers import Caller, Scope
@@ -236,12 +236,6 @@ def _share(entry: Entry) -> float:
 
 def _seconds(begin: datetime | None, end: datetime | None) -> float | None:
     return (end - begin).total_seconds() if begin and end else None
-
-
-@route("/uploads", http_method=[HttpMethod.OPTIONS], include_in_schema=False, status_code=204)
-async def allow_uploads() -> Response[None]:
-    """Names the methods of all handlers of the path. Litestar's own answer names those of the first handler only."""
-    return Response(None, status_code=204, headers={"Allow": "GET, OPTIONS, POST"})
 
 
 @get(
