@@ -26,8 +26,8 @@ from app.settings import Settings
 from app.store import locks
 from app.store.postgres import clock, connect, scalars
 from ops.cli import main
-from ops.embedded import roles
 from tests.conftest import Addresses
+from tests.granting import granted
 
 NOW = datetime.fromisoformat("2026-01-15T12:00:00Z")
 MONTH = timedelta(days=30)
@@ -41,25 +41,12 @@ def wanted(name: str, **given: Any) -> Graph:
 @pytest.fixture
 def owned(settings: Settings, addresses: Addresses) -> Generator[Settings]:
     """A service whose role may change rows, and whose owner may create databases, as those of an embedded stack."""
-    with connect(addresses.postgres, role="test") as conn, conn.transaction():
-        # Roles belong to the whole server, which tests share.
-        locks.take(conn, locks.MIGRATIONS)
-        roles.grant(settings.database_url, "app")
-        roles.make_owner(settings.database_url, "owner")
-    yield msgspec.structs.replace(
-        settings,
-        database_url=_as(settings.database_url, roles.APP, "app"),
-        owner_url=_as(settings.database_url, roles.OWNER, "owner"),
-    )
+    urls = granted(settings.database_url, addresses.postgres)
+    yield msgspec.structs.replace(settings, database_url=urls.app, owner_url=urls.owner)
     with connect(settings.database_url, role="test") as conn:
         for graph in graphs.every(conn):
             if graph.database:
                 conn.execute(f'DROP DATABASE IF EXISTS "{graph.database}" WITH (FORCE)'.encode())
-
-
-def _as(url: str, role: str, password: str) -> str:
-    there = urlsplit(url)
-    return there._replace(netloc=f"{role}:{password}@{there.hostname}:{there.port}").geturl()
 
 
 def kill(*_: object, **__: object) -> None:
@@ -114,7 +101,8 @@ def test_the_role_of_the_api_may_change_rows_of_a_graph_and_no_more(owned: Setti
     with connect(dsn, role="test") as superuser:
         superuser.execute("DROP ROLE IF EXISTS stranger")
         superuser.execute("CREATE ROLE stranger LOGIN PASSWORD 'stranger'")
-    stranger = _as(dsn, "stranger", "stranger")
+    there = urlsplit(dsn)
+    stranger = there._replace(netloc=f"stranger:stranger@{there.hostname}:{there.port}").geturl()
     with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
         psycopg.connect(make_conninfo(stranger, dbname=made.database))
     # The owner of graphs has no right to what is in `default`, or in another service's databases.

@@ -8,6 +8,7 @@ the line above a block (in the README, which GitHub shows, an HTML comment) says
     % background: TEXT      in the background until the end of the page; the page goes on once the output has TEXT
     % after Ctrl-C          once what ran in the background was stopped
     % exits with N          not with 0; what is shown has standard error too
+    % soon                  again, until the command prints what is shown, for what happens in the background
 
 In what is shown, `…` on a line of its own stands for any lines, and within a line for anything.
 """
@@ -20,6 +21,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -118,8 +120,10 @@ TO_ROOT = ("The stack runs as the account ", "The account can't read this Python
 """Lines of `up` that root sees, and no reader of the pages."""
 
 
-def differs(shown: str, printed: str) -> str | None:
-    """None if a command printed what the page shows, else both."""
+def differs(shown: str | None, printed: str) -> str | None:
+    """None if a command printed what the page shows, or the page shows nothing; else both."""
+    if shown is None:
+        return None
     lines = [line.rstrip() for line in shown.strip("\n").splitlines()]
     pattern = "".join(r"(?:.*\n)*?" if line == "…" else re.escape(line).replace("…", ".*") + r"\n" for line in lines)
     told = [line.rstrip() for line in printed.strip("\n").splitlines() if not line.startswith(TO_ROOT)]
@@ -198,14 +202,20 @@ class Shell:
                 self._run(block, step)
 
     def _run(self, block: Block, step: Step) -> None:
+        deadline = time.monotonic() + (PATIENCE if "soon" in block.marks else 0)
+        while (difference := differs(step.shown, self._printed(block, step.command))) is not None:
+            if time.monotonic() > deadline:
+                raise Mismatch(f"{block}: {step.command}\n{difference}")
+
+    def _printed(self, block: Block, command: str) -> str:
         code = next(
             (int(mark.removeprefix("exits with ")) for mark in block.marks if mark.startswith("exits with ")), 0
         )
         if "background" in block.marks:
-            printed = self.start(step.command, block.marks["background"], str(block))
+            printed = self.start(command, block.marks["background"], str(block))
         else:
             done = subprocess.run(
-                self._bash(step.command),
+                self._bash(command),
                 cwd=self.directory,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
@@ -216,14 +226,11 @@ class Shell:
                 check=False,
             )
             if done.returncode != code:
-                raise Mismatch(
-                    f"{block}: {step.command}\nended with {done.returncode}\n{done.stdout}{done.stderr or ''}"
-                )
+                raise Mismatch(f"{block}: {command}\nended with {done.returncode}\n{done.stdout}{done.stderr or ''}")
             printed = done.stdout
         for named, real in self.ports.items():
             printed = printed.replace(f":{real}", f":{named}")
-        if step.shown is not None and (difference := differs(step.shown, printed)) is not None:
-            raise Mismatch(f"{block}: {step.command}\n{difference}")
+        return printed
 
     def start(self, command: str, awaited: str, where: str) -> str:
         """Run a command in the background until the end, and return what it printed once that has `awaited` in it."""

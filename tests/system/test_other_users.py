@@ -35,6 +35,7 @@ from ops.embedded.children import Child
 from ops.embedded.valkey import Valkey, client
 from tests.conftest import Addresses, database_url
 from tests.forgetting.searching import places_of
+from tests.granting import granted
 from tests.graphs import apply_all
 from tests.sql.test_statements import COPIES, numbered
 from tests.uploading import upload
@@ -288,20 +289,13 @@ def test_the_one_user_of_valkey_has_its_keys_and_few_commands(valkey: tuple[Valk
 # PostgreSQL -----------------------------------------------------------------------------------------------------------
 
 
-PASSWORD = "of the role"
-ROLE_LOCK = 2
 POSTS = b"data,timestamp,username\nhi @ada,2026-01-01T00:00:00Z,grace\n@ada @alan,2026-01-02T00:00:00Z,grace\n"
 
 
 @pytest.fixture
 def plain_url(dsn: str, addresses: Addresses) -> str:
     """The test's database for the role of the API and the workers, which all tests share."""
-    with psycopg.connect(addresses.postgres, autocommit=True) as maintenance:
-        maintenance.execute("select pg_advisory_lock(%s)", [ROLE_LOCK])
-        for _ in range(2):
-            roles.grant(dsn, PASSWORD)
-    there = urlsplit(dsn)
-    return there._replace(netloc=f"{roles.APP}:{PASSWORD.replace(' ', '%20')}@{there.hostname}:{there.port}").geturl()
+    return granted(dsn, addresses.postgres).app
 
 
 def test_the_role_has_the_rights_that_every_statement_needs(plain_url: str) -> None:
