@@ -6,7 +6,7 @@ GUIDE  := app/http/openapi/guide
 DOCTREES := build/doctrees
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test mutants docs lint format types imports sql-lint check bench chaos attacks fuzz lock clean
+.PHONY: help demo test mutants docs page lint format types imports sql-lint check bench chaos attacks fuzz lock clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ docs: $(VENV)/.dev ## Build the guide that the API serves at /guide; a warning i
 	rm -rf $(GUIDE)
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --builder html --doctree-dir $(DOCTREES) docs $(GUIDE)
 	rm -rf $(GUIDE)/.buildinfo $(GUIDE)/objects.inv $(GUIDE)/_sources
+
+page: $(VENV)/.dev ## Build the page at / from its TypeScript.
+	$(BIN)/python -m ops.release.page
 
 format: $(VENV)/.dev ## Format the code.
 	$(BIN)/ruff format .

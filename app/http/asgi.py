@@ -15,6 +15,7 @@ from app.http.head import answering_head
 from app.http.identified import identified
 from app.http.openapi import doc, guide
 from app.http.origin import own_pages_only
+from app.http.page import serve
 from app.http.quotas import limited
 from app.http.routes import (
     audit_events,
@@ -63,7 +64,8 @@ def create_app(settings: Settings, *, clock: postgres.Now = postgres.clock) -> L
             graph_list.ROUTER,
             health.ROUTER,
             keys.ROUTER,
-            doc.root,
+            serve.document,
+            serve.files(),
             doc.static_files(),
             guide.router(),
         ],

@@ -19,7 +19,7 @@ REFUSED = "mentiongraph.refused"
 GRAPH = "mentiongraph.graph"
 """In the scope of a request: the name of the graph in its path."""
 
-PUBLIC_PATHS = ("/doc", "/guide", "/static", "/health/live", "/health/ready")
+PUBLIC_PATHS = ("/doc", "/guide", "/static", "/page/", "/health/live", "/health/ready")
 """How the paths begin for which no key is looked up, so that they are answered whatever PostgreSQL does."""
 
 Calling: TypeAlias = NamedDependency[SkipValidation[Caller]]

@@ -19,6 +19,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import BadRequest, CrossSite, MentiongraphError, UnknownHost
 from app.http import problems
+from app.http.page import serve
 from app.settings import Settings
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -41,6 +42,7 @@ _OF_PAGES: _Headers = (
     *_HEADERS,
     (b"content-security-policy", b"frame-ancestors 'none'; object-src 'none'; base-uri 'self'"),
 )
+_OF_THE_PAGE: _Headers = (*_HEADERS, (b"content-security-policy", serve.POLICY.encode()))
 _OF_ANSWERS: _Headers = (*_HEADERS, (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"))
 """What browsers are told of every answer: it is what its type says, and no other page may show or embed it."""
 
@@ -52,7 +54,7 @@ def own_pages_only(app: ASGIApp, settings: Settings) -> ASGIApp:
     only_tls = (b"strict-transport-security", b"max-age=%d" % settings.hsts_seconds)
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        extra = _OF_PAGES if scope.get("path", "").startswith(_PAGES) else _OF_ANSWERS
+        extra = _headers_for(scope.get("path", ""))
         if settings.hsts_seconds and scope.get("scheme") == "https" and not _is_localhost(scope):
             extra = (*extra, only_tls)
         if scope["type"] != "http":
@@ -73,6 +75,12 @@ def own_pages_only(app: ASGIApp, settings: Settings) -> ASGIApp:
         await app(scope, receive, send_guarded)
 
     return answer
+
+
+def _headers_for(path: str) -> _Headers:
+    if path == "/" or path.startswith(f"{serve.PATH}/"):
+        return _OF_THE_PAGE
+    return _OF_PAGES if path.startswith(_PAGES) else _OF_ANSWERS
 
 
 def _is_localhost(scope: Scope) -> bool:

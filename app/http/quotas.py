@@ -40,7 +40,7 @@ MOST_COUNTED = 10_000
 """Owners whose requests a process counts. Of more, those are forgotten that asked for nothing for the longest time."""
 AGAIN_SECONDS = 5
 """After how long a client may ask again for what it has too many of at once."""
-_FREE = ("/health", "/doc", "/guide", "/static")
+_FREE = ("/health", "/doc", "/guide", "/static", "/page/")
 """Paths whose requests are not counted: probes, and pages with many files."""
 
 

@@ -88,7 +88,9 @@ def test_where_it_was_not_built(
         assert "make docs" in problem_of(answer)["detail"]
 
 
-def test_the_address_of_the_server_leads_to_a_page(api: Api) -> None:
-    answer = api.http.get("/", follow_redirects=True)
+def test_the_address_of_the_server_is_that_of_the_page(api: Api) -> None:
+    answer = api.http.get("/")
 
-    assert (answer.status_code, answer.url.path) == (200, "/doc")
+    assert answer.status_code == 200
+    assert answer.headers["content-security-policy"].startswith("default-src 'self';")
+    assert 'src="page/main.js"' in answer.text

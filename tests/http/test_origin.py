@@ -49,7 +49,17 @@ def test_a_server_knows_its_names(listens: str, allowed: str, own: list[str], fo
     assert [host for host in foreign if is_own(host)] == []
 
 
-PATHS = ["/", "/doc", "/guide/", "/static/favicon.svg", "/health/live", "/uploads", "/users/ada/outgoing", "/nowhere"]
+PATHS = [
+    "/",
+    "/page/main.js",
+    "/doc",
+    "/guide/",
+    "/static/favicon.svg",
+    "/health/live",
+    "/uploads",
+    "/users/ada/outgoing",
+    "/nowhere",
+]
 
 
 def test_every_path_is_refused_under_another_name(api: Api, problem_of: ProblemOf) -> None:

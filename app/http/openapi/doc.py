@@ -6,11 +6,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from litestar import Request, Router, get
+from litestar import Request, Router
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.openapi.spec import Components, License, Server, ServerVariable, Tag
-from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 
 from app.errors import PROBLEM_TYPE_PREFIX, Where, problems
@@ -118,12 +117,6 @@ def config() -> OpenAPIConfig:
             Tag("health", "How the service is, for its operators."),
         ],
     )
-
-
-@get("/", include_in_schema=False, sync_to_thread=False, scope=PUBLIC)
-def root() -> Redirect:
-    """Leads from the server's bare address to a page."""
-    return Redirect(PATH, status_code=302)
 
 
 def static_files() -> Router:

@@ -1,0 +1,204 @@
+/** What stands around every screen: the bar with its places, the form for a key, the help. */
+import { useSignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { get, key, keyWanted, setKey } from "./api/client";
+import { useResource } from "./api/resource";
+import { lettersOn, shortcuts, switchLetters, useShortcuts } from "./keyboard";
+import { SameData } from "./parts/curl";
+import { Icon, type IconName } from "./parts/icon";
+import { go, href, place } from "./router";
+import { FindUser } from "./find";
+
+interface Screen {
+  readonly path: string;
+  readonly title: string;
+  readonly key: string;
+  /** In the bar of narrow screens; the others are in its last place. */
+  readonly icon?: IconName;
+}
+
+const SCREENS: readonly Screen[] = [
+  { path: "add", title: "Add files", key: "a", icon: "plus" },
+  { path: "uploads", title: "Uploads", key: "u", icon: "list" },
+  { path: "network", title: "Network", key: "n", icon: "net" },
+  { path: "rankings", title: "Rankings", key: "r", icon: "page" },
+  { path: "operate", title: "Operate", key: "o", icon: "menu" },
+];
+
+export function Frame({ children }: { children: ComponentChildren }) {
+  const current = place.value.path[0] ?? "add";
+  const helping = useSignal(false);
+  useShortcuts("Everywhere", [
+    ...SCREENS.map((screen) => ({ keys: `g ${screen.key}`, does: screen.title, act: () => go([screen.path]) })),
+    { keys: "/", does: "Find a user", act: () => document.querySelector<HTMLInputElement>("#find")?.focus() },
+    { keys: "?", does: "Help and keys", act: () => (helping.value = true) },
+  ]);
+  useEffect(() => {
+    const screen = SCREENS.find((each) => each.path === current);
+    document.title = `${screen?.title ?? place.value.path[1] ?? "Network"} · mentiongraph`;
+  }, [current]);
+  return (
+    <>
+      <a class="skip" href="#main" onClick={skip}>
+        Skip to the content
+      </a>
+      <header class="top">
+        <a class="brand" href={href([])}>
+          <span>mention</span>graph
+        </a>
+        <GraphMenu />
+        <nav class="nav" aria-label="Screens">
+          {SCREENS.map((screen) => (
+            <a key={screen.path} href={href([screen.path])} aria-current={screen.path === current ? "page" : undefined}>
+              {screen.title}
+            </a>
+          ))}
+        </nav>
+        <div class="end">
+          <FindUser />
+          <Theme />
+          <button type="button" class="icon" aria-label="Help and keys" title="Help and keys  ?" onClick={() => (helping.value = true)}>
+            <Icon name="help" />
+          </button>
+        </div>
+      </header>
+      {children}
+      <SameData />
+      <nav class="tabs-bottom" aria-label="Screens">
+        {SCREENS.map((screen) => (
+          <a key={screen.path} href={href([screen.path])} aria-current={screen.path === current ? "page" : undefined}>
+            {screen.icon && <Icon name={screen.icon} />}
+            {screen.title}
+          </a>
+        ))}
+      </nav>
+      {helping.value && <Help close={() => (helping.value = false)} />}
+      {keyWanted.value && <KeyForm detail={keyWanted.value.detail} />}
+      <div id="live" class="sr" aria-live="polite" />
+    </>
+  );
+}
+
+/** `#main` names no screen, so the link moves the focus itself. */
+function skip(event: MouseEvent): void {
+  event.preventDefault();
+  document.querySelector<HTMLElement>("main")?.focus();
+}
+
+/** Tell people who do not see the page what has changed on it. */
+export function say(text: string): void {
+  const live = document.querySelector("#live");
+  if (live) live.textContent = text;
+}
+
+function GraphMenu() {
+  const graphs = useResource((signal) => get("/graphs", { query: { limit: 1000 }, signal }), [key.value]);
+  const names = ["default", ...(graphs.value?.graphs.map((each) => each.name).filter((name) => name !== "default") ?? [])];
+  const { graph } = place.value;
+  if (!names.includes(graph)) names.push(graph);
+  if (names.length === 1) return null;
+  return (
+    <select
+      class="gsel wide"
+      aria-label="Graph"
+      value={graph}
+      onChange={(event) => go(place.value.path.slice(0, 1), {}, event.currentTarget.value)}
+    >
+      {names.map((name) => (
+        <option key={name}>{name}</option>
+      ))}
+    </select>
+  );
+}
+
+function Theme() {
+  const turn = (): void => {
+    const root = document.documentElement;
+    const dark = root.dataset["theme"] === "dark" || (!root.dataset["theme"] && matchMedia("(prefers-color-scheme: dark)").matches);
+    root.dataset["theme"] = dark ? "light" : "dark";
+    localStorage.setItem("mentiongraph.theme", root.dataset["theme"]);
+  };
+  return (
+    <button type="button" class="icon" aria-label="Light or dark" onClick={turn}>
+      <Icon name="theme" />
+    </button>
+  );
+}
+
+/** A box over the page; `Escape` and a press beside it close it. */
+export function Dialog({ title, close, children }: { title: string; close: () => void; children: ComponentChildren }) {
+  const box = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    box.current?.showModal();
+  }, []);
+  return (
+    <dialog ref={box} class="dialog" aria-label={title} onClose={close} onClick={(event) => event.target === box.current && box.current?.close()}>
+      <div class="inside">
+        <header>
+          <h2>{title}</h2>
+          <button type="button" class="icon" aria-label="Close" onClick={() => box.current?.close()}>
+            <Icon name="x" />
+          </button>
+        </header>
+        {children}
+      </div>
+    </dialog>
+  );
+}
+
+function Help({ close }: { close: () => void }) {
+  return (
+    <Dialog title="Help and keys" close={close}>
+      <p>
+        <a href="guide/">The guide</a> explains each step. <a href="doc">The API</a> gives everything that this page shows.
+      </p>
+      {shortcuts.value.map(([of, list]) => (
+        <section key={of}>
+          <h3>{of}</h3>
+          <dl class="keys">
+            {list.map((each) => (
+              <div key={each.keys}>
+                <dt>
+                  {each.keys.split(" ").map((one) => (
+                    <kbd key={one}>{one}</kbd>
+                  ))}
+                </dt>
+                <dd>{each.does}</dd>
+              </div>
+            ))}
+          </dl>
+        </section>
+      ))}
+      <label class="check">
+        <input type="checkbox" checked={lettersOn.value} onChange={(event) => switchLetters(event.currentTarget.checked)} />
+        Single letters are shortcuts
+      </label>
+    </Dialog>
+  );
+}
+
+function KeyForm({ detail }: { detail: string }) {
+  const token = useSignal(key.value ?? "");
+  return (
+    <Dialog title="A key is needed" close={() => (keyWanted.value = null)}>
+      <form
+        class="stack"
+        onSubmit={(event) => {
+          event.preventDefault();
+          setKey(token.value.trim());
+        }}
+      >
+        <p>{detail}</p>
+        <label>
+          <span class="label">Key</span>
+          <input class="field" type="password" autocomplete="off" spellcheck={false} placeholder="mg_…" value={token.value} onInput={(event) => (token.value = event.currentTarget.value)} />
+        </label>
+        <p class="s soft">This tab keeps the key until you close the tab. The key is sent to this server only.</p>
+        <button type="submit" class="btn primary" disabled={!token.value.trim()}>
+          Use this key
+        </button>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,37 @@
+/** The page: a frame, and the screen that the address names. A screen's code is loaded when it is first shown. */
+import { signal } from "@preact/signals";
+import { type ComponentType, render } from "preact";
+import { Frame } from "./frame";
+import { listen } from "./keyboard";
+import { place } from "./router";
+import { Start } from "./screens/start";
+
+const LATER: Record<string, () => Promise<{ default: ComponentType }>> = {
+  uploads: () => import("./screens/uploads"),
+  network: () => import("./screens/network"),
+  users: () => import("./screens/user"),
+  rankings: () => import("./screens/rankings"),
+  operate: () => import("./screens/operate"),
+};
+
+const loaded = signal<Record<string, ComponentType>>({});
+
+function Screen() {
+  const name = place.value.path[0] ?? "";
+  const later = LATER[name];
+  if (!later) return <Start />;
+  const Found = loaded.value[name];
+  if (Found) return <Found />;
+  void later().then((module) => (loaded.value = { ...loaded.peek(), [name]: module.default }));
+  return <main id="main" tabIndex={-1} aria-busy="true" />;
+}
+
+const theme = localStorage.getItem("mentiongraph.theme");
+if (theme) document.documentElement.dataset["theme"] = theme;
+listen();
+render(
+  <Frame>
+    <Screen />
+  </Frame>,
+  document.body,
+);

@@ -1,0 +1,3 @@
+export function Start() {
+  return <main id="main" tabIndex={-1} class="start" />;
+}

@@ -1,0 +1,3 @@
+export default function Screen() {
+  return <main id="main" tabIndex={-1} class="uploads" />;
+}
