@@ -39,7 +39,7 @@ def install(directory: Path) -> None:
 
 def build(directory: Path) -> None:
     """Make what is built from the sources in `directory`. Raises NotBuilt."""
-    document: Any = json.loads(encode_json(create_app(Settings()).openapi_schema.to_schema()))
+    document = json.loads(encode_json(create_app(Settings()).openapi_schema.to_schema()))
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
         file.write(encode_json(_without_prose(document)))
         file.flush()
@@ -49,7 +49,7 @@ def build(directory: Path) -> None:
     _run(node([str(directory / "build.mjs")]), "the bundle")
 
 
-def _without_prose(document: Any) -> Any:
+def _without_prose(document: object) -> object:
     """The document without descriptions and examples, which are no part of a type."""
     if isinstance(document, list):
         return [_without_prose(each) for each in cast("list[Any]", document)]
