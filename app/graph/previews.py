@@ -17,6 +17,7 @@ from app.posts.readers import READERS
 from app.posts.source import Source
 
 ROWS_SHOWN = 10
+CELL_CHARACTERS = 300
 _SAMPLE_BYTES = 256 << 10
 
 
@@ -33,6 +34,8 @@ class Mark(msgspec.Struct, frozen=True):
 class Row(msgspec.Struct, frozen=True):
     """A post as the service would read it."""
 
+    line: int
+    """The physical line of the file on which the post begins."""
     text: str
     at: str
     """The instant, as ISO 8601 in UTC."""
@@ -46,6 +49,20 @@ class Rejected(msgspec.Struct, frozen=True):
     line: int
     code: str
     message: str
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """What an upload would make of the first rows of the file."""
+
+    bytes: int
+    """Bytes of UTF-8 that these rows take."""
+    rows: int
+    rejected: int
+    mentioning: int
+    """Posts that mention somebody."""
+    mentions: int
+    whole: bool
+    """Whether these are all rows of the file."""
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -71,6 +88,10 @@ class Preview(msgspec.Struct, frozen=True):
     """The first rows. Empty while there are questions."""
     rejects: list[Rejected]
     """The rejects among the first rows."""
+    cells: list[list[str]]
+    """The first rows as they are in the file: up to CELL_CHARACTERS of each value, in the order of `columns`."""
+    counted: Counted | None
+    """Null while there are questions."""
 
 
 def preview(head: bytes, given: Given, *, final: bool) -> Preview:
@@ -87,7 +108,7 @@ def preview(head: bytes, given: Given, *, final: bool) -> Preview:
 def asked(found: Reading) -> Preview:
     """The preview of a file about which a person has to decide."""
     questions = [_question(doubt) for doubt in found.doubts]
-    return Preview(False, source.detected(found), list(found.columns), questions, [], [])
+    return Preview(False, source.detected(found), list(found.columns), questions, [], [], _cells(found), None)
 
 
 def shown(file: Source, rows: bytes, *, final: bool) -> Preview:
@@ -96,10 +117,19 @@ def shown(file: Source, rows: bytes, *, final: bool) -> Preview:
     sample = rows[:_SAMPLE_BYTES]
     cut = reader.cut(sample, delimiter=file.format.delimiter, final=final and len(sample) == len(rows))
     posts = reader.read(sample[: cut.end], file.format, first_line=file.first_line)
-    frame = posts.frame.head(ROWS_SHOWN)
-    mentions = mentions_of(frame, PROFILES[found.profile.value], found.retweets).found
+    every = mentions_of(posts.frame, PROFILES[found.profile.value], found.retweets).found
+    frame, mentions = posts.frame.head(ROWS_SHOWN), every.filter(pl.col("row") < ROWS_SHOWN)
+    whole = final and cut.end == len(rows)
+    counted = Counted(cut.end, posts.rows, len(posts.rejects), every["row"].n_unique(), len(every), whole)
     rejects = [Rejected(*row) for row in posts.rejects.select("line", "code", "message").head(ROWS_SHOWN).iter_rows()]
-    return Preview(True, source.detected(found), list(found.columns), [], _rows(frame, mentions), rejects)
+    shown_rows = _rows(frame, mentions)
+    return Preview(
+        True, source.detected(found), list(found.columns), [], shown_rows, rejects, _cells(found), counted
+    )
+
+
+def _cells(found: Reading) -> list[list[str]]:
+    return [[cell[:CELL_CHARACTERS] for cell in row] for row in found.cells]
 
 
 def _question(doubt: Doubt) -> Question:
@@ -112,10 +142,10 @@ def _rows(frame: pl.DataFrame, mentions: pl.DataFrame) -> list[Row]:
     for row, handle, kind in mentions.iter_rows():
         by_row.setdefault(row, []).append((handle, kind))
     instants = frame["at"].dt.to_string("iso:strict").to_list()
-    columns = zip(frame["text"], instants, frame["author_spelling"], strict=True)
+    columns = zip(frame["line"], frame["text"], instants, frame["author_spelling"], strict=True)
     return [
-        Row(text, at.replace("+00:00", "Z"), author, _marks(text, by_row.get(number, [])))
-        for number, (text, at, author) in enumerate(columns)
+        Row(line, text, at.replace("+00:00", "Z"), author, _marks(text, by_row.get(number, [])))
+        for number, (line, text, at, author) in enumerate(columns)
     ]
 
 

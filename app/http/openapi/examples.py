@@ -116,6 +116,7 @@ PREVIEW: dict[str, Any] = {
     "questions": [],
     "rows": [
         {
+            "line": 2,
             "text": "Danke @ada, bis später",
             "at": "2023-12-31T14:05:00.000000Z",
             "author": "grace",
@@ -123,6 +124,8 @@ PREVIEW: dict[str, Any] = {
         }
     ],
     "rejects": [],
+    "cells": [["Danke @ada, bis später", "31/12/2023 14:05", "grace"]],
+    "counted": {"bytes": 48, "rows": 1, "rejected": 0, "mentioning": 1, "mentions": 1, "whole": True},
 }
 UPLOADS = {"uploads": [UPLOAD], "next": f"/uploads?limit=1&before={_ID}"}
 BATCHES = {

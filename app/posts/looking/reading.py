@@ -27,6 +27,8 @@ ROLES = ("text", "timestamp", "author")
 FURTHER_ROLES = ("id", "mentions", "reply", "retweet", "quote")
 _OLD = ColumnNames()
 _SAID = "as the sender says"
+SHOWN_ROWS = 10
+SHOWN_COLUMNS = 100
 _MOST_COLUMNS = 1 << 15
 """Columns of a CSV file. A header of 64 KiB has no more, and names would be compared for seconds."""
 
@@ -60,6 +62,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """Where the posts of a JSON file's objects are."""
     sample: tuple[dict[str, str], ...] = ()
     """The first rows: by role what they hold."""
+    cells: tuple[tuple[str, ...], ...] = ()
+    """The first rows as they are: a value for each of the first SHOWN_COLUMNS columns."""
     doubts: tuple[Doubt, ...] = ()
 
     @property
@@ -307,6 +311,9 @@ def _with_roles(  # noqa: C901 (one question a role, and those about all of them
         dates=dates,
         doubts=(*doubts, *doubtful, *doubting.of_form(reading.delimiter, reading.encoding)),
         sample=tuple({role: cells[each.value][at] for role, each in found.items()} for at in range(min(rows, 5))),
+        cells=tuple(
+            tuple(cells[name][at] for name in reading.columns[:SHOWN_COLUMNS]) for at in range(min(rows, SHOWN_ROWS))
+        ),
     )
 
 
