@@ -93,7 +93,7 @@ export function say(text: string): void {
 }
 
 function GraphMenu() {
-  const graphs = useResource((signal) => get("/graphs", { query: { limit: 1000 }, signal }), [key.value]);
+  const graphs = useResource((signal) => get("/graphs", { query: { limit: 500 }, signal }), [key.value]);
   const names = ["default", ...(graphs.value?.graphs.map((each) => each.name).filter((name) => name !== "default") ?? [])];
   const { graph } = place.value;
   if (!names.includes(graph)) names.push(graph);

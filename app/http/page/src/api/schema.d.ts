@@ -946,6 +946,15 @@ export interface components {
             profile_version: number;
             retracted: boolean;
         };
+        /** Counted */
+        Counted: {
+            bytes: number;
+            rows: number;
+            rejected: number;
+            mentioning: number;
+            mentions: number;
+            whole: boolean;
+        };
         /** Counters */
         Counters: {
             /** @default 0 */
@@ -1294,6 +1303,8 @@ export interface components {
             questions: components["schemas"]["Question"][];
             rows: components["schemas"]["Row"][];
             rejects: components["schemas"]["Rejected"][];
+            cells: string[][];
+            counted: components["schemas"]["Counted"] | null;
         };
         /**
          * Priority
@@ -1404,6 +1415,7 @@ export interface components {
         Role: "worker" | "scheduler";
         /** Row */
         Row: {
+            line: number;
             text: string;
             at: string;
             author: string;
@@ -2558,6 +2570,7 @@ export interface operations {
                      *       "questions": [],
                      *       "rows": [
                      *         {
+                     *           "line": 2,
                      *           "text": "Danke @ada, bis später",
                      *           "at": "2023-12-31T14:05:00.000000Z",
                      *           "author": "grace",
@@ -2571,7 +2584,22 @@ export interface operations {
                      *           ]
                      *         }
                      *       ],
-                     *       "rejects": []
+                     *       "rejects": [],
+                     *       "cells": [
+                     *         [
+                     *           "Danke @ada, bis später",
+                     *           "31/12/2023 14:05",
+                     *           "grace"
+                     *         ]
+                     *       ],
+                     *       "counted": {
+                     *         "bytes": 48,
+                     *         "rows": 1,
+                     *         "rejected": 0,
+                     *         "mentioning": 1,
+                     *         "mentions": 1,
+                     *         "whole": true
+                     *       }
                      *     }
                      */
                     "application/json": components["schemas"]["Preview"];
@@ -3959,8 +3987,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    ETag?: unknown;
                     "Cache-Status"?: unknown;
+                    ETag?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4061,8 +4089,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    ETag?: unknown;
                     "Cache-Status"?: unknown;
+                    ETag?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4183,8 +4211,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    ETag?: unknown;
                     "Cache-Status"?: unknown;
+                    ETag?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4301,8 +4329,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    ETag?: unknown;
                     "Cache-Status"?: unknown;
+                    ETag?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4418,8 +4446,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    ETag?: unknown;
                     "Cache-Status"?: unknown;
+                    ETag?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4539,8 +4567,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    ETag?: unknown;
                     "Cache-Status"?: unknown;
+                    ETag?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4760,8 +4788,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    ETag?: unknown;
                     "Cache-Status"?: unknown;
+                    ETag?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4873,8 +4901,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    ETag?: unknown;
                     "Cache-Status"?: unknown;
+                    ETag?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5106,8 +5134,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    ETag?: unknown;
                     "Cache-Status"?: unknown;
+                    ETag?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5240,8 +5268,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    ETag?: unknown;
                     "Cache-Status"?: unknown;
+                    ETag?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5367,8 +5395,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    ETag?: unknown;
                     "Cache-Status"?: unknown;
+                    ETag?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5472,8 +5500,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    ETag?: unknown;
                     "Cache-Status"?: unknown;
+                    ETag?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5574,8 +5602,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    ETag?: unknown;
                     "Cache-Status"?: unknown;
+                    ETag?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5676,8 +5704,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    ETag?: unknown;
                     "Cache-Status"?: unknown;
+                    ETag?: unknown;
                     [name: string]: unknown;
                 };
                 content: {

@@ -1,3 +1,296 @@
+/** Add files: drop them, see how each is read, correct what is wrong, count the posts, watch. */
+import { useSignal } from "@preact/signals";
+import { useRef } from "preact/hooks";
+import { type Chosen, add, ended, files, find, openId, remove, upload, uploadAll } from "../adding/files";
+import { Reading } from "../adding/reading";
+import { Rows } from "../adding/rows";
+import { pathOf } from "../api/client";
+import { bytes, count, number, percent } from "../format";
+import { quoted, useCurl } from "../parts/curl";
+import { Icon } from "../parts/icon";
+import { ProblemNote } from "../parts/problem";
+import { StateMark } from "../parts/state";
+import { href } from "../router";
+
 export function Start() {
-  return <main id="main" tabIndex={-1} class="start" />;
+  const chosen = openId.value === null ? undefined : find(openId.value);
+  const name = chosen ? quoted(`@${chosen.file.name}`) : "@posts.csv";
+  useCurl(pathOf("/uploads", { query: { ...chosen?.given, filename: chosen?.file.name } }), `--data-binary ${name}`);
+  const over = useSignal(false);
+  const drop = (event: DragEvent): void => {
+    event.preventDefault();
+    over.value = false;
+    if (event.dataTransfer) add(event.dataTransfer.files);
+  };
+  return (
+    <main
+      id="main"
+      tabIndex={-1}
+      class={over.value ? "start over" : "start"}
+      onDragOver={(event) => (event.preventDefault(), (over.value = true))}
+      onDragLeave={() => (over.value = false)}
+      onDrop={drop}
+    >
+      <div>
+        <h1>Add files</h1>
+        <DropZone />
+        {files.value.length > 0 && <List />}
+      </div>
+      {chosen ? <Opened chosen={chosen} /> : <Welcome />}
+    </main>
+  );
+}
+
+function DropZone() {
+  const input = useRef<HTMLInputElement>(null);
+  return (
+    <div class="dropz">
+      <Icon name="drop" />
+      <p class="strong">Drop files of posts here</p>
+      <p class="s soft">CSV, Excel, JSON, Parquet; also zipped.</p>
+      <button type="button" class="btn" onClick={() => input.current?.click()}>
+        Choose files
+      </button>
+      <input
+        ref={input}
+        type="file"
+        multiple
+        hidden
+        onChange={(event) => {
+          add(event.currentTarget.files ?? []);
+          event.currentTarget.value = "";
+        }}
+      />
+    </div>
+  );
+}
+
+function Welcome() {
+  return (
+    <section class="panel pre welcome">
+      <p class="finding">A file of posts becomes a network: who mentions whom, how often, and since when.</p>
+      <p class="soft">
+        Each post needs a text, a time and an author. The file is shown to you before anything of it counts. <a href={href(["network"])}>Look at the network</a> that is there.
+      </p>
+    </section>
+  );
+}
+
+function List() {
+  const certain = files.value.filter((each) => each.step.name === "shown" && each.preview?.certain).length;
+  return (
+    <>
+      <ul class="files">
+        {files.value.map((each) => (
+          <li key={each.id} class={each.id === openId.value ? "on" : undefined}>
+            <button type="button" class="fn" aria-current={each.id === openId.value} onClick={() => (openId.value = each.id)}>
+              <bdi>{each.file.name}</bdi>
+            </button>
+            <span class="muted">{bytes(each.file.size)}</span>
+            <FileState chosen={each} />
+          </li>
+        ))}
+      </ul>
+      {certain > 1 && (
+        <button type="button" class="btn" onClick={uploadAll}>
+          Count {certain} files
+        </button>
+      )}
+    </>
+  );
+}
+
+function FileState({ chosen }: { chosen: Chosen }) {
+  const { step, preview, upload: entry } = chosen;
+  if (step.name === "looking") return <span class="st">Looking at it</span>;
+  if (step.name === "refused")
+    return (
+      <span class="st failed">
+        <Icon name="s-failed" />
+        {step.problem.title}
+      </span>
+    );
+  if (step.name === "sending")
+    return (
+      <>
+        <span class="st receiving">
+          <Icon name="s-receiving" />
+          Sending, {percent(step.share)}
+        </span>
+        <span class="track">
+          <i style={{ width: `${100 * step.share}%` }} />
+        </span>
+      </>
+    );
+  if (step.name === "counting" && entry) return <StateMark state={entry.state}>{ended(entry) ? "" : `, ${percent(entry.progress.share)}`}</StateMark>;
+  const open = preview?.questions.length ?? 0;
+  return open ? (
+    <span class="st warn">
+      <Icon name="warn" />
+      {open === 1 ? "One thing to say" : `${open} things to say`}
+    </span>
+  ) : (
+    <span class="st applied">
+      <Icon name="s-applied" />
+      Ready
+    </span>
+  );
+}
+
+function Opened({ chosen }: { chosen: Chosen }) {
+  const { step, preview, upload: entry } = chosen;
+  const busy = step.name === "sending" || (step.name === "counting" && entry !== undefined && !ended(entry));
+  const ready = step.name === "shown" && preview?.certain === true;
+  return (
+    <section class="panel pre" aria-labelledby="pv">
+      <header>
+        <div>
+          <p class="label">{entry ? "On its way into the graph" : "Preview, nothing is counted yet"}</p>
+          <h2 id="pv">
+            <bdi>{chosen.file.name}</bdi>
+          </h2>
+        </div>
+        <div class="end">
+          {!entry && (
+            <>
+              <button type="button" class="btn" onClick={() => remove(chosen.id)} disabled={busy}>
+                Leave it out
+              </button>
+              <button type="button" class="btn" onClick={() => void upload(chosen.id, true)} disabled={!ready}>
+                Dry run
+              </button>
+              <button type="button" class="btn primary" onClick={() => void upload(chosen.id)} disabled={!ready} title={ready ? undefined : "Say first what the file leaves open"}>
+                Count these posts
+              </button>
+            </>
+          )}
+        </div>
+      </header>
+      {step.name === "refused" && <ProblemNote problem={step.problem} />}
+      {entry ? <Progress chosen={chosen} /> : preview && <Forecast chosen={chosen} />}
+      {preview && !entry && (
+        <>
+          <Reading chosen={chosen} preview={preview} />
+          <Rows chosen={chosen} preview={preview} />
+        </>
+      )}
+    </section>
+  );
+}
+
+/** What the whole file will give, from what its first rows gave. */
+function Forecast({ chosen }: { chosen: Chosen }) {
+  const { preview, file } = chosen;
+  if (!preview) return null;
+  if (preview.questions.length)
+    return (
+      <div class="fore" role="status">
+        <p class="finding">
+          {preview.questions.length === 1 ? "One thing is" : `${preview.questions.length} things are`} open. {preview.questions.map((each) => sentence(each.found)).join(" ")}
+        </p>
+      </div>
+    );
+  const counted = preview.counted;
+  if (!counted?.rows) return null;
+  const scale = counted.whole ? 1 : Math.max(1, file.size / counted.bytes);
+  const about = (value: number): string => number(counted.whole ? value : rounded(value * scale));
+  const { rows, rejected, mentioning, mentions } = counted;
+  const word = counted.whole ? "" : "About ";
+  return (
+    <>
+      <div class="fore" role="status">
+        <p class="finding">
+          {word}
+          <b>{about(rows - rejected)}</b> of {about(rows)} posts will count, with {counted.whole ? "" : "some "}
+          <b>{about(mentions)}</b> mentions.{" "}
+          {rejected > 0 && (
+            <>
+              {word}
+              <b class="bad">{about(rejected)}</b> {about(rejected) === "1" ? "row" : "rows"} can’t be read.
+            </>
+          )}
+        </p>
+      </div>
+      <div class="cover" role="img" aria-label={`Of ${about(rows)} rows, ${about(mentioning)} mention somebody and ${about(rejected)} can’t be read`}>
+        <i style={{ flexGrow: mentioning }} />
+        <i style={{ flexGrow: rows - rejected - mentioning }} />
+        <i style={{ flexGrow: rejected, minWidth: rejected ? "5px" : 0 }} />
+      </div>
+      <div class="key">
+        <span>
+          <i />
+          mention somebody, {about(mentioning)}
+        </span>
+        <span class="b">
+          <i />
+          mention nobody, {about(rows - rejected - mentioning)}
+        </span>
+        {rejected > 0 && (
+          <span class="c">
+            <i />
+            can’t be read, {about(rejected)}
+          </span>
+        )}
+      </div>
+    </>
+  );
+}
+
+/** Two digits, so that a guess does not look like a count. */
+function rounded(value: number): number {
+  const unit = 10 ** Math.max(0, Math.floor(Math.log10(Math.max(1, value))) - 1);
+  return Math.round(value / unit) * unit;
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+}
+
+function Progress({ chosen }: { chosen: Chosen }) {
+  const entry = chosen.upload;
+  if (!entry) return null;
+  const done = ended(entry);
+  return (
+    <div class="fore" aria-live="polite">
+      <p class="finding">
+        {done ? <Outcome chosen={chosen} /> : <>The posts are being counted: <b>{percent(entry.progress.share)}</b>.</>}
+      </p>
+      {!done && (
+        <div class="track">
+          <i style={{ width: `${100 * entry.progress.share}%` }} />
+        </div>
+      )}
+      {entry.error && <ProblemNote problem={entry.error as never} />}
+      <p class="next">
+        {done && (entry.state === "applied" || entry.state === "duplicate") && (
+          <a class="btn primary" href={href(["network"])}>
+            Look at the network
+          </a>
+        )}
+        <a class="btn" href={href(["uploads", entry.id])}>
+          Open the upload
+        </a>
+      </p>
+    </div>
+  );
+}
+
+function Outcome({ chosen }: { chosen: Chosen }) {
+  const entry = chosen.upload;
+  if (!entry) return null;
+  const rejected = entry.rows_rejected ?? 0;
+  if (entry.state === "duplicate") return <>The ledger has these bytes already, so nothing was counted twice.</>;
+  if (entry.state === "failed") return <>This upload failed. Nothing of it is lost: it can be replayed.</>;
+  if (entry.state === "checked" || entry.state === "applied")
+    return (
+      <>
+        <b>{count((entry.rows_received ?? 0) - rejected, "post")}</b> {entry.state === "checked" ? "would count" : "counted"}, with <b>{count(entry.mentions ?? 0, "mention")}</b>.{" "}
+        {rejected > 0 && (
+          <>
+            <b class="bad">{count(rejected, "row")}</b> can’t be read; <a href={href(["uploads", entry.id])}>repair them</a>.
+          </>
+        )}
+      </>
+    );
+  return <>This upload is {entry.state}.</>;
 }
