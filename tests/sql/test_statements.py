@@ -103,6 +103,7 @@ READERS: dict[str, type[msgspec.Struct]] = {
     "ledger/entries/rejects": entries.Reject,
     "ledger/entries/rejects_of": entries.RejectsKept,
     "ledger/entries/entries": entries.Entry,
+    "ledger/entries/counts": entries._Count,
     "reads/users/get": users.User,
     "reads/users/by_prefix": users.User,
     "graph/users/not_ours": user_ids._NotOurs,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from litestar.openapi.spec import OpenAPIResponse, Operation
+from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIResponse, Operation, RequestBody, Schema
 
 _ID = "019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e"
 
@@ -90,6 +90,7 @@ UPLOAD: dict[str, Any] = {
     "rejects_purged_at": None,
     "rejects_kept": 11,
     "rejects_by_code": {"unreadable_timestamp": 8, "empty_author": 3},
+    "note": "Second delivery; the first one lacked November",
     "links": {
         "upload": f"/uploads/{_ID}",
         "batches": f"/uploads/{_ID}/batches",
@@ -123,6 +124,24 @@ PREVIEW: dict[str, Any] = {
         }
     ],
     "rejects": [],
+}
+COUNTS = {
+    "total": 214,
+    "states": {
+        "receiving": 1,
+        "staged": 1,
+        "applying": 1,
+        "applied": 187,
+        "failed": 3,
+        "checking": 0,
+        "checked": 0,
+        "cancelling": 0,
+        "cancelled": 6,
+        "aborted": 5,
+        "duplicate": 6,
+        "retracting": 0,
+        "retracted": 4,
+    },
 }
 UPLOADS = {"uploads": [UPLOAD], "next": f"/uploads?limit=1&before={_ID}"}
 BATCHES = {
@@ -273,6 +292,19 @@ FLEET = {
     ],
     "graphs": [{"graph": "elections", "ailment": "does not answer"}],
 }
+
+
+def asking(schema: Schema, asked: object, answer: object) -> type[Operation]:
+    """An operation class for a body of JSON, which the handler reads itself, that shows `answer`."""
+
+    @dataclass
+    class _Asking(Operation):
+        def __post_init__(self) -> None:
+            show(self, answer)
+            media = OpenAPIMediaType(schema=schema, examples={"body": Example(value=asked)})
+            self.request_body = RequestBody(required=bool(schema.required), content={"application/json": media})
+
+    return _Asking
 
 
 def answering(example: object) -> type[Operation]:

@@ -1,4 +1,4 @@
-"""Changes to an upload: cancel it, retract it, or replay its failed batches."""
+"""Changes to an upload: cancel it, retract it, replay its failed batches, or write a note."""
 
 from __future__ import annotations
 
@@ -6,30 +6,53 @@ import asyncio
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
-from litestar import Response, Router, post
+import msgspec
+from litestar import Request, Response, Router, patch, post
 from litestar.background_tasks import BackgroundTask
 from litestar.datastructures import ResponseHeader
+from litestar.openapi.spec import OpenAPIType, Schema
 from litestar.params import PathParameter
 
 from app.control.callers import Caller, Scope
-from app.errors import BadRequest, BadState, NotFound
+from app.errors import BadRequest, BadState, NotFound, UploadCutOff
 from app.graph import withdrawal
 from app.graph.parameters import GraphParameters, read_parameters
-from app.http import problems
+from app.http import bodies, problems
 from app.http.calling import Calling
 from app.http.openapi import examples
-from app.http.openapi.examples import answering
+from app.http.openapi.examples import answering, asking
 from app.http.parameters import MAX_NUMBER
-from app.http.routes.uploads import CHANGED, ONE_UPLOAD, Upload, UploadId, only_of, path_of
+from app.http.routes.uploads import CHANGED, ONE_UPLOAD, Upload, UploadId, get_upload, only_of, path_of
 from app.http.services import Injected, Services
-from app.ledger import bells, entries, transitions
+from app.ledger import bells, entries, notes, transitions
 from app.ledger.states import Ring
 from app.store.postgres import Connection
 
 _LOCATION = [ResponseHeader("Location", documentation_only=True, description="Path of the upload's entry.")]
 _TAKEN = "The change is under way. `Location` is the upload's entry."
+
+
+class Changes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to change of an upload's entry."""
+
+    note: str | None
+    """What people say of the upload. Null: nothing."""
+
+
+_CHANGES = Schema(
+    type=OpenAPIType.OBJECT,
+    required=["note"],
+    additional_properties=False,
+    properties={
+        "note": Schema(
+            type=[OpenAPIType.STRING, OpenAPIType.NULL],
+            max_length=notes.LONGEST,
+            description="What people say of the upload. Null: nothing.",
+        )
+    },
+)
 
 
 class _Withdraw(Protocol):
@@ -132,6 +155,31 @@ async def replay_batch(
     return await _replay(services, caller, upload_id, batch_id, f"batch {batch_id} has not failed.")
 
 
+@patch(
+    "/uploads/{upload_id:str}",
+    summary="Write a note on an upload",
+    scope=CHANGED,
+    operation_class=asking(_CHANGES, {"note": examples.UPLOAD["note"]}, examples.UPLOAD),
+    responses=problems.responses(
+        *ONE_UPLOAD,
+        BadRequest("the note has 612 characters, and may have 500."),
+        problems.CROSS_SITE,
+        UploadCutOff,
+    ),
+)
+async def change_upload(
+    request: Request[Any, Any, Any], services: Injected, caller: Calling, upload_id: UploadId
+) -> Upload:
+    """Writes, changes or removes the note of an upload, for other people to read. White space around the note goes. The
+    answer is the entry of the upload."""
+    asked = await bodies.json_of(request, services.settings, Changes)
+    note = notes.checked(asked.note)
+    owner = _owner(caller)
+    async with services.pool.connection() as conn:
+        await notes.write(conn, upload_id, note, caller=caller, owner=owner)
+        return Upload.of(await entries.upload(conn, upload_id, owner=owner), services, caller)
+
+
 def _owner(caller: Caller) -> str | None:
     """The owner whose uploads alone the caller may change."""
     return only_of(caller, Scope.UPLOADS_MANAGE)
@@ -197,4 +245,9 @@ async def _answer(
     )
 
 
-ROUTER = Router("/", tags=["uploads"], route_handlers=[cancel_upload, retract_upload, replay_upload, replay_batch])
+# Litestar takes all methods of a path from one router.
+ROUTER = Router(
+    "/",
+    tags=["uploads"],
+    route_handlers=[get_upload, change_upload, cancel_upload, retract_upload, replay_upload, replay_batch],
+)
