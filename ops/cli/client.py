@@ -176,6 +176,23 @@ class Entry(msgspec.Struct, frozen=True):
         return self.finished_at is not None
 
 
+class Forecast(msgspec.Struct, frozen=True):
+    """What a withdrawal would change (app.http.forecasts.WithdrawalForecast)."""
+
+    upload_id: uuid.UUID
+    state: str
+    batches: int
+    batches_not_counted: int
+    batches_taken_out: int
+    rows_taken_out: int
+    mentions_taken_out: int
+    edges_gone: int | None
+    edges_weaker: int | None
+    users_gone: int | None
+    exact: bool | None
+    detail: str | None
+
+
 class Step(msgspec.Struct, frozen=True):
     """The state and the progress of an upload at one moment."""
 
@@ -335,8 +352,8 @@ class Client:
         """PATCH an upload. Returns its entry."""
         return self.send_json("PATCH", f"/uploads/{upload}", Entry, changes)
 
-    def send_json(self, method: str, path: str, kind: type[T], body: object) -> T:
-        """Send a body of JSON, and return the JSON answer as a `kind`."""
+    def send_json(self, method: str, path: str, kind: type[T], body: object = None) -> T:
+        """Send a body of JSON or, with None, no body, and return the JSON answer as a `kind`."""
         try:
             answer = self._http.request(method, path, json=body)
         except httpx.TransportError as error:

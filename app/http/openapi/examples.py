@@ -125,6 +125,30 @@ PREVIEW: dict[str, Any] = {
     ],
     "rejects": [],
 }
+FORECAST: dict[str, Any] = {
+    "upload_id": _ID,
+    "action": "cancel",
+    "state": "applying",
+    "batches": 12,
+    "batches_not_counted": 2,
+    "batches_taken_out": 9,
+    "rows_taken_out": 434806,
+    "mentions_taken_out": 485571,
+    "edges_gone": 21308,
+    "edges_weaker": 140112,
+    "users_gone": None,
+    "exact": False,
+    "posts_handed_over": False,
+    "detail": "The numbers of edges are estimated from a sample.",
+}
+REPLAY_FORECAST: dict[str, Any] = {
+    "upload_id": _ID,
+    "batch_id": None,
+    "action": "replay",
+    "batches": 2,
+    "rows": 134201,
+    "batches_purged": 0,
+}
 COUNTS = {
     "total": 214,
     "states": {
@@ -307,20 +331,23 @@ def asking(schema: Schema, asked: object, answer: object) -> type[Operation]:
     return _Asking
 
 
-def answering(example: object) -> type[Operation]:
-    """An operation class that shows `example` as the successful answer."""
+def answering(example: object, *, dry_run: object = None) -> type[Operation]:
+    """An operation class that shows `example` as the successful answer. `dry_run`: the answer with status 200, if it is
+    another one."""
 
     @dataclass
     class _Answering(Operation):
         def __post_init__(self) -> None:
             show(self, example)
+            if dry_run is not None:
+                show(self, dry_run, status="200")
 
     return _Answering
 
 
-def show(operation: Operation, example: object) -> None:
-    """Put the example into the operation's successful JSON answers."""
-    for status, response in (operation.responses or {}).items():
-        if isinstance(response, OpenAPIResponse) and status.startswith("2"):
+def show(operation: Operation, example: object, *, status: str = "2") -> None:
+    """Put the example into the operation's successful JSON answers, or those with this status."""
+    for found, response in (operation.responses or {}).items():
+        if isinstance(response, OpenAPIResponse) and found.startswith(status):
             for media in (response.content or {}).values():
                 media.example = example
