@@ -56,6 +56,7 @@ CREATE TABLE uploads (
   key_id text DEFAULT nullif(current_setting('mentiongraph.key_id', true), ''),
   owner text DEFAULT nullif(current_setting('mentiongraph.owner', true), ''),
   address text DEFAULT nullif(current_setting('mentiongraph.address', true), ''),
+  note text CONSTRAINT notes_are_short CHECK (length(note) BETWEEN 1 AND 500),
   CONSTRAINT parents_have_no_parent CHECK (parent_id IS NULL OR members IS NULL),
   CONSTRAINT sealed_uploads_say_what_they_hold CHECK (
     state IN ('receiving', 'aborted', 'cancelled')
@@ -91,6 +92,7 @@ WHERE parent_id IS NULL AND (
 CREATE INDEX uploads_duplicates ON uploads (duplicate_of) WHERE duplicate_of IS NOT NULL;
 
 CREATE INDEX uploads_owner ON uploads (owner, received_at DESC, id DESC) WHERE owner IS NOT NULL;
+COMMENT ON COLUMN uploads.note IS 'What people say of the upload. NULL: nothing.';
 COMMENT ON COLUMN uploads.key_id IS
 'Key of the request that sent it. NULL: it came without a key. Likewise owner and address.';
 

@@ -46,6 +46,7 @@ class Action(StrEnum):
     UPLOAD_CANCEL = "upload.cancel"
     UPLOAD_RETRACT = "upload.retract"
     UPLOAD_REPLAY = "upload.replay"
+    UPLOAD_NOTE = "upload.note"
     GRAPH_EXPORT = "graph.export"
     GRAPH_COMPARE = "graph.compare"
     GRAPH_CREATE = "graph.create"
@@ -84,6 +85,10 @@ MEANING: dict[Action, str] = {
     Action.UPLOAD_RETRACT: "Somebody took an applied or failed upload out of the graph. The subject is the upload.",
     Action.UPLOAD_REPLAY: (
         "Somebody gave failed batches new attempts. The subject is the upload, and `detail` has the batches."
+    ),
+    Action.UPLOAD_NOTE: (
+        "Somebody changed or removed the note of an upload. The subject is the upload, and `detail` has the length of "
+        "the note."
     ),
     Action.GRAPH_EXPORT: (
         "An export of the graph began. The subject is the file, and `detail` has the selection. Users are named by id."

@@ -1,4 +1,4 @@
-"""Texts of the ledger without a person's handle: rejects, warnings, errors, file names, answers, events.
+"""Texts of the ledger without a person's handle: rejects, warnings, errors, file names, notes, answers, events.
 
 Names of columns stay, even where a column is called like the person: they say how a file is read. Each row is changed
 in a transaction of its own. Audit events are append-only and name no user, so they stay as they are.
@@ -53,6 +53,7 @@ class _Batch(msgspec.Struct, frozen=True):
 class _Upload(msgspec.Struct, frozen=True):
     id: uuid.UUID
     filename: str | None
+    note: str | None
     options: Any
     format: Any
     error: Any
@@ -114,6 +115,7 @@ def erase(conn: Connection, name: Name, *, change: bool = True) -> int:
         changed = _Upload(
             upload.id,
             None if upload.filename is None else name.masked_anywhere(upload.filename),
+            None if upload.note is None else name.masked(upload.note),
             _reading(upload.options, name),
             _reading(upload.format, name),
             name.masked_json(upload.error),

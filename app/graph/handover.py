@@ -90,14 +90,19 @@ def begin(conn: Connection, upload_id: uuid.UUID, parameters: GraphParameters) -
     holders = rows(conn, _Holder, _HOLDERS, {"owner_ids": owners}) if owners else []
     for holder in holders:
         if holder.purged:
-            raise BadState(
-                f"upload {upload_id} counts posts that upload {holder.upload_id} has, too, and that upload was purged "
-                "after its retention time: it cannot count them any more, so this one cannot be taken out."
-            )
+            raise purged_holder(upload_id, holder.upload_id)
     gains = [gain for holder in holders if (gain := _take_over(conn, holder.id, owners, parameters))]
     execute(conn, _FORGET_POSTS, {"owner_ids": owners})
     execute(conn, _DROP_LINKS, {"upload_id": upload_id})
     return gains
+
+
+def purged_holder(upload_id: uuid.UUID, holder_id: uuid.UUID) -> BadState:
+    """Why an upload stays whose posts a purged upload holds."""
+    return BadState(
+        f"upload {upload_id} counts posts that upload {holder_id} has, too, and that upload was purged after its "
+        "retention time: it cannot count them any more, so this one cannot be taken out."
+    )
 
 
 def lock_batches(conn: Connection, upload_id: uuid.UUID, gains: list[Gain]) -> None:

@@ -34,10 +34,11 @@ _CANCEL_RECEIVING = sql.query("graph/withdrawal/cancel_receiving")
 _WITHDRAW_DELTAS = sql.query("graph/withdrawal/withdraw_deltas")
 _PURGED = sql.query("graph/withdrawal/purged")
 
-_WITHDRAWABLE = {
+WITHDRAWABLE = {
     UploadState.CANCELLING: {UploadState.STAGED, UploadState.APPLYING, UploadState.CHECKING},
     UploadState.RETRACTING: {UploadState.APPLIED, UploadState.FAILED},
 }
+"""By the state of an upload on its way out of the graph: the states that it can come from."""
 _ACTIONS = {UploadState.CANCELLING: Action.UPLOAD_CANCEL, UploadState.RETRACTING: Action.UPLOAD_RETRACT}
 
 
@@ -133,8 +134,8 @@ def _withdraw(
     with conn.transaction():
         # Asked before any shard is locked: a wrong request keeps no merge waiting. Asked again, in effect, below.
         found = transitions.lock_upload(conn, upload_id)
-        if found.state not in _WITHDRAWABLE[state]:
-            raise _refusal(upload_id, found.state, state)
+        if found.state not in WITHDRAWABLE[state]:
+            raise refusal(upload_id, found.state, state)
         with_ids = found.with_ids
     with acting(conn, caller):
         gains = handover.begin(conn, upload_id, parameters) if with_ids else []
@@ -146,7 +147,7 @@ def _withdraw(
             transitions.lock_batches_of(conn, upload_id)
         found = transitions.lock_upload(conn, upload_id)
         if not scalars(conn, _WITHDRAW_UPLOAD, {"id": upload_id, "state": state}):
-            raise _refusal(upload_id, found.state, state)
+            raise refusal(upload_id, found.state, state)
         _refuse_purged(conn, upload_id)
         transitions.drop_pending_deltas(conn, upload_id)
         shards = {delta.shard for delta in rows(conn, _Delta, _WITHDRAW_DELTAS, {"upload_id": upload_id})}
@@ -168,15 +169,15 @@ def _withdraw_zip(
     """
     with conn.transaction():
         found = transitions.lock_upload(conn, zip_id)
-        if found.state not in _WITHDRAWABLE[state]:
-            raise _refusal(zip_id, found.state, state)
+        if found.state not in WITHDRAWABLE[state]:
+            raise refusal(zip_id, found.state, state)
         for each in members:
             _refuse_purged(conn, each)
     shards: set[int] = set()
     for each in members:
         with conn.transaction():
             of_member = transitions.lock_upload(conn, each).state
-        own = next((own for own, states in _WITHDRAWABLE.items() if of_member in states), None)
+        own = next((own for own, states in WITHDRAWABLE.items() if of_member in states), None)
         if own is not None:
             with suppress(BadState):  # it has just gone on, or somebody else withdraws it
                 shards.update(_withdraw(conn, each, parameters, own, now=now, caller=caller, tell=False))
@@ -184,7 +185,7 @@ def _withdraw_zip(
         # The last member may have ended the zip.
         if transitions.lock_upload(conn, zip_id).state is not UploadState.CANCELLED:
             if not scalars(conn, _WITHDRAW_UPLOAD, {"id": zip_id, "state": state}):
-                raise _refusal(zip_id, found.state, state)
+                raise refusal(zip_id, found.state, state)
             transitions.finish_zips(conn, [zip_id], now=now)
         _tell(conn, caller, zip_id, state)
     return sorted(shards)
@@ -192,12 +193,16 @@ def _withdraw_zip(
 
 def _refuse_purged(conn: Connection, upload_id: uuid.UUID) -> None:
     if scalars(conn, _PURGED, {"upload_id": upload_id}) == [True]:
-        raise BadState(
-            f"upload {upload_id}: what it added was purged after its retention time; it cannot be taken out."
-        )
+        raise purged(upload_id)
 
 
-def _refusal(upload_id: uuid.UUID, found: UploadState, wanted: UploadState) -> BadState:
+def purged(upload_id: uuid.UUID) -> BadState:
+    """Why an upload whose deltas were purged stays in the graph."""
+    return BadState(f"upload {upload_id}: what it added was purged after its retention time; it cannot be taken out.")
+
+
+def refusal(upload_id: uuid.UUID, found: UploadState, wanted: UploadState) -> BadState:
+    """Why an upload in this state is not withdrawn."""
     if wanted is UploadState.CANCELLING:
         return BadState(
             f"upload {upload_id} is {found}: only one that is not finished is cancelled; an applied one is retracted."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from datetime import UTC, datetime
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, cast
 from urllib.parse import urlencode
 
 import msgspec
@@ -95,9 +95,15 @@ def moment(as_of: str | datetime, name: str = "as_of") -> datetime:
 
 
 def next_page(path: str, **query: object) -> str:
-    """The path with the parameters that are set: instants in ISO 8601, true as `true`, and false left out."""
-    given = {name: value for name, value in query.items() if value is not None and value is not False}
-    return f"{path}?{urlencode({name: _written(value) for name, value in given.items()})}"
+    """The path with the parameters that are set: instants in ISO 8601, true as `true`, and false left out. A tuple's
+    values stand one after another."""
+    given = [
+        (name, each)
+        for name, value in query.items()
+        for each in (cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,))
+        if each is not None and each is not False
+    ]
+    return f"{path}?{urlencode([(name, _written(value)) for name, value in given])}"
 
 
 def _written(value: object) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import AsyncGenerator
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from psycopg_pool import AsyncConnectionPool
@@ -17,6 +19,8 @@ from app.posts.options import Format, Options
 from app.store.postgres import AsyncConnection, Connection, async_one, async_rows, async_scalars, scalars
 
 _ENTRIES = sql.query("ledger/entries/entries")
+_PAGE = sql.query("ledger/entries/page")
+_COUNTS = sql.query("ledger/entries/counts")
 _BATCHES = sql.query("ledger/entries/batches")
 _REJECTS = sql.query("ledger/entries/rejects")
 _REJECTS_OF = sql.query("ledger/entries/rejects_of")
@@ -26,6 +30,42 @@ _UPLOAD_OF_BATCH = sql.query("ledger/entries/upload_of_batch")
 
 
 REJECTS_AT_ONCE = 500
+
+_BEGIN_OF_ID = re.compile("[0-9a-f]{8}[0-9a-f-]{0,28}")
+"""Uploads of one minute have ids with the same first digits, so fewer digits would find too much."""
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which uploads are wanted. None: all."""
+
+    states: tuple[UploadState, ...] | None = None
+    text: str | None = None
+    """Only uploads whose file name or note has this text, in upper or lower case; or whose id begins so, given at least
+    eight digits."""
+    since: datetime | None = None
+    """Only uploads that were received at or after this instant."""
+    until: datetime | None = None
+    """Only uploads that were received before this instant."""
+    owner: str | None = None
+    """Only uploads that this owner sent."""
+
+    def params(self, only_of: str | None) -> dict[str, Any]:
+        """What statements take. With `only_of`, only uploads of this owner match."""
+        begin = (self.text or "").lower()
+        return {
+            "only_of": only_of,
+            "owner": self.owner,
+            "states": None if self.states is None else list(self.states),
+            "text": self.text,
+            "id_begins": begin if _BEGIN_OF_ID.fullmatch(begin) else None,
+            "since": self.since,
+            "until": self.until,
+        }
+
+
+class _Count(msgspec.Struct, frozen=True):
+    state: UploadState
+    uploads: int
 
 
 class _Format(msgspec.Struct, frozen=True):
@@ -109,6 +149,8 @@ class Entry(msgspec.Struct, frozen=True):
     """Key of the request that sent the upload. None: it came without a key. Likewise `owner` and `address`."""
     owner: str | None = None
     address: str | None = None
+    note: str | None = None
+    """What people say of the upload."""
 
     @property
     def warnings(self) -> list[UploadWarning]:
@@ -193,8 +235,7 @@ class RejectsKept(msgspec.Struct, frozen=True):
 
 async def upload(conn: AsyncConnection, upload_id: uuid.UUID, *, owner: str | None = None) -> Entry:
     """One upload's entry, if it is of this owner. None: of whomever. Raises NotFound."""
-    params = {"id": upload_id, "owner": owner, "state": None, "before_id": None, "limit": 1}
-    found = await async_one(conn, Entry, _ENTRIES, params)
+    found = await async_one(conn, Entry, _ENTRIES, {"ids": [upload_id], "owner": owner, "with_members": True})
     if found is None:
         raise _unknown(upload_id)
     return found
@@ -211,22 +252,22 @@ def _unknown(upload_id: uuid.UUID) -> NotFound:
 
 
 async def uploads(
-    conn: AsyncConnection,
-    *,
-    state: UploadState | None,
-    before: uuid.UUID | None,
-    limit: int,
-    owner: str | None = None,
+    conn: AsyncConnection, wanted: Filter, *, before: uuid.UUID | None, limit: int, owner: str | None = None
 ) -> list[Entry]:
     """A page of the entries received before the upload `before`, the newest first. With an owner, theirs alone.
 
     Raises NotFound for `before`.
     """
-    params = {"id": None, "owner": owner, "state": state, "before_id": before, "limit": limit}
-    found = await async_rows(conn, Entry, _ENTRIES, params)
-    if not found and before is not None:
+    ids = await async_scalars(conn, _PAGE, {**wanted.params(owner), "before_id": before, "limit": limit})
+    if not ids and before is not None:
         await upload(conn, before, owner=owner)
-    return found
+    return await async_rows(conn, Entry, _ENTRIES, {"ids": ids, "owner": owner, "with_members": False})
+
+
+async def counts(conn: AsyncConnection, wanted: Filter, *, owner: str | None = None) -> dict[UploadState, int]:
+    """The number of uploads in each state, whatever states are wanted. With an owner, theirs alone."""
+    found = {each.state: each.uploads for each in await async_rows(conn, _Count, _COUNTS, wanted.params(owner))}
+    return {state: found.get(state, 0) for state in UploadState}
 
 
 async def batches(conn: AsyncConnection, upload_id: uuid.UUID, *, after: int, limit: int) -> list[Batch]:

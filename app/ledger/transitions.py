@@ -106,6 +106,8 @@ class FailedBatch(msgspec.Struct, frozen=True):
     priority: Priority
     attempts: int
     replayable: bool
+    rows: int | None
+    """The number of its rows. None: an earlier release staged the batch."""
     error: Problem
 
 

@@ -43,6 +43,7 @@ SECTIONS: dict[str, dict[str, _Entry]] = {
         "upload": _Entry("uploads", "Send files of posts, and wait until they are applied."),
         "watch": _Entry("watch", "Take in whatever file appears in a folder."),
         "status": _Entry("uploads", "Show the state of an upload, or of the latest uploads."),
+        "note": _Entry("notes", "Write a note on an upload, for other people."),
         "cancel": _Entry("withdrawals", "Stop an upload that is not applied yet."),
         "retract": _Entry("withdrawals", "Take an applied upload out of the graph."),
     },

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC
 from io import StringIO
 from itertools import islice
 from pathlib import Path
@@ -77,8 +77,8 @@ def audit_log(  # noqa: PLR0917 (each is an option)
         raise BadRequest("give one of --csv and --json.")
     settings = options.migrated(data)
     wanted = Filter(
-        since=_instant(since, "--since"),
-        until=_instant(until, "--until"),
+        since=options.instant(since, "--since"),
+        until=options.instant(until, "--until"),
         action=action,
         outcome=outcome,
         owner=owner,
@@ -149,14 +149,3 @@ def _print_table(events: list[AuditEvent], limit: int | None) -> None:
     out.print(shown)
     if more:
         say(f"There are more than {IN_A_TABLE}: --limit N lists more of them.", err=True)
-
-
-def _instant(text: str | None, option: str) -> datetime | None:
-    """The instant that an option names; without an offset, in UTC. Raises BadRequest."""
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise BadRequest(f"{option} has to be an instant, such as 2026-01-15 or 2026-01-15T12:00:00Z.") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)

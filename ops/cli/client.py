@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
@@ -168,11 +168,29 @@ class Entry(msgspec.Struct, frozen=True):
     """Number of rejected rows that are there. None: the API is of an earlier release, and keeps all of them."""
     warnings: list[UploadWarning] = []
     sent_by: Sender | None = None
+    note: str | None = None
 
     @property
     def finished(self) -> bool:
         """Whether the upload stays unchanged until somebody replays the upload."""
         return self.finished_at is not None
+
+
+class Forecast(msgspec.Struct, frozen=True):
+    """What a withdrawal would change (app.http.forecasts.WithdrawalForecast)."""
+
+    upload_id: uuid.UUID
+    state: str
+    batches: int
+    batches_not_counted: int
+    batches_taken_out: int
+    rows_taken_out: int
+    mentions_taken_out: int
+    edges_gone: int | None
+    edges_weaker: int | None
+    users_gone: int | None
+    exact: bool | None
+    detail: str | None
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -271,9 +289,9 @@ class Client:
         """Returns the entry of one upload."""
         return self.get(f"/uploads/{upload}", Entry)
 
-    def recent(self, limit: int) -> list[Entry]:
-        """Returns the latest uploads, with the newest first."""
-        return self.get("/uploads", _Uploads, limit=limit).uploads
+    def recent(self, limit: int, **wanted: str | Sequence[str]) -> list[Entry]:
+        """Returns the latest uploads that match, with the newest first."""
+        return self.get("/uploads", _Uploads, limit=limit, **wanted).uploads
 
     def shortage(self) -> str | None:
         """Why the service takes no uploads and lets batches wait. None: it has room, or does not say."""
@@ -330,7 +348,19 @@ class Client:
             time.sleep(pause)
             pause = min(LONGEST_PAUSE, pause * 1.3)
 
-    def get(self, path: str, kind: type[T], **params: str | int) -> T:
+    def change(self, upload: uuid.UUID, changes: Mapping[str, Any]) -> Entry:
+        """PATCH an upload. Returns its entry."""
+        return self.send_json("PATCH", f"/uploads/{upload}", Entry, changes)
+
+    def send_json(self, method: str, path: str, kind: type[T], body: object = None) -> T:
+        """Send a body of JSON or, with None, no body, and return the JSON answer as a `kind`."""
+        try:
+            answer = self._http.request(method, path, json=body)
+        except httpx.TransportError as error:
+            raise self._away(error) from error
+        return _decoded(answer, kind)
+
+    def get(self, path: str, kind: type[T], **params: str | int | Sequence[str]) -> T:
         """GET a path, and return the JSON answer as a `kind`."""
         try:
             answer = self._http.get(path, params=params)

@@ -329,13 +329,18 @@ def _print_failed(found: list[FailedBatch]) -> None:
     out.print(listed)
 
 
+def _with_rows(found: list[FailedBatch]) -> str:
+    rows = [each.rows for each in found if each.replayable]
+    return f", with {number(sum(row or 0 for row in rows))} rows" if None not in rows else ""
+
+
 def _say_what_was_done(
     found: list[FailedBatch], ids: list[int], moved: list[int], *, dry_run: bool, rung: bool | None
 ) -> None:
     if not ids:
         say("Nothing to replay." if not found else "None of them can be replayed: send the files again.")
     elif dry_run:
-        say(f"{len(ids)} would be tried again; nothing was changed.")
+        say(f"{len(ids)} would be tried again{_with_rows(found)}; nothing was changed.")
     else:
         say(f"{len(moved)} will be tried again.")
     if ids and len(ids) < len(found):

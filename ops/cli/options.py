@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial, reduce
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import msgspec
 
 from app import settings as app_settings
 from app.control import tokens
-from app.errors import BadSetting, GraphNotReady
+from app.errors import BadRequest, BadSetting, GraphNotReady
 from app.settings import FILE_SUFFIX, PREFIX, Settings
 
 api = click.option(
@@ -134,6 +135,44 @@ _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 def reading(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say how a file is read and counted; `check` and `upload` share them."""
     return reduce(lambda made, option: option(made), reversed(_READING), command)
+
+
+def instant(text: str | None, option: str) -> datetime | None:
+    """The instant that an option names; without an offset, in UTC. Raises BadRequest."""
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadRequest(f"{option} has to be an instant, such as 2026-01-15 or 2026-01-15T12:00:00Z.") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+_FILTERS = (
+    click.option(
+        "--state", "state", metavar="STATE", multiple=True, help="Only uploads in this state, or in one of several."
+    ),
+    click.option("--text", metavar="TEXT", help="Only uploads with this text in the file name or the note."),
+    click.option(
+        "--since", metavar="INSTANT", help="Only uploads received at or after this instant, such as 2026-01-15."
+    ),
+    click.option("--until", metavar="INSTANT", help="Only uploads received before this instant."),
+    click.option("--owner", metavar="NAME", help="Only uploads that keys of this owner sent."),
+)
+
+
+def filters(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say which uploads are wanted."""
+    return reduce(lambda made, option: option(made), reversed(_FILTERS), command)
+
+
+def filter_of(chosen: Mapping[str, str | Sequence[str] | None]) -> dict[str, str | Sequence[str]]:
+    """The chosen filter as the API takes it. Raises BadRequest."""
+    found = {name: value for name, value in chosen.items() if value}
+    for name in {"since", "until"} & found.keys():
+        at = instant(str(found[name]), f"--{name}")
+        found |= {name: at.isoformat()} if at else {}
+    return found
 
 
 def query(chosen: Mapping[str, str | int | bool | None]) -> dict[str, str]:

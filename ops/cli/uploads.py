@@ -6,7 +6,7 @@ import io
 import sys
 import time
 import uuid
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -245,28 +245,40 @@ def sending(name: str, doing: str = "sending", then: str = "sealing") -> Generat
 @options.data
 @click.option("--watch", is_flag=True, help="Follow the uploads until all are finished.")
 @click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="Number of uploads to list.")
+@options.filters
 @options.as_json
 def status(
-    upload: uuid.UUID | None, api: str | None, data: Path | None, *, watch: bool, limit: int, json: bool
+    upload: uuid.UUID | None,
+    api: str | None,
+    data: Path | None,
+    *,
+    watch: bool,
+    limit: int,
+    json: bool,
+    **chosen: str | Sequence[str] | None,
 ) -> None:
     """Show the state of an upload, or of the latest uploads.
 
     With UPLOAD, an id, the command shows everything that the ledger knows of the upload. It exits with 1 if the upload
-    failed or was cut off. Without UPLOAD, the command shows a table. With --watch, it follows the uploads live, and
-    survives a restart of the API. It exits with 1 if one that it follows fails. Warnings go to standard error,
-    also if the service has no room for more.
+    failed or was cut off. Without UPLOAD, the command shows a table of the latest uploads that match the other options.
+    With --watch, it follows the uploads live, and survives a restart of the API. It exits with 1 if one that it follows
+    fails. Warnings go to standard error, also if the service has no room for more.
 
     \b
        Examples:
          mentiongraph status
          mentiongraph status --watch
+         mentiongraph status --state failed --state aborted --since 2026-01-15
          mentiongraph status 01997f0e-3c1f-7d0a-b5a8-6a1f5a3ce4d2 --json | jq .rows_rejected
     """
+    wanted = options.filter_of(chosen)
+    if upload is not None and wanted:
+        raise BadRequest(f"--{next(iter(wanted))} is for a list of uploads, not for one upload.")
     with client_of(api, data) as client:
         if (short := client.shortage()) is not None:
             err.print(f"No room: {plain(short)}. Uploads are refused, and batches wait.")
         if upload is None:
-            if _list(client, limit, watch=watch, json=json):
+            if _list(client, limit, wanted, watch=watch, json=json):
                 raise click.exceptions.Exit(FAILED)
             return
         if watch:
@@ -279,25 +291,25 @@ def status(
         raise click.exceptions.Exit(FAILED)
 
 
-def _list(client: Client, limit: int, *, watch: bool, json: bool) -> bool:
-    """Show the latest uploads. Returns whether an upload failed while it was watched."""
-    entries = client.recent(limit)
+def _list(client: Client, limit: int, wanted: Mapping[str, str | Sequence[str]], *, watch: bool, json: bool) -> bool:
+    """Show the latest uploads that match. Returns whether an upload failed while it was watched."""
+    entries = client.recent(limit, **wanted)
     watched = {entry.id for entry in entries if not entry.finished}
     if watch and err.is_terminal:
         with Live(listed(entries, err.width), console=err, transient=True) as live:
             while not all(entry.finished for entry in entries):
                 time.sleep(WATCH_PAUSE)
-                entries = client.recent(limit)
+                entries = client.recent(limit, **wanted)
                 live.update(listed(entries, err.width))
     while watch and not all(entry.finished for entry in entries):
         time.sleep(WATCH_PAUSE)
-        entries = client.recent(limit)
+        entries = client.recent(limit, **wanted)
     if json:
-        print_json(client.get("/uploads", msgspec.Raw, limit=limit))
+        print_json(client.get("/uploads", msgspec.Raw, limit=limit, **wanted))
     elif entries:
         out.print(listed(entries, out.width))
     else:
-        say("No uploads yet: `mentiongraph upload FILE` makes one.")
+        say("No such uploads." if wanted else "No uploads yet: `mentiongraph upload FILE` makes one.")
     return watch and any(entry.id in watched and entry.state in BROKEN for entry in entries)
 
 
@@ -349,6 +361,7 @@ def show_entry(client: Client, entry: Entry, *, json: bool) -> None:
             {
                 "upload": str(entry.id),
                 "file": plain(entry.filename or ""),
+                "note": plain(entry.note or ""),
                 "state": state(entry.state),
                 "same bytes as": str(entry.duplicate_of or ""),
                 "size": size(entry.size_bytes),

@@ -9,7 +9,7 @@ import click
 
 from app.errors import BadState
 from ops.cli import options
-from ops.cli.client import Client, Entry
+from ops.cli.client import Client, Entry, Forecast
 from ops.cli.console import number, plain, print_json, say
 from ops.cli.uploads import FAILED, client_of, sending, show_entry
 
@@ -22,11 +22,12 @@ _wait = click.option(
 
 @click.command()
 @click.argument("upload", type=click.UUID)
+@click.option("--dry-run", is_flag=True, help="Only show what a cancellation would take out.")
 @_wait
 @options.api
 @options.data
 @options.as_json
-def cancel(upload: uuid.UUID, api: str | None, data: Path | None, *, wait: bool, json: bool) -> None:
+def cancel(upload: uuid.UUID, api: str | None, data: Path | None, *, dry_run: bool, wait: bool, json: bool) -> None:
     """Stop an upload that is not applied yet, even while its body arrives. Nothing of the upload stays in the graph.
 
     Mentions that were merged already are taken out again, exactly. You may upload the same file again afterwards.
@@ -36,9 +37,13 @@ def cancel(upload: uuid.UUID, api: str | None, data: Path | None, *, wait: bool,
 
     \b
     Examples:
+      mentiongraph cancel --dry-run 01997f0e-3c1f-7d0a-b5a8-6a1f5a3ce4d2
       mentiongraph cancel 01997f0e-3c1f-7d0a-b5a8-6a1f5a3ce4d2
     """
     with client_of(api, data) as client:
+        if dry_run:
+            _preview(client, upload, "cancel", json=json)
+            return
         _withdraw(client, upload, "cancel", wait=wait, json=json)
 
 
@@ -70,7 +75,7 @@ def retract(
     with client_of(api, data) as client:
         entry = client.entry(upload)
         if dry_run:
-            _preview(entry, json=json)
+            _preview(client, upload, "retract", json=json)
             return
         _refuse(entry)
         if not yes:
@@ -96,21 +101,42 @@ def _refuse(entry: Entry) -> None:
         raise BadState(f"upload {entry.id} stays in the graph: its data was purged after the retention time.")
 
 
-def _preview(entry: Entry, *, json: bool) -> None:
-    _refuse(entry)
+def _preview(client: Client, upload: uuid.UUID, verb: str, *, json: bool) -> None:
+    """Show what would change."""
+    found = client.send_json("POST", f"/uploads/{upload}/{verb}?dry_run=true", Forecast)
     if json:
         print_json(
             {
-                "id": entry.id,
-                "state": entry.state,
-                "rows": entry.rows_applied,
-                "mentions": entry.mentions_applied,
-                "batches": entry.batches.applied,
+                "id": found.upload_id,
+                "state": found.state,
+                "rows": found.rows_taken_out,
+                "mentions": found.mentions_taken_out,
+                "batches": found.batches_taken_out,
+                "batches_not_counted": found.batches_not_counted,
+                "edges_gone": found.edges_gone,
+                "edges_weaker": found.edges_weaker,
+                "users_gone": found.users_gone,
+                "exact": found.exact,
+                "detail": found.detail,
                 "dry_run": True,
             }
         )
-    else:
-        say(f"{_in_words(entry)} would be taken out; nothing was changed.")
+        return
+    if found.batches_not_counted:
+        say(f"{number(found.batches_not_counted)} of {number(found.batches)} batches would not be counted.")
+    say(
+        f"{number(found.mentions_taken_out)} mentions of {number(found.rows_taken_out)} rows in "
+        f"{number(found.batches_taken_out)} batches of upload {upload} would be taken out; nothing was changed."
+    )
+    if found.edges_gone is not None:
+        about = "" if found.exact else "About "
+        left = "" if found.users_gone is None else f"; {number(found.users_gone)} users would have no edge left"
+        say(
+            f"{about}{number(found.edges_gone)} edges would disappear, and {about.lower()}"
+            f"{number(found.edges_weaker)} would become weaker{left}."
+        )
+    if found.detail:
+        say(plain(found.detail))
 
 
 def _in_words(entry: Entry) -> str:

@@ -66,6 +66,7 @@ INDEXED = [
     ("ledger/sealing/earlier_upload", "uploads_sha256"),
     ("ledger/sealing/earlier_zip", "uploads_sha256"),
     ("ledger/entries/entries", "batches_upload_id_ordinal_key"),
+    ("ledger/entries/page", "uploads_received"),
     ("ledger/transitions/finish_zips", "uploads_members"),
     ("ledger/sweeping/idle_zips", "uploads_unfinished"),
 ]

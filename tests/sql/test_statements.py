@@ -23,7 +23,7 @@ from app.graph import users as user_ids
 from app.graph.parameters import GraphParameters
 from app.ledger import entries, events, fleet, idempotency, limits, periods, retention, sealing, states, transitions
 from app.proofs import audit, rebuild
-from app.reads import edges, history, networks, rankings, users
+from app.reads import edges, forecasts, history, networks, rankings, users
 from app.reads.exports.selection import Selection
 from app.store import migrations
 from app.summaries import days, summarizing, user_totals
@@ -50,6 +50,10 @@ READERS: dict[str, type[msgspec.Struct]] = {
     "graph/decay/unfinished": decay.Run,
     "ledger/sweeping/pending_shards": states.Ring,
     "reads/history/deltas": history._Delta,
+    "reads/forecasts/uploads": forecasts._Upload,
+    "reads/forecasts/batches": forecasts._Batches,
+    "reads/forecasts/shares": forecasts._Share,
+    "reads/forecasts/holders": forecasts._Holder,
     "ledger/idempotency/get": idempotency.Kept,
     "proofs/audit/deltas": audit._Delta,
     "proofs/audit/sample": audit._Edge,
@@ -103,6 +107,7 @@ READERS: dict[str, type[msgspec.Struct]] = {
     "ledger/entries/rejects": entries.Reject,
     "ledger/entries/rejects_of": entries.RejectsKept,
     "ledger/entries/entries": entries.Entry,
+    "ledger/entries/counts": entries._Count,
     "reads/users/get": users.User,
     "reads/users/by_prefix": users.User,
     "graph/users/not_ours": user_ids._NotOurs,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from litestar.openapi.spec import OpenAPIResponse, Operation
+from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIResponse, Operation, RequestBody, Schema
 
 _ID = "019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e"
 
@@ -90,6 +90,7 @@ UPLOAD: dict[str, Any] = {
     "rejects_purged_at": None,
     "rejects_kept": 11,
     "rejects_by_code": {"unreadable_timestamp": 8, "empty_author": 3},
+    "note": "Second delivery; the first one lacked November",
     "links": {
         "upload": f"/uploads/{_ID}",
         "batches": f"/uploads/{_ID}/batches",
@@ -126,6 +127,48 @@ PREVIEW: dict[str, Any] = {
     "rejects": [],
     "cells": [["Danke @ada, bis später", "31/12/2023 14:05", "grace"]],
     "counted": {"bytes": 48, "rows": 1, "rejected": 0, "mentioning": 1, "mentions": 1, "whole": True},
+}
+FORECAST: dict[str, Any] = {
+    "upload_id": _ID,
+    "action": "cancel",
+    "state": "applying",
+    "batches": 12,
+    "batches_not_counted": 2,
+    "batches_taken_out": 9,
+    "rows_taken_out": 434806,
+    "mentions_taken_out": 485571,
+    "edges_gone": 21308,
+    "edges_weaker": 140112,
+    "users_gone": None,
+    "exact": False,
+    "posts_handed_over": False,
+    "detail": "The numbers of edges are estimated from a sample.",
+}
+REPLAY_FORECAST: dict[str, Any] = {
+    "upload_id": _ID,
+    "batch_id": None,
+    "action": "replay",
+    "batches": 2,
+    "rows": 134201,
+    "batches_purged": 0,
+}
+COUNTS = {
+    "total": 214,
+    "states": {
+        "receiving": 1,
+        "staged": 1,
+        "applying": 1,
+        "applied": 187,
+        "failed": 3,
+        "checking": 0,
+        "checked": 0,
+        "cancelling": 0,
+        "cancelled": 6,
+        "aborted": 5,
+        "duplicate": 6,
+        "retracting": 0,
+        "retracted": 4,
+    },
 }
 UPLOADS = {"uploads": [UPLOAD], "next": f"/uploads?limit=1&before={_ID}"}
 BATCHES = {
@@ -278,20 +321,36 @@ FLEET = {
 }
 
 
-def answering(example: object) -> type[Operation]:
-    """An operation class that shows `example` as the successful answer."""
+def asking(schema: Schema, asked: object, answer: object) -> type[Operation]:
+    """An operation class for a body of JSON, which the handler reads itself, that shows `answer`."""
+
+    @dataclass
+    class _Asking(Operation):
+        def __post_init__(self) -> None:
+            show(self, answer)
+            media = OpenAPIMediaType(schema=schema, examples={"body": Example(value=asked)})
+            self.request_body = RequestBody(required=bool(schema.required), content={"application/json": media})
+
+    return _Asking
+
+
+def answering(example: object, *, dry_run: object = None) -> type[Operation]:
+    """An operation class that shows `example` as the successful answer. `dry_run`: the answer with status 200, if it is
+    another one."""
 
     @dataclass
     class _Answering(Operation):
         def __post_init__(self) -> None:
             show(self, example)
+            if dry_run is not None:
+                show(self, dry_run, status="200")
 
     return _Answering
 
 
-def show(operation: Operation, example: object) -> None:
-    """Put the example into the operation's successful JSON answers."""
-    for status, response in (operation.responses or {}).items():
-        if isinstance(response, OpenAPIResponse) and status.startswith("2"):
+def show(operation: Operation, example: object, *, status: str = "2") -> None:
+    """Put the example into the operation's successful JSON answers, or those with this status."""
+    for found, response in (operation.responses or {}).items():
+        if isinstance(response, OpenAPIResponse) and found.startswith(status):
             for media in (response.content or {}).values():
                 media.example = example

@@ -31,7 +31,7 @@ from app.http import bodies, problems, quotas
 from app.http.calling import Calling
 from app.http.connections import address_of
 from app.http.openapi import examples
-from app.http.routes.uploads import Upload, list_uploads, only_of, path_of
+from app.http.routes.uploads import Upload, count_uploads, list_uploads, only_of, path_of
 from app.http.services import Injected, Services
 from app.http.signatures import Wanted
 from app.http.upload_options import GivenOptions, read_given, read_options
@@ -225,4 +225,4 @@ def _clean(filename: str | None) -> str | None:
 
 
 # Litestar wants all handlers of one path in one router.
-ROUTER = Router("/", tags=["uploads"], route_handlers=[list_uploads, receive_upload])
+ROUTER = Router("/", tags=["uploads"], route_handlers=[list_uploads, count_uploads, receive_upload])

@@ -16,10 +16,11 @@ from app.http import problems
 from app.http.calling import Calling
 from app.http.openapi import examples
 from app.http.openapi.examples import answering
-from app.http.parameters import Limit, next_page
+from app.http.parameters import INSTANT, Limit, next_page
 from app.http.services import Injected, Services
-from app.http.signatures import one_of
+from app.http.signatures import Wanted, one_of
 from app.http.structs import struct_of
+from app.http.upload_filters import FILTER, Filtered, query_of
 from app.ledger import entries
 from app.ledger.entries import Batch, Entry, MemberEntry
 from app.ledger.states import UploadState
@@ -175,6 +176,8 @@ class Upload(msgspec.Struct, frozen=True):
     others."""
     rejects_by_code: dict[str, int] | None
     """Number of rejected rows by code, also of those that are not kept. Null, if an earlier release counted them."""
+    note: str | None
+    """What people say of the upload."""
     links: UploadLinks
 
     @classmethod
@@ -207,6 +210,31 @@ class Uploads(msgspec.Struct, frozen=True):
     uploads: list[Upload]
     next: str | None
     """Path of the next page; null on the last page."""
+
+
+class UploadsByState(msgspec.Struct, frozen=True):
+    """Number of uploads in each state."""
+
+    receiving: int
+    staged: int
+    applying: int
+    applied: int
+    failed: int
+    checking: int
+    checked: int
+    cancelling: int
+    cancelled: int
+    aborted: int
+    duplicate: int
+    retracting: int
+    retracted: int
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """Number of uploads that a filter matches."""
+
+    total: int
+    states: UploadsByState
 
 
 class Batches(msgspec.Struct, frozen=True):
@@ -243,16 +271,24 @@ def _seconds(begin: datetime | None, end: datetime | None) -> float | None:
     summary="List uploads",
     scope=SEEN,
     operation_class=answering(examples.UPLOADS),
+    dependencies=FILTER,
     responses=problems.responses(
         BadRequest("query parameter 'limit' has to be a whole number from 1 to 500."), *ONE_UPLOAD[1:]
     ),
 )
-async def list_uploads(
+async def list_uploads(  # noqa: PLR0917 (what a request has)
     services: Injected,
     caller: Calling,
+    wanted: Filtered,
     # Litestar keeps the name `state` for itself.
-    in_state: Annotated[
-        str | None, QueryParameter(name="state", description="Only uploads in this state.", enum=list(UploadState))
+    in_states: Annotated[
+        list[UploadState] | None,
+        QueryParameter(
+            name="state",
+            description="Only uploads in this state, or in one of several: `state=applied&state=failed`.",
+            max_items=len(UploadState),
+        ),
+        Wanted(one_of(list(UploadState))),
     ] = None,
     limit: Limit = 50,
     before: Annotated[
@@ -260,19 +296,37 @@ async def list_uploads(
     ] = None,
 ) -> Uploads:
     """Lists uploads, the newest first. A key without `uploads:read` gets the uploads of its owner."""
-    if in_state is not None and in_state not in set(UploadState):
-        raise BadRequest(f"query parameter 'state' has to be {one_of(list(UploadState))}.")
-    state = UploadState(in_state) if in_state else None
+    states = tuple(in_states) if in_states else None
+    wanted = msgspec.structs.replace(wanted, states=states)
     async with services.pool.connection() as conn:
-        found = await entries.uploads(conn, state=state, before=before, limit=limit + 1, owner=only_of(caller))
+        found = await entries.uploads(conn, wanted, before=before, limit=limit + 1, owner=only_of(caller))
     page = found[:limit]
-    path = f"{services.base}/uploads"
-    following = next_page(path, state=state, limit=limit, before=page[-1].id) if len(found) > limit else None
+    following = (
+        next_page(f"{services.base}/uploads", state=states, **query_of(wanted), limit=limit, before=page[-1].id)
+        if len(found) > limit
+        else None
+    )
     return Uploads(uploads=[Upload.of(entry, services, caller) for entry in page], next=following)
 
 
 @get(
-    "/{upload_id:str}",
+    "/uploads/counts",
+    summary="Count uploads by state",
+    scope=SEEN,
+    operation_class=answering(examples.COUNTS),
+    dependencies=FILTER,
+    responses=problems.responses(BadRequest(f"query parameter 'since' has to be {INSTANT}."), *problems.DATABASE),
+)
+async def count_uploads(services: Injected, caller: Calling, wanted: Filtered) -> Counts:
+    """Counts the uploads in each state that `GET /uploads` lists with the same filter. A key without `uploads:read`
+    counts the uploads of its owner."""
+    async with services.pool.connection() as conn:
+        found = await entries.counts(conn, wanted, owner=only_of(caller))
+    return Counts(sum(found.values()), UploadsByState(**found))
+
+
+@get(
+    "/uploads/{upload_id:str}",
     summary="One upload",
     scope=SEEN,
     operation_class=answering(examples.UPLOAD),
@@ -293,7 +347,7 @@ async def get_upload(services: Injected, caller: Calling, upload_id: UploadId) -
 
 
 @get(
-    "/{upload_id:str}/batches",
+    "/uploads/{upload_id:str}/batches",
     summary="An upload's batches",
     scope=SEEN,
     operation_class=answering(examples.BATCHES),
@@ -319,4 +373,4 @@ async def list_batches(
     return Batches(batches=page, next=following)
 
 
-ROUTER = Router("/uploads", tags=["uploads"], route_handlers=[get_upload, list_batches])
+ROUTER = Router("/", tags=["uploads"], route_handlers=[list_batches])

@@ -1,10 +1,9 @@
--- Ledger entries, the newest first: one upload by id, or a page before the key (received_at, id). `rows_received` is
--- NULL until the upload is sealed, and where a batch of an earlier release was not counted yet. `rows_accepted`,
--- `rows_rejected` and `mentions` are NULL until every batch is counted. So is `rows_repeated`, which stays NULL where
--- the posts of an upload have no ids. A zip has the sums of its members. The members themselves come with an upload by
--- id. `rejects_by_code` is NULL where an earlier release counted a batch with rejects. With an `owner`, the uploads of
--- other owners are not there, nor is an earlier upload of theirs that holds the same bytes. Locks: none. Rows: one for
--- each upload, `limit` at most.
+-- The ledger's entries of some uploads, the newest first. `rows_received` is NULL until the upload is sealed, and where a
+-- batch of an earlier release was not counted yet. `rows_accepted`, `rows_rejected` and `mentions` are NULL until every
+-- batch is counted. So is `rows_repeated`, which stays NULL where the posts of an upload have no ids. A zip has the sums
+-- of its members, and the members themselves if they are asked for. `rejects_by_code` is NULL where an earlier release
+-- counted a batch with rejects. With an `owner`, the uploads of other owners are not there, nor is an earlier upload of
+-- theirs that holds the same bytes. Locks: none. Rows: one for each upload.
 SELECT
   u.id, u.state, u.filename, u.options, u.again, u.received_by, u.received_at, u.sealed_at, u.finished_at,
   encode(u.sha256, 'hex') AS sha256,
@@ -13,7 +12,7 @@ SELECT
     OR EXISTS (SELECT FROM uploads AS d WHERE d.id = u.duplicate_of AND d.owner = %(owner)s::text)
     THEN u.duplicate_of END AS duplicate_of,
   u.parent_id, u.members AS member_count, u.error,
-  u.purged_at, u.rejects_purged_at, u.key_id, u.owner, u.address,
+  u.note, u.purged_at, u.rejects_purged_at, u.key_id, u.owner, u.address,
   coalesce(u.size_bytes, b.bytes_staged) AS size_bytes,
   b.bytes_staged, b.bytes_counted, b.bytes_applied,
   b.batches_staged, b.batches_counted, b.batches_applied, b.batches_failed, b.batches_checked, b.batches_cancelled,
@@ -41,7 +40,7 @@ SELECT
       GROUP BY c.key
     ) AS s
   ) END AS rejects_by_code,
-  CASE WHEN %(id)s::uuid IS NOT NULL AND u.members IS NOT NULL THEN (
+  CASE WHEN %(with_members)s::boolean AND u.members IS NOT NULL THEN (
     SELECT jsonb_agg(
       jsonb_build_object(
         'id', m.id, 'state', m.state, 'filename', m.filename,
@@ -106,15 +105,6 @@ CROSS JOIN LATERAL (
   FROM batches WHERE batches.upload_id = ANY(h.upload_ids)
 ) AS b
 WHERE
-  (%(id)s::uuid IS NULL OR u.id = %(id)s::uuid)
+  u.id = ANY(%(ids)s::uuid[])
   AND (%(owner)s::text IS NULL OR u.owner = %(owner)s::text)
-  AND (%(state)s::text IS NULL OR u.state = %(state)s::text)
-  AND (
-    %(before_id)s::uuid IS NULL
-    OR (u.received_at, u.id) < (
-      SELECT p.received_at, p.id FROM uploads AS p
-      WHERE p.id = %(before_id)s::uuid AND (%(owner)s::text IS NULL OR p.owner = %(owner)s::text)
-    )
-  )
-ORDER BY u.received_at DESC, u.id DESC
-LIMIT %(limit)s::integer;
+ORDER BY u.received_at DESC, u.id DESC;

@@ -2,7 +2,7 @@
 -- Rows: one for each batch.
 SELECT
   b.id, b.upload_id, b.ordinal, coalesce(u.options ->> 'priority', 'bulk') AS priority, b.attempts,
-  b.payload IS NOT NULL AS replayable, b.error
+  b.payload IS NOT NULL AS replayable, b.rows_staged AS rows, b.error
 FROM batches AS b
 INNER JOIN uploads AS u ON u.id = b.upload_id
 WHERE
