@@ -294,6 +294,7 @@ def test_the_document_describes_every_endpoint(api: Api) -> None:
         *(("get", f"/export/{name}") for name in FORMS),
         ("post", "/keys"),
         ("get", "/keys"),
+        ("get", "/keys/self"),
         ("get", "/keys/{key_id}"),
         ("delete", "/keys/{key_id}"),
         ("post", "/keys/{key_id}/rotate"),
