@@ -32,9 +32,8 @@ _WEIGHTS = sql.query("graph/top_edges/weights")
 _EMPTY = sql.query("graph/top_edges/empty")
 _REFILL = sql.query("graph/top_edges/refill")
 
-LEAST = 2000
-"""The fewest edges that a shard holds, if it has so many. A ranking is no longer than this. A picture of the whole
-graph has so many ties unless it asks for more."""
+LEAST = 1000
+"""The fewest edges that a shard holds, if it has so many. A ranking is no longer than this."""
 KEEP, MOST = 2 * LEAST, 4 * LEAST
 """A shard with more than MOST held edges goes back to KEEP. Below LEAST, every edge of the shard is read for KEEP."""
 

@@ -1,6 +1,6 @@
 """The heaviest ties of the whole graph and their users, and how many ties have how many mentions. Bounded, at any size.
 
-Merges hold the heaviest edges of each shard (see app.graph.top_edges), so nothing here reads the whole graph.
+Merges hold the heaviest edges of each shard (see app.graph.top_edges), so nothing here reads a large graph as a whole.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ SPARE = 2
 """Without filters, so many times the edges of an answer are looked at: some are not between its users."""
 BLOCKS = 1_000
 """About so many blocks of the table of edges make a histogram, 58,000 edges."""
+SMALL_BYTES = BLOCKS * 8192
+"""Of a graph whose table of edges is no larger, every edge is looked at: some 150 ms."""
 BOUNDS = sorted({round(2 ** (half / 2)) for half in range(63)})
 """The lower bounds of a histogram's buckets. Two buckets double the number of mentions."""
 
@@ -69,13 +71,14 @@ class Heaviest(msgspec.Struct, frozen=True):
     edges_cut: int
     """Edges that passed and did not fit."""
     users_cut: int
-
-
-class Size(msgspec.Struct, frozen=True):
-    """The number of edges of the graph."""
-
-    edges: int
+    edges_in_graph: int
+    """The number of edges of the graph: estimated, unless these are all."""
     estimated: bool
+
+
+class _Size(msgspec.Struct, frozen=True):
+    is_small: bool
+    edges: int
 
 
 class Bucket(msgspec.Struct, frozen=True):
@@ -116,9 +119,11 @@ class _Counted(msgspec.Struct, frozen=True):
 
 async def heaviest(conn: AsyncConnection, parameters: GraphParameters, wanted: Wanted) -> Heaviest:
     """The heaviest ties that pass, and their users. Archived edges and mentions of oneself are left out."""
+    size = await async_exactly_one(conn, _Size, _SIZE, {"small_bytes": SMALL_BYTES})
     params = {
         **msgspec.structs.asdict(wanted),
         "half_life_seconds": in_seconds(parameters.half_life),
+        "everything": size.is_small,
         "looked": wanted.looked_at,
     }
     found = await async_exactly_one(conn, _Ties, _TIES, params)
@@ -137,6 +142,8 @@ async def heaviest(conn: AsyncConnection, parameters: GraphParameters, wanted: W
         is_all=not found.more,
         edges_cut=found.passing - len(found.source_ids),
         users_cut=found.users_passing - len(ids),
+        edges_in_graph=size.edges,
+        estimated=not size.is_small,
     )
 
 
@@ -144,11 +151,6 @@ def _alternating(sources: Sequence[int], targets: Sequence[int]) -> Iterator[int
     for source, target in zip(sources, targets, strict=True):
         yield source
         yield target
-
-
-async def size(conn: AsyncConnection) -> Size:
-    """How many edges the graph has: exactly, or about so many if there are many."""
-    return await async_exactly_one(conn, Size, _SIZE)
 
 
 async def histogram(conn: AsyncConnection) -> Histogram:

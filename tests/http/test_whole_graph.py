@@ -82,6 +82,20 @@ def test_the_whole_of_a_small_graph(api: Api, known: Known, now: datetime) -> No
         assert found["stale_since"] is None
 
 
+def test_a_large_graph_is_like_a_small_one_while_all_edges_are_held(
+    api: Api, known: Known, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {"users": 20, "edges": 100, "min_mentions": 2}
+    small = get(api, "/network", **asked)
+    monkeypatch.setattr(heaviest, "SMALL_BYTES", 0)
+    large = get(api, "/network", **asked, as_of=small["as_of"], min_weight=1e-200)
+
+    told = {"edges_in_graph", "edges_estimated"}
+    assert {name: large[name] for name in large.keys() - told} == {name: small[name] for name in small.keys() - told}
+    assert (small["edges_estimated"], large["edges_estimated"]) == (False, True)
+    assert len(known.edges(datetime.fromisoformat(small["as_of"]))) == small["looked_at"] == large["looked_at"]
+
+
 def test_what_does_not_fit_is_said(api: Api, known: Known) -> None:
     whole = get(api, "/network")
     order = [each["handle"] for each in whole["users"]]
@@ -90,10 +104,12 @@ def test_what_does_not_fit_is_said(api: Api, known: Known) -> None:
     crowd = get(api, "/network", users=6)
 
     assert few["edges"] == whole["edges"][:10]
-    assert (few["looked_at"], few["is_all"], few["cut"]["edges"]) == (20, False, 10)
-    assert few["edges_in_graph"] == len(whole["edges"])
-    among_twenty = {user for ends in ends_of(whole)[:20] for user in ends}
-    assert few["cut"]["users"] == len(among_twenty) - len(few["users"])
+    assert (few["looked_at"], few["is_all"], few["cut"]["edges"]) == (
+        len(whole["edges"]),
+        True,
+        len(whole["edges"]) - 10,
+    )
+    assert few["cut"]["users"] == len(order) - len(few["users"])
     assert ends_of(crowd) == [ends for ends in ends_of(whole) if set(ends) <= set(order[:6])]
     assert crowd["cut"] == {"users": len(order) - 6, "edges": len(whole["edges"]) - len(crowd["edges"])}
     assert len(known.edges(datetime.fromisoformat(whole["as_of"]))) == len(whole["edges"])
@@ -121,6 +137,7 @@ def test_filters(api: Api, known: Known, now: datetime) -> None:
 def test_of_a_large_graph_the_edges_that_are_surely_the_heaviest(
     api: Api, known: Known, domain: Connection, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(heaviest, "SMALL_BYTES", 0)
     whole = [weight for _, weight in sorted(known.edges(now).items(), key=lambda each: -each[1])]
     monkeypatch.setattr(top_edges, "KEEP", 4)
     parameters = read_parameters(domain)

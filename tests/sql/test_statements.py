@@ -51,7 +51,7 @@ READERS: dict[str, type[msgspec.Struct]] = {
     "ledger/sweeping/pending_shards": states.Ring,
     "reads/history/deltas": history._Delta,
     "reads/heaviest/histogram": heaviest._Counted,
-    "reads/heaviest/size": heaviest.Size,
+    "reads/heaviest/size": heaviest._Size,
     "reads/heaviest/ties": heaviest._Ties,
     "reads/lines/payload": lines._Payload,
     "reads/rankings/graph_days": rankings.Day,

@@ -130,8 +130,9 @@ async def get_network(  # noqa: PLR0917 (each is a parameter of the request)
     are left out. Users come with their heaviest edges, until there are `users`; then only edges between these users
     follow.
 
-    The service looks at the 20,000 heaviest edges at most, and applies the filters to these. Of edges that weigh the
-    same, any may come first. `cut`, `looked_at` and `edges_in_graph` say what the answer leaves out.
+    Of a large graph, the service looks at the edges that are surely the heaviest: some thousands of them, 20,000 at
+    most. The filters apply to these. Of edges that weigh the same, any may come first. `cut`, `looked_at` and
+    `edges_in_graph` say what the answer leaves out.
     """
     at = instant(as_of, services.clock())
     wanted = Wanted(
@@ -145,7 +146,6 @@ async def get_network(  # noqa: PLR0917 (each is a parameter of the request)
     )
     async with quotas.one(Kind.READS), services.expensive.connection() as conn:
         how_stale = await rankings.staleness(conn)
-        size = await heaviest.size(conn)
         found = await heaviest.heaviest(conn, await services.parameters(conn), wanted)
     return NetworkAnswer(
         as_of=at,
@@ -155,8 +155,8 @@ async def get_network(  # noqa: PLR0917 (each is a parameter of the request)
         cut=LeftOut(users=found.users_cut, edges=found.edges_cut),
         looked_at=found.looked_at,
         is_all=found.is_all,
-        edges_in_graph=size.edges,
-        edges_estimated=size.estimated,
+        edges_in_graph=found.edges_in_graph,
+        edges_estimated=found.estimated,
     )
 
 

@@ -1,40 +1,54 @@
--- The heaviest ties of the whole graph that pass, among the `looked` heaviest that are held (top_edges), as columns:
--- those between the first `users` users, by the heaviest tie of each, `edges` at most. Edges below the highest floor
--- are left out, since another edge might be heavier; of edges as heavy as the floor, those that are held are taken. An
--- upload may bring many that weigh the same. OFFSET 0 keeps PostgreSQL from looking for each edge among all that its
--- source makes. `passing` and `users_passing` count what passes, before the limits. Costs `looked` edges. Locks: none.
--- Rows: one.
+-- The heaviest ties of the whole graph that pass, as columns: those between the first `users` users, by the heaviest
+-- tie of each, `edges` at most. `everything`: of all edges, for a small graph. Else of the `looked` heaviest that are
+-- held (top_edges). Held edges below the highest floor are left out, since another edge might be heavier; of edges as
+-- heavy as the floor, those that are held are taken, since an upload may bring many that weigh the same. `everything`
+-- is a constant where PostgreSQL plans, so one of the two is left. OFFSET 0 keeps PostgreSQL from looking for each edge
+-- among all that its source makes. `passing` and `users_passing` count what passes, before the limits. Costs the edges
+-- that are looked at. Locks: none. Rows: one.
 WITH floor AS MATERIALIZED (
   SELECT score FROM top_edge_floors ORDER BY score DESC LIMIT 1
 ),
 
-looked AS MATERIALIZED (
+held AS MATERIALIZED (
   SELECT h.source_id, h.target_id, h.score
   FROM top_edges AS h
   LEFT JOIN floor AS f ON true
-  WHERE f.score IS NULL OR h.score >= f.score
+  WHERE NOT %(everything)s::boolean AND (f.score IS NULL OR h.score >= f.score)
   ORDER BY h.score DESC, h.source_id, h.target_id
   LIMIT %(looked)s::integer
 ),
 
-passing AS MATERIALIZED (
-  SELECT
-    h.source_id, h.target_id, e.mention_count, e.weight, e.first_seen, e.last_seen,
-    row_number() OVER (ORDER BY h.score DESC, h.source_id, h.target_id) AS place
-  FROM looked AS h
+looked AS MATERIALIZED (
+  SELECT h.source_id, h.target_id, h.score, e.mention_count, e.weight, e.weighed_at, e.first_seen, e.last_seen
+  FROM held AS h
   CROSS JOIN LATERAL (
-    SELECT
-      mention_count, first_seen, last_seen,
-      effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision) AS weight
-    FROM edges
+    SELECT mention_count, weight, weighed_at, first_seen, last_seen FROM edges
     WHERE source_id = h.source_id AND target_id = h.target_id
     OFFSET 0 -- noqa: AM09
   ) AS e
-  WHERE
-    e.mention_count >= %(min_mentions)s::bigint
-    AND (%(min_weight)s::double precision IS NULL OR e.weight >= %(min_weight)s::double precision)
-    AND (%(since)s::timestamptz IS NULL OR e.last_seen >= %(since)s::timestamptz)
-    AND (%(until)s::timestamptz IS NULL OR e.first_seen < %(until)s::timestamptz)
+  UNION ALL
+  SELECT
+    source_id, target_id, weight_score(weight, weighed_at, %(half_life_seconds)s::double precision), mention_count,
+    weight, weighed_at, first_seen, last_seen
+  FROM edges
+  WHERE %(everything)s::boolean AND source_id <> target_id AND weight > 0
+),
+
+passing AS MATERIALIZED (
+  SELECT
+    source_id, target_id, mention_count, weight, first_seen, last_seen,
+    row_number() OVER (ORDER BY score DESC, source_id, target_id) AS place
+  FROM (
+    SELECT
+      source_id, target_id, score, mention_count, first_seen, last_seen,
+      effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision) AS weight
+    FROM looked
+    WHERE
+      mention_count >= %(min_mentions)s::bigint
+      AND (%(since)s::timestamptz IS NULL OR last_seen >= %(since)s::timestamptz)
+      AND (%(until)s::timestamptz IS NULL OR first_seen < %(until)s::timestamptz)
+  ) AS e
+  WHERE %(min_weight)s::double precision IS NULL OR weight >= %(min_weight)s::double precision
 ),
 
 ends AS MATERIALIZED (
@@ -70,5 +84,7 @@ SELECT
   (SELECT count(*) FROM looked) AS looked,
   (SELECT count(*) FROM passing) AS passing,
   (SELECT count(*) FROM ends) AS users_passing,
-  (SELECT count(*) > 0 FROM floor) OR (SELECT count(*) = %(looked)s::bigint FROM looked) AS more
+  NOT %(everything)s::boolean AND (
+    (SELECT count(*) > 0 FROM floor) OR (SELECT count(*) = %(looked)s::bigint FROM held)
+  ) AS more
 FROM ties AS t;
