@@ -645,6 +645,13 @@ CREATE TABLE trending_users (
 COMMENT ON TABLE trending_users IS
 'Of the users by how much more they were mentioned in the last days than in as many days before, the first.';
 
+CREATE TABLE graph_days (
+  day date PRIMARY KEY,
+  mentions bigint NOT NULL
+);
+COMMENT ON TABLE graph_days IS
+'Mentions in posts of each day, self-mentions left out; made anew with trending_users.';
+
 -- fillfactor 50: the row is updated with every summary, on its own page.
 CREATE TABLE summaries (
   singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
@@ -699,6 +706,29 @@ COMMENT ON COLUMN processes.born IS
 'When the host says that it started, in clock ticks since boot: ids of processes come again.';
 COMMENT ON COLUMN processes.acted_at IS
 'Worker: when it last asked for messages, of the queue asked the longest ago. Scheduler: its last tick.';
+
+-- Audits -------------------------------------------------------------------------------------------------------------
+
+CREATE TABLE audits (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  sample integer NOT NULL CHECK (sample >= 0),
+  asked_at timestamptz NOT NULL,
+  began_at timestamptz,
+  finished_at timestamptz,
+  process text,
+  result jsonb,
+  error jsonb,
+  key_id text DEFAULT nullif(current_setting('mentiongraph.key_id', true), ''),
+  owner text DEFAULT nullif(current_setting('mentiongraph.owner', true), ''),
+  address text DEFAULT nullif(current_setting('mentiongraph.address', true), ''),
+  CONSTRAINT finished_audits_say_what_came_of_them CHECK (
+    (finished_at IS NOT NULL) = (result IS NOT NULL OR error IS NOT NULL)
+  )
+);
+CREATE UNIQUE INDEX audits_one_at_a_time ON audits ((true)) WHERE finished_at IS NULL;
+COMMENT ON TABLE audits IS 'Audits that somebody asked for over HTTP: the latest ones, with their results.';
+COMMENT ON COLUMN audits.sample IS 'Edges that are recounted, at random.';
+COMMENT ON COLUMN audits.process IS 'The worker that ran it, or runs it. The worker holds the lock AUDIT meanwhile.';
 
 -- Secrets ------------------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+from datetime import datetime
 from enum import StrEnum
 
 import msgspec
@@ -44,6 +45,8 @@ class Caller(msgspec.Struct, frozen=True):
     """Whose key it is. On the command line without a key: the account of the operating system, as `os:name`."""
     address: str | None = None
     """The client's address, as the server or a trusted proxy tells it."""
+    expires_at: datetime | None = None
+    """When the key expires. None: it does not, or there is no key."""
 
     def may(self, scope: Scope, graph: str) -> bool:
         """Whether the caller may do what `scope` allows on the graph of this name."""

@@ -27,7 +27,7 @@ from app.posts.options import Format
 from app.posts.screening import PLACEHOLDERS
 from app.store import locks
 from app.store.params import UuidArray
-from app.store.postgres import Connection, exactly_one, execute, scalars
+from app.store.postgres import AsyncConnection, Connection, async_exactly_one, exactly_one, execute, scalars
 
 _LOCK_CLAIMED = sql.query("graph/post_ids/lock_claimed")
 _CLAIM = sql.query("graph/post_ids/claim")
@@ -117,6 +117,13 @@ def owned_by_others(conn: Connection, batch_id: int | None, keys: Keys) -> Elsew
     """Which posts other batches own than this one; than none, for a dry run."""
     return exactly_one(
         conn, Elsewhere, _OWNED_BY_OTHERS, {"batch_id": batch_id or _NOBODY, "keys": UuidArray(keys.keys)}
+    )
+
+
+async def async_owned_by_others(conn: AsyncConnection, batch_id: int, keys: Keys) -> Elsewhere:
+    """`owned_by_others` for request handlers."""
+    return await async_exactly_one(
+        conn, Elsewhere, _OWNED_BY_OTHERS, {"batch_id": batch_id, "keys": UuidArray(keys.keys)}
     )
 
 

@@ -34,6 +34,7 @@ from app.http.routes import (
     rejects,
     uploads,
     users,
+    whole_graph,
 )
 from app.http.routes import graphs as graph_list
 from app.http.scopes import declared, require_scope
@@ -57,6 +58,7 @@ def create_app(settings: Settings, *, clock: postgres.Now = postgres.clock) -> L
             forgetting.ROUTER,
             edges.ROUTER,
             networks.ROUTER,
+            whole_graph.ROUTER,
             rankings.ROUTER,
             exports.ROUTER,
             audit_events.ROUTER,

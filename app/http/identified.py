@@ -58,7 +58,7 @@ async def _caller(scope: Scope, token: str, address: str | None, settings: Setti
     receiving = _fields(scope)["method"] == "POST" and scope["path"].rstrip("/") in _RECEIVING
     patience = settings.database_patience if receiving else 0.0
     known = await ring.check(token, address_of(scope["client"]), patience=patience)
-    return Caller(known.scopes, known.graphs, known.id, known.owner, address)
+    return Caller(known.scopes, known.graphs, known.id, known.owner, address, known.expires_at)
 
 
 def _choose_graph(scope: dict[str, Any], caller: Caller) -> None:

@@ -23,7 +23,7 @@ MOST_DAYS = 366
 
 INSTANT = "an instant in ISO 8601 with an offset, such as 2026-01-15T12:00:00Z (+ is %2B in a URL)"
 
-_POSITION = struct.Struct(">dq")
+_POSITION, _NUMBERS = struct.Struct(">dq"), struct.Struct(">qq")
 
 Limit: TypeAlias = Annotated[int, QueryParameter(description="Entries on the page, at most.", ge=1, le=MAX_LIMIT)]
 Cursor: TypeAlias = Annotated[
@@ -120,3 +120,14 @@ def cursor_of(position: Position) -> str:
 def position_of(cursor: Cursor) -> Position:
     """The position where a page begins. Every text that the parameter's pattern allows is a position."""
     return Position(*_POSITION.unpack(bytes.fromhex(cursor))) if cursor else FIRST
+
+
+def cursor_of_numbers(first: int, second: int) -> str:
+    """Two numbers as a text that `numbers_of` reads."""
+    return _NUMBERS.pack(first, second).hex()
+
+
+def numbers_of(cursor: str) -> tuple[int, int]:
+    """The two numbers of a cursor. Every text that the parameter's pattern allows has two."""
+    first, second = _NUMBERS.unpack(bytes.fromhex(cursor))
+    return first, second

@@ -81,22 +81,46 @@ async def history(
     limit: int,
 ) -> History:
     """Which batches made an edge: up to `limit` of those before the batch `before`, among DELTAS_A_PAGE deltas."""
-    shard = shard_of_id(source.id, parameters.shards)
     found: list[Contribution] = []
-    async with pool.connection() as conn:
-        purged = await async_scalars(conn, _ANY_PURGED) == [True]
+    purged = await any_purged(pool)
     for _ in range(DELTAS_A_PAGE // DELTAS_AT_ONCE):
-        async with pool.connection() as conn:
-            params = {"shard": shard, "before": before, "limit": DELTAS_AT_ONCE}
-            deltas = await async_rows(conn, _Delta, _HISTORY, params)
-        for contribution in await asyncio.to_thread(_look_into, deltas, source.id, target.id):
+        contributions, following = await looked_into(pool, source, target, parameters, before=before)
+        for contribution in contributions:
             found.append(contribution)
             if len(found) == limit:
                 return History(found, contribution.batch_id, purged)
-        if len({delta.batch_id for delta in deltas}) < DELTAS_AT_ONCE:
+        if following is None:
             return History(found, None, purged)
-        before = deltas[-1].batch_id
+        before = following
     return History(found, before, purged)
+
+
+async def any_purged(pool: AsyncConnectionPool[AsyncConnection]) -> bool:
+    """Whether the graph holds uploads with purged deltas."""
+    async with pool.connection() as conn:
+        return await async_scalars(conn, _ANY_PURGED) == [True]
+
+
+async def looked_into(
+    pool: AsyncConnectionPool[AsyncConnection],
+    source: User,
+    target: User,
+    parameters: GraphParameters,
+    *,
+    before: int,
+) -> tuple[list[Contribution], int | None]:
+    """What the newest DELTAS_AT_ONCE batches before one added to an edge, the newest first; and before which batch the
+    next ones are. None: these batches were the last."""
+    async with pool.connection() as conn:
+        params = {
+            "shard": shard_of_id(source.id, parameters.shards),
+            "before": before,
+            "limit": DELTAS_AT_ONCE,
+        }
+        deltas = await async_rows(conn, _Delta, _HISTORY, params)
+    found = await asyncio.to_thread(_look_into, deltas, source.id, target.id)
+    is_last = len({delta.batch_id for delta in deltas}) < DELTAS_AT_ONCE
+    return found, None if is_last else deltas[-1].batch_id
 
 
 def _look_into(deltas: list[_Delta], source_id: int, target_id: int) -> list[Contribution]:

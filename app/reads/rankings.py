@@ -26,6 +26,7 @@ _EDGES = sql.query("reads/rankings/edges")
 _USERS = sql.query("reads/rankings/users")
 _TRENDING = sql.query("reads/rankings/trending")
 _STALENESS = sql.query("reads/rankings/staleness")
+_GRAPH_DAYS = sql.query("reads/rankings/graph_days")
 _PROBE = sql.query("reads/rankings/probe_days")
 
 WEEK = 7
@@ -161,6 +162,18 @@ async def user_days(
     part = days.part_of_users(shard_of_id(user.id, parameters.shards))
     found = await _days(conn, part, user.id, [days.MADE, days.RECEIVED], calendar)
     return [UserDay(*each) for each in zip(calendar, found[days.MADE], found[days.RECEIVED], strict=True)]
+
+
+async def graph_days(conn: AsyncConnection, calendar: list[date]) -> list[Day]:
+    """Returns the mentions in the whole graph on each day of `calendar`, as a worker added them up the last time.
+
+    The days are in order. Self-mentions do not count.
+    """
+    if not calendar:
+        return []
+    rows = await async_rows(conn, Day, _GRAPH_DAYS, {"first": calendar[0], "last": calendar[-1]})
+    found = {each.day: each.mentions for each in rows}
+    return [Day(day, found.get(day, 0)) for day in calendar]
 
 
 async def _days(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 import numpy as np
 
 import sql
 from app.errors import BadRequest, NotFound
+from app.graph.half_life import in_seconds
 from app.graph.parameters import GraphParameters
 from app.graph.shards import handle_ids
 from app.graph.users import MAX_PROBES
@@ -21,6 +23,7 @@ from app.store.postgres import AsyncConnection, async_exactly_one, async_rows
 
 _USERS = sql.query("reads/users/get")
 _TOTALS = sql.query("reads/users/totals")
+_SUMS = sql.query("reads/users/sums")
 _BY_PREFIX = sql.query("reads/users/by_prefix")
 
 PROBES_AT_ONCE = 4
@@ -57,6 +60,16 @@ class Totals(msgspec.Struct, frozen=True):
     self_mentions: int
 
 
+class Sums(msgspec.Struct, frozen=True):
+    """A user's mentions in both directions, as the summaries have them: archived edges count, self-mentions do not."""
+
+    id: int
+    mentions_made: int
+    mentions_received: int
+    weight_made: float
+    weight_received: float
+
+
 async def find_users(conn: AsyncConnection, handles: Sequence[str], parameters: GraphParameters) -> list[User]:
     """Returns the users with these handles, in any spelling.
 
@@ -84,6 +97,14 @@ async def find_users(conn: AsyncConnection, handles: Sequence[str], parameters: 
 async def users_by_id(conn: AsyncConnection, ids: Int8Array) -> list[User]:
     """Returns the users with these ids, in no order."""
     return await async_rows(conn, User, _USERS, {"ids": ids})
+
+
+async def sums_of(
+    conn: AsyncConnection, ids: Int8Array, parameters: GraphParameters, *, as_of: datetime
+) -> dict[int, Sums]:
+    """Returns the totals of the users with these ids, by id. Users who wait to be summarized are left out."""
+    params = {"ids": ids, "as_of": as_of, "half_life_seconds": in_seconds(parameters.half_life)}
+    return {each.id: each for each in await async_rows(conn, Sums, _SUMS, params)}
 
 
 def _folded(handle: str) -> str:

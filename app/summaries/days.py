@@ -22,6 +22,7 @@ from app.graph.delta_days import SCHEMA
 from app.graph.deltas import KEYS, pack, unpack_rows
 from app.graph.groups import Groups
 from app.graph.shards import MAX_SHARDS, shard_of
+from app.store.params import Int8Array
 from app.store.postgres import Connection, execute, one, scalars
 
 _INSERT = sql.query("summaries/days/insert")
@@ -31,6 +32,8 @@ _BLOCKS = sql.query("summaries/days/blocks")
 _DELETE = sql.query("summaries/days/delete")
 _EXPIRE = sql.query("summaries/days/expire")
 _CLEAR = sql.query("summaries/days/clear")
+_CLEAR_TOTALS = sql.query("summaries/days/clear_totals")
+_INSERT_TOTALS = sql.query("summaries/days/insert_totals")
 _SINCE = sql.query("summaries/days/since")
 
 BLOCK_ENTRIES = 2048
@@ -46,6 +49,9 @@ Bigger runs are not merged, so that reading looks into more runs.
 
 MADE, RECEIVED = 0, 1
 """The target ids of a user's entries."""
+
+TOTALS = pl.Schema({"day": pl.Date, "mentions": pl.Int64})
+"""Mentions of the whole graph by day."""
 
 _ENTRY = [*KEYS, "day"]
 
@@ -177,3 +183,23 @@ def since(conn: Connection, part: int, first: date) -> Iterator[pl.DataFrame]:
     for run in scalars(conn, _SINCE, {"part": part, "first_day": first}):
         for payload in scalars(conn, _BLOCKS, {"part": part, "runs": [run]}):
             yield unpack_rows(payload).filter(pl.col("day") >= first)
+
+
+def totals(entries: pl.DataFrame) -> pl.DataFrame:
+    """Returns the mentions by day that entries of users add up to. A mention counts where it was made."""
+    made = entries.filter(pl.col("target_id") == MADE).select(pl.col("day"), pl.col("mentions").cast(pl.Int64))
+    return summed_totals([made])
+
+
+def summed_totals(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Returns the sums of the parts by day."""
+    return pl.concat(parts).group_by("day").sum().cast(TOTALS)
+
+
+def keep_totals(conn: Connection, found: pl.DataFrame) -> None:
+    """Replace the mentions of the whole graph by day.
+
+    The caller has a transaction open and holds the summaries' lock.
+    """
+    execute(conn, _CLEAR_TOTALS)
+    execute(conn, _INSERT_TOTALS, {"days": found["day"].to_list(), "mentions": Int8Array(found["mentions"].to_numpy())})

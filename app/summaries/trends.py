@@ -1,6 +1,7 @@
 """This module lists the trending users: users with more mentions in the last days than in as many days before.
 
 Workers compute the lists now and then from the days of all users (see app.summaries). Each period has a short list.
+The mentions of the whole graph by day come from the same days, so workers compute them at the same time.
 
 growth = (mentions + 10) / (mentions before + 10). Without the tens, a rise from one mention to three would count more
 than a rise from a hundred to two hundred. Days are UTC days of the posts. For all users the last day is the present
@@ -30,20 +31,27 @@ PRIOR = 10
 
 
 def list_anew(conn: Connection, *, shards: int, today: date, days_from: date | None) -> None:
-    """Make new lists for the periods that end today.
+    """Make new lists for the periods that end today, and new totals of the graph by day.
 
     The caller has a transaction open and holds the summaries' lock.
     """
     periods = [period for period in PERIODS if days_from and delta_days.first_day(today, 2 * period) >= days_from]
     found: dict[int, list[pl.DataFrame]] = {period: [] for period in periods}
-    for shard in range(shards) if periods else ():
-        first = delta_days.first_day(today, 2 * periods[-1])
+    by_day, first = [pl.DataFrame(schema=days.TOTALS)], days_from or today
+    for shard in range(shards) if days_from else ():
         # The days are added up block by block, because the days of all users would take much memory.
-        blocks = [_sums(entries, periods, today) for entries in days.since(conn, days.part_of_users(shard), first)]
+        blocks: list[pl.DataFrame] = []
+        for entries in days.since(conn, days.part_of_users(shard), first):
+            known = entries.filter(pl.col("day") <= today)
+            by_day.append(days.totals(known))
+            if periods:
+                blocks.append(_sums(known, periods, today))
         if blocks:
             sums = pl.concat(blocks).group_by("user_id").sum()
             for period in periods:
                 found[period].append(_growing(sums, period))
+        by_day = [days.summed_totals(by_day)]
+    days.keep_totals(conn, by_day[0])
     execute(conn, _CLEAR)
     for period, parts in found.items():
         if parts:
@@ -59,7 +67,8 @@ def _sums(entries: pl.DataFrame, periods: Sequence[int], today: date) -> pl.Data
         f"before {period}": day.is_between(begin - timedelta(days=period), begin, closed="left")
         for period, begin in begins.items()
     }
-    received = entries.filter(pl.col("target_id") == days.RECEIVED, day <= today)
+    first = delta_days.first_day(today, 2 * periods[-1])
+    received = entries.filter(pl.col("target_id") == days.RECEIVED, day >= first)
     return received.group_by(user_id="source_id").agg(
         **{name: mentions.filter(which).sum() for name, which in (recent | before).items()}
     )

@@ -19,7 +19,7 @@ import pytest
 from app.graph.previews import Preview
 from app.http.asgi import from_environment
 from app.http.openapi import examples, graph_examples, rankings_examples
-from app.http.routes import edges, health, networks, rankings, rejects, uploads, users
+from app.http.routes import edges, health, networks, rankings, rejects, uploads, users, whole_graph
 from app.http.routes import graphs as graph_routes
 from app.reads.exports.formats import FORMS
 from app.settings import Settings
@@ -277,6 +277,7 @@ def test_the_document_describes_every_endpoint(api: Api) -> None:
         ("post", "/uploads/{upload_id}/replay"),
         ("post", "/batches/{batch_id}/replay"),
         ("get", "/edges/{source}/{target}/history"),
+        ("get", "/edges/{source}/{target}/lines"),
         ("get", "/edges"),
         ("get", "/users/{handle}"),
         ("get", "/users/{handle}/outgoing"),
@@ -285,6 +286,9 @@ def test_the_document_describes_every_endpoint(api: Api) -> None:
         ("get", "/users/{handle}/ego"),
         ("get", "/users"),
         ("get", "/paths"),
+        ("get", "/network"),
+        ("get", "/network/histogram"),
+        ("get", "/days"),
         ("get", "/rankings/edges"),
         ("get", "/rankings/mentioned"),
         ("get", "/rankings/mentioning"),
@@ -294,6 +298,7 @@ def test_the_document_describes_every_endpoint(api: Api) -> None:
         *(("get", f"/export/{name}") for name in FORMS),
         ("post", "/keys"),
         ("get", "/keys"),
+        ("get", "/keys/self"),
         ("get", "/keys/{key_id}"),
         ("delete", "/keys/{key_id}"),
         ("post", "/keys/{key_id}/rotate"),
@@ -339,6 +344,7 @@ def test_the_examples_are_what_is_answered() -> None:
         (examples.BATCHES, uploads.Batches),
         (examples.REJECTS, rejects.Rejects),
         (examples.HISTORY, edges.HistoryAnswer),
+        (examples.LINES, edges.LinesAnswer),
         (rankings_examples.EDGE_RANKING, rankings.EdgeRanking),
         (rankings_examples.USER_RANKING, rankings.UserRanking),
         (rankings_examples.TRENDING, rankings.Trending),
@@ -351,6 +357,9 @@ def test_the_examples_are_what_is_answered() -> None:
         (graph_examples.TIES, users.Ties),
         (graph_examples.EGO, networks.EgoAnswer),
         (graph_examples.PATH, networks.PathAnswer),
+        (graph_examples.NETWORK, whole_graph.NetworkAnswer),
+        (graph_examples.HISTOGRAM, whole_graph.HistogramAnswer),
+        (rankings_examples.GRAPH_DAYS, whole_graph.GraphDays),
         (examples.GRAPH, graph_routes.GraphAnswer),
         (examples.GRAPH_DETAIL, graph_routes.GraphDetail),
         (examples.GRAPHS, graph_routes.GraphsAnswer),

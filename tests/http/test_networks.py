@@ -66,6 +66,7 @@ def test_the_network_around_a_user(api: Api, graph: Graph, now: datetime) -> Non
         for each, (_, _, weight) in zip(found["users"], members, strict=True):
             assert each["weight"] == (None if weight is None else pytest.approx(weight))
         assert [(each["source"], each["target"]) for each in found["edges"]] == heaviest[:10]
+        assert {each["mentions_made"] for each in found["users"]} == {None}  # nothing was summarized
         assert found["depth"] == steps
         assert found["cut"] == {"users": cut, "edges": max(0, len(heaviest) - 10), "not_followed": []}
 

@@ -71,8 +71,9 @@ def test_each_scope_opens_the_routes_that_say_so_and_no_others(closed: Api, doma
                 allowed = not route.needs or scope is Scope.ADMIN or {str(scope)} in route.needs
                 assert (ask(http, route) != 403) == allowed, (scope, route)
     with client(closed, key(domain, now, Scope.GRAPH_READ, Scope.UPLOADS_READ)) as http:
-        (both,) = [route for route in found if any(len(needs) > 1 for needs in route.needs)]
-        assert ask(http, both) != 403
+        together = [route for route in found if any(len(needs) > 1 for needs in route.needs)]
+        assert {route.path.rpartition("/")[2] for route in together} == {"history", "lines"}
+        assert all(ask(http, route) != 403 for route in together)
 
 
 def test_without_a_key_only_public_routes_answer(closed: Api) -> None:
@@ -89,6 +90,8 @@ def test_a_key_for_another_graph_opens_nothing(closed: Api, domain: Connection, 
                 assert ask(http, route) == 404, route
             elif (route.method, route.path) == ("get", "/graphs"):
                 assert http.get("/graphs").json()["graphs"] == []
+            elif (route.method, route.path) == ("get", "/keys/self"):
+                assert http.get("/keys/self").json()["graphs"] == ["team"]
             elif route.needs:
                 assert ask(http, route) in {403, 404}, route
 
@@ -177,6 +180,32 @@ def test_on_loopback_no_key_is_needed_but_a_sent_one_is_checked(api: Api, domain
     assert api.http.get("/uploads", headers=bearer(tokens.make().token)).status_code == 401
     reads = key(domain, now, Scope.GRAPH_READ)
     assert api.http.get("/uploads", headers=bearer(reads.token)).status_code == 403
+
+
+def test_a_key_says_what_it_allows(closed: Api, api: Api, domain: Connection, now: datetime) -> None:
+    for scope in Scope:
+        made = key(domain, now, scope, owner="ada", graphs=["team"])
+        told = closed.http.get("/keys/self", headers=bearer(made.token))
+
+        assert told.headers["cache-control"] == "no-store"
+        assert told.json() == {
+            "keys_needed": True,
+            "key_id": made.key.id,
+            "owner": "ada",
+            "scopes": [scope],
+            "graphs": ["team"],
+            "expires_at": "2026-04-15T12:00:00Z",
+        }
+    assert closed.http.get("/keys/self").status_code == 401
+    everybody = api.http.get("/keys/self").json()
+    assert everybody == {
+        "keys_needed": False,
+        "key_id": None,
+        "owner": None,
+        "scopes": sorted(Scope),
+        "graphs": None,
+        "expires_at": None,
+    }
 
 
 @pytest.mark.parametrize(

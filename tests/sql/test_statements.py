@@ -23,7 +23,7 @@ from app.graph import users as user_ids
 from app.graph.parameters import GraphParameters
 from app.ledger import entries, events, fleet, idempotency, limits, periods, retention, sealing, states, transitions
 from app.proofs import audit, rebuild
-from app.reads import edges, forecasts, history, networks, rankings, users
+from app.reads import edges, forecasts, heaviest, history, lines, networks, rankings, users
 from app.reads.exports.selection import Selection
 from app.store import migrations
 from app.summaries import days, summarizing, user_totals
@@ -54,6 +54,12 @@ READERS: dict[str, type[msgspec.Struct]] = {
     "reads/forecasts/batches": forecasts._Batches,
     "reads/forecasts/shares": forecasts._Share,
     "reads/forecasts/holders": forecasts._Holder,
+    "reads/heaviest/histogram": heaviest._Counted,
+    "reads/heaviest/size": heaviest._Size,
+    "reads/heaviest/ties": heaviest._Ties,
+    "reads/lines/payload": lines._Payload,
+    "reads/rankings/graph_days": rankings.Day,
+    "reads/users/sums": users.Sums,
     "ledger/idempotency/get": idempotency.Kept,
     "proofs/audit/deltas": audit._Delta,
     "proofs/audit/sample": audit._Edge,

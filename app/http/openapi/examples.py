@@ -266,6 +266,29 @@ HISTORY: dict[str, Any] = {
     "purged": False,
     "next": None,
 }
+LINES: dict[str, Any] = {
+    "source": "Grace",
+    "target": "ada",
+    "lines": [
+        {
+            "upload_id": _ID,
+            "filename": "posts.csv",
+            "batch_id": 42,
+            "line": 4431,
+            "at": "2026-01-15T11:42:00Z",
+            "text": "It runs again. Thanks @ada!",
+            "cut_before": False,
+            "cut_after": False,
+            "mention_count": 1,
+            "mentions": [{"handle": "ada", "kind": "mention", "start": 22, "end": 26}],
+            "repeated": False,
+            "retracted": False,
+        }
+    ],
+    "unread": [],
+    "purged": False,
+    "next": None,
+}
 GRAPH: dict[str, Any] = {
     "name": "elections",
     "state": "ready",

@@ -90,16 +90,40 @@ _GRACE_TO_ADA: dict[str, Any] = {
     "last_seen": "2026-01-15T12:00:00Z",
     "archived_at": None,
 }
+_GRACE = {"mentions_made": 31, "mentions_received": 9, "weight_made": 18.2071, "weight_received": 5.5024}
+_ADA = {"mentions_made": 7, "mentions_received": 3127, "weight_made": 3.9012, "weight_received": 842.1193}
 EGO = {
     "user": "Grace",
     "as_of": _AS_OF,
     "depth": 1,
     "users": [
-        {"handle": "grace", "spelling": "Grace", "distance": 0, "weight": None},
-        {"handle": "ada", "spelling": "ada", "distance": 1, "weight": 4.5257},
+        {"handle": "grace", "spelling": "Grace", "distance": 0, "weight": None, **_GRACE},
+        {"handle": "ada", "spelling": "ada", "distance": 1, "weight": 4.5257, **_ADA},
     ],
     "edges": [_GRACE_TO_ADA],
     "cut": {"users": 13, "edges": 1, "not_followed": []},
+}
+NETWORK: dict[str, Any] = {
+    "as_of": _AS_OF,
+    "stale_since": None,
+    "users": [
+        {"handle": "grace", "spelling": "Grace", **_GRACE},
+        {"handle": "ada", "spelling": "ada", **_ADA},
+    ],
+    "edges": [_GRACE_TO_ADA],
+    "cut": {"users": 111, "edges": 1275},
+    "looked_at": 1276,
+    "is_all": True,
+    "edges_in_graph": 1276,
+    "edges_estimated": False,
+}
+HISTOGRAM: dict[str, Any] = {
+    "buckets": [
+        {"least": 1, "most": 1, "edges": 610},
+        {"least": 2, "most": 2, "edges": 271},
+        {"least": 6, "most": 7, "edges": 48},
+    ],
+    "sampled": 1.0,
 }
 PATH = {
     "source": "Grace",

@@ -55,3 +55,11 @@ USER_DAYS: dict[str, Any] = {
     "received_previous_7_days": 2,
     "days": [{"day": "2026-01-14", "made": 1, "received": 0}, {"day": "2026-01-15", "made": 3, "received": 2}],
 }
+GRAPH_DAYS: dict[str, Any] = {
+    "as_of": _AS_OF,
+    "stale_since": None,
+    "days_from": "2025-12-12",
+    "last_7_days": 1071,
+    "previous_7_days": 998,
+    "days": [{"day": "2026-01-14", "mentions": 148}, {"day": "2026-01-15", "mentions": 96}],
+}

@@ -1,4 +1,7 @@
-"""Keys over HTTP, for `admin` of all graphs: else a key for one graph could make a key for another."""
+"""Keys over HTTP, for `admin` of all graphs: else a key for one graph could make a key for another.
+
+Each key may ask for itself what it allows.
+"""
 
 from __future__ import annotations
 
@@ -39,6 +42,14 @@ _KEY: dict[str, Any] = {
     "created_at": "2026-01-15T12:00:00Z",
     "expires_at": "2026-04-15T12:00:00Z",
     "revoked_at": None,
+}
+_SELF: dict[str, Any] = {
+    "keys_needed": True,
+    "key_id": _ID,
+    "owner": "ada",
+    "scopes": ["graph:read", "uploads:write"],
+    "graphs": None,
+    "expires_at": "2026-04-15T12:00:00Z",
 }
 _MADE: dict[str, Any] = {"token": f"mg_{_ID}_" + "…", "key": _KEY}
 _NO_KEY = NotFound(f"there is no key {_ID!r}. `mentiongraph keys list` and GET /keys list all keys.")
@@ -90,6 +101,23 @@ class KeyMade(msgspec.Struct, frozen=True):
 
     token: str
     key: KeyAnswer
+
+
+class Self(msgspec.Struct, frozen=True):
+    """What whoever sends the request may do."""
+
+    keys_needed: bool
+    """Whether the service answers nobody without a key, save on public paths."""
+    key_id: str | None
+    """Id of the key that came with the request. Null: it came without one, and none is needed."""
+    owner: str | None
+    """Owner of the key."""
+    scopes: list[str]
+    """What the request may do. `admin` includes all scopes."""
+    graphs: list[str] | None
+    """Names of the graphs that the key is for. Null: all graphs."""
+    expires_at: datetime | None
+    """When the key expires. Null: it does not expire, or there is no key."""
 
 
 class Keys(msgspec.Struct, frozen=True):
@@ -199,6 +227,30 @@ async def list_keys(
 
 
 @get(
+    "/self",
+    summary="What may I do?",
+    scope=tuple(Scope),
+    listed=True,
+    operation_class=_showing(_SELF),
+    responses=problems.responses(),
+)
+async def get_self(services: Injected, caller: Calling) -> Response[Self]:
+    """Says what the key of the request allows. Every key may ask, whatever its scopes and graphs. Where no key is
+    needed, everybody may do everything, and the answer says so."""
+    return Response(
+        Self(
+            keys_needed=keys.needed(services.settings),
+            key_id=caller.key_id,
+            owner=caller.owner,
+            scopes=sorted(caller.scopes),
+            graphs=None if caller.graphs is None else sorted(caller.graphs),
+            expires_at=caller.expires_at,
+        ),
+        headers=_NOT_STORED,
+    )
+
+
+@get(
     "/{key_id:str}",
     summary="One key",
     scope=Scope.ADMIN,
@@ -302,5 +354,5 @@ def _text(text: str | None) -> str | None:
 ROUTER = Router(
     PATH,
     tags=["keys"],
-    route_handlers=[list_keys, make_key, get_key, revoke_key, rotate_key],
+    route_handlers=[list_keys, make_key, get_self, get_key, revoke_key, rotate_key],
 )

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Annotated, assert_never
 
 import msgspec
+import numpy as np
 from litestar import Router
 from litestar.params import QueryParameter
 
@@ -21,8 +22,12 @@ from app.http.services import Injected
 from app.http.structs import struct_of
 from app.reads import networks
 from app.reads.networks import MAX_STEPS, MOST_VISITED, Between, Limits, Network, Outcome, Path
-from app.reads.users import User
+from app.reads.users import Sums, User, sums_of
 from app.reads.view import View
+from app.store.params import Int8Array
+
+TOTALS = ("mentions_made", "mentions_received", "weight_made", "weight_received")
+"""Fields of a user who is drawn."""
 
 
 class MemberAnswer(msgspec.Struct, frozen=True):
@@ -34,6 +39,12 @@ class MemberAnswer(msgspec.Struct, frozen=True):
     """Steps from the user in the middle, in either direction."""
     weight: float | None
     """Weight of the ties with users one step nearer, both directions added up; null for the user in the middle."""
+    mentions_made: int | None
+    """Mentions of others by the user, in the whole graph. Null, as the other totals, until the first summary."""
+    mentions_received: int | None
+    """Mentions of the user by others, in the whole graph."""
+    weight_made: float | None
+    weight_received: float | None
 
 
 class EdgeBetween(msgspec.Struct, frozen=True):
@@ -121,19 +132,23 @@ async def get_ego(  # noqa: PLR0917 (each is a parameter of the request)
     """
     view = view_of(as_of, archived, services.clock())
     async with reading(services, handle, view, depth=depth) as (conn, user):
-        found = await networks.ego(
-            conn, user, await services.parameters(conn), view, depth=depth, limits=Limits(users, edges)
-        )
-    return _ego_answer(user, view, found)
+        parameters = await services.parameters(conn)
+        found = await networks.ego(conn, user, parameters, view, depth=depth, limits=Limits(users, edges))
+        ids = Int8Array(np.array([member.user.id for member in found.members], np.int64))
+        sums = await sums_of(conn, ids, parameters, as_of=view.as_of)
+    return _ego_answer(user, view, found, sums)
 
 
-def _ego_answer(user: User, view: View, found: Network) -> EgoAnswer:
+def _ego_answer(user: User, view: View, found: Network, sums: Mapping[int, Sums]) -> EgoAnswer:
     return EgoAnswer(
         user=user.spelling,
         as_of=view.as_of,
         depth=found.steps,
-        users=[struct_of(MemberAnswer, of.user, distance=of.distance, weight=of.weight) for of in found.members],
-        edges=_edges(found.edges, {member.user.id: member.user.handle for member in found.members}),
+        users=[
+            struct_of(MemberAnswer, of.user, distance=of.distance, weight=of.weight, **totals_of(sums.get(of.user.id)))
+            for of in found.members
+        ],
+        edges=edges_between(found.edges, {member.user.id: member.user.handle for member in found.members}),
         cut=Cut(
             users=found.users_cut, edges=found.edges_cut, not_followed=[each.handle for each in found.not_followed]
         ),
@@ -169,7 +184,7 @@ async def get_path(  # noqa: PLR0917 (each is a parameter of the request)
         outcome=found.outcome,
         length=len(found.users) - 1 if found.outcome is Outcome.FOUND else None,
         users=[struct_of(UserOnPath, user) for user in found.users],
-        edges=_edges(found.edges, {user.id: user.handle for user in found.users}),
+        edges=edges_between(found.edges, {user.id: user.handle for user in found.users}),
         visited=found.visited,
         detail=_told(found, from_user, to_user, max_length),
     )
@@ -190,7 +205,13 @@ def _told(found: Path, source: User, target: User, max_length: int) -> str:
             assert_never(found.outcome)
 
 
-def _edges(found: Iterable[Between], handles: Mapping[int, str]) -> list[EdgeBetween]:
+def totals_of(sums: Sums | None) -> dict[str, int | float | None]:
+    """A user's totals by the names that answers give them; None where nothing was summarized yet."""
+    return {name: None if sums is None else getattr(sums, name) for name in TOTALS}
+
+
+def edges_between(found: Iterable[Between], handles: Mapping[int, str]) -> list[EdgeBetween]:
+    """The edges, with handles by the ids of users."""
     return [
         struct_of(EdgeBetween, edge, source=handles[edge.source_id], target=handles[edge.target_id]) for edge in found
     ]
