@@ -231,7 +231,7 @@ async def list_keys(
     summary="What may I do?",
     scope=tuple(Scope),
     listed=True,
-    operation_class=_showing(_SELF),
+    operation_class=answering(_SELF),
     responses=problems.responses(),
 )
 async def get_self(services: Injected, caller: Calling) -> Response[Self]:

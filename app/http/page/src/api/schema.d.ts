@@ -17,6 +17,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/uploads/counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["UploadsCountsCountUploads"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/upload_csv": {
         parameters: {
             query?: never;
@@ -43,22 +59,6 @@ export interface paths {
         get?: never;
         put?: never;
         post: operations["UploadsPreviewPreviewUpload"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/uploads/{upload_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get: operations["UploadsUploadIdGetUpload"];
-        put?: never;
-        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -127,6 +127,22 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/uploads/{upload_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["UploadsUploadIdGetUpload"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch: operations["UploadsUploadIdChangeUpload"];
         trace?: never;
     };
     "/uploads/{upload_id}/cancel": {
@@ -353,6 +369,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/edges/{source}/{target}/lines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["EdgesSourceTargetLinesGetLines"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/users/{handle}/ego": {
         parameters: {
             query?: never;
@@ -377,6 +409,54 @@ export interface paths {
             cookie?: never;
         };
         get: operations["PathsGetPath"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/network": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["NetworkGetNetwork"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/network/histogram": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["NetworkHistogramGetHistogram"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/days": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["DaysGetDays"];
         put?: never;
         post?: never;
         delete?: never;
@@ -753,6 +833,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/keys/self": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["KeysSelfGetSelf"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/keys/{key_id}": {
         parameters: {
             query?: never;
@@ -863,6 +959,12 @@ export interface components {
             retracting: number;
             retracted: number;
         };
+        /** Bucket */
+        Bucket: {
+            least: number;
+            most: number;
+            edges: number;
+        };
         /** CacheHealth */
         CacheHealth: {
             state: string;
@@ -971,6 +1073,11 @@ export interface components {
             damaged: number;
             /** @default 0 */
             failures: number;
+        };
+        /** Counts */
+        Counts: {
+            total: number;
+            states: components["schemas"]["UploadsByState"];
         };
         /** Cut */
         Cut: {
@@ -1124,6 +1231,16 @@ export interface components {
             created_at: string | null;
             links: components["schemas"]["GraphLinks"];
         };
+        /** GraphDays */
+        GraphDays: {
+            /** Format: date-time */
+            as_of: string;
+            stale_since: string | null;
+            days_from: string | null;
+            last_7_days: number | null;
+            previous_7_days: number | null;
+            days: components["schemas"]["Day"][];
+        };
         /** GraphDetail */
         GraphDetail: {
             name: string;
@@ -1150,6 +1267,11 @@ export interface components {
         GraphsAnswer: {
             graphs: components["schemas"]["GraphAnswer"][];
             next: string | null;
+        };
+        /** HistogramAnswer */
+        HistogramAnswer: {
+            buckets: components["schemas"]["Bucket"][];
+            sampled: number;
         };
         /** HistoryAnswer */
         HistoryAnswer: {
@@ -1192,6 +1314,37 @@ export interface components {
             keys: components["schemas"]["KeyAnswer"][];
             next: string | null;
         };
+        /** LeftOut */
+        LeftOut: {
+            users: number;
+            edges: number;
+        };
+        /** LineAnswer */
+        LineAnswer: {
+            /** Format: uuid */
+            upload_id: string;
+            filename: string | null;
+            batch_id: number;
+            line: number;
+            /** Format: date-time */
+            at: string;
+            text: string;
+            cut_before: boolean;
+            cut_after: boolean;
+            mention_count: number;
+            mentions: components["schemas"]["Mark"][];
+            repeated: boolean;
+            retracted: boolean;
+        };
+        /** LinesAnswer */
+        LinesAnswer: {
+            source: string;
+            target: string;
+            lines: components["schemas"]["LineAnswer"][];
+            unread: components["schemas"]["UnreadAnswer"][];
+            purged: boolean;
+            next: string | null;
+        };
         /** Live */
         Live: {
             status: string;
@@ -1209,6 +1362,10 @@ export interface components {
             spelling: string;
             distance: number;
             weight: number | null;
+            mentions_made: number | null;
+            mentions_received: number | null;
+            weight_made: number | null;
+            weight_received: number | null;
         };
         /** MemberEntry */
         MemberEntry: {
@@ -1242,6 +1399,19 @@ export interface components {
             as_of: string;
             mentions: components["schemas"]["MentionAnswer"][];
             next: string | null;
+        };
+        /** NetworkAnswer */
+        NetworkAnswer: {
+            /** Format: date-time */
+            as_of: string;
+            stale_since: string | null;
+            users: components["schemas"]["UserDrawn"][];
+            edges: components["schemas"]["EdgeBetween"][];
+            cut: components["schemas"]["LeftOut"];
+            looked_at: number;
+            is_all: boolean;
+            edges_in_graph: number;
+            edges_estimated: boolean;
         };
         /** Noticed */
         Noticed: {
@@ -1403,6 +1573,17 @@ export interface components {
             kept: number;
             detail: string | null;
         };
+        /** ReplayForecast */
+        ReplayForecast: {
+            /** Format: uuid */
+            upload_id: string;
+            batch_id: number | null;
+            /** @constant */
+            action: "replay";
+            batches: number;
+            rows: number | null;
+            batches_purged: number;
+        };
         /**
          * Retweets
          * @enum {string}
@@ -1431,6 +1612,15 @@ export interface components {
             running: boolean;
             /** Format: date-time */
             next_run: string;
+        };
+        /** Self */
+        Self: {
+            keys_needed: boolean;
+            key_id: string | null;
+            owner: string | null;
+            scopes: string[];
+            graphs: string[] | null;
+            expires_at: string | null;
         };
         /** Sender */
         Sender: {
@@ -1491,6 +1681,16 @@ export interface components {
             mentions_before: number;
             growth: number;
         };
+        /** UnreadAnswer */
+        UnreadAnswer: {
+            /** Format: uuid */
+            upload_id: string;
+            filename: string | null;
+            batch_id: number;
+            mention_count: number;
+            retracted: boolean;
+            why: components["schemas"]["Why"];
+        };
         /** Upload */
         Upload: {
             /** Format: uuid */
@@ -1530,6 +1730,7 @@ export interface components {
             rejects_by_code: {
                 [key: string]: number;
             } | null;
+            note: string | null;
             links: components["schemas"]["UploadLinks"];
         };
         /** UploadLinks */
@@ -1560,6 +1761,22 @@ export interface components {
         Uploads: {
             uploads: components["schemas"]["Upload"][];
             next: string | null;
+        };
+        /** UploadsByState */
+        UploadsByState: {
+            receiving: number;
+            staged: number;
+            applying: number;
+            applied: number;
+            failed: number;
+            checking: number;
+            checked: number;
+            cancelling: number;
+            cancelled: number;
+            aborted: number;
+            duplicate: number;
+            retracting: number;
+            retracted: number;
         };
         /** UserAnswer */
         UserAnswer: {
@@ -1595,6 +1812,15 @@ export interface components {
             received_last_7_days: number | null;
             received_previous_7_days: number | null;
             days: components["schemas"]["UserDay"][];
+        };
+        /** UserDrawn */
+        UserDrawn: {
+            handle: string;
+            spelling: string;
+            mentions_made: number | null;
+            mentions_received: number | null;
+            weight_made: number | null;
+            weight_received: number | null;
         };
         /** UserFound */
         UserFound: {
@@ -1633,6 +1859,30 @@ export interface components {
             users: components["schemas"]["UserFound"][];
             next: string | null;
         };
+        /**
+         * Why
+         * @enum {string}
+         */
+        Why: "purged" | "erased" | "unknown_profile";
+        /** WithdrawalForecast */
+        WithdrawalForecast: {
+            /** Format: uuid */
+            upload_id: string;
+            /** @enum {string} */
+            action: "cancel" | "retract";
+            state: components["schemas"]["UploadState"];
+            batches: number;
+            batches_not_counted: number;
+            batches_taken_out: number;
+            rows_taken_out: number;
+            mentions_taken_out: number;
+            edges_gone: number | null;
+            edges_weaker: number | null;
+            users_gone: number | null;
+            exact: boolean | null;
+            posts_handed_over: boolean;
+            detail: string | null;
+        };
     };
     responses: never;
     parameters: never;
@@ -1645,7 +1895,11 @@ export interface operations {
     UploadsListUploads: {
         parameters: {
             query?: {
-                state?: "receiving" | "staged" | "applying" | "applied" | "failed" | "checking" | "checked" | "cancelling" | "cancelled" | "aborted" | "duplicate" | "retracting" | "retracted";
+                text?: string | null;
+                since?: string | null;
+                until?: string | null;
+                owner?: string | null;
+                state?: components["schemas"]["UploadState"][] | null;
                 limit?: number;
                 before?: string | null;
             };
@@ -1737,6 +1991,7 @@ export interface operations {
                      *             "unreadable_timestamp": 8,
                      *             "empty_author": 3
                      *           },
+                     *           "note": "Second delivery; the first one lacked November",
                      *           "links": {
                      *             "upload": "/uploads/019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e",
                      *             "batches": "/uploads/019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e/batches",
@@ -1950,6 +2205,7 @@ export interface operations {
                      *         "unreadable_timestamp": 8,
                      *         "empty_author": 3
                      *       },
+                     *       "note": "Second delivery; the first one lacked November",
                      *       "links": {
                      *         "upload": "/uploads/019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e",
                      *         "batches": "/uploads/019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e/batches",
@@ -2043,6 +2299,7 @@ export interface operations {
                      *         "unreadable_timestamp": 8,
                      *         "empty_author": 3
                      *       },
+                     *       "note": "Second delivery; the first one lacked November",
                      *       "links": {
                      *         "upload": "/uploads/019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e",
                      *         "batches": "/uploads/019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e/batches",
@@ -2144,6 +2401,106 @@ export interface operations {
                 };
             };
             507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    UploadsCountsCountUploads: {
+        parameters: {
+            query?: {
+                text?: string | null;
+                since?: string | null;
+                until?: string | null;
+                owner?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "total": 214,
+                     *       "states": {
+                     *         "receiving": 1,
+                     *         "staged": 1,
+                     *         "applying": 1,
+                     *         "applied": 187,
+                     *         "failed": 3,
+                     *         "checking": 0,
+                     *         "checked": 0,
+                     *         "cancelling": 0,
+                     *         "cancelled": 6,
+                     *         "aborted": 5,
+                     *         "duplicate": 6,
+                     *         "retracting": 0,
+                     *         "retracted": 4
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Counts"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2285,6 +2642,7 @@ export interface operations {
                      *         "unreadable_timestamp": 8,
                      *         "empty_author": 3
                      *       },
+                     *       "note": "Second delivery; the first one lacked November",
                      *       "links": {
                      *         "upload": "/uploads/019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e",
                      *         "batches": "/uploads/019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e/batches",
@@ -2378,6 +2736,7 @@ export interface operations {
                      *         "unreadable_timestamp": 8,
                      *         "empty_author": 3
                      *       },
+                     *       "note": "Second delivery; the first one lacked November",
                      *       "links": {
                      *         "upload": "/uploads/019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e",
                      *         "batches": "/uploads/019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e/batches",
@@ -2670,175 +3029,6 @@ export interface operations {
                 };
             };
             500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"];
-                };
-            };
-        };
-    };
-    UploadsUploadIdGetUpload: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                upload_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e",
-                     *       "state": "applying",
-                     *       "filename": "posts.csv",
-                     *       "options": {
-                     *         "columns": {
-                     *           "text": "data",
-                     *           "timestamp": "timestamp",
-                     *           "author": "username"
-                     *         },
-                     *         "format": "csv",
-                     *         "encoding": "utf-8",
-                     *         "delimiter": ",",
-                     *         "profile": "twitter",
-                     *         "retweets": true,
-                     *         "clock": "arrival",
-                     *         "priority": "bulk",
-                     *         "dry_run": false,
-                     *         "max_rejects": {
-                     *           "share": 0.05
-                     *         }
-                     *       },
-                     *       "again": false,
-                     *       "progress": {
-                     *         "bytes_total": 25165824,
-                     *         "bytes_counted": 16777216,
-                     *         "bytes_applied": 8388608,
-                     *         "share": 0.5,
-                     *         "rows_counted": 134201,
-                     *         "rejects_counted": 11,
-                     *         "mentions_counted": 100712
-                     *       },
-                     *       "rows_received": 201304,
-                     *       "rows_applied": 67093,
-                     *       "mentions_applied": 50301,
-                     *       "batches": {
-                     *         "staged": 1,
-                     *         "counted": 1,
-                     *         "applied": 1,
-                     *         "failed": 0,
-                     *         "checked": 0,
-                     *         "cancelled": 0,
-                     *         "retracting": 0,
-                     *         "retracted": 0
-                     *       },
-                     *       "size_bytes": 25165932,
-                     *       "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-                     *       "received_by": "mentiongraph api@host:4711",
-                     *       "sent_by": {
-                     *         "key_id": "Fq3xT81b",
-                     *         "owner": "grace",
-                     *         "address": "192.0.2.7"
-                     *       },
-                     *       "received_at": "2026-01-15T12:00:00Z",
-                     *       "sealed_at": "2026-01-15T12:00:00.25Z",
-                     *       "seconds_receiving": 0.25,
-                     *       "warnings": [
-                     *         {
-                     *           "code": "handles-cut",
-                     *           "title": "Handles were cut off",
-                     *           "detail": "2 posts end within a handle.",
-                     *           "count": 2,
-                     *           "lines": [
-                     *             17,
-                     *             41
-                     *           ],
-                     *           "profiles": []
-                     *         }
-                     *       ],
-                     *       "rejects_kept": 11,
-                     *       "rejects_by_code": {
-                     *         "unreadable_timestamp": 8,
-                     *         "empty_author": 3
-                     *       },
-                     *       "links": {
-                     *         "upload": "/uploads/019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e",
-                     *         "batches": "/uploads/019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e/batches",
-                     *         "rejects": "/uploads/019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e/rejects",
-                     *         "rejects_csv": "/uploads/019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e/rejects.csv",
-                     *         "events": "/uploads/019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e/events"
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Upload"];
-                };
-            };
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"];
-                };
-            };
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"];
-                };
-            };
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"];
-                };
-            };
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"];
-                };
-            };
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"];
-                };
-            };
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"];
-                };
-            };
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"];
-                };
-            };
-            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3258,7 +3448,7 @@ export interface operations {
             };
         };
     };
-    UploadsUploadIdCancelCancelUpload: {
+    UploadsUploadIdGetUpload: {
         parameters: {
             query?: never;
             header?: never;
@@ -3269,6 +3459,379 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e",
+                     *       "state": "applying",
+                     *       "filename": "posts.csv",
+                     *       "options": {
+                     *         "columns": {
+                     *           "text": "data",
+                     *           "timestamp": "timestamp",
+                     *           "author": "username"
+                     *         },
+                     *         "format": "csv",
+                     *         "encoding": "utf-8",
+                     *         "delimiter": ",",
+                     *         "profile": "twitter",
+                     *         "retweets": true,
+                     *         "clock": "arrival",
+                     *         "priority": "bulk",
+                     *         "dry_run": false,
+                     *         "max_rejects": {
+                     *           "share": 0.05
+                     *         }
+                     *       },
+                     *       "again": false,
+                     *       "progress": {
+                     *         "bytes_total": 25165824,
+                     *         "bytes_counted": 16777216,
+                     *         "bytes_applied": 8388608,
+                     *         "share": 0.5,
+                     *         "rows_counted": 134201,
+                     *         "rejects_counted": 11,
+                     *         "mentions_counted": 100712
+                     *       },
+                     *       "rows_received": 201304,
+                     *       "rows_applied": 67093,
+                     *       "mentions_applied": 50301,
+                     *       "batches": {
+                     *         "staged": 1,
+                     *         "counted": 1,
+                     *         "applied": 1,
+                     *         "failed": 0,
+                     *         "checked": 0,
+                     *         "cancelled": 0,
+                     *         "retracting": 0,
+                     *         "retracted": 0
+                     *       },
+                     *       "size_bytes": 25165932,
+                     *       "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *       "received_by": "mentiongraph api@host:4711",
+                     *       "sent_by": {
+                     *         "key_id": "Fq3xT81b",
+                     *         "owner": "grace",
+                     *         "address": "192.0.2.7"
+                     *       },
+                     *       "received_at": "2026-01-15T12:00:00Z",
+                     *       "sealed_at": "2026-01-15T12:00:00.25Z",
+                     *       "seconds_receiving": 0.25,
+                     *       "warnings": [
+                     *         {
+                     *           "code": "handles-cut",
+                     *           "title": "Handles were cut off",
+                     *           "detail": "2 posts end within a handle.",
+                     *           "count": 2,
+                     *           "lines": [
+                     *             17,
+                     *             41
+                     *           ],
+                     *           "profiles": []
+                     *         }
+                     *       ],
+                     *       "rejects_kept": 11,
+                     *       "rejects_by_code": {
+                     *         "unreadable_timestamp": 8,
+                     *         "empty_author": 3
+                     *       },
+                     *       "note": "Second delivery; the first one lacked November",
+                     *       "links": {
+                     *         "upload": "/uploads/019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e",
+                     *         "batches": "/uploads/019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e/batches",
+                     *         "rejects": "/uploads/019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e/rejects",
+                     *         "rejects_csv": "/uploads/019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e/rejects.csv",
+                     *         "events": "/uploads/019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e/events"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Upload"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    UploadsUploadIdChangeUpload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    note: string | null;
+                };
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e",
+                     *       "state": "applying",
+                     *       "filename": "posts.csv",
+                     *       "options": {
+                     *         "columns": {
+                     *           "text": "data",
+                     *           "timestamp": "timestamp",
+                     *           "author": "username"
+                     *         },
+                     *         "format": "csv",
+                     *         "encoding": "utf-8",
+                     *         "delimiter": ",",
+                     *         "profile": "twitter",
+                     *         "retweets": true,
+                     *         "clock": "arrival",
+                     *         "priority": "bulk",
+                     *         "dry_run": false,
+                     *         "max_rejects": {
+                     *           "share": 0.05
+                     *         }
+                     *       },
+                     *       "again": false,
+                     *       "progress": {
+                     *         "bytes_total": 25165824,
+                     *         "bytes_counted": 16777216,
+                     *         "bytes_applied": 8388608,
+                     *         "share": 0.5,
+                     *         "rows_counted": 134201,
+                     *         "rejects_counted": 11,
+                     *         "mentions_counted": 100712
+                     *       },
+                     *       "rows_received": 201304,
+                     *       "rows_applied": 67093,
+                     *       "mentions_applied": 50301,
+                     *       "batches": {
+                     *         "staged": 1,
+                     *         "counted": 1,
+                     *         "applied": 1,
+                     *         "failed": 0,
+                     *         "checked": 0,
+                     *         "cancelled": 0,
+                     *         "retracting": 0,
+                     *         "retracted": 0
+                     *       },
+                     *       "size_bytes": 25165932,
+                     *       "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *       "received_by": "mentiongraph api@host:4711",
+                     *       "sent_by": {
+                     *         "key_id": "Fq3xT81b",
+                     *         "owner": "grace",
+                     *         "address": "192.0.2.7"
+                     *       },
+                     *       "received_at": "2026-01-15T12:00:00Z",
+                     *       "sealed_at": "2026-01-15T12:00:00.25Z",
+                     *       "seconds_receiving": 0.25,
+                     *       "warnings": [
+                     *         {
+                     *           "code": "handles-cut",
+                     *           "title": "Handles were cut off",
+                     *           "detail": "2 posts end within a handle.",
+                     *           "count": 2,
+                     *           "lines": [
+                     *             17,
+                     *             41
+                     *           ],
+                     *           "profiles": []
+                     *         }
+                     *       ],
+                     *       "rejects_kept": 11,
+                     *       "rejects_by_code": {
+                     *         "unreadable_timestamp": 8,
+                     *         "empty_author": 3
+                     *       },
+                     *       "note": "Second delivery; the first one lacked November",
+                     *       "links": {
+                     *         "upload": "/uploads/019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e",
+                     *         "batches": "/uploads/019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e/batches",
+                     *         "rejects": "/uploads/019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e/rejects",
+                     *         "rejects_csv": "/uploads/019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e/rejects.csv",
+                     *         "events": "/uploads/019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e/events"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Upload"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    UploadsUploadIdCancelCancelUpload: {
+        parameters: {
+            query?: {
+                dry_run?: boolean;
+            };
+            header?: never;
+            path: {
+                upload_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "upload_id": "019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e",
+                     *       "action": "cancel",
+                     *       "state": "applying",
+                     *       "batches": 12,
+                     *       "batches_not_counted": 2,
+                     *       "batches_taken_out": 9,
+                     *       "rows_taken_out": 434806,
+                     *       "mentions_taken_out": 485571,
+                     *       "edges_gone": 21308,
+                     *       "edges_weaker": 140112,
+                     *       "exact": false,
+                     *       "posts_handed_over": false,
+                     *       "detail": "The numbers of edges are estimated from a sample."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WithdrawalForecast"];
+                };
+            };
             202: {
                 headers: {
                     Location?: unknown;
@@ -3350,6 +3913,7 @@ export interface operations {
                      *         "unreadable_timestamp": 8,
                      *         "empty_author": 3
                      *       },
+                     *       "note": "Second delivery; the first one lacked November",
                      *       "links": {
                      *         "upload": "/uploads/019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e",
                      *         "batches": "/uploads/019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e/batches",
@@ -3438,7 +4002,9 @@ export interface operations {
     };
     UploadsUploadIdRetractRetractUpload: {
         parameters: {
-            query?: never;
+            query?: {
+                dry_run?: boolean;
+            };
             header?: never;
             path: {
                 upload_id: string;
@@ -3447,6 +4013,31 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "upload_id": "019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e",
+                     *       "action": "retract",
+                     *       "state": "applied",
+                     *       "batches": 12,
+                     *       "batches_not_counted": 0,
+                     *       "batches_taken_out": 12,
+                     *       "rows_taken_out": 434806,
+                     *       "mentions_taken_out": 485571,
+                     *       "edges_gone": 21308,
+                     *       "edges_weaker": 140112,
+                     *       "exact": false,
+                     *       "posts_handed_over": false,
+                     *       "detail": "The numbers of edges are estimated from a sample."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WithdrawalForecast"];
+                };
+            };
             202: {
                 headers: {
                     Location?: unknown;
@@ -3528,6 +4119,7 @@ export interface operations {
                      *         "unreadable_timestamp": 8,
                      *         "empty_author": 3
                      *       },
+                     *       "note": "Second delivery; the first one lacked November",
                      *       "links": {
                      *         "upload": "/uploads/019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e",
                      *         "batches": "/uploads/019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e/batches",
@@ -3616,7 +4208,9 @@ export interface operations {
     };
     UploadsUploadIdReplayReplayUpload: {
         parameters: {
-            query?: never;
+            query?: {
+                dry_run?: boolean;
+            };
             header?: never;
             path: {
                 upload_id: string;
@@ -3625,6 +4219,23 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "upload_id": "019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e",
+                     *       "action": "replay",
+                     *       "batches": 2,
+                     *       "rows": 134201,
+                     *       "batches_purged": 0
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ReplayForecast"];
+                };
+            };
             202: {
                 headers: {
                     Location?: unknown;
@@ -3706,6 +4317,7 @@ export interface operations {
                      *         "unreadable_timestamp": 8,
                      *         "empty_author": 3
                      *       },
+                     *       "note": "Second delivery; the first one lacked November",
                      *       "links": {
                      *         "upload": "/uploads/019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e",
                      *         "batches": "/uploads/019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e/batches",
@@ -3794,7 +4406,9 @@ export interface operations {
     };
     BatchesBatchIdReplayReplayBatch: {
         parameters: {
-            query?: never;
+            query?: {
+                dry_run?: boolean;
+            };
             header?: never;
             path: {
                 batch_id: number;
@@ -3803,6 +4417,24 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "upload_id": "019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e",
+                     *       "batch_id": 42,
+                     *       "action": "replay",
+                     *       "batches": 1,
+                     *       "rows": 134201,
+                     *       "batches_purged": 0
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ReplayForecast"];
+                };
+            };
             202: {
                 headers: {
                     Location?: unknown;
@@ -3884,6 +4516,7 @@ export interface operations {
                      *         "unreadable_timestamp": 8,
                      *         "empty_author": 3
                      *       },
+                     *       "note": "Second delivery; the first one lacked November",
                      *       "links": {
                      *         "upload": "/uploads/019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e",
                      *         "batches": "/uploads/019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e/batches",
@@ -5113,6 +5746,126 @@ export interface operations {
             };
         };
     };
+    EdgesSourceTargetLinesGetLines: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                source: string;
+                target: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "source": "Grace",
+                     *       "target": "ada",
+                     *       "lines": [
+                     *         {
+                     *           "upload_id": "019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e",
+                     *           "filename": "posts.csv",
+                     *           "batch_id": 42,
+                     *           "line": 4431,
+                     *           "at": "2026-01-15T11:42:00Z",
+                     *           "text": "It runs again. Thanks @ada!",
+                     *           "cut_before": false,
+                     *           "cut_after": false,
+                     *           "mention_count": 1,
+                     *           "mentions": [
+                     *             {
+                     *               "handle": "ada",
+                     *               "kind": "mention",
+                     *               "start": 22,
+                     *               "end": 26
+                     *             }
+                     *           ],
+                     *           "repeated": false,
+                     *           "retracted": false
+                     *         }
+                     *       ],
+                     *       "unread": [],
+                     *       "purged": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["LinesAnswer"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     UsersHandleEgoGetEgo: {
         parameters: {
             query?: {
@@ -5148,13 +5901,21 @@ export interface operations {
                      *         {
                      *           "handle": "grace",
                      *           "spelling": "Grace",
-                     *           "distance": 0
+                     *           "distance": 0,
+                     *           "mentions_made": 31,
+                     *           "mentions_received": 9,
+                     *           "weight_made": 18.2071,
+                     *           "weight_received": 5.5024
                      *         },
                      *         {
                      *           "handle": "ada",
                      *           "spelling": "ada",
                      *           "distance": 1,
-                     *           "weight": 4.5257
+                     *           "weight": 4.5257,
+                     *           "mentions_made": 7,
+                     *           "mentions_received": 3127,
+                     *           "weight_made": 3.9012,
+                     *           "weight_received": 842.1193
                      *         }
                      *       ],
                      *       "edges": [
@@ -5338,6 +6099,353 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    NetworkGetNetwork: {
+        parameters: {
+            query?: {
+                users?: number;
+                edges?: number;
+                min_mentions?: number;
+                min_weight?: number;
+                since?: string | null;
+                until?: string | null;
+                as_of?: string | null;
+            };
+            header?: {
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    "Cache-Status"?: unknown;
+                    ETag?: unknown;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "as_of": "2026-01-15T12:00:00Z",
+                     *       "users": [
+                     *         {
+                     *           "handle": "grace",
+                     *           "spelling": "Grace",
+                     *           "mentions_made": 31,
+                     *           "mentions_received": 9,
+                     *           "weight_made": 18.2071,
+                     *           "weight_received": 5.5024
+                     *         },
+                     *         {
+                     *           "handle": "ada",
+                     *           "spelling": "ada",
+                     *           "mentions_made": 7,
+                     *           "mentions_received": 3127,
+                     *           "weight_made": 3.9012,
+                     *           "weight_received": 842.1193
+                     *         }
+                     *       ],
+                     *       "edges": [
+                     *         {
+                     *           "source": "grace",
+                     *           "target": "ada",
+                     *           "mention_count": 3,
+                     *           "weight": 2.7143,
+                     *           "first_seen": "2026-01-12T09:30:00Z",
+                     *           "last_seen": "2026-01-15T12:00:00Z"
+                     *         }
+                     *       ],
+                     *       "cut": {
+                     *         "users": 111,
+                     *         "edges": 1275
+                     *       },
+                     *       "looked_at": 1276,
+                     *       "is_all": true,
+                     *       "edges_in_graph": 1276,
+                     *       "edges_estimated": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["NetworkAnswer"];
+                };
+            };
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    NetworkHistogramGetHistogram: {
+        parameters: {
+            query?: never;
+            header?: {
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    "Cache-Status"?: unknown;
+                    ETag?: unknown;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "buckets": [
+                     *         {
+                     *           "least": 1,
+                     *           "most": 1,
+                     *           "edges": 610
+                     *         },
+                     *         {
+                     *           "least": 2,
+                     *           "most": 2,
+                     *           "edges": 271
+                     *         },
+                     *         {
+                     *           "least": 6,
+                     *           "most": 7,
+                     *           "edges": 48
+                     *         }
+                     *       ],
+                     *       "sampled": 1
+                     *     }
+                     */
+                    "application/json": components["schemas"]["HistogramAnswer"];
+                };
+            };
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    DaysGetDays: {
+        parameters: {
+            query?: {
+                days?: number;
+                as_of?: string | null;
+            };
+            header?: {
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    "Cache-Status"?: unknown;
+                    ETag?: unknown;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "as_of": "2026-01-15T12:00:00Z",
+                     *       "days_from": "2025-12-12",
+                     *       "last_7_days": 1071,
+                     *       "previous_7_days": 998,
+                     *       "days": [
+                     *         {
+                     *           "day": "2026-01-14",
+                     *           "mentions": 148
+                     *         },
+                     *         {
+                     *           "day": "2026-01-15",
+                     *           "mentions": 96
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["GraphDays"];
+                };
+            };
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7991,6 +9099,85 @@ export interface operations {
                 };
             };
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    KeysSelfGetSelf: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "keys_needed": true,
+                     *       "key_id": "4fQz81Lk",
+                     *       "owner": "ada",
+                     *       "scopes": [
+                     *         "graph:read",
+                     *         "uploads:write"
+                     *       ],
+                     *       "expires_at": "2026-04-15T12:00:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Self"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
