@@ -1,0 +1,98 @@
+/** Mentions a day as columns: made above the line, received below. Also for users who see no picture: a table of it. */
+import { day, number } from "../format";
+
+export interface DayOfMentions {
+  /** ISO date. */
+  readonly day: string;
+  readonly made: number;
+  readonly received: number;
+}
+
+export type Shown = "both" | "made" | "received";
+
+const WIDTH = 960;
+const HEIGHT = 230;
+const LEFT = 48;
+const BOTTOM = 26;
+
+export function Days({ days, shown, label }: { days: readonly DayOfMentions[]; shown: Shown; label: string }) {
+  const most = { made: highest(days, "made", shown), received: highest(days, "received", shown) };
+  const room = HEIGHT - BOTTOM;
+  const total = Math.max(1, most.made + most.received);
+  const zero = (room * most.made) / total + (most.made === 0 ? 4 : 0);
+  const scale = (room - 8) / total;
+  const step = (WIDTH - LEFT) / Math.max(1, days.length);
+  const wide = Math.max(1, Math.min(28, step - 4));
+  const peak = shown === "received" ? undefined : days.reduce<DayOfMentions | undefined>((best, each) => (each.made > (best?.made ?? 0) ? each : best), undefined);
+  return (
+    <figure>
+      <svg class="days" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={label} preserveAspectRatio="xMidYMid meet">
+        {days.map((each, at) => {
+          const x = LEFT + at * step;
+          const weekend = [0, 6].includes(new Date(each.day).getUTCDay());
+          const made = shown === "received" ? 0 : each.made * scale;
+          const received = shown === "made" ? 0 : each.received * scale;
+          return (
+            <g key={each.day}>
+              {weekend && <rect class="weekend" x={x} y={0} width={step} height={room} />}
+              <rect class="bar1" x={x + (step - wide) / 2} y={zero - made} width={wide} height={made} rx={1}>
+                <title>{`${day(each.day)}: ${number(each.made)} made`}</title>
+              </rect>
+              <rect class="bar2" x={x + (step - wide) / 2} y={zero} width={wide} height={received} rx={1}>
+                <title>{`${day(each.day)}: ${number(each.received)} received`}</title>
+              </rect>
+              {at % Math.ceil(days.length / 8) === 0 && (
+                <text class="axis" x={x + step / 2} y={HEIGHT - 6} text-anchor="middle">
+                  {day(each.day)}
+                </text>
+              )}
+            </g>
+          );
+        })}
+        <line class="zero" x1={LEFT} x2={WIDTH} y1={zero} y2={zero} />
+        {shown !== "received" && most.made > 0 && (
+          <text class="axis" x={LEFT - 8} y={Math.max(12, zero - most.made * scale + 4)} text-anchor="end">
+            {number(most.made)}
+          </text>
+        )}
+        {shown !== "made" && most.received > 0 && (
+          <text class="axis" x={LEFT - 8} y={Math.min(room, zero + most.received * scale)} text-anchor="end">
+            {number(most.received)}
+          </text>
+        )}
+        {peak && peak.made > 0 && (
+          <text class="peak" x={LEFT + (days.indexOf(peak) + 0.5) * step + wide / 2 + 6} y={zero - peak.made * scale + 12}>
+            {`${number(peak.made)} made on ${day(peak.day)}`}
+          </text>
+        )}
+      </svg>
+      <details class="s">
+        <summary>The days as a table</summary>
+        <table class="table compact">
+          <thead>
+            <tr>
+              <th>Day</th>
+              <th class="num">Made</th>
+              <th class="num">Received</th>
+            </tr>
+          </thead>
+          <tbody>
+            {days
+              .filter((each) => each.made || each.received)
+              .map((each) => (
+                <tr key={each.day}>
+                  <td>{day(each.day)}</td>
+                  <td class="num">{number(each.made)}</td>
+                  <td class="num">{number(each.received)}</td>
+                </tr>
+              ))}
+          </tbody>
+        </table>
+      </details>
+    </figure>
+  );
+}
+
+function highest(days: readonly DayOfMentions[], side: "made" | "received", shown: Shown): number {
+  return shown === "both" || shown === side ? Math.max(0, ...days.map((each) => each[side])) : 0;
+}
