@@ -35,7 +35,7 @@ async function writePage() {
     minify: true,
     charset: "utf8",
     legalComments: "none",
-    chunkNames: "[name]",
+    chunkNames: "part-[hash]",
     jsx: "automatic",
     jsxImportSource: "preact",
     define: { "process.env.NODE_ENV": '"production"' },

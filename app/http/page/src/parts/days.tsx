@@ -10,7 +10,7 @@ export interface DayOfMentions {
 
 export type Shown = "both" | "made" | "received";
 
-const WIDTH = 960;
+const WIDTH = 1320;
 const HEIGHT = 230;
 const LEFT = 48;
 const BOTTOM = 26;

@@ -7,8 +7,8 @@ import { ProblemNote } from "../parts/problem";
 import { href, place, refine } from "../router";
 
 const LISTS = {
-  mentioned: "Mentioned most",
-  mentioning: "Mentions most",
+  mentioned: "Mentioned most now",
+  mentioning: "Mentions most now",
   edges: "Strongest ties",
   trending: "Trending",
 } as const;
@@ -68,7 +68,7 @@ function finding(name: Name, answer: Schemas["UserRanking"] & Schemas["EdgeRanki
     if (!first) return "The graph has no tie yet.";
     return (
       <>
-        The strongest tie: <bdi>{first.source_spelling}</bdi> mentions <bdi>{first.target_spelling}</bdi> <b>{number(first.mention_count)}</b> times.
+        The strongest tie at present: <bdi>{first.source_spelling}</bdi> mentions <bdi>{first.target_spelling}</bdi> <b>{number(first.mention_count)}</b> times.
       </>
     );
   }
@@ -82,7 +82,7 @@ function finding(name: Name, answer: Schemas["UserRanking"] & Schemas["EdgeRanki
     );
   return (
     <>
-      <bdi>{first.spelling}</bdi> {name === "mentioned" ? "is mentioned most" : "mentions others most"}: <b>{number(first.mentions)}</b> times.
+      <bdi>{first.spelling}</bdi> {name === "mentioned" ? "is mentioned most" : "mentions others most"} at present, and <b>{number(first.mentions)}</b> times in all. Older mentions weigh less.
     </>
   );
 }
@@ -104,7 +104,7 @@ function Bar({ value, most }: { value: number; most: number }) {
 }
 
 function Users({ users }: { users: Schemas["UserRanking"]["users"] }) {
-  const most = users[0]?.mentions ?? 1;
+  const most = users[0]?.weight ?? 1;
   return (
     <table class="table">
       <thead>
@@ -123,7 +123,7 @@ function Users({ users }: { users: Schemas["UserRanking"]["users"] }) {
             <td>
               <UserLink name={each.spelling} />
             </td>
-            <Bar value={each.mentions} most={most} />
+            <Bar value={each.weight} most={most} />
             <td class="num">{number(each.mentions)}</td>
             <td class="num soft wide">{each.weight.toFixed(1)}</td>
           </tr>
