@@ -10,8 +10,9 @@ import { usePages } from "../parts/pages";
 import { ProblemNote } from "../parts/problem";
 import { StateMark, stateIcon } from "../parts/state";
 import { go, href, place, refine } from "../router";
+import { Upload } from "./upload";
 
-type Upload = Schemas["Upload"];
+type Entry = Schemas["Upload"];
 type State = Schemas["UploadState"];
 
 /** The tabs, and the states of the ledger that each shows. */
@@ -33,7 +34,12 @@ const EVERY = 3000;
 const DAY = 86_400_000;
 const PERIODS: Readonly<Record<string, number>> = { "the last day": 1, "the last 7 days": 7, "the last 30 days": 30 };
 
-export default function Uploads() {
+export default function Screen() {
+  const id = place.value.path[1];
+  return id ? <Upload key={id} id={id} /> : <Uploads />;
+}
+
+function Uploads() {
   const { query } = place.value;
   const tab = TABS.find(([name]) => name === query["state"]);
   const since = query["period"] && PERIODS[query["period"]];
@@ -142,7 +148,7 @@ function Empty() {
   );
 }
 
-function List({ rows }: { rows: readonly Upload[] }) {
+function List({ rows }: { rows: readonly Entry[] }) {
   const cursor = useSignal(-1);
   const move = (by: number): void => {
     cursor.value = Math.max(0, Math.min(rows.length - 1, cursor.value + by));
@@ -179,7 +185,7 @@ function List({ rows }: { rows: readonly Upload[] }) {
   );
 }
 
-function Row({ row, chosen, focus }: { row: Upload; chosen: boolean; focus: () => void }) {
+function Row({ row, chosen, focus }: { row: Entry; chosen: boolean; focus: () => void }) {
   const running = RUNNING.includes(row.state);
   const name = row.filename ?? "a file without a name";
   return (
