@@ -1,0 +1,396 @@
+/** The stage: a canvas that shows a scene through a camera, with what a hand does to it: pan, zoom, point, press.
+ *
+ * While the camera moves, the last bitmap is moved and scaled; the scene is painted anew when the camera rests. A scene
+ * that paints quickly is painted at every frame instead.
+ */
+import { paint, paintNames, ring } from "./canvas";
+import { directionOf, spots } from "./names";
+import type { Palette } from "./palette";
+import { type Dot, fonts, OPAQUE, outline, ribbonOf, type Scene } from "./scene";
+
+/** Where the camera looks: `x`, `y` of the layout in the middle of the stage, and pixels for each of its units. */
+export interface Camera {
+  readonly x: number;
+  readonly y: number;
+  readonly scale: number;
+}
+
+export interface Staged {
+  /** The scene at a scale. */
+  readonly compose: (scale: number) => Scene;
+  readonly palette: Palette;
+  readonly nameOf: (user: number) => string;
+}
+
+export interface Hands {
+  /** A dot was pointed at, or none. */
+  readonly point: (user: number | null, at: { x: number; y: number } | null) => void;
+  readonly press: (user: number | null, tie: number | null) => void;
+  /** The camera rests. */
+  readonly rest: (camera: Camera) => void;
+}
+
+export const CLOSEST = 6;
+/** Milliseconds of a paint that still leaves a frame for the rest of the page. */
+const QUICK = 9;
+const RESTS_AFTER = 110;
+/** Painted around what is seen, so that a bitmap can be moved without showing an edge. */
+const MARGIN = 140;
+const SLOP = 5;
+
+export class Stage {
+  private readonly context: CanvasRenderingContext2D;
+  private readonly over: CanvasRenderingContext2D;
+  private readonly stop = new AbortController();
+  private readonly watch: ResizeObserver;
+  private staged: Staged | null = null;
+  private scene: Scene | null = null;
+  private painted: Camera | null = null;
+  private cost = 0;
+  private frame = 0;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private width = 0;
+  private height = 0;
+  private pointed: number | null = null;
+  private cursor: number | null = null;
+  private readonly pointers = new Map<number, { x: number; y: number }>();
+  private pressedAt: { x: number; y: number; moved: boolean } | null = null;
+  camera: Camera = { x: 0, y: 0, scale: 1 };
+
+  constructor(
+    private readonly element: HTMLElement,
+    private readonly canvas: HTMLCanvasElement,
+    private readonly overlay: HTMLCanvasElement,
+    private readonly hands: Hands,
+    private readonly sized: (width: number, height: number) => void,
+  ) {
+    this.context = canvas.getContext("2d")!;
+    this.over = overlay.getContext("2d")!;
+    this.watch = new ResizeObserver(() => this.resize());
+    this.watch.observe(element);
+    this.listen();
+  }
+
+  end(): void {
+    this.stop.abort();
+    this.watch.disconnect();
+    cancelAnimationFrame(this.frame);
+    clearTimeout(this.timer);
+  }
+
+  show(staged: Staged): void {
+    this.staged = staged;
+    this.scene = null;
+    this.painted = null;
+    this.ask();
+  }
+
+  /** The camera that shows all of a scene's bounds, given at scale 1, with room for what floats over it. */
+  fit(bounds: readonly [number, number, number, number]): Camera {
+    const [left, top, right, bottom] = bounds;
+    const [wide, tall] = [Math.max(50, this.width - 32), Math.max(50, this.height - 24)];
+    const scale = Math.min(1.6, wide / (right - left), tall / (bottom - top));
+    return { x: (left + right) / 2, y: (top + bottom) / 2, scale };
+  }
+
+  look(camera: Camera): void {
+    this.camera = { ...camera, scale: Math.max(0.02, Math.min(CLOSEST, camera.scale)) };
+    this.ask();
+  }
+
+  zoom(factor: number, at = { x: this.width / 2, y: this.height / 2 }): void {
+    const { x, y, scale } = this.camera;
+    const closer = Math.max(0.02, Math.min(CLOSEST, scale * factor));
+    const [dx, dy] = [at.x - this.width / 2, at.y - this.height / 2];
+    this.look({ x: x + dx / scale - dx / closer, y: y + dy / scale - dy / closer, scale: closer });
+    this.moved();
+  }
+
+  pan(dx: number, dy: number): void {
+    const { x, y, scale } = this.camera;
+    this.look({ x: x - dx / scale, y: y - dy / scale, scale });
+    this.moved();
+  }
+
+  /** Bring a user into view, if the user is out of view. */
+  reveal(user: number): void {
+    const dot = this.dotOf(user);
+    if (!dot) return;
+    const [x, y] = this.toStage(dot.x, dot.y);
+    const [dx, dy] = [Math.max(40 - x, 0) || Math.min(this.width - 40 - x, 0), Math.max(40 - y, 0) || Math.min(this.height - 40 - y, 0)];
+    if (dx || dy) this.pan(dx, dy);
+  }
+
+  /** The user whom the keys have come to. */
+  walkTo(user: number | null): void {
+    this.cursor = user;
+    if (user !== null) this.reveal(user);
+    this.ask();
+  }
+
+  at(user: number): { x: number; y: number } | null {
+    const dot = this.dotOf(user);
+    if (!dot) return null;
+    const [x, y] = this.toStage(dot.x, dot.y);
+    return { x, y };
+  }
+
+  private dotOf(user: number): Dot | undefined {
+    return this.scene?.dots.find((each) => each.user === user);
+  }
+
+  /** A place of the scene on the stage. */
+  private toStage(x: number, y: number): [number, number] {
+    const { scale } = this.camera;
+    const drawn = this.scene?.scale ?? scale;
+    return [(x / drawn - this.camera.x) * scale + this.width / 2, (y / drawn - this.camera.y) * scale + this.height / 2];
+  }
+
+  private resize(): void {
+    const box = this.element.getBoundingClientRect();
+    if (!box.width || !box.height || (box.width === this.width && box.height === this.height)) return;
+    [this.width, this.height] = [box.width, box.height];
+    for (const canvas of [this.canvas, this.overlay]) {
+      canvas.width = Math.round((box.width + 2 * MARGIN) * this.density());
+      canvas.height = Math.round((box.height + 2 * MARGIN) * this.density());
+      Object.assign(canvas.style, { width: `${box.width + 2 * MARGIN}px`, height: `${box.height + 2 * MARGIN}px`, left: `${-MARGIN}px`, top: `${-MARGIN}px` });
+    }
+    this.painted = null;
+    this.sized(box.width, box.height);
+    this.ask();
+  }
+
+  private density(): number {
+    return Math.min(2, devicePixelRatio || 1);
+  }
+
+  private ask(): void {
+    this.frame ||= requestAnimationFrame(() => {
+      this.frame = 0;
+      this.draw();
+    });
+  }
+
+  private moved(): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      this.painted = null;
+      if (this.scene && this.scene.scale !== this.camera.scale) this.scene = null;
+      this.ask();
+      this.hands.rest(this.camera);
+    }, RESTS_AFTER);
+  }
+
+  private draw(): void {
+    if (!this.staged || !this.width) return;
+    const same = this.painted && this.painted.x === this.camera.x && this.painted.y === this.camera.y && this.painted.scale === this.camera.scale;
+    if (!same && (!this.painted || (this.cost < QUICK && this.scene?.scale === this.camera.scale) || this.beyond())) this.repaint();
+    this.transform();
+    this.drawOver();
+  }
+
+  /** Whether the camera shows what the bitmap does not have. */
+  private beyond(): boolean {
+    const { painted, camera } = this;
+    if (!painted) return true;
+    const factor = camera.scale / painted.scale;
+    const dx = Math.abs(painted.x - camera.x) * camera.scale;
+    const dy = Math.abs(painted.y - camera.y) * camera.scale;
+    return factor > 2.5 || (factor === 1 && (dx > MARGIN || dy > MARGIN));
+  }
+
+  private repaint(): void {
+    const begin = performance.now();
+    this.scene ??= this.staged!.compose(this.camera.scale);
+    const { context, canvas } = this;
+    const density = this.density();
+    const fresh = this.scene.scale === this.camera.scale;
+    context.setTransform(density, 0, 0, density, 0, 0);
+    context.fillStyle = this.staged!.palette.paper;
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    const factor = this.camera.scale / this.scene.scale;
+    const [x, y] = [this.width / 2 + MARGIN - this.camera.x * this.camera.scale, this.height / 2 + MARGIN - this.camera.y * this.camera.scale];
+    context.translate(x, y);
+    if (!fresh) context.scale(factor, factor);
+    paint(context, this.scene, this.staged!.palette, 0, 0);
+    this.painted = this.camera;
+    this.cost = performance.now() - begin;
+  }
+
+  /** Move the bitmap to where the camera looks now. */
+  private transform(): void {
+    const { painted, camera } = this;
+    if (!painted) return;
+    const factor = camera.scale / painted.scale;
+    const [dx, dy] = [(painted.x - camera.x) * camera.scale, (painted.y - camera.y) * camera.scale];
+    this.canvas.style.transform = dx || dy || factor !== 1 ? `translate(${dx}px, ${dy}px) scale(${factor})` : "";
+  }
+
+  /** What the pointer and the keys have come to, over the bitmap. */
+  private drawOver(): void {
+    const { over, overlay, scene } = this;
+    over.setTransform(1, 0, 0, 1, 0, 0);
+    over.clearRect(0, 0, overlay.width, overlay.height);
+    if (!scene || (this.pointed === null && this.cursor === null)) return;
+    const { palette, nameOf } = this.staged!;
+    const density = this.density();
+    over.setTransform(density, 0, 0, density, density * MARGIN, density * MARGIN);
+    const dots = new Map(scene.dots.map((each) => [each.user, each]));
+    for (const user of new Set([this.pointed, this.cursor])) {
+      const dot = user === null ? undefined : dots.get(user);
+      if (!dot) continue;
+      const here = this.onStage(dot);
+      for (const ribbon of scene.ribbons) {
+        if (!scene.ribbons.length || !this.touches(ribbon.tie, dot.user)) continue;
+        const [from, to] = this.ends!(ribbon.tie);
+        const [one, two] = [dots.get(from), dots.get(to)];
+        if (!one || !two) continue;
+        this.fillRibbon(ribbonOf(ribbon.tie, this.onStage(one), this.onStage(two), ribbon.width, OPAQUE), palette.communities[ribbon.colour]!);
+        for (const end of [one, two]) if (end !== dot) this.fillDot(this.onStage(end), palette);
+      }
+      this.fillDot(here, palette);
+      ring(over, here, palette.ink, palette.paper);
+      const face = fonts(palette).name(13, true);
+      over.font = face;
+      const text = nameOf(dot.user);
+      const [spot] = spots(here.x, here.y, here.radius + 5, over.measureText(text).width, 13);
+      paintNames(over, [{ user: dot.user, x: spot!.x, y: spot!.y, text, size: 13, bold: true, far: false, align: "center", direction: directionOf(text) }], palette);
+    }
+  }
+
+  /** The two users of a tie. */
+  ends: ((tie: number) => readonly [number, number]) | null = null;
+
+  private touches(tie: number, user: number): boolean {
+    const ends = this.ends?.(tie);
+    return ends !== undefined && (ends[0] === user || ends[1] === user);
+  }
+
+  private onStage(dot: Dot): Dot {
+    const [x, y] = this.toStage(dot.x, dot.y);
+    return { ...dot, x, y };
+  }
+
+  private fillRibbon(ribbon: Parameters<typeof outline>[0], colour: string): void {
+    const [ax, ay, bx, by, cx, cy, dx, dy, ex, ey, fx, fy] = outline(ribbon) as [number, number, number, number, number, number, number, number, number, number, number, number];
+    const { over } = this;
+    over.beginPath();
+    over.moveTo(ax, ay);
+    over.quadraticCurveTo(bx, by, cx, cy);
+    over.lineTo(dx, dy);
+    over.quadraticCurveTo(ex, ey, fx, fy);
+    over.fillStyle = colour;
+    over.fill();
+  }
+
+  private fillDot({ x, y, radius, colour }: Dot, palette: Palette): void {
+    const { over } = this;
+    over.beginPath();
+    over.arc(x, y, radius, 0, 2 * Math.PI);
+    over.fillStyle = palette.communities[colour]!;
+    over.strokeStyle = palette.paper;
+    over.lineWidth = 1.4;
+    over.fill();
+    over.stroke();
+  }
+
+  private listen(): void {
+    const { element } = this;
+    const options = { signal: this.stop.signal };
+    element.addEventListener("wheel", (event) => this.wheel(event), { ...options, passive: false });
+    element.addEventListener("pointerdown", (event) => this.down(event), options);
+    element.addEventListener("pointermove", (event) => this.move(event), options);
+    element.addEventListener("pointerup", (event) => this.up(event), options);
+    element.addEventListener("pointercancel", (event) => this.up(event, true), options);
+    element.addEventListener("pointerleave", () => this.pointAt(null, null), options);
+    element.addEventListener("dblclick", (event) => this.onSelf(event) && this.zoom(1.6, this.place(event)), options);
+  }
+
+  private onSelf(event: Event): boolean {
+    return event.target === this.canvas || event.target === this.overlay || event.target === this.element;
+  }
+
+  private place(event: MouseEvent): { x: number; y: number } {
+    const box = this.element.getBoundingClientRect();
+    return { x: event.clientX - box.left, y: event.clientY - box.top };
+  }
+
+  /** A wheel zooms with Ctrl or a pinch, and where the drawing has the focus; else it scrolls the page, as elsewhere. */
+  private wheel(event: WheelEvent): void {
+    if (!event.ctrlKey && !event.metaKey && !this.element.contains(document.activeElement)) return;
+    event.preventDefault();
+    const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
+    this.zoom(Math.exp(-event.deltaY * lines * (event.ctrlKey ? 0.008 : 0.0016)), this.place(event));
+  }
+
+  private down(event: PointerEvent): void {
+    if (event.button !== 0 || !this.onSelf(event)) return;
+    this.pointers.set(event.pointerId, this.place(event));
+    this.pressedAt = { ...this.place(event), moved: this.pointers.size > 1 };
+    this.element.setPointerCapture(event.pointerId);
+    this.element.focus({ preventScroll: true });
+  }
+
+  private move(event: PointerEvent): void {
+    const here = this.place(event);
+    const was = this.pointers.get(event.pointerId);
+    if (!was) return event.pointerType === "mouse" && this.onSelf(event) ? this.pointAt(this.userAt(here.x, here.y), here) : this.pointAt(null, null);
+    if (this.pressedAt && Math.hypot(here.x - this.pressedAt.x, here.y - this.pressedAt.y) > SLOP) this.pressedAt.moved = true;
+    const others = [...this.pointers].filter(([id]) => id !== event.pointerId).map(([, at]) => at);
+    this.pointers.set(event.pointerId, here);
+    const other = others[0];
+    if (other) {
+      const [before, after] = [Math.hypot(was.x - other.x, was.y - other.y), Math.hypot(here.x - other.x, here.y - other.y)];
+      this.pan((here.x - was.x) / 2, (here.y - was.y) / 2);
+      if (before > 0) this.zoom(after / before, { x: (here.x + other.x) / 2, y: (here.y + other.y) / 2 });
+    } else if (this.pressedAt?.moved) {
+      this.pan(here.x - was.x, here.y - was.y);
+    }
+  }
+
+  private up(event: PointerEvent, cancelled = false): void {
+    if (!this.pointers.delete(event.pointerId)) return;
+    if (!cancelled && this.pressedAt && !this.pressedAt.moved && !this.pointers.size) {
+      const { x, y } = this.place(event);
+      const user = this.userAt(x, y);
+      this.hands.press(user, user === null ? this.tieAt(x, y) : null);
+    }
+    if (!this.pointers.size) this.pressedAt = null;
+  }
+
+  private pointAt(user: number | null, at: { x: number; y: number } | null): void {
+    if (user === this.pointed && user === null) return;
+    const changed = user !== this.pointed;
+    this.pointed = user;
+    this.hands.point(user, at);
+    this.element.style.cursor = user === null ? "" : "pointer";
+    if (changed) this.ask();
+  }
+
+  /** The dot at a place of the stage: the nearest within reach. A small dot has a target of 24 px. */
+  private userAt(x: number, y: number): number | null {
+    let best: number | null = null;
+    let nearest = Infinity;
+    const factor = this.scene ? this.camera.scale / this.scene.scale : 1;
+    for (const dot of this.scene?.dots ?? []) {
+      const [dx, dy] = this.toStage(dot.x, dot.y);
+      const far = Math.hypot(dx - x, dy - y) - dot.radius * factor;
+      if (far < nearest && far <= Math.max(3, 12 - dot.radius)) [best, nearest] = [dot.user, far];
+    }
+    return best;
+  }
+
+  private tieAt(x: number, y: number): number | null {
+    let best: number | null = null;
+    let nearest = 6;
+    for (const { tie, line, width } of this.scene?.ribbons ?? []) {
+      const [x0, y0, cx, cy, x1, y1] = line;
+      for (let at = 0; at <= 1; at += 1 / 16) {
+        const [px, py] = this.toStage((1 - at) ** 2 * x0 + 2 * at * (1 - at) * cx + at * at * x1, (1 - at) ** 2 * y0 + 2 * at * (1 - at) * cy + at * at * y1);
+        const far = Math.hypot(px - x, py - y) - (width / 2) * (1 - at);
+        if (far < nearest) [best, nearest] = [tie, far];
+      }
+    }
+    return best;
+  }
+}
