@@ -36,7 +36,8 @@ export interface Part {
   readonly edges: readonly { source: string; target: string; mention_count: number; first_seen: string; last_seen: string }[];
 }
 
-/** One graph of several answers, in their order. */
+/** One graph of several answers, in their order. Within an answer users and ties are sorted by handle: the API's order
+ * changes with weights, and the layout depends on the order. */
 export function gather(parts: readonly Part[]): Graph {
   const users: User[] = [];
   const ties: Tie[] = [];
@@ -45,13 +46,13 @@ export function gather(parts: readonly Part[]): Graph {
   const unsummed = new Set<number>();
   const stages: number[] = [];
   for (const part of parts) {
-    for (const each of part.users) {
+    for (const each of sorted(part.users, (user) => user.handle)) {
       if (at.has(each.handle)) continue;
       at.set(each.handle, users.length);
       if (each.mentions_received == null) unsummed.add(users.length);
       users.push({ handle: each.handle, spelling: each.spelling, made: each.mentions_made ?? 0, received: each.mentions_received ?? 0 });
     }
-    for (const edge of part.edges) {
+    for (const edge of sorted(part.edges, (each) => `${each.source} ${each.target}`)) {
       const [source, target] = [at.get(edge.source), at.get(edge.target)];
       const name = `${source} ${target}`;
       if (source === undefined || target === undefined || source === target || known.has(name)) continue;
@@ -65,6 +66,10 @@ export function gather(parts: readonly Part[]): Graph {
   const rank = new Array<number>(users.length);
   ranked.forEach((place, index) => (rank[place] = index + 1));
   return { users, ties, at, stages, ranked, rank };
+}
+
+function sorted<T>(list: readonly T[], nameOf: (each: T) => string): T[] {
+  return list.map((each) => [nameOf(each), each] as const).sort(([one], [two]) => (one < two ? -1 : one > two ? 1 : 0)).map(([, each]) => each);
 }
 
 /** Before the first summary the API has no totals, so the ties at hand stand for all. */

@@ -13,7 +13,7 @@ addEventListener("message", ({ data }: MessageEvent<Order>) => postMessage(answe
 /** Inside a community ties hold this much more than between two. */
 const HOLD = 6;
 /** Share of a community's disc that the boxes of its users fill. */
-const FILLED = 0.46;
+const FILLED = 0.6;
 const GAP = 10;
 
 function answer(order: Order): Laid {

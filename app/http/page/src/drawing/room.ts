@@ -17,7 +17,7 @@ export interface Room {
 /** A sheet is wider than high, as screens and columns of newspapers are. */
 const ASPECT = 1.52;
 /** Share of a sheet that discs can fill and still find a place. */
-const PACKED = 0.8;
+const PACKED = 0.86;
 /** The lower left corner is left to the legend: shares of half the sheet's width and height. */
 const CORNER = [0.5, 0.3] as const;
 

@@ -220,11 +220,16 @@ function captionsOf(graph: Graph, laid: Laid, shown: Shown, scale: number, palet
   return communitiesOf(graph, laid).flatMap(({ best, size }, community) => {
     const lines = laid.grounds[community];
     if (!seen.has(community) || !lines?.length) return [];
-    const text = cut(`around ${graph.users[best]!.spelling}`, 190, (each) => measure(each, font.caption));
-    const count = `${size} users`;
+    // The name is isolated, so that one from right to left does not take the word before it along.
+    let text = cut(`around \u2068${graph.users[best]!.spelling}\u2069`, 190, (each) => measure(each, font.caption));
+    let count = `${size} users`;
     const countX = 14 + measure(text, font.caption) + 6;
-    const width = countX + measure(count, font.count);
-    const place = captionPlace(lines, scale, width, taken);
+    let place = captionPlace(lines, scale, countX + measure(count, font.count), taken);
+    if (!place) {
+      // A crowded ground keeps its letter. The list of communities says the rest.
+      [text, count] = ["", ""];
+      place = captionPlace(lines, scale, 8, taken);
+    }
     if (!place) return [];
     taken.add(place);
     const [x, y] = [place.left + 10, place.top + 14];
@@ -246,8 +251,8 @@ function captionPlace(lines: readonly Float32Array[], scale: number, width: numb
     return top;
   };
   const full = width + 12;
-  for (const down of [4, 16, -10, -24, 30])
-    for (const share of [0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8]) {
+  for (const down of [4, 14, -8, 24, -20, 34, 44])
+    for (const share of [0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82]) {
       const x = left + share * (right - left);
       const top = topAt(x);
       if (!Number.isFinite(top)) continue;

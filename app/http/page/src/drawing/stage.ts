@@ -93,7 +93,14 @@ export class Stage {
     return { x: (left + right) / 2, y: (top + bottom) / 2, scale };
   }
 
+  /** Look there at once, without a movement on the way. */
   look(camera: Camera): void {
+    if (this.scene?.scale !== camera.scale) this.scene = null;
+    this.painted = null;
+    this.turn(camera);
+  }
+
+  private turn(camera: Camera): void {
     this.camera = { ...camera, scale: Math.max(0.02, Math.min(CLOSEST, camera.scale)) };
     this.ask();
   }
@@ -102,13 +109,13 @@ export class Stage {
     const { x, y, scale } = this.camera;
     const closer = Math.max(0.02, Math.min(CLOSEST, scale * factor));
     const [dx, dy] = [at.x - this.width / 2, at.y - this.height / 2];
-    this.look({ x: x + dx / scale - dx / closer, y: y + dy / scale - dy / closer, scale: closer });
+    this.turn({ x: x + dx / scale - dx / closer, y: y + dy / scale - dy / closer, scale: closer });
     this.moved();
   }
 
   pan(dx: number, dy: number): void {
     const { x, y, scale } = this.camera;
-    this.look({ x: x - dx / scale, y: y - dy / scale, scale });
+    this.turn({ x: x - dx / scale, y: y - dy / scale, scale });
     this.moved();
   }
 
@@ -315,9 +322,11 @@ export class Stage {
     return { x: event.clientX - box.left, y: event.clientY - box.top };
   }
 
-  /** A wheel zooms with Ctrl or a pinch, and where the drawing has the focus; else it scrolls the page, as elsewhere. */
+  /** A wheel zooms with Ctrl or a pinch, where the drawing has the focus, and where the page has nothing to scroll; else
+   * it scrolls the page, as elsewhere. */
   private wheel(event: WheelEvent): void {
-    if (!event.ctrlKey && !event.metaKey && !this.element.contains(document.activeElement)) return;
+    const scrolls = document.documentElement.scrollHeight > innerHeight + 60;
+    if (scrolls && !event.ctrlKey && !event.metaKey && !this.element.contains(document.activeElement)) return;
     event.preventDefault();
     const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
     this.zoom(Math.exp(-event.deltaY * lines * (event.ctrlKey ? 0.008 : 0.0016)), this.place(event));

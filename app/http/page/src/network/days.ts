@@ -17,6 +17,8 @@ export interface Bar {
   readonly from: number;
   readonly to: number;
   readonly mentions: number;
+  /** Whether the service has kept this time by day. */
+  readonly kept: boolean;
 }
 
 export function spanOf(graph: Graph): Span | null {
@@ -41,13 +43,14 @@ export async function barsOf(graph: Graph, span: Span, signal: AbortSignal): Pro
   const found = await get("/days", { query: { days, as_of: endOf(span.last) }, signal });
   const known = found.days.some((each) => each.mentions);
   const counts = new Array<number>(days).fill(0);
+  const kept = found.days_from === null || !known ? -Infinity : Date.parse(found.days_from);
   if (known) found.days.forEach((each) => (counts[Math.round((Date.parse(each.day) - span.first) / DAY)] = each.mentions ?? 0));
   else for (const tie of graph.ties) counts[Math.floor((tie.last - span.first) / DAY)]! += 1;
   const width = Math.ceil(days / MOST_BARS);
   const bars: Bar[] = [];
   for (let from = 0; from < days; from += width) {
     const to = Math.min(days, from + width) - 1;
-    bars.push({ from: span.first + from * DAY, to: span.first + to * DAY, mentions: counts.slice(from, to + 1).reduce((sum, each) => sum + each, 0) });
+    bars.push({ from: span.first + from * DAY, to: span.first + to * DAY, mentions: counts.slice(from, to + 1).reduce((sum, each) => sum + each, 0), kept: span.first + to * DAY >= kept });
   }
   return { bars, mentions: known };
 }

@@ -117,7 +117,7 @@ function Days({ graph, view }: Drawn) {
       </h3>
       <div class="bars" aria-hidden="true">
         {bars.map((bar, index) => (
-          <i key={bar.from} title={`${day(isoDay(bar.from))}: ${number(bar.mentions)}`}>
+          <i key={bar.from} class={bar.kept ? "" : "none"} title={`${day(isoDay(bar.from))}: ${bar.kept ? number(bar.mentions) : "the service kept no days then"}`}>
             <b class={index >= from && index <= to ? "in" : ""} style={{ height: `${bar.mentions ? Math.max(3, (100 * bar.mentions) / most) : 0}%` }} />
           </i>
         ))}
@@ -178,7 +178,7 @@ function Community({ of, letter, name, size, off, turn }: { of: number; letter: 
     <li>
       <button type="button" aria-pressed={!off} title={off ? "Show this community" : "Take this community out of the drawing"} onClick={() => turn(of)}>
         <span class={`sw ${kindOf(of)}`} />
-        {letter}
+        <span class="l">{letter}</span>
         <bdi>{name}</bdi>
         <b>{number(size)}</b>
       </button>

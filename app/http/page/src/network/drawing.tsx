@@ -29,7 +29,8 @@ interface Given extends Picture {
   readonly label: string;
   readonly stage: RefObject<Stage | null>;
   readonly press: (user: number | null, tie: number | null) => void;
-  readonly rest: (camera: Camera) => void;
+  /** The camera rests; null: where it shows everything. */
+  readonly rest: (camera: Camera | null) => void;
   readonly onKeyDown: (event: KeyboardEvent) => void;
 }
 
@@ -56,7 +57,6 @@ export function Drawing(given: Given) {
   const overlay = useRef<HTMLCanvasElement>(null);
   const pointed = useSignal<{ user: number; x: number; y: number } | null>(null);
   const size = useSignal({ width: 0, height: 0 });
-  const fitted = useRef(false);
   const hands = useRef(given);
   hands.current = given;
   const turn = theme.value;
@@ -69,10 +69,7 @@ export function Drawing(given: Given) {
       {
         point: (user, at) => (pointed.value = user === null || !at ? null : { user, ...at }),
         press: (user, tie) => hands.current.press(user, tie),
-        rest: (at) => {
-          fitted.current = false;
-          hands.current.rest(at);
-        },
+        rest: (at) => hands.current.rest(at),
       },
       (width, height) => (size.value = { width, height }),
     );
@@ -85,12 +82,9 @@ export function Drawing(given: Given) {
   useEffect(() => {
     const made = stage.current;
     if (!made || !size.value.width) return;
-    if (camera && !fitted.current) made.look(camera);
-    else if (!camera) {
-      fitted.current = true;
-      made.look(frontOf(made, laid, chosen, size.value.width));
-    }
-  }, [laid, camera === null, size.value.width, size.value.height]);
+    if (!camera) made.look(frontOf(made, laid, chosen, size.value.width));
+    else if (!same(camera, made.camera)) made.look(camera);
+  }, [laid, camera?.x, camera?.y, camera?.scale, size.value.width, size.value.height]);
   useEffect(() => {
     const made = stage.current;
     if (!made) return;
@@ -101,7 +95,7 @@ export function Drawing(given: Given) {
   const reset = (): void => {
     const made = stage.current;
     if (made) made.look(made.fit(boundsOf(laid)));
-    if (made) given.rest(made.camera);
+    given.rest(null);
   };
   return (
     <div ref={box} class="canvas" tabIndex={0} role="application" aria-roledescription="drawing" aria-label={label} aria-describedby="keys" onKeyDown={given.onKeyDown}>
@@ -122,6 +116,11 @@ export function Drawing(given: Given) {
       {pointed.value && <Told graph={graph} shown={shown} {...pointed.value} wide={size.value.width} />}
     </div>
   );
+}
+
+/** Whether the address says the same place, which it does in round numbers. */
+function same(one: Camera, two: Camera): boolean {
+  return Math.abs(one.x - two.x) <= 1 && Math.abs(one.y - two.y) <= 1 && Math.abs(one.scale - two.scale) <= 0.01;
 }
 
 function stagedOf(picture: Picture, palette: Palette): Staged {
@@ -177,15 +176,15 @@ function Legend({ graph, shown }: { graph: Graph; shown: Shown }) {
   const most = shown.ties.length ? graph.ties[shown.ties.at(-1)!]!.mentions : 1;
   const thick = 0.9 + Math.sqrt(most);
   let x = 2;
+  const places = sizes.map(({ radius, value }) => ({ value, radius, x: (x += 2 * radius + 8) - radius - 8 }));
   return (
     <div class="legend">
       <div class="wide">
-        <svg width="96" height="30" viewBox="0 0 96 30" aria-hidden="true">
+        <svg width={x} height="30" viewBox={`0 0 ${x} 30`} aria-hidden="true">
           <g fill="none" stroke="var(--ink-2)" stroke-width="1.2">
-            {sizes.map(({ radius, value }) => {
-              x += 2 * radius + 8;
-              return <circle key={value} cx={x - radius - 8} cy={28 - radius} r={radius} />;
-            })}
+            {places.map(({ radius, value, x: at }) => (
+              <circle key={value} cx={at} cy={28 - radius} r={radius} />
+            ))}
           </g>
         </svg>
         <span>mentioned {sizes.map(({ value }) => number(value)).join(", ")} times</span>

@@ -66,7 +66,7 @@ function Summary({ loaded, laid, shown }: Drawn) {
         <ul>
           {best.map((user) => (
             <li key={user}>
-              <button type="button" class="pt top" onClick={() => see({ selected: graph.users[user]!.handle, tie: null })}>
+              <button type="button" class="pt best" onClick={() => see({ selected: graph.users[user]!.handle, tie: null })}>
                 <span class={`sw ${kindOf(laid.community[user]!)}`} />
                 <bdi class="nm">{graph.users[user]!.spelling}</bdi>
                 <span class="bb">
@@ -91,7 +91,8 @@ function Selected(drawn: Drawn & { user: number }) {
   const { handle, spelling } = graph.users[user]!;
   const of = laid.community[user]!;
   const totals = useResource((signal) => get("/users/{handle}", { in: { handle }, signal }), [handle, place.value.graph]);
-  const asking = useSignal(false);
+  // The screen of a user leads here with "?" for the user who is still to be named.
+  const asking = useSignal(place.value.query["path"] === "?");
   const hide = (): void => see({ hidden: [...view.hidden, handle], selected: null, tie: null });
   return (
     <aside class="side" aria-label="Selected user">

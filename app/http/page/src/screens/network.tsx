@@ -233,12 +233,12 @@ function Bar({ loaded, shown, view, save }: { loaded: Loaded; shown: Shown; view
       <p class="s soft tally" role="status">
         <b>{number(shown.ties.length)}</b> of {loaded.estimated && "about "}
         {count(loaded.ties, "tie")}, <b>{number(shown.users.size)}</b> {shown.users.size === 1 ? "user" : "users"}.{" "}
-        <span class="muted wide how">{more ? (view.around === null ? "The strongest." : "Own ties, then the strongest.") : ""}</span>{" "}
-        {(more || (view.all && shown.passing > few)) && (
+{(more || (view.all && shown.passing > few)) && (
           <button type="button" class="btn quiet small" onClick={() => see({ all: !view.all })}>
             {more ? "Draw all" : "Draw the strongest"}
           </button>
         )}
+        <span class="muted wide how">{more ? (view.around === null ? "The strongest." : "Own ties, then the strongest.") : ""}</span>
         {view.hidden.length > 0 && (
           <button type="button" class="btn quiet small" onClick={() => see({ hidden: [] })}>
             Show {number(view.hidden.length)} hidden
