@@ -43,6 +43,8 @@ let firstAt = 0;
 export function listen(): void {
   addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+    // An open box has the keys to itself: Escape closes it, and nothing happens below it.
+    if (document.querySelector("dialog[open]")) return;
     const typed = isTyping(event.target);
     const name = event.shiftKey && event.key.length === 1 && event.key.toLowerCase() !== event.key ? `Shift+${event.key.toLowerCase()}` : event.key;
     if (typed && name !== "Escape") return;

@@ -35,6 +35,7 @@ export interface Name {
   readonly x: number;
   readonly y: number;
   readonly text: string;
+  readonly box: Box;
   readonly size: number;
   readonly bold: boolean;
   readonly far: boolean;
@@ -115,7 +116,7 @@ export function compose(graph: Graph, laid: Laid, radii: Float32Array, shown: Sh
   for (const each of dots) taken.add(around(each));
   const captions = captionsOf(graph, laid, shown, scale, palette, measure, taken);
   const names = namesOf(graph, dots, near, selected, other, palette, scale, measure, taken);
-  return { scale, grounds, ribbons, dots, names, captions, marked, selected, other, bounds: boundsOf(dots, grounds) };
+  return { scale, grounds, ribbons, dots, names, captions, marked, selected, other, bounds: boundsOf(dots, grounds, names) };
 }
 
 function otherEnd(graph: Graph, tie: number, user: number | null): number {
@@ -283,12 +284,15 @@ function namesOf(
     const spot = places.find(({ box }) => taken.free(box)) ?? (chosen ? places[0] : undefined);
     if (!spot) return;
     taken.add(spot.box);
-    names.push({ user: dot.user, x: spot.x, y: spot.y, text, size, bold: big, far: near ? !near.has(dot.user) : !big, align: spot.align, direction: directionOf(text) });
+    names.push({ user: dot.user, x: spot.x, y: spot.y, text, box: spot.box, size, bold: big, far: near ? !near.has(dot.user) : !big, align: spot.align, direction: directionOf(text) });
   });
   return names;
 }
 
-function boundsOf(dots: readonly Dot[], grounds: Scene["grounds"]): Box {
+/** Margin around everything: a picture in an article needs air. */
+const AIR = 18;
+
+function boundsOf(dots: readonly Dot[], grounds: Scene["grounds"], names: readonly Name[]): Box {
   let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
   const take = (x: number, y: number, margin: number): void => {
     left = Math.min(left, x - margin);
@@ -296,7 +300,11 @@ function boundsOf(dots: readonly Dot[], grounds: Scene["grounds"]): Box {
     top = Math.min(top, y - margin);
     bottom = Math.max(bottom, y + margin);
   };
-  for (const dot of dots) take(dot.x, dot.y, dot.radius + 28);
-  for (const { lines } of grounds) for (const line of lines) for (let at = 0; at < line.length; at += 2) take(line[at]!, line[at + 1]!, 2);
+  for (const dot of dots) take(dot.x, dot.y, dot.radius + AIR);
+  for (const { box } of names) {
+    take(box.left, box.top, AIR);
+    take(box.right, box.bottom, AIR);
+  }
+  for (const { lines } of grounds) for (const line of lines) for (let at = 0; at < line.length; at += 2) take(line[at]!, line[at + 1]!, AIR);
   return dots.length ? { left, top, right, bottom } : { left: 0, top: 0, right: 1, bottom: 1 };
 }

@@ -6,7 +6,7 @@
 import { paint, paintNames, ring } from "./canvas";
 import { directionOf, spots } from "./names";
 import type { Palette } from "./palette";
-import { type Dot, fonts, OPAQUE, outline, ribbonOf, type Scene } from "./scene";
+import { type Dot, fonts, type Name, OPAQUE, outline, ribbonOf, type Scene } from "./scene";
 
 /** Where the camera looks: `x`, `y` of the layout in the middle of the stage, and pixels for each of its units. */
 export interface Camera {
@@ -46,7 +46,8 @@ export class Stage {
   private staged: Staged | null = null;
   private scene: Scene | null = null;
   private painted: Camera | null = null;
-  private cost = 0;
+  /** Milliseconds of the last paint. */
+  cost = 0;
   private frame = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private width = 0;
@@ -64,8 +65,10 @@ export class Stage {
     private readonly hands: Hands,
     private readonly sized: (width: number, height: number) => void,
   ) {
-    this.context = canvas.getContext("2d")!;
-    this.over = overlay.getContext("2d")!;
+    // The processor paints: a GPU (or worse, one that software plays) takes longer for thousands of curved shapes, and
+    // moves the bitmap as quickly either way.
+    this.context = canvas.getContext("2d", { alpha: false, willReadFrequently: true })!;
+    this.over = overlay.getContext("2d", { willReadFrequently: true })!;
     this.watch = new ResizeObserver(() => this.resize());
     this.watch.observe(element);
     this.listen();
@@ -257,12 +260,20 @@ export class Stage {
       }
       this.fillDot(here, palette);
       ring(over, here, palette.ink, palette.paper);
-      const face = fonts(palette).name(13, true);
-      over.font = face;
-      const text = nameOf(dot.user);
-      const [spot] = spots(here.x, here.y, here.radius + 5, over.measureText(text).width, 13);
-      paintNames(over, [{ user: dot.user, x: spot!.x, y: spot!.y, text, size: 13, bold: true, far: false, align: "center", direction: directionOf(text) }], palette);
+      paintNames(over, [this.nameAt(here, palette, nameOf(dot.user))], palette);
     }
+  }
+
+  /** A name over the bitmap: where the bitmap has the name, if it has it; else below the dot. */
+  private nameAt(dot: Dot, palette: Palette, text: string): Name {
+    const drawn = this.scene!.names.find((each) => each.user === dot.user);
+    if (drawn && this.scene!.scale === this.camera.scale) {
+      const [x, y] = this.toStage(drawn.x, drawn.y);
+      return { ...drawn, x, y, far: false };
+    }
+    this.over.font = fonts(palette).name(13, true);
+    const spot = spots(dot.x, dot.y, dot.radius + 5, this.over.measureText(text).width, 13)[0]!;
+    return { user: dot.user, x: spot.x, y: spot.y, box: spot.box, text, size: 13, bold: true, far: false, align: "center", direction: directionOf(text) };
   }
 
   /** The two users of a tie. */

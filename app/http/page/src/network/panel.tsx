@@ -165,7 +165,7 @@ function PathField({ handle, done }: { handle: string; done: () => void }) {
   return (
     <div class="find to" role="search">
       <Icon name="find" />
-      <UserField id="path-to" label="Path to which user" value={text} chosen={(target) => (see({ path: [handle, target] }), done())} />
+      <UserField id="path-to" label="Path to which user" value={text} chosen={(target) => (see({ path: [handle, target], tie: null }), done())} />
     </div>
   );
 }
