@@ -19,6 +19,7 @@ interface Drawn {
 export function Dock(drawn: Drawn) {
   return (
     <section class="dock" aria-label="Filters">
+      <h2 class="sr">Filters</h2>
       <Mentions {...drawn} />
       <Days {...drawn} />
       <Communities {...drawn} />
@@ -47,9 +48,9 @@ function Mentions({ graph, shown, view }: Drawn) {
             <b class="in" style={{ height: height(seen[index]!) }} />
           </i>
         ))}
-        <div class="handles one">
-          <Range id="least" label="Mentions in a tie, at least" most={steps.length - 1} value={at} edge="start" bars={steps.length} text={`at least ${count(steps[at] ?? 1, "mention")}`} moved={(index) => see({ least: steps[index] ?? 1 })} />
-        </div>
+      </div>
+      <div class="handles">
+        <Range id="least" label="Mentions in a tie, at least" most={steps.length - 1} value={at} edge="start" bars={steps.length} text={`at least ${count(steps[at] ?? 1, "mention")}`} moved={(index) => see({ least: steps[index] ?? 1 })} />
       </div>
       <div class="ticks">
         {steps.map((step) => (

@@ -163,7 +163,7 @@ function PathField({ handle, done }: { handle: string; done: () => void }) {
   const text = useSignal("");
   useEffect(() => document.querySelector<HTMLInputElement>("#path-to")?.focus(), []);
   return (
-    <div class="find to" role="search">
+    <div class="find to">
       <Icon name="find" />
       <UserField id="path-to" label="Path to which user" value={text} chosen={(target) => (see({ path: [handle, target], tie: null }), done())} />
     </div>

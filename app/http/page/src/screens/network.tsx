@@ -198,7 +198,7 @@ function Around({ view, name }: { view: View; name: string | null }) {
     <>
       <h1>{name === null ? "All users" : "Around"}</h1>
       {name === null ? (
-        <div class="find around" role="search">
+        <div class="find around">
           <Icon name="find" />
           <UserField id="around" label="Around which user" value={text} chosen={(handle) => see({ around: handle, selected: handle, camera: null, more: [], hidden: [], tie: null, path: null, off: new Set() })} />
         </div>
