@@ -18,6 +18,7 @@ from app.http.origin import own_pages_only
 from app.http.quotas import limited
 from app.http.routes import (
     audit_events,
+    bulk,
     changes,
     comparisons,
     edges,
@@ -52,6 +53,7 @@ def create_app(settings: Settings, *, clock: postgres.Now = postgres.clock) -> L
             rejects.ROUTER,
             events.ROUTER,
             changes.ROUTER,
+            bulk.ROUTER,
             users.ROUTER,
             forgetting.ROUTER,
             edges.ROUTER,
