@@ -8,7 +8,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from ops.embedded.children import free_ports
 from tests.conftest import open_directory
@@ -36,6 +36,7 @@ def browser() -> Generator[Browser]:
     if CHROMIUM is None:
         pytest.skip("Chromium is not here: install it (Debian: chromium) to run the tests of the page")
     root = ("--no-sandbox",) if os.geteuid() == 0 else ()
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS, *root])
         yield browser

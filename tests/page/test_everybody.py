@@ -36,7 +36,7 @@ def opened(page: Page, screen: str) -> None:
     page.wait_for_selector(ready)
 
 
-@pytest.mark.parametrize(("screen", "look"), product(SCREENS, LOOKS))
+@pytest.mark.parametrize(("screen", "look"), list(product(SCREENS, LOOKS)))
 def test_axe_finds_nothing(browser: Browser, stack: str, screen: str, look: str) -> None:
     if not AXE.exists():
         pytest.skip("axe-core is not here: `make page` installs it")

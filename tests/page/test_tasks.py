@@ -100,7 +100,7 @@ def test_who_is_mentioned_most_by_keyboard(page: Page) -> None:
     page.keyboard.press("Escape")
     page.keyboard.press("/")
     page.keyboard.type("kettenblatt")
-    expect(page.get_by_role("option")).to_have_text("kettenblatt_kai")
+    expect(page.get_by_role("listbox", name="Users").get_by_role("option")).to_have_text("kettenblatt_kai")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("around=kettenblatt_kai"))
 
