@@ -47,6 +47,7 @@ class Action(StrEnum):
     UPLOAD_RETRACT = "upload.retract"
     UPLOAD_REPLAY = "upload.replay"
     UPLOAD_NOTE = "upload.note"
+    UPLOAD_BULK = "upload.bulk"
     GRAPH_EXPORT = "graph.export"
     GRAPH_COMPARE = "graph.compare"
     GRAPH_CREATE = "graph.create"
@@ -89,6 +90,10 @@ MEANING: dict[Action, str] = {
     Action.UPLOAD_NOTE: (
         "Somebody changed or removed the note of an upload. The subject is the upload, and `detail` has the length of "
         "the note."
+    ),
+    Action.UPLOAD_BULK: (
+        "Somebody began to cancel, retract or replay many uploads at once. `detail` has the action, the filter and the "
+        "number of uploads. An event of its own tells of each upload."
     ),
     Action.GRAPH_EXPORT: (
         "An export of the graph began. The subject is the file, and `detail` has the selection. Users are named by id."

@@ -39,6 +39,17 @@ class TooManyReads(MentiongraphError):
     exit_code = 5
 
 
+class TooManyChanges(MentiongraphError):
+    """Another change of many uploads is under way.
+
+    Ask again after the seconds in `Retry-After`.
+    """
+
+    code = "too-many-changes"
+    status: int = 503
+    exit_code = 5
+
+
 class ReceivingFull(MentiongraphError):
     """The uploads that arrive hold as much memory as they may.
 

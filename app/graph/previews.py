@@ -123,9 +123,7 @@ def shown(file: Source, rows: bytes, *, final: bool) -> Preview:
     counted = Counted(cut.end, posts.rows, len(posts.rejects), every["row"].n_unique(), len(every), whole)
     rejects = [Rejected(*row) for row in posts.rejects.select("line", "code", "message").head(ROWS_SHOWN).iter_rows()]
     shown_rows = _rows(frame, mentions)
-    return Preview(
-        True, source.detected(found), list(found.columns), [], shown_rows, rejects, _cells(found), counted
-    )
+    return Preview(True, source.detected(found), list(found.columns), [], shown_rows, rejects, _cells(found), counted)
 
 
 def _cells(found: Reading) -> list[list[str]]:

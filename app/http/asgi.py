@@ -19,6 +19,7 @@ from app.http.page import serve
 from app.http.quotas import limited
 from app.http.routes import (
     audit_events,
+    bulk,
     changes,
     comparisons,
     edges,
@@ -54,6 +55,7 @@ def create_app(settings: Settings, *, clock: postgres.Now = postgres.clock) -> L
             rejects.ROUTER,
             events.ROUTER,
             changes.ROUTER,
+            bulk.ROUTER,
             users.ROUTER,
             forgetting.ROUTER,
             edges.ROUTER,

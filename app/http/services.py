@@ -42,6 +42,9 @@ EXPORTS = 2
 REJECT_FILES = 2
 """Files of rejects that may be sent at once."""
 
+BULK_CHANGES = 1
+"""Changes of many uploads that may be under way at once. Each takes a connection for changes, one upload at a time."""
+
 EVENT_CONNECTIONS = 2
 """Connections of the pool that all event streams together may hold."""
 
@@ -102,6 +105,7 @@ class Services:
             self._have_few_connections(common)
         self.export_slots = asyncio.Semaphore(EXPORTS)
         self.reject_slots = asyncio.Semaphore(REJECT_FILES)
+        self.bulk_slots = asyncio.Semaphore(BULK_CHANGES)
         self.event_lane = Lane(self.pool, EVENT_CONNECTIONS)
         self.probes: dict[str, Probe] = {}
         self.schema_is_good_until = 0.0

@@ -33,7 +33,7 @@ _HELD = sql.query("reads/forecasts/held")
 _LEFT_ALONE = sql.query("reads/forecasts/left_alone")
 _HOLDERS = sql.query("reads/forecasts/holders")
 
-LOOKED_UP = 20_000
+LOOKED_UP = 15_000
 """Edges that are looked up in the graph, about."""
 READ = 1_000_000
 """Edges of deltas that are read, about, of which those are a sample."""

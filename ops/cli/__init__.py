@@ -46,6 +46,7 @@ SECTIONS: dict[str, dict[str, _Entry]] = {
         "note": _Entry("notes", "Write a note on an upload, for other people."),
         "cancel": _Entry("withdrawals", "Stop an upload that is not applied yet."),
         "retract": _Entry("withdrawals", "Take an applied upload out of the graph."),
+        "bulk": _Entry("bulk", "Cancel, retract or replay all uploads that match."),
     },
     "Graph": {
         "compare": _Entry("compare", "Say what two graphs have in common, and what not."),

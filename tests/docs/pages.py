@@ -232,6 +232,10 @@ class Shell:
             printed = printed.replace(f":{real}", f":{named}")
         return printed
 
+    def follow(self, command: str) -> str:
+        """Run a command to its end, and return what it printed."""
+        return self._printed(Block(Path(), 0, "sh", command, None, {}), command)
+
     def start(self, command: str, awaited: str, where: str) -> str:
         """Run a command in the background until the end, and return what it printed once that has `awaited` in it."""
         log = self._private / f"background-{len(list(self._private.iterdir()))}"

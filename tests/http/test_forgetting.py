@@ -23,7 +23,8 @@ CSV = b"""data,timestamp,username
 def test_a_person_is_forgotten_over_http(
     api: Api, domain: Connection, settings: Settings, apply: Callable[[], None], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    api.upload(CSV, filename="quilla77.csv")
+    path = api.upload(CSV, filename="quilla77.csv").headers["location"]
+    api.http.patch(path, json={"note": "from @Quilla77, by hand"})
     apply()
     assert api.http.get("/users/quilla77").status_code == 200
     assert api.http.get("/users", params={"prefix": "qui"}).json()["users"]
@@ -45,7 +46,9 @@ def test_a_person_is_forgotten_over_http(
         keys = client.keys(f"{settings.namespace}*")
         held = [str(client.get(key)) for key in keys if client.type(key) == b"string"]
     assert not [value for value in held if "quilla" in value.lower()]
+    assert api.http.get(path).json()["note"].endswith(", by hand")
     assert domain.execute("SELECT action, subject FROM audit_events ORDER BY id").fetchall() == [
+        ("upload.note", path.removeprefix("/uploads/")),
         ("user.forget", "erasure 1"),
         ("user.forgotten", "erasure 1"),
     ]

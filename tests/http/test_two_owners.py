@@ -73,6 +73,7 @@ class Names(NamedTuple):
             "/graphs": {"name": self.graph},
             "/graphs/{graph}": {"name": self.graph, "quota_bytes": 1},
             "/keys": {"owner": self.word, "scopes": ["admin"], "graphs": [self.graph]},
+            "/uploads/bulk": {"action": "retract", "uploads": [self.upload], "expected": 1},
             "/uploads/{upload_id}": {"note": f"of {self.word}"},
             "/keys/{key_id}/rotate": {"grace_hours": 0},
         }[path]

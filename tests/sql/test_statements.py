@@ -18,7 +18,7 @@ from psycopg.rows import TupleRow
 
 import sql
 from app.control import audit_events
-from app.graph import decay, decay_ranges, handover, merging, post_ids, withdrawal
+from app.graph import bulk, decay, decay_ranges, handover, merging, post_ids, withdrawal
 from app.graph import users as user_ids
 from app.graph.parameters import GraphParameters
 from app.ledger import entries, events, fleet, idempotency, limits, periods, retention, sealing, states, transitions
@@ -35,6 +35,7 @@ COPIES = {"reads/exports/snapshot/edges", "reads/exports/snapshot/users"}
 
 READERS: dict[str, type[msgspec.Struct]] = {
     "control/audit_events/page": audit_events.AuditEvent,
+    "graph/bulk/look": bulk.Looked,
     "graph/merging/take_back": merging._EdgeRow,
     "ledger/transitions/claim": transitions.Claim,
     "ledger/sweeping/expire_batches": transitions.BatchOfUpload,

@@ -152,6 +152,33 @@ REPLAY_FORECAST: dict[str, Any] = {
     "rows": 134201,
     "batches_purged": 0,
 }
+BULK: dict[str, Any] = {
+    "action": "retract",
+    "matching": 4,
+    "unknown": 0,
+    "fits": 2,
+    "with_zip": 0,
+    "unfit": 2,
+    "done": 1,
+    "refused": 1,
+    "uploads": [
+        {"id": _ID, "outcome": "done", "detail": None},
+        {
+            "id": "019bc0f2-11d3-7b02-9c52-0a8f6f2f1c77",
+            "outcome": "refused",
+            "detail": "upload 019bc0f2-11d3-7b02-9c52-0a8f6f2f1c77 is retracting: only an applied or failed one is "
+            "retracted.",
+        },
+    ],
+    "next": None,
+}
+BULK_FORECAST: dict[str, Any] = {
+    "matching": 4,
+    "unknown": 0,
+    "cancel": {"fits": 1, "with_zip": 0, "unfit": 3},
+    "retract": {"fits": 2, "with_zip": 0, "unfit": 2},
+    "replay": {"fits": 0, "with_zip": 0, "unfit": 4},
+}
 COUNTS = {
     "total": 214,
     "states": {
@@ -344,13 +371,16 @@ FLEET = {
 }
 
 
-def asking(schema: Schema, asked: object, answer: object) -> type[Operation]:
-    """An operation class for a body of JSON, which the handler reads itself, that shows `answer`."""
+def asking(schema: Schema, asked: object, answer: object, *, dry_run: object = None) -> type[Operation]:
+    """An operation class for a body of JSON, which the handler reads itself, that shows `answer`. `dry_run`: as in
+    `answering`."""
 
     @dataclass
     class _Asking(Operation):
         def __post_init__(self) -> None:
             show(self, answer)
+            if dry_run is not None:
+                show(self, dry_run, status="200")
             media = OpenAPIMediaType(schema=schema, examples={"body": Example(value=asked)})
             self.request_body = RequestBody(required=bool(schema.required), content={"application/json": media})
 

@@ -209,6 +209,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/uploads/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: operations["UploadsBulkChangeMany"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/users": {
         parameters: {
             query?: never;
@@ -965,10 +981,44 @@ export interface components {
             most: number;
             edges: number;
         };
+        /** BulkAnswer */
+        BulkAnswer: {
+            action: components["schemas"]["Change"];
+            matching: number;
+            unknown: number;
+            fits: number;
+            with_zip: number;
+            unfit: number;
+            done: number;
+            refused: number;
+            uploads: components["schemas"]["Changed"][];
+            next: components["schemas"]["GoOn"] | null;
+        };
+        /** BulkForecast */
+        BulkForecast: {
+            matching: number;
+            unknown: number;
+            cancel: components["schemas"]["Fit"];
+            retract: components["schemas"]["Fit"];
+            replay: components["schemas"]["Fit"];
+        };
         /** CacheHealth */
         CacheHealth: {
             state: string;
             since_start: components["schemas"]["Counters"];
+        };
+        /**
+         * Change
+         * @enum {string}
+         */
+        Change: "cancel" | "retract" | "replay";
+        /** Changed */
+        Changed: {
+            /** Format: uuid */
+            id: string;
+            /** @enum {string} */
+            outcome: "done" | "refused";
+            detail: string | null;
         };
         /**
          * Clock
@@ -1163,6 +1213,12 @@ export interface components {
             edges: components["schemas"]["EdgeBetween"][];
             cut: components["schemas"]["Cut"];
         };
+        /** Fit */
+        Fit: {
+            fits: number;
+            with_zip: number;
+            unfit: number;
+        };
         /** Fleet */
         Fleet: {
             processes: components["schemas"]["FleetMember"][];
@@ -1217,6 +1273,12 @@ export interface components {
             placeholders?: boolean | null;
             profile?: string | null;
             retweets?: components["schemas"]["Retweets"] | null;
+        };
+        /** GoOn */
+        GoOn: {
+            /** Format: uuid */
+            before: string;
+            expected: number;
         };
         /** GraphAnswer */
         GraphAnswer: {
@@ -4603,6 +4665,162 @@ export interface operations {
             };
         };
     };
+    UploadsBulkChangeMany: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    /** @enum {string|null} */
+                    action?: "cancel" | "retract" | "replay" | null;
+                    filter?: {
+                        state?: ("receiving" | "staged" | "applying" | "applied" | "failed" | "checking" | "checked" | "cancelling" | "cancelled" | "aborted" | "duplicate" | "retracting" | "retracted")[] | null;
+                        text?: string | null;
+                        /** Format: date-time */
+                        since?: string | null;
+                        /** Format: date-time */
+                        until?: string | null;
+                        owner?: string | null;
+                    } | null;
+                    uploads?: string[] | null;
+                    dry_run?: boolean;
+                    expected?: number | null;
+                    /** Format: uuid */
+                    before?: string | null;
+                };
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "matching": 4,
+                     *       "unknown": 0,
+                     *       "cancel": {
+                     *         "fits": 1,
+                     *         "with_zip": 0,
+                     *         "unfit": 3
+                     *       },
+                     *       "retract": {
+                     *         "fits": 2,
+                     *         "with_zip": 0,
+                     *         "unfit": 2
+                     *       },
+                     *       "replay": {
+                     *         "fits": 0,
+                     *         "with_zip": 0,
+                     *         "unfit": 4
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BulkForecast"];
+                };
+            };
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "action": "retract",
+                     *       "matching": 4,
+                     *       "unknown": 0,
+                     *       "fits": 2,
+                     *       "with_zip": 0,
+                     *       "unfit": 2,
+                     *       "done": 1,
+                     *       "refused": 1,
+                     *       "uploads": [
+                     *         {
+                     *           "id": "019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e",
+                     *           "outcome": "done"
+                     *         },
+                     *         {
+                     *           "id": "019bc0f2-11d3-7b02-9c52-0a8f6f2f1c77",
+                     *           "outcome": "refused",
+                     *           "detail": "upload 019bc0f2-11d3-7b02-9c52-0a8f6f2f1c77 is retracting: only an applied or failed one is retracted."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["BulkAnswer"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     UsersListUsers: {
         parameters: {
             query?: {
@@ -4620,8 +4838,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4722,8 +4940,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4844,8 +5062,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4962,8 +5180,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5079,8 +5297,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5200,8 +5418,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5421,8 +5639,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5534,8 +5752,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5887,8 +6105,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6029,8 +6247,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6161,8 +6379,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6287,8 +6505,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6397,8 +6615,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6503,8 +6721,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6608,8 +6826,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6710,8 +6928,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6812,8 +7030,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {

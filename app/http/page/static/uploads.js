@@ -1,1 +1,0 @@
-import{g as n}from"./chunk.js";function a(){return n("main",{id:"main",tabIndex:-1,class:"uploads"})}export{a as default};
