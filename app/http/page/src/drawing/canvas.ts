@@ -126,7 +126,7 @@ function paintDots(context: CanvasRenderingContext2D, dots: readonly Dot[], pale
     context.beginPath();
     context.arc(x, y, radius, 0, 2 * Math.PI);
     context.fill();
-    context.stroke();
+    if (radius > 2.6) context.stroke();
   }
   context.globalAlpha = 1;
 }

@@ -251,13 +251,28 @@ function captionPlace(lines: readonly Float32Array[], scale: number, width: numb
     for (let at = 0; at < line.length; at += 2) if (Math.abs(line[at]! - x) < 14) top = Math.min(top, line[at + 1]!);
     return top;
   };
+  const bottomAt = (x: number): number => {
+    let bottom = -Infinity;
+    for (let at = 0; at < line.length; at += 2) if (Math.abs(line[at]! - x) < 14) bottom = Math.max(bottom, line[at + 1]!);
+    return bottom;
+  };
   const full = width + 12;
+  const boxAt = (share: number, top: number): Box => {
+    const x = (left + share * (right - left)) * scale;
+    return { left: x - full / 2, right: x + full / 2, top, bottom: top + 20 };
+  };
   for (const down of [4, 14, -8, 24, -20, 34, 44])
     for (const share of [0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82]) {
-      const x = left + share * (right - left);
-      const top = topAt(x);
+      const top = topAt(left + share * (right - left));
       if (!Number.isFinite(top)) continue;
-      const box = { left: x * scale - full / 2, right: x * scale + full / 2, top: top * scale + down, bottom: top * scale + down + 20 };
+      const box = boxAt(share, top * scale + down);
+      if (taken.free(box)) return box;
+    }
+  for (const down of [-24, -14, -4])
+    for (const share of [0.5, 0.35, 0.65, 0.2, 0.8]) {
+      const bottom = bottomAt(left + share * (right - left));
+      if (!Number.isFinite(bottom)) continue;
+      const box = boxAt(share, bottom * scale + down);
       if (taken.free(box)) return box;
     }
   return null;

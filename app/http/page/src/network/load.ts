@@ -7,7 +7,9 @@ import type { View } from "./view";
 const USERS = 200;
 const EDGES = 5000;
 /** The same without a user in the middle. */
-const HEAVIEST = 2000;
+const HEAVIEST = { users: 2000, edges: 2000 };
+/** As many as a drawing can take. */
+export const MANY = { users: 10_000, edges: 20_000 };
 const ADDED = { users: 40, edges: 1000 };
 
 export type PathFound = Answer<"get", "/paths">;
@@ -25,10 +27,15 @@ export interface Loaded {
   readonly path: PathFound | null;
 }
 
+/** What parts one drawing from another. All else changes a drawing. */
+export function nameOf({ around, steps, many }: View): string {
+  return `${around ?? ""} ${steps} ${many}`;
+}
+
 /** The request that gives the same data. */
-export function curlPath({ around, steps }: View): string {
+export function curlPath({ around, steps, many }: View): string {
   return around === null
-    ? pathOf("/network", { query: { users: HEAVIEST, edges: HEAVIEST } })
+    ? pathOf("/network", { query: many ? MANY : HEAVIEST })
     : pathOf("/users/{handle}/ego", { in: { handle: around }, query: { depth: steps, users: USERS, edges: EDGES } });
 }
 
@@ -37,7 +44,7 @@ export async function load(view: View, signal: AbortSignal): Promise<Loaded> {
   const parts: Part[] = [first.part, ...added.filter((each) => each !== null)];
   if (path?.outcome === "found") parts.push(await between(path, parts, signal));
   const graph = gather(parts);
-  return { graph, of: `${view.around ?? ""} ${view.steps}`, ties: Math.max(first.ties, graph.ties.length), estimated: first.estimated, usersCut: first.usersCut, middle: first.spelling, path };
+  return { graph, of: nameOf(view), ties: Math.max(first.ties, graph.ties.length), estimated: first.estimated, usersCut: first.usersCut, middle: first.spelling, path };
 }
 
 interface Middle {
@@ -50,7 +57,7 @@ interface Middle {
 
 async function middle(view: View, signal: AbortSignal): Promise<Middle> {
   if (view.around === null) {
-    const found = await get("/network", { query: { users: HEAVIEST, edges: HEAVIEST }, signal });
+    const found = await get("/network", { query: view.many ? MANY : HEAVIEST, signal });
     return { part: found, ties: found.edges_in_graph, estimated: found.edges_estimated, usersCut: 0, spelling: null };
   }
   const found = await get("/users/{handle}/ego", { in: { handle: view.around }, query: { depth: view.steps, users: USERS, edges: EDGES }, signal });

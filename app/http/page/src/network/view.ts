@@ -23,6 +23,8 @@ export interface View {
   readonly until: string | null;
   readonly off: ReadonlySet<number>;
   readonly all: boolean;
+  /** Whether as many ties are loaded as a drawing can take. */
+  readonly many: boolean;
   readonly shape: "drawing" | "both" | "table";
   readonly list: "users" | "ties";
   readonly camera: Camera | null;
@@ -47,6 +49,7 @@ export function viewOf(query: Query): View {
     until: dayIn(query["until"]),
     off: new Set([...(query["off"] ?? "")].map((each) => (each === "-" ? LETTERED : LETTERS.indexOf(each))).filter((each) => each >= 0)),
     all: query["all"] === "1",
+    many: query["many"] === "1",
     shape: query["view"] === "drawing" || query["view"] === "table" ? query["view"] : "both",
     list: query["list"] === "ties" ? "ties" : "users",
     camera: cameraIn(query["camera"]),
@@ -70,6 +73,7 @@ export function see(changes: Changes): void {
   if ("until" in changes) text["until"] = changes.until ?? undefined;
   if ("off" in changes) text["off"] = [...(changes.off ?? [])].sort().map((each) => LETTERS[each] ?? "-").join("") || undefined;
   if ("all" in changes) text["all"] = changes.all ? "1" : undefined;
+  if ("many" in changes) text["many"] = changes.many ? "1" : undefined;
   if ("shape" in changes) text["view"] = changes.shape === "both" ? undefined : changes.shape;
   if ("list" in changes) text["list"] = changes.list === "ties" ? "ties" : undefined;
   if ("camera" in changes) text["camera"] = changes.camera ? [changes.camera.x, changes.camera.y, 100 * changes.camera.scale].map((each) => each.toFixed(0)).join(",") : undefined;

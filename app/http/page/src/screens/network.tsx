@@ -14,7 +14,7 @@ import { useShortcuts } from "../keyboard";
 import { DAY } from "../network/days";
 import { Dock } from "../network/dock";
 import { Drawing, shotOf } from "../network/drawing";
-import { curlPath, type Loaded, load } from "../network/load";
+import { curlPath, type Loaded, load, MANY, nameOf } from "../network/load";
 import { Panel, placeOf } from "../network/panel";
 import { Saving } from "../network/saving";
 import { Twin } from "../network/twin";
@@ -29,10 +29,10 @@ const MOST_DRAWN = 20_000;
 
 export default function Screen() {
   const view = viewOf(place.value.query);
-  const loaded = useResource((signal) => load(view, signal), [place.value.graph, view.around, view.steps, view.more.join("\n"), view.path?.join("\n"), key.value]);
+  const loaded = useResource((signal) => load(view, signal), [place.value.graph, view.around, view.steps, view.many, view.more.join("\n"), view.path?.join("\n"), key.value]);
   useCurl(curlPath(view));
   const { found: laid, failed } = useLayout(loaded.value);
-  const wanted = `${view.around ?? ""} ${view.steps}`;
+  const wanted = nameOf(view);
   const current = laid && laid.loaded.of === wanted ? laid : undefined;
   return (
     <main id="main" tabIndex={-1} class={`network ${view.shape}`} aria-busy={!current}>
@@ -239,6 +239,11 @@ function Bar({ loaded, shown, view, save }: { loaded: Loaded; shown: Shown; view
           </button>
         )}
         <span class="muted wide how">{more ? (view.around === null ? "The strongest." : "Own ties, then the strongest.") : ""}</span>
+        {view.around === null && (view.many || loaded.ties > loaded.graph.ties.length) && (
+          <button type="button" class="btn quiet small" onClick={() => see({ many: !view.many, camera: null })}>
+            {view.many ? "Load fewer" : `Load ${loaded.ties > MANY.edges ? number(MANY.edges) : "all"}`}
+          </button>
+        )}
         {view.hidden.length > 0 && (
           <button type="button" class="btn quiet small" onClick={() => see({ hidden: [] })}>
             Show {number(view.hidden.length)} hidden
