@@ -18,6 +18,11 @@ SCREENS = {
     "add": ("/#/add", ".dropz"),
     "uploads": ("/#/uploads", "tbody tr"),
     "user": ("/#/users/kettenblatt_kai?to=nabe_nils", ".lines li"),
+    "network": (
+        "/#/network?around=kettenblatt_kai&tie=kettenblatt_kai,nabe_nils&path=kettenblatt_kai,kawkab_rim",
+        "main.network:not([aria-busy=true]) .lines li",
+    ),
+    "network of all": ("/#/network?list=ties", "main.network:not([aria-busy=true]) .twin tbody tr"),
     "rankings": ("/#/rankings", "tbody tr"),
     "ties": ("/#/rankings?list=edges", "tbody tr"),
 }

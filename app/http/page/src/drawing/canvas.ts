@@ -7,8 +7,10 @@ import type { Palette } from "./palette";
 import { type Dot, FAINTEST, fonts, OPAQUE, outline, type Ribbon, type Scene } from "./scene";
 
 /** Ribbons in one path. One path for each costs calls; one for all costs the rasterizer more than the calls. */
-const TOGETHER = 24;
+const TOGETHER = 12;
 const HALO = 3.2;
+/** Dots in one step. */
+const AT_ONCE = 200;
 
 interface Compiled {
   readonly grounds: readonly { readonly colour: number; readonly path: Path2D }[];
@@ -26,14 +28,26 @@ const compiled = new WeakMap<Scene, { opacities: string; shapes: Compiled }>();
 
 /** Paint the scene with its origin at (x, y). The context is scaled to CSS pixels already. */
 export function paint(context: CanvasRenderingContext2D, scene: Scene, palette: Palette, x: number, y: number): void {
+  for (const _ of painting(context, scene, palette, x, y));
+}
+
+/** The same in steps of a few milliseconds at most, so that other things can happen between them. */
+export function* painting(context: CanvasRenderingContext2D, scene: Scene, palette: Palette, x: number, y: number): Generator<void> {
   const shapes = shapesOf(scene, palette);
   context.save();
   context.translate(x, y);
   for (const { colour, path } of shapes.grounds) fill(context, path, palette.communities[colour]!, palette.ground);
-  for (const batch of shapes.back) fill(context, batch.path, palette.communities[batch.colour]!, batch.opacity);
+  for (const batch of shapes.back) {
+    fill(context, batch.path, palette.communities[batch.colour]!, batch.opacity);
+    yield;
+  }
   if (scene.marked) mark(context, scene.marked, palette);
   for (const batch of shapes.front) fill(context, batch.path, palette.communities[batch.colour]!, batch.opacity);
-  paintDots(context, scene.dots, palette);
+  yield;
+  for (let at = 0; at < scene.dots.length; at += AT_ONCE) {
+    paintDots(context, scene.dots.slice(at, at + AT_ONCE), palette);
+    yield;
+  }
   if (scene.other) ring(context, scene.other, palette.markerLine, palette.paper);
   if (scene.selected) ring(context, scene.selected, palette.ink, palette.paper);
   paintNames(context, scene.names, palette);
