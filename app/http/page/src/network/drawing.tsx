@@ -101,7 +101,7 @@ export function Drawing(given: Given) {
     <div ref={box} class="canvas" tabIndex={0} role="application" aria-roledescription="drawing" aria-label={label} aria-describedby="keys" onKeyDown={given.onKeyDown}>
       <canvas ref={canvas} aria-hidden="true" />
       <canvas ref={overlay} class="over" aria-hidden="true" />
-      <Legend graph={graph} shown={shown} />
+      {shown.ties.length > 0 && <Legend graph={graph} shown={shown} />}
       <div class="zoom">
         <button type="button" class="icon" aria-label="Closer" title="Closer  +" onClick={() => stage.current?.zoom(1.4)}>
           <Icon name="plus" />
@@ -162,7 +162,7 @@ function frontOf(stage: Stage, laid: Laid, { user }: Chosen, width: number): Cam
 function Told({ graph, shown, user, x, y, wide }: { graph: Graph; shown: Shown; user: number; x: number; y: number; wide: number }) {
   const { spelling, received, made } = graph.users[user]!;
   return (
-    <div class="told" style={{ left: `${Math.min(x + 16, wide - 240)}px`, top: `${y + 18}px` }}>
+    <div class="told" style={{ left: `${Math.min(x + 16, wide - 240)}px`, top: `${y > 96 ? y - 76 : y + 22}px` }}>
       <bdi class="strong">{spelling}</bdi>
       <span>
         mentioned {number(received)}, mentions {number(made)}, {count(shown.drawn[user]!, "tie")} drawn

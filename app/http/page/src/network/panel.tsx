@@ -49,17 +49,17 @@ function Summary({ loaded, laid, shown }: Drawn) {
   const communities = communitiesOf(graph, laid).filter(Boolean).length;
   return (
     <aside class="side" aria-label="What is seen">
-      <h2>{loaded.middle === null ? "The whole network" : <>Around <bdi>{loaded.middle}</bdi></>}</h2>
+      <h2>{loaded.middle === null ? "The whole network" : <span>Around <bdi>{loaded.middle}</bdi></span>}</h2>
       <p class="finding">
         {first ? (
           <>
             <b>{number(shown.users.size)}</b> users{communities > 1 && <> in {inWords(communities)} communities</>}. <bdi>{first.spelling}</bdi> is mentioned most: <b>{number(first.received)}</b> times.
           </>
         ) : (
-          "Nobody is drawn."
+          graph.users.length ? "Nobody is drawn." : "No post that mentions somebody was counted yet."
         )}
       </p>
-      <section>
+      <section hidden={!best.length}>
         <h3>
           Most mentioned<span class="label">in the whole graph</span>
         </h3>
@@ -176,7 +176,9 @@ function PathSection({ loaded, view }: { loaded: Loaded; view: View }) {
   return (
     <section class="path">
       <h3>
-        Path to <bdi>{found?.target ?? target}</bdi>
+        <span>
+          Path to <bdi>{found?.target ?? target}</bdi>
+        </span>
         <button type="button" class="btn quiet small" onClick={() => see({ path: null })}>
           Clear
         </button>

@@ -152,7 +152,7 @@ function documentOf({ graph, laid, shown, title }: Seen, svg: string): string {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escaped(title)}</title>
 <style>${STYLE}</style>
-<h1>${escaped(title)}</h1>
+<h1>${escaped(title.replace(/\.$/, ""))}</h1>
 <p>Each dot is a user; a larger dot is mentioned more. Each line is a tie: its thick end mentions its thin end, and a wider line stands for more mentions. Colours and letters are communities: users who mention each other more than others.</p>
 ${svg}
 <h2>Users</h2>

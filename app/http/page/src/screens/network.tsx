@@ -22,7 +22,7 @@ import { see, type View, viewOf } from "../network/view";
 import { useCurl } from "../parts/curl";
 import { Icon } from "../parts/icon";
 import { ProblemNote } from "../parts/problem";
-import { place } from "../router";
+import { href, place } from "../router";
 
 /** Ties that can be drawn at all. */
 const MOST_DRAWN = 20_000;
@@ -149,7 +149,7 @@ function Drawn({ loaded, laid, view, problem }: LaidOut & { view: View; problem:
       )}
       <Empty loaded={loaded} shown={shown} view={view} />
       {problem && <div class="trouble">{problem}</div>}
-      <Dock graph={graph} laid={laid} shown={shown} view={view} />
+      {graph.ties.length > 0 && <Dock graph={graph} laid={laid} shown={shown} view={view} />}
       <Panel loaded={loaded} laid={laid} shown={shown} view={view} />
       {view.shape === "drawing" ? <p id="keys" class="sr">Arrow keys walk the users in rank order. Enter selects.</p> : <Twin graph={graph} laid={laid} shown={shown} view={view} cursor={cursor.value} walk={walk} select={select} />}
       {saving.value && <Saving seen={{ ...picture, ...shotOf(picture, stage.current?.camera.scale ?? 1), view, title, ties: loaded.ties }} close={() => (saving.value = false)} />}
@@ -278,7 +278,14 @@ function Empty({ loaded, shown, view }: { loaded: Loaded; shown: Shown; view: Vi
   return (
     <div class="empty" role="status">
       {!loaded.graph.ties.length ? (
-        <p>{view.around === null ? "The graph has no ties yet. Add a file of posts to begin." : "This user has no ties with others."}</p>
+        <p>
+          {view.around === null ? "The graph has no ties yet." : "This user has no ties with others."}{" "}
+          {view.around === null && (
+            <a class="btn small" href={href(["add"])}>
+              Add files
+            </a>
+          )}
+        </p>
       ) : (
         <p>
           {view.least > 1 ? `No ties at this weight. ` : "No ties pass these filters. "}
