@@ -21,7 +21,19 @@ export class Taken {
   }
 
   free(box: Box): boolean {
-    return !this.each(box, (list) => list.some((other) => box.left < other.right && other.left < box.right && box.top < other.bottom && other.top < box.bottom));
+    return !this.each(box, (list) => list.some((other) => meet(box, other)));
+  }
+
+  /** How much of the box is taken, in square pixels. */
+  over(box: Box): number {
+    const found = new Set<Box>();
+    this.each(box, (list) => {
+      for (const other of list) if (meet(box, other)) found.add(other);
+      return false;
+    });
+    let area = 0;
+    for (const other of found) area += (Math.min(box.right, other.right) - Math.max(box.left, other.left)) * (Math.min(box.bottom, other.bottom) - Math.max(box.top, other.top));
+    return area;
   }
 
   private each(box: Box, act: (list: Box[]) => boolean): boolean {
@@ -34,6 +46,10 @@ export class Taken {
       }
     return false;
   }
+}
+
+function meet(one: Box, two: Box): boolean {
+  return one.left < two.right && two.left < one.right && one.top < two.bottom && two.top < one.bottom;
 }
 
 export type Align = "left" | "center" | "right";

@@ -2,7 +2,7 @@
  * choice of users and ties, and a selection; then the painters (Canvas and SVG) paint it as often as they must. */
 import type { Graph } from "./graph";
 import { LETTERED, type Laid } from "./layout";
-import { type Align, type Box, cut, directionOf, spots, Taken } from "./names";
+import { type Align, type Box, cut, directionOf, type Spot, spots, Taken } from "./names";
 import type { Palette } from "./palette";
 import type { Shown } from "./shown";
 
@@ -112,10 +112,10 @@ export function compose(graph: Graph, laid: Laid, radii: Float32Array, shown: Sh
   const selected = (chosen.user !== null && at.get(chosen.user)) || null;
   const other = marked && chosen.tie !== null ? (at.get(otherEnd(graph, chosen.tie, chosen.user)) ?? null) : null;
   const grounds = groundsOf(laid, shown, scale);
-  const taken = new Taken();
-  for (const each of dots) taken.add(around(each));
-  const captions = captionsOf(graph, laid, shown, scale, palette, measure, taken);
-  const names = namesOf(graph, dots, near, selected, other, palette, scale, measure, taken);
+  const [byDots, byNames] = [new Taken(), new Taken()];
+  for (const each of dots) byDots.add(around(each));
+  const captions = captionsOf(graph, laid, shown, scale, palette, measure, byDots, byNames);
+  const names = namesOf(graph, dots, near, selected, other, palette, scale, measure, byDots, byNames);
   return { scale, grounds, ribbons, dots, names, captions, marked, selected, other, bounds: boundsOf(dots, grounds, names) };
 }
 
@@ -215,9 +215,10 @@ export function communitiesOf(graph: Graph, laid: Laid): readonly { readonly bes
   return found;
 }
 
-function captionsOf(graph: Graph, laid: Laid, shown: Shown, scale: number, palette: Palette, measure: Measure, taken: Taken): Caption[] {
+function captionsOf(graph: Graph, laid: Laid, shown: Shown, scale: number, palette: Palette, measure: Measure, byDots: Taken, byNames: Taken): Caption[] {
   const font = fonts(palette);
   const seen = new Set([...shown.users].map((user) => laid.community[user]!));
+  const free = (box: Box): boolean => byDots.free(box) && byNames.free(box);
   return communitiesOf(graph, laid).flatMap(({ best, size }, community) => {
     const lines = laid.grounds[community];
     if (!seen.has(community) || !lines?.length) return [];
@@ -225,21 +226,21 @@ function captionsOf(graph: Graph, laid: Laid, shown: Shown, scale: number, palet
     let text = cut(`around \u2068${graph.users[best]!.spelling}\u2069`, 190, (each) => measure(each, font.caption));
     let count = `${size} users`;
     const countX = 14 + measure(text, font.caption) + 6;
-    let place = captionPlace(lines, scale, countX + measure(count, font.count), taken);
+    let place = captionPlace(lines, scale, countX + measure(count, font.count), free);
     if (!place) {
       // A crowded ground keeps its letter. The list of communities says the rest.
       [text, count] = ["", ""];
-      place = captionPlace(lines, scale, 8, taken);
+      place = captionPlace(lines, scale, 8, free);
     }
     if (!place) return [];
-    taken.add(place);
+    byNames.add(place);
     const [x, y] = [place.left + 10, place.top + 14];
     return [{ community, letter: LETTERS[community]!, x, y, text, count, countX: x + countX }];
   });
 }
 
 /** On the upper rim of the ground, where nothing lies: the middle first. */
-function captionPlace(lines: readonly Float32Array[], scale: number, width: number, taken: Taken): Box | null {
+function captionPlace(lines: readonly Float32Array[], scale: number, width: number, free: (box: Box) => boolean): Box | null {
   const line = lines.reduce((most, each) => (each.length > most.length ? each : most));
   let [left, right] = [Infinity, -Infinity];
   for (let at = 0; at < line.length; at += 2) {
@@ -266,21 +267,21 @@ function captionPlace(lines: readonly Float32Array[], scale: number, width: numb
       const top = topAt(left + share * (right - left));
       if (!Number.isFinite(top)) continue;
       const box = boxAt(share, top * scale + down);
-      if (taken.free(box)) return box;
+      if (free(box)) return box;
     }
   for (const down of [-24, -14, -4])
     for (const share of [0.5, 0.35, 0.65, 0.2, 0.8]) {
       const bottom = bottomAt(left + share * (right - left));
       if (!Number.isFinite(bottom)) continue;
       const box = boxAt(share, bottom * scale + down);
-      if (taken.free(box)) return box;
+      if (free(box)) return box;
     }
   return null;
 }
 
 function namesOf(
   graph: Graph, dots: readonly Dot[], near: ReadonlySet<number> | null, selected: Dot | null, other: Dot | null,
-  palette: Palette, scale: number, measure: Measure, taken: Taken,
+  palette: Palette, scale: number, measure: Measure, byDots: Taken, byNames: Taken,
 ): Name[] {
   const font = fonts(palette);
   const larger = Math.max(1, Math.min(1.3, scale ** 0.3));
@@ -296,12 +297,19 @@ function namesOf(
     const face = font.name(size, big);
     const text = cut(graph.users[dot.user]!.spelling, chosen ? 260 : LONGEST_NAME, (each) => measure(each, face));
     const places = spots(dot.x, dot.y, dot.radius + (chosen ? 5 : 0), measure(text, face), size);
-    const spot = places.find(({ box }) => taken.free(box)) ?? (chosen ? places[0] : undefined);
+    const open = places.filter(({ box }) => byNames.free(box));
+    const spot = open.find(({ box }) => byDots.free(box)) ?? (big ? leastOver(open, byDots, chosen) : undefined) ?? (chosen ? places[0] : undefined);
     if (!spot) return;
-    taken.add(spot.box);
+    byNames.add(spot.box);
     names.push({ user: dot.user, x: spot.x, y: spot.y, text, box: spot.box, size, bold: big, far: near ? !near.has(dot.user) : !big, align: spot.align, direction: directionOf(text) });
   });
   return names;
+}
+
+/** A name that matters may lie on dots that matter less, where nothing is free: on as few as it can. */
+function leastOver(open: readonly Spot[], byDots: Taken, whatever: boolean): Spot | undefined {
+  const [best] = open.map((spot) => ({ spot, over: byDots.over(spot.box) })).sort((one, two) => one.over - two.over);
+  return best && (whatever || best.over < 260) ? best.spot : undefined;
 }
 
 /** Margin around everything: a picture in an article needs air. */

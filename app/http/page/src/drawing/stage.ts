@@ -50,6 +50,7 @@ const SLICE = 7;
 const RESTS_AFTER = 110;
 /** Painted around what is seen, so that a bitmap can be moved without showing an edge. */
 const MARGIN = 200;
+const MOST_PIXELS = 14_000_000;
 const SLOP = 5;
 
 export class Stage {
@@ -193,8 +194,10 @@ export class Stage {
     this.ask();
   }
 
+  /** Pixels of the bitmap for one of CSS: those of the screen, as far as there is room for three bitmaps of this size. */
   private density(): number {
-    return Math.min(2, devicePixelRatio || 1);
+    const area = (this.width + 2 * MARGIN) * (this.height + 2 * MARGIN);
+    return Math.max(1, Math.min(2, devicePixelRatio || 1, Math.sqrt(MOST_PIXELS / area)));
   }
 
   private ask(): void {

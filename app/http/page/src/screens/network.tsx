@@ -36,7 +36,7 @@ export default function Screen() {
   const current = laid && laid.loaded.of === wanted ? laid : undefined;
   return (
     <main id="main" tabIndex={-1} class={`network ${view.shape}`} aria-busy={!current}>
-      {current ? <Drawn key={current.loaded.of} {...current} view={view} problem={loaded.problem && <ProblemNote problem={loaded.problem} again={loaded.again} />} /> : <Nothing view={view} loaded={loaded} failed={failed} />}
+      {current ? <Drawn key={current.loaded.of} {...current} view={view} problem={loaded.problem && <ProblemNote problem={loaded.problem} again={loaded.again} />} /> : <Nothing view={view} loaded={loaded} users={loaded.value?.of === wanted ? loaded.value.graph.users.length : null} failed={failed} />}
     </main>
   );
 }
@@ -67,7 +67,7 @@ function useLayout(loaded: Loaded | undefined): { found: LaidOut | undefined; fa
 }
 
 /** Before the first drawing: what is awaited, or why there is none. */
-function Nothing({ view, loaded, failed }: { view: View; loaded: ReturnType<typeof useResource<Loaded>>; failed: string }) {
+function Nothing({ view, loaded, users, failed }: { view: View; loaded: ReturnType<typeof useResource<Loaded>>; users: number | null; failed: string }) {
   return (
     <>
       <div class="bar">
@@ -80,7 +80,7 @@ function Nothing({ view, loaded, failed }: { view: View; loaded: ReturnType<type
           </div>
         ) : (
           <p class="said soft" role="status">
-            {failed || (loaded.value ? `Laying out ${count(loaded.value.graph.users.length, "user")}…` : loaded.slow ? "Reading the ties…" : "")}
+            {failed || (users !== null ? `Laying out ${count(users, "user")}…` : loaded.slow ? "Reading the ties…" : "")}
           </p>
         )}
       </div>
@@ -139,6 +139,9 @@ function Drawn({ loaded, laid, view, problem }: LaidOut & { view: View; problem:
     event.preventDefault();
     event.stopPropagation();
   };
+  useEffect(() => {
+    document.title = `${loaded.middle === null ? "Network" : `Around ${loaded.middle}`} · mentiongraph`;
+  }, [loaded.middle]);
   const title = titleOf(loaded, shown);
   const picture = { graph, laid, shown, chosen };
   return (
