@@ -67,6 +67,12 @@ INDEXED = [
     ("ledger/sealing/earlier_zip", "uploads_sha256"),
     ("ledger/entries/entries", "batches_upload_id_ordinal_key"),
     ("ledger/entries/page", "uploads_received"),
+    ("graph/bulk/look", "WindowAgg"),
+    ("reads/forecasts/held", "edges_pkey"),
+    ("reads/forecasts/held", "edges_archive_pkey"),
+    ("reads/forecasts/left_alone", "edges_pkey"),
+    ("reads/forecasts/left_alone", "edges_target"),
+    ("reads/forecasts/shares", "deltas_batch"),
     ("ledger/transitions/finish_zips", "uploads_members"),
     ("ledger/sweeping/idle_zips", "uploads_unfinished"),
 ]

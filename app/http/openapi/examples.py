@@ -382,7 +382,9 @@ def asking(schema: Schema, asked: object, answer: object, *, dry_run: object = N
             if dry_run is not None:
                 show(self, dry_run, status="200")
             media = OpenAPIMediaType(schema=schema, examples={"body": Example(value=asked)})
-            self.request_body = RequestBody(required=bool(schema.required), content={"application/json": media})
+            self.request_body = RequestBody(
+                required=bool(schema.required or schema.all_of), content={"application/json": media}
+            )
 
     return _Asking
 
