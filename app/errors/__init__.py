@@ -100,6 +100,7 @@ from app.errors.uploads import (
     WorkbookUnreadable,
 )
 from app.errors.work import (
+    AuditFailed,
     CountFailed,
     MergeFailed,
     PayloadErased,
@@ -112,6 +113,7 @@ __all__ = [
     "AllRejected",
     "ArchiveEncrypted",
     "ArchiveUnreadable",
+    "AuditFailed",
     "BacklogFull",
     "BadRequest",
     "BadSetting",

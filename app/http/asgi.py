@@ -18,6 +18,7 @@ from app.http.origin import own_pages_only
 from app.http.quotas import limited
 from app.http.routes import (
     audit_events,
+    audits,
     changes,
     comparisons,
     edges,
@@ -36,6 +37,7 @@ from app.http.routes import (
     whole_graph,
 )
 from app.http.routes import graphs as graph_list
+from app.http.routes import settings as settings_shown
 from app.http.scopes import declared, require_scope
 from app.http.services import lifespan, provide_control, provide_services
 from app.http.signatures import refuse_unknown_parameters
@@ -61,6 +63,8 @@ def create_app(settings: Settings, *, clock: postgres.Now = postgres.clock) -> L
             rankings.ROUTER,
             exports.ROUTER,
             audit_events.ROUTER,
+            audits.ROUTER,
+            settings_shown.ROUTER,
             comparisons.ROUTER,
             graph_list.ROUTER,
             health.ROUTER,
