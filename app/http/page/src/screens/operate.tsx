@@ -430,7 +430,7 @@ function KeyRow({ each, again }: { each: Schemas["KeyAnswer"]; again: () => void
       problem.value = error.problem;
     }
   };
-  const good = each.state === "active";
+  const good = each.state === "usable";
   return (
     <tr>
       <td>
