@@ -715,6 +715,7 @@ CREATE TABLE audits (
   asked_at timestamptz NOT NULL,
   began_at timestamptz,
   finished_at timestamptz,
+  attempts smallint NOT NULL DEFAULT 0 CHECK (attempts >= 0),
   process text,
   result jsonb,
   error jsonb,

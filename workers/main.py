@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from workers import unaided
+from workers.audit import audit
 from workers.count import count, count_soon, count_urgent
 from workers.decay import decay
 from workers.merge import merge, merge_soon, merge_urgent
@@ -13,6 +14,7 @@ from workers.sweep import sweep
 from workers.upkeep import upkeep
 
 __all__ = [
+    "audit",
     "count",
     "count_soon",
     "count_urgent",

@@ -101,6 +101,7 @@ from app.errors.uploads import (
     WorkbookUnreadable,
 )
 from app.errors.work import (
+    AuditFailed,
     CountFailed,
     MergeFailed,
     PayloadErased,
@@ -113,6 +114,7 @@ __all__ = [
     "AllRejected",
     "ArchiveEncrypted",
     "ArchiveUnreadable",
+    "AuditFailed",
     "BacklogFull",
     "BadRequest",
     "BadSetting",

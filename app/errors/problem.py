@@ -32,7 +32,7 @@ class Where(StrEnum):
     """Where a user meets a failure."""
 
     HTTP = "HTTP answer"
-    LEDGER = "`error` of an upload or batch"
+    LEDGER = "`error` of an upload, batch or audit"
     CLI = "command line"
 
 

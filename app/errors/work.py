@@ -45,6 +45,16 @@ class WorkerLost(MentiongraphError):
     where = Where.LEDGER
 
 
+class AuditFailed(MentiongraphError):
+    """A worker could not finish the audit.
+
+    Look at the detail, and run `mentiongraph audit`, which has no time limit.
+    """
+
+    code = "audit-failed"
+    where = Where.LEDGER
+
+
 class MergeFailed(MentiongraphError):
     """A worker could not merge the batch into the graph.
 

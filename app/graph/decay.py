@@ -27,7 +27,17 @@ from app.graph.shards import MAX_SHARDS
 from app.settings import Settings
 from app.store import locks
 from app.store.locks import Part
-from app.store.postgres import Connection, commit_later, execute, one, rows, scalars
+from app.store.postgres import (
+    AsyncConnection,
+    Connection,
+    async_rows,
+    async_scalars,
+    commit_later,
+    execute,
+    one,
+    rows,
+    scalars,
+)
 
 _START = sql.query("graph/decay/start")
 _UNFINISHED = sql.query("graph/decay/unfinished")
@@ -38,6 +48,8 @@ _ADVANCE = sql.query("graph/decay/advance")
 _FINISH = sql.query("graph/decay/finish")
 _TOTALS = sql.query("graph/decay/totals")
 _PREVIEW = sql.query("graph/decay/preview")
+_LATEST = sql.query("graph/decay/latest")
+_ARCHIVED = sql.query("graph/decay/archived")
 _BUSY = sql.query("graph/decay/busy")
 
 EDGES_A_BLOCK = 58
@@ -75,6 +87,21 @@ class Preview(msgspec.Struct, frozen=True):
     to_archive: int
 
 
+class PastRun(msgspec.Struct, frozen=True):
+    """A decay run, and what it did so far, in edges."""
+
+    as_of: datetime
+    """The instant that weights were written down to."""
+    archive_below: float
+    """Stale edges that weighed less were archived."""
+    started_at: datetime
+    finished_at: datetime | None
+    """When the run ended; null while it is unfinished."""
+    written_down: int
+    archived: int
+    ranges_looked_at: int
+
+
 class _Stretch(msgspec.Struct, frozen=True):
     """The edges in a range of blocks whose source is in one 64th of all ids."""
 
@@ -89,6 +116,16 @@ class _Stretch(msgspec.Struct, frozen=True):
 class _Key(msgspec.Struct, frozen=True):
     source_id: int
     target_id: int
+
+
+async def latest(conn: AsyncConnection, *, limit: int) -> list[PastRun]:
+    """The latest runs, the newest first."""
+    return await async_rows(conn, PastRun, _LATEST, {"limit": limit})
+
+
+async def archived(conn: AsyncConnection) -> int:
+    """The number of archived edges; about so many if there are many."""
+    return int((await async_scalars(conn, _ARCHIVED))[0])
 
 
 def begin(conn: Connection, *, settings: Settings, now: datetime) -> Run | None:

@@ -19,6 +19,7 @@ from app.http.page import serve
 from app.http.quotas import limited
 from app.http.routes import (
     audit_events,
+    audits,
     bulk,
     changes,
     comparisons,
@@ -38,6 +39,7 @@ from app.http.routes import (
     whole_graph,
 )
 from app.http.routes import graphs as graph_list
+from app.http.routes import settings as settings_shown
 from app.http.scopes import declared, require_scope
 from app.http.services import lifespan, provide_control, provide_services
 from app.http.signatures import refuse_unknown_parameters
@@ -64,6 +66,8 @@ def create_app(settings: Settings, *, clock: postgres.Now = postgres.clock) -> L
             rankings.ROUTER,
             exports.ROUTER,
             audit_events.ROUTER,
+            audits.ROUTER,
+            settings_shown.ROUTER,
             comparisons.ROUTER,
             graph_list.ROUTER,
             health.ROUTER,

@@ -37,6 +37,8 @@ DECAY = "decay"
 PURGE = "purge"
 SUMMARIZE = "summarize"
 SUMMARIZE_SOON = "summarize_soon"
+AUDIT = "audit"
+"""The audit of a graph that somebody asked for."""
 UPKEEP = "upkeep"
 """All periodic work of one graph, but `default`."""
 
@@ -157,6 +159,11 @@ def ring_summaries(broker: FailOverRedisBroker, *, graph: str = DEFAULT) -> bool
     return broker.send([Message(MAINTENANCE_QUEUE, SUMMARIZE_SOON, (graph,), {}, {})])
 
 
+def ring_audit(broker: FailOverRedisBroker, *, graph: str = DEFAULT) -> bool:
+    """Ring a worker for the audit of the graph. Returns False if Redis is away; sweeps ring, too."""
+    return broker.send([Message(MAINTENANCE_QUEUE, AUDIT, (graph,), {}, {})])
+
+
 def ring_upkeep(broker: FailOverRedisBroker, names: Iterable[str], *, tick: str) -> bool:
     """Ring for the periodic work of graphs, at a tick of a scheduler. Returns False if Redis is away."""
     return broker.send([Message(MAINTENANCE_QUEUE, UPKEEP, (name,), {}, {"scheduled_at": tick}) for name in names])
@@ -172,15 +179,22 @@ def queues_empty(broker: FailOverRedisBroker) -> bool:
     return all(broker.queue_length(lane.queue) == 0 for lane in LANES)
 
 
+def waiting(broker: FailOverRedisBroker) -> dict[str, int]:
+    """The number of messages that wait in each queue. All graphs share the queues. Raises redis.ConnectionError."""
+    queues = (*(lane.queue for lane in LANES), MAINTENANCE_QUEUE)
+    return {queue: broker.queue_length(queue) for queue in queues}
+
+
 def relieve(broker: FailOverRedisBroker) -> None:
     """Empty each queue in which more messages wait than there can be work. Raises redis.ConnectionError.
 
     No work is lost, for the next sweep rings for whatever is due. Somebody may have forged the messages.
     """
-    for queue in (*(lane.queue for lane in LANES), MAINTENANCE_QUEUE):
-        waiting = broker.queue_length(queue)
-        if waiting > MOST_WAITING:
-            log.warning("too many messages wait: all are dropped, and sweeps ring again", queue=queue, messages=waiting)
+    for queue, messages in waiting(broker).items():
+        if messages > MOST_WAITING:
+            log.warning(
+                "too many messages wait: all are dropped, and sweeps ring again", queue=queue, messages=messages
+            )
             broker.flush(queue)
 
 

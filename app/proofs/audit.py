@@ -166,7 +166,15 @@ def audit_with_weights(conn: Connection, *, sample: int, now: datetime) -> Audit
     """As `audit`, and recount the weights of `sample` edges, and the totals of as many users, as they are at `now`.
     Reads every edge and delta."""
     with snapshot(conn):
-        return msgspec.structs.replace(_compared(conn), weights=_weights(conn, read_parameters(conn), sample, now))
+        return compared(conn, sample=sample, now=now)
+
+
+def compared(conn: Connection, *, sample: int, now: datetime) -> Audit:
+    """What the audit finds, in the snapshot that the caller holds. A sample of 0 edges recounts no weights."""
+    found = _compared(conn)
+    if not sample:
+        return found
+    return msgspec.structs.replace(found, weights=_weights(conn, read_parameters(conn), sample, now))
 
 
 def _compared(conn: Connection) -> Audit:

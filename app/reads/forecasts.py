@@ -100,9 +100,10 @@ async def of_withdrawal(
 
     Raises NotFound, and BadState where the withdrawal itself would.
     """
-    top, *members = await async_rows(conn, _Upload, _UPLOADS, {"id": upload_id}) or [None]
-    if top is None:
+    uploads = await async_rows(conn, _Upload, _UPLOADS, {"id": upload_id})
+    if not uploads:
         raise NotFound(f"the ledger has no upload {upload_id}.")
+    top, *members = uploads
     arriving = wanted is UploadState.CANCELLING and top.state is UploadState.RECEIVING
     if top.state not in WITHDRAWABLE[wanted] and not arriving:
         raise withdrawal.refusal(upload_id, top.state, wanted)

@@ -34,6 +34,11 @@ _NOT_SETTINGS = re.compile(
 _SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
 
 
+_IN_URL = re.compile(r"(\w+://[^:/?#\s]*:)(\S+)(?=@)")
+_IN_TEXT = re.compile(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)", re.IGNORECASE)
+_HIDDEN = "***"
+
+
 class Row(msgspec.Struct, frozen=True):
     """A setting as lists and documents show it."""
 
@@ -143,6 +148,13 @@ def networks(addresses: str) -> list[IPv4Network | IPv6Network]:
         raise BadSetting(
             f"{PREFIX}TRUSTED_PROXIES: {error}. Name addresses or networks, such as 10.0.0.0/8."
         ) from error
+
+
+def hidden(row: Row, value: str) -> str:
+    """The value of a setting without a password in it."""
+    if row.secret:
+        return _HIDDEN if value else ""
+    return _IN_TEXT.sub(rf"\1{_HIDDEN}", _IN_URL.sub(rf"\1{_HIDDEN}", value))
 
 
 def _hints() -> dict[str, Any]:

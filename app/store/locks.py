@@ -4,6 +4,7 @@
 |---|---|---|---|
 | MIGRATIONS | one | `migrate` | yes |
 | REBUILD | one | `rebuild`, `forget` | no: a second one is refused |
+| AUDIT | one | the worker that runs an audit | no: somebody else runs it |
 | SWEEP | one | each sweep | no: one sweep at a time is enough |
 | SUMMARIES | one | whoever makes summaries; `rebuild --swap`, `forget` | no; the last two wait |
 | DECAY | a run | whoever works on that run | no: somebody else is working on it |
@@ -26,11 +27,12 @@ import hashlib
 from enum import IntEnum
 
 import sql
-from app.store.postgres import AsyncConnection, Connection, execute, scalars
+from app.store.postgres import AsyncConnection, Connection, async_scalars, execute, scalars
 
 _TAKE = sql.query("store/locks/take")
 _TAKE_SHARED = sql.query("store/locks/take_shared")
 _TRY = sql.query("store/locks/try_take")
+_IS_HELD = sql.query("store/locks/is_held")
 _TAKE_PART = sql.query("store/locks/take_part")
 _TRY_PART = sql.query("store/locks/try_take_part")
 
@@ -39,6 +41,7 @@ SWEEP = 0x6D67_0000_0001
 REBUILD = 0x6D67_0000_0002
 SUMMARIES = 0x6D67_0000_0003
 POST_IDS = 0x6D67_0000_0004
+AUDIT = 0x6D67_0000_0005
 
 _SHARDS = int.from_bytes(b"mgsh") << 32
 
@@ -86,6 +89,11 @@ async def async_take(conn: AsyncConnection, key: int) -> None:
 def try_take(conn: Connection, key: int) -> bool:
     """Take the lock until the end of the transaction. False: another session holds the lock."""
     return scalars(conn, _TRY, {"key": key}) == [True]
+
+
+async def async_is_held(conn: AsyncConnection, key: int) -> bool:
+    """Whether some session holds the lock."""
+    return await async_scalars(conn, _IS_HELD, {"key": key}) == [True]
 
 
 def take_part(conn: Connection, part: Part, number: int) -> None:

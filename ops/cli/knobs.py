@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,13 +10,10 @@ import msgspec
 from rich.text import Text
 
 from app import settings as app_settings
-from app.settings import FILE_SUFFIX, Row
+from app.settings import FILE_SUFFIX
 from ops.cli import options
 from ops.cli.console import out, print_json, table
 
-_IN_URL = re.compile(r"^(\w+://[^:/?#]*:)(.+)(?=@)")
-_IN_TEXT = re.compile(r"(password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)")
-_HIDDEN = "***"
 _BINARY_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 _KIBI = 1024
 _ONE = {"processes": "process"}
@@ -80,7 +76,7 @@ def _listed(environ: Mapping[str, str], published: Mapping[str, str]) -> list[Se
         value, source = row.default, "default"
         if row.name in found and found[row.name].text != row.default:
             value, source = found[row.name].text, _source(found[row.name].variable, environ, published)
-        shown = (_hidden(row, value), row.unit, source, row.default, row.wanted, row.meaning)
+        shown = (app_settings.hidden(row, value), row.unit, source, row.default, row.wanted, row.meaning)
         made.append(Setting(row.group, row.variable, *shown))
     return made
 
@@ -89,13 +85,6 @@ def _source(variable: str, environ: Mapping[str, str], published: Mapping[str, s
     if variable.endswith(FILE_SUFFIX):
         return "file"
     return "stack" if environ[variable] == published.get(variable) else "environment"
-
-
-def _hidden(row: Row, value: str) -> str:
-    """The value without a password in it."""
-    if row.secret:
-        return _HIDDEN if value else ""
-    return _IN_TEXT.sub(rf"\1{_HIDDEN}", _IN_URL.sub(rf"\1{_HIDDEN}", value))
 
 
 def _in_words(each: Setting) -> Text:

@@ -19,8 +19,9 @@ import pytest
 from app.graph.previews import Preview
 from app.http.asgi import from_environment
 from app.http.openapi import examples, graph_examples, rankings_examples
-from app.http.routes import edges, health, networks, rankings, rejects, uploads, users, whole_graph
+from app.http.routes import audits, edges, health, networks, rankings, rejects, uploads, users, whole_graph
 from app.http.routes import graphs as graph_routes
+from app.http.routes import settings as settings_routes
 from app.reads.exports.formats import FORMS
 from app.settings import Settings
 from tests.conftest import until
@@ -312,6 +313,11 @@ def test_the_document_describes_every_endpoint(api: Api) -> None:
         ("get", "/graphs/{graph}"),
         ("patch", "/graphs/{graph}"),
         ("delete", "/graphs/{graph}"),
+        ("get", "/audit"),
+        ("post", "/audit"),
+        ("get", "/settings"),
+        ("get", "/health/queues"),
+        ("get", "/health/decay"),
         ("get", "/health/live"),
         ("get", "/health/ready"),
         ("get", "/health/processes"),
@@ -366,6 +372,11 @@ def test_the_examples_are_what_is_answered() -> None:
         (examples.LIVE, health.Live),
         (examples.READY, health.Ready),
         (examples.FLEET, health.Fleet),
+        (examples.QUEUES, health.Queues),
+        (examples.DECAY, health.Decay),
+        (examples.AUDITS, audits.Audits),
+        (examples.AUDITS_ASKED, audits.Audits),
+        (examples.SETTINGS, settings_routes.SettingsAnswer),
     ]:
         read = msgspec.convert(example, struct)
 

@@ -143,7 +143,7 @@ def test_a_filter_says_what_is_retracted(api: Api, domain: Connection, apply: Ca
     apply()
     assert edges(domain) == 2
     assert states_of(api.http) == {**dict.fromkeys(wrong, "retracted"), **dict.fromkeys(right, "applied")}
-    (detail,) = domain.execute("SELECT detail FROM audit_events WHERE action = 'upload.bulk'").fetchone() or [None]
+    ((detail,),) = domain.execute("SELECT detail FROM audit_events WHERE action = 'upload.bulk'").fetchall()
     assert (detail["action"], detail["expected"], detail["filter"]["state"]) == ("retract", 3, ["applied", "failed"])
     assert "radforum" not in json.dumps(detail).lower()
 

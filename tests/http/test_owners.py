@@ -62,19 +62,22 @@ def test_every_route_about_an_upload_answers_404_to_another_owner(owners: Owners
     theirs = send(owners.ada, filename="secret.csv").json()["id"]
     batch = domain.execute("SELECT id FROM batches").fetchall()[0][0]
     about = [route for route in routes() if "{upload_id}" in route.path or "{batch_id}" in route.path]
-    assert len(about) == 9
+    assert len(about) == 10
+    dry_runs = [(each.method, f"{each.path}?dry_run=true") for each in about if each.method == "post"]
+    assert len(dry_runs) == 4
 
-    for method, path, _ in about:
+    for method, path in [*((each.method, each.path) for each in about), *dry_runs]:
         answers = list[dict[str, Any]]()
         for upload_id, batch_id in ((theirs, batch), ("0199c5b2-0000-7000-8000-000000000000", 2**50)):
             full = path.replace("{upload_id}", upload_id).replace("{batch_id}", str(batch_id))
-            answer = owners.bob.request(method, full)
+            answer = owners.bob.request(method, full, json={"note": "mine"} if method == "patch" else None)
             assert answer.status_code == 404, (method, path, answer.text)
             answers.append({name: re.sub(r"[0-9a-f-]{36}|\d+", "", str(text)) for name, text in answer.json().items()})
         # In the same words as for an upload that does not exist.
         assert answers[0] == answers[1]
 
-    assert owners.ada.get(f"/uploads/{theirs}").json()["state"] == "staged"
+    entry = owners.ada.get(f"/uploads/{theirs}").json()
+    assert (entry["state"], entry["note"]) == ("staged", None)
     assert (listed(owners.ada), listed(owners.bob), listed(owners.root)) == ([theirs], [], [theirs])
     assert owners.bob.get(f"/uploads?before={theirs}").status_code == 404
     assert owners.root.post(f"/uploads/{theirs}/cancel").status_code == 202

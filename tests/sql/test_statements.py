@@ -21,8 +21,20 @@ from app.control import audit_events
 from app.graph import bulk, decay, decay_ranges, handover, merging, post_ids, withdrawal
 from app.graph import users as user_ids
 from app.graph.parameters import GraphParameters
-from app.ledger import entries, events, fleet, idempotency, limits, periods, retention, sealing, states, transitions
-from app.proofs import audit, rebuild
+from app.ledger import (
+    backlog,
+    entries,
+    events,
+    fleet,
+    idempotency,
+    limits,
+    periods,
+    retention,
+    sealing,
+    states,
+    transitions,
+)
+from app.proofs import audit, audits, rebuild
 from app.reads import edges, forecasts, heaviest, history, lines, networks, rankings, users
 from app.reads.exports.selection import Selection
 from app.store import migrations
@@ -59,6 +71,12 @@ READERS: dict[str, type[msgspec.Struct]] = {
     "reads/heaviest/size": heaviest._Size,
     "reads/heaviest/ties": heaviest._Ties,
     "reads/lines/payload": lines._Payload,
+    "proofs/audits/begin": audits._Begun,
+    "proofs/audits/latest": audits.Run,
+    "ledger/backlog/queues": backlog.Waiting,
+    "ledger/backlog/unmerged": backlog.Unmerged,
+    "ledger/backlog/applied": backlog.Applied,
+    "graph/decay/latest": decay.PastRun,
     "reads/rankings/graph_days": rankings.Day,
     "reads/users/sums": users.Sums,
     "ledger/idempotency/get": idempotency.Kept,

@@ -67,7 +67,7 @@ def test_a_sweep_does_what_it_can_while_redis_is_away(settings: Settings, conn: 
 def test_every_actor_is_known_to_dispatch() -> None:
     known = {lane.actor(verb) for verb in (bells.COUNT, bells.MERGE) for lane in bells.LANES}
 
-    upkeep = {bells.SWEEP, bells.DECAY, bells.PURGE, bells.SUMMARIZE, bells.SUMMARIZE_SOON, bells.UPKEEP}
+    upkeep = {bells.SWEEP, bells.DECAY, bells.PURGE, bells.SUMMARIZE, bells.SUMMARIZE_SOON, bells.UPKEEP, bells.AUDIT}
     assert set(process.broker.actors) == known | upkeep
     assert set(main.__all__) == set(process.broker.actors)
 

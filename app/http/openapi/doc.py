@@ -44,7 +44,7 @@ A request that fails is answered with a problem document (RFC 9457, `application
 |---|---|---|---|
 {problems}
 
-The `error` of an upload or batch is a problem document, too:
+The `error` of an upload, a batch or an audit is a problem document, too:
 
 | Type | What happened | What to do |
 |---|---|---|

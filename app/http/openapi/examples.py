@@ -333,6 +333,124 @@ GRAPHS: dict[str, Any] = {"graphs": [GRAPH], "next": None}
 LIVE = {"status": "live"}
 READY = {"status": "ready", "postgresql": "ready", "redis": "ready", "disk": "enough"}
 NOT_READY = {"status": "not ready", "postgresql": "does not answer", "redis": "ready", "disk": "enough"}
+_COMPARED: dict[str, Any] = {
+    "mentions_in_edges": 2901344,
+    "mentions_in_archive": 84529,
+    "mentions_pending": 198333,
+    "mentions_in_summaries": 2985873,
+    "mentions_unsummarized": 0,
+    "received_unlike_made": 0,
+    "mentions_in_ledger": 3184206,
+    "edges_archived_and_not": 0,
+    "edges_without_users": 0,
+    "batches_with_lost_rejects": 0,
+    "orphaned_deltas": 0,
+    "batches_unlike_their_deltas": 0,
+    "batches_unlike_their_ids": 0,
+    "batches_left_counted": 0,
+    "uploads_missing_batches": 0,
+    "uploads_finished_early": 0,
+    "uploads_left_unfinished": 0,
+    "uploads_unlike_their_batches": 0,
+    "weights": {
+        "sampled": 200,
+        "purged": 0,
+        "differing_counts": 0,
+        "differing_weights": 0,
+        "largest_deviation": 2.2e-16,
+        "users": 200,
+        "differing_users": 0,
+    },
+}
+_AUDIT: dict[str, Any] = {
+    "state": "done",
+    "sample": 200,
+    "asked_at": "2026-01-15T12:00:00Z",
+    "asked_by": {"key_id": "4fQz81Lk", "owner": "ada", "address": "192.0.2.7"},
+    "began_at": "2026-01-15T12:00:00.1Z",
+    "finished_at": "2026-01-15T12:00:04Z",
+    "process": "mentiongraph worker@graph-1:812",
+    "result": {"exact": True, "difference": 0, "summary_difference": 0, "compared": _COMPARED},
+    "error": None,
+}
+AUDITS: dict[str, Any] = {"unfinished": None, "last": _AUDIT}
+AUDITS_ASKED: dict[str, Any] = {
+    "unfinished": {
+        **_AUDIT,
+        "state": "waiting",
+        "began_at": None,
+        "finished_at": None,
+        "process": None,
+        "result": None,
+    },
+    "last": None,
+}
+SETTINGS: dict[str, Any] = {
+    "settings": [
+        {
+            "group": "Servers",
+            "name": "database_url",
+            "variable": "MENTIONGRAPH_DATABASE_URL",
+            "value": "postgresql://mentiongraph:***@postgres:5432/mentiongraph",
+            "default": "postgresql://localhost:5432/mentiongraph",
+            "differs": True,
+            "unit": "",
+            "wanted": "text",
+            "meaning": "Address of PostgreSQL: a URL or connection string as libpq takes it.",
+        }
+    ]
+}
+QUEUES: dict[str, Any] = {
+    "as_of": "2026-01-15T12:00:00Z",
+    "staged": [
+        {
+            "priority": "urgent",
+            "batches": 1,
+            "batches_claimed": 1,
+            "bytes": 4194304,
+            "oldest": "2026-01-15T11:59:59Z",
+            "seconds": 1.0,
+        },
+        {
+            "priority": "bulk",
+            "batches": 10,
+            "batches_claimed": 2,
+            "bytes": 79691776,
+            "oldest": "2026-01-15T11:58:41Z",
+            "seconds": 79.0,
+        },
+    ],
+    "unmerged": {
+        "batches": 3,
+        "bytes": 25165824,
+        "oldest": "2026-01-15T11:59:57Z",
+        "deltas": 21,
+        "mentions": 198333,
+    },
+    "max_backlog_bytes": 68719476736,
+    "applied": {"uploads": 994, "median_seconds": 0.8, "p99_seconds": 4.1},
+    "messages": {"bulk": 9, "soon": 0, "urgent": 0, "maintenance": 0},
+}
+DECAY: dict[str, Any] = {
+    "half_life": "7d",
+    "stale_after_days": 28.0,
+    "archive_below": 0.06,
+    "every": "1d",
+    "archived_edges": 84529,
+    "written_down_today": 318204,
+    "archived_today": 12911,
+    "runs": [
+        {
+            "as_of": "2026-01-15T00:00:03Z",
+            "archive_below": 0.06,
+            "started_at": "2026-01-15T00:00:03Z",
+            "finished_at": "2026-01-15T00:00:44Z",
+            "written_down": 318204,
+            "archived": 12911,
+            "ranges_looked_at": 512,
+        }
+    ],
+}
 CACHE = {
     "state": "ready",
     "since_start": {
@@ -382,7 +500,9 @@ def asking(schema: Schema, asked: object, answer: object, *, dry_run: object = N
             if dry_run is not None:
                 show(self, dry_run, status="200")
             media = OpenAPIMediaType(schema=schema, examples={"body": Example(value=asked)})
-            self.request_body = RequestBody(required=bool(schema.required), content={"application/json": media})
+            self.request_body = RequestBody(
+                required=bool(schema.required or schema.all_of), content={"application/json": media}
+            )
 
     return _Asking
 

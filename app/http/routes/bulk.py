@@ -136,21 +136,18 @@ class BulkAnswer(msgspec.Struct, frozen=True):
     """How to go on: send the request again with these fields. Null: the answer is about every upload."""
 
 
-_NULL = OpenAPIType.NULL
 _FILTER = Schema(
-    type=[OpenAPIType.OBJECT, _NULL],
+    type=OpenAPIType.OBJECT,
     additional_properties=False,
     description="Which uploads, as the parameters of `GET /uploads` say it. `{}`: all of them.",
     properties={
         "state": Schema(
-            type=[OpenAPIType.ARRAY, _NULL],
-            min_items=1,
-            items=Schema(type=OpenAPIType.STRING, enum=list(UploadState)),
+            type=OpenAPIType.ARRAY, min_items=1, items=Schema(type=OpenAPIType.STRING, enum=list(UploadState))
         ),
-        "text": Schema(type=[OpenAPIType.STRING, _NULL], min_length=1, max_length=MOST_TEXT, pattern=PLAIN),
-        "since": Schema(type=[OpenAPIType.STRING, _NULL], format=OpenAPIFormat.DATE_TIME),
-        "until": Schema(type=[OpenAPIType.STRING, _NULL], format=OpenAPIFormat.DATE_TIME),
-        "owner": Schema(type=[OpenAPIType.STRING, _NULL], min_length=1, max_length=MOST_OWNER, pattern=PLAIN),
+        "text": Schema(type=OpenAPIType.STRING, min_length=1, max_length=MOST_TEXT, pattern=PLAIN),
+        "since": Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.DATE_TIME),
+        "until": Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.DATE_TIME),
+        "owner": Schema(type=OpenAPIType.STRING, min_length=1, max_length=MOST_OWNER, pattern=PLAIN),
     },
 )
 _ASKED = Schema(
@@ -158,13 +155,13 @@ _ASKED = Schema(
     additional_properties=False,
     properties={
         "action": Schema(
-            type=[OpenAPIType.STRING, _NULL],
-            enum=[*Change, None],
+            type=OpenAPIType.STRING,
+            enum=list(Change),
             description="What to do to each upload. A dry run counts for each action.",
         ),
         "filter": _FILTER,
         "uploads": Schema(
-            type=[OpenAPIType.ARRAY, _NULL],
+            type=OpenAPIType.ARRAY,
             min_items=1,
             max_items=MOST,
             items=Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.UUID),
@@ -172,18 +169,27 @@ _ASKED = Schema(
         ),
         "dry_run": Schema(type=OpenAPIType.BOOLEAN, description="Only count, and change nothing."),
         "expected": Schema(
-            type=[OpenAPIType.INTEGER, _NULL],
+            type=OpenAPIType.INTEGER,
             minimum=0,
             maximum=_HIGHEST,
             description="The number of uploads that the action fits, as the dry run counted. If it is another number "
             "now, nothing is done.",
         ),
         "before": Schema(
-            type=[OpenAPIType.STRING, _NULL],
+            type=OpenAPIType.STRING,
             format=OpenAPIFormat.UUID,
             description="Only uploads behind this one in the list. `next` has it.",
         ),
     },
+    all_of=[
+        Schema(one_of=[Schema(required=["filter"]), Schema(required=["uploads"])]),
+        Schema(
+            any_of=[
+                Schema(required=["dry_run"], properties={"dry_run": Schema(const=True)}),
+                Schema(required=["action", "expected"]),
+            ]
+        ),
+    ],
 )
 
 

@@ -1,9 +1,10 @@
-"""Health over HTTP: of this process, of the servers it needs, of workers and schedulers, and of the cache."""
+"""Health over HTTP: of this process, of its servers, of workers and schedulers, of queues, decay and the cache."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from datetime import UTC, datetime
 from functools import partial
 
 import msgspec
@@ -17,14 +18,19 @@ from litestar.openapi.spec import Example
 from app.control.ailing import Ailing, Looks
 from app.control.callers import Scope
 from app.errors import DatabaseUnavailable, SchemaTooNew
+from app.graph import decay
 from app.http import problems
 from app.http.cached.cache import Counters
+from app.http.calling import Calling
 from app.http.openapi import examples
 from app.http.openapi.examples import answering
 from app.http.probe import Probe
 from app.http.scopes import PUBLIC
 from app.http.services import Injected, Services
-from app.ledger import fleet, periods, space
+from app.http.structs import struct_of
+from app.ledger import backlog, bells, fleet, periods, space
+from app.posts.options import Priority
+from app.settings import as_text
 from app.store.migrations import pending_migrations
 from app.store.postgres import clock, where
 
@@ -38,6 +44,8 @@ SCHEMA_SECONDS = 60.0
 
 SILENCE = "does not answer"
 NOT_STORED = {"Cache-Control": "no-store"}
+RUNS = 30
+"""Decay runs that are listed."""
 
 _LOOKS = Looks()
 
@@ -67,6 +75,59 @@ class Fleet(msgspec.Struct, frozen=True):
     """Of the graph `default`. Each graph has its own periods, of the same lengths."""
     graphs: list[Ailing]
     """Graphs whose database is in trouble, as an API process saw within the last half minute; empty if none is."""
+
+
+class Queue(msgspec.Struct, frozen=True):
+    """Work of one priority that waits to be counted."""
+
+    priority: str
+    batches: int
+    """Batches that wait, those that a worker counts now included."""
+    batches_claimed: int
+    """Batches that a worker counts now."""
+    bytes: int
+    """Bytes of the batches, decompressed."""
+    oldest: datetime | None
+    """When the oldest of the batches was staged; null if none waits."""
+    seconds: float | None
+    """Seconds for which the oldest batch has waited; null if none waits."""
+
+
+class Queues(msgspec.Struct, frozen=True):
+    """What of the graph waits, and how long the latest uploads took."""
+
+    as_of: datetime
+    staged: list[Queue]
+    """Batches that wait to be counted, by priority, the urgent ones first."""
+    unmerged: backlog.Unmerged
+    """What is counted, and waits to be merged."""
+    max_backlog_bytes: int
+    """The API refuses new uploads (429) while so many bytes wait to be counted. MENTIONGRAPH_MAX_BACKLOG_BYTES."""
+    applied: backlog.Applied
+    """How long uploads took until they were applied, of those among the latest 1,000 uploads that are."""
+    messages: dict[str, int] | None
+    """Messages that wait in each queue of Redis, of all graphs. Null while Redis is away, and for keys for some
+    graphs."""
+
+
+class Decay(msgspec.Struct, frozen=True):
+    """How weights decay, and what the latest runs did."""
+
+    half_life: str | None
+    """Null: weights do not decay."""
+    stale_after_days: float
+    """A run writes down edges that nobody has touched for so many days."""
+    archive_below: float
+    """A run archives stale edges that weigh less."""
+    every: str
+    """Length of a period, in which one run begins."""
+    archived_edges: int
+    """Number of edges in the archive; an estimate, if there are many."""
+    written_down_today: int
+    """Edges that the listed runs wrote down, of those that began on this day (UTC)."""
+    archived_today: int
+    runs: list[decay.PastRun]
+    """The latest runs, the newest first, 30 at most."""
 
 
 class CacheHealth(msgspec.Struct, frozen=True):
@@ -143,6 +204,61 @@ def list_processes(control: Injected) -> Response[Fleet]:
 
 
 @get(
+    "/queues",
+    summary="What waits?",
+    scope=Scope.METRICS,
+    operation_class=answering(examples.QUEUES),
+    responses=problems.responses(*problems.DATABASE),
+)
+async def list_queues(services: Injected, caller: Calling) -> Response[Queues]:
+    """Says how many batches and bytes of the graph wait to be counted, by priority, and to be merged; since when the
+    oldest waits; and how long the latest uploads took."""
+    now = services.clock()
+    async with services.pool.connection() as conn:
+        waiting = {each.priority: each for each in await backlog.waiting(conn, now=now)}
+        unmerged = await backlog.unmerged(conn)
+        applied = await backlog.applied(conn)
+    found = Queues(
+        as_of=now,
+        staged=[_queue(priority, waiting.get(priority), now) for priority in Priority],
+        unmerged=unmerged,
+        max_backlog_bytes=services.settings.max_backlog_bytes,
+        applied=applied,
+        # The queues are shared, so they tell of other graphs.
+        messages=await asyncio.to_thread(_messages, services) if caller.graphs is None else None,
+    )
+    return Response(found, headers=NOT_STORED)
+
+
+@get(
+    "/decay",
+    summary="What does decay do?",
+    scope=Scope.METRICS,
+    operation_class=answering(examples.DECAY),
+    responses=problems.responses(*problems.DATABASE),
+)
+async def list_decay(services: Injected) -> Response[Decay]:
+    """Says how the weights of the graph decay, and what the latest decay runs did."""
+    settings, today = services.settings, services.clock().astimezone(UTC).date()
+    async with services.pool.connection() as conn:
+        parameters = await services.parameters(conn)
+        runs = await decay.latest(conn, limit=RUNS)
+        archived = await decay.archived(conn)
+    begun_today = [each for each in runs if each.started_at.astimezone(UTC).date() == today]
+    found = Decay(
+        half_life=None if parameters.half_life is None else as_text(parameters.half_life),
+        stale_after_days=settings.stale_after_days,
+        archive_below=settings.archive_below,
+        every=as_text(settings.decay_every),
+        archived_edges=archived,
+        written_down_today=sum(each.written_down for each in begun_today),
+        archived_today=sum(each.archived for each in begun_today),
+        runs=runs,
+    )
+    return Response(found, headers=NOT_STORED)
+
+
+@get(
     "/cache",
     summary="What does the cache do?",
     scope=Scope.METRICS,
@@ -157,7 +273,23 @@ def cache(services: Injected) -> Response[CacheHealth]:
     return Response(CacheHealth(state=answers.state, since_start=answers.counters), headers=NOT_STORED)
 
 
-ROUTER = Router("/health", tags=["health"], route_handlers=[live, ready, list_processes, cache])
+ROUTER = Router(
+    "/health", tags=["health"], route_handlers=[live, ready, list_processes, list_queues, list_decay, cache]
+)
+
+
+def _queue(priority: Priority, found: backlog.Waiting | None, now: datetime) -> Queue:
+    if found is None:
+        return Queue(priority, 0, 0, 0, None, None)
+    seconds = max(0.0, (now - found.oldest).total_seconds())
+    return struct_of(Queue, found, seconds=seconds)
+
+
+def _messages(services: Services) -> dict[str, int] | None:
+    try:
+        return bells.waiting(services.broker)
+    except redis.RedisError:
+        return None
 
 
 def _probe(services: Services, server: str) -> Probe:

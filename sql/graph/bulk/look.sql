@@ -1,8 +1,8 @@
--- The uploads that a filter matches, or those of some that are there: how many they are, and for each action how many of
--- them it fits. A member of a zip goes with the zip, if the action fits the zip, too. Also the newest uploads that one
--- action fits. With `before_id`, all of this is about the uploads before that one in the list. An action fits if the
--- state allows it and nothing was purged; see graph/withdrawal/withdraw_upload and ledger/transitions/replay. The filter
--- is that of ledger/entries/page. Locks: none. Rows: one.
+-- The uploads that a filter matches, or those of some that are there: how many they are, and for each action how many
+-- of them it fits. A member of a zip goes with the zip, if the action fits the zip, too. Also the newest uploads that
+-- one action fits. With `before_id`, all of this is about the uploads before that one in the list. An action fits if
+-- the state allows it and nothing was purged; see graph/withdrawal/withdraw_upload and ledger/transitions/replay. The
+-- filter is that of ledger/entries/page. Locks: none. Rows: one.
 WITH replayable AS (
   SELECT b.upload_id AS id
   FROM batches AS b
@@ -40,9 +40,12 @@ matching AS MATERIALIZED (
 families AS MATERIALIZED (
   SELECT
     m.id, m.received_at, m.cancel, m.retract, m.replay,
-    m.parent_id IS NOT NULL AND m.cancel AND bool_or(m.parent_id IS NULL AND m.cancel) OVER family AS cancel_with_zip,
-    m.parent_id IS NOT NULL AND m.retract AND bool_or(m.parent_id IS NULL AND m.retract) OVER family AS retract_with_zip,
-    m.parent_id IS NOT NULL AND m.replay AND bool_or(m.parent_id IS NULL AND m.replay) OVER family AS replay_with_zip
+    m.parent_id IS NOT NULL AND m.cancel AND bool_or(m.parent_id IS NULL AND m.cancel) OVER family
+      AS cancel_with_zip,
+    m.parent_id IS NOT NULL AND m.retract AND bool_or(m.parent_id IS NULL AND m.retract) OVER family
+      AS retract_with_zip,
+    m.parent_id IS NOT NULL AND m.replay AND bool_or(m.parent_id IS NULL AND m.replay) OVER family
+      AS replay_with_zip
   FROM matching AS m
   WINDOW family AS (PARTITION BY coalesce(m.parent_id, m.id))
 ),
@@ -63,13 +66,16 @@ SELECT
   count(*) FILTER (WHERE l.retract_with_zip) AS retract_with_zip,
   count(*) FILTER (WHERE l.replay AND NOT l.replay_with_zip) AS replay,
   count(*) FILTER (WHERE l.replay_with_zip) AS replay_with_zip,
-  ARRAY(
-    SELECT f.id FROM looked_at AS f
-    WHERE
-      (%(action)s::text = 'cancel' AND f.cancel AND NOT f.cancel_with_zip)
-      OR (%(action)s::text = 'retract' AND f.retract AND NOT f.retract_with_zip)
-      OR (%(action)s::text = 'replay' AND f.replay AND NOT f.replay_with_zip)
-    ORDER BY f.received_at DESC, f.id DESC
-    LIMIT %(limit)s::integer
+  (
+    SELECT coalesce(array_agg(n.id ORDER BY n.received_at DESC, n.id DESC), '{}')
+    FROM (
+      SELECT f.id, f.received_at FROM looked_at AS f
+      WHERE
+        (%(action)s::text = 'cancel' AND f.cancel AND NOT f.cancel_with_zip)
+        OR (%(action)s::text = 'retract' AND f.retract AND NOT f.retract_with_zip)
+        OR (%(action)s::text = 'replay' AND f.replay AND NOT f.replay_with_zip)
+      ORDER BY f.received_at DESC, f.id DESC
+      LIMIT %(limit)s::integer
+    ) AS n
   ) AS ids
 FROM looked_at AS l;

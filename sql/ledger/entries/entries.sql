@@ -1,9 +1,9 @@
--- The ledger's entries of some uploads, the newest first. `rows_received` is NULL until the upload is sealed, and where a
--- batch of an earlier release was not counted yet. `rows_accepted`, `rows_rejected` and `mentions` are NULL until every
--- batch is counted. So is `rows_repeated`, which stays NULL where the posts of an upload have no ids. A zip has the sums
--- of its members, and the members themselves if they are asked for. `rejects_by_code` is NULL where an earlier release
--- counted a batch with rejects. With an `owner`, the uploads of other owners are not there, nor is an earlier upload of
--- theirs that holds the same bytes. Locks: none. Rows: one for each upload.
+-- The ledger's entries of some uploads, the newest first. `rows_received` is NULL until the upload is sealed, and where
+-- a batch of an earlier release was not counted yet. `rows_accepted`, `rows_rejected` and `mentions` are NULL until
+-- every batch is counted. So is `rows_repeated`, which stays NULL where the posts of an upload have no ids. A zip has
+-- the sums of its members, and the members themselves if they are asked for. `rejects_by_code` is NULL where an earlier
+-- release counted a batch with rejects. With an `owner`, the uploads of other owners are not there, nor is an earlier
+-- upload of theirs that holds the same bytes. Locks: none. Rows: one for each upload.
 SELECT
   u.id, u.state, u.filename, u.options, u.again, u.received_by, u.received_at, u.sealed_at, u.finished_at,
   encode(u.sha256, 'hex') AS sha256,

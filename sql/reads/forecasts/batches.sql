@@ -7,7 +7,7 @@ SELECT
   coalesce(sum(b.rows_accepted) FILTER (WHERE b.state = 'applied'), 0)::bigint AS rows_taken_out
 FROM batches AS b
 CROSS JOIN LATERAL (
-  SELECT EXISTS (
+  SELECT EXISTS(
     SELECT FROM deltas AS d WHERE d.batch_id = b.id AND d.merged_at IS NOT NULL AND d.sign = 1
   ) AS merged
 ) AS m

@@ -1,5 +1,5 @@
--- Other uploads that hold posts which some uploads count: the others count these posts, once the uploads leave the graph.
--- Locks: none. Rows: one for each of the others, with whether a payload that it needs was purged.
+-- Other uploads that hold posts which some uploads count: the others count these posts, once the uploads leave the
+-- graph. Locks: none. Rows: one for each of the others, with whether a payload that it needs was purged.
 SELECT h.upload_id, bool_or(h.payload IS NULL) AS purged
 FROM batches AS h
 WHERE

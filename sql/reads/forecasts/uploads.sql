@@ -2,7 +2,7 @@
 -- graph/withdrawal/purged). Locks: none. Rows: one for each, the upload first.
 SELECT
   u.id, u.state,
-  EXISTS (
+  EXISTS(
     SELECT FROM batches AS b
     WHERE
       b.upload_id = u.id AND b.state = 'applied'

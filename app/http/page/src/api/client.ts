@@ -48,7 +48,7 @@ export function setKey(token: string | null): void {
 }
 
 /** Paths that have no graph before them. */
-const OF_THE_SERVICE = /^\/(graphs|keys|audit-events|health|settings|doc|guide)(\/|$)/;
+const OF_THE_SERVICE = /^\/(graphs|keys|audit-events|settings|doc|guide|health\/(live|ready))(\/|$)/;
 
 /** The path of a request on this server, for the graph that is open. */
 export function pathOf(path: string, asked: Asked = {}, graph = place.value.graph): string {

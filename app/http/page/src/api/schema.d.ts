@@ -689,6 +689,38 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["AuditGetAudit"];
+        put?: never;
+        post: operations["AuditRunAudit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["SettingsGetSettings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/comparison": {
         parameters: {
             query?: never;
@@ -817,6 +849,38 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/health/queues": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["HealthQueuesListQueues"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/health/decay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["HealthDecayListDecay"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health/cache": {
         parameters: {
             query?: never;
@@ -906,6 +970,34 @@ export interface components {
             graph: string;
             ailment: string;
         };
+        /** Applied */
+        Applied: {
+            uploads: number;
+            median_seconds: number | null;
+            p99_seconds: number | null;
+        };
+        /** Audit */
+        Audit: {
+            mentions_in_edges: number;
+            mentions_in_archive: number;
+            mentions_pending: number;
+            mentions_in_summaries: number;
+            mentions_unsummarized: number;
+            received_unlike_made: number;
+            mentions_in_ledger: number;
+            edges_archived_and_not: number;
+            edges_without_users: number;
+            batches_with_lost_rejects: number;
+            orphaned_deltas: number;
+            batches_unlike_their_deltas: number;
+            batches_unlike_their_ids: number;
+            batches_left_counted: number;
+            uploads_missing_batches: number;
+            uploads_finished_early: number;
+            uploads_left_unfinished: number;
+            uploads_unlike_their_batches: number;
+            weights?: components["schemas"]["Weights"] | null;
+        };
         /** AuditEvent */
         AuditEvent: {
             id: number;
@@ -927,6 +1019,29 @@ export interface components {
         AuditEvents: {
             events: components["schemas"]["AuditEvent"][];
             next: string | null;
+        };
+        /** AuditRun */
+        AuditRun: {
+            state: components["schemas"]["AuditState"];
+            sample: number;
+            /** Format: date-time */
+            asked_at: string;
+            asked_by: components["schemas"]["Sender"];
+            began_at: string | null;
+            finished_at: string | null;
+            process: string | null;
+            result: components["schemas"]["Result"] | null;
+            error: components["schemas"]["Problem"] | null;
+        };
+        /**
+         * AuditState
+         * @enum {string}
+         */
+        AuditState: "waiting" | "running" | "done" | "failed";
+        /** Audits */
+        Audits: {
+            unfinished: components["schemas"]["AuditRun"] | null;
+            last: components["schemas"]["AuditRun"] | null;
         };
         /** Batch */
         Batch: {
@@ -1145,6 +1260,17 @@ export interface components {
             /** Format: date */
             day: string;
             mentions: number;
+        };
+        /** Decay */
+        Decay: {
+            half_life: string | null;
+            stale_after_days: number;
+            archive_below: number;
+            every: string;
+            archived_edges: number;
+            written_down_today: number;
+            archived_today: number;
+            runs: components["schemas"]["PastRun"][];
         };
         /** Detected */
         Detected: {
@@ -1512,6 +1638,18 @@ export interface components {
          * @enum {string}
          */
         Outcome: "found" | "none" | "gave_up";
+        /** PastRun */
+        PastRun: {
+            /** Format: date-time */
+            as_of: string;
+            archive_below: number;
+            /** Format: date-time */
+            started_at: string;
+            finished_at: string | null;
+            written_down: number;
+            archived: number;
+            ranges_looked_at: number;
+        };
         /** PathAnswer */
         PathAnswer: {
             source: string;
@@ -1578,6 +1716,27 @@ export interface components {
             command_line: string;
             found: string;
             choices: string[];
+        };
+        /** Queue */
+        Queue: {
+            priority: string;
+            batches: number;
+            batches_claimed: number;
+            bytes: number;
+            oldest: string | null;
+            seconds: number | null;
+        };
+        /** Queues */
+        Queues: {
+            /** Format: date-time */
+            as_of: string;
+            staged: components["schemas"]["Queue"][];
+            unmerged: components["schemas"]["Unmerged"];
+            max_backlog_bytes: number;
+            applied: components["schemas"]["Applied"];
+            messages: {
+                [key: string]: number;
+            } | null;
         };
         /** RankedEdge */
         RankedEdge: {
@@ -1646,6 +1805,13 @@ export interface components {
             rows: number | null;
             batches_purged: number;
         };
+        /** Result */
+        Result: {
+            exact: boolean;
+            difference: number;
+            summary_difference: number;
+            compared: components["schemas"]["Audit"];
+        };
         /**
          * Retweets
          * @enum {string}
@@ -1689,6 +1855,22 @@ export interface components {
             key_id: string | null;
             owner: string | null;
             address: string | null;
+        };
+        /** SettingAnswer */
+        SettingAnswer: {
+            group: string;
+            name: string;
+            variable: string;
+            value: string;
+            default: string;
+            differs: boolean;
+            unit: string;
+            wanted: string;
+            meaning: string;
+        };
+        /** SettingsAnswer */
+        SettingsAnswer: {
+            settings: components["schemas"]["SettingAnswer"][];
         };
         /** SharedAnswer */
         SharedAnswer: {
@@ -1742,6 +1924,14 @@ export interface components {
             mentions: number;
             mentions_before: number;
             growth: number;
+        };
+        /** Unmerged */
+        Unmerged: {
+            batches: number;
+            bytes: number;
+            oldest: string | null;
+            deltas: number;
+            mentions: number;
         };
         /** UnreadAnswer */
         UnreadAnswer: {
@@ -1920,6 +2110,18 @@ export interface components {
         UsersAnswer: {
             users: components["schemas"]["UserFound"][];
             next: string | null;
+        };
+        /** Weights */
+        Weights: {
+            sampled: number;
+            purged: number;
+            differing_counts: number;
+            differing_weights: number;
+            largest_deviation: number;
+            /** @default 0 */
+            users: number;
+            /** @default 0 */
+            differing_users: number;
         };
         /**
          * Why
@@ -4672,26 +4874,29 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: {
+        requestBody: {
             content: {
                 "application/json": {
-                    /** @enum {string|null} */
-                    action?: "cancel" | "retract" | "replay" | null;
+                    /** @enum {string} */
+                    action?: "cancel" | "retract" | "replay";
                     filter?: {
-                        state?: ("receiving" | "staged" | "applying" | "applied" | "failed" | "checking" | "checked" | "cancelling" | "cancelled" | "aborted" | "duplicate" | "retracting" | "retracted")[] | null;
-                        text?: string | null;
+                        state?: ("receiving" | "staged" | "applying" | "applied" | "failed" | "checking" | "checked" | "cancelling" | "cancelled" | "aborted" | "duplicate" | "retracting" | "retracted")[];
+                        text?: string;
                         /** Format: date-time */
-                        since?: string | null;
+                        since?: string;
                         /** Format: date-time */
-                        until?: string | null;
-                        owner?: string | null;
-                    } | null;
-                    uploads?: string[] | null;
+                        until?: string;
+                        owner?: string;
+                    };
+                    uploads?: string[];
                     dry_run?: boolean;
-                    expected?: number | null;
+                    expected?: number;
                     /** Format: uuid */
-                    before?: string | null;
-                };
+                    before?: string;
+                } & ((unknown | unknown) & ({
+                    /** @constant */
+                    dry_run: true;
+                } | unknown));
             };
         };
         responses: {
@@ -4838,8 +5043,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    ETag?: unknown;
                     "Cache-Status"?: unknown;
+                    ETag?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4940,8 +5145,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    ETag?: unknown;
                     "Cache-Status"?: unknown;
+                    ETag?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5062,8 +5267,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    ETag?: unknown;
                     "Cache-Status"?: unknown;
+                    ETag?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5180,8 +5385,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    ETag?: unknown;
                     "Cache-Status"?: unknown;
+                    ETag?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5297,8 +5502,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    ETag?: unknown;
                     "Cache-Status"?: unknown;
+                    ETag?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5418,8 +5623,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    ETag?: unknown;
                     "Cache-Status"?: unknown;
+                    ETag?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5639,8 +5844,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    ETag?: unknown;
                     "Cache-Status"?: unknown;
+                    ETag?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5752,8 +5957,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    ETag?: unknown;
                     "Cache-Status"?: unknown;
+                    ETag?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6105,8 +6310,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    ETag?: unknown;
                     "Cache-Status"?: unknown;
+                    ETag?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6247,8 +6452,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    ETag?: unknown;
                     "Cache-Status"?: unknown;
+                    ETag?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6379,8 +6584,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    ETag?: unknown;
                     "Cache-Status"?: unknown;
+                    ETag?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6505,8 +6710,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    ETag?: unknown;
                     "Cache-Status"?: unknown;
+                    ETag?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6615,8 +6820,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    ETag?: unknown;
                     "Cache-Status"?: unknown;
+                    ETag?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6721,8 +6926,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    ETag?: unknown;
                     "Cache-Status"?: unknown;
+                    ETag?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6826,8 +7031,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    ETag?: unknown;
                     "Cache-Status"?: unknown;
+                    ETag?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6928,8 +7133,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    ETag?: unknown;
                     "Cache-Status"?: unknown;
+                    ETag?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7030,8 +7235,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    ETag?: unknown;
                     "Cache-Status"?: unknown;
+                    ETag?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7983,6 +8188,316 @@ export interface operations {
                 };
             };
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    AuditGetAudit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "last": {
+                     *         "state": "done",
+                     *         "sample": 200,
+                     *         "asked_at": "2026-01-15T12:00:00Z",
+                     *         "asked_by": {
+                     *           "key_id": "4fQz81Lk",
+                     *           "owner": "ada",
+                     *           "address": "192.0.2.7"
+                     *         },
+                     *         "began_at": "2026-01-15T12:00:00.1Z",
+                     *         "finished_at": "2026-01-15T12:00:04Z",
+                     *         "process": "mentiongraph worker@graph-1:812",
+                     *         "result": {
+                     *           "exact": true,
+                     *           "difference": 0,
+                     *           "summary_difference": 0,
+                     *           "compared": {
+                     *             "mentions_in_edges": 2901344,
+                     *             "mentions_in_archive": 84529,
+                     *             "mentions_pending": 198333,
+                     *             "mentions_in_summaries": 2985873,
+                     *             "mentions_unsummarized": 0,
+                     *             "received_unlike_made": 0,
+                     *             "mentions_in_ledger": 3184206,
+                     *             "edges_archived_and_not": 0,
+                     *             "edges_without_users": 0,
+                     *             "batches_with_lost_rejects": 0,
+                     *             "orphaned_deltas": 0,
+                     *             "batches_unlike_their_deltas": 0,
+                     *             "batches_unlike_their_ids": 0,
+                     *             "batches_left_counted": 0,
+                     *             "uploads_missing_batches": 0,
+                     *             "uploads_finished_early": 0,
+                     *             "uploads_left_unfinished": 0,
+                     *             "uploads_unlike_their_batches": 0,
+                     *             "weights": {
+                     *               "sampled": 200,
+                     *               "purged": 0,
+                     *               "differing_counts": 0,
+                     *               "differing_weights": 0,
+                     *               "largest_deviation": 2.2e-16,
+                     *               "users": 200,
+                     *               "differing_users": 0
+                     *             }
+                     *           }
+                     *         }
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Audits"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    AuditRunAudit: {
+        parameters: {
+            query?: {
+                sample?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    Location?: unknown;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "unfinished": {
+                     *         "state": "waiting",
+                     *         "sample": 200,
+                     *         "asked_at": "2026-01-15T12:00:00Z",
+                     *         "asked_by": {
+                     *           "key_id": "4fQz81Lk",
+                     *           "owner": "ada",
+                     *           "address": "192.0.2.7"
+                     *         }
+                     *       }
+                     *     }
+                     */
+                    "application/json": unknown;
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    SettingsGetSettings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "settings": [
+                     *         {
+                     *           "group": "Servers",
+                     *           "name": "database_url",
+                     *           "variable": "MENTIONGRAPH_DATABASE_URL",
+                     *           "value": "postgresql://mentiongraph:***@postgres:5432/mentiongraph",
+                     *           "default": "postgresql://localhost:5432/mentiongraph",
+                     *           "differs": true,
+                     *           "unit": "",
+                     *           "wanted": "text",
+                     *           "meaning": "Address of PostgreSQL: a URL or connection string as libpq takes it."
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SettingsAnswer"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8980,6 +9495,220 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Fleet"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    HealthQueuesListQueues: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "as_of": "2026-01-15T12:00:00Z",
+                     *       "staged": [
+                     *         {
+                     *           "priority": "urgent",
+                     *           "batches": 1,
+                     *           "batches_claimed": 1,
+                     *           "bytes": 4194304,
+                     *           "oldest": "2026-01-15T11:59:59Z",
+                     *           "seconds": 1
+                     *         },
+                     *         {
+                     *           "priority": "bulk",
+                     *           "batches": 10,
+                     *           "batches_claimed": 2,
+                     *           "bytes": 79691776,
+                     *           "oldest": "2026-01-15T11:58:41Z",
+                     *           "seconds": 79
+                     *         }
+                     *       ],
+                     *       "unmerged": {
+                     *         "batches": 3,
+                     *         "bytes": 25165824,
+                     *         "oldest": "2026-01-15T11:59:57Z",
+                     *         "deltas": 21,
+                     *         "mentions": 198333
+                     *       },
+                     *       "max_backlog_bytes": 68719476736,
+                     *       "applied": {
+                     *         "uploads": 994,
+                     *         "median_seconds": 0.8,
+                     *         "p99_seconds": 4.1
+                     *       },
+                     *       "messages": {
+                     *         "bulk": 9,
+                     *         "soon": 0,
+                     *         "urgent": 0,
+                     *         "maintenance": 0
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Queues"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    HealthDecayListDecay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "half_life": "7d",
+                     *       "stale_after_days": 28,
+                     *       "archive_below": 0.06,
+                     *       "every": "1d",
+                     *       "archived_edges": 84529,
+                     *       "written_down_today": 318204,
+                     *       "archived_today": 12911,
+                     *       "runs": [
+                     *         {
+                     *           "as_of": "2026-01-15T00:00:03Z",
+                     *           "archive_below": 0.06,
+                     *           "started_at": "2026-01-15T00:00:03Z",
+                     *           "finished_at": "2026-01-15T00:00:44Z",
+                     *           "written_down": 318204,
+                     *           "archived": 12911,
+                     *           "ranges_looked_at": 512
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Decay"];
                 };
             };
             400: {
