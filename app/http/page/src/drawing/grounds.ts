@@ -22,12 +22,13 @@ export function grounds(boxes: Boxes, community: Uint32Array, count: number): Fl
   if (!count) return [];
   const grid = gridOver(boxes);
   const fields = Array.from({ length: count }, () => new Float32Array(grid.columns * grid.rows));
+  const rest = new Float32Array(grid.columns * grid.rows);
   for (let user = 0; user < community.length; user++) {
-    const field = fields[community[user]!];
-    if (field) add(field, grid, boxes, user);
+    add(fields[community[user]!] ?? rest, grid, boxes, user);
   }
+  // Users without a community of their own keep theirs clear of grounds, too.
   const all = new Float32Array(grid.columns * grid.rows);
-  for (const field of fields) field.forEach((value, index) => (all[index] = all[index]! + Math.min(1.5, value)));
+  for (const field of [...fields, rest]) field.forEach((value, index) => (all[index] = all[index]! + Math.min(1.5, value)));
   return fields.map((field) => {
     const own = field.map((value, index) => Math.min(1.5, value) - 0.62 * (all[index]! - Math.min(1.5, value)) - LEVEL);
     return contours(own, grid).filter((line) => {

@@ -235,7 +235,8 @@ function Bar({ loaded, shown, view, save }: { loaded: Loaded; shown: Shown; view
       <Around view={view} name={view.around === null ? null : loaded.middle} />
       <p class="s soft tally" role="status">
         <b>{number(shown.ties.length)}</b> of {loaded.estimated && "about "}
-        {count(loaded.ties, "tie")}, <b>{number(shown.users.size)}</b> {shown.users.size === 1 ? "user" : "users"}.{" "}
+        {count(loaded.ties, "tie")}, <b>{number(shown.users.size)}</b> {shown.users.size === 1 ? "user" : "users"}
+        {loaded.usersCut > 0 && <>; {number(loaded.usersCut)} more did not fit</>}.{" "}
 {(more || (view.all && shown.passing > few)) && (
           <button type="button" class="btn quiet small" onClick={() => see({ all: !view.all })}>
             {more ? "Draw all" : "Draw the strongest"}
