@@ -90,7 +90,8 @@ export function opacityOf({ step }: Ribbon, palette: Palette): number {
   return step === OPAQUE ? 1 : (palette.ties[step] ?? FAINTEST);
 }
 
-function trace(path: Path2D, ribbon: Ribbon): void {
+/** Add the outline of a ribbon to a path, or to that of a context. */
+export function trace(path: CanvasPath, ribbon: Ribbon): void {
   const [ax, ay, bx, by, cx, cy, dx, dy, ex, ey, fx, fy] = outline(ribbon) as [number, number, number, number, number, number, number, number, number, number, number, number];
   path.moveTo(ax, ay);
   path.quadraticCurveTo(bx, by, cx, cy);
@@ -131,7 +132,7 @@ function mark(context: CanvasRenderingContext2D, { line: [x0, y0, cx, cy, x1, y1
   context.stroke();
 }
 
-function paintDots(context: CanvasRenderingContext2D, dots: readonly Dot[], palette: Palette): void {
+export function paintDots(context: CanvasRenderingContext2D, dots: readonly Dot[], palette: Palette): void {
   context.strokeStyle = palette.paper;
   for (const { x, y, radius, colour, faint } of dots) {
     context.globalAlpha = faint ? 0.25 : 1;

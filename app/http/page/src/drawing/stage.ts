@@ -15,10 +15,11 @@
  *
  * Painting 2,000 ribbons takes 25 to 35 ms, 250 names with their halo 1 ms, 370 dots 3 ms.
  */
-import { paintNames, painting, ring } from "./canvas";
+import { paintDots, paintNames, painting, ring, trace } from "./canvas";
+import { follow, type Spot } from "./gestures";
 import { directionOf, spots } from "./names";
 import type { Palette } from "./palette";
-import { type Dot, fonts, type Name, OPAQUE, outline, ribbonOf, type Scene } from "./scene";
+import { type Dot, fonts, type Name, OPAQUE, ribbonOf, type Scene } from "./scene";
 
 /** Where the camera looks: `x`, `y` of the layout in the middle of the stage, and pixels for each of its units. */
 export interface Camera {
@@ -36,7 +37,7 @@ export interface Staged {
 
 export interface Hands {
   /** A dot was pointed at, or none. */
-  readonly point: (user: number | null, at: { x: number; y: number } | null) => void;
+  readonly point: (user: number | null, at: Spot | null) => void;
   readonly press: (user: number | null, tie: number | null) => void;
   /** The camera rests. */
   readonly rest: (camera: Camera) => void;
@@ -51,7 +52,6 @@ const RESTS_AFTER = 110;
 /** Painted around what is seen, so that a bitmap can be moved without showing an edge. */
 const MARGIN = 200;
 const MOST_PIXELS = 14_000_000;
-const SLOP = 5;
 
 export class Stage {
   private readonly context: CanvasRenderingContext2D;
@@ -75,8 +75,6 @@ export class Stage {
   private height = 0;
   private pointed: number | null = null;
   private cursor: number | null = null;
-  private readonly pointers = new Map<number, { x: number; y: number }>();
-  private pressedAt: { x: number; y: number; moved: boolean } | null = null;
   camera: Camera = { x: 0, y: 0, scale: 1 };
 
   constructor(
@@ -93,7 +91,13 @@ export class Stage {
     this.over = overlay.getContext("2d", { willReadFrequently: true })!;
     this.watch = new ResizeObserver(() => this.resize());
     this.watch.observe(element);
-    this.listen();
+    const handled = {
+      pan: (dx: number, dy: number) => this.pan(dx, dy),
+      zoom: (factor: number, at: Spot) => this.zoom(factor, at),
+      point: (at: Spot | null) => this.pointAt(at && this.userAt(at.x, at.y), at),
+      press: ({ x, y }: Spot) => this.press(x, y),
+    };
+    follow(element, handled, this.stop.signal);
   }
 
   end(): void {
@@ -160,13 +164,6 @@ export class Stage {
     this.cursor = user;
     if (user !== null) this.reveal(user);
     this.ask();
-  }
-
-  at(user: number): { x: number; y: number } | null {
-    const dot = this.dotOf(user);
-    if (!dot) return null;
-    const [x, y] = this.toStage(dot.x, dot.y);
-    return { x, y };
   }
 
   private dotOf(user: number): Dot | undefined {
@@ -308,14 +305,17 @@ export class Stage {
       if (!dot) continue;
       const here = this.onStage(dot);
       for (const ribbon of scene.ribbons) {
-        if (!scene.ribbons.length || !this.touches(ribbon.tie, dot.user)) continue;
+        if (!this.touches(ribbon.tie, dot.user)) continue;
         const [from, to] = this.ends!(ribbon.tie);
         const [one, two] = [dots.get(from), dots.get(to)];
         if (!one || !two) continue;
-        this.fillRibbon(ribbonOf(ribbon.tie, this.onStage(one), this.onStage(two), ribbon.width, OPAQUE), palette.communities[ribbon.colour]!);
-        for (const end of [one, two]) if (end !== dot) this.fillDot(this.onStage(end), palette);
+        over.beginPath();
+        trace(over, ribbonOf(ribbon.tie, this.onStage(one), this.onStage(two), ribbon.width, OPAQUE));
+        over.fillStyle = palette.communities[ribbon.colour]!;
+        over.fill();
+        paintDots(over, [one, two].filter((end) => end !== dot).map((end) => this.onStage(end)), palette);
       }
-      this.fillDot(here, palette);
+      paintDots(over, [here], palette);
       ring(over, here, palette.ink, palette.paper);
       paintNames(over, [this.nameAt(here, palette, nameOf(dot.user))], palette);
     }
@@ -346,96 +346,12 @@ export class Stage {
     return { ...dot, x, y };
   }
 
-  private fillRibbon(ribbon: Parameters<typeof outline>[0], colour: string): void {
-    const [ax, ay, bx, by, cx, cy, dx, dy, ex, ey, fx, fy] = outline(ribbon) as [number, number, number, number, number, number, number, number, number, number, number, number];
-    const { over } = this;
-    over.beginPath();
-    over.moveTo(ax, ay);
-    over.quadraticCurveTo(bx, by, cx, cy);
-    over.lineTo(dx, dy);
-    over.quadraticCurveTo(ex, ey, fx, fy);
-    over.fillStyle = colour;
-    over.fill();
+  private press(x: number, y: number): void {
+    const user = this.userAt(x, y);
+    this.hands.press(user, user === null ? this.tieAt(x, y) : null);
   }
 
-  private fillDot({ x, y, radius, colour }: Dot, palette: Palette): void {
-    const { over } = this;
-    over.beginPath();
-    over.arc(x, y, radius, 0, 2 * Math.PI);
-    over.fillStyle = palette.communities[colour]!;
-    over.strokeStyle = palette.paper;
-    over.lineWidth = 1.4;
-    over.fill();
-    over.stroke();
-  }
-
-  private listen(): void {
-    const { element } = this;
-    const options = { signal: this.stop.signal };
-    element.addEventListener("wheel", (event) => this.wheel(event), { ...options, passive: false });
-    element.addEventListener("pointerdown", (event) => this.down(event), options);
-    element.addEventListener("pointermove", (event) => this.move(event), options);
-    element.addEventListener("pointerup", (event) => this.up(event), options);
-    element.addEventListener("pointercancel", (event) => this.up(event, true), options);
-    element.addEventListener("pointerleave", () => this.pointAt(null, null), options);
-    element.addEventListener("dblclick", (event) => this.onSelf(event) && this.zoom(1.6, this.place(event)), options);
-  }
-
-  private onSelf(event: Event): boolean {
-    return event.target === this.canvas || event.target === this.overlay || event.target === this.element;
-  }
-
-  private place(event: MouseEvent): { x: number; y: number } {
-    const box = this.element.getBoundingClientRect();
-    return { x: event.clientX - box.left, y: event.clientY - box.top };
-  }
-
-  /** A wheel zooms with Ctrl or a pinch, where the drawing has the focus, and where the page has nothing to scroll; else
-   * it scrolls the page, as elsewhere. */
-  private wheel(event: WheelEvent): void {
-    const scrolls = document.documentElement.scrollHeight > innerHeight + 60;
-    if (scrolls && !event.ctrlKey && !event.metaKey && !this.element.contains(document.activeElement)) return;
-    event.preventDefault();
-    const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
-    this.zoom(Math.exp(-event.deltaY * lines * (event.ctrlKey ? 0.008 : 0.0016)), this.place(event));
-  }
-
-  private down(event: PointerEvent): void {
-    if (event.button !== 0 || !this.onSelf(event)) return;
-    this.pointers.set(event.pointerId, this.place(event));
-    this.pressedAt = { ...this.place(event), moved: this.pointers.size > 1 };
-    this.element.setPointerCapture(event.pointerId);
-    this.element.focus({ preventScroll: true });
-  }
-
-  private move(event: PointerEvent): void {
-    const here = this.place(event);
-    const was = this.pointers.get(event.pointerId);
-    if (!was) return event.pointerType === "mouse" && this.onSelf(event) ? this.pointAt(this.userAt(here.x, here.y), here) : this.pointAt(null, null);
-    if (this.pressedAt && Math.hypot(here.x - this.pressedAt.x, here.y - this.pressedAt.y) > SLOP) this.pressedAt.moved = true;
-    const others = [...this.pointers].filter(([id]) => id !== event.pointerId).map(([, at]) => at);
-    this.pointers.set(event.pointerId, here);
-    const other = others[0];
-    if (other) {
-      const [before, after] = [Math.hypot(was.x - other.x, was.y - other.y), Math.hypot(here.x - other.x, here.y - other.y)];
-      this.pan((here.x - was.x) / 2, (here.y - was.y) / 2);
-      if (before > 0) this.zoom(after / before, { x: (here.x + other.x) / 2, y: (here.y + other.y) / 2 });
-    } else if (this.pressedAt?.moved) {
-      this.pan(here.x - was.x, here.y - was.y);
-    }
-  }
-
-  private up(event: PointerEvent, cancelled = false): void {
-    if (!this.pointers.delete(event.pointerId)) return;
-    if (!cancelled && this.pressedAt && !this.pressedAt.moved && !this.pointers.size) {
-      const { x, y } = this.place(event);
-      const user = this.userAt(x, y);
-      this.hands.press(user, user === null ? this.tieAt(x, y) : null);
-    }
-    if (!this.pointers.size) this.pressedAt = null;
-  }
-
-  private pointAt(user: number | null, at: { x: number; y: number } | null): void {
+  private pointAt(user: number | null, at: Spot | null): void {
     if (user === this.pointed && user === null) return;
     const changed = user !== this.pointed;
     this.pointed = user;

@@ -162,7 +162,7 @@ function frontOf(stage: Stage, laid: Laid, { user }: Chosen, width: number): Cam
 function Told({ graph, shown, user, x, y, wide }: { graph: Graph; shown: Shown; user: number; x: number; y: number; wide: number }) {
   const { spelling, received, made } = graph.users[user]!;
   return (
-    <div class="told" style={{ left: `${Math.min(x + 16, wide - 240)}px`, top: `${y > 96 ? y - 76 : y + 22}px` }}>
+    <div class="told" style={{ left: `${Math.max(0, Math.min(x + 14, wide - 290))}px`, top: `${y > 80 ? y - 66 : y + 22}px` }}>
       <bdi class="strong">{spelling}</bdi>
       <span>
         mentioned {number(received)}, mentions {number(made)}, {count(shown.drawn[user]!, "tie")} drawn
