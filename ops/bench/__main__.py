@@ -20,6 +20,8 @@ from pathlib import Path
 
 import msgspec
 
+from app.control.graphs import require_name
+from app.errors import BadRequest
 from ops.bench import ageing, beside, database, flow, idle, reads, stages
 from ops.bench.plan import DEFAULT, FULL, MODES, QUICK, SHAPES, Plan, numbers
 from ops.bench.report import Report, Section, Verdict, command_line, machine
@@ -72,6 +74,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     size.add_argument("--quick", action="store_const", const=QUICK, dest="plan")
     size.add_argument("--full", action="store_const", const=FULL, dest="plan")
     parser.add_argument("--workload", action="append", choices=SHAPES, help="may be repeated; the first has --rows")
+    parser.add_argument(
+        "--graph", metavar="NAME", help="a graph to create, into which everything is sent (default: default)"
+    )
     for name, (kind, description) in numbers().items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar="N", help=description)
     parser.add_argument("--directory", type=Path, help="where databases and files are, meanwhile (default: TMPDIR)")
@@ -79,6 +84,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if unknown := set(options.modes) - set(MODES):
         parser.error(f"no such mode: {', '.join(sorted(unknown))}; there are {', '.join(MODES)}")
+    try:
+        if options.graph is not None:
+            require_name(options.graph)
+    except BadRequest as error:
+        parser.error(error.detail)
     return options
 
 
@@ -86,6 +96,8 @@ def plan_of(options: argparse.Namespace) -> Plan:
     given = {name: getattr(options, name) for name in numbers() if getattr(options, name) is not None}
     if options.modes:
         given["modes"] = tuple(options.modes)
+    if options.graph:
+        given["graph"] = options.graph
     if options.workload:
         given["workloads"] = tuple(options.workload)
     return msgspec.structs.replace(options.plan or DEFAULT, **given)

@@ -78,7 +78,7 @@ def _run(service: Service, plan: Plan, limit: Limit, workload: str, turn: int) -
     before = database.edge_count(service.conn)
     database.run(service.conn, "checkpoint")  # as before the limit
     measured = service.measure(workload, rows, plan.seed + turn)
-    url, processes = service.stack.superuser_url, service.settings.worker_processes
+    url, processes = service.url, service.settings.worker_processes
 
     def rate(by: reference.Apply, seed: int) -> float | None:
         if not (few := min(plan.reference_rows, rows) if first else 0):

@@ -6,6 +6,8 @@ from typing import Annotated, Any, get_args, get_origin
 
 from msgspec import Meta, Struct, structs
 
+from app.control.graphs import DEFAULT as DEFAULT_GRAPH
+
 SHAPES = ("mixed", "pairs", "tail", "celebrity", "retweets", "multiline")
 MODES = ("flow", "stages", "latency", "memory", "reads", "decay", "growth", "idle")
 
@@ -14,6 +16,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """What a run measures, and how much of it. The descriptions are the help of the options."""
 
     modes: tuple[str, ...] = ("flow", "stages", "idle")
+    graph: str = DEFAULT_GRAPH
+    """Into which graph everything is sent."""
     workloads: tuple[str, ...] = ("mixed",)
     rows: Annotated[int, Meta(description="rows of each upload whose rate is measured")] = 1_000_000
     edges: Annotated[int, Meta(description="edges in the graph before anything is measured")] = 0

@@ -17,8 +17,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import cycle, islice
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import psutil
@@ -85,8 +84,7 @@ def measure(directory: Path, options: argparse.Namespace) -> list[str]:
         other = _start(stack, directory, "with", processes.api(with_standby.settings, patience=1))
         until(lambda: api_answers(with_standby.settings)[0], PATIENCE)
         plan = msgspec.structs.replace(DEFAULT, read_users=200)
-        asked: Any = SimpleNamespace(conn=conn, settings=alone.settings)
-        found = reads.questions(asked, plan, database.edge_count(conn))
+        found = reads.questions(conn, alone.settings, plan, database.edge_count(conn))
         paths = [path for name in found for path in islice(cycle(found[name]), 200 * reads.SHARE.get(name, 1))]
         figures = {arm.name: Spent() for arm in (alone, with_standby)}
         pids = {
