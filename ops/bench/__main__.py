@@ -7,7 +7,8 @@
     python -m ops.bench growth --growth-edges 50000000 --disk-gib 60
 
 Modes: flow (end to end, beside the limit and the reference), stages, latency, memory, reads, decay, growth,
-idle. The modes before growth share one graph, in this order. At the end the audit runs, and a sample of the graph is
+graphs (the same uploads into one and into several), idle. The modes before growth share one graph, in this order; with
+--graph NAME it is another one than `default`. At the end the audit runs, and a sample of the graph is
 compared with the oracle. The exit code is 1 if something differs. Machines are noisy: compare the ratios.
 """
 
@@ -22,7 +23,7 @@ import msgspec
 
 from app.control.graphs import require_name
 from app.errors import BadRequest
-from ops.bench import ageing, beside, database, flow, idle, reads, stages
+from ops.bench import ageing, beside, database, flow, graphs, idle, reads, stages
 from ops.bench.plan import DEFAULT, FULL, MODES, QUICK, SHAPES, Plan, numbers
 from ops.bench.report import Report, Section, Verdict, command_line, machine
 from ops.bench.service import Service, running
@@ -35,17 +36,21 @@ SERVED: dict[str, Callable[[Service, Plan], Section]] = {
     "reads": reads.measure,
     "decay": ageing.decays,
     "growth": ageing.growth,
+    "graphs": graphs.measure,
 }
 """Modes over a running service, in their order. Decay brings instants forward, so it stands last of those that share a
-graph; growth begins with an empty one."""
+graph."""
+ALONE = ("growth", "graphs")
+"""Modes that begin with a service of their own and an empty graph."""
 
 
 def measure(plan: Plan, command: str, directory: Path | None = None) -> Report:
     """Everything that the plan asks for. Databases and files are in `directory` meanwhile."""
     sections, verdicts, version = list[Section](), list[Verdict](), "not asked"
     wanted = [mode for mode in SERVED if mode in plan.modes]
-    for own, edges in ((False, plan.edges), (True, 0)):
-        if modes := [mode for mode in wanted if (mode == "growth") is own]:
+    shared = [mode for mode in wanted if mode not in ALONE]
+    for modes, edges in ((shared, plan.edges), *(([mode], 0) for mode in wanted if mode in ALONE)):
+        if modes:
             with running(plan, directory) as service:
                 version = database.row(service.conn, "version")["version"]
                 service.preload(edges)

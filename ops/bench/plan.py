@@ -9,7 +9,7 @@ from msgspec import Meta, Struct, structs
 from app.control.graphs import DEFAULT as DEFAULT_GRAPH
 
 SHAPES = ("mixed", "pairs", "tail", "celebrity", "retweets", "multiline")
-MODES = ("flow", "stages", "latency", "memory", "reads", "decay", "growth", "idle")
+MODES = ("flow", "stages", "latency", "memory", "reads", "decay", "growth", "graphs", "idle")
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -32,6 +32,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     growth_step: Annotated[int, Meta(description="rows of each upload in `growth`")] = 1_000_000
     disk_gib: Annotated[float, Meta(description="GiB that `growth` may use")] = 40
     decay_rows: Annotated[int, Meta(description="rows of each upload in `decay`")] = 1_000_000
+    graphs: Annotated[int, Meta(description="graphs over which `graphs` spreads the rows of a turn")] = 8
+    graph_rounds: Annotated[int, Meta(description="rounds of `graphs`, each into one graph and into all")] = 4
     idle_seconds: Annotated[float, Meta(description="seconds at rest, before and while `idle` looks")] = 20.0
     read_edges: Annotated[int, Meta(description="edges that `reads` has in the graph at least")] = 10_000_000
     read_users: Annotated[int, Meta(description="edges whose ends `reads` asks for")] = 500
