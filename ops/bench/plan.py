@@ -34,11 +34,15 @@ class Plan(Struct, frozen=True, kw_only=True):
     decay_rows: Annotated[int, Meta(description="rows of each upload in `decay`")] = 1_000_000
     graphs: Annotated[int, Meta(description="graphs over which `graphs` spreads the rows of a turn")] = 8
     graph_rounds: Annotated[int, Meta(description="rounds of `graphs`, each into one graph and into all")] = 4
-    idle_seconds: Annotated[float, Meta(description="seconds at rest, before and while `idle` looks")] = 20.0
+    idle_seconds: Annotated[float, Meta(description="seconds at rest, before and while `idle` looks")] = 120.0
+    idle_graphs: Annotated[int, Meta(description="graphs that `idle` creates to look at a second time")] = 20
     read_edges: Annotated[int, Meta(description="edges that `reads` has in the graph at least")] = 10_000_000
     read_users: Annotated[int, Meta(description="edges whose ends `reads` asks for")] = 500
     read_seconds: Annotated[float, Meta(description="seconds for each kind of question in `reads`")] = 5.0
     read_least: Annotated[int, Meta(description="answers that a percentile is taken of, at least")] = 50
+    read_apis: Annotated[
+        int, Meta(description="processes of the API that answer in `reads`, with and without cache")
+    ] = 2
     read_loads: tuple[str, ...] = ("none", "one", "full")
     settle_seconds: Annotated[float, Meta(description="seconds of patience with PostgreSQL's counters")] = 12.0
     seed: Annotated[int, Meta(description="seed of the first workload")] = 7
@@ -67,4 +71,5 @@ FULL = Plan(
     reference_rows=200_000,
     stage_rows=1_000_000,
     growth_edges=50_000_000,
+    idle_graphs=200,
 )

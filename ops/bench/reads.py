@@ -82,15 +82,16 @@ def measure(service: Service, plan: Plan) -> Section:
     service.preload(plan.read_edges)
     edges = database.edge_count(service.conn)
     points, tables = list[Point](), list[Table]()
-    with _apis(service) as (without, beside), ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as client:
+    with (
+        _apis(service, plan.read_apis) as (without, beside),
+        ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as client,
+    ):
 
         def ask(*job: object) -> Figures:
             return client.submit(read, *job).result()  # pyright: ignore[reportArgumentType]
 
-        cached, asked = (
-            [service.settings.port, beside],
-            questions(service.conn, service.settings, plan, edges, base=service.base),
-        )
+        cached = [service.settings.port, *beside]
+        asked = questions(service.conn, service.settings, plan, edges, base=service.base)
         for paths in asked.values():  # PostgreSQL's first look at a page is of another kind than later ones
             ask(without[:1], paths, FEW)
         for load in plan.read_loads:
@@ -119,17 +120,17 @@ def measure(service: Service, plan: Plan) -> Section:
     figures = [*fast.values(), *(each for point in points for each in (point.worked_out, point.cached))]
     facts = {"edges": edges, "points": points, "throughput": fast}
     passed = not any(each["failed"] for each in figures)
-    return Section("reads", "Reads", facts, [*tables, _throughput(fast)], passed=passed)
+    return Section("reads", "Reads", facts, [*tables, _throughput(fast, plan.read_apis)], passed=passed)
 
 
-def _throughput(fast: dict[str, Figures]) -> Table:
+def _throughput(fast: dict[str, Figures], apis: int) -> Table:
     def row(name: str, figures: Figures) -> tuple[str, ...]:
         cores = (f"{figures.get(f'cores {role}', 0.0):.2f}" for role in ("api", "postgres", "valkey", "client"))
         gain, latencies = figures["rate"] / fast["cache off"]["rate"], (f"{figures[p]:.1f}" for p in ("p50", "p99"))
         return (name, f"{figures['rate']:,.0f}", f"{gain:.1f}", *latencies, f"{figures['hit_rate']:.1%}", *cores)
 
     titles = " | reads/s | gain | p50 ms | p99 ms | hits | cores: API | PostgreSQL | Valkey | client"
-    caption = f"All kinds mixed, {CONNECTIONS} connections, two processes of the API"
+    caption = f"All kinds mixed, {CONNECTIONS} connections, {apis} processes of the API"
     caption += f"; to be reached: {READS:,} reads/s with the cache warm"
     return Table(caption, titles, [row(*each) for each in fast.items()])
 
@@ -185,18 +186,19 @@ def questions(conn: Connection, settings: Settings, plan: Plan, edges: int, *, b
 
 
 @contextmanager
-def _apis(service: Service) -> Generator[tuple[list[int], int]]:
-    """Further processes of the API: the ports of two without the cache, and of one with it, beside the stack's own."""
-    ports = free_ports(3)
+def _apis(service: Service, count: int) -> Generator[tuple[list[int], list[int]]]:
+    """The ports of further processes of the API: of some without the cache, and of those that make as many with it."""
+    ports = free_ports(2 * count - 1)
     with ExitStack() as stopping:
-        for port, cached in zip(ports, (False, False, True), strict=True):
+        for number, port in enumerate(ports):
+            cached = number >= count
             settings = msgspec.structs.replace(service.settings, port=port, cache=cached)
             command, name = processes.api(settings, patience=1), f"api-{port}"
             child = Child(name, command.argv, env=command.env, log=service.directory / f"{name}.log", grace=3.0)
             stopping.callback(child.stop)
             child.start()
             until(lambda at=settings: api_answers(at)[0], 60)
-        yield ports[:2], ports[2]
+        yield ports[:count], ports[count:]
 
 
 @contextmanager
