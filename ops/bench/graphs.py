@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 
 import msgspec
 
@@ -26,8 +27,8 @@ from ops.workloads.workload import Workload
 SEED = 3000
 WARMING = 10
 """The round that warms up has one row in so many of the others'."""
-LOOK_SECONDS = 0.1
-"""Between two looks at the connections."""
+LOOK_SECONDS, SUMMARY_SECONDS = 0.1, 1.0
+"""Between two looks at the connections, and at what is not summarized: both cost PostgreSQL something."""
 PATIENCE = 600.0
 
 Turns = dict[str, list["Turn"]]
@@ -42,7 +43,9 @@ class Turn(msgspec.Struct, frozen=True):
     applied: float
     summarized: float
     cpu: Figures
-    """Processor seconds by role until all is summarized."""
+    """Processor seconds by role until all is applied."""
+    summary_cpu: Figures
+    """Processor seconds by role from then on."""
     memory: Figures
     """Bytes by role once all is summarized; what processes share counts once."""
     connections: Figures
@@ -54,8 +57,13 @@ class Turn(msgspec.Struct, frozen=True):
         return self.rows / self.applied
 
     def cost(self, *roles: str) -> float:
-        """Processor seconds for a million rows: of these roles, or of all but the client."""
+        """Processor seconds for a million rows until they are applied: of these roles, or of all but the client."""
         return sum(self.cpu[role] for role in roles or self.cpu.keys() - {procs.CLIENT}) * 1e6 / self.rows
+
+    @property
+    def summary_cost(self) -> float:
+        """The same for their summaries."""
+        return sum(self.summary_cpu[role] for role in self.summary_cpu.keys() - {procs.CLIENT}) * 1e6 / self.rows
 
 
 def measure(service: Service, plan: Plan) -> Section:
@@ -101,18 +109,24 @@ def _turn(into: Sequence[Service], files: Sequence[Workload]) -> Turn:
             received = time.perf_counter() - began
             for each, upload, made in zip(into, uploads, files, strict=True):
                 each.until_applied(upload, made)
-            applied = time.perf_counter() - began
-            for each in into:
-                if not until(lambda each=each: each.keep() or not summarizing.state(each.conn).waiting, PATIENCE):
-                    raise UploadFailed(f"the graph {each.graph} is not summarized after {PATIENCE:g} s")
-            summarized = time.perf_counter() - began
-        cpu = procs.spent(before, procs.by_role(root, procs.seconds))
+            applied, between = time.perf_counter() - began, procs.by_role(root, procs.seconds)
+        for each in into:
+            if not until(partial(_is_summarized, each), PATIENCE, every=SUMMARY_SECONDS):
+                raise UploadFailed(f"the graph {each.graph} is not summarized after {PATIENCE:g} s")
+        summarized, after = time.perf_counter() - began, procs.by_role(root, procs.seconds)
+    cpu, summary_cpu = procs.spent(before, between), procs.spent(between, after)
     most = {name: max(each[name] for _, each in seen) for name in ("in_use", "open")}
-    return Turn(rows, received, applied, summarized, cpu, procs.by_role(root, procs.pss), most)
+    return Turn(rows, received, applied, summarized, cpu, summary_cpu, procs.by_role(root, procs.pss), most)
+
+
+def _is_summarized(service: Service) -> bool:
+    service.keep()
+    return not summarizing.state(service.conn).waiting
 
 
 TITLES = (
-    "the same uploads | rows/s | received s | summarized s | CPU s/M rows | of it PostgreSQL | workers | API | "
+    "the same uploads | rows/s | received s | CPU s/M rows | of it PostgreSQL | workers | API | "
+    "summarized s | CPU s/M rows for that | "
     "connections in use, at most | open, at most | MiB: PostgreSQL | workers | API"
 )
 
@@ -136,10 +150,11 @@ def _figures(turns: list[Turn]) -> list[str]:
     columns = [
         spread(each.rate for each in turns),
         spread((each.received for each in turns), digits=1),
-        spread((each.summarized for each in turns), digits=1),
         spread((each.cost() for each in turns), digits=1),
+        *(spread((each.cost(role) for each in turns), digits=1) for role in roles),
+        spread((each.summarized for each in turns), digits=1),
+        spread((each.summary_cost for each in turns), digits=1),
     ]
-    columns += [spread((each.cost(role) for each in turns), digits=1) for role in roles]
     columns += [f"{max(each.connections[name] for each in turns):,}" for name in ("in_use", "open")]
     return columns + [mebi(max(each.memory[role] for each in turns)) for role in roles]
 

@@ -51,13 +51,13 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def until(condition: Callable[[], object], patience: float = PATIENCE) -> bool:
+def until(condition: Callable[[], object], patience: float = PATIENCE, *, every: float = POLL_SECONDS) -> bool:
     """Whether the condition came true within so many seconds."""
     deadline = time.monotonic() + patience
     while not condition():
         if time.monotonic() > deadline:
             return False
-        time.sleep(POLL_SECONDS)
+        time.sleep(every)
     return True
 
 
