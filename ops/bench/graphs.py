@@ -81,9 +81,10 @@ def measure(service: Service, plan: Plan) -> Section:
             for arm, turn in _round(arms, plan, round_, plan.rows):
                 turns[arm].append(turn)
                 say(f"{arm}, {round_}/{plan.graph_rounds}: {turn.rate:,.0f} rows/s, {turn.cost():.1f} CPU s/M rows")
+        edges, alone = database.edge_count(service.conn), service.graph
         graphs = {each.graph: (database.edge_count(each.conn), each.verdict()) for each in many}
-    facts = {"created_seconds": created, "turns": turns, "graphs": graphs}
-    tables = [*_turns(turns), _graphs(graphs)]
+    facts = {"created_seconds": created, "turns": turns, "graphs": graphs, "edges_alone": edges}
+    tables = [*_turns(turns), _graphs(graphs, f"{alone}: {edges:,} edges")]
     title = f"One graph beside {len(many)} (created in {created:.1f} s each)"
     return Section("graphs", title, facts, tables, passed=all(verdict.passed for _, verdict in graphs.values()))
 
@@ -159,6 +160,7 @@ def _figures(turns: list[Turn]) -> list[str]:
     return columns + [mebi(max(each.memory[role] for each in turns)) for role in roles]
 
 
-def _graphs(graphs: dict[str, tuple[int, Verdict]]) -> Table:
+def _graphs(graphs: dict[str, tuple[int, Verdict]], alone: str) -> Table:
     rows = [(name, f"{edges:,}", str(verdict)) for name, (edges, verdict) in graphs.items()]
-    return Table("The many graphs afterwards", "graph | edges | found", rows)
+    together = sum(edges for edges, _ in graphs.values())
+    return Table(f"The graphs afterwards ({together:,} edges together; {alone})", "graph | edges | found", rows)
