@@ -31,7 +31,7 @@ from ops.checkup import api_answers
 from ops.directory import published
 from ops.embedded.children import free_ports
 
-POLL_SECONDS, PATIENCE = 0.02, 120.0
+POLL_SECONDS, PATIENCE = 0.02, 600.0
 LOOK_SECONDS = 0.5
 """Between two looks at the connections."""
 ALONE = "without other graphs"
