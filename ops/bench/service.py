@@ -19,7 +19,6 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
-from psycopg.conninfo import make_conninfo
 
 from app import settings as app_settings
 from app.control import databases, graphs
@@ -275,7 +274,7 @@ def in_graph(stack: Stack, directory: Path, plan: Plan, name: str) -> Generator[
     """The service with a connection to the graph of this name. The graph is created, if it is not `default`."""
     url = stack.superuser_url
     if name != DEFAULT:
-        url = make_conninfo(url, dbname=create_graph(stack.settings, name).database)
+        url = database.url_of(url, create_graph(stack.settings, name).database or "")
     with postgres.connect(url, role="bench") as conn:
         yield Service(stack, conn, directory, plan, url, name)
 
