@@ -40,9 +40,9 @@ SECTIONS: dict[str, dict[str, _Entry]] = {
     "Uploads": {
         "check": _Entry("check", "Read and count files here, without a server."),
         "presets": _Entry("presets", "List the tools whose files are known, and the profiles."),
-        "upload": _Entry("uploads", "Send files of posts, and wait until they are applied."),
+        "upload": _Entry("upload", "Send files of posts, and wait until they are applied."),
         "watch": _Entry("watch", "Take in whatever file appears in a folder."),
-        "status": _Entry("uploads", "Show the state of an upload, or of the latest uploads."),
+        "status": _Entry("status", "Show the state of an upload, or of the latest uploads."),
         "cancel": _Entry("withdrawals", "Stop an upload that is not applied yet."),
         "retract": _Entry("withdrawals", "Take an applied upload out of the graph."),
     },

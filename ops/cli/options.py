@@ -268,8 +268,12 @@ def of_graph(found: Settings) -> Settings:
 
 def api_of_graph(url: str) -> str:
     """The URL behind which the API of the chosen graph stands."""
-    name = graph()
-    return url if name == DEFAULT_GRAPH else f"{url.rstrip('/')}/graphs/{quote(name, safe='')}"
+    return url.rstrip("/") + path_of_graph(graph())
+
+
+def path_of_graph(name: str) -> str:
+    """The path behind which the API of a graph stands."""
+    return "" if name == DEFAULT_GRAPH else f"/graphs/{quote(name, safe='')}"
 
 
 def each_graph(found: Settings) -> dict[str, Settings]:

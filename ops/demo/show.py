@@ -14,9 +14,10 @@ from app.graph.parameters import read_parameters
 from app.store import postgres
 from ops import processes
 from ops.cli import trust
-from ops.cli.client import Client, Entry
+from ops.cli.client import Client
 from ops.cli.console import cut, err, facts, number, out, plain, size, table
-from ops.cli.uploads import sending
+from ops.cli.entries import Entry
+from ops.cli.sending import sending
 from ops.stack import Stack
 
 SAMPLE = Path(__file__).with_name("sample.csv")
