@@ -60,7 +60,7 @@ SECTIONS: dict[str, dict[str, _Entry]] = {
         "forget": _Entry("forget", "Take a person out of the graph and of all that is kept."),
         "backup": _Entry("backup", "Write ledger and graph to a file while work goes on."),
         "restore": _Entry("backup", "Restore a backup into an empty database."),
-        "keys": _Entry("keys", "Say who may use the API, and for what."),
+        "keys": _Entry("keys", "Make, list, rotate and revoke keys of the API."),
         "migrate": _Entry("ledger", "Bring the database's schema up to date."),
         "graphs": _Entry("graphs", "Create, list, show, rename, change and drop graphs."),
     },
