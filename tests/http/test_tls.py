@@ -346,5 +346,5 @@ def test_what_the_demo_says_to_try_is_answered(
     for given, status in ((closed, b"200"), (msgspec.structs.replace(closed, keys="off"), b"401")):
         curl = show.curl(given, str(tmp_path / "admin.key"))
         command = f"{curl} --silent --write-out '%{{http_code}}' --output body https://127.0.0.1:{api.port}/users"
-        done = subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True, capture_output=True)
+        done = subprocess.run(["/bin/sh", "-c", command], cwd=tmp_path, check=True, capture_output=True)
         assert done.stdout == status
