@@ -87,7 +87,7 @@ def _run(
         cleaning.callback(_stop, stack)
         try:
             stack.start(_step)
-            for line in stack.moved:
+            for line in stack.news:
                 err.print(line, style="yellow")
             then(stack)
         except AskedToStop:
