@@ -64,14 +64,14 @@ class Stack:
         self._supervisor = Supervisor()
         self._alive: dict[str, bool] = {}
         self._checkups: dict[str, Checkup] = {}
-        self.moved: list[str] = []
-        """Which servers have another port than in the last run, and why."""
+        self.news: list[str] = []
+        """What changed since the last run: servers with another port, and graphs that could not be migrated."""
 
     def start(self, step: Step) -> None:
         """Start everything. Raises EmbeddedServerError, and leaves nothing running, if a process does not come up."""
         data = self._directory.path
         # Each server keeps its port when it is started again: the other processes were told these.
-        ports, self.moved = self._directory.server_ports()
+        ports, self.news = self._directory.server_ports()
         postgres = Postgres(
             data / "postgres", ports.postgres, timeout=RECOVERY_PATIENCE, shared_buffers=shared_buffers()
         )
@@ -108,7 +108,7 @@ class Stack:
         )
         for each in databases.migrate_all(self.settings):
             if each.error is not None:
-                self.moved.append(f"the graph {each.graph.name} is not migrated: {each.error.detail}")
+                self.news.append(f"the graph {each.graph.name} is not migrated: {each.error.detail}")
         self._start_our_own(step)
         self._directory.publish(self.settings)
         self._check_up("valkey", valkey.ping)

@@ -191,13 +191,14 @@ def rotate(
     *,
     grace: timedelta,
     lifetime: timedelta | None,
+    endless: bool = False,
     now: datetime,
     caller: Caller = NOBODY,
 ) -> Made:
     """Make a key with the same owner, scopes and graphs, and let the old key expire after `grace`.
 
-    The new key lasts for `lifetime`. Without one it lasts 90 days, or has no end if the old key has none. Raises
-    NotFound; BadState for a key that does not work any more; BadRequest.
+    The new key lasts for `lifetime`. Without one it lasts 90 days, or has no end if it is to be `endless` or the old
+    key has none. Raises NotFound; BadState for a key that does not work any more; BadRequest.
     """
     if not timedelta() <= grace <= LONGEST_GRACE:
         raise BadRequest(f"the old token works for {LONGEST_GRACE.days} days at most after a rotation.")
@@ -207,7 +208,7 @@ def rotate(
             return Made(get(conn, key_id), "")  # which raises NotFound
         if (state := old.state(now)) is not KeyState.USABLE:
             raise BadState(f"key {key_id} is {state}: only a key that works is rotated. Make a new key.")
-        if lifetime is None and old.expires_at is not None:
+        if lifetime is None and old.expires_at is not None and not endless:
             lifetime = LIFETIME
         made = _insert(conn, checked(old.owner, old.scopes, old.graphs, lifetime), now=now)
         scalars(conn, _EXPIRE, {"id": key_id, "at": now + grace})

@@ -101,6 +101,7 @@ def preview(conn: Connection, handle: str, parameters: GraphParameters, *, progr
     for shard in range(parameters.shards):
         progress("deltas", shard, parameters.shards)
         deltas += sum(map(len, shares.holding(conn, shard, ids))) if ids else 0
+    progress("texts", 0, 1)
     return Found(
         known=bool(ids),
         edges=edges.edges,

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,7 +17,6 @@ from typing import IO, cast
 import click
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 import sql
 from app.control.audit_events import Action, record
@@ -28,7 +27,8 @@ from app.store import postgres
 from app.store.migrations import pending_migrations
 from app.store.postgres import Connection
 from ops.cli import options
-from ops.cli.console import err, say, size
+from ops.cli.console import say, size
+from ops.cli.progress import Bar, bar
 from ops.embedded.children import EmbeddedServerError
 from ops.embedded.placement import SYSTEM_STATE, programs
 
@@ -104,10 +104,10 @@ def _backup(file: Path, settings: Settings, *, to_pipe: bool) -> None:
     try:
         dump = (*dump, f"--file={part}")
         with (
-            _progress("backup") as show,
+            bar("backup") as progress,
             _running(program, dump, settings, stdin=subprocess.DEVNULL, stdout=None) as process,
         ):
-            _watch(process, part, show)
+            _watch(process, part, progress)
         part.replace(file)
     finally:
         part.unlink(missing_ok=True)
@@ -197,13 +197,14 @@ def _restore(file: Path, settings: Settings) -> None:
                 "database or, with --data, into a new directory."
             )
         program = _program("pg_restore", conn)
+        total = None if str(file) == "-" else file.stat().st_size
         restoring = ("--single-transaction", "--exit-on-error", "--no-owner", "--no-acl")
         with (
             click.open_file(str(file), "rb") as archive,
-            _progress("restore", None if str(file) == "-" else file.stat().st_size) as show,
+            bar("restore") as progress,
             _running(program, restoring, settings, stdin=subprocess.PIPE, stdout=None) as process,
         ):
-            _feed(process, archive, show)
+            _feed(process, archive, total, progress)
         postgres.execute(conn, _ANALYZE)
     say(f"restored into {postgres.where(settings.database_url)}.")
     try:
@@ -267,26 +268,17 @@ def _running(
             raise BackupFailed(f"{program.name} ended with exit code {process.returncode}. {said}".strip())
 
 
-def _watch(process: subprocess.Popen[bytes], part: Path, show: Callable[[int], None]) -> None:
+def _watch(process: subprocess.Popen[bytes], part: Path, progress: Bar) -> None:
     while process.poll() is None:
-        show(part.stat().st_size if part.exists() else 0)
+        progress(done=size(part.stat().st_size if part.exists() else 0))
         time.sleep(LOOK_SECONDS)
 
 
-def _feed(process: subprocess.Popen[bytes], archive: IO[bytes], show: Callable[[int], None]) -> None:
+def _feed(process: subprocess.Popen[bytes], archive: IO[bytes], total: int | None, progress: Bar) -> None:
     done = 0
     # Where it breaks, the program has ended, and says why.
     with suppress(BrokenPipeError), cast("IO[bytes]", process.stdin) as stdin:
         while piece := archive.read(PIECE):
             stdin.write(piece)
             done += len(piece)
-            show(done)
-
-
-@contextmanager
-def _progress(name: str, total: int | None = None) -> Generator[Callable[[int], None]]:
-    """A bar on standard error while the block runs, where somebody looks; what is given gets the bytes done."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[done]}"), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
-        task = progress.add_task(name, total=total, done="")
-        yield lambda done: progress.update(task, completed=done, done=size(done))
+            progress(completed=done, total=total, done=size(done))

@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
@@ -16,6 +16,9 @@ import msgspec
 
 from app import errors
 from app.errors import PROBLEM_TYPE_PREFIX, MentiongraphError, Problem
+from ops import processes
+from ops.cli import options, trust
+from ops.cli.entries import Entry, Sent, Step
 from ops.cli.listening import NoEvents, listen
 from ops.cli.saying import say
 
@@ -79,120 +82,6 @@ class Patience:
         self._left -= seconds
         time.sleep(seconds)
         return True
-
-
-class Progress(msgspec.Struct, frozen=True):
-    """The parts of an upload that are counted so far. `share` goes from 0 to 1."""
-
-    bytes_total: int
-    bytes_counted: int
-    share: float
-    rows_counted: int
-    rejects_counted: int
-    mentions_counted: int
-
-
-class Batches(msgspec.Struct, frozen=True):
-    """The number of batches in each state."""
-
-    staged: int
-    counted: int
-    applied: int
-    failed: int
-    checked: int = 0
-    cancelled: int = 0
-    retracting: int = 0
-    retracted: int = 0
-
-
-class UploadWarning(msgspec.Struct, frozen=True):
-    """A warning of an upload (app.ledger.warnings.UploadWarning)."""
-
-    code: str
-    detail: str
-    count: int
-    lines: list[int]
-
-
-class Detected(msgspec.Struct, frozen=True):
-    """One answer about a file (app.posts.options.Detected)."""
-
-    value: str
-    sure: str
-
-
-class ReadWith(msgspec.Struct, frozen=True):
-    """The options of an upload that tell how its file is read."""
-
-    detected: dict[str, Detected] = {}
-
-
-class Sender(msgspec.Struct, frozen=True):
-    """Who sent an upload (app.http.routes.uploads.Sender)."""
-
-    key_id: str | None
-    owner: str | None
-    address: str | None
-
-
-class Entry(msgspec.Struct, frozen=True):
-    """The fields that the command line uses of an upload's entry (app.http.routes.uploads.Upload).
-
-    This class copies the fields, because importing `Upload` and the enumeration of its states takes a second.
-    """
-
-    id: uuid.UUID
-    state: str
-    filename: str | None
-    progress: Progress
-    batches: Batches
-    rows_received: int | None
-    """Number of received rows. None until the body is complete."""
-    rows_accepted: int | None
-    """Number of accepted rows. None until every batch is counted, like `rows_rejected` and `mentions`."""
-    rows_rejected: int | None
-    rows_applied: int
-    mentions: int | None
-    mentions_applied: int
-    size_bytes: int
-    received_at: datetime
-    finished_at: datetime | None
-    duplicate_of: uuid.UUID | None
-    error: Problem | None
-    purged_at: datetime | None = None
-    rows_repeated: int | None = None
-    """Number of accepted rows whose post another row counts. None: the upload gives no ids of posts."""
-    options: ReadWith = ReadWith()
-    rejects_purged_at: datetime | None = None
-    rejects_kept: int | None = None
-    """Number of rejected rows that are there. None: the API is of an earlier release, and keeps all of them."""
-    warnings: list[UploadWarning] = []
-    sent_by: Sender | None = None
-
-    @property
-    def finished(self) -> bool:
-        """Whether the upload stays unchanged until somebody replays the upload."""
-        return self.finished_at is not None
-
-
-class Step(msgspec.Struct, frozen=True):
-    """The state and the progress of an upload at one moment."""
-
-    state: str
-    progress: Progress
-    rows_applied: int
-
-    @classmethod
-    def of(cls, entry: Entry) -> Step:
-        """Returns the step that the entry shows."""
-        return cls(entry.state, entry.progress, entry.rows_applied)
-
-
-class Sent(msgspec.Struct, frozen=True):
-    """The upload with the bytes that the client sent. If `earlier`, the ledger had these bytes before."""
-
-    entry: Entry
-    earlier: bool
 
 
 class _Bearer(httpx.Auth):
@@ -364,6 +253,17 @@ class Client:
             f"the API at {self.url} cannot be reached ({error}). Start the API with `mentiongraph up`, or name another "
             "API with --api."
         )
+
+
+def client_of(api: str | None, data: Path | None, *, graph: bool = True) -> Client:
+    """A client of the API that the options or the settings name: for the chosen graph, or without `graph` for all."""
+    settings = options.settings(data, nearby=api is None)
+    url = api or processes.url_of_api(settings)
+    key = options.key(data if api is None else None, nearby=api is None)
+    if key is not None:
+        trust.require_private(url, settings)
+    base = options.api_of_graph(url) if graph else url
+    return Client(base, key, verify=trust.verified_by(url, settings, own=api is None))
 
 
 def _passes(error: Exception) -> bool:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 import msgspec
-from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from app.control.callers import of_operating_system
 from app.errors import BadRequest
@@ -20,7 +17,8 @@ from app.settings import Settings
 from app.store import postgres
 from app.store.postgres import Connection
 from ops.cli import options
-from ops.cli.console import err, number, out, print_json, say, table
+from ops.cli.console import number, out, print_json, say, table
+from ops.cli.progress import steps
 
 
 @click.command()
@@ -67,10 +65,14 @@ def forget(
             found = _preview(conn, handle)
             _print_preview(found, json=False, to_come=True)
             click.confirm("Forget this person? Nobody can undo it.", abort=True, err=True)
-        done = _forget(conn, settings, handle, keep_out=keep_out)
-        cleared = cached.clear(settings)
-        people.vacuum(conn)
-    masked = _mask_logs(data, handle)
+        with steps("forget") as progress:
+            done = _forget(conn, settings, handle, keep_out=keep_out, progress=progress)
+            progress("cached answers")
+            cleared = cached.clear(settings)
+            progress("room of what went")
+            people.vacuum(conn)
+            progress("logs")
+            masked = _mask_logs(data, handle)
     if json:
         print_json({**msgspec.structs.asdict(done), "cache_cleared": cleared, "logs_masked": masked, "dry_run": False})
     else:
@@ -78,12 +80,14 @@ def forget(
 
 
 def _preview(conn: Connection, handle: str) -> Found:
-    with _progress() as show:
-        return people.preview(conn, handle, read_parameters(conn), progress=show)
+    with steps("look") as progress:
+        return people.preview(conn, handle, read_parameters(conn), progress=progress)
 
 
-def _forget(conn: Connection, settings: Settings, handle: str, *, keep_out: bool) -> Forgotten:
-    with postgres.connect(settings.database_url, role="forget") as guard, _progress() as show:
+def _forget(
+    conn: Connection, settings: Settings, handle: str, *, keep_out: bool, progress: people.Progress
+) -> Forgotten:
+    with postgres.connect(settings.database_url, role="forget") as guard:
         return people.forget(
             guard,
             conn,
@@ -92,17 +96,16 @@ def _forget(conn: Connection, settings: Settings, handle: str, *, keep_out: bool
             of_operating_system(),
             keep_out=keep_out,
             clock=postgres.clock,
-            progress=show,
+            progress=progress,
         )
 
 
 def _mask_logs(data: Path | None, handle: str) -> int | None:
-    """Mask the handle in the logs of the stack over a directory. None: there is no such directory here."""
-    from ops import directory  # noqa: PLC0415 (brings the embedded servers along)
-    from ops.embedded import logmask  # noqa: PLC0415 (as above)
+    """Mask the handle in the logs of the stack that the command works with. None: it works with other servers."""
+    from ops.embedded import logmask  # noqa: PLC0415 (brings the embedded servers along)
 
-    logs = (data or directory.DEFAULT) / "logs"
-    return logmask.mask(logs, fold(handle)) if logs.is_dir() else None
+    directory = options.directory(data, nearby=True)
+    return None if directory is None else logmask.mask(directory / "logs", fold(handle))
 
 
 def _print_preview(found: Found, *, json: bool, to_come: bool = False) -> None:
@@ -145,15 +148,3 @@ def _print(done: Forgotten, settings: Settings, *, cleared: bool, masked: int | 
     else:
         say(f"{number(masked)} places in the logs of the stack were masked.")
     say("Backups, exports and the write-ahead log may hold the person still.")
-
-
-@contextmanager
-def _progress() -> Generator[Callable[[str, int, int], None]]:
-    columns = TextColumn("{task.description}"), TextColumn("{task.fields[done]}"), TimeElapsedColumn()
-    with Progress(*columns, console=err, transient=True) as bar:
-        task = bar.add_task("forget", done="")
-
-        def show(step: str, done: int, total: int) -> None:
-            bar.update(task, done=f"{step}: {number(done)} of {number(total)}")
-
-        yield show

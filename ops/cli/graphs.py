@@ -21,7 +21,7 @@ from app.reads.sizes import sizes
 from app.settings import Settings
 from app.store.postgres import Connection, available, clock, connect, where
 from ops.cli import options
-from ops.cli.console import number, out, print_json, say, table
+from ops.cli.console import facts, number, out, print_json, say, size, table
 
 _UNSET = "default"
 _CHANGES: tuple[Callable[..., Any], ...] = (
@@ -272,9 +272,25 @@ def _print(found: Shown, *, json: bool) -> None:
     if json:
         print_json(found)
         return
-    shown = table("graph", found.name)
-    for name, value in list(msgspec.structs.asdict(found).items())[1:]:
-        if value is None and name in {"size_bytes", "edges", "users", "uploads"}:  # only `show` looks
-            continue
-        shown.add_row(name.replace("_", " "), number(value) if isinstance(value, int) else str(value or ""))
-    out.print(shown)
+    looked = {} if found.size_bytes is None else {"size": size(found.size_bytes)}
+    looked |= {
+        name: number(count)
+        for name, count in (("edges", found.edges), ("users", found.users), ("uploads", found.uploads))
+        if count is not None
+    }
+    out.print(
+        facts(
+            {
+                "graph": found.name,
+                "state": found.state,
+                "half-life": found.half_life,
+                "shards": str(found.shards),
+                "profile": found.profile or "that of each file's tool",
+                "daily numbers": f"kept for {number(found.days_kept)} days",
+                "retention": f"uploads can be taken back for {found.retention_days:g} days",
+                "quota": "none" if found.quota_bytes is None else size(found.quota_bytes),
+                "database": found.database,
+                **looked,
+            }
+        )
+    )

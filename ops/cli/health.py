@@ -33,7 +33,7 @@ class _TookTooLong(BaseException):
 @click.argument("role", type=click.Choice([API, *(role.value for role in Role), GRAPHS]))
 @options.data
 def health(role: str, data: Path | None) -> None:
-    """Check the API, the workers or the scheduler of this machine: the health check of their container.
+    """Check the API, the workers or the scheduler of this machine, for health checks of containers; or all graphs.
 
     \b
       api        The API answers, and so does PostgreSQL.
@@ -41,9 +41,9 @@ def health(role: str, data: Path | None) -> None:
       scheduler  Each scheduler has sent a heartbeat lately and ticked within the last minute or so.
       graphs     The database of each graph answers and has the schema. A line for each graph in trouble.
 
-    All of them need PostgreSQL. None needs Redis, since no restart would bring Redis back. The command looks at
-    processes of this host only, and in a container at those of the container. It exits with 0 if all is well. Otherwise
-    it prints what is wrong and exits with 1, after 5 seconds at most.
+    All of them need PostgreSQL. None needs Redis, since no restart would bring Redis back. Of processes, the command
+    looks at those of this host only, and in a container at those of the container. It exits with 0 if all is well.
+    Otherwise it prints what is wrong and exits with 1, after 5 seconds at most.
 
     Uses MENTIONGRAPH_DATABASE_URL, MENTIONGRAPH_HOST, MENTIONGRAPH_PORT and MENTIONGRAPH_SILENCE_SECONDS.
 

@@ -10,9 +10,11 @@ from typing import Any
 import msgspec
 
 from ops.cli import options
-from ops.cli.client import ApiAway, ApiProblem, Client, Entry
+from ops.cli.client import ApiAway, ApiProblem, Client
 from ops.cli.console import err, number, plain, print_json, say
-from ops.cli.uploads import DONE, FAILED, rejects_there, sending
+from ops.cli.entries import DONE, FAILED, Entry
+from ops.cli.sending import sending
+from ops.cli.status import rejects_there
 from ops.watch.body import Body, Changed, digest, move
 from ops.watch.folder import Folder, Found
 from ops.watch.memory import Memory

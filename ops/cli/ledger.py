@@ -13,7 +13,6 @@ from rich.text import Text
 
 from app.control import callers, databases
 from app.control.databases import Migrated, Planned
-from app.control.graphs import DEFAULT
 from app.errors import BadRequest, BadState, DatabaseUnavailable, MentiongraphError, NotFound
 from app.ledger import entries, transitions
 from app.ledger.states import Ring
@@ -314,7 +313,7 @@ def _ring(settings: Settings, batches: list[FailedBatch]) -> bool:
         broker,
         batches=[Ring(batch.id, batch.priority) for batch in batches],
         uploads={batch.upload_id for batch in batches},
-        graph=click.get_current_context().find_root().params.get("graph") or DEFAULT,
+        graph=options.graph(),
     )
 
 

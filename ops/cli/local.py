@@ -87,7 +87,7 @@ def _run(
         cleaning.callback(_stop, stack)
         try:
             stack.start(_step)
-            for line in stack.moved:
+            for line in stack.news:
                 err.print(line, style="yellow")
             then(stack)
         except AskedToStop:
@@ -257,7 +257,7 @@ def demo(data: Path, port: int | None, workers: int | None, *, leave: bool) -> N
         raise
 
     def then(stack: Stack) -> None:
-        show(stack, _addresses(stack, data), stays=not leave)
+        show(stack, _addresses(stack, data), _short(data / admin_key.FILE), stays=not leave)
         if not leave:
             err.print("\nEverything runs, for you to try. Ctrl-C stops everything.", style="green")
             _serve_until_stopped(stack)

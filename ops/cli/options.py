@@ -192,13 +192,18 @@ def key(data: Path | None, *, nearby: bool) -> str | None:
 
     Raises BadSetting.
     """
-    directory = data or (_DEFAULT if nearby and _is_nearby() else None)
-    if directory is not None:
+    found = directory(data, nearby=nearby)
+    if found is not None:
         from ops import admin_key  # noqa: PLC0415 (brings PostgreSQL along, which few clients need)
 
-        if (token := admin_key.read(directory)) is not None:
+        if (token := admin_key.read(found)) is not None:
             return token
     return _given_key(os.environ)
+
+
+def directory(data: Path | None, *, nearby: bool) -> Path | None:
+    """The directory of the stack that `settings` finds. None: the command works with other servers."""
+    return data or (_DEFAULT if nearby and _is_nearby() else None)
 
 
 def _given_key(environ: Mapping[str, str]) -> str | None:
@@ -268,8 +273,12 @@ def of_graph(found: Settings) -> Settings:
 
 def api_of_graph(url: str) -> str:
     """The URL behind which the API of the chosen graph stands."""
-    name = graph()
-    return url if name == DEFAULT_GRAPH else f"{url.rstrip('/')}/graphs/{quote(name, safe='')}"
+    return url.rstrip("/") + path_of_graph(graph())
+
+
+def path_of_graph(name: str) -> str:
+    """The path behind which the API of a graph stands."""
+    return "" if name == DEFAULT_GRAPH else f"/graphs/{quote(name, safe='')}"
 
 
 def each_graph(found: Settings) -> dict[str, Settings]:

@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from ops.cli import options
+from ops.cli.client import client_of
 from ops.cli.intake import Intake, Wishes
-from ops.cli.uploads import client_of
 from ops.watch import memory
 from ops.watch.folder import Folder
 from ops.watch.memory import Memory

@@ -184,6 +184,10 @@ def test_the_command_forgets(
     monkeypatch.setenv("MENTIONGRAPH_DATABASE_URL", settings.database_url)
     monkeypatch.setenv("MENTIONGRAPH_REDIS_URL", settings.redis_url)
     monkeypatch.setenv("MENTIONGRAPH_NAMESPACE", settings.namespace)
+    logs = tmp_path / ".mentiongraph" / "logs"  # of a stack that the command does not work with
+    logs.mkdir(parents=True)
+    (logs.parent / "lock").touch()
+    (logs / "api.log").write_text("@quilla77")
 
     preview = CliRunner().invoke(command, ["--dry-run", "--json", "@Quilla77"])
     assert json.loads(preview.stdout)["mentions"] == 3, preview.output
@@ -191,5 +195,9 @@ def test_the_command_forgets(
     done = CliRunner().invoke(command, ["--yes", "--keep-out", "--json", "@Quilla77"])
 
     assert json.loads(done.stdout)["payloads"] == 1, done.output
+    steps = ("payloads", "deltas", "edges", "texts", "cached answers", "room of what went", "logs")
+    assert done.stderr.splitlines() == [f"forget: {step}" for step in steps]
+    assert json.loads(done.stdout)["logs_masked"] is None
+    assert (logs / "api.log").read_text() == "@quilla77"
     assert places_of(conn, "quilla77") == []
     assert CliRunner().invoke(command, ["--let-in", "quilla77"]).exit_code == 0

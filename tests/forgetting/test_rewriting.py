@@ -13,7 +13,7 @@ from app.control.audit_events import Action
 from app.forgetting import people
 from app.graph.parameters import read_parameters
 from app.posts.erasing import Name
-from app.posts.options import InputFormat, Options, Retweets
+from app.posts.options import Given, InputFormat, Options, Retweets
 from app.proofs.audit import audit
 from app.settings import Settings
 from app.store import postgres
@@ -81,8 +81,6 @@ def test_longer_handles_of_others_stay(
 def test_lists_of_mentions_lose_one_handle(
     conn: psycopg.Connection[Any], settings: Settings, now: datetime, retweets: Retweets
 ) -> None:
-    from app.posts.options import Given  # noqa: PLC0415
-
     rows = [
         ["hello", "dee", '"[""quilla77"", ""bob""]"', "quilla77"],
         ["RT @quilla77: @bob", "dee", "", ""],

@@ -107,3 +107,11 @@ def test_the_command_shows_numbers_and_writes_files(graph: Api, tmp_path: Path) 
     assert '"jaccard":0.25' in compare("spring", "--json").replace(" ", "")
     assert "exists already" in compare("spring", "--users", str(users), code=2)
     assert "There is no graph" in compare("none", code=4)
+
+
+@pytest.mark.parametrize("name", ["none?with=default", "none/../default", "none#"])
+def test_a_name_is_no_part_of_an_address(graph: Api, name: str) -> None:
+    url = f"http://127.0.0.1:{graph.port}"
+    done = click.testing.CliRunner().invoke(main, ["compare", "--api", url, name, "default"])
+
+    assert (done.exit_code, "There is no graph 'none" in done.output) == (4, True), done.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -49,7 +50,10 @@ def test_a_person_is_forgotten_over_http(
         ("user.forget", "erasure 1"),
         ("user.forgotten", "erasure 1"),
     ]
-    assert "quilla" not in "".join(capfd.readouterr()).lower()
+    logged = "".join(capfd.readouterr()).lower()
+    assert "quilla" not in logged
+    steps = re.findall(r"forgetting a person.*step=(\w+)", logged)
+    assert steps == ["payloads", "deltas", "texts", "payloads", "deltas", "edges", "texts"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+import subprocess
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,9 +20,11 @@ from app.errors import BadSetting, KeyNotPrivate
 from app.http import tls
 from app.http.tls import SecureDoor
 from app.settings import Settings
-from ops import checkup, processes
+from ops import admin_key, checkup, processes
 from ops.cli import trust
 from ops.cli.client import ApiAway, Client
+from ops.demo import show
+from ops.embedded.children import Child, free_ports
 from tests.conftest import until
 from tests.http.conftest import Api, Serve
 from tests.http.test_connections import GET, POST, SHORT, read
@@ -316,3 +319,32 @@ def test_other_processes_get_whole_paths_of_a_usable_certificate(files: Files, m
     files.key.unlink()
     with pytest.raises(BadSetting, match="TLS_KEY"):
         processes.with_certificate(given)
+
+
+def test_a_process_tells_its_address_as_https(files: Files, settings: Settings, tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    command = processes.api(files.settings(settings, port=port))
+    log = tmp_path / "log"
+    child = Child("api", command.argv, env=command.env, cwd=tmp_path, log=log, grace=30)
+    child.start()
+    try:
+        until(lambda: "Uvicorn running on" in log.read_text(), within=60, what="the API runs")
+        assert f"Uvicorn running on https://127.0.0.1:{port} " in log.read_text()
+    finally:
+        child.stop()
+
+
+@pytest.mark.usefixtures("conn")
+@pytest.mark.parametrize("ca_file", ["", "authority.pem"], ids=["the certificate itself", "its authority"])
+def test_what_the_demo_says_to_try_is_answered(
+    serve: Serve, files: Files, settings: Settings, tmp_path: Path, ca_file: str
+) -> None:
+    AUTHORITY.cert_pem.write_to_path(tmp_path / "authority.pem")
+    closed = files.settings(settings, keys="required", ca_file=ca_file and str(tmp_path / ca_file))
+    admin_key.ensure(tmp_path, settings.database_url, now=NOW)
+    api = serve(closed)
+    for given, status in ((closed, b"200"), (msgspec.structs.replace(closed, keys="off"), b"401")):
+        curl = show.curl(given, str(tmp_path / "admin.key"))
+        command = f"{curl} --silent --write-out '%{{http_code}}' --output body https://127.0.0.1:{api.port}/users"
+        done = subprocess.run(["/bin/sh", "-c", command], cwd=tmp_path, check=True, capture_output=True)
+        assert done.stdout == status

@@ -11,6 +11,7 @@ import pytest
 
 from app.settings import Settings
 from app.store.postgres import Connection
+from ops import processes
 from ops.embedded.children import free_ports
 from tests.conftest import Databases
 from tests.graphs import apply_all
@@ -68,3 +69,15 @@ def test_health_has_a_line_for_each_graph_in_trouble(settings: Settings, beside:
 
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
     assert done.stderr.startswith("graphs: away: ")
+
+
+def test_only_the_api_knows_the_role_that_creates_databases(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MENTIONGRAPH_OWNER_URL", "postgresql://owner:secret@db/graph")
+    settings = Settings(owner_url="postgresql://owner:secret@db/graph")
+
+    known = {
+        command.__name__: any("owner:secret" in value for value in command(settings).env.values())
+        for command in (processes.api, processes.worker, processes.scheduler)
+    }
+
+    assert known == {"api": True, "worker": False, "scheduler": False}

@@ -6,6 +6,7 @@ import asyncio
 from typing import Annotated
 
 import msgspec
+import structlog
 from litestar import Router, post
 from litestar.params import QueryParameter
 
@@ -20,6 +21,8 @@ from app.http.openapi.examples import answering
 from app.http.routes.users import Handle
 from app.http.services import Injected
 from app.store import postgres
+
+log = structlog.get_logger(__name__)
 
 
 class Forgetting(msgspec.Struct, frozen=True):
@@ -42,6 +45,19 @@ class Forgetting(msgspec.Struct, frozen=True):
     """Other entries of the ledger that were rewritten, such as file names and warnings."""
     cache_cleared: bool
     """Whether the answers cached in Redis were deleted. If not, they expire after MENTIONGRAPH_CACHE_SECONDS."""
+
+
+class _Steps:
+    """Progress as lines of the log, one a step: the answer comes at the end, after minutes on a large graph."""
+
+    def __init__(self, graph: str) -> None:
+        self._graph = graph
+        self._last = ""
+
+    def __call__(self, step: str, _done: int, _total: int) -> None:
+        if step != self._last:
+            self._last = step
+            log.info("forgetting a person", graph=self._graph, step=step)
 
 
 @post(
@@ -69,20 +85,31 @@ async def forget_user(
 ) -> Forgetting:
     """Takes a person out of the graph, out of its history and out of the bytes that uploads left: edges, archive, days,
     payloads, rejects and texts. Everybody else's counts stay exact. The request reads every payload, so it takes as
-    long as that. If it is cut off, send it again: it goes on. Backups, exports and logs are not changed."""
+    long as that; the log has a line for each step. If it is cut off, send it again: it goes on. Backups, exports and
+    logs are not changed."""
     settings = services.settings
     name = segments.text(handle)
+    progress = _Steps(services.graph)
 
     def work() -> Forgetting:
         with postgres.available(settings.database_url), postgres.connect(settings.database_url, role="forget") as conn:
             parameters = read_parameters(conn)
             if dry_run:
-                found = people.preview(conn, name, parameters)
+                found = people.preview(conn, name, parameters, progress=progress)
                 return Forgetting(
                     True, keep_out, found.mentions, found.deltas, found.payloads, 0, found.rejects, found.texts, False
                 )
             with postgres.connect(settings.database_url, role="forget") as guard:
-                done = people.forget(guard, conn, name, parameters, caller, keep_out=keep_out, clock=services.clock)
+                done = people.forget(
+                    guard,
+                    conn,
+                    name,
+                    parameters,
+                    caller,
+                    keep_out=keep_out,
+                    clock=services.clock,
+                    progress=progress,
+                )
             cleared = cached.clear(settings)
             people.vacuum(conn)
         return Forgetting(
