@@ -7,6 +7,7 @@ graphs at most once in a few seconds. If the database of `default` is away, the 
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -24,7 +25,7 @@ from app.control.graphs import DEFAULT, FRESH_SECONDS, Graph, settings_of
 from app.errors import DatabaseUnavailable, GraphNotReady, MentiongraphError, NotFound, TooManyGraphs
 from app.http import problems
 from app.http.cached.handlers import SERVICES
-from app.http.calling import GRAPH, caller_of, graph_of
+from app.http.calling import GRAPH, PREFIX, caller_of, graph_of, prefix_of
 from app.http.probe import Probe
 from app.http.services import Services
 from app.settings import Settings
@@ -51,6 +52,7 @@ _THERE, _AWAY = "there", "away"
 
 _OF_THE_SERVICE = ("/graphs", "/keys", "/doc", "/guide", "/static", "/health/live", "/health/ready")
 """Paths that no graph has."""
+_SLASHES = re.compile(rb"//+")
 
 
 class _Open:
@@ -264,27 +266,30 @@ def prefixed(app: ASGIApp) -> ASGIApp:
     """The app. It sees no prefix `/graphs/{graph}` before a path; the scope says which graph the request is for."""
 
     async def strip(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and b"//" in scope["raw_path"]:
+            # The router takes several slashes for one. Whoever looks at the path before it has to do the same.
+            scope = _at(scope, _SLASHES.sub(b"/", scope["raw_path"]))
         if scope["type"] == "http" and scope["raw_path"].startswith(b"/graphs/"):
             _, _, name, *rest = scope["raw_path"].split(b"/", 3)
             if rest and rest[0]:
-                stripped = {
-                    "raw_path": b"/" + rest[0],
-                    "path": "/" + unquote(rest[0].decode("ascii")),
-                    # What a problem document calls the request's path begins with this.
-                    "root_path": f"{scope.get('root_path', '')}/graphs/{name.decode('ascii')}",
-                    GRAPH: unquote(name.decode("ascii")),
-                }
-                scope = cast("Scope", {**scope, **stripped})
+                sent = name.decode("ascii")
+                # Not in ASGI's root_path: Litestar looks for that everywhere in a path, and cuts the path there.
+                scope = _at(scope, b"/" + rest[0], **{PREFIX: f"/graphs/{sent}", GRAPH: unquote(sent)})
         await app(scope, receive, send)
 
     return strip
+
+
+def _at(scope: Scope, raw_path: bytes, **more: str) -> Scope:
+    """The scope of a request with another path."""
+    return cast("Scope", {**scope, "raw_path": raw_path, "path": unquote(raw_path.decode("ascii")), **more})
 
 
 def in_graph(app: ASGIApp) -> ASGIApp:
     """The app. It gets a request for a graph with the services of that graph, or the request gets a problem."""
 
     async def run(scope: Scope, receive: Receive, send: Send) -> None:
-        name, prefix = graph_of(scope), bool(scope.get("root_path"))
+        name, prefix = graph_of(scope), prefix_of(scope)
         of_the_service = scope["type"] != "http" or scope["path"].startswith(_OF_THE_SERVICE)
         if not prefix and (of_the_service or name == DEFAULT):
             await app(scope, receive, send)

@@ -131,6 +131,10 @@ def test_what_is_no_graph_is_not_found(api: Api, make: Make, problem_of: Callabl
     assert "three" in document["detail"]
     for path in ("/graphs/two/graphs", "/graphs/two/doc", "/graphs/two/keys", "/graphs/two/graphs/two/users"):
         assert api.http.get(path).status_code == 404, path
+    # The router sees the path as whoever chooses the graph, and counts requests, saw it before.
+    for path in ("/graphs/two//keys", "/graphs/two/health/graphs/two/users", "/graphs/two/users/graphs/two/keys"):
+        assert api.http.get(path).status_code == 404, path
+    assert api.http.get("/graphs//two//users").json() == {"users": [], "next": None}
 
 
 def test_a_graph_whose_server_is_away_hurts_no_other(

@@ -188,12 +188,12 @@ _ROTATION = Schema(
         BadRequest("there is no scope 'graph'. Known: graph:read, …"), *_BODY_PROBLEMS, *problems.DATABASE
     ),
 )
-async def make_key(request: Request[Any, Any, Any], services: Injected, caller: Calling) -> Response[KeyMade]:
+async def make_key(request: Request[Any, Any, Any], control: Injected, caller: Calling) -> Response[KeyMade]:
     """Makes a key, and shows its token. The service keeps only a digest of the token, so nobody can show it again."""
-    asked = await bodies.json_of(request, services.settings, NewKey)
+    asked = await bodies.json_of(request, control.settings, NewKey)
     wanted = keys.checked(asked.owner, asked.scopes, asked.graphs, _lifetime(asked.days))
-    made = await _work(services, lambda conn: keys.create(conn, wanted, now=services.clock(), caller=caller))
-    return _shown(services, made)
+    made = await _work(control, lambda conn: keys.create(conn, wanted, now=control.clock(), caller=caller))
+    return _shown(control, made)
 
 
 @get(
@@ -207,16 +207,16 @@ async def make_key(request: Request[Any, Any, Any], services: Injected, caller: 
     ),
 )
 async def list_keys(
-    services: Injected,
+    control: Injected,
     owner: Annotated[str | None, QueryParameter(description="Only keys of this owner.")] = None,
     limit: Limit = 50,
     before: Annotated[str | None, QueryParameter(description="Only keys made before this key. `next` has it.")] = None,
 ) -> Keys:
     """Lists keys, the newest first, also those that expired or were revoked. No token is in the list."""
     found = await _work(
-        services, lambda conn: keys.page(conn, owner=_text(owner), before=_text(before), limit=limit + 1)
+        control, lambda conn: keys.page(conn, owner=_text(owner), before=_text(before), limit=limit + 1)
     )
-    page, now = found[:limit], services.clock()
+    page, now = found[:limit], control.clock()
     following = next_page(PATH, owner=owner, limit=limit, before=page[-1].id) if len(found) > limit else None
     return Keys([KeyAnswer.of(each, now) for each in page], following)
 
@@ -229,9 +229,9 @@ async def list_keys(
     operation_class=_showing(_KEY),
     responses=problems.responses(_NO_KEY, *problems.DATABASE),
 )
-async def get_key(services: Injected, key_id: KeyId) -> KeyAnswer:
+async def get_key(control: Injected, key_id: KeyId) -> KeyAnswer:
     """Says whose key it is, what it allows, and whether it works."""
-    return KeyAnswer.of(await _work(services, lambda conn: keys.get(conn, _known(key_id))), services.clock())
+    return KeyAnswer.of(await _work(control, lambda conn: keys.get(conn, _known(key_id))), control.clock())
 
 
 @delete(
@@ -244,11 +244,11 @@ async def get_key(services: Injected, key_id: KeyId) -> KeyAnswer:
     operation_class=_showing({**_KEY, "state": "revoked", "revoked_at": "2026-01-20T08:00:00Z"}),
     responses=problems.responses(_NO_KEY, *problems.DATABASE),
 )
-async def revoke_key(services: Injected, caller: Calling, key_id: KeyId) -> KeyAnswer:
+async def revoke_key(control: Injected, caller: Calling, key_id: KeyId) -> KeyAnswer:
     """Ends a key. Every process refuses it within five seconds. The key stays in the list, as `revoked`."""
-    now = services.clock()
-    key = await _work(services, lambda conn: keys.revoke(conn, _known(key_id), now=now, caller=caller))
-    return KeyAnswer.of(key, services.clock())
+    now = control.clock()
+    key = await _work(control, lambda conn: keys.revoke(conn, _known(key_id), now=now, caller=caller))
+    return KeyAnswer.of(key, control.clock())
 
 
 @post(
@@ -269,35 +269,35 @@ async def revoke_key(services: Injected, caller: Calling, key_id: KeyId) -> KeyA
     ),
 )
 async def rotate_key(
-    request: Request[Any, Any, Any], services: Injected, caller: Calling, key_id: KeyId
+    request: Request[Any, Any, Any], control: Injected, caller: Calling, key_id: KeyId
 ) -> Response[KeyMade]:
     """Makes a key with the same owner, scopes and graphs. The old key expires after the grace time."""
-    asked = await bodies.json_of(request, services.settings, Rotation)
+    asked = await bodies.json_of(request, control.settings, Rotation)
     if not 0 <= asked.grace_hours <= LONGEST_GRACE / timedelta(hours=1):
         raise BadRequest(f"'grace_hours' has to be a number from 0 to {LONGEST_GRACE / timedelta(hours=1):g}.")
     grace, lifetime = timedelta(hours=asked.grace_hours), _lifetime(asked.days)
-    now = services.clock()
+    now = control.clock()
 
     def rotate(conn: Connection) -> keys.Made:
         return keys.rotate(conn, _known(key_id), grace=grace, lifetime=lifetime, now=now, caller=caller)
 
-    made = await _work(services, rotate)
-    return _shown(services, made)
+    made = await _work(control, rotate)
+    return _shown(control, made)
 
 
-async def _work(services: Services, work: Callable[[Connection], T]) -> T:
+async def _work(control: Services, work: Callable[[Connection], T]) -> T:
     """Do it in one transaction, as commands do."""
 
     def in_transaction() -> T:
-        with services.sync_pool.connection() as conn, conn.transaction():
+        with control.sync_pool.connection() as conn, conn.transaction():
             return work(conn)
 
     return await asyncio.to_thread(in_transaction)
 
 
-def _shown(services: Services, made: keys.Made) -> Response[KeyMade]:
+def _shown(control: Services, made: keys.Made) -> Response[KeyMade]:
     return Response(
-        KeyMade(made.token, KeyAnswer.of(made.key, services.clock())),
+        KeyMade(made.token, KeyAnswer.of(made.key, control.clock())),
         status_code=201,
         headers={"Location": f"{PATH}/{made.key.id}", **_NOT_STORED},
     )
