@@ -12,12 +12,12 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
-from typing import Any, cast
+from typing import cast
 from urllib.parse import unquote
 
 import psycopg
 import structlog
-from litestar import Litestar, Request
+from litestar import Litestar
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.control import graphs
@@ -306,7 +306,7 @@ def in_graph(app: ASGIApp) -> ASGIApp:
                 if name != DEFAULT:
                     opened = await held.enter_async_context(of_app(scope["litestar_app"]).using(name))
             except MentiongraphError as error:
-                await _refuse(scope, receive, send, error)
+                await problems.refuse(scope, receive, send, error)
                 return
             if opened is None:
                 await app(scope, receive, send)
@@ -326,9 +326,3 @@ def _noting(opened: _Open, send: Send) -> Send:
         await send(message)
 
     return note
-
-
-async def _refuse(scope: Scope, receive: Receive, send: Send, error: MentiongraphError) -> None:
-    request: Request[Any, Any, Any] = Request(scope, receive, send)
-    response = problems.answer(request, error)
-    await response.to_asgi_response(cast("Any", None), request)(scope, receive, send)

@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, cast
 from urllib.parse import urlsplit
 
-from litestar import Request
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import BadRequest, CrossSite, MentiongraphError, UnknownHost
@@ -127,9 +126,7 @@ def _same_origin(origin: bytes, host: bytes) -> bool:
 async def _refuse(scope: Scope, receive: Receive, send: Send, error: MentiongraphError) -> None:
     # Without its Host, which may be anything, and from which Litestar would make an address.
     plain = cast("Scope", {**scope, "headers": [each for each in scope["headers"] if each[0] != b"host"]})
-    request: Request[Any, Any, Any] = Request(plain, receive, send)
-    response = problems.answer(request, error)
-    await response.to_asgi_response(cast("Any", None), request)(scope, receive, send)
+    await problems.refuse(plain, receive, send, error)
 
 
 # Hosts ----------------------------------------------------------------------------------------------------------------

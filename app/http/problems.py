@@ -15,6 +15,7 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
+from litestar.types import Receive, Scope, Send
 
 from app.errors import (
     BacklogFull,
@@ -95,6 +96,13 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
         log.warning("service unavailable", path=path, error=str(error))
     instance = prefix + request.url.path
     return Response(document(named, instance), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+async def refuse(scope: Scope, receive: Receive, send: Send, error: MentiongraphError) -> None:
+    """Answer a request that no handler gets."""
+    request: Request[Any, Any, Any] = Request(scope, receive, send)
+    response = answer(request, error)
+    await response.to_asgi_response(cast("Any", None), request)(scope, receive, send)
 
 
 _DENIALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})

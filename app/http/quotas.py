@@ -20,7 +20,6 @@ from functools import lru_cache
 from time import monotonic
 from typing import Any, cast
 
-from litestar import Request
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from psycopg_pool import AsyncConnectionPool
 
@@ -253,7 +252,7 @@ def limited(app: ASGIApp, settings: Settings) -> ASGIApp:
             try:
                 requests.count(asking, monotonic())
             except LimitReached as error:
-                await _refuse(scope, receive, send_told, error)
+                await problems.refuse(scope, receive, send_told, error)
                 return
         token = _ASKING.set(asking)
         try:
@@ -288,9 +287,3 @@ def _headers(told: dict[str, tuple[str, str]]) -> list[tuple[bytes, bytes]]:
     policies = ", ".join(f'"{name}";{policy}' for name, (policy, _) in told.items())
     left = ", ".join(f'"{name}";{left}' for name, (_, left) in told.items())
     return [(b"ratelimit-policy", policies.encode()), (b"ratelimit", left.encode())]
-
-
-async def _refuse(scope: Scope, receive: Receive, send: Send, error: LimitReached) -> None:
-    request: Request[Any, Any, Any] = Request(scope, receive, send)
-    response = problems.answer(request, error)
-    await response.to_asgi_response(cast("Any", None), request)(scope, receive, send)
