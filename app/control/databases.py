@@ -94,6 +94,8 @@ def create(settings: Settings, wanted: Graph, *, clock: Now, caller: Caller = NO
 
 def require_address(database_url: str) -> None:
     """Raises BadRequest for an address that says more than which database to use, or less."""
+    if "\0" in database_url:  # libpq would read no further
+        raise BadRequest("database_url is no address of a PostgreSQL database.")
     try:
         said = conninfo_to_dict(database_url)
     except psycopg.ProgrammingError as error:

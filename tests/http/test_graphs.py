@@ -252,6 +252,10 @@ WRONG: list[tuple[str, str, Any, str]] = [
     ("POST", "/graphs", {"name": "x", "colour": 1}, "colour"),
     ("POST", "/graphs", {"name": "x", "database_url": "host=h passfile=/etc/x"}, "passfile"),
     ("POST", "/graphs", {}, "name"),
+    ("POST", "/graphs", [], "Expected `object`"),
+    ("POST", "/graphs", {"name": "x", "database_url": "host=h user=u dbname=d\0x"}, "no address"),
+    ("POST", "/graphs", {"name": "x" * 60_000}, "cannot be the name"),
+    ("PATCH", "/graphs/x", {"name": "B"}, "cannot be the name"),
     ("PATCH", "/graphs/default", {"days_kept": 1}, "default"),
     ("PATCH", "/graphs/x", {"days_kept": 1000}, "days_kept"),
     ("DELETE", "/graphs/default", None, "default"),
@@ -264,6 +268,10 @@ def test_what_no_graph_can_be_is_refused(api: Api, problem_of: Callable[..., dic
 
         assert answer.status_code == 400, (method, path, body)
         assert wrong in problem_of(answer)["detail"]
+        assert len(answer.content) < 1000
+    for method in ("GET", "PATCH", "DELETE"):
+        assert api.http.request(method, "/graphs/a%00b", json={}).status_code == 404
+    assert api.http.post("/graphs", content=b"name=x", headers=CSV_TYPE).status_code == 400
     assert [each["name"] for each in api.http.get("/graphs").json()["graphs"]] == ["default"]
 
 

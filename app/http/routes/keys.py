@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 from litestar import Request, Response, Router, delete, get, post
 from litestar.datastructures import ResponseHeader
-from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
+from litestar.openapi.spec import OpenAPIType, Schema
 from litestar.params import PathParameter, QueryParameter
 
 from app.control import keys
@@ -21,7 +20,7 @@ from app.control.keys import GRACE, LIFETIME, LONGEST_GRACE, LONGEST_LIFETIME, K
 from app.errors import BadRequest, BadState, NotFound, UploadCutOff
 from app.http import bodies, problems
 from app.http.calling import Calling
-from app.http.openapi.examples import show
+from app.http.openapi.examples import answering, asking
 from app.http.parameters import Limit, next_page
 from app.http.services import Injected, Services
 from app.store.postgres import Connection
@@ -43,7 +42,6 @@ _KEY: dict[str, Any] = {
 }
 _MADE: dict[str, Any] = {"token": f"mg_{_ID}_" + "…", "key": _KEY}
 _NO_KEY = NotFound(f"there is no key {_ID!r}. `mentiongraph keys list` and GET /keys list all keys.")
-_BODY_PROBLEMS = (UploadCutOff, problems.CROSS_SITE)
 
 
 class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -105,29 +103,6 @@ KeyId = Annotated[str, PathParameter(description="Id of the key: the eight chara
 _LOCATION = [ResponseHeader("Location", documentation_only=True, description="Path of the new key.")]
 
 
-def _asking(schema: Schema, asked: object, answer: object) -> type[Operation]:
-    """An operation that takes a body of JSON, which its handler reads itself."""
-
-    @dataclass
-    class _Asking(Operation):
-        def __post_init__(self) -> None:
-            show(self, answer)
-            media = OpenAPIMediaType(schema=schema, examples={"body": Example(value=asked)})
-            self.request_body = RequestBody(required=bool(schema.required), content={"application/json": media})
-
-    return _Asking
-
-
-def _showing(answer: object) -> type[Operation]:
-    @dataclass
-    class _Showing(Operation):
-        def __post_init__(self) -> None:
-            show(self, answer)
-
-    return _Showing
-
-
-_TEXTS = Schema(type=OpenAPIType.ARRAY, items=Schema(type=OpenAPIType.STRING))
 _DAYS = Schema(
     type=[OpenAPIType.NUMBER, OpenAPIType.NULL],
     exclusive_minimum=0,
@@ -183,9 +158,9 @@ _ROTATION = Schema(
     status_code=201,
     response_description="The key was made. The token is shown now and never again.",
     response_headers=_LOCATION,
-    operation_class=_asking(_NEW_KEY, {"owner": "ada", "scopes": ["graph:read", "uploads:write"]}, _MADE),
+    operation_class=asking(_NEW_KEY, {"owner": "ada", "scopes": ["graph:read", "uploads:write"]}, _MADE),
     responses=problems.responses(
-        BadRequest("there is no scope 'graph'. Known: graph:read, …"), *_BODY_PROBLEMS, *problems.DATABASE
+        BadRequest("there is no scope 'graph'. Known: graph:read, …"), UploadCutOff, *problems.DATABASE
     ),
 )
 async def make_key(request: Request[Any, Any, Any], control: Injected, caller: Calling) -> Response[KeyMade]:
@@ -201,7 +176,7 @@ async def make_key(request: Request[Any, Any, Any], control: Injected, caller: C
     summary="List keys",
     scope=Scope.ADMIN,
     everywhere=True,
-    operation_class=_showing({"keys": [_KEY], "next": None}),
+    operation_class=answering({"keys": [_KEY], "next": None}),
     responses=problems.responses(
         BadRequest("query parameter 'limit' has to be a whole number from 1 to 500."), _NO_KEY, *problems.DATABASE
     ),
@@ -226,7 +201,7 @@ async def list_keys(
     summary="One key",
     scope=Scope.ADMIN,
     everywhere=True,
-    operation_class=_showing(_KEY),
+    operation_class=answering(_KEY),
     responses=problems.responses(_NO_KEY, *problems.DATABASE),
 )
 async def get_key(control: Injected, key_id: KeyId) -> KeyAnswer:
@@ -241,7 +216,7 @@ async def get_key(control: Injected, key_id: KeyId) -> KeyAnswer:
     everywhere=True,
     status_code=200,
     response_description="The key works no more.",
-    operation_class=_showing({**_KEY, "state": "revoked", "revoked_at": "2026-01-20T08:00:00Z"}),
+    operation_class=answering({**_KEY, "state": "revoked", "revoked_at": "2026-01-20T08:00:00Z"}),
     responses=problems.responses(_NO_KEY, *problems.DATABASE),
 )
 async def revoke_key(control: Injected, caller: Calling, key_id: KeyId) -> KeyAnswer:
@@ -259,12 +234,12 @@ async def revoke_key(control: Injected, caller: Calling, key_id: KeyId) -> KeyAn
     status_code=201,
     response_description="A new key was made. The old token works for a while, too.",
     response_headers=_LOCATION,
-    operation_class=_asking(_ROTATION, {"grace_hours": 24}, _MADE),
+    operation_class=asking(_ROTATION, {"grace_hours": 24}, _MADE),
     responses=problems.responses(
         BadRequest("the old token works for 30 days at most after a rotation."),
         _NO_KEY,
         BadState(f"key {_ID} is revoked: only a key that works is rotated. Make a new key."),
-        *_BODY_PROBLEMS,
+        UploadCutOff,
         *problems.DATABASE,
     ),
 )
