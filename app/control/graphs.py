@@ -38,6 +38,7 @@ _NAME = re.compile(NAME)
 
 _EVERY = sql.query("control/graphs/every")
 _FIND = sql.query("control/graphs/find")
+_LOCK = sql.query("control/graphs/lock")
 _INSERT = sql.query("control/graphs/insert")
 _SET_READY = sql.query("control/graphs/set_ready")
 _SET_DROPPING = sql.query("control/graphs/set_dropping")
@@ -184,7 +185,8 @@ def rename(conn: Connection, name: str, new: str, *, caller: Caller = NOBODY) ->
 def change(conn: Connection, name: str, *, caller: Caller = NOBODY, **changes: str | int | None) -> Graph:
     """Change profile, days_kept, retention_days or quota_bytes. None: the service's. Raises NotFound, GraphNotReady."""
     with conn.transaction():
-        before = find(conn, name)
+        # Locked, since fields that nobody changes here are written as they were.
+        before = _there(one(conn, Graph, _LOCK, {"name": name}), name)
         changed = one(conn, Graph, _CHANGE, msgspec.structs.asdict(before) | changes)
         if changed is None:
             raise _not_ready(conn, name)

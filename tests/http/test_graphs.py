@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from datetime import datetime, timedelta
@@ -15,10 +16,12 @@ import pytest
 
 from app.control import databases, graphs
 from app.control.graphs import Graph, settings_of
+from app.errors import MayNotCreate
 from app.graph import counting, merging
 from app.graph.parameters import read_parameters
 from app.graph.users import UserIds
 from app.http.graphs import MOST_IDLE
+from app.http.routes import graphs as graph_routes
 from app.ledger import transitions
 from app.proofs.audit import audit_with_weights
 from app.settings import Settings
@@ -260,6 +263,46 @@ WRONG: list[tuple[str, str, Any, str]] = [
     ("PATCH", "/graphs/x", {"days_kept": 1000}, "days_kept"),
     ("DELETE", "/graphs/default", None, "default"),
 ]
+
+
+def test_every_graph_is_listed_and_shown_in_every_state(api: Api, make: Make, settings: Settings) -> None:
+    for name in ("alpha", "zeta"):
+        make(name)
+    with connect(settings.database_url, role="test") as conn:
+        conn.execute("UPDATE graphs SET state = 'dropping' WHERE name = 'alpha'")
+    path, found = "/graphs?limit=1", list[tuple[str, str]]()
+    while path:
+        page = api.http.get(path).json()
+        found += [(each["name"], each["state"]) for each in page["graphs"]]
+        path = page["next"]
+
+    assert found == [("default", "ready"), ("alpha", "dropping"), ("zeta", "ready")]
+    shown = api.http.get("/graphs/alpha")
+    assert (shown.status_code, shown.json()["state"], shown.json()["uploads"]) == (200, "dropping", None)
+
+
+def test_a_graph_that_could_not_be_created_in_time_is_in_the_log(
+    api: Api, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    go_on = threading.Event()
+
+    def fail(*_: object, **__: object) -> Graph:
+        go_on.wait(20)
+        raise MayNotCreate("the role may not.")
+
+    monkeypatch.setattr(databases, "create", fail)
+    monkeypatch.setattr(graph_routes, "CREATE_SECONDS", 0.01)
+    try:
+        assert api.http.post("/graphs", json={"name": "late"}).status_code == 202
+    finally:
+        go_on.set()
+    log = list[str]()
+
+    def told() -> bool:
+        log.append("".join(capfd.readouterr()))
+        return "could not be created" in "".join(log)
+
+    until(told, within=20, what="the log tells of it")
 
 
 def test_what_no_graph_can_be_is_refused(api: Api, problem_of: Callable[..., dict[str, Any]]) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import msgspec
 import psycopg
+import structlog
 from litestar import Request, Response, Router, delete, get, patch, post
 from litestar.datastructures import ResponseHeader
 from litestar.openapi.spec import OpenAPIType, Schema
@@ -20,7 +21,16 @@ from msgspec import UNSET, UnsetType
 from app.control import databases, graphs
 from app.control.callers import Caller, Scope
 from app.control.graphs import DEFAULT, Graph, settings_of
-from app.errors import BadRequest, DatabaseUnavailable, GraphExists, GraphNotReady, MayNotCreate, NotFound, UploadCutOff
+from app.errors import (
+    BadRequest,
+    DatabaseUnavailable,
+    GraphExists,
+    GraphNotReady,
+    MayNotCreate,
+    NotFound,
+    TooManyGraphs,
+    UploadCutOff,
+)
 from app.graph.profiles import PROFILES, profile_named
 from app.http import bodies, problems
 from app.http.calling import Calling
@@ -31,6 +41,8 @@ from app.http.parameters import Limit, next_page
 from app.http.services import Injected, Services
 from app.reads.sizes import async_sizes
 from app.store.postgres import connect
+
+log = structlog.get_logger(__name__)
 
 CREATE_SECONDS = 20.0
 """Seconds that a request waits for its graph. After that the answer is 202, and the work goes on."""
@@ -169,7 +181,8 @@ async def list_graphs(
     found: list[GraphAnswer] = []
     if after is None and caller.may(Scope.GRAPH_READ, DEFAULT):
         found.append(await _default(control))
-    names = sorted(name for name in listed if caller.may(Scope.GRAPH_READ, name) and name > (after or ""))
+    last = "" if after is None or after == DEFAULT else after  # `default` stands before every other name
+    names = sorted(name for name in listed if caller.may(Scope.GRAPH_READ, name) and name > last)
     found += [_answer(control, listed[name]) for name in names[: limit - len(found) + 1]]
     page = found[:limit]
     following = next_page("/graphs", limit=limit, after=page[-1].name) if len(found) > limit else None
@@ -195,7 +208,7 @@ async def get_graph(control: Injected, request: Request[Any, Any, Any], caller: 
         if found is None:
             raise graphs.no_graph(graph)
         answer = _answer(control, found)
-        with suppress(DatabaseUnavailable, GraphNotReady):
+        with suppress(DatabaseUnavailable, GraphNotReady, NotFound, TooManyGraphs):
             async with of_app(request.app).using(graph) as opened:
                 sizes |= await _sizes(opened.services)
     return msgspec.convert(msgspec.structs.asdict(answer) | sizes, GraphDetail)
@@ -233,6 +246,8 @@ async def create_graph(control: Injected, request: Request[Any, Any, Any], calle
     making.add_done_callback(_UNDER_WAY.discard)
     done, _ = await asyncio.wait({making}, timeout=CREATE_SECONDS)
     of_app(request.app).changed()
+    if not done:
+        making.add_done_callback(partial(_log_failure, wanted.name))
     made = making.result() if done else wanted
     return Response(
         _answer(control, made), status_code=201 if done else 202, headers={"Location": f"/graphs/{made.name}"}
@@ -317,6 +332,13 @@ async def drop_graph(
     of_app(request.app).changed()
 
 
+def _log_failure(name: str, making: asyncio.Task[Graph]) -> None:
+    """The client was answered before the graph was made: the log has to tell why a graph is not."""
+    error = None if making.cancelled() else making.exception()
+    if error is not None:
+        log.error("a graph could not be created", graph=name, exc_info=error)
+
+
 def _require(caller: Caller, scope: Scope, graph: str) -> None:
     """Raises NotFound: whoever may not use a graph is not told whether there is one."""
     if not graphs.is_name(graph) or not caller.may(scope, graph):
@@ -358,7 +380,7 @@ def _answer(control: Services, graph: Graph) -> GraphAnswer:
 
 
 async def _sizes(services: Services) -> dict[str, int | None]:
-    with suppress(psycopg.OperationalError, TimeoutError):
+    with suppress(psycopg.Error, TimeoutError):  # of any kind: its schema may be another release's
         async with asyncio.timeout(SIZE_SECONDS), services.pool.connection() as conn:
             return msgspec.structs.asdict(await async_sizes(conn))
     return {}
