@@ -24,9 +24,10 @@ from app.http.cached.answers import Answers
 from app.http.cached.handlers import SERVICES
 from app.http.cached.standbys import Lanes
 from app.http.denials import Denials
+from app.http.expensive import EXPENSIVE_READS, ExpensiveReads
 from app.http.keyring import Keyring
 from app.http.probe import Probe
-from app.http.slots import EXPENSIVE_READS, ExpensiveReads, Lane
+from app.http.slots import Lane
 from app.http.trimming import Trimmer
 from app.ledger.admission import Admission
 from app.ledger.events import Hub
