@@ -21,7 +21,7 @@ from app.errors import BadRequest, BadState, NotFound, UploadCutOff
 from app.http import bodies, problems
 from app.http.calling import Calling
 from app.http.openapi.examples import answering, asking
-from app.http.parameters import Limit, next_page
+from app.http.parameters import Limit, next_page, storable
 from app.http.services import Injected, Services
 from app.store.postgres import Connection
 
@@ -189,7 +189,7 @@ async def list_keys(
 ) -> Keys:
     """Lists keys, the newest first, also those that expired or were revoked. No token is in the list."""
     found = await _work(
-        control, lambda conn: keys.page(conn, owner=_text(owner), before=_text(before), limit=limit + 1)
+        control, lambda conn: keys.page(conn, owner=storable(owner), before=storable(before), limit=limit + 1)
     )
     page, now = found[:limit], control.clock()
     following = next_page(PATH, owner=owner, limit=limit, before=page[-1].id) if len(found) > limit else None
@@ -290,11 +290,6 @@ def _known(key_id: str) -> str:
     if not keys.ID.fullmatch(key_id):
         raise NotFound("there is no key of this id. `mentiongraph keys list` and GET /keys list all keys.")
     return key_id
-
-
-def _text(text: str | None) -> str | None:
-    """PostgreSQL takes no NUL in a text."""
-    return None if text is None else text.replace("\0", "\ufffd")
 
 
 ROUTER = Router(

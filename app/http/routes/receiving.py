@@ -28,8 +28,8 @@ from app.errors import (
     SameBytes,
 )
 from app.http import bodies, problems, quotas
+from app.http.addresses import address_of
 from app.http.calling import Calling
-from app.http.connections import address_of
 from app.http.openapi import examples
 from app.http.routes.uploads import Upload, list_uploads, only_of, path_of
 from app.http.services import Injected, Services
