@@ -48,15 +48,14 @@ def own_pages_only(app: ASGIApp, settings: Settings) -> ASGIApp:
     """The app. Requests for another host, and those from pages of other sites, get a problem before anything is done
     for them. Every answer has the headers that keep other pages from using it."""
     is_own = _known(own_hosts(settings))
-    only_tls = (b"strict-transport-security", b"max-age=%d" % settings.hsts_seconds)
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        extra = _OF_PAGES if scope.get("path", "").startswith(_PAGES) else _OF_ANSWERS
-        if settings.hsts_seconds and scope.get("scheme") == "https" and not _is_localhost(scope):
-            extra = (*extra, only_tls)
         if scope["type"] != "http":
             await app(scope, receive, send)
             return
+        host = next((value for name, value in scope["headers"] if name == b"host"), b"")
+        page = scope["path"].startswith(_PAGES)
+        extra = told_to_browsers(host, scope["scheme"] == "https", settings.hsts_seconds, page=page)
 
         async def send_guarded(message: Message) -> None:
             begun = cast("dict[str, Any]", message)
@@ -74,9 +73,16 @@ def own_pages_only(app: ASGIApp, settings: Settings) -> ASGIApp:
     return answer
 
 
-def _is_localhost(scope: Scope) -> bool:
-    """Whether the client calls this server localhost. A browser would take every server of that name for this one."""
-    return any(name == b"host" and value.lower().startswith(b"localhost") for name, value in scope["headers"])
+def told_to_browsers(host: bytes, https: bool, hsts_seconds: int, *, page: bool = False) -> _Headers:
+    """The headers of an answer that keep other pages from using it, and the browser from plain HTTP.
+
+    A client that calls this server localhost is not told to use HTTPS: its browser would take every server of that name
+    for this one.
+    """
+    extra = _OF_PAGES if page else _OF_ANSWERS
+    if not https or not hsts_seconds or host.lower().startswith(b"localhost"):
+        return extra
+    return (*extra, (b"strict-transport-security", b"max-age=%d" % hsts_seconds))
 
 
 def _check(scope: Scope, is_own: Callable[[bytes], bool]) -> None:

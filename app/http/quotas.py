@@ -26,8 +26,8 @@ from psycopg_pool import AsyncConnectionPool
 from app.control.callers import Caller
 from app.errors import LimitReached
 from app.http import problems
+from app.http.addresses import address_of
 from app.http.calling import CALLER
-from app.http.connections import address_of
 from app.http.slots import PATIENCE, taken
 from app.ledger import allowance
 from app.ledger.allowance import Allowance, Allowances
