@@ -207,9 +207,9 @@ def check(kind: Kind) -> None:
 
 @asynccontextmanager
 async def upload(
-    pool: AsyncConnectionPool[AsyncConnection], caller: Caller, clock: Now, *, patience: float
+    pool: AsyncConnectionPool[AsyncConnection], caller: Caller, clock: Now, *, graph: str, patience: float
 ) -> AsyncGenerator[Allowance | None]:
-    """One more upload, and what it may take of the bytes of the day: None where no limit applies.
+    """One more upload, and what it may take of the owner's bytes of the day in this graph: None where no limit applies.
 
     `patience`: seconds to wait for a PostgreSQL that restarts. Raises LimitReached.
     """
@@ -221,7 +221,7 @@ async def upload(
         now = clock()
         sent = await steadily(pool, patience, lambda conn: allowance.sent_today(conn, caller, now=now))
         asking.told[allowance.POLICY] = _of_bytes(asking.quotas.bytes.limit, sent, allowance.until_midnight(now))
-        given = stack.enter_context(asking.quotas.bytes.given(asking.who, sent, now=now))
+        given = stack.enter_context(asking.quotas.bytes.given(f"{asking.who} {graph}", sent, now=now))
         yield given
         asking.told[allowance.POLICY] = _of_bytes(given.limit, given.limit - given.left, given.seconds)
 

@@ -101,7 +101,8 @@ class Services:
             self._have_many_connections(common)
         else:
             self._have_few_connections(common)
-        self.export_slots = asyncio.Semaphore(EXPORTS)
+        # As many as there are connections: an export that waited for one would take its server for away.
+        self.export_slots = asyncio.Semaphore(EXPORTS if listed is None else 1)
         self.reject_slots = asyncio.Semaphore(REJECT_FILES)
         self.event_lane = Lane(self.pool, EVENT_CONNECTIONS)
         self.probes: dict[str, Probe] = {}

@@ -21,15 +21,18 @@ from app.graph import counting, merging
 from app.graph.parameters import read_parameters
 from app.graph.users import UserIds
 from app.http.graphs import MOST_IDLE
+from app.http.routes import exports
 from app.http.routes import graphs as graph_routes
 from app.ledger import transitions
+from app.ledger.allowance import Allowance
 from app.proofs.audit import audit_with_weights
 from app.settings import Settings
 from app.store.postgres import clock, connect
+from tests.calling import by, caller, name_callers
 from tests.conftest import until
 from tests.forgetting.searching import places_of
 from tests.graphs import Held, edges
-from tests.http.conftest import Api
+from tests.http.conftest import Api, Serve
 from tests.http.test_receiving import CSV, CSV_TYPE
 
 HEADER = b"data,timestamp,username\n"
@@ -263,6 +266,62 @@ WRONG: list[tuple[str, str, Any, str]] = [
     ("PATCH", "/graphs/x", {"days_kept": 1000}, "days_kept"),
     ("DELETE", "/graphs/default", None, "default"),
 ]
+
+
+def test_a_repeat_after_a_renaming_is_answered_with_links_that_lead_somewhere(api: Api, make: Make) -> None:
+    make("two")
+    headers = {**CSV_TYPE, "Idempotency-Key": "once"}
+    first = api.http.post("/graphs/two/uploads", content=CSV, headers=headers)
+    assert api.http.patch("/graphs/two", json={"name": "three"}).status_code == 200
+
+    again = api.http.post("/graphs/three/uploads", content=CSV, headers=headers)
+
+    assert (again.status_code, again.json()["id"]) == (202, first.json()["id"])
+    assert {**again.json(), "links": None} == {**first.json(), "links": None}
+    links = again.json()["links"]
+    assert [link for link in links.values() if link and not link.startswith("/graphs/three/uploads/")] == []
+    assert links == api.http.get(again.headers["location"]).json()["links"]
+
+
+def test_a_second_export_of_a_graph_waits_for_the_first(
+    api: Api, make: Make, settings: Settings, monkeypatch: pytest.MonkeyPatch, problem_of: Callable[..., dict[str, Any]]
+) -> None:
+    """Its server is not away, so nobody may say so."""
+    two = settings_of(settings, make("two"))
+    assert api.http.get("/graphs/two/export/edges.csv").status_code == 200
+    monkeypatch.setattr(exports, "PATIENCE", 0.2)
+    with connect(two.database_url, role="test") as conn, api.connect() as first:
+        with conn.transaction():
+            conn.execute("LOCK TABLE edges IN ACCESS EXCLUSIVE MODE")
+            first.sendall(b"GET /graphs/two/export/edges.csv HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            waits = "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+            until(lambda: conn.execute(waits).fetchone() == (1,), within=20, what="the first export has begun")
+            second = problem_of(api.http.get("/graphs/two/export/edges.csv"))
+        assert first.recv(12) == b"HTTP/1.1 200"
+    assert second["type"].endswith("too-many-exports")
+
+
+def test_the_bytes_of_a_day_are_those_of_one_graph(
+    serve: Serve, make: Make, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make("two")
+    taken, take = list[int](), Allowance.take
+
+    def counted(self: Allowance, size: int) -> None:
+        taken.append(size)
+        take(self, size)
+
+    monkeypatch.setattr(Allowance, "take", counted)
+    api = serve(msgspec.structs.replace(settings, owner_bytes_a_day=len(CSV) + 10))
+    name_callers(api.app, {"grace": caller("grace")})
+    head = "POST /graphs/two/uploads HTTP/1.1\r\nHost: localhost\r\nTest-Caller: grace\r\nContent-Type: text/csv\r\n"
+    with api.connect() as arriving:
+        arriving.sendall(f"{head}Content-Length: {len(CSV)}\r\n\r\n".encode() + CSV[:-1])
+        until(lambda: sum(taken) == len(CSV) - 1, within=20, what="the upload into the other graph has arrived")
+        here = api.http.post("/uploads", content=CSV, headers={**CSV_TYPE, **by("grace")})
+        assert here.status_code == 202, here.text
+        arriving.sendall(CSV[-1:])
+        assert arriving.recv(12) == b"HTTP/1.1 202"
 
 
 def test_every_graph_is_listed_and_shown_in_every_state(api: Api, make: Make, settings: Settings) -> None:
