@@ -18,6 +18,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
+from app.control.ailing import Looks
 from app.control.graphs import DEFAULT, Graph
 from app.graph.parameters import GraphParameters, async_read_parameters
 from app.http.cached.answers import Answers
@@ -139,6 +140,7 @@ class Services:
         # Keys are looked up on the same connection: requests under way keep nobody from being recognised.
         self.keyring = Keyring(self.health, self.clock)
         self.denials = Denials(self.aside)
+        self.looks = Looks()
         self.answers = Answers(settings, self.clock)
 
     def _have_few_connections(self, common: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from app.control import databases, graphs
+from app.control.callers import Caller, Scope
 from app.control.graphs import Graph, settings_of
 from app.errors import MayNotCreate
 from app.graph import counting, merging
@@ -151,6 +152,19 @@ def test_a_graph_whose_server_is_away_hurts_no_other(
         away = "postgresql://nobody@127.0.0.1:1/none"
         assert graphs.insert(conn, wanted("away", now, database_url=away, database=None))
         graphs.set_ready(conn, "away", half_life=WEEK, shards=1)
+
+    name_callers(api.app, {"metrics": Caller(frozenset({Scope.METRICS}), frozenset({"two", "other"}), key_id="k" * 8)})
+    all_of_them = api.http.get("/health/graphs").json()["graphs"]
+    assert [(each["graph"], each["database"] == "ready") for each in all_of_them] == [
+        ("default", True),
+        ("away", False),
+        ("two", True),
+    ]
+    own = api.http.get("/health/graphs", headers=by("metrics")).json()["graphs"]
+    assert own == [{"graph": "two", "state": "ready", "database": "ready"}]
+    assert api.http.get("/graphs/two/health/graphs").status_code == 404
+    processes = api.http.get("/health/processes").json()
+    assert [each["graph"] for each in processes["graphs"]] == ["away"]
 
     document = problem_of(api.http.get("/graphs/away/users"))
     assert document["type"].endswith("database-unavailable")

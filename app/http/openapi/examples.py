@@ -273,6 +273,12 @@ FLEET = {
     ],
     "graphs": [{"graph": "elections", "ailment": "does not answer"}],
 }
+CONDITIONS = {
+    "graphs": [
+        {"graph": "default", "state": "ready", "database": "ready"},
+        {"graph": "elections", "state": "ready", "database": "does not answer"},
+    ]
+}
 
 
 def answering(example: object) -> type[Operation]:

@@ -222,8 +222,8 @@ def _linked(services: Services, answer: Any) -> Any:  # noqa: ANN401 (an Upload,
     if not isinstance(answer, dict):
         return answer
     kept = cast("dict[str, Any]", answer)
-    ids = (kept.get(name) and uuid.UUID(kept[name]) for name in ("id", "duplicate_of", "parent_id"))
-    return {**kept, "links": UploadLinks.of(services, *ids)}
+    earlier, parent = (uuid.UUID(kept[name]) if kept.get(name) else None for name in ("duplicate_of", "parent_id"))
+    return {**kept, "links": UploadLinks.of(services, uuid.UUID(kept["id"]), earlier, parent)}
 
 
 def _clean(filename: str | None) -> str | None:
