@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Generator
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,6 +29,7 @@ from app.ledger.allowance import Allowance
 from app.proofs.audit import audit_with_weights
 from app.settings import Settings
 from app.store.postgres import clock, connect
+from ops.cli.client import ApiProblem, Client
 from tests.calling import by, caller, name_callers
 from tests.conftest import until
 from tests.forgetting.searching import places_of
@@ -295,6 +296,26 @@ def test_a_repeat_after_a_renaming_is_answered_with_links_that_lead_somewhere(ap
     links = again.json()["links"]
     assert [link for link in links.values() if link and not link.startswith("/graphs/three/uploads/")] == []
     assert links == api.http.get(again.headers["location"]).json()["links"]
+
+
+def test_a_file_for_a_graph_that_is_not_there_is_refused_before_it_is_sent(api: Api, make: Make) -> None:
+    make("two")
+    with api.connect() as wire:
+        wire.sendall(
+            b"POST /graphs/three/uploads HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\n"
+            b"Content-Length: 1000000000\r\n\r\n"
+        )
+        assert wire.recv(12) == b"HTTP/1.1 404"
+    sent = list[str]()
+
+    def body(graph: str) -> Iterator[bytes]:
+        sent.append(graph)
+        yield CSV
+
+    for graph in ("three", "two"):
+        with Client(f"http://127.0.0.1:{api.port}/graphs/{graph}") as command, suppress(ApiProblem):
+            command.send(body(graph), params={"author": "username"}, encoding=None)
+    assert sent == ["two"]
 
 
 def test_a_second_export_of_a_graph_waits_for_the_first(
