@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, NamedTuple
 
 import msgspec
 import psycopg
+import structlog
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 import sql
@@ -28,11 +29,14 @@ from app.store import locks
 from app.store.migrations import Migration, migrate, pending_migrations, plan
 from app.store.postgres import Connection, Now, available, connect, exactly_one, execute, scalars, where
 
+log = structlog.get_logger(__name__)
+
 _TAKEN = sql.query("control/databases/taken")
 _CREATE = sql.query("control/databases/create")
 _DROP = sql.query("control/databases/drop")
 _KEEP_ROLE = sql.query("control/databases/keep_role")
 _CLOSE = sql.query("control/databases/close")
+_IS_CLOSED = sql.query("control/databases/is_closed")
 _SET_PARAMETERS = sql.query("control/databases/set_parameters")
 _PARAMETERS = sql.query("control/databases/parameters")
 _IDENTITY = sql.query("control/databases/identity")
@@ -83,17 +87,18 @@ def create(settings: Settings, wanted: Graph, *, clock: Now, caller: Caller = NO
     with _alone(settings, wanted.name) as conn:
         listed = _listed(conn, settings, wanted, clock)
         try:
-            made = _finish(settings, conn, listed)
+            made = _finish(settings, conn, listed, caller)
         except GraphExists:  # somebody else has the database
             graphs.set_dropping(conn, listed.name)
             graphs.forget(conn, listed.name, now=clock())
             raise
-        record(conn, caller, Action.GRAPH_CREATE, made.name, detail={"database": made.database})
     return made
 
 
 def require_address(database_url: str) -> None:
     """Raises BadRequest for an address that says more than which database to use, or less."""
+    if "\0" in database_url:  # libpq would read no further
+        raise BadRequest("database_url is no address of a PostgreSQL database.")
     try:
         said = conninfo_to_dict(database_url)
     except psycopg.ProgrammingError as error:
@@ -118,8 +123,7 @@ def drop(settings: Settings, name: str, *, clock: Now, elsewhere: bool = False, 
         elif graph.database_url is not None and elsewhere:
             _drop(make_conninfo(graph.database_url, dbname="postgres"), _name_in(graph.database_url))
         elif graph.database_url is not None:
-            with suppress(DatabaseUnavailable, psycopg.Error), connect(graph.database_url, role="graphs") as there:
-                execute(there, _UNCLAIM)
+            _unclaim(name, graph.database_url)
         graphs.forget(conn, name, now=clock())
     return graph
 
@@ -161,8 +165,7 @@ def migrate_one(settings: Settings, graph: Graph) -> list[str]:
     """Bring a graph's database up to date, and close what is new. Returns the names of the migrations."""
     url = owner_url_of(settings, graph)
     applied = migrate(url) if pending_migrations(url) else []
-    if applied:
-        _close(settings, graph)
+    _close(settings, graph, unless_closed=not applied)
     return applied
 
 
@@ -230,7 +233,7 @@ def _name_in(database_url: str) -> str:
     return str(info.get("dbname") or info.get("user") or "mentiongraph")
 
 
-def _finish(settings: Settings, conn: Connection, graph: Graph) -> Graph:
+def _finish(settings: Settings, conn: Connection, graph: Graph, caller: Caller) -> Graph:
     """From `creating` to `ready`, whatever of it was done before."""
     if graph.database is not None and not scalars(conn, _TAKEN, {"names": [graph.database]}):
         _make(settings, graph)
@@ -244,7 +247,9 @@ def _finish(settings: Settings, conn: Connection, graph: Graph) -> Graph:
         execute(there, _SET_PARAMETERS, {"half_life": graph.half_life, "shards": graph.shards})
         found = exactly_one(there, _Parameters, _PARAMETERS)
     _close(settings, graph)
-    return graphs.set_ready(conn, graph.name, half_life=found.half_life, shards=found.shards)
+    with conn.transaction():
+        record(conn, caller, Action.GRAPH_CREATE, graph.name, detail={"database": graph.database})
+        return graphs.set_ready(conn, graph.name, half_life=found.half_life, shards=found.shards)
 
 
 def _make(settings: Settings, graph: Graph) -> None:
@@ -260,14 +265,19 @@ def _make(settings: Settings, graph: Graph) -> None:
             raise MayNotCreate(f"{where(url)}, role {owner.info.user!r}: {str(error).strip()}") from error
 
 
-def _close(settings: Settings, graph: Graph) -> None:
-    """Let only the role of the API and the workers into a database that this service made."""
+def _close(settings: Settings, graph: Graph, *, unless_closed: bool = False) -> None:
+    """Let only the role of the API and the workers into a database that this service made.
+
+    `unless_closed`: do it only if whoever migrated before was killed before this step.
+    """
     if graph.database is None:
         return
     url = owner_url_of(settings, graph)
     with connect(settings.database_url, role="graphs") as app:
         role = app.info.user
     with available(url), connect(url, role="graphs") as owner, owner.transaction():
+        if unless_closed and scalars(owner, _IS_CLOSED, {"role": role}) == [True]:
+            return
         locks.take(owner, locks.MIGRATIONS)
         scalars(owner, _KEEP_ROLE, {"role": role})
         execute(owner, _CLOSE, {})
@@ -308,6 +318,20 @@ def _claim(conn: Connection, there: Connection, graph: Graph) -> None:
     if found and bytes(found[0])[: len(own)] == own and bytes(found[0]) != claim:
         raise GraphExists("this database is another graph already, here or of another service.")
     execute(there, _CLAIM, {"claim": claim})
+
+
+def _unclaim(name: str, database_url: str) -> None:
+    """Let a database on another server be another graph. It may be away, or gone."""
+    try:
+        with connect(database_url, role="graphs") as there:
+            execute(there, _UNCLAIM)
+    except (DatabaseUnavailable, psycopg.Error) as error:
+        log.warning(
+            "the database of a dropped graph still counts as a graph: delete the row 'graph' from its table secrets",
+            graph=name,
+            server=where(database_url),
+            error=str(error).strip(),
+        )
 
 
 def _identity(conn: Connection) -> bytes:

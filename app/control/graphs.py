@@ -24,6 +24,7 @@ from app.control.callers import NOBODY, Caller
 from app.errors import BadRequest, GraphExists, GraphNotReady, NotFound
 from app.settings import Settings, durations
 from app.store.postgres import AsyncConnection, Connection, async_rows, execute, one, rows
+from app.visible import quoted
 
 DEFAULT = "default"
 """The graph that is there from the start."""
@@ -37,6 +38,7 @@ _NAME = re.compile(NAME)
 
 _EVERY = sql.query("control/graphs/every")
 _FIND = sql.query("control/graphs/find")
+_LOCK = sql.query("control/graphs/lock")
 _INSERT = sql.query("control/graphs/insert")
 _SET_READY = sql.query("control/graphs/set_ready")
 _SET_DROPPING = sql.query("control/graphs/set_dropping")
@@ -68,12 +70,17 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
+def is_name(text: str) -> bool:
+    """Whether a graph can have the name, or is `default`."""
+    return _NAME.fullmatch(text) is not None
+
+
 def require_name(name: str) -> str:
-    """The name, if a graph may have it. Raises BadRequest."""
-    if not _NAME.fullmatch(name) or name == DEFAULT:
+    """The name, if a graph to be created may have it. Raises BadRequest."""
+    if not is_name(name) or name == DEFAULT:
         raise BadRequest(
-            f"{name!r} cannot be the name of a graph. A name has 1 to 48 characters of a-z, 0-9 and -, begins and ends "
-            f"with a letter or digit, and is not {DEFAULT!r}."
+            f"{quoted(name, 60)} cannot be the name of a graph. A name has 1 to 48 characters of a-z, 0-9 and -, "
+            f"begins and ends with a letter or digit, and is not {DEFAULT!r}."
         )
     return name
 
@@ -100,7 +107,9 @@ def find(conn: Connection, name: str) -> Graph:
 
 def no_graph(name: str) -> NotFound:
     """The failure that no graph has the name."""
-    return NotFound(f"there is no graph {name!r}. GET /graphs or `mentiongraph graphs list` lists the graphs.")
+    return NotFound(
+        f"there is no graph {quoted(name, 60)}. GET /graphs or `mentiongraph graphs list` lists the graphs."
+    )
 
 
 def settings_of(settings: Settings, graph: Graph | None) -> Settings:
@@ -176,7 +185,8 @@ def rename(conn: Connection, name: str, new: str, *, caller: Caller = NOBODY) ->
 def change(conn: Connection, name: str, *, caller: Caller = NOBODY, **changes: str | int | None) -> Graph:
     """Change profile, days_kept, retention_days or quota_bytes. None: the service's. Raises NotFound, GraphNotReady."""
     with conn.transaction():
-        before = find(conn, name)
+        # Locked, since fields that nobody changes here are written as they were.
+        before = _there(one(conn, Graph, _LOCK, {"name": name}), name)
         changed = one(conn, Graph, _CHANGE, msgspec.structs.asdict(before) | changes)
         if changed is None:
             raise _not_ready(conn, name)
@@ -199,7 +209,7 @@ def _there(found: Graph | None, name: str) -> Graph:
 # What people say of a graph ------------------------------------------------------------------------------------------
 
 NO_HALF_LIFE = "none"
-_SHARDS = (1, 2, 4, 8, 16, 32, 64)
+SHARDS = (1, 2, 4, 8, 16, 32, 64)
 _SHORTEST, _LONGEST = timedelta(minutes=1), timedelta(days=36_500)
 _HIGHEST_BYTES = 2**53 - 1
 
@@ -217,8 +227,8 @@ def wanted(
     database_url: str | None = None,
 ) -> Graph:
     """A graph to create, as people describe it. Raises BadRequest. The caller has looked at the profile."""
-    if shards not in _SHARDS:
-        raise BadRequest(f"the field 'shards' has to be one of {', '.join(map(str, _SHARDS))}, not {shards}.")
+    if shards not in SHARDS:
+        raise BadRequest(f"the field 'shards' has to be one of {', '.join(map(str, SHARDS))}, not {shards}.")
     check(days_kept=days_kept, retention_days=retention_days, quota_bytes=quota_bytes)
     return Graph(
         name=require_name(name),
@@ -241,7 +251,7 @@ def half_life_named(text: str) -> timedelta | None:
     found = durations.duration(text)
     if found is None or not _SHORTEST <= found <= _LONGEST:
         raise BadRequest(
-            f"the half-life has to be none, or a duration from 1m to 36500d such as 30d or 12h, not {text!r}."
+            f"the half-life has to be none, or a duration from 1m to 36500d such as 30d or 12h, not {quoted(text, 60)}."
         )
     return found
 

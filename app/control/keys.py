@@ -19,7 +19,7 @@ import sql
 from app.control import tokens
 from app.control.audit_events import Action, record
 from app.control.callers import NOBODY, Caller, Scope
-from app.control.graphs import NAME
+from app.control.graphs import is_name
 from app.errors import BadRequest, BadState, NotFound
 from app.settings import Settings
 from app.store.postgres import AsyncConnection, Connection, async_rows, one, rows, scalars
@@ -42,7 +42,6 @@ MOST_GRAPHS = 100
 
 ID = re.compile(rf"[0-9A-Za-z]{{{tokens.ID_CHARACTERS}}}")
 _OWNER = re.compile(r"\w[\w.@+-]{0,63}")
-_GRAPH = re.compile(NAME)
 
 
 class KeyState(StrEnum):
@@ -128,7 +127,7 @@ def checked(
     if named is not None:
         if not 0 < len(named) <= MOST_GRAPHS:
             raise BadRequest(f"a key names 1 to {MOST_GRAPHS} graphs, or none: then it is for all.")
-        if wrong := [each for each in named if not _GRAPH.fullmatch(each)]:
+        if wrong := [each for each in named if not is_name(each)]:
             raise BadRequest(f"{wrong[0][:60]!r} is no name of a graph: a-z, 0-9 and - in between, 48 at most.")
     if lifetime is not None and not timedelta() < lifetime <= LONGEST_LIFETIME:
         raise BadRequest(f"a key lasts more than nothing and {LONGEST_LIFETIME.days} days at most, or has no end.")

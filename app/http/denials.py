@@ -91,20 +91,22 @@ class Denials:
         for kind, each in due:
             if not each.count:
                 del self._kinds[kind]  # nothing for a minute: the next one is written at once again
-        counted = [(kind, each) for kind, each in due if each.count][: EVENTS_A_MINUTE - len(self._written)]
+        # While PostgreSQL is asked, more requests are denied: these are for the next event.
+        counted = [(kind, each, each.count) for kind, each in due if each.count]
+        counted = counted[: EVENTS_A_MINUTE - len(self._written)]
         if not counted:
             return
         try:
             async with self._pool.connection() as conn, conn.transaction():
-                for kind, each in counted:
-                    detail = {"status": kind.status, "problem": kind.problem, "requests": each.count}
+                for kind, each, count in counted:
+                    detail = {"status": kind.status, "problem": kind.problem, "requests": count}
                     who = Caller(frozenset(), None, kind.key_id, kind.owner, kind.address)
                     await async_record(conn, who, Action.REQUEST, each.subject, outcome="denied", detail=detail)
         except psycopg.Error as error:
             log.warning("denials are written later", error=str(error))
             return
-        for kind, each in counted:
-            each.count, each.written_at = 0, now
+        for kind, each, count in counted:
+            each.count, each.written_at = each.count - count, now
             self._kinds.move_to_end(kind)
             self._written.append(now)
 

@@ -15,8 +15,8 @@ from app.control import keys
 from app.control.callers import Caller
 from app.errors import BadRequest, MentiongraphError
 from app.http.access_log import MORE
+from app.http.addresses import address_of
 from app.http.calling import CALLER, GRAPH, PUBLIC_PATHS, REFUSED, caller_of
-from app.http.connections import address_of
 from app.http.keyring import Keyring
 from app.settings import Settings
 

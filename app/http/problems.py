@@ -15,6 +15,7 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
+from litestar.types import Receive, Scope, Send
 
 from app.errors import (
     BacklogFull,
@@ -43,7 +44,8 @@ from app.errors import (
     to_do,
 )
 from app.http import segments
-from app.http.calling import caller_of
+from app.http.access_log import shown
+from app.http.calling import caller_of, prefix_of
 from app.http.signatures import wrong
 from app.ledger import space
 
@@ -86,13 +88,21 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
     if problem.status in _DENIALS or isinstance(named, LimitReached | TooManyWrongKeys):
         _note_denial(request, named)
     headers = {**headers_of(named), **((isinstance(error, HTTPException) and error.headers) or {})}
+    prefix = prefix_of(request.scope)
+    path = shown(prefix.encode() + request.scope["raw_path"])
     if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
+        log.error("request failed", method=request.method, path=path, exc_info=error)
     elif problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
-        log.warning("service unavailable", path=request.url.path, error=str(error))
-    return Response(
-        document(named, request.url.path), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers
-    )
+        log.warning("service unavailable", path=path, error=str(error))
+    instance = prefix + request.url.path
+    return Response(document(named, instance), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+async def refuse(scope: Scope, receive: Receive, send: Send, error: MentiongraphError) -> None:
+    """Answer a request that no handler gets."""
+    request: Request[Any, Any, Any] = Request(scope, receive, send)
+    response = answer(request, error)
+    await response.to_asgi_response(cast("Any", None), request)(scope, receive, send)
 
 
 _DENIALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})

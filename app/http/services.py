@@ -18,15 +18,17 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
+from app.control.ailing import Looks
 from app.control.graphs import DEFAULT, Graph
 from app.graph.parameters import GraphParameters, async_read_parameters
 from app.http.cached.answers import Answers
 from app.http.cached.handlers import SERVICES
 from app.http.cached.standbys import Lanes
 from app.http.denials import Denials
+from app.http.expensive import EXPENSIVE_READS, ExpensiveReads
 from app.http.keyring import Keyring
 from app.http.probe import Probe
-from app.http.slots import EXPENSIVE_READS, ExpensiveReads, Lane
+from app.http.slots import Lane
 from app.http.trimming import Trimmer
 from app.ledger.admission import Admission
 from app.ledger.events import Hub
@@ -100,7 +102,8 @@ class Services:
             self._have_many_connections(common)
         else:
             self._have_few_connections(common)
-        self.export_slots = asyncio.Semaphore(EXPORTS)
+        # As many as there are connections: an export that waited for one would take its server for away.
+        self.export_slots = asyncio.Semaphore(EXPORTS if listed is None else 1)
         self.reject_slots = asyncio.Semaphore(REJECT_FILES)
         self.event_lane = Lane(self.pool, EVENT_CONNECTIONS)
         self.probes: dict[str, Probe] = {}
@@ -137,6 +140,7 @@ class Services:
         # Keys are looked up on the same connection: requests under way keep nobody from being recognised.
         self.keyring = Keyring(self.health, self.clock)
         self.denials = Denials(self.aside)
+        self.looks = Looks()
         self.answers = Answers(settings, self.clock)
 
     def _have_few_connections(self, common: dict[str, Any]) -> None:

@@ -20,7 +20,8 @@ import structlog
 from uvicorn.protocols.utils import get_remote_addr
 
 from app.errors import BadRequest, BadSetting
-from app.http.connections import Connection, Door, address_of
+from app.http.addresses import address_of
+from app.http.connections import Connection, Door
 from app.settings import PREFIX, Settings
 from app.store.postgres import clock
 from app.store.seldom import Seldom

@@ -37,6 +37,8 @@ LIMIT_PATIENCE = 120.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
 _OK, _BAD_REQUEST, _SERVER_ERROR = 200, 400, 500
 _AWAY = frozenset({502, 503, 504})
+_REFUSALS = frozenset({401, 403, 404})
+"""Statuses that refuse an upload as much as a question about uploads."""
 
 
 class ApiProblem(MentiongraphError):
@@ -116,6 +118,8 @@ class Client:
     def __init__(self, url: str, key: str | None = None, *, verify: ssl.SSLContext | bool = True) -> None:
         """`verify`: what the certificate of an https:// URL is verified with; see ops.cli.trust."""
         self.url = url.rstrip("/")
+        self._may_send = key is None and "/graphs/" not in self.url
+        """Whether nothing is known that would refuse an upload before its body is read."""
         self._http = httpx.Client(
             base_url=self.url,
             auth=None if key is None else _Bearer(self.url, key),
@@ -140,6 +144,7 @@ class Client:
         `encoding` says how the file is already compressed. None: the file is not compressed. `key` is the
         Idempotency-Key.
         """
+        self._ask_whether_to_send()
         headers = {"Content-Type": _MEDIA_TYPE}
         headers |= {"Content-Encoding": encoding} if encoding else {}
         headers |= {"Idempotency-Key": f'"{key}"'} if key else {}
@@ -155,6 +160,23 @@ class Client:
             raise self._away(error) from error
         entry = _decoded(answer, Entry)
         return Sent(entry, earlier=answer.status_code == _OK)
+
+    def _ask_whether_to_send(self) -> None:
+        """Find out, once, whether the API knows the graph and takes the key.
+
+        The API refuses an upload before it reads the body. The HTTP library sends all of the body before it reads the
+        answer, though, so that the file would be sent in vain.
+        """
+        if self._may_send:
+            return
+        try:
+            self.recent(1)
+        except ApiProblem as problem:
+            if problem.problem().status in _REFUSALS:
+                raise
+        except ApiAway:
+            return  # the upload itself says so, or finds the API back
+        self._may_send = True
 
     def entry(self, upload: uuid.UUID | str) -> Entry:
         """Returns the entry of one upload."""

@@ -75,13 +75,14 @@ def _asked(settings: Settings, role: str) -> str | None:
 
 
 def _graphs(settings: Settings) -> str | None:
-    from app.control import ailing  # noqa: PLC0415 (the other checks run every few seconds and do without)
+    from app.control import ailing, graphs  # noqa: PLC0415 (the other checks run every few seconds and do without)
 
     try:
         with postgres.connect(settings.database_url, role="health") as conn:
-            found = ailing.look(conn, settings)
+            listed = graphs.every(conn)
     except (DatabaseUnavailable, psycopg.Error) as error:
         return " ".join(str(error).split())
+    found = ailing.ailing(ailing.look(listed, settings))
     return "\n".join(f"{each.graph}: {each.ailment}" for each in found) or None
 
 
@@ -124,7 +125,7 @@ def list_processes(data: Path | None, *, json: bool) -> None:
     """
     from rich.text import Text  # noqa: PLC0415 (`health` runs every few seconds and does without)
 
-    from app.control.ailing import look  # noqa: PLC0415 (as above)
+    from app.control import ailing, graphs  # noqa: PLC0415 (as above)
     from app.ledger import periods  # noqa: PLC0415 (as above)
     from app.store.migrations import require_migrated  # noqa: PLC0415 (as above)
     from ops.cli.console import out, print_json, table, when  # noqa: PLC0415 (as above)
@@ -134,10 +135,11 @@ def list_processes(data: Path | None, *, json: bool) -> None:
     now = postgres.clock()
     with postgres.available(settings.database_url), postgres.connect(settings.database_url, role="processes") as conn:
         seen, schedules = fleet.seen(conn), periods.schedules(conn, settings=settings, now=now)
-        ailing = look(conn, settings)
+        every = graphs.every(conn)
+    in_trouble = ailing.ailing(ailing.look(every, settings))
     if json:
         members = [FleetMember.of(each, settings) for each in seen]
-        print_json({"processes": members, "periods": schedules, "graphs": ailing})
+        print_json({"processes": members, "periods": schedules, "graphs": in_trouble})
         return
     found = table("role", "host", "pid", "started", "last heartbeat", "health", right=("pid",))
     for each in seen:
@@ -153,5 +155,5 @@ def list_processes(data: Path | None, *, json: bool) -> None:
         following = when(schedule.next_run) if schedule.next_run > now else due
         listed.add_row(schedule.actor, schedule.every, last, following)
     out.print(listed)
-    for each in ailing:
+    for each in in_trouble:
         say(f"graph {each.graph}: {each.ailment}", err=True)

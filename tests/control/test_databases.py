@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -26,7 +27,7 @@ from app.settings import Settings
 from app.store import locks
 from app.store.postgres import clock, connect, scalars
 from ops.cli import main
-from tests.conftest import Addresses
+from tests.conftest import Addresses, until
 from tests.granting import granted
 
 NOW = datetime.fromisoformat("2026-01-15T12:00:00Z")
@@ -153,6 +154,53 @@ def test_a_killed_drop_can_be_repeated(owned: Settings, monkeypatch: pytest.Monk
     databases.drop(owned, "gone", clock=clock)
 
     assert listed(owned) == []
+
+
+def test_a_graph_is_not_ready_before_an_event_tells_of_it(owned: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(databases, "record", kill)
+        with pytest.raises(KeyboardInterrupt):
+            databases.create(owned, wanted("silent"), clock=clock)
+    assert listed(owned) == [("silent", "creating")]
+
+    databases.create(owned, wanted("silent"), clock=clock)
+    with connect(owned.database_url, role="test") as conn:
+        assert scalars(conn, "SELECT subject FROM audit_events WHERE action = 'graph.create'") == ["silent"]
+    databases.drop(owned, "silent", clock=clock)
+
+
+def test_two_changes_of_a_graph_keep_each_other(settings: Settings) -> None:
+    with connect(settings.database_url, role="test") as one, connect(settings.database_url, role="test") as other:
+        assert graphs.insert(one, wanted("both", database="both"))
+        graphs.set_ready(one, "both", half_life=None, shards=1)
+        with ThreadPoolExecutor(1) as thread:
+            with one.transaction():
+                graphs.change(one, "both", days_kept=5)
+                waiting = thread.submit(graphs.change, other, "both", quota_bytes=7)
+                until(lambda: blocked(one), within=20, what="the other change waits for the row")
+            changed = waiting.result()
+        assert (changed.days_kept, changed.quota_bytes) == (5, 7)
+
+
+def blocked(conn: psycopg.Connection[TupleRow]) -> bool:
+    """Whether another connection waits for a lock of this one."""
+    statement = "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+    return scalars(conn, statement) == [1]
+
+
+def test_a_killed_migration_is_closed_by_the_next(owned: Settings) -> None:
+    made = databases.create(owned, wanted("late"), clock=clock)
+    with connect(databases.owner_url_of(owned, made), role="test") as owner:
+        owner.execute("CREATE TABLE newer (id integer)")
+    its = settings_of(owned, made).database_url
+    with connect(its, role="test") as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        conn.execute("SELECT FROM newer")
+
+    assert databases.migrate_one(owned, made) == []
+
+    with connect(its, role="test") as conn:
+        conn.execute("SELECT FROM newer")
+    databases.drop(owned, "late", clock=clock)
 
 
 def test_one_process_at_a_time_creates_or_drops_a_graph(settings: Settings, conn: psycopg.Connection[TupleRow]) -> None:

@@ -310,6 +310,7 @@ def test_the_document_describes_every_endpoint(api: Api) -> None:
         ("get", "/health/live"),
         ("get", "/health/ready"),
         ("get", "/health/processes"),
+        ("get", "/health/graphs"),
         ("get", "/health/cache"),
     }
     for path, item in document["paths"].items():

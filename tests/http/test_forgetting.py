@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from app.http.access_log import shown
@@ -12,7 +13,7 @@ from app.settings import Settings
 from app.store.postgres import Connection
 from app.store.redis_client import redis_client
 from tests.forgetting.searching import places_of
-from tests.http.conftest import Api
+from tests.http.conftest import Api, Serve
 
 CSV = b"""data,timestamp,username
 @Quilla77 @bob,2026-01-01T12:00:00Z,dee
@@ -64,7 +65,22 @@ def test_a_person_is_forgotten_over_http(
         (b"/graphs/team/edges/a/b/history", "/graphs/team/edges/{source}/{target}/history"),
         (b"/users", "/users"),
         (b"/uploads/1%41", "/uploads/1A"),
+        (b"//users//alice", "/users/{handle}"),
+        (b"/%75sers/alice", "/users/{handle}"),
+        (b"/graphs//team/users/alice", "/graphs/team/users/{handle}"),
+        (b"/", "/"),
     ],
 )
 def test_the_log_names_no_user(sent: bytes, path: str) -> None:
     assert shown(sent) == path
+
+
+def test_the_log_of_a_failed_request_names_no_user(
+    serve: Serve, settings: Settings, capfd: pytest.CaptureFixture[str]
+) -> None:
+    api = serve(msgspec.structs.replace(settings, database_url="postgresql://nobody@127.0.0.1:1/none"))
+
+    assert api.http.get("/users/quilla77").status_code == 503
+    log = "".join(capfd.readouterr())
+    assert "service unavailable" in log
+    assert "quilla" not in log

@@ -312,8 +312,8 @@ def _(around: Around) -> Made:
 
 @failing("too-many-reads")
 def _(around: Around) -> Made:
-    around.patch.setattr("app.http.slots.PATIENCE", 0.1)
-    around.patch.setattr("app.http.slots.EXPENSIVE_READS", 0)
+    around.patch.setattr("app.http.expensive.PATIENCE", 0.1)
+    around.patch.setattr("app.http.expensive.EXPENSIVE_READS", 0)
     around.start().upload(CSV)
     around.apply()
     return "get", "/users/{handle}/ego", around.api.http.get("/users/ada/ego?depth=2")

@@ -18,6 +18,7 @@ import trustme
 
 from app.errors import BadSetting, KeyNotPrivate
 from app.http import tls
+from app.http.connections import HEADERS
 from app.http.tls import SecureDoor
 from app.settings import Settings
 from ops import admin_key, checkup, processes
@@ -116,6 +117,7 @@ def test_plain_http_is_told_to_use_https(api: Api) -> None:
         answer = read(wire)
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"This port speaks HTTPS only" in answer
+    assert b"strict-transport-security" not in answer.lower()
     assert answer.count(b"HTTP/1.1 ") == 1
     with client(api) as http:
         assert http.get("/health/live").status_code == 200
@@ -138,6 +140,21 @@ def test_half_a_head_over_tls_is_answered_and_ends(serve: Serve, files: Files, s
         answer = _read(wire)
     assert answer.startswith(b"HTTP/1.1 408 ")
     until(lambda: not api.door.connections, within=10, what="the connection is counted no more")
+
+
+@pytest.mark.parametrize(
+    ("host", "sent"),
+    [(NAME.encode(), True), (b"localhost:8000", False), (None, False)],
+    ids=["name", "here", "no"],
+)
+def test_what_the_door_refuses_tells_browsers_the_same(api: Api, host: bytes | None, sent: bool) -> None:
+    line = b"" if host is None else b"Host: " + host + b"\r\n"
+    with secured(api) as wire:
+        wire.sendall(b"GET / HTTP/1.1\r\n" + line + b"x: 1\r\n" * (HEADERS + 1) + b"\r\n")
+        answer = _read(wire).lower()
+    assert answer.startswith(b"http/1.1 431 ")
+    assert (b"strict-transport-security: max-age=31536000\r\n" in answer) is sent
+    assert b"x-content-type-options: nosniff\r\n" in answer
 
 
 def _read(wire: ssl.SSLSocket) -> bytes:

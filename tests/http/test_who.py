@@ -13,7 +13,7 @@ from app.control.callers import Scope
 from app.errors import NotFound
 from app.http import denials
 from app.settings import Settings
-from app.store.postgres import Connection
+from app.store.postgres import AsyncConnection, Connection
 from tests.calling import by, caller, name_callers
 from tests.conftest import until
 from tests.graphs import apply_all
@@ -175,6 +175,8 @@ def test_audit_events_are_listed_page_by_page(team: Api) -> None:
     assert second["next"] is None
     assert listed("owner=ada")["events"] == listed("until=2020-01-01T00:00:00Z")["events"] == []
     assert team.http.get("/audit-events?since=yesterday", headers=by("boss")).status_code == 400
+    for name in ("owner", "key", "subject", "action"):
+        assert listed(f"{name}=a%00b")["events"] == []
 
 
 def test_denied_requests_are_counted_and_told_of_once_a_minute(team: Api, domain: Connection) -> None:
@@ -190,6 +192,25 @@ def test_denied_requests_are_counted_and_told_of_once_a_minute(team: Api, domain
 
     told = [(owner, detail["requests"], subject) for _, _, subject, owner, _, detail in acts(domain)]
     assert told == [("grace", 1, "GET /users"), ("ada", 1, "GET /users")]
+
+
+def test_a_request_that_is_denied_while_events_are_written_is_counted(
+    team: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, noted = denials.async_record, team.services.denials
+    counts = list[int]()
+
+    async def record(conn: AsyncConnection, *said: Any, **more: Any) -> None:
+        counts.append(more["detail"]["requests"])
+        noted.note(WHO["grace"], NotFound("nothing is here."), "GET", "/users")
+        await original(conn, *said, **more)
+
+    monkeypatch.setattr(denials, "async_record", record)
+    monkeypatch.setattr(denials, "MINUTE", 0.0)
+    monkeypatch.setattr(denials, "PAUSE", 0.01)
+    team.loop.call_soon_threadsafe(noted.note, WHO["grace"], NotFound("nothing is here."), "GET", "/users")
+    until(lambda: len(counts) > 2, within=20, what="the requests that were denied meanwhile are told of, too")
+    monkeypatch.undo()
 
 
 def test_many_callers_write_a_bounded_number_of_denials(team: Api, domain: Connection) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from litestar.openapi.spec import OpenAPIResponse, Operation
+from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIResponse, Operation, RequestBody, Schema
 
 _ID = "019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e"
 
@@ -273,6 +273,12 @@ FLEET = {
     ],
     "graphs": [{"graph": "elections", "ailment": "does not answer"}],
 }
+CONDITIONS = {
+    "graphs": [
+        {"graph": "default", "state": "ready", "database": "ready"},
+        {"graph": "elections", "state": "ready", "database": "does not answer"},
+    ]
+}
 
 
 def answering(example: object) -> type[Operation]:
@@ -284,6 +290,20 @@ def answering(example: object) -> type[Operation]:
             show(self, example)
 
     return _Answering
+
+
+def asking(schema: Schema, asked: object, example: object) -> type[Operation]:
+    """An operation class that takes a body of JSON such as `asked`, which its handler reads itself, and shows
+    `example` as the successful answer."""
+
+    @dataclass
+    class _Asking(Operation):
+        def __post_init__(self) -> None:
+            show(self, example)
+            media = OpenAPIMediaType(schema=schema, examples={"body": Example(value=asked)})
+            self.request_body = RequestBody(required=bool(schema.required), content={"application/json": media})
+
+    return _Asking
 
 
 def show(operation: Operation, example: object) -> None:

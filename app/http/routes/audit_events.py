@@ -15,7 +15,7 @@ from app.errors import BadRequest, NotFound
 from app.http import problems
 from app.http.calling import Calling
 from app.http.openapi.examples import answering
-from app.http.parameters import INSTANT, MAX_NUMBER, Limit, moment, next_page
+from app.http.parameters import INSTANT, MAX_NUMBER, Limit, moment, next_page, storable
 from app.http.services import Injected
 from app.http.signatures import Wanted
 
@@ -100,11 +100,11 @@ async def list_audit_events(  # noqa: PLR0917 (each is a query parameter)
     wanted = Filter(
         since=begin,
         until=end,
-        action=action,
+        action=storable(action),
         outcome=outcome,
-        owner=owner,
-        key_id=key,
-        subject=subject,
+        owner=storable(owner),
+        key_id=storable(key),
+        subject=storable(subject),
         hidden=() if caller.graphs is None else OF_THE_SERVICE,
     )
     async with services.pool.connection() as conn:

@@ -11,12 +11,11 @@ from litestar.params import PathParameter, QueryParameter
 
 from app.control.callers import Scope
 from app.graph.delta_days import day_of
-from app.http import problems, quotas, segments
+from app.http import problems, segments
 from app.http.cached.handlers import get_cached
 from app.http.openapi import examples, graph_examples, rankings_examples
 from app.http.openapi.examples import answering
 from app.http.parameters import MAX_NUMBER, AsOf, Days, Limit, instant, next_page
-from app.http.quotas import Kind
 from app.http.routes.users import EXPENSIVE, NO_USER, named, path_of
 from app.http.services import Injected
 from app.http.structs import struct_of
@@ -150,7 +149,7 @@ async def get_history(
     async with services.pool.connection() as conn:
         parameters = await services.parameters(conn)
         from_user, to_user = await named(services, conn, source, target)
-    async with quotas.one(Kind.READS), services.expensive.slot():
+    async with services.expensive.slot():
         found = await history.history(
             services.expensive.pool, from_user, to_user, parameters, before=before, limit=limit
         )

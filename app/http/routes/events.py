@@ -22,8 +22,8 @@ from msgspec.structs import replace
 from app.control.callers import Caller
 from app.errors import BadRequest, LimitReached, TooManyListeners
 from app.http import problems, quotas
+from app.http.addresses import address_of
 from app.http.calling import Calling
-from app.http.connections import address_of
 from app.http.download import disconnected
 from app.http.openapi import examples
 from app.http.parameters import MAX_NUMBER

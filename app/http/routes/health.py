@@ -14,11 +14,14 @@ from litestar import Response, Router, get
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 
-from app.control.ailing import Ailing, Looks
+from app.control import graphs
+from app.control.ailing import Ailing, Condition
+from app.control.ailing import ailing as in_trouble
 from app.control.callers import Scope
 from app.errors import DatabaseUnavailable, SchemaTooNew
 from app.http import problems
 from app.http.cached.cache import Counters
+from app.http.calling import Calling
 from app.http.openapi import examples
 from app.http.openapi.examples import answering
 from app.http.probe import Probe
@@ -38,8 +41,6 @@ SCHEMA_SECONDS = 60.0
 
 SILENCE = "does not answer"
 NOT_STORED = {"Cache-Control": "no-store"}
-
-_LOOKS = Looks()
 
 
 class Live(msgspec.Struct, frozen=True):
@@ -67,6 +68,12 @@ class Fleet(msgspec.Struct, frozen=True):
     """Of the graph `default`. Each graph has its own periods, of the same lengths."""
     graphs: list[Ailing]
     """Graphs whose database is in trouble, as an API process saw within the last half minute; empty if none is."""
+
+
+class Conditions(msgspec.Struct, frozen=True):
+    """How the graphs are, `default` first and the others by name."""
+
+    graphs: list[Condition]
 
 
 class CacheHealth(msgspec.Struct, frozen=True):
@@ -137,9 +144,29 @@ def list_processes(control: Injected) -> Response[Fleet]:
     with control.sync_pool.connection() as conn:
         seen = fleet.seen(conn)
         schedules = periods.schedules(conn, settings=control.settings, now=clock())
-        ailing = _LOOKS.ailing(conn, control.settings)
+        listed = graphs.every(conn)
+    # Without a connection, of which there are few: asking the graphs may take seconds.
+    ailing = in_trouble(control.looks.conditions(listed, control.settings))
     members = [fleet.FleetMember.of(process, control.settings) for process in seen]
     return Response(Fleet(members, schedules, ailing), headers=NOT_STORED)
+
+
+@get(
+    "/graphs",
+    summary="Are the graphs well?",
+    scope=Scope.METRICS,
+    listed=True,
+    operation_class=answering(examples.CONDITIONS),
+    responses=problems.responses(*problems.DATABASE),
+    description="Lists every graph that the caller may see, with its state and whether its database answers and has "
+    "the schema, as an API process saw within the last half minute.",
+    sync_to_thread=True,
+)
+def list_conditions(control: Injected, caller: Calling) -> Response[Conditions]:
+    with control.sync_pool.connection() as conn:
+        listed = graphs.every(conn)
+    found = control.looks.conditions(listed, control.settings)
+    return Response(Conditions([each for each in found if caller.may(Scope.METRICS, each.graph)]), headers=NOT_STORED)
 
 
 @get(
@@ -157,7 +184,7 @@ def cache(services: Injected) -> Response[CacheHealth]:
     return Response(CacheHealth(state=answers.state, since_start=answers.counters), headers=NOT_STORED)
 
 
-ROUTER = Router("/health", tags=["health"], route_handlers=[live, ready, list_processes, cache])
+ROUTER = Router("/health", tags=["health"], route_handlers=[live, ready, list_processes, list_conditions, cache])
 
 
 def _probe(services: Services, server: str) -> Probe:
