@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import psycopg
 import structlog
+from psycopg.conninfo import conninfo_to_dict
 
 from app.control import graphs
 from app.control.graphs import DEFAULT
@@ -66,6 +67,12 @@ class Room:
         self.name = name
         self.settings = settings
         self.created_at = created_at
+        info = conninfo_to_dict(settings.database_url)
+        self.server = " ".join(str(info.get(each, "")) for each in ("host", "hostaddr", "port"))
+        """Where the server of the database is. Graphs of one server can be asked about together."""
+        self.database = str(info.get("dbname") or info.get("user") or "")
+        self.inserted: int | None = None
+        """Rows that were ever inserted, at the last look. None: nobody has looked, or nobody knows."""
         self._lender = lender
         open_one = partial(
             postgres.connect_to_work,
