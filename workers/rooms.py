@@ -20,7 +20,6 @@ from typing import NamedTuple
 
 import psycopg
 import structlog
-from psycopg.conninfo import conninfo_to_dict
 
 from app.control import graphs
 from app.control.graphs import DEFAULT
@@ -31,7 +30,7 @@ from app.ledger.periods import Period
 from app.ledger.space import Space
 from app.ledger.transitions import Claim
 from app.settings import Settings
-from app.store import postgres
+from app.store import addresses, postgres
 from app.store.lending import LONGEST_AWAY, Lender, Place
 from app.store.postgres import Connection
 
@@ -67,10 +66,7 @@ class Room:
         self.name = name
         self.settings = settings
         self.created_at = created_at
-        info = conninfo_to_dict(settings.database_url)
-        self.server = " ".join(str(info.get(each, "")) for each in ("host", "hostaddr", "port"))
-        """Where the server of the database is. Graphs of one server can be asked about together."""
-        self.database = str(info.get("dbname") or info.get("user") or "")
+        self.server, self.database = addresses.parts(settings.database_url)
         self.inserted: int | None = None
         """Rows that were ever inserted, at the last look. None: nobody has looked, or nobody knows."""
         self._lender = lender

@@ -31,8 +31,9 @@ from app.graph.parameters import GraphParameters
 from app.graph.users import STRETCHES
 from app.posts.erasing import Name
 from app.store import locks
+from app.store.acting import act_for
 from app.store.locks import Part
-from app.store.postgres import Connection, act_for, exactly_one, execute, scalars
+from app.store.postgres import Connection, exactly_one, execute, scalars
 
 _IDS = sql.query("forgetting/people/ids")
 _BEGIN = sql.query("forgetting/people/begin")

@@ -58,10 +58,10 @@ def test_work_whose_ring_was_lost_is_found_at_the_next_look(
 
 
 def test_many_idle_graphs_are_one_question(
-    worker: Process, dsn: str, listed: List, monkeypatch: pytest.MonkeyPatch
+    worker: Process, beside: str, listed: List, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(200):
-        listed(f"g-{number}", f"{dsn}?application_name=g{number}")
+        listed(f"g-{number}", f"{beside}?application_name=g{number}")
     rooms = idle(worker)
     asked, looked = list[int](), sweeping.inserted
 
