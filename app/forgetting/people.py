@@ -108,7 +108,7 @@ def preview(conn: Connection, handle: str, parameters: GraphParameters, *, progr
         mentions=edges.mentions,
         deltas=deltas,
         payloads=held,
-        rejects=sum(texts.erase_rejects(conn, name, change=False)),
+        rejects=texts.erase_rejects(conn, name, change=False),
         texts=texts.erase(conn, name, change=False),
     )
 
@@ -233,10 +233,8 @@ def _texts(conn: Connection, erasure: int, name: Name, progress: Progress) -> No
     """Twice, for what was written from the old texts meanwhile."""
     for look in range(2):
         progress("texts", look, 2)
-        for rejects in texts.erase_rejects(conn, name):
-            _note(conn, erasure, rejects=rejects)
-        with conn.transaction():
-            _note(conn, erasure, texts=texts.erase(conn, name))
+        texts.erase_rejects(conn, name, note=lambda done: _note(conn, erasure, rejects=done))
+        texts.erase(conn, name, note=lambda done: _note(conn, erasure, texts=done))
 
 
 def _finish(conn: Connection, erasure: int, name: Name, caller: Caller, *, now: datetime) -> Forgotten:
