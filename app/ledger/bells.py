@@ -154,7 +154,7 @@ def ring_summaries(broker: FailOverRedisBroker, *, graph: str = DEFAULT) -> bool
     """Ring an idle worker for summaries of the graph. Returns False if Redis is away; schedulers ring, too."""
     try:
         if broker.queue_length(MAINTENANCE_QUEUE):
-            return True  # most likely this very ring; and a minute later nobody needs it
+            return True  # this very ring, or the upkeep of graphs; and a minute later nobody needs it
     except redis.RedisError:
         return False
     return broker.send([Message(MAINTENANCE_QUEUE, SUMMARIZE_SOON, (graph,), {}, {})])

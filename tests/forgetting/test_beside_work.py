@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
+import msgspec
 import polars as pl
 import psycopg
 import pytest
@@ -15,7 +16,8 @@ from click.testing import CliRunner
 
 from app.errors import BadState
 from app.forgetting import people
-from app.graph import counting, merging
+from app.graph import counting, kept_out, merging
+from app.graph.kept_out import KeptOut
 from app.graph.parameters import read_parameters
 from app.graph.users import ForgottenMeanwhile, UserIds
 from app.ledger import retention, transitions
@@ -125,6 +127,29 @@ def test_who_asked_before_adds_no_user_after(conn: Conn, settings: Settings, now
         (first, ""),
         (second, "quilla77"),
     ]
+
+
+def test_people_who_are_forgotten_one_after_another_fail_no_count(
+    conn: Conn, settings: Settings, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each was forgotten in the moment in which the count asked for the ids of its users."""
+    send(settings, now)
+    parameters, read, looks = read_parameters(conn), kept_out.read, [0, 1]
+    (batch_id,) = conn.execute("SELECT id FROM batches").fetchone() or (0,)
+    for number in range(2):
+        conn.execute("INSERT INTO erasures (began_at, finished_at) VALUES (%s, %s)", [now, now])
+        assert read(conn).erasures == number + 1
+
+    def late(conn: Conn) -> KeptOut:
+        found = read(conn)
+        return msgspec.structs.replace(found, erasures=looks.pop(0)) if looks else found
+
+    monkeypatch.setattr(kept_out, "read", late)
+    claim = transitions.claim(conn, batch_id, settings=settings, now=now)
+    assert claim is not None
+    user_ids = UserIds(bits=parameters.handle_bits, memory=10)
+
+    assert counting.count_batch(conn, claim, parameters, user_ids, now=now) is not None
 
 
 def test_no_rebuild_runs_beside(conn: Conn, settings: Settings, now: datetime) -> None:
