@@ -216,5 +216,8 @@ def test_the_command_forgets(
     done = CliRunner().invoke(command, ["--yes", "--keep-out", "--json", "@Quilla77"])
 
     assert json.loads(done.stdout)["payloads"] == 1, done.output
+    (position,) = postgres.scalars(conn, "SELECT pg_current_wal_flush_lsn()::text")
+    log, *_ = json.loads(done.stdout)["still_held"]
+    assert position.partition("/")[0] + "/" in log, "it says how far the log holds the person"
     assert places_of(conn, "quilla77") == []
     assert CliRunner().invoke(command, ["--let-in", "quilla77"]).exit_code == 0

@@ -11,7 +11,7 @@ from litestar.params import QueryParameter
 
 from app.control.callers import Scope
 from app.errors import BadRequest, BadState
-from app.forgetting import cached, people
+from app.forgetting import cached, left, people
 from app.graph.parameters import read_parameters
 from app.http import problems, segments
 from app.http.calling import Calling
@@ -42,6 +42,8 @@ class Forgetting(msgspec.Struct, frozen=True):
     """Other entries of the ledger that were rewritten, such as file names and warnings."""
     cache_cleared: bool
     """Whether the answers cached in Redis were deleted. If not, they expire after MENTIONGRAPH_CACHE_SECONDS."""
+    still_held: list[str]
+    """A sentence for each place that holds the person still, such as the write-ahead log. Empty for a dry run."""
 
 
 @post(
@@ -79,12 +81,22 @@ async def forget_user(
             if dry_run:
                 found = people.preview(conn, name, parameters)
                 return Forgetting(
-                    True, keep_out, found.mentions, found.deltas, found.payloads, 0, found.rejects, found.texts, False
+                    True,
+                    keep_out,
+                    found.mentions,
+                    found.deltas,
+                    found.payloads,
+                    0,
+                    found.rejects,
+                    found.texts,
+                    False,
+                    [],
                 )
             with postgres.connect(settings.database_url, role="forget") as guard:
                 done = people.forget(guard, conn, name, parameters, caller, keep_out=keep_out, clock=services.clock)
             cleared = cached.clear(settings)
             people.vacuum(conn)
+            holding = left.sentences(conn)
         return Forgetting(
             False,
             done.keep_out,
@@ -95,6 +107,7 @@ async def forget_user(
             done.rejects,
             done.texts,
             cleared,
+            holding,
         )
 
     return await asyncio.to_thread(work)
