@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
@@ -213,11 +214,13 @@ def test_the_command_forgets(
     preview = CliRunner().invoke(command, ["--dry-run", "--json", "@Quilla77"])
     assert json.loads(preview.stdout)["mentions"] == 3, preview.output
     assert places_of(conn, "quilla77")
+    (before,) = conn.execute("SELECT pg_current_wal_insert_lsn()::text").fetchone() or ("",)
     done = CliRunner().invoke(command, ["--yes", "--keep-out", "--json", "@Quilla77"])
 
     assert json.loads(done.stdout)["payloads"] == 1, done.output
-    (position,) = postgres.scalars(conn, "SELECT pg_current_wal_flush_lsn()::text")
     log, *_ = json.loads(done.stdout)["still_held"]
-    assert position.partition("/")[0] + "/" in log, "it says how far the log holds the person"
+    (until_there,) = re.findall(r"before ([0-9A-F]+/[0-9A-F]+) ", log)
+    later = conn.execute("SELECT %s::pg_lsn > %s::pg_lsn", [until_there, before]).fetchone()
+    assert later == (True,), "the log holds the person until after the command"
     assert places_of(conn, "quilla77") == []
     assert CliRunner().invoke(command, ["--let-in", "quilla77"]).exit_code == 0

@@ -81,16 +81,16 @@ async def forget_user(
             if dry_run:
                 found = people.preview(conn, name, parameters)
                 return Forgetting(
-                    True,
-                    keep_out,
-                    found.mentions,
-                    found.deltas,
-                    found.payloads,
-                    0,
-                    found.rejects,
-                    found.texts,
-                    False,
-                    [],
+                    dry_run=True,
+                    keep_out=keep_out,
+                    mentions=found.mentions,
+                    deltas=found.deltas,
+                    payloads=found.payloads,
+                    payloads_dropped=0,
+                    rejects=found.rejects,
+                    texts=found.texts,
+                    cache_cleared=False,
+                    still_held=[],
                 )
             with postgres.connect(settings.database_url, role="forget") as guard:
                 done = people.forget(guard, conn, name, parameters, caller, keep_out=keep_out, clock=services.clock)
@@ -98,16 +98,16 @@ async def forget_user(
             people.vacuum(conn)
             holding = left.sentences(conn)
         return Forgetting(
-            False,
-            done.keep_out,
-            done.mentions + done.mentions_purged,
-            done.deltas,
-            done.payloads,
-            done.payloads_dropped,
-            done.rejects,
-            done.texts,
-            cleared,
-            holding,
+            dry_run=False,
+            keep_out=done.keep_out,
+            mentions=done.mentions + done.mentions_purged,
+            deltas=done.deltas,
+            payloads=done.payloads,
+            payloads_dropped=done.payloads_dropped,
+            rejects=done.rejects,
+            texts=done.texts,
+            cache_cleared=cleared,
+            still_held=holding,
         )
 
     return await asyncio.to_thread(work)
