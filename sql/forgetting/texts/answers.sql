@@ -1,5 +1,5 @@
--- Idempotency keys that may hold a text, or whose answer may (see forgetting/texts/rejects), a few at a time, after one.
--- Locks: the keys' rows, since an answer may just be written. Rows: one for each key, `limit` at most.
+-- Idempotency keys that may hold a text, or whose answer may (see forgetting/texts/rejects), a few at a time, after
+-- one. Locks: the keys' rows, since an answer may just be written. Rows: one for each key, `limit` at most.
 SELECT key, answer FROM idempotency_keys
 WHERE
   key > %(after_key)s::text

@@ -1,5 +1,5 @@
--- Batches whose warnings or error may hold a text (see forgetting/texts/rejects), a few at a time, after one. Locks: the
--- batches' rows, in the order of id. Rows: one for each batch, `limit` at most.
+-- Batches whose warnings or error may hold a text (see forgetting/texts/rejects), a few at a time, after one. Locks:
+-- the batches' rows, in the order of id. Rows: one for each batch, `limit` at most.
 SELECT id, warnings, error FROM batches
 WHERE
   id > %(after_id)s::bigint
