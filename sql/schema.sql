@@ -28,7 +28,7 @@ INSERT INTO graph_parameters DEFAULT VALUES;
 
 -- The ledger ---------------------------------------------------------------------------------------------------------
 
--- A transaction says by the settings mentiongraph.… for whom it works (app/store/postgres.py: act_for).
+-- A transaction says by the settings mentiongraph.… for whom it works (app/store/acting.py).
 CREATE TABLE uploads (
   id uuid PRIMARY KEY,
   state text NOT NULL DEFAULT 'receiving' CHECK (state IN (

@@ -15,17 +15,8 @@ import msgspec
 
 import sql
 from app.errors import NotFound
-from app.store.postgres import (
-    ActsFor,
-    AsyncConnection,
-    Connection,
-    Params,
-    async_rows,
-    async_scalars,
-    execute,
-    rows,
-    scalars,
-)
+from app.store.acting import ActsFor
+from app.store.postgres import AsyncConnection, Connection, Params, async_rows, async_scalars, execute, rows, scalars
 
 _INSERT = sql.query("control/audit_events/insert")
 _PAGE = sql.query("control/audit_events/page")

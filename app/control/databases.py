@@ -26,8 +26,9 @@ from app.control.graphs import Graph
 from app.errors import BadRequest, DatabaseUnavailable, GraphExists, GraphNotReady, MayNotCreate, MentiongraphError
 from app.settings import Settings
 from app.store import locks
+from app.store.addresses import where
 from app.store.migrations import Migration, migrate, pending_migrations, plan
-from app.store.postgres import Connection, Now, available, connect, exactly_one, execute, scalars, where
+from app.store.postgres import Connection, Now, available, connect, exactly_one, execute, scalars
 
 log = structlog.get_logger(__name__)
 

@@ -31,8 +31,9 @@ from app.graph.parameters import GraphParameters
 from app.graph.users import STRETCHES
 from app.posts.erasing import Name
 from app.store import locks
+from app.store.acting import act_for
 from app.store.locks import Part
-from app.store.postgres import Connection, act_for, exactly_one, execute, scalars
+from app.store.postgres import Connection, exactly_one, execute, scalars
 
 _IDS = sql.query("forgetting/people/ids")
 _BEGIN = sql.query("forgetting/people/begin")
@@ -108,7 +109,7 @@ def preview(conn: Connection, handle: str, parameters: GraphParameters, *, progr
         mentions=edges.mentions,
         deltas=deltas,
         payloads=held,
-        rejects=sum(texts.erase_rejects(conn, name, change=False)),
+        rejects=texts.erase_rejects(conn, name, change=False),
         texts=texts.erase(conn, name, change=False),
     )
 
@@ -233,10 +234,8 @@ def _texts(conn: Connection, erasure: int, name: Name, progress: Progress) -> No
     """Twice, for what was written from the old texts meanwhile."""
     for look in range(2):
         progress("texts", look, 2)
-        for rejects in texts.erase_rejects(conn, name):
-            _note(conn, erasure, rejects=rejects)
-        with conn.transaction():
-            _note(conn, erasure, texts=texts.erase(conn, name))
+        texts.erase_rejects(conn, name, note=lambda done: _note(conn, erasure, rejects=done))
+        texts.erase(conn, name, note=lambda done: _note(conn, erasure, texts=done))
 
 
 def _finish(conn: Connection, erasure: int, name: Name, caller: Caller, *, now: datetime) -> Forgotten:

@@ -23,7 +23,7 @@ from app.control.audit_events import Action, record
 from app.control.callers import of_operating_system
 from app.errors import BadRequest, BadState, MentiongraphError, SchemaTooNew
 from app.settings import Settings
-from app.store import postgres
+from app.store import addresses, postgres
 from app.store.migrations import pending_migrations
 from app.store.postgres import Connection
 from ops.cli import options
@@ -111,7 +111,7 @@ def _backup(file: Path, settings: Settings, *, to_pipe: bool) -> None:
         part.replace(file)
     finally:
         part.unlink(missing_ok=True)
-    say(f"{file}: {size(file.stat().st_size)}, from {postgres.where(settings.database_url)}.")
+    say(f"{file}: {size(file.stat().st_size)}, from {addresses.where(settings.database_url)}.")
 
 
 @click.command()
@@ -193,8 +193,8 @@ def _restore(file: Path, settings: Settings) -> None:
         (relations,) = postgres.scalars(conn, _RELATIONS)
         if relations:
             raise BadState(
-                f"{postgres.where(settings.database_url)} holds {relations} tables and the like. Restore into an empty "
-                "database or, with --data, into a new directory."
+                f"{addresses.where(settings.database_url)} holds {relations} tables and the like. Restore into an "
+                "empty database or, with --data, into a new directory."
             )
         program = _program("pg_restore", conn)
         total = None if str(file) == "-" else file.stat().st_size
@@ -206,7 +206,7 @@ def _restore(file: Path, settings: Settings) -> None:
         ):
             _feed(process, archive, total, progress)
         postgres.execute(conn, _ANALYZE)
-    say(f"restored into {postgres.where(settings.database_url)}.")
+    say(f"restored into {addresses.where(settings.database_url)}.")
     try:
         missing = pending_migrations(settings.database_url)
     except SchemaTooNew as error:

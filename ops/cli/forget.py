@@ -9,7 +9,7 @@ import msgspec
 
 from app.control.callers import of_operating_system
 from app.errors import BadRequest
-from app.forgetting import cached, people
+from app.forgetting import cached, left, people
 from app.forgetting.people import Forgotten, Found
 from app.graph.parameters import read_parameters
 from app.posts.handles import fold
@@ -71,12 +71,16 @@ def forget(
             cleared = cached.clear(settings)
             progress("room of what went")
             people.vacuum(conn)
+            holding = left.sentences(conn)
             progress("logs")
             masked = _mask_logs(data, handle)
     if json:
-        print_json({**msgspec.structs.asdict(done), "cache_cleared": cleared, "logs_masked": masked, "dry_run": False})
+        said = {"cache_cleared": cleared, "logs_masked": masked, "still_held": holding, "dry_run": False}
+        print_json({**msgspec.structs.asdict(done), **said})
     else:
         _print(done, settings, cleared=cleared, masked=masked)
+        for sentence in holding:
+            say(sentence)
 
 
 def _preview(conn: Connection, handle: str) -> Found:
@@ -147,4 +151,3 @@ def _print(done: Forgotten, settings: Settings, *, cleared: bool, masked: int | 
         say("No logs of a stack are here: mask or delete the logs of your processes yourself.")
     else:
         say(f"{number(masked)} places in the logs of the stack were masked.")
-    say("Backups, exports and the write-ahead log may hold the person still.")

@@ -19,7 +19,8 @@ from app.graph.parameters import read_parameters
 from app.graph.profiles import profile_named
 from app.reads.sizes import sizes
 from app.settings import Settings
-from app.store.postgres import Connection, available, clock, connect, where
+from app.store.addresses import where
+from app.store.postgres import Connection, available, clock, connect
 from ops.cli import options
 from ops.cli.console import facts, number, out, print_json, say, size, table
 

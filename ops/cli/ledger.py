@@ -18,8 +18,8 @@ from app.ledger import entries, transitions
 from app.ledger.states import Ring
 from app.ledger.transitions import FailedBatch
 from app.settings import Settings
+from app.store import addresses, postgres
 from app.store import migrations as domain_migrations
-from app.store import postgres
 from app.store.migrations import Migration
 from app.store.postgres import Connection
 from ops.cli import options
@@ -52,7 +52,7 @@ def migrate(data: Path | None, *, plan: bool, json: bool) -> None:
       MENTIONGRAPH_DATABASE_URL=postgresql://app@db/mentions mentiongraph migrate
     """
     settings = options.settings(data, nearby=True)
-    place = postgres.where(settings.database_url)
+    place = addresses.where(settings.database_url)
     if plan:
         migrations = domain_migrations.plan(settings.database_url)
         others = list(databases.plan_all(settings))

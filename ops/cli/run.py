@@ -15,9 +15,10 @@ from app.errors import BadSetting, DatabaseUnavailable, NobodyHasAKey
 from app.ledger import bells
 from app.posts.options import Priority
 from app.settings import Settings, networks
+from app.store.addresses import where
 from app.store.broker import redis_client
 from app.store.migrations import require_migrated
-from app.store.postgres import available, clock, connect, where
+from app.store.postgres import available, clock, connect
 from ops import processes
 from ops.cli import options
 from ops.cli.saying import say

@@ -21,7 +21,8 @@ from app.proofs import rebuild as domain_rebuild
 from app.proofs.rebuild import Comparison, Difference
 from app.settings import Settings
 from app.store import postgres
-from app.store.postgres import Connection, acting
+from app.store.acting import acting
+from app.store.postgres import Connection
 from ops.cli import options
 from ops.cli.console import cut, number, out, print_json, say, size, table
 from ops.cli.progress import bar

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
+import msgspec
 import polars as pl
 import psycopg
 import pytest
@@ -15,7 +17,8 @@ from click.testing import CliRunner
 
 from app.errors import BadState
 from app.forgetting import people
-from app.graph import counting, merging
+from app.graph import counting, kept_out, merging
+from app.graph.kept_out import KeptOut
 from app.graph.parameters import read_parameters
 from app.graph.users import ForgottenMeanwhile, UserIds
 from app.ledger import retention, transitions
@@ -127,6 +130,29 @@ def test_who_asked_before_adds_no_user_after(conn: Conn, settings: Settings, now
     ]
 
 
+def test_people_who_are_forgotten_one_after_another_fail_no_count(
+    conn: Conn, settings: Settings, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each was forgotten in the moment in which the count asked for the ids of its users."""
+    send(settings, now)
+    parameters, read, looks = read_parameters(conn), kept_out.read, [0, 1]
+    (batch_id,) = conn.execute("SELECT id FROM batches").fetchone() or (0,)
+    for number in range(2):
+        conn.execute("INSERT INTO erasures (began_at, finished_at) VALUES (%s, %s)", [now, now])
+        assert read(conn).erasures == number + 1
+
+    def late(conn: Conn) -> KeptOut:
+        found = read(conn)
+        return msgspec.structs.replace(found, erasures=looks.pop(0)) if looks else found
+
+    monkeypatch.setattr(kept_out, "read", late)
+    claim = transitions.claim(conn, batch_id, settings=settings, now=now)
+    assert claim is not None
+    user_ids = UserIds(bits=parameters.handle_bits, memory=10)
+
+    assert counting.count_batch(conn, claim, parameters, user_ids, now=now) is not None
+
+
 def test_no_rebuild_runs_beside(conn: Conn, settings: Settings, now: datetime) -> None:
     with (
         postgres.connect(settings.database_url, role="test") as guard,
@@ -192,6 +218,7 @@ def test_the_command_forgets(
     preview = CliRunner().invoke(command, ["--dry-run", "--json", "@Quilla77"])
     assert json.loads(preview.stdout)["mentions"] == 3, preview.output
     assert places_of(conn, "quilla77")
+    (before,) = conn.execute("SELECT pg_current_wal_insert_lsn()::text").fetchone() or ("",)
     done = CliRunner().invoke(command, ["--yes", "--keep-out", "--json", "@Quilla77"])
 
     assert json.loads(done.stdout)["payloads"] == 1, done.output
@@ -199,5 +226,9 @@ def test_the_command_forgets(
     assert done.stderr.splitlines() == [f"forget: {step}" for step in steps]
     assert json.loads(done.stdout)["logs_masked"] is None
     assert (logs / "api.log").read_text() == "@quilla77"
+    log, *_ = json.loads(done.stdout)["still_held"]
+    (until_there,) = re.findall(r"before ([0-9A-F]+/[0-9A-F]+) ", log)
+    later = conn.execute("SELECT %s::pg_lsn > %s::pg_lsn", [until_there, before]).fetchone()
+    assert later == (True,), "the log holds the person until after the command"
     assert places_of(conn, "quilla77") == []
     assert CliRunner().invoke(command, ["--let-in", "quilla77"]).exit_code == 0

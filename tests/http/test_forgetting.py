@@ -39,6 +39,8 @@ def test_a_person_is_forgotten_over_http(
     assert answer.status_code == 200
     assert "quilla" not in answer.text.lower()
     assert (answer.json()["mentions"], answer.json()["payloads"], answer.json()["cache_cleared"]) == (2, 1, True)
+    held = " ".join(answer.json()["still_held"])
+    assert all(place in held for place in ("write-ahead log", "append-only file", "Backups")), held
     assert places_of(domain, "quilla77") == []
     assert api.http.get("/users/quilla77").status_code == 404
     assert not api.http.get("/users", params={"prefix": "qui"}).json()["users"]

@@ -29,8 +29,9 @@ from app.http.cached.standbys import Counters, Lanes
 from app.http.quotas import Asking, Kind, Quotas
 from app.settings import Settings
 from app.store import postgres
+from app.store.addresses import servers
 from app.store.migrations import migrate
-from app.store.postgres import Connection, servers
+from app.store.postgres import Connection
 from ops.embedded.children import free_ports
 from ops.embedded.postgres import Postgres
 from ops.embedded.valkey import Valkey, client

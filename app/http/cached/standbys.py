@@ -23,7 +23,8 @@ from app.graph import versions
 from app.graph.versions import Behind
 from app.http.expensive import EXPENSIVE_READS, ExpensiveReads
 from app.settings import Settings
-from app.store.postgres import AsyncConnection, Connection, async_connect, async_pool, pool, servers, where
+from app.store.addresses import servers, where
+from app.store.postgres import AsyncConnection, Connection, async_connect, async_pool, pool
 from app.store.seldom import Seldom
 
 log = structlog.get_logger(__name__)

@@ -19,6 +19,7 @@ FORGETTING: dict[str, Any] = {
     "rejects": 2,
     "texts": 1,
     "cache_cleared": True,
+    "still_held": ["PostgreSQL's write-ahead log before 0/3A2C1F8 holds old rows, until its files are overwritten."],
 }
 WARNING: dict[str, Any] = {
     "code": "handles-cut",

@@ -12,7 +12,7 @@ from litestar.params import QueryParameter
 
 from app.control.callers import Scope
 from app.errors import BadRequest, BadState
-from app.forgetting import cached, people
+from app.forgetting import cached, left, people
 from app.graph.parameters import read_parameters
 from app.http import problems, segments
 from app.http.calling import Calling
@@ -45,6 +45,8 @@ class Forgetting(msgspec.Struct, frozen=True):
     """Other entries of the ledger that were rewritten, such as file names and warnings."""
     cache_cleared: bool
     """Whether the answers cached in Redis were deleted. If not, they expire after MENTIONGRAPH_CACHE_SECONDS."""
+    still_held: list[str]
+    """A sentence for each place that holds the person still, such as the write-ahead log. Empty for a dry run."""
 
 
 class _Steps:
@@ -97,7 +99,16 @@ async def forget_user(
             if dry_run:
                 found = people.preview(conn, name, parameters, progress=progress)
                 return Forgetting(
-                    True, keep_out, found.mentions, found.deltas, found.payloads, 0, found.rejects, found.texts, False
+                    dry_run=True,
+                    keep_out=keep_out,
+                    mentions=found.mentions,
+                    deltas=found.deltas,
+                    payloads=found.payloads,
+                    payloads_dropped=0,
+                    rejects=found.rejects,
+                    texts=found.texts,
+                    cache_cleared=False,
+                    still_held=[],
                 )
             with postgres.connect(settings.database_url, role="forget") as guard:
                 done = people.forget(
@@ -112,16 +123,18 @@ async def forget_user(
                 )
             cleared = cached.clear(settings)
             people.vacuum(conn)
+            holding = left.sentences(conn)
         return Forgetting(
-            False,
-            done.keep_out,
-            done.mentions + done.mentions_purged,
-            done.deltas,
-            done.payloads,
-            done.payloads_dropped,
-            done.rejects,
-            done.texts,
-            cleared,
+            dry_run=False,
+            keep_out=done.keep_out,
+            mentions=done.mentions + done.mentions_purged,
+            deltas=done.deltas,
+            payloads=done.payloads,
+            payloads_dropped=done.payloads_dropped,
+            rejects=done.rejects,
+            texts=done.texts,
+            cache_cleared=cleared,
+            still_held=holding,
         )
 
     return await asyncio.to_thread(work)

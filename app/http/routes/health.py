@@ -28,8 +28,9 @@ from app.http.probe import Probe
 from app.http.scopes import PUBLIC
 from app.http.services import Injected, Services
 from app.ledger import fleet, periods, space
+from app.store.addresses import where
 from app.store.migrations import pending_migrations
-from app.store.postgres import clock, where
+from app.store.postgres import clock
 
 log = structlog.get_logger(__name__)
 
