@@ -66,6 +66,7 @@ def test_an_upload_into_a_graph_that_is_dropped_fails(
             pass
         create(patient, now)
     try:
+        until(lambda: patient_api.http.get("/graphs/team/users").status_code != 404, within=20, what="it is known")
         sent = patient_api.http.post(
             "/graphs/team/uploads", content=mentioning(("bob", "eve")), headers={"Content-Type": "text/csv"}
         )
