@@ -156,6 +156,52 @@ def test_who_has_the_score_of_the_floor_and_comes_before_is_still_held(conn: Con
     assert held(conn) == before
 
 
+def add(conn: Connection, now: datetime, made: dict[int, float], *, most: int) -> None:
+    """Add users by what their mentions weigh. They have received none."""
+    users = sorted(made)
+    columns = {
+        "user_ids": users,
+        "mentions_made": [1] * len(users),
+        "mentions_received": [0] * len(users),
+        "self_mentions": [0] * len(users),
+        "weights_made": [made[user] for user in users],
+        "weights_received": [0.0] * len(users),
+        "weighed_at": [now] * len(users),
+    }
+    light = {"light_made": 0.0, "light_received": 0.001, "latest": now}
+    execute(
+        conn,
+        sql.query("summaries/user_totals/add"),
+        {**columns, **light, "half_life_seconds": WEEK.total_seconds(), "most": most},
+    )
+
+
+def test_of_users_who_come_to_the_score_of_the_floor_those_with_lower_ids_are_held(
+    conn: Connection, now: datetime
+) -> None:
+    about = {"now": now, "half_life_seconds": WEEK.total_seconds()}
+    (score,) = scalars(
+        conn, "SELECT weight_score(1, %(now)s::timestamptz, %(half_life_seconds)s::double precision)", about
+    )
+    set_floor(conn, "made", score, 5)
+
+    add(conn, now, {4: 1.0, 6: 1.0, 7: 2.0, 1: 0.5}, most=10)
+
+    assert held(conn) == {("made", 4), ("made", 7)}
+
+
+def test_only_the_floor_of_the_direction_rises_that_more_users_came_to_than_are_held(
+    conn: Connection, now: datetime
+) -> None:
+    before = floors(conn)
+
+    add(conn, now, {1: 4.0, 2: 2.0, 3: 1.0}, most=1)
+
+    assert held(conn) == {("made", 1)}
+    assert {each for each, floor in floors(conn).items() if floor != before[each]} == {"made"}
+    assert floors(conn)["made"][1] == 2
+
+
 @pytest.mark.usefixtures("users")
 def test_only_these_users_are_scored_anew_each_by_its_direction(conn: Connection, now: datetime) -> None:
     conn.execute("UPDATE user_totals SET weight_received = 1, weighed_at = to_timestamp(0)")
