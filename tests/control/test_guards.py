@@ -138,9 +138,7 @@ def test_a_key_is_rotated_by_one_at_a_time_and_others_do_not_wait(conn: Connecti
 
 
 @pytest.mark.parametrize("holds", ["nothing", "an upload", "an edge"])
-def test_half_life_and_shards_of_a_graph_that_holds_something_stay(
-    conn: Connection, now: datetime, holds: str
-) -> None:
+def test_half_life_and_shards_of_a_graph_that_holds_something_stay(conn: Connection, now: datetime, holds: str) -> None:
     if holds == "an upload":
         insert_upload(conn, UploadState.RECEIVING, now)
     if holds == "an edge":
