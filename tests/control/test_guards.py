@@ -7,6 +7,7 @@ from typing import Any, LiteralString
 
 import psycopg
 import pytest
+from psycopg.sql import SQL
 
 import sql
 from app.ledger.states import UploadState
@@ -116,14 +117,16 @@ def test_only_keys_that_are_for_the_dropped_graph_alone_are_revoked(conn: Connec
 
 @pytest.mark.usefixtures("keys")
 @pytest.mark.parametrize(("statement", "column"), [("expire", "expires_at"), ("revoke", "revoked_at")])
-def test_only_the_named_key_ends(conn: Connection, now: datetime, statement: str, column: str) -> None:
+def test_only_the_named_key_ends(
+    conn: Connection, now: datetime, statement: LiteralString, column: LiteralString
+) -> None:
     named = "00000002"
     about = {"id": named, "at": now + WEEK, "now": now + WEEK}
 
-    assert scalars(conn, sql.query(f"control/keys/{statement}"), about) == [named]  # pyright: ignore[reportArgumentType]
+    assert scalars(conn, sql.query(f"control/keys/{statement}"), about) == [named]
 
-    ended = f"SELECT id FROM keys WHERE {column} = %s"
-    assert conn.execute(ended.encode(), [now + WEEK]).fetchall() == [(named,)]
+    ended = SQL("SELECT id FROM keys WHERE {column} = %s").format(column=SQL(column))
+    assert conn.execute(ended, [now + WEEK]).fetchall() == [(named,)]
 
 
 @pytest.mark.usefixtures("keys")

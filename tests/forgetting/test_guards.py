@@ -10,6 +10,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from psycopg.sql import SQL
 
 import sql
 from app.ledger.states import UploadState
@@ -21,9 +22,11 @@ HASH, OTHER_HASH = bytes(32), bytes(31) + b"x"
 TWO = (1, 2)
 
 
-def changed(conn: Connection, table: str, key: str, statement: LiteralString, given: Mapping[str, object]) -> set[Any]:
+def changed(
+    conn: Connection, table: LiteralString, key: LiteralString, statement: LiteralString, given: Mapping[str, object]
+) -> set[Any]:
     """Returns the keys of the rows that the statement changes or deletes."""
-    rows = f"SELECT {key}, t::text FROM {table} AS t".encode()
+    rows = SQL("SELECT {key}, t::text FROM {table} AS t").format(key=SQL(key), table=SQL(table))
     before = set(conn.execute(rows).fetchall())
     execute(conn, sql.query(statement), given)
     gone = before - set(conn.execute(rows).fetchall())
@@ -66,7 +69,7 @@ def test_one_batch_is_rewritten(
 
 @pytest.mark.parametrize(("claimed", "attempts", "left"), [(True, 3, 2), (True, 0, 0), (False, 3, 3)])
 def test_an_attempt_that_loses_its_claim_to_a_new_payload_does_not_count(
-    conn: Connection, batches: dict[str, int], now: datetime, claimed: bool, attempts: int, left: int
+    conn: Connection, batches: dict[str, int], now: datetime, *, claimed: bool, attempts: int, left: int
 ) -> None:
     batch = batches["staged"]
     conn.execute("UPDATE batches SET attempts = %s WHERE id = %s", [attempts, batch])
@@ -198,10 +201,8 @@ BLOCK = {"part": 1, "run": 2, "source_id": 1, "target_id": 2}
 def days(conn: Connection) -> None:
     """Runs of days with blocks, whose keys differ in each column."""
     for part, run in product(TWO, TWO):
-        conn.execute(
-            "INSERT INTO day_runs (part, run, level, entries, last_day) OVERRIDING SYSTEM VALUE VALUES (%s, %s, 0, 9, %s)",
-            [part, run, "2026-01-15"],
-        )
+        insert = "INSERT INTO day_runs OVERRIDING SYSTEM VALUE VALUES (%s, %s, 0, 9, '2026-01-15')"
+        conn.execute(insert, [part, run])
         for source, target in product(TWO, TWO):
             conn.execute("INSERT INTO day_blocks VALUES (%s, %s, %s, %s, 'x')", [part, run, source, target])
 
@@ -235,7 +236,7 @@ def test_only_these_users_are_no_longer_trending(conn: Connection) -> None:
     [("edges", "forgetting/remains/take_edges"), ("edges_archive", "forgetting/remains/take_archived")],
 )
 def test_only_a_shards_edges_of_these_users_are_taken(
-    conn: Connection, now: datetime, table: str, statement: LiteralString
+    conn: Connection, now: datetime, table: LiteralString, statement: LiteralString
 ) -> None:
     archived = ", now()" if table == "edges_archive" else ""
     insert = f"INSERT INTO {table} SELECT %s, %s, 1, 1, %s, %s, %s{archived}".encode()
