@@ -214,6 +214,62 @@ def test_only_these_users_are_scored_anew_each_by_its_direction(conn: Connection
     assert conn.execute(scores).fetchall() == [("received", 2, 0.0), ("received", 3, 0.0)]
 
 
+def test_totals_of_all_edges_are_of_each_user_and_each_direction(conn: Connection, now: datetime) -> None:
+    """User 1 mentions 2 twice and 3 once, user 2 mentions 1, and user 3 mentions themselves."""
+    edge = "INSERT INTO edges VALUES (%s, %s, %s, %s, %s, %s, %s)"
+    for source, target, count in ((1, 2, 2), (1, 3, 1), (2, 1, 4), (3, 3, 8)):
+        conn.execute(edge, [source, target, count, float(count), now, now, now])
+    conn.execute("UPDATE edges SET weighed_at = %s WHERE source_id = 1 AND target_id = 3", [now - WEEK])
+
+    execute(conn, sql.query("summaries/user_totals/recount"), {"half_life_seconds": WEEK.total_seconds()})
+
+    found = conn.execute("SELECT * FROM user_totals ORDER BY user_id").fetchall()
+    assert found == [
+        (1, 3, 4, 0, 2.5, 4.0, now),
+        (2, 4, 2, 0, 4.0, 2.0, now),
+        (3, 0, 1, 8, 0.0, 0.5, now),
+    ]
+
+
+@pytest.mark.parametrize("keep", [2, 4])
+def test_the_first_users_of_a_direction_are_held_and_the_next_one_is_its_floor(
+    conn: Connection, now: datetime, keep: int
+) -> None:
+    """User 5 has no mentions in this direction, so nothing is held of them."""
+    for user in range(1, 6):
+        total(conn, user, now, made=float(2 ** (9 - user)) if user < 5 else 0.0, received=1.0)
+    before = floors(conn)
+
+    weighing = {"half_life_seconds": WEEK.total_seconds()}
+    execute(conn, sql.query("summaries/user_totals/refill"), {"direction": "made", "keep": keep, **weighing})
+
+    assert held(conn) == {("made", user) for user in range(1, keep + 1)}
+    assert floors(conn)["received"] == before["received"]
+    assert floors(conn)["made"][1] == (3 if keep == 2 else before["made"][1])
+
+
+def test_what_is_taken_out_leaves_nothing_of_the_last_mention(conn: Connection, now: datetime) -> None:
+    """User 1 keeps a mention made, user 2 a mention received, and nothing is taken out of user 3's."""
+    for user in range(1, 4):
+        total(conn, user, now, made=3.0, received=3.0)
+    conn.execute("UPDATE user_totals SET mentions_made = 2, mentions_received = 2")
+    taken = {
+        "user_ids": [1, 2],
+        "mentions_made": [1, 2],
+        "mentions_received": [2, 1],
+        "self_mentions": [0, 0],
+        "weights_made": [1.0, 1.0],
+        "weights_received": [1.0, 1.0],
+        "weighed_at": [now, now],
+        "half_life_seconds": WEEK.total_seconds(),
+    }
+
+    assert execute(conn, sql.query("summaries/user_totals/subtract"), taken) == 2
+
+    weights = "SELECT mentions_made, mentions_received, weight_made, weight_received FROM user_totals ORDER BY user_id"
+    assert conn.execute(weights).fetchall() == [(1, 0, 2.0, 0.0), (0, 1, 0.0, 2.0), (2, 2, 3.0, 3.0)]
+
+
 def test_totals_go_with_the_last_mention_of_their_user(conn: Connection, now: datetime) -> None:
     for user, (made, received) in enumerate([(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (0.0, 0.0), (0.0, 0.0)]):
         total(conn, user, now, made=made, received=received)
