@@ -71,7 +71,7 @@ def test_steps_that_end_while_they_wait_take_no_place() -> None:
     """One ends as it waits, another when its place has just come."""
 
     async def scene(step: Step) -> None:
-        begun = [step("a", "first", lambda: begun[-1].cancel())]  # the newest step is the next one
+        begun = [step("a", "first", lambda: begun[-1].cancel())]  # noqa: PLW0108  # the newest step is the next one
         begun += [step("a", name) for name in ("ended", "last", "given")]
         first, ended, last, given = begun
         await asyncio.sleep(0)
