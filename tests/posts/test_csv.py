@@ -143,9 +143,44 @@ def test_date_and_time_of_day_are_told_together_and_nothing_else_is() -> None:
 
     posts = read(b"a,2024-05-01,x,soon\nb,2024-05-01,  ,12:00\nc,2024-05-01,y,12:00\n", form, first_line=1)
 
-    assert posts.frame["text"].to_list() == ["c"]
+    assert posts.frame.select("text", "at").rows() == [("c", datetime(2024, 5, 1, 12, tzinfo=UTC))]
     assert posts.rejects.select("column", "value").rows() == [("day", b"2024-05-01 soon"), ("who", b"  ")]
     assert ["with the time of day in field 4" in each for each in posts.rejects["message"]] == [True, False]
+
+
+@pytest.mark.parametrize("instant", [b"2024-05-01", b" 2024-05-01 ", b"1714521600"])
+def test_what_is_said_of_all_instants_holds_for_those_that_need_it_not(instant: bytes) -> None:
+    form = msgspec.structs.replace(FORM, any_instant=True, timestamp_format="%d.%m.%Y")
+
+    posts = read(b"a,01.05.2024,x\nb," + instant + b",x\n", form, first_line=1)
+    assert (posts.frame["text"].to_list(), len(posts.rejects)) == (["a"], 1)
+    assert read(b"b," + instant + b",x\n", FORM, first_line=1).frame["text"].to_list() == ["b"]
+
+
+def test_a_date_in_the_other_order_is_told_as_one() -> None:
+    for order, other in (("month-first", "day-first"), ("day-first", "month-first")):
+        form = msgspec.structs.replace(FORM, any_instant=True, date_order=order)
+        wrong = {"day-first": b"31/12/2024", "month-first": b"12/31/2024"}[other]
+        [message] = read(b"a," + wrong + b",x\n", form, first_line=1).rejects["message"]
+        assert f"a date only if read {other}. The dates of this file are read {order}" in message
+        [message] = read(b"a,31/31/2024,x\n", form, first_line=1).rejects["message"]
+        assert "only if read" not in message
+    [message] = read(b"a,31/12/2024,x\n", FORM, first_line=1).rejects["message"]
+    assert "only if read" not in message
+
+
+@pytest.mark.parametrize("author", ["x ", " x", "x\u2000", "@x", "＠x", "x\t", "\u00a0x"])
+def test_an_author_is_spelled_without_blanks_and_sign(author: str) -> None:
+    posts = read(f"a,2024-05-01,{author}\n".encode(), FORM, first_line=1)
+
+    assert posts.frame["author_spelling"].to_list() == ["x"]
+
+
+@pytest.mark.parametrize(("placeholders", "authors"), [(True, ["null", "x"]), (False, ["x"])])
+def test_a_placeholder_is_an_author_only_where_that_is_said(*, placeholders: bool, authors: list[str]) -> None:
+    form = msgspec.structs.replace(FORM, placeholders=placeholders)
+
+    assert read(b"a,2024-05-01,null\na,2024-05-01,x\n", form, first_line=1).frame["author"].to_list() == authors
 
 
 def test_quotes_of_a_rejected_value_are_undone_where_it_is_quoted() -> None:
