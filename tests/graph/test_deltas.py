@@ -43,9 +43,13 @@ def test_deltas_add_up_by_edge_and_weights_meet_at_the_latest_instant() -> None:
     alone = delta(1, 2, 3, NOW)
     assert sum_by_edge([alone], half_life=WEEK).equals(alone)
 
-    whole = sum_by_edge([alone, delta(1, 2, 4, NOW - WEEK), delta(0, 5, 1, NOW)], half_life=WEEK)
+    whole = sum_by_edge([alone, delta(1, 9, 8, NOW), delta(1, 2, 4, NOW - WEEK), delta(0, 5, 1, NOW)], half_life=WEEK)
 
-    assert whole.rows() == [(0, 5, 1, 1.0, NOW, NOW, NOW), (1, 2, 7, 5.0, NOW, NOW - WEEK, NOW)]
+    assert whole.rows() == [
+        (0, 5, 1, 1.0, NOW, NOW, NOW),
+        (1, 2, 7, 5.0, NOW, NOW - WEEK, NOW),
+        (1, 9, 8, 8.0, NOW, NOW, NOW),
+    ]
 
 
 def test_a_profile_has_its_name_and_other_names_are_refused() -> None:

@@ -421,6 +421,7 @@ def test_what_only_some_profiles_read_is_text_to_the_others() -> None:
     assert handles('<a class="mention" href="https://m.social/@bob">@cy</a>') == ["cy"]
     assert handles("see https://x.com/@bob and cut @an…", "twitter", 1) == ["bob", "an"]
     assert handles("`@bob` and https://x.com/@an ```@cy```") == ["bob", "cy"]
+    assert handles("@1None", "telegram") == []
     found = find(pl.Series(["@bob"]), TWITTER, authors=pl.Series(["ann@m.social"]))
     assert found.mentions["handle"].to_list() == ["bob"]
 
