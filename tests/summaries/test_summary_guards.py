@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -14,6 +14,7 @@ from app.store.postgres import Connection, execute, scalars
 from tests.entering import insert_batch, insert_delta, insert_upload
 
 WEEK = timedelta(days=7)
+NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 DELTAS = {(shard, batch, part) for shard in (0, 1) for batch in (0, 1) for part in (0, 1)}
 """Shard, number of the batch, and part."""
 
@@ -133,6 +134,15 @@ def test_one_direction_is_trimmed(conn: Connection) -> None:
     assert floors(conn) == floors_before | {"made": (6.0, 3)}
 
 
+def test_of_users_with_the_score_of_the_first_that_is_not_held_those_before_stay(conn: Connection) -> None:
+    for user, score in {7: 9.0, 1: 8.0, 2: 6.0, 3: 6.0, 4: 6.0, 0: 5.0}.items():
+        hold(conn, "made", user, score)
+
+    execute(conn, sql.query("summaries/user_totals/trim"), {"direction": "made", "keep": 3})
+
+    assert held(conn) == {("made", 7), ("made", 1), ("made", 2)}
+
+
 @pytest.mark.usefixtures("users")
 def test_who_fell_to_the_floor_of_a_direction_or_weighs_nothing_is_held_no_longer(conn: Connection) -> None:
     before = held(conn)
@@ -147,6 +157,16 @@ def test_who_fell_to_the_floor_of_a_direction_or_weighs_nothing_is_held_no_longe
 
 
 @pytest.mark.usefixtures("users")
+def test_who_is_above_the_floor_is_still_held_whoever_is_on_it(conn: Connection) -> None:
+    before = held(conn)
+    set_floor(conn, "made", 6.5, 1)
+
+    execute(conn, sql.query("summaries/user_totals/drop_fallen"), {"user_ids": [2]})
+
+    assert held(conn) == before
+
+
+@pytest.mark.usefixtures("users")
 def test_who_has_the_score_of_the_floor_and_comes_before_is_still_held(conn: Connection) -> None:
     before = held(conn)
     set_floor(conn, "made", 6.0, 4)
@@ -156,8 +176,10 @@ def test_who_has_the_score_of_the_floor_and_comes_before_is_still_held(conn: Con
     assert held(conn) == before
 
 
-def add(conn: Connection, now: datetime, made: dict[int, float], *, most: int) -> None:
-    """Add users by what their mentions weigh. They have received none."""
+def add(
+    conn: Connection, now: datetime, made: dict[int, float], *, most: int, received: float = 0.0, light: float = 0.001
+) -> None:
+    """Add users by what the mentions weigh that they made. Those that they received weigh the same for each user."""
     users = sorted(made)
     columns = {
         "user_ids": users,
@@ -165,14 +187,14 @@ def add(conn: Connection, now: datetime, made: dict[int, float], *, most: int) -
         "mentions_received": [0] * len(users),
         "self_mentions": [0] * len(users),
         "weights_made": [made[user] for user in users],
-        "weights_received": [0.0] * len(users),
+        "weights_received": [received] * len(users),
         "weighed_at": [now] * len(users),
     }
-    light = {"light_made": 0.0, "light_received": 0.001, "latest": now}
+    passed_over = {"light_made": 0.0, "light_received": light, "latest": NOON}
     execute(
         conn,
         sql.query("summaries/user_totals/add"),
-        {**columns, **light, "half_life_seconds": WEEK.total_seconds(), "most": most},
+        {**columns, **passed_over, "half_life_seconds": WEEK.total_seconds(), "most": most},
     )
 
 
@@ -188,6 +210,13 @@ def test_of_users_who_come_to_the_score_of_the_floor_those_with_lower_ids_are_he
     add(conn, now, {4: 1.0, 6: 1.0, 7: 2.0, 1: 0.5}, most=10)
 
     assert held(conn) == {("made", 4), ("made", 7)}
+
+
+def test_the_light_are_looked_at_where_they_were_weighed_later_than_was_reckoned_with(conn: Connection) -> None:
+    add(conn, NOON, {1: 0.0}, most=10, received=0.5, light=1.0)
+    add(conn, NOON + WEEK, {2: 0.0}, most=10, received=0.5, light=1.0)
+
+    assert {user for direction, user in held(conn) if direction == "received"} == {2}
 
 
 def test_only_the_floor_of_the_direction_rises_that_more_users_came_to_than_are_held(
