@@ -80,7 +80,7 @@ def hostile_api() -> Generator[str]:
 
     class Answer(BaseHTTPRequestHandler):
         def _answer(self) -> None:
-            problem = {"type": f"urn:{HOSTILE}", "title": HOSTILE, "status": 500, "detail": f"{HOSTILE} \n forged"}
+            problem = {"type": f"urn:{HOSTILE}", "title": HOSTILE, "status": 500, "detail": f"{HOSTILE} \nforged"}
             body = json.dumps(problem).encode() if "uploads" in self.path else HOSTILE.encode()
             self.send_response(500)
             self.send_header("Content-Length", str(len(body)))
