@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click.testing
 import pytest
+from rich.text import Text
 
 from ops.cli import console, main, saying
 from tests.http.conftest import Api
@@ -137,6 +138,15 @@ def test_data_is_exact_in_a_pipe_and_escaped_on_a_terminal(monkeypatch: pytest.M
         if is_terminal:
             assert written.decode().startswith("source,target\n\\x1b]52")
             assert not SIGNS & frozenset(written.decode())
+
+
+def test_each_layer_of_the_console_escapes_by_itself() -> None:
+    """A caller that uses `plain` is safe, and so is one that does not."""
+    rendered = "".join(segment.text for segment in console.out.render(Text(HOSTILE)))
+
+    for shown in (console.plain(HOSTILE), rendered):
+        assert "\\x1b]52" in shown
+        assert not SIGNS & frozenset(shown)
 
 
 def test_all_output_goes_through_one_place() -> None:
