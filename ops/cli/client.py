@@ -152,9 +152,9 @@ class Client:
             answer = self._http.post("/uploads", content=body, params=dict(params), headers=headers)
         except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError) as error:
             raise ApiAway(
-                f"the API at {self.url} closed the connection before it answered ({error}). `mentiongraph status` "
-                "shows whether the upload arrived. You can send the file again, because the same bytes are applied "
-                "only once."
+                f"the API at {self.url} closed the connection before it answered ({error}). "
+                f"`{options.hinted('status')}` shows whether the upload arrived. You can send the file again, because "
+                "the same bytes are applied only once."
             ) from error
         except httpx.TransportError as error:
             raise self._away(error) from error
@@ -272,13 +272,14 @@ class Client:
                 "MENTIONGRAPH_CA_FILE."
             )
         return ApiAway(
-            f"the API at {self.url} cannot be reached ({error}). Start the API with `mentiongraph up`, or name another "
-            "API with --api."
+            f"the API at {self.url} cannot be reached ({error}). Start the API with `mentiongraph up`. If it runs, "
+            "name the directory of its data with --data DIR, or its address with --api URL."
         )
 
 
 def client_of(api: str | None, data: Path | None, *, graph: bool = True) -> Client:
     """A client of the API that the options or the settings name: for the chosen graph, or without `graph` for all."""
+    api, data = options.api_or_data(api, data)
     settings = options.settings(data, nearby=api is None)
     url = api or processes.url_of_api(settings)
     key = options.key(data if api is None else None, nearby=api is None)

@@ -33,7 +33,6 @@ MOST_WORKERS = 4
 """By default. The workers share the machine with PostgreSQL, for which they wait most of the time."""
 
 _data = partial(click.option, "--data", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
-_data_help = "Directory that holds all data. Default: {} in the current directory."
 _port = click.option(
     "--port",
     type=click.IntRange(1, 65535),
@@ -185,7 +184,11 @@ def _short(path: Path) -> str:
 
 
 @click.command()
-@_data(default=DEFAULT, help=_data_help.format(DEFAULT))
+@_data(
+    default=DEFAULT,
+    envvar=options.DATA,
+    help=f"Directory that holds all data. Default: {options.DATA}, or {DEFAULT} in the current directory.",
+)
 @_port
 @_workers
 def up(data: Path, port: int | None, workers: int | None) -> None:
@@ -229,7 +232,7 @@ def up(data: Path, port: int | None, workers: int | None) -> None:
 
 
 @click.command()
-@_data(default=DEMO, help=_data_help.format(DEMO))
+@_data(default=DEMO, help=f"Directory that holds all data. Default: {DEMO} in the current directory.")
 @click.option("--exit", "leave", is_flag=True, help="Stop as soon as the graph was shown.")
 @_port
 @_workers
