@@ -118,6 +118,8 @@ class Client:
     def __init__(self, url: str, key: str | None = None, *, verify: ssl.SSLContext | bool = True) -> None:
         """`verify`: what the certificate of an https:// URL is verified with; see ops.cli.trust."""
         self.url = url.rstrip("/")
+        self._service = self.url.partition("/graphs/")[0]
+        """The URL of the whole service, whichever graph the client is for."""
         self._may_send = key is None and "/graphs/" not in self.url
         """Whether nothing is known that would refuse an upload before its body is read."""
         self._http = httpx.Client(
@@ -189,7 +191,7 @@ class Client:
     def shortage(self) -> str | None:
         """Why the service takes no uploads and lets batches wait. None: it has room, or does not say."""
         try:
-            disk = self.get("/health/ready", _Ready).disk
+            disk = self.get(f"{self._service}/health/ready", _Ready).disk
         except (ApiAway, ApiProblem):
             return None
         return None if disk in {"enough", "unknown", ""} else disk

@@ -273,8 +273,10 @@ def _given_key(environ: Mapping[str, str]) -> str | None:
     if file:
         try:
             token = Path(file).read_text(encoding="ascii")
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadSetting(f"{KEY}{FILE_SUFFIX}={file!r}: the file cannot be read as text.") from error
+        except OSError as error:
+            raise BadSetting(f"{KEY}{FILE_SUFFIX}={file!r}: the file cannot be read ({error.strerror}).") from error
+        except UnicodeDecodeError as error:
+            raise BadSetting(f"{KEY}{FILE_SUFFIX}={file!r}: the file is no text, so it holds no token.") from error
     if not token or not token.strip():
         return None
     if tokens.id_in(token.strip()) is None:
