@@ -13,6 +13,8 @@ from app.control.callers import Scope
 from app.settings import Settings
 from app.store.postgres import Connection
 from ops.cli import main
+from ops.cli.client import Client
+from tests.conftest import until
 from tests.http.conftest import Api, Serve
 from tests.http.keyed import key
 from tests.http.test_receiving import HEADER
@@ -64,3 +66,9 @@ def test_a_file_was_sent_once_the_api_took_it(
 
     assert "sent" not in uploaded(api, str(posts), *COLUMN, code=8).stderr
     assert "posts.csv: sent" in uploaded(api, str(posts), *COLUMN, "--no-wait", token=token).stderr
+
+
+def test_the_room_is_asked_of_the_service_whichever_graph_is_meant(serve: Serve, settings: Settings) -> None:
+    api = serve(msgspec.structs.replace(settings, max_database_bytes=1))
+    with Client(f"http://127.0.0.1:{api.port}/graphs/photos") as client:
+        until(lambda: client.shortage() is not None, within=20, what="the API knows that there is no room")
