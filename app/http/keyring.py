@@ -141,4 +141,7 @@ class WrongKeys:
     def refuse(self, address: str) -> None:
         """Raises TooManyWrongKeys if too many wrong keys came from the address."""
         if self._free_at.get(address, 0.0) > self._monotonic() + FAILURE_SECONDS * (FAILURES - 1):
-            raise TooManyWrongKeys("too many requests with wrong keys came from your address; try again in a minute.")
+            raise TooManyWrongKeys(
+                "too many requests with wrong keys came from your address. One more is looked at every "
+                f"{FAILURE_SECONDS:g} seconds."
+            )

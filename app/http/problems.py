@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, TypeAlias, cast
@@ -46,6 +47,7 @@ from app.errors import (
 from app.http import segments
 from app.http.access_log import shown
 from app.http.calling import caller_of, prefix_of
+from app.http.keyring import FAILURE_SECONDS
 from app.http.signatures import wrong
 from app.ledger import space
 
@@ -190,7 +192,7 @@ _HEADERS: Mapping[type[MentiongraphError], Mapping[str, str]] = {
     ReceivingFull: {"Retry-After": "10"},
     NoSpace: {"Retry-After": "60"},
     KeyInUse: {"Retry-After": "5"},
-    TooManyWrongKeys: {"Retry-After": "60"},
+    TooManyWrongKeys: {"Retry-After": str(math.ceil(FAILURE_SECONDS))},
 }
 
 

@@ -36,7 +36,9 @@ _PROBLEMS = (
     WrongKey("the token is of no key that works."),
     ExpiredKey("key 4fQz81Lk expired at 2026-01-15T12:00:00Z."),
     NotAllowed("key 4fQz81Lk lacks the scope graph:read."),
-    TooManyWrongKeys("too many requests with wrong keys came from your address; try again in a minute."),
+    TooManyWrongKeys(
+        "too many requests with wrong keys came from your address. One more is looked at every 3 seconds."
+    ),
 )
 
 Needs: TypeAlias = tuple[frozenset[Scope], ...]

@@ -118,6 +118,8 @@ class Client:
     def __init__(self, url: str, key: str | None = None, *, verify: ssl.SSLContext | bool = True) -> None:
         """`verify`: what the certificate of an https:// URL is verified with; see ops.cli.trust."""
         self.url = url.rstrip("/")
+        self._service = self.url.partition("/graphs/")[0]
+        """The URL of the whole service, whichever graph the client is for."""
         self._may_send = key is None and "/graphs/" not in self.url
         """Whether nothing is known that would refuse an upload before its body is read."""
         self._http = httpx.Client(
@@ -152,9 +154,9 @@ class Client:
             answer = self._http.post("/uploads", content=body, params=dict(params), headers=headers)
         except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError) as error:
             raise ApiAway(
-                f"the API at {self.url} closed the connection before it answered ({error}). `mentiongraph status` "
-                "shows whether the upload arrived. You can send the file again, because the same bytes are applied "
-                "only once."
+                f"the API at {self.url} closed the connection before it answered ({error}). "
+                f"`{options.hinted('status')}` shows whether the upload arrived. You can send the file again, because "
+                "the same bytes are applied only once."
             ) from error
         except httpx.TransportError as error:
             raise self._away(error) from error
@@ -189,7 +191,7 @@ class Client:
     def shortage(self) -> str | None:
         """Why the service takes no uploads and lets batches wait. None: it has room, or does not say."""
         try:
-            disk = self.get("/health/ready", _Ready).disk
+            disk = self.get(f"{self._service}/health/ready", _Ready).disk
         except (ApiAway, ApiProblem):
             return None
         return None if disk in {"enough", "unknown", ""} else disk
@@ -272,13 +274,14 @@ class Client:
                 "MENTIONGRAPH_CA_FILE."
             )
         return ApiAway(
-            f"the API at {self.url} cannot be reached ({error}). Start the API with `mentiongraph up`, or name another "
-            "API with --api."
+            f"the API at {self.url} cannot be reached ({error}). Start the API with `mentiongraph up`. If it runs, "
+            "name the directory of its data with --data DIR, or its address with --api URL."
         )
 
 
 def client_of(api: str | None, data: Path | None, *, graph: bool = True) -> Client:
     """A client of the API that the options or the settings name: for the chosen graph, or without `graph` for all."""
+    api, data = options.api_or_data(api, data)
     settings = options.settings(data, nearby=api is None)
     url = api or processes.url_of_api(settings)
     key = options.key(data if api is None else None, nearby=api is None)

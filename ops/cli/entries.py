@@ -11,6 +11,8 @@ from app.errors import Problem
 
 DONE = frozenset({"applied", "checked"})
 """States in which an upload that was sent came to what was wanted of it."""
+GOOD = DONE | {"duplicate"}
+"""With the state of an upload whose bytes another owner sent before: they count once, whoever sends them again."""
 BROKEN = frozenset({"failed", "aborted"})
 ON_THE_WAY = frozenset({"receiving", "staged", "applying", "checking"})
 FAILED = 1

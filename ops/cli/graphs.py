@@ -110,7 +110,7 @@ def create(  # noqa: PLR0917 (what a graph has)
         print_json(made)
         return
     say(f"{made.name}: ready, half-life {made.half_life}, {made.shards} shards, {made.database}.")
-    say(f"Upload into it with `mentiongraph --graph {made.name} upload FILE`.", err=True)
+    say(f"Upload into it with `{options.hinted('upload FILE', into=made.name)}`.", err=True)
 
 
 @graphs.command(name="list")

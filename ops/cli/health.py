@@ -110,16 +110,21 @@ def _fleet(settings: Settings, role: Role) -> str | None:
 def list_processes(data: Path | None, *, json: bool) -> None:
     """List all workers and schedulers on all machines, and when periodic work runs.
 
-    Each process sends a heartbeat to PostgreSQL every few seconds. A process that was killed stays listed for a day,
-    with the time since its last heartbeat. The second table shows the last and the next run of each kind of periodic
+    Each process sends a heartbeat to PostgreSQL every few seconds. A process that was killed stays listed with the time
+    since its last heartbeat: for five minutes if another of its kind has started on its host since, else for a day. The
+    second table shows the last and the next run of each kind of periodic
     work. MENTIONGRAPH_DECAY_EVERY and MENTIONGRAPH_PURGE_EVERY set how often decay and purge run: set them for the
     workers and for this command alike.
+
+    Exits with 0 if all is well, and with 1 if a process or the database of a graph is in trouble, or if no worker or no
+    scheduler is listed.
 
     Uses MENTIONGRAPH_DATABASE_URL, MENTIONGRAPH_SILENCE_SECONDS, MENTIONGRAPH_DECAY_EVERY and MENTIONGRAPH_PURGE_EVERY.
 
     \b
     Examples:
       mentiongraph processes
+      mentiongraph processes > /dev/null || mail -s 'mentiongraph is in trouble' operator@example.org
       mentiongraph processes --json | jq '.processes[] | select(.ailment)'
       mentiongraph processes --json | jq -r '.periods[] | .actor, .next_run'
     """
@@ -137,16 +142,19 @@ def list_processes(data: Path | None, *, json: bool) -> None:
         seen, schedules = fleet.seen(conn), periods.schedules(conn, settings=settings, now=now)
         every = graphs.every(conn)
     in_trouble = ailing.ailing(ailing.look(every, settings))
+    missing = [role for role in Role if not any(each.role is role for each in seen)]
+    members = [FleetMember.of(each, settings) for each in seen]
+    ails = bool(missing or in_trouble or any(each.ailment for each in members))
     if json:
-        members = [FleetMember.of(each, settings) for each in seen]
         print_json({"processes": members, "periods": schedules, "graphs": in_trouble})
-        return
+        raise click.exceptions.Exit(int(ails))
     found = table("role", "host", "pid", "started", "last heartbeat", "health", right=("pid",))
     for each in seen:
         wrong = each.ailment(settings)
         state = Text(wrong, style="bold red") if wrong else Text("well", style="green")
         found.add_row(each.role, each.host, str(each.pid), when(each.started_at), f"{each.silent:.0f} s ago", state)
-    out.print(found if seen else "No worker or scheduler has sent a heartbeat yet.")
+    if seen:
+        out.print(found)
     listed = table("periodic work", "every", "last run ended", "next run")
     for schedule in schedules:
         last = Text("running now", style="cyan") if schedule.running else when(schedule.finished_at) or "not yet"
@@ -155,5 +163,8 @@ def list_processes(data: Path | None, *, json: bool) -> None:
         following = when(schedule.next_run) if schedule.next_run > now else due
         listed.add_row(schedule.actor, schedule.every, last, following)
     out.print(listed)
+    for role in missing:
+        say(f"{role}: {fleet.NONE}", err=True)
     for each in in_trouble:
         say(f"graph {each.graph}: {each.ailment}", err=True)
+    raise click.exceptions.Exit(int(ails))

@@ -12,7 +12,7 @@ import msgspec
 from ops.cli import options
 from ops.cli.client import ApiAway, ApiProblem, Client
 from ops.cli.console import err, number, plain, print_json, say
-from ops.cli.entries import DONE, FAILED, Entry
+from ops.cli.entries import FAILED, GOOD, Entry
 from ops.cli.sending import sending
 from ops.cli.status import rejects_there
 from ops.watch.body import Body, Changed, digest, move
@@ -30,7 +30,6 @@ MOST_UNDER_WAY = 50
 """Uploads that are followed at the same time. Further files wait."""
 TRIES = 3
 """How often a file is sent for which the API fails."""
-GOOD = DONE | {"duplicate"}
 _AWAY_STATUSES = frozenset({429, 502, 503, 504, 507})
 _SERVER_ERROR = 500
 _UNFINISHED, _SKIPPED, _REFUSED = "unfinished", "skipped", "refused"

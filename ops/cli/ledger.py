@@ -286,14 +286,15 @@ def replay(
 def _refuse_nothing(conn: Connection, upload: uuid.UUID | None, batch: int | None) -> None:
     """Raises NotFound or BadState where an upload or a batch was named, and nothing of it has failed."""
     if batch is not None:
-        raise NotFound(f"no failed batch {batch}. `mentiongraph status` shows the states of uploads.")
+        raise NotFound(f"no failed batch {batch}. `{options.hinted('status')}` shows the states of uploads.")
     if upload is None:
         return
     if not entries.exists(conn, upload):
-        raise NotFound(f"the ledger has no upload {upload}. `mentiongraph status` lists the latest.")
+        raise NotFound(f"the ledger has no upload {upload}. `{options.hinted('status')}` lists the latest.")
     raise BadState(
-        f"no batch of upload {upload} has failed, so there is nothing to replay. `mentiongraph status {upload}` shows "
-        "its state. An upload that failed as a whole has to be sent again."
+        f"no batch of upload {upload} has failed, so there is nothing to replay. "
+        f"`{options.hinted(f'status {upload}')}` shows its state. An upload that failed as a whole has to be sent "
+        "again."
     )
 
 

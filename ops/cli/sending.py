@@ -36,19 +36,22 @@ class Sending:
         self._doing, self._next = doing
         self._task = progress.add_task(self._name, total=None, doing=self._doing, done="")
         self._said = ""
+        self._count = 0
 
     def sent(self, stream: BinaryIO, total: int | None) -> Iterator[bytes]:
         """The stream, in chunks, watched."""
-        count = 0
+        self._count = 0
         # What a pipe has is sent at once: its writer may pause, and the API waits for bytes.
         read = stream.read1 if isinstance(stream, io.BufferedReader) else stream.read
         while chunk := read(CHUNK):
             yield chunk
-            count += len(chunk)
-            self._progress.update(self._task, completed=count, total=total, done=size(count))
+            self._count += len(chunk)
+            self._progress.update(self._task, completed=self._count, total=total, done=size(self._count))
         self._progress.update(self._task, completed=0, total=None, doing=self._next)
-        if self._doing == "sending":
-            self._line(f"sent {size(count)}")
+
+    def arrived(self) -> None:
+        """The server took the bytes. Before its answer, nobody knows: it may refuse them, with all of them sent."""
+        self._line(f"sent {size(self._count)}")
 
     def applied(self, step: Step) -> None:
         """What the ledger says."""

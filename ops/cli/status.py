@@ -85,7 +85,7 @@ def _list(client: Client, limit: int, *, watch: bool, json: bool) -> bool:
     elif entries:
         out.print(listed(entries, out.width))
     else:
-        say("No uploads yet: `mentiongraph upload FILE` makes one.")
+        say(f"No uploads yet: `{options.hinted('upload FILE')}` makes one.")
     return watch and any(entry.id in watched and entry.state in BROKEN for entry in entries)
 
 
@@ -216,5 +216,5 @@ def _mentions(entry: Entry) -> str:
 
 def _advice(entry: Entry) -> str:
     if entry.state == "failed" and entry.batches.failed and not entry.purged_at:
-        return f"mentiongraph replay --upload {entry.id} --dry-run"
-    return f"mentiongraph status {entry.id} --watch" if not entry.finished else ""
+        return options.hinted(f"replay --upload {entry.id} --dry-run")
+    return options.hinted(f"status {entry.id} --watch") if not entry.finished else ""

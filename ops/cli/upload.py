@@ -12,7 +12,7 @@ from app.errors import BadRequest, MentiongraphError
 from ops.cli import options
 from ops.cli.client import ApiProblem, Client, Patience, client_of
 from ops.cli.console import print_json, say, when
-from ops.cli.entries import DONE, FAILED, Entry, Sent
+from ops.cli.entries import FAILED, GOOD, Entry, Sent
 from ops.cli.sending import Sending, opened, sending
 from ops.cli.status import show_entry
 
@@ -60,7 +60,8 @@ def upload(
     The command sends a file as it is, in constant memory. Files whose names end in .gz or .zst are sent compressed.
     FILE - is standard input. Files are CSV, JSON, xlsx or Parquet, also in a zip. Rows that cannot be read are
     kept as rejects; all other rows are applied. The same bytes are applied once, however often you send them: the
-    command then shows the earlier upload, unless --again is given. To look at a file without a server,
+    command then shows the earlier upload, unless --again is given. If another owner sent the bytes before, the command
+    shows a `duplicate` of which nothing is counted, which is no failure. To look at a file without a server,
     use `mentiongraph check`.
 
     Exits with 0 if all files were applied (with --no-wait: staged; with --dry-run: checked), also with warnings, which
@@ -99,7 +100,7 @@ def upload(
                 worst = worst or problem.exit_code
                 continue
             show_entry(client, entry, json=json)
-            if entry.finished and entry.state not in DONE:
+            if entry.finished and entry.state not in GOOD:
                 worst = FAILED
     if worst:
         raise click.exceptions.Exit(worst)
@@ -112,10 +113,17 @@ def _upload(client: Client, file: Path, params: dict[str, str], *, wait: bool, k
     with sending(name) as show:
         sent = _send(client, file, params, show, key=key)
         if sent.earlier:
-            show.say(f"{name}: the ledger has these bytes already, received {when(sent.entry.received_at)}.")
+            show.say(f"{name}: {_known(sent.entry)}")
         if not wait or sent.entry.finished:
             return sent.entry
         return client.follow(sent.entry.id, show.applied)
+
+
+def _known(entry: Entry) -> str:
+    """What is told of bytes that came before: when they came, unless another owner sent them."""
+    if entry.state == "duplicate":
+        return "the graph has these bytes already. They count once, so nothing was added."
+    return f"the ledger has these bytes already, received {when(entry.received_at)}."
 
 
 def _send(client: Client, file: Path, params: dict[str, str], show: Sending, *, key: str | None) -> Sent:
@@ -124,7 +132,9 @@ def _send(client: Client, file: Path, params: dict[str, str], show: Sending, *, 
         try:
             with opened(file) as (stream, total):
                 body = show.sent(stream, total)
-                return client.send(body, params=params, encoding=options.compression(file), key=key)
+                sent = client.send(body, params=params, encoding=options.compression(file), key=key)
+                show.arrived()
+                return sent
         except ApiProblem as problem:
             # Standard input is read once.
             if str(file) == "-" or not patience.waited(problem):

@@ -32,6 +32,9 @@ OTHER_COLUMNS = 6 + 22 + 10
 LONGEST_ROW = 60
 """Characters of a rejected row that are shown."""
 
+LONGEST_REASON = 80
+"""Characters of a line that says why a row was rejected."""
+
 _STRONGEST = sql.query("ops/demo/strongest")
 
 
@@ -131,7 +134,8 @@ def _print_rejects(rejects: list[_Reject], entry: Entry) -> None:
     some = sorted([*first_of_kind.values(), *further][:REJECTS], key=lambda reject: reject.line)
     title = f"Rejected: {number(entry.rows_rejected)} rows, {len(some)} of them here; their neighbours were applied"
     listed = table("line", "code", "why", "the row", right=("line",), title=title)
-    # Why it was rejected is shown whole, on several lines if need be.
+    # Why it was rejected is shown whole, on several lines if need be: in a file, too, whose lines have no end.
+    listed.columns[2].max_width = LONGEST_REASON
     width = min(LONGEST_ROW, max(20, (out.width - OTHER_COLUMNS) // 3))
     for reject in some:
         listed.add_row(str(reject.line), reject.code, plain(reject.message), cut(reject.raw, width, "dim"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import socket
 import ssl
 import subprocess
@@ -15,6 +16,7 @@ import httpx
 import msgspec
 import pytest
 import trustme
+from trustme import KeyType
 
 from app.errors import BadSetting, KeyNotPrivate
 from app.http import tls
@@ -226,6 +228,13 @@ def test_what_cannot_be_used_is_refused_with_what_and_where(files: Files, tmp_pa
     AUTHORITY.issue_cert(NAME).private_key_pem.write_to_path(other)
     files.issue(NAME)
     refused(r"TLS_KEY=.*does not belong to the certificate", tls_key=str(other))
+    # A key of another kind belongs to another certificate, too.
+    kinds = (KeyType.RSA, KeyType.ECDSA)
+    for mine, theirs in (kinds, kinds[::-1]):
+        certificate = AUTHORITY.issue_cert(NAME, key_type=mine)
+        certificate.cert_chain_pems[0].write_to_path(files.certificate)
+        AUTHORITY.issue_cert(NAME, key_type=theirs).private_key_pem.write_to_path(other)
+        refused(r"TLS_KEY=.*does not belong to the certificate", tls_key=str(other))
 
 
 def test_a_key_with_a_password(files: Files) -> None:
@@ -240,10 +249,11 @@ def test_a_key_with_a_password(files: Files) -> None:
             tls.read(files.settings(Settings(), tls_key_password=wrong), NOW)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_a_key_that_the_account_cannot_read(files: Files) -> None:
-    files.key.chmod(0)
-    with pytest.raises(BadSetting, match=r"TLS_KEY=.*Permission denied.*account"):
+def test_a_file_that_cannot_be_read_is_refused_with_the_name_of_the_account(files: Files) -> None:
+    files.key.unlink()
+    files.key.symlink_to(files.key)  # which root can't read, either
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    with pytest.raises(BadSetting, match=rf"TLS_KEY=.*symbolic links.*whether the account {me}, as which"):
         tls.read(files.settings(Settings()), NOW)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime
 from typing import Any
 
@@ -213,7 +212,19 @@ def test_a_request_that_is_denied_while_events_are_written_is_counted(
     monkeypatch.undo()
 
 
-def test_many_callers_write_a_bounded_number_of_denials(team: Api, domain: Connection) -> None:
+def test_many_callers_write_a_bounded_number_of_denials(
+    team: Api, domain: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted, rounds = team.services.denials, list[float]()
+    write_due = noted._write_due  # pyright: ignore[reportPrivateUsage]
+
+    async def watched(now: float) -> None:
+        await write_due(now)
+        rounds.append(now)
+
+    monkeypatch.setattr(noted, "_write_due", watched)
+    monkeypatch.setattr(denials, "PAUSE", 0.01)
+
     def deny() -> None:
         for number in range(5_000):
             team.services.denials.note(caller(f"o{number}"), NotFound("nothing."), "GET", "/users")
@@ -221,5 +232,6 @@ def test_many_callers_write_a_bounded_number_of_denials(team: Api, domain: Conne
     team.loop.call_soon_threadsafe(deny)
     until(lambda: len(acts(domain)) == denials.EVENTS_A_MINUTE, within=5, what="as many as may be are written")
     assert len(team.services.denials._kinds) <= denials.MOST_KINDS + 1  # pyright: ignore[reportPrivateUsage]
-    asyncio.run_coroutine_threadsafe(asyncio.sleep(2 * denials.PAUSE), team.loop).result()
+    looks = len(rounds)
+    until(lambda: len(rounds) > looks + 2, within=20, what="the writer looks again for what is due")
     assert len(acts(domain)) == denials.EVENTS_A_MINUTE

@@ -138,7 +138,8 @@ async def ready(services: Injected) -> Response[Ready]:
     operation_class=answering(examples.FLEET),
     responses=problems.responses(*problems.DATABASE),
     description="Lists every worker and scheduler with its last heartbeat in PostgreSQL, and each graph whose database "
-    "is in trouble. A killed process stays listed for a day, as silent.",
+    "is in trouble. A killed process stays listed as silent: for five minutes if another of its role has started on "
+    "its host since, else for a day.",
     sync_to_thread=True,
 )
 def list_processes(control: Injected) -> Response[Fleet]:

@@ -85,7 +85,7 @@ class UserAnswer(msgspec.Struct, frozen=True):
     spelling: str
     """The user's handle as the first post spelt it."""
     as_of: datetime
-    """The instant that the weights are for."""
+    """The instant that the weights are for, by default the minute that has begun. Later mentions weigh more than 1."""
     mentioned_users: int
     """Number of users whom the user mentions."""
     mentions_made: int
