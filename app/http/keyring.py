@@ -109,11 +109,15 @@ class Keyring:
             self._wrong.count(address)
             raise WrongKey("the token is of no key that works.")
         state = key.state(self._now())
-        if state is KeyState.REVOKED:
-            raise WrongKey(f"key {key_id} was revoked.")
-        if state is KeyState.EXPIRED:
-            raise ExpiredKey(f"key {key_id} expired at {key.expires_at:%Y-%m-%dT%H:%M:%SZ}.")
-        return key
+        if state is KeyState.USABLE:
+            return key
+        ended = (
+            WrongKey(f"key {key_id} was revoked.")
+            if state is KeyState.REVOKED
+            else ExpiredKey(f"key {key_id} expired at {key.expires_at:%Y-%m-%dT%H:%M:%SZ}.")
+        )
+        ended.key_id, ended.owner = key.id, key.owner
+        raise ended
 
     @contextmanager
     def allowing(self, key: Known, hang_up: Callable[[], None]) -> Generator[None]:
@@ -137,14 +141,14 @@ class Keyring:
             found = await self._found_again(list({request.key.id for request in lasting}))
             now = self._now()
             for request in self._under_way.intersection(lasting):
-                key = found.get(request.key.id, request.key)
+                key = found.get(request.key.id, request.key)  # which may expire while PostgreSQL is away
                 if key is None or key.state(now) is not KeyState.USABLE:
                     self._under_way.discard(request)
                     log.info("hung up on a client whose key has ended", key=request.key.id)
                     request.hang_up()
 
     async def _found_again(self, ids: Sequence[str]) -> dict[str, Known | None]:
-        """The keys as they are now. While PostgreSQL is away, none is known: they are what they were, and may expire."""
+        """The keys as they are now; empty while PostgreSQL is away."""
         try:
             return dict(zip(ids, await self._read(ids), strict=True)) if ids else {}
         except psycopg.Error:

@@ -55,6 +55,8 @@ GRAPH_POOL = 3
 """Connections to each graph but `default` for all of its requests, and one each for exports and for changes."""
 GRAPH_CONNECTIONS = 20
 """Connections that requests for all graphs but `default` use at once."""
+GRAPH_EXPORTS = 4
+"""Exports of all graphs but `default` together that may run at once. Each has a thread, and connections of its own."""
 
 CLOSE_SECONDS = 1.0
 
@@ -75,6 +77,7 @@ class Shared:
         self.trimmer = Trimmer()
         self.admission = Admission(settings.receiving_bytes, idle=self.trimmer)
         self.connections = asyncio.Semaphore(GRAPH_CONNECTIONS)
+        self.exports = asyncio.Semaphore(GRAPH_EXPORTS)
 
     async def close(self) -> None:
         self.hub.close()
@@ -103,7 +106,8 @@ class Services:
         else:
             self._have_few_connections(common)
         # As many as there are connections: an export that waited for one would take its server for away.
-        self.export_slots = asyncio.Semaphore(EXPORTS if listed is None else 1)
+        self.export_slots = (asyncio.Semaphore(EXPORTS),) if listed is None else (asyncio.Semaphore(1), shared.exports)
+        """An export takes a slot of each, in this order: of its graph, then of all graphs together."""
         self.reject_slots = asyncio.Semaphore(REJECT_FILES)
         self.event_lane = Lane(self.pool, EVENT_CONNECTIONS)
         self.probes: dict[str, Probe] = {}

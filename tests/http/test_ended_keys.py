@@ -13,7 +13,7 @@ import pytest
 from app.control import keys
 from app.control.callers import Scope
 from app.control.keys import Made
-from app.http.keyring import KEPT_SECONDS, LOOK_SECONDS
+from app.http.keyring import KEPT_SECONDS, LOOK_SECONDS, Keyring
 from app.settings import Settings
 from app.store.postgres import Connection
 from tests.conftest import until
@@ -37,7 +37,7 @@ class Clock:
 def clock(closed: Api, now: datetime) -> Clock:
     """The clock of the API's keyring."""
     found = Clock(now)
-    closed.services.keyring._now = lambda: found.at  # noqa: SLF001 (a test turns it)
+    closed.services.keyring = Keyring(closed.services.health, lambda: found.at)
     return found
 
 
