@@ -30,6 +30,7 @@ from app.http.keyring import Keyring
 from app.http.probe import Probe
 from app.http.slots import Lane
 from app.http.trimming import Trimmer
+from app.ledger import space
 from app.ledger.admission import Admission
 from app.ledger.events import Hub
 from app.settings import Settings
@@ -105,6 +106,8 @@ class Services:
             self._have_many_connections(common)
         else:
             self._have_few_connections(common)
+            # Whoever is refused for want of room is told of the bound by its name.
+            space.of_pool(self.pool, settings, quota_of=None if listed.quota_bytes is None else listed.name)
         # As many as there are connections: an export that waited for one would take its server for away.
         self.export_slots = (asyncio.Semaphore(EXPORTS),) if listed is None else (asyncio.Semaphore(1), shared.exports)
         """An export takes a slot of each, in this order: of its graph, then of all graphs together."""

@@ -115,6 +115,11 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except click.ClickException as error:
+            if isinstance(error, click.NoSuchOption) and error.option_name == "--graph":
+                error.message = (
+                    "No such option '--graph' here. Write it before the command: mentiongraph --graph NAME …"
+                )
+                error.possibilities = None
             if self.json:
                 _print_problem(importlib.import_module("ops.cli.failure").of_usage(error))
             raise show_error(error) from None

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from collections.abc import Callable, Generator, Iterator
@@ -11,6 +12,7 @@ from contextlib import ExitStack, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
+import click.testing
 import httpx
 import msgspec
 import pytest
@@ -31,6 +33,7 @@ from app.ledger.allowance import Allowance
 from app.proofs.audit import audit_with_weights
 from app.settings import Settings
 from app.store.postgres import clock, connect
+from ops.cli import main
 from ops.cli.client import ApiProblem, Client
 from tests.calling import by, caller, name_callers
 from tests.conftest import until
@@ -286,6 +289,30 @@ def test_the_administrator_of_a_graph_does_not_lift_its_bounds(
     with connect(settings.database_url, role="test") as conn:
         (left,) = graphs.every(conn)
     assert (left.name, left.quota_bytes, left.retention_days, left.days_kept) == ("two", 10_000, None, 9)
+
+
+def test_a_reached_quota_is_told_of_by_its_name(
+    api: Api, make: Make, settings: Settings, problem_of: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make("two", quota_bytes=2**20)
+    refused = api.http.post("/graphs/two/uploads", content=CSV, headers=CSV_TYPE)
+
+    assert refused.status_code == 507
+    detail = problem_of(refused)["detail"]
+    assert "the quota of the graph is 1 MiB" in detail
+    assert "graphs set two --quota" in detail
+    assert "MAX_DATABASE_BYTES" not in detail
+    assert api.upload(CSV).status_code == 202
+
+    monkeypatch.setenv("MENTIONGRAPH_DATABASE_URL", settings.database_url)
+    listed = click.testing.CliRunner().invoke(main, ["graphs", "list", "--json"])
+    shown = {each["name"]: (each["size_bytes"], each["quota_bytes"]) for each in json.loads(listed.stdout)}
+    with connect(settings_of(settings, made).database_url, role="test") as conn:
+        (size,) = conn.execute("SELECT pg_database_size(current_database())").fetchone() or (0,)
+    assert shown["two"][1] == 2**20
+    assert 0.5 < shown["two"][0] / size < 2
+    assert shown["default"][0] > 2**20
+    assert "two: the quota is reached" in click.testing.CliRunner().invoke(main, ["graphs", "list"]).stderr
 
 
 WRONG: list[tuple[str, str, Any, str]] = [
