@@ -112,7 +112,7 @@ def find(conn: Connection, name: str) -> Graph:
 def require_all(conn: Connection, names: Iterable[str]) -> None:
     """See that each name is of a graph, and that it stays so until the transaction ends. Raises BadRequest."""
     wanted = sorted(set(names) - {DEFAULT})
-    there = set(scalars(conn, _NAMED, {"names": wanted}))
+    there = set(scalars(conn, _NAMED, {"names": wanted})) if wanted else set[str]()
     if missing := [name for name in wanted if name not in there]:
         known = ", ".join([DEFAULT, *(graph.name for graph in every(conn) if graph.state != "dropping")])
         raise BadRequest(f"there is no graph {quoted(missing[0], 60)}. There are: {cut(known, _LISTED_CHARACTERS)}.")
