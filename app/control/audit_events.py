@@ -98,7 +98,7 @@ MEANING: dict[Action, str] = {
     Action.AUDIT_FORGET: "Events were deleted at the end of their retention time. `detail` counts them.",
     Action.REQUEST: (
         "A request was denied. The subject is its method and the first part of its path. `detail` has the status, the "
-        "kind of problem and the number of such requests in the minute before."
+        "kind of problem, the graph and the number of such requests in the minute before."
     ),
 }
 

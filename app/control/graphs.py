@@ -11,6 +11,7 @@ settings works for each graph. app/control/databases.py makes and drops the data
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -23,8 +24,8 @@ from app.control.audit_events import Action, record
 from app.control.callers import NOBODY, Caller
 from app.errors import BadRequest, GraphExists, GraphNotReady, NotFound
 from app.settings import Settings, durations
-from app.store.postgres import AsyncConnection, Connection, async_rows, execute, one, rows
-from app.visible import quoted
+from app.store.postgres import AsyncConnection, Connection, async_rows, execute, one, rows, scalars
+from app.visible import cut, quoted
 
 DEFAULT = "default"
 """The graph that is there from the start."""
@@ -35,9 +36,12 @@ FRESH_SECONDS = 5.0
 NAME = "[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?"
 """What the name of a graph has to match as a whole."""
 _NAME = re.compile(NAME)
+_LISTED_CHARACTERS = 1_000
+"""Of a message's list of graphs."""
 
 _EVERY = sql.query("control/graphs/every")
 _FIND = sql.query("control/graphs/find")
+_NAMED = sql.query("control/graphs/named")
 _LOCK = sql.query("control/graphs/lock")
 _INSERT = sql.query("control/graphs/insert")
 _SET_READY = sql.query("control/graphs/set_ready")
@@ -105,6 +109,15 @@ def find(conn: Connection, name: str) -> Graph:
     return _there(one(conn, Graph, _FIND, {"name": name}), name)
 
 
+def require_all(conn: Connection, names: Iterable[str]) -> None:
+    """See that each name is of a graph, and that it stays so until the transaction ends. Raises BadRequest."""
+    wanted = sorted(set(names) - {DEFAULT})
+    there = set(scalars(conn, _NAMED, {"names": wanted})) if wanted else set[str]()
+    if missing := [name for name in wanted if name not in there]:
+        known = ", ".join([DEFAULT, *(graph.name for graph in every(conn) if graph.state != "dropping")])
+        raise BadRequest(f"there is no graph {quoted(missing[0], 60)}. There are: {cut(known, _LISTED_CHARACTERS)}.")
+
+
 def no_graph(name: str) -> NotFound:
     """The failure that no graph has the name."""
     return NotFound(
@@ -169,6 +182,7 @@ def rename(conn: Connection, name: str, new: str, *, caller: Caller = NOBODY) ->
     The database keeps its name, so whoever works with it goes on. Messages with the old name are lost, and the sweep
     sends them again.
     """
+    require_changeable(name)
     require_name(new)
     try:
         with conn.transaction():
@@ -183,7 +197,9 @@ def rename(conn: Connection, name: str, new: str, *, caller: Caller = NOBODY) ->
 
 
 def change(conn: Connection, name: str, *, caller: Caller = NOBODY, **changes: str | int | None) -> Graph:
-    """Change profile, days_kept, retention_days or quota_bytes. None: the service's. Raises NotFound, GraphNotReady."""
+    """Change profile, days_kept, retention_days or quota_bytes. None: the service's. Raises NotFound, GraphNotReady,
+    BadRequest."""
+    require_changeable(name)
     with conn.transaction():
         # Locked, since fields that nobody changes here are written as they were.
         before = _there(one(conn, Graph, _LOCK, {"name": name}), name)
@@ -193,6 +209,16 @@ def change(conn: Connection, name: str, *, caller: Caller = NOBODY, **changes: s
         if changed != before:
             record(conn, caller, Action.GRAPH_CHANGE, name, detail=changes)
     return changed
+
+
+def require_changeable(name: str) -> None:
+    """Raises BadRequest for `default`."""
+    if name == DEFAULT:
+        raise BadRequest(
+            f"the graph {DEFAULT!r} cannot be changed or renamed. It is as the settings of the service say: "
+            "MENTIONGRAPH_MAX_DATABASE_BYTES is its quota, MENTIONGRAPH_RETENTION_DAYS its retention, and "
+            "MENTIONGRAPH_DAYS_KEPT its days of daily numbers. Uploads name their profile, or a tool names it."
+        )
 
 
 def _not_ready(conn: Connection, name: str) -> GraphNotReady:

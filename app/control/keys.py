@@ -19,7 +19,7 @@ import sql
 from app.control import tokens
 from app.control.audit_events import Action, record
 from app.control.callers import NOBODY, Caller, Scope
-from app.control.graphs import is_name
+from app.control.graphs import is_name, require_all
 from app.errors import BadRequest, BadState, NotFound
 from app.settings import Settings
 from app.store.postgres import AsyncConnection, Connection, async_rows, one, rows, scalars
@@ -135,8 +135,10 @@ def checked(
 
 
 def create(conn: Connection, wanted: Wanted, *, now: datetime, caller: Caller = NOBODY) -> Made:
-    """Make a key. An audit event says who made it."""
+    """Make a key. An audit event says who made it. Raises BadRequest for a graph that does not exist: the key would be
+    good for whatever graph gets the name later."""
     with conn.transaction():
+        require_all(conn, wanted.graphs or ())
         made = _insert(conn, wanted, now=now)
         detail = {"owner": wanted.owner, "scopes": list(wanted.scopes), "graphs": wanted.graphs}
         record(conn, caller, Action.KEY_CREATE, made.key.id, detail=detail)
@@ -176,12 +178,12 @@ def page(conn: Connection, *, owner: str | None = None, before: str | None = Non
 
 
 def revoke(conn: Connection, key_id: str, *, now: datetime, caller: Caller = NOBODY) -> Key:
-    """End a key now. No process takes it five seconds later. Safe to repeat. Raises NotFound."""
+    """End a key now. No process takes it five seconds later. A key that was revoked before stays as it is. Raises
+    NotFound."""
     with conn.transaction():
-        scalars(conn, _REVOKE, {"id": key_id, "now": now})
-        key = get(conn, key_id)
-        record(conn, caller, Action.KEY_REVOKE, key_id)
-    return key
+        if scalars(conn, _REVOKE, {"id": key_id, "now": now}):
+            record(conn, caller, Action.KEY_REVOKE, key_id)
+        return get(conn, key_id)
 
 
 def rotate(

@@ -18,6 +18,8 @@ REFUSED = "mentiongraph.refused"
 """In the scope of a request: why its key was not taken."""
 GRAPH = "mentiongraph.graph"
 """In the scope of a request: the name of the graph in its path."""
+HANG_UP = "mentiongraph.hang-up"
+"""In the scope of a request: a function that closes its connection at once. The request then sees its client gone."""
 PREFIX = "mentiongraph.prefix"
 """In the scope of a request: what stood before its path, `/graphs/{graph}`, as the client sent it."""
 

@@ -21,6 +21,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from app.errors import BadRequest, HeadTooLarge, HeadTooSlow, MentiongraphError, TooManyConnections
 from app.http import origin, problems
 from app.http.addresses import address_of, parsed
+from app.http.calling import HANG_UP
 from app.settings import Settings, networks
 
 if TYPE_CHECKING:
@@ -302,6 +303,7 @@ class Connection(HttpToolsProtocol):
     # What is answered
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 (an ASGI application)
+        cast("dict[str, Any]", cycle.scope)[HANG_UP] = self.transport.abort
         task = self.loop.create_task(_run(cycle, app))
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)

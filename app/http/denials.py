@@ -36,9 +36,10 @@ class _Kind(NamedTuple):
     address: str | None
     status: int
     problem: str
+    graph: str | None
 
 
-_OTHERS = _Kind(None, None, None, 0, "others")
+_OTHERS = _Kind(None, None, None, 0, "others", None)
 
 
 class _Counted:
@@ -60,9 +61,10 @@ class Denials:
         """When the events of the last minute were written."""
         self._task: asyncio.Task[None] | None = None
 
-    def note(self, caller: Caller, error: MentiongraphError, method: str, path: str) -> None:
-        """Count a denied request; an event tells of it soon. Call it in the event loop."""
-        kind = _Kind(caller.key_id, caller.owner, caller.address, error.status, error.code)
+    def note(self, caller: Caller, error: MentiongraphError, method: str, path: str, *, graph: str | None) -> None:
+        """Count a denied request; an event tells of it soon. Call it in the event loop. `graph`: the graph that it was
+        for; None for a graph that does not exist."""
+        kind = _Kind(caller.key_id, caller.owner, caller.address, error.status, error.code, graph)
         if kind not in self._kinds and len(self._kinds) >= MOST_KINDS:
             kind = _OTHERS
         if kind not in self._kinds:
@@ -99,7 +101,7 @@ class Denials:
         try:
             async with self._pool.connection() as conn, conn.transaction():
                 for kind, each, count in counted:
-                    detail = {"status": kind.status, "problem": kind.problem, "requests": count}
+                    detail = {"status": kind.status, "problem": kind.problem, "graph": kind.graph, "requests": count}
                     who = Caller(frozenset(), None, kind.key_id, kind.owner, kind.address)
                     await async_record(conn, who, Action.REQUEST, each.subject, outcome="denied", detail=detail)
         except psycopg.Error as error:

@@ -152,6 +152,10 @@ class Graphs:
             raise GraphNotReady(f"the graph {name!r} is being created.")
         return found
 
+    def knows(self, name: str) -> bool:
+        """Whether a graph had this name when the list was read last."""
+        return name in (self._listed or {})
+
     async def settings(self, name: str) -> Settings:
         """The settings of a graph, `default` included. Raises NotFound, GraphNotReady, DatabaseUnavailable."""
         own = self._default.settings

@@ -18,6 +18,7 @@ from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.types import Receive, Scope, Send
 
+from app.control.graphs import DEFAULT
 from app.errors import (
     BacklogFull,
     BadRequest,
@@ -46,7 +47,7 @@ from app.errors import (
 )
 from app.http import segments
 from app.http.access_log import shown
-from app.http.calling import caller_of, prefix_of
+from app.http.calling import caller_of, graph_of, prefix_of
 from app.http.keyring import FAILURE_SECONDS
 from app.http.signatures import wrong
 from app.ledger import space
@@ -113,8 +114,15 @@ _DENIALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 def _note_denial(request: Request[Any, Any, Any], error: MentiongraphError) -> None:
     """Let an audit event tell of the denied request. An app that has not started has no services."""
     services = request.app.state.get("services")
-    if services is not None:
-        services.denials.note(caller_of(request.scope), error, request.method, request.scope["path"])
+    if services is None:
+        return
+    caller = caller_of(request.scope)
+    if isinstance(error, WrongKey | ExpiredKey) and error.key_id is not None:
+        caller = msgspec.structs.replace(caller, key_id=error.key_id, owner=error.owner)
+    # Of the graphs that there are alone: what else a client writes there may be a handle.
+    name, found = graph_of(request.scope), request.app.state.get("graphs")
+    graph = name if name == DEFAULT or (found is not None and found.knows(name)) else None
+    services.denials.note(caller, error, request.method, request.scope["path"], graph=graph)
 
 
 def document(error: MentiongraphError, path: str | None) -> ProblemDocument:

@@ -30,6 +30,7 @@ from app.http.keyring import Keyring
 from app.http.probe import Probe
 from app.http.slots import Lane
 from app.http.trimming import Trimmer
+from app.ledger import space
 from app.ledger.admission import Admission
 from app.ledger.events import Hub
 from app.settings import Settings
@@ -55,6 +56,8 @@ GRAPH_POOL = 3
 """Connections to each graph but `default` for all of its requests, and one each for exports and for changes."""
 GRAPH_CONNECTIONS = 20
 """Connections that requests for all graphs but `default` use at once."""
+GRAPH_EXPORTS = 4
+"""Exports of all graphs but `default` together that may run at once. Each has a thread, and connections of its own."""
 
 CLOSE_SECONDS = 1.0
 
@@ -75,6 +78,7 @@ class Shared:
         self.trimmer = Trimmer()
         self.admission = Admission(settings.receiving_bytes, idle=self.trimmer)
         self.connections = asyncio.Semaphore(GRAPH_CONNECTIONS)
+        self.exports = asyncio.Semaphore(GRAPH_EXPORTS)
 
     async def close(self) -> None:
         self.hub.close()
@@ -102,8 +106,11 @@ class Services:
             self._have_many_connections(common)
         else:
             self._have_few_connections(common)
+            # Whoever is refused for want of room is told of the bound by its name.
+            space.of_pool(self.pool, settings, quota_of=None if listed.quota_bytes is None else listed.name)
         # As many as there are connections: an export that waited for one would take its server for away.
-        self.export_slots = asyncio.Semaphore(EXPORTS if listed is None else 1)
+        self.export_slots = (asyncio.Semaphore(EXPORTS),) if listed is None else (asyncio.Semaphore(1), shared.exports)
+        """An export takes a slot of each, in this order: of its graph, then of all graphs together."""
         self.reject_slots = asyncio.Semaphore(REJECT_FILES)
         self.event_lane = Lane(self.pool, EVENT_CONNECTIONS)
         self.probes: dict[str, Probe] = {}

@@ -115,6 +115,7 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except click.ClickException as error:
+            error = _with_a_hint(error)
             if self.json:
                 _print_problem(importlib.import_module("ops.cli.failure").of_usage(error))
             raise show_error(error) from None
@@ -132,6 +133,14 @@ class _Commands(click.Group):
             if failure is None:
                 raise
             raise failure from error
+
+
+def _with_a_hint(error: click.ClickException) -> click.ClickException:
+    """The error; it says where --graph stands, if the option stands behind the command."""
+    if not isinstance(error, click.NoSuchOption) or error.option_name != "--graph":
+        return error
+    said = "No such option '--graph' here. Write it before the command: mentiongraph --graph NAME …"
+    return click.UsageError(said, error.ctx)
 
 
 def _print_problem(problem: object) -> None:

@@ -17,6 +17,7 @@ from app.control.graphs import DEFAULT, Graph, half_life_text, settings_of
 from app.errors import BadRequest, DatabaseUnavailable
 from app.graph.parameters import read_parameters
 from app.graph.profiles import profile_named
+from app.reads.sizes import databases as databases_sized
 from app.reads.sizes import sizes
 from app.settings import Settings
 from app.store.addresses import where
@@ -117,17 +118,31 @@ def create(  # noqa: PLR0917 (what a graph has)
 @options.data
 @options.as_json
 def list_graphs(data: Path | None, *, json: bool) -> None:
-    """List the graphs."""
+    """List the graphs, with the size of each database that is on the server of `default`."""
     settings = options.listing_graphs(data)
     with _listed(settings) as conn:
-        found = [_default(settings, conn), *(_shown(settings, graph) for graph in listing.every(conn))]
+        every = listing.every(conn)
+        sized = databases_sized(conn, [conn.info.dbname, *(each.database for each in every if each.database)])
+        found = [
+            msgspec.structs.replace(_default(settings, conn), size_bytes=sized.get(conn.info.dbname)),
+            *(
+                msgspec.structs.replace(_shown(settings, graph), size_bytes=sized.get(graph.database or ""))
+                for graph in every
+            ),
+        ]
     if json:
         print_json(found)
         return
-    shown = table("graph", "state", "half-life", "shards", "profile", "database", right=("shards",))
+    right = "shards", "size", "quota"
+    shown = table("graph", "state", "half-life", "shards", "profile", "size", "quota", "database", right=right)
     for each in found:
-        shown.add_row(each.name, each.state, each.half_life, str(each.shards), each.profile or "", each.database)
+        sizes_shown = ("" if bytes_ is None else size(bytes_) for bytes_ in (each.size_bytes, each.quota_bytes))
+        what = each.name, each.state, each.half_life, str(each.shards), each.profile or ""
+        shown.add_row(*what, *sizes_shown, each.database)
     out.print(shown)
+    for each in found:
+        if each.quota_bytes is not None and (each.size_bytes or 0) >= each.quota_bytes:
+            say(f"{each.name}: the quota is reached, so uploads get 507 until there is room.", err=True)
 
 
 @graphs.command()

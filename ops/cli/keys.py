@@ -149,7 +149,10 @@ def revoke(ids: Sequence[str], data: Path | None, *, json: bool) -> None:
         print_json({"keys": [_as_json(key) for key in ended]})
         return
     for key in ended:
-        say(f"Key {key.id} of {key.owner} is revoked. Every process refuses it within five seconds.")
+        if key.revoked_at is not None and key.revoked_at != now:
+            say(f"Key {key.id} of {key.owner} was revoked before, at {key.revoked_at:%Y-%m-%d %H:%M} UTC.")
+        else:
+            say(f"Key {key.id} of {key.owner} is revoked. Every process refuses it within five seconds.")
 
 
 @keys.command()

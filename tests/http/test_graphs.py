@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from collections.abc import Callable, Generator, Iterator
@@ -11,6 +12,8 @@ from contextlib import ExitStack, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
+import click.testing
+import httpx
 import msgspec
 import pytest
 
@@ -24,11 +27,13 @@ from app.graph.users import UserIds
 from app.http.graphs import MOST_IDLE
 from app.http.routes import exports
 from app.http.routes import graphs as graph_routes
+from app.http.services import GRAPH_EXPORTS
 from app.ledger import transitions
 from app.ledger.allowance import Allowance
 from app.proofs.audit import audit_with_weights
 from app.settings import Settings
 from app.store.postgres import clock, connect
+from ops.cli import main
 from ops.cli.client import ApiProblem, Client
 from tests.calling import by, caller, name_callers
 from tests.conftest import until
@@ -264,6 +269,52 @@ def test_graphs_are_created_shown_changed_and_dropped(
     assert [each["name"] for each in api.http.get("/graphs").json()["graphs"]] == ["default"]
 
 
+def test_the_administrator_of_a_graph_does_not_lift_its_bounds(
+    api: Api, make: Make, settings: Settings, problem_of: Callable[..., dict[str, Any]]
+) -> None:
+    make("two", quota_bytes=10_000)
+    chief = Caller(frozenset({Scope.ADMIN}), graphs=frozenset({"two"}), key_id="chief000", owner="chief")
+    name_callers(api.app, {"chief": chief})
+
+    def answer(method: str, path: str, **more: Any) -> httpx.Response:
+        return api.http.request(method, path, headers=by("chief"), **more)
+
+    for change in ({"quota_bytes": None}, {"retention_days": 9}, {"name": "three"}, {"days_kept": 9, "quota_bytes": 1}):
+        refused = answer("PATCH", "/graphs/two", json=change)
+        assert (refused.status_code, "all graphs" in problem_of(refused)["detail"]) == (403, True), change
+        assert 'scope="admin"' in refused.headers["www-authenticate"]
+    assert answer("DELETE", "/graphs/two").status_code == 403
+    assert answer("PATCH", "/graphs/three", json={"name": "two"}).status_code == 404
+    assert answer("PATCH", "/graphs/two", json={"days_kept": 9, "profile": "tiktok"}).json()["days_kept"] == 9
+    with connect(settings.database_url, role="test") as conn:
+        (left,) = graphs.every(conn)
+    assert (left.name, left.quota_bytes, left.retention_days, left.days_kept) == ("two", 10_000, None, 9)
+
+
+def test_a_reached_quota_is_told_of_by_its_name(
+    api: Api, make: Make, settings: Settings, problem_of: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make("two", quota_bytes=2**20)
+    refused = api.http.post("/graphs/two/uploads", content=CSV, headers=CSV_TYPE)
+
+    assert refused.status_code == 507
+    detail = problem_of(refused)["detail"]
+    assert "the quota of the graph is 1 MiB" in detail
+    assert "graphs set two --quota" in detail
+    assert "MAX_DATABASE_BYTES" not in detail
+    assert api.upload(CSV).status_code == 202
+
+    monkeypatch.setenv("MENTIONGRAPH_DATABASE_URL", settings.database_url)
+    listed = click.testing.CliRunner().invoke(main, ["graphs", "list", "--json"])
+    shown = {each["name"]: (each["size_bytes"], each["quota_bytes"]) for each in json.loads(listed.stdout)}
+    with connect(settings_of(settings, made).database_url, role="test") as conn:
+        (size,) = conn.execute("SELECT pg_database_size(current_database())").fetchone() or (0,)
+    assert shown["two"][1] == 2**20
+    assert 0.5 < shown["two"][0] / size < 2
+    assert shown["default"][0] > 2**20
+    assert "two: the quota is reached" in click.testing.CliRunner().invoke(main, ["graphs", "list"]).stderr
+
+
 WRONG: list[tuple[str, str, Any, str]] = [
     ("POST", "/graphs", {"name": "A"}, "cannot be the name"),
     ("POST", "/graphs", {"name": "x", "half_life": "7"}, "half-life"),
@@ -277,7 +328,8 @@ WRONG: list[tuple[str, str, Any, str]] = [
     ("POST", "/graphs", {"name": "x", "database_url": "host=h user=u dbname=d\0x"}, "no address"),
     ("POST", "/graphs", {"name": "x" * 60_000}, "cannot be the name"),
     ("PATCH", "/graphs/x", {"name": "B"}, "cannot be the name"),
-    ("PATCH", "/graphs/default", {"days_kept": 1}, "default"),
+    ("PATCH", "/graphs/default", {"days_kept": 1}, "MENTIONGRAPH_DAYS_KEPT"),
+    ("PATCH", "/graphs/default", {"name": "x"}, "MENTIONGRAPH_DAYS_KEPT"),
     ("PATCH", "/graphs/x", {"days_kept": 1000}, "days_kept"),
     ("DELETE", "/graphs/default", None, "default"),
 ]
@@ -334,6 +386,40 @@ def test_a_second_export_of_a_graph_waits_for_the_first(
             second = problem_of(api.http.get("/graphs/two/export/edges.csv"))
         assert first.recv(12) == b"HTTP/1.1 200"
     assert second["type"].endswith("too-many-exports")
+
+
+def test_exports_of_all_graphs_together_are_few(
+    api: Api, make: Make, settings: Settings, monkeypatch: pytest.MonkeyPatch, problem_of: Callable[..., dict[str, Any]]
+) -> None:
+    """The graphs are names of one database here: what is counted is what the API opens for them."""
+    one = settings_of(settings, make("g0"))
+    with connect(settings.database_url, role="test") as conn:
+        conn.execute("ALTER TABLE graphs DROP CONSTRAINT graphs_database_key")
+        conn.execute(
+            "INSERT INTO graphs SELECT 'g' || n, state, database, database_url, half_life, shards, profile, days_kept, "
+            "retention_days, quota_bytes, created_at FROM graphs, generate_series(1, 9) AS n WHERE name = 'g0'"
+        )
+    monkeypatch.setattr(exports, "PATIENCE", 0.2)
+
+    def threads() -> int:
+        return sum(thread.name.startswith("export_") for thread in threading.enumerate())
+
+    url = one.database_url
+    with connect(url, role="test") as conn, connect(url, role="test") as watch, ExitStack() as begun:
+        waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        with conn.transaction():
+            conn.execute("LOCK TABLE edges IN ACCESS EXCLUSIVE MODE")
+            for number in range(GRAPH_EXPORTS):
+                client = begun.enter_context(api.connect())
+                client.sendall(f"GET /graphs/g{number}/export/edges.csv HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            until(lambda: watch.execute(waits).fetchone() == (GRAPH_EXPORTS,), within=20, what="the exports have begun")
+            for number in range(GRAPH_EXPORTS, 10):
+                refused = problem_of(api.http.get(f"/graphs/g{number}/export/edges.csv"))
+                assert refused["type"].endswith("too-many-exports")
+            assert threads() == GRAPH_EXPORTS
+            assert api.http.get("/export/edges.csv").status_code == 200, "the graph `default` has slots of its own"
+        until(lambda: api.http.get("/graphs/g9/export/edges.csv").status_code == 200, within=20, what="there is room")
+    until(lambda: not threads(), within=20, what="the exports have ended")
 
 
 def test_the_bytes_of_a_day_are_those_of_one_graph(

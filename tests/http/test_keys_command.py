@@ -44,20 +44,23 @@ def closed(settings: Settings) -> Generator[Api]:
 
 
 def test_a_key_is_made_listed_rotated_and_revoked(command: Command, conn: Connection) -> None:
-    made = command("keys", "create", "--owner", "ada", "--scope", "graph:read", "--graph", "team", "--days", "7")
+    made = command("keys", "create", "--owner", "ada", "--scope", "graph:read", "--graph", "default", "--days", "7")
     key_id = tokens.id_in(made.stdout.strip())
     assert (made.exit_code, made.stdout) == (0, made.stdout.strip() + "\n")
     assert key_id is not None
     assert made.stdout.strip() not in made.stderr
     turned = command("keys", "rotate", key_id, "--grace-hours", "0", "--json")
     new = msgspec.json.decode(turned.stdout)
-    assert (new["key"]["owner"], new["key"]["scopes"], new["key"]["graphs"]) == ("ada", ["graph:read"], ["team"])
+    assert (new["key"]["owner"], new["key"]["scopes"], new["key"]["graphs"]) == ("ada", ["graph:read"], ["default"])
     [listed] = msgspec.json.decode(command("keys", "list", "--json").stdout)["keys"]
     assert listed == new["key"]
     assert key_id in command("keys", "list", "--all").stdout
     assert command("keys", "revoke", new["key"]["id"], key_id).exit_code == 0
     assert msgspec.json.decode(command("keys", "list", "--json").stdout) == {"keys": []}
     assert conn.execute("SELECT count(*) FROM keys WHERE revoked_at IS NOT NULL").fetchall() == [(2,)]
+    assert "was revoked before" in command("keys", "revoke", key_id).stdout
+    unknown = command("keys", "create", "--owner", "ada", "--scope", "graph:read", "--graph", "team")
+    assert (unknown.exit_code, "no graph 'team'. There are: default." in unknown.stderr) == (2, True)
     assert command("keys", "revoke", "nobody00").exit_code == 4
     assert command("keys", "rotate", key_id).exit_code == 4
     assert command("keys", "create", "--owner", "a b", "--scope", "admin").exit_code == 2

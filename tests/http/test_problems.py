@@ -265,7 +265,7 @@ def _(around: Around) -> Made:
     around.patch.setattr("app.http.routes.exports.PATIENCE", 0.1)
     path = "/export/edges.csv"
     # None runs, and as many may.
-    around.patch.setattr(around.start().services, "export_slots", asyncio.Semaphore(0))
+    around.patch.setattr(around.start().services, "export_slots", (asyncio.Semaphore(0),))
     return "get", path, around.api.http.get(path)
 
 

@@ -81,6 +81,7 @@ READERS: dict[str, type[msgspec.Struct]] = {
     "graph/kept_out/get": kept_out.KeptOut,
     "ledger/bells/ring_batches": bells._Rung,
     "ledger/sweeping/inserted": sweeping._Inserted,
+    "reads/sizes/databases": sizes.DatabaseSize,
     "reads/sizes/get": sizes.Sizes,
     "control/audit_events/page": audit_events.AuditEvent,
     "graph/merging/take_back": merging._EdgeRow,

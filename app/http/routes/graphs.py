@@ -27,6 +27,7 @@ from app.errors import (
     GraphExists,
     GraphNotReady,
     MayNotCreate,
+    NotAllowed,
     NotFound,
     TooManyGraphs,
     UploadCutOff,
@@ -112,6 +113,10 @@ class NewGraph(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     retention_days: int | None = None
     quota_bytes: int | None = None
     database_url: str | None = None
+
+
+_RESERVED = frozenset({"name", "retention_days", "quota_bytes"})
+"""Fields that need a key for all graphs."""
 
 
 class GraphChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -270,20 +275,24 @@ async def create_graph(control: Injected, request: Request[Any, Any, Any], calle
 )
 async def change_graph(control: Injected, request: Request[Any, Any, Any], caller: Calling, graph: Name) -> GraphAnswer:
     """Changes profile, retention, quota and days kept, or the name. Other processes notice within five seconds. The
-    paths of a renamed graph change, and its keys stay good for it. `default` is as the settings say."""
+    paths of a renamed graph change, and its keys stay good for it. `default` is as the settings say. A key for some
+    graphs may change only profile and days kept: the other fields bound what the graph takes, or are the operator's."""
     _require(caller, Scope.ADMIN, graph)
     changes = await bodies.json_of(request, control.settings, GraphChanges)
     given = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET}
+    if caller.graphs is not None and (reserved := sorted(_RESERVED.intersection(given))):
+        error = NotAllowed(
+            f"changing {' and '.join(map(repr, reserved))} needs a key for all graphs; yours is for some."
+        )
+        error.scopes = Scope.ADMIN
+        raise error
     new = given.pop("name", graph)
-    if not caller.may(Scope.ADMIN, new):
-        raise graphs.no_graph(new)
     if new != graph:
         graphs.require_name(new)
     if given.get("profile") is not None:
         profile_named(given["profile"])
     graphs.check(**{name: value for name, value in given.items() if name != "profile"})
-    if graph == DEFAULT:
-        raise BadRequest("the graph 'default' is as the service's settings say: it cannot be changed here.")
+    graphs.require_changeable(graph)
 
     def change() -> Graph:
         with connect(control.settings.database_url, role="graphs") as conn, conn.transaction():
@@ -307,7 +316,7 @@ async def change_graph(control: Injected, request: Request[Any, Any, Any], calle
         MayNotCreate,
         *problems.DATABASE,
     ),
-    opt={"scope": Scope.ADMIN, "listed": True},
+    opt={"scope": Scope.ADMIN, "everywhere": True},
 )
 async def drop_graph(
     control: Injected,
@@ -323,7 +332,7 @@ async def drop_graph(
     ] = False,
 ) -> None:
     """Drops the graph with everything in it, at once and for ever, whoever works with it. Keys that were good for this
-    graph alone are revoked."""
+    graph alone are revoked. The key has to be for all graphs."""
     _require(caller, Scope.ADMIN, graph)
     if graph == DEFAULT:
         raise BadRequest("the graph 'default' cannot be dropped.")

@@ -207,7 +207,8 @@ async def _postgresql(services: Services) -> str:
                 return f"lacks {', '.join(missing)}: run `mentiongraph migrate`"
             services.schema_is_good_until = time.monotonic() + SCHEMA_SECONDS
     except SchemaTooNew as error:
-        return error.detail
+        log.warning("the schema is too new", error=error.detail)  # it names the server, and anybody may ask
+        return "has a schema of a later release: install that release"
     except (psycopg.OperationalError, DatabaseUnavailable):
         return SILENCE
     return "ready"

@@ -158,7 +158,7 @@ class Upload(msgspec.Struct, frozen=True):
     size_bytes: int
     sha256: str | None
     received_by: str
-    """Process that received the upload."""
+    """Process that received the upload. Its host and pid need the scope `metrics` on all graphs."""
     sent_by: Sender | None
     """Who sent the upload. Null if somebody else sent it and the key lacks the scope `uploads:read`."""
     received_at: datetime
@@ -201,6 +201,7 @@ class Upload(msgspec.Struct, frozen=True):
             entry,
             progress=Progress.of(entry),
             batches=BatchesByState.of(entry),
+            received_by=caller.process_shown(entry.received_by),
             sent_by=Sender(entry.key_id, entry.owner, entry.address) if caller.sees_who(entry.owner) else None,
             seconds_receiving=_seconds(entry.received_at, entry.sealed_at),
             seconds_applying=_seconds(entry.sealed_at, entry.finished_at),
