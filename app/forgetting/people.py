@@ -133,10 +133,10 @@ def forget(
     with _alone(guard):
         erasure = _begin(conn, name, caller, keep_out=keep_out, now=clock())
         ids: list[int] = scalars(conn, _IDS, {"handle": name.handle})
-        _payloads(conn, erasure, name, clock, progress)
+        read = _payloads(conn, erasure, name, clock, progress)
         for shard in range(parameters.shards):
             progress("deltas", shard, parameters.shards)
-            _shares(conn, erasure, name, shard, ids, parameters, clock)
+            _shares(conn, erasure, name, shard, ids, parameters, clock, read)
         for shard in range(parameters.shards):
             progress("edges", shard, parameters.shards)
             with conn.transaction():
@@ -195,10 +195,15 @@ def _begin(conn: Connection, name: Name, caller: Caller, *, keep_out: bool, now:
     return int(erasure)
 
 
-def _payloads(conn: Connection, erasure: int, name: Name, clock: Callable[[], datetime], progress: Progress) -> None:
-    batch_ids = payloads.holding(conn, name, progress=lambda done, total: progress("payloads", done, total))
-    for batch_id in batch_ids:
+def _payloads(
+    conn: Connection, erasure: int, name: Name, clock: Callable[[], datetime], progress: Progress
+) -> set[int]:
+    """Returns the batches whose payloads were counted, and hold the person no more."""
+    read = set[int]()
+    for batch_id in payloads.holding(conn, name, progress=lambda done, total: progress("payloads", done, total)):
         _payload(conn, erasure, batch_id, name, clock())
+        read.add(batch_id)
+    return read
 
 
 def _payload(conn: Connection, erasure: int, batch_id: int, name: Name, now: datetime) -> None:
@@ -216,15 +221,18 @@ def _shares(  # noqa: PLR0917 (one step of `forget`)
     ids: list[int],
     parameters: GraphParameters,
     clock: Callable[[], datetime],
+    read: set[int],
 ) -> None:
+    """`read`: batches whose payloads need no look. Those that get one are added."""
     if not ids:
         return
     for found in shares.holding(conn, shard, ids):
         if not found:
             continue
         # A payload may spell the handle so that only a count finds it, so those of deltas with the person are read.
-        for batch_id in sorted({each.batch_id for each in found}):
+        for batch_id in sorted({each.batch_id for each in found} - read):
             _payload(conn, erasure, batch_id, name, clock())
+            read.add(batch_id)
         with conn.transaction():
             taken = shares.take_out(conn, shard, found, ids, parameters, now=clock())
             _note(conn, erasure, deltas=taken.deltas, mentions=taken.mentions)
