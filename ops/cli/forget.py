@@ -28,16 +28,28 @@ from ops.cli.progress import steps
 @click.option("--keep-out", is_flag=True, help="Count later uploads without the person, too.")
 @click.option("--let-in", is_flag=True, help="End what --keep-out began: count the handle in later uploads again.")
 @options.data
+@options.all_graphs
 @options.as_json
 def forget(
-    handle: str, data: Path | None, *, dry_run: bool, yes: bool, keep_out: bool, let_in: bool, json: bool
+    handle: str,
+    data: Path | None,
+    *,
+    dry_run: bool,
+    yes: bool,
+    keep_out: bool,
+    let_in: bool,
+    all_graphs: bool,
+    json: bool,
 ) -> None:
-    """Forget a person: take them out of the graph, its history, and the bytes of uploads. The command asks first.
+    """Forget a person: take them out of one graph, its history, and the bytes of uploads. The command asks first.
+
+    The graph is the one that `mentiongraph --graph` names, else `default`. Other graphs keep the person: use
+    --all-graphs to forget them in each.
 
     Their edges and archived edges go, in both directions. Payloads, deltas, rejects, warnings and file names are
     rewritten without their handle, in any spelling. Posts that they wrote lose their text. Everybody else's counts
     stay exact, and so does `mentiongraph audit`. Uploads may go on meanwhile. If the command is killed, run it again:
-    it goes on. No rebuild may run at the same time (4).
+    it goes on. Run twice, it waits for the first. No rebuild may run at the same time (4).
 
     The handle itself is kept nowhere. With --keep-out, a keyed hash of it keeps the person out of later uploads.
     Without --keep-out, a later upload that mentions the handle makes a new user. The logs of a stack nearby are masked,
@@ -49,6 +61,7 @@ def forget(
     Examples:
       mentiongraph forget --dry-run alice
       mentiongraph forget --yes --keep-out alice
+      mentiongraph forget --yes --all-graphs alice
     """
     if dry_run + let_in > 1 or (let_in and keep_out):
         raise BadRequest("give only one of --dry-run, --keep-out and --let-in.")
