@@ -61,7 +61,7 @@ class Names(NamedTuple):
             "after": self.graph if path == "/graphs" else ann,
             "prefix": self.word,
             "upload_id": self.upload,
-            "batch_id": self.batch,
+            **dict.fromkeys(("batch_id", "erasure_id"), self.batch),
             **dict.fromkeys(("key_id", "key"), self.key),
             "owner": self.word,
             "before": self.key if path == "/keys" else self.upload,
@@ -132,7 +132,9 @@ def owners(http: httpx.Client, settings: Settings, domain: Connection, now: date
             its = own[graph]
             batch = f"7{number}00017"
             with connect(its.database_url, role="test") as conn:
-                conn.execute(f"ALTER TABLE batches ALTER COLUMN id RESTART WITH {batch}".encode())
+                for table in ("batches", "erasures"):
+                    conn.execute(f"ALTER TABLE {table} ALTER COLUMN id RESTART WITH {batch}".encode())
+                conn.execute("INSERT INTO erasures (began_at, finished_at) VALUES (now(), now())")
             user, admin = (key(domain, now, *each, owner=word, graphs=[graph]) for each in (USER, (Scope.ADMIN,)))
             headers = {"user": bearer(user.token), "admin": bearer(admin.token), "stranger": dict[str, str]()}
             sent = http.post(
