@@ -40,6 +40,8 @@ AWAY = "awayqq"
 NAMED = {"user", "owner", "key", "subject", "prefix", "before", "after"}
 """Parameters of queries that may be left out, and name something."""
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
+LOG_PLACE = re.compile(r"write-ahead log before [0-9A-F]+/[0-9A-F]+")
+"""How far a database has written, its own or another's: whoever asks later is told of a later place."""
 
 
 class Names(NamedTuple):
@@ -81,7 +83,7 @@ class Names(NamedTuple):
         for name in (self.word, self.upload, self.batch, self.key):
             text = text.replace(name, "·")
         text = re.sub(rf"(?<=[/']){self.graph}(?=[/'\"]|$)", "·", text)
-        return UUID.sub("…", text)
+        return LOG_PLACE.sub("…", UUID.sub("…", text))
 
 
 NOBODY = Names("nobody", "nowher", "0199c5b2-0000-7000-8000-000000000000", "7999999", "Nobody00")
