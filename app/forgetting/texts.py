@@ -1,8 +1,8 @@
 """Texts of the ledger without a person's handle: rejects, warnings, errors, file names, answers, events.
 
-Names of columns stay, even where a column is called like the person: they say how a file is read. Each page of rows is
-locked as it is read, since whoever writes the rows goes on meanwhile. Audit events are append-only and name no user, so
-they stay as they are.
+A table's column that is called like the person gets another name: its rows are read by the places of columns. Keys of
+JSON stay in the form of an upload, since its rows are read by them. Each page of rows is locked as it is read, since
+whoever writes the rows goes on meanwhile. Audit events are append-only and name no user, so they stay as they are.
 """
 
 from __future__ import annotations
@@ -21,16 +21,18 @@ from app.store.postgres import Connection, execute, rows
 AT_ONCE = 500
 """Rows of a page."""
 
-_WORDS = ("columns", "names", "paths", "format", "layout", "encoding", "delimiter", "profile", "clock", "priority",
-          "retweets", "text", "timestamp", "author", "id", "mentions", "reply", "retweet", "quote", "preset", "sheet",
-          "timezone", "date_order", "dates", "timestamp_format", "id_scope", "further", "max_rejects")  # fmt: skip
-"""Keys of options and formats whose values say how a file is read."""
+_WORDS = ("format", "layout", "encoding", "delimiter", "profile", "clock", "priority", "retweets", "preset", "timezone",
+          "date_order", "dates", "timestamp_format", "id_scope", "max_rejects", "container", "sure")  # fmt: skip
+"""Keys of options and formats whose values are words of the service."""
+_KEYS_OF_JSON = ("names", "paths")
+"""Keys of a form whose values say where JSON has what a post needs."""
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
 class _Reject(msgspec.Struct, frozen=True):
     upload_id: uuid.UUID
     line: int
+    column_name: str | None
     message: str
     raw: bytes
     value: bytes | None
@@ -124,7 +126,8 @@ def _json(value: Any) -> Any:  # noqa: ANN401 (a column)
 
 def _reject(row: _Reject, name: Name) -> _Reject:
     value = None if row.value is None else name.masked_bytes(row.value)
-    return _Reject(row.upload_id, row.line, name.masked(row.message), _raw(row.raw, name), value)
+    column = None if row.column_name is None else name.masked(row.column_name)
+    return _Reject(row.upload_id, row.line, column, name.masked(row.message), _raw(row.raw, name), value)
 
 
 def _raw(raw: bytes, name: Name) -> bytes:
@@ -150,7 +153,7 @@ def _upload(row: _Upload, name: Name) -> _Upload:
         row.id,
         None if row.filename is None else name.masked_anywhere(row.filename),
         _reading(row.options, name),
-        _reading(row.format, name),
+        _reading(row.format, name, () if _is_table(row.format) else _KEYS_OF_JSON),
         name.masked_json(row.error),
     )
 
@@ -163,12 +166,16 @@ def _answer(row: _Answer, name: Name) -> _Answer | None:
     return None if name.is_in(row.key) else _Answer(row.key, name.masked_json(row.answer))
 
 
-def _reading(value: Any, name: Name) -> Any:  # noqa: ANN401 (any JSON)
-    """Options or a form without the person: as the author of a whole file, and in what a look at the file found."""
+def _is_table(form: Any) -> bool:  # noqa: ANN401 (any JSON)
+    return isinstance(form, dict) and bool(form.get("delimiter"))
+
+
+def _reading(value: Any, name: Name, kept: tuple[str, ...] = ()) -> Any:  # noqa: ANN401 (any JSON)
+    """Options or a form without the person: as the author of a whole file, as a column, and in what a look found."""
     if isinstance(value, dict):
         return {
             key: AUTHOR if key == "author_is" and isinstance(each, str) and name.is_named(each)
-            else each if key in _WORDS
+            else each if key in _WORDS or key in kept
             else _reading(each, name)
             for key, each in value.items()
         }  # fmt: skip

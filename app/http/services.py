@@ -26,6 +26,7 @@ from app.http.cached.handlers import SERVICES
 from app.http.cached.standbys import Lanes
 from app.http.denials import Denials
 from app.http.expensive import EXPENSIVE_READS, ExpensiveReads
+from app.http.forgettings import Forgettings
 from app.http.keyring import Keyring
 from app.http.probe import Probe
 from app.http.slots import Lane
@@ -79,6 +80,7 @@ class Shared:
         self.admission = Admission(settings.receiving_bytes, idle=self.trimmer)
         self.connections = asyncio.Semaphore(GRAPH_CONNECTIONS)
         self.exports = asyncio.Semaphore(GRAPH_EXPORTS)
+        self.forgettings = Forgettings()
 
     async def close(self) -> None:
         self.hub.close()

@@ -64,6 +64,11 @@ def forget(conn: Conn, settings: Settings, now: datetime, progress: people.Progr
         )
 
 
+def state(conn: Conn) -> tuple[str, str | None, int]:
+    (found,) = postgres.rows(conn, people.Erasure, people.STATE, {"id": 1, "part": int(locks.Part.ERASURE)})
+    return found.state, found.step, found.step_done
+
+
 def others(conn: Conn, now: datetime) -> dict[tuple[str, str], int]:
     return {pair: held.mention_count for pair, held in edges(conn, now).items()}
 
@@ -82,6 +87,7 @@ def test_whoever_is_killed_begins_again(
 
     with pytest.raises(Killed):
         forget(conn, settings, now, kill)
+    assert state(conn)[:2] == ("stopped", killed_at[0])
     assert audit(conn).exact
     apply_all(settings, now=now)  # counts leave the person out meanwhile
     assert audit(conn).exact
@@ -92,6 +98,38 @@ def test_whoever_is_killed_begins_again(
     assert places_of(conn, "quilla77") == []
     assert audit(conn).exact
     assert conn.execute("SELECT count(*), max(mentions) FROM erasures").fetchone() == (1, 3)
+    assert state(conn)[0] == "finished"
+
+
+def test_the_same_person_is_waited_for_and_not_forgotten_twice(conn: Conn, settings: Settings, now: datetime) -> None:
+    send(settings, now)
+    apply_all(settings, now=now)
+    done = list[people.Forgotten]()
+
+    def beside() -> None:
+        with (
+            postgres.connect(settings.database_url, role="test") as other,
+            postgres.connect(settings.database_url, role="guard") as guard,
+        ):
+            parameters = read_parameters(other)
+            done.append(people.forget(guard, other, "Quilla77", parameters, NOBODY, keep_out=True, clock=lambda: now))
+
+    thread = Thread(target=beside)
+    with postgres.connect(settings.database_url, role="test") as other:
+
+        def wait(step: str, _done: int, _total: int) -> None:
+            if step == "edges" and not thread.ident:
+                thread.start()
+                until(lambda: other.execute(WAITING).fetchone() == (1,), within=30, what="the second one waits")
+                assert state(other)[0] == "running"
+
+        forget(conn, settings, now, wait)
+    thread.join(timeout=30)
+
+    (second,) = done
+    assert (second.mentions, second.keep_out) == (3, True)
+    assert conn.execute("SELECT count(*), max(mentions), bool_and(keep_out) FROM erasures").fetchone() == (1, 3, True)
+    assert places_of(conn, "quilla77") == []
 
 
 def test_a_count_that_began_before_loses_its_claim(conn: Conn, settings: Settings, now: datetime) -> None:
@@ -223,7 +261,9 @@ def test_the_command_forgets(
 
     assert json.loads(done.stdout)["payloads"] == 1, done.output
     steps = ("payloads", "deltas", "edges", "texts", "cached answers", "room of what went", "logs")
-    assert done.stderr.splitlines() == [f"forget: {step}" for step in steps]
+    *said, last = done.stderr.splitlines()
+    assert said == [f"forget: {step}" for step in steps]
+    assert "Only the graph default was asked" in last
     assert json.loads(done.stdout)["logs_masked"] is None
     assert (logs / "api.log").read_text() == "@quilla77"
     log, *_ = json.loads(done.stdout)["still_held"]

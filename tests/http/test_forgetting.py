@@ -9,9 +9,12 @@ import msgspec
 import pytest
 
 from app.http.access_log import shown
+from app.http.routes import forgetting
 from app.settings import Settings
-from app.store.postgres import Connection
+from app.store import locks
+from app.store.postgres import Connection, connect
 from app.store.redis_client import redis_client
+from tests.conftest import until
 from tests.forgetting.searching import places_of
 from tests.http.conftest import Api, Serve
 
@@ -38,6 +41,7 @@ def test_a_person_is_forgotten_over_http(
 
     assert answer.status_code == 200
     assert "quilla" not in answer.text.lower()
+    assert answer.json()["graph"] == "default"
     assert (answer.json()["mentions"], answer.json()["payloads"], answer.json()["cache_cleared"]) == (2, 1, True)
     held = " ".join(answer.json()["still_held"])
     assert all(place in held for place in ("write-ahead log", "append-only file", "Backups")), held
@@ -57,6 +61,42 @@ def test_a_person_is_forgotten_over_http(
     assert "quilla" not in logged
     steps = re.findall(r"forgetting a person.*step=(\w+)", logged)
     assert steps == ["payloads", "deltas", "texts", "payloads", "deltas", "edges", "texts"]
+
+
+def test_a_long_request_says_how_far_it_is_and_the_same_one_again_joins_it(
+    api: Api, domain: Connection, settings: Settings, apply: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.upload(CSV)
+    apply()
+    monkeypatch.setattr(forgetting, "ANSWER_SECONDS", 0.2)
+    with connect(settings.database_url, role="test") as other, other.transaction():
+        locks.take(other, locks.SUMMARIES)  # so that no delta can be rewritten
+
+        first = api.http.post("/users/quilla77/forget")
+        again = api.http.post("/users/Quilla77/forget")
+        next_one = api.http.post("/users/dee/forget")
+
+        assert [each.status_code for each in (first, again, next_one)] == [202, 202, 202]
+        assert first.headers["location"] == again.headers["location"] == "/erasures/1"
+        assert next_one.headers["location"] == "/erasures/2"
+        assert not [each for each in (first, again, next_one) if "quilla" in each.text.lower()]
+        under_way = until(
+            lambda: (state := api.http.get("/erasures/1").json())["step"] == "deltas" and state,
+            within=20,
+            what="it waits with the deltas",
+        )
+        assert (under_way["state"], under_way["payloads"], under_way["finished_at"]) == ("running", 1, None)
+        assert api.http.get("/erasures/2").json()["state"] == "running"
+    for number in (1, 2):
+        until(
+            lambda number=number: api.http.get(f"/erasures/{number}").json()["state"] == "finished",
+            within=20,
+            what="the person is forgotten",
+        )
+    assert places_of(domain, "quilla77") == []
+    assert domain.execute("SELECT count(*) FROM edges").fetchone() == (0,)
+    assert api.http.get("/erasures/3").status_code == 404
+    assert domain.execute("SELECT count(*) FROM erasures").fetchone() == (2,)
 
 
 @pytest.mark.parametrize(
