@@ -23,7 +23,7 @@ from app.control.audit_events import Action, record
 from app.control.callers import NOBODY, Caller
 from app.errors import BadRequest, GraphExists, GraphNotReady, NotFound
 from app.settings import Settings, durations
-from app.store.postgres import AsyncConnection, Connection, async_rows, execute, one, rows
+from app.store.postgres import AsyncConnection, Connection, async_rows, execute, one, rows, scalars
 from app.visible import quoted
 
 DEFAULT = "default"
@@ -45,6 +45,7 @@ _SET_DROPPING = sql.query("control/graphs/set_dropping")
 _FORGET = sql.query("control/graphs/forget")
 _RENAME = sql.query("control/graphs/rename")
 _CHANGE = sql.query("control/graphs/change")
+_LOCK_KEYS = sql.query("control/graphs/lock_keys")
 _RENAME_IN_KEYS = sql.query("control/graphs/rename_in_keys")
 _REVOKE_KEYS = sql.query("control/graphs/revoke_keys")
 _TAKE_FROM_KEYS = sql.query("control/graphs/take_from_keys")
@@ -83,6 +84,16 @@ def require_name(name: str) -> str:
             f"begins and ends with a letter or digit, and is not {DEFAULT!r}."
         )
     return name
+
+
+def require_listed(name: str) -> None:
+    """Raises BadRequest for `default`, of which the settings say what the list says of another graph."""
+    if name == DEFAULT:
+        raise BadRequest(
+            "the graph 'default' cannot be changed or renamed. It is as the service's settings say: "
+            "MENTIONGRAPH_MAX_DATABASE_BYTES is its quota, and MENTIONGRAPH_DAYS_KEPT and MENTIONGRAPH_RETENTION_DAYS "
+            "say what is kept. The profile is given with each upload."
+        )
 
 
 def every(conn: Connection) -> list[Graph]:
@@ -158,6 +169,7 @@ def set_dropping(conn: Connection, name: str) -> Graph:
 def forget(conn: Connection, name: str, *, now: datetime) -> None:
     """Take a dropped graph off the list, and out of the keys: a later graph of the name is another one."""
     with conn.transaction():
+        scalars(conn, _LOCK_KEYS, {"name": name})
         execute(conn, _REVOKE_KEYS, {"name": name, "now": now})
         execute(conn, _TAKE_FROM_KEYS, {"name": name})
         execute(conn, _FORGET, {"name": name})
@@ -169,12 +181,14 @@ def rename(conn: Connection, name: str, new: str, *, caller: Caller = NOBODY) ->
     The database keeps its name, so whoever works with it goes on. Messages with the old name are lost, and the sweep
     sends them again.
     """
+    require_listed(name)
     require_name(new)
     try:
         with conn.transaction():
             renamed = one(conn, Graph, _RENAME, {"name": name, "new": new})
             if renamed is None:
                 raise _not_ready(conn, name)
+            scalars(conn, _LOCK_KEYS, {"name": name})
             execute(conn, _RENAME_IN_KEYS, {"name": name, "new": new})
             record(conn, caller, Action.GRAPH_RENAME, name, detail={"new": new})
     except psycopg.errors.UniqueViolation as error:
@@ -183,7 +197,9 @@ def rename(conn: Connection, name: str, new: str, *, caller: Caller = NOBODY) ->
 
 
 def change(conn: Connection, name: str, *, caller: Caller = NOBODY, **changes: str | int | None) -> Graph:
-    """Change profile, days_kept, retention_days or quota_bytes. None: the service's. Raises NotFound, GraphNotReady."""
+    """Change profile, days_kept, retention_days or quota_bytes. None: the service's. Raises NotFound, GraphNotReady,
+    BadRequest."""
+    require_listed(name)
     with conn.transaction():
         # Locked, since fields that nobody changes here are written as they were.
         before = _there(one(conn, Graph, _LOCK, {"name": name}), name)

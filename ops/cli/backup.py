@@ -67,6 +67,8 @@ def backup(file: Path, data: Path | None, *, all_graphs: bool) -> None:
       mentiongraph backup - --data .mentiongraph | ssh elsewhere 'cat > mentions.dump'
       mentiongraph backup all --all-graphs            # all/default.dump and one file for each other graph
     """
+    if all_graphs:
+        options.require_no_graph("--all-graphs is for every graph")
     to_pipe = str(file) == "-"
     if to_pipe and sys.stdout.isatty():
         raise BadRequest("a terminal cannot show an archive: name a file, or use a pipe.")

@@ -237,6 +237,34 @@ def test_a_renamed_graph_keeps_its_database_and_its_keys(owned: Settings) -> Non
     databases.drop(owned, "a", clock=clock)
 
 
+@pytest.mark.parametrize("way", ["rename", "forget"])
+def test_keys_are_locked_in_the_order_of_id(settings: Settings, way: str) -> None:
+    """Whoever waits for a key holds none behind it: two renames of graphs with common keys never wait in a circle."""
+    keys = "INSERT INTO keys (id, owner, token_sha256, scopes, graphs, created_at) VALUES (%s, 'o', %s, %s, %s, %s)"
+    with (
+        connect(settings.database_url, role="test") as one,
+        connect(settings.database_url, role="test") as other,
+        connect(settings.database_url, role="test") as third,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        assert graphs.insert(one, wanted("a", database="a"))
+        graphs.set_ready(one, "a", half_life=None, shards=1)
+        for id in ("00000002", "00000001"):  # a scan finds them in this order
+            one.execute(keys, [id, bytes(32), ["graph:read"], ["a", "b"], NOW])
+        with one.transaction():
+            one.execute("SELECT FROM keys WHERE id = '00000001' FOR UPDATE")
+            if way == "forget":
+                graphs.set_dropping(third, "a")
+                waiting = thread.submit(graphs.forget, other, "a", now=NOW)
+            else:
+                waiting = thread.submit(graphs.rename, other, "a", "c")
+            until(lambda: blocked(one), within=20, what="the other waits for the first key")
+            third.execute("SELECT FROM keys WHERE id = '00000002' FOR UPDATE NOWAIT")
+        waiting.result()
+        found = scalars(one, "SELECT graphs FROM keys ORDER BY id")
+        assert found == [["b"] if way == "forget" else ["c", "b"]] * 2
+
+
 def test_a_database_of_somebody_else_is_left_alone(owned: Settings, dsn: str) -> None:
     name = conninfo_to_dict(dsn)["dbname"]
     with connect(dsn, role="test") as conn:
@@ -324,6 +352,10 @@ def test_the_commands_create_use_change_and_drop_graphs(owned: Settings, monkeyp
     assert run("graphs", "set", "photos", "--quota", "default")["quota_bytes"] is None
     assert run("graphs", "rename", "photos", "pictures")["name"] == "pictures"
     assert run("graphs", "show", "pictures")["uploads"] == 0
+    for words in (("set", "default", "--quota", "1"), ("rename", "default", "other")):
+        assert "MENTIONGRAPH_MAX_DATABASE_BYTES" in run("graphs", *words, code=2)["detail"]
+    for words in (("backup", "all"), ("audit",)):
+        assert "--all-graphs" in run("--graph", "pictures", *words, "--all-graphs", code=2)["detail"]
     assert run("graphs", "show", "photos", code=4)["type"].endswith("not-found")
     assert run("--graph", "pictures", "audit")["exact"] is True
     assert run("--graph", "photos", "audit", code=4)["type"].endswith("not-found")

@@ -282,8 +282,7 @@ async def change_graph(control: Injected, request: Request[Any, Any, Any], calle
     if given.get("profile") is not None:
         profile_named(given["profile"])
     graphs.check(**{name: value for name, value in given.items() if name != "profile"})
-    if graph == DEFAULT:
-        raise BadRequest("the graph 'default' is as the service's settings say: it cannot be changed here.")
+    graphs.require_listed(graph)
 
     def change() -> Graph:
         with connect(control.settings.database_url, role="graphs") as conn, conn.transaction():
