@@ -40,8 +40,9 @@ RECOVERY_PATIENCE = 600.0
 that is killed meanwhile would begin again."""
 
 
-ONLY_SCRAM = {"PGREQUIREAUTH": "scram-sha-256"}
-"""For libpq: a program that took the port of a PostgreSQL that ended can't make our processes tell their password."""
+ONLY_SCRAM = "require_auth=scram-sha-256"
+"""For libpq: a program that took the port of a PostgreSQL that ended can't make our processes tell their password. The
+servers of other graphs may do as their addresses say."""
 QUEUE_MEMORY = "256mb"
 """Of Valkey. When it is used up, cached answers go first: nothing else expires. Then new messages are refused, and a
 sweep finds the work. No message is ever forgotten."""
@@ -115,7 +116,7 @@ class Stack:
         self._alive = {status.name: status.alive for status in self._supervisor.status()}
 
     def _start_our_own(self, step: Step) -> None:
-        settings, count = self.settings, self.settings.worker_processes
+        settings, count = _guarded(self.settings), self.settings.worker_processes
         with step("Scheduler", "asks workers for periodic work"):
             scheduler = self._start("scheduler", processes.scheduler(settings), patience=1)
         with step("Workers", f"{count} process{'es' if count > 1 else ''} of {settings.worker_threads} threads"):
@@ -147,7 +148,7 @@ class Stack:
         child = Child(
             name,
             command.argv,
-            env=command.env | ONLY_SCRAM,
+            env=command.env,
             cwd=self._directory.path,
             log=self.log_of(name),
             ready=ready,
@@ -209,3 +210,12 @@ class Stack:
             asked.stop()
         self._checkups.clear()
         self._supervisor.stop()
+
+
+def _guarded(settings: Settings) -> Settings:
+    """The settings of our own processes. Commands get addresses without more than a client of any version knows."""
+    return msgspec.structs.replace(
+        settings,
+        database_url=f"{settings.database_url}?{ONLY_SCRAM}",
+        owner_url=f"{settings.owner_url}?{ONLY_SCRAM}",
+    )

@@ -5,7 +5,9 @@ say of `default`. So `settings_of(settings, graph)` are the settings of a proces
 settings works for each graph. app/control/databases.py makes and drops the databases.
 
     creating ──► ready ──► dropping ──► off the list
-        └──────────────────►┘
+     │  ▲ └────────┼──────────►┘
+     │  └──────────┘ its database is gone, and a backup is restored
+     └──► off the list: it could not be created
 """
 
 from __future__ import annotations
@@ -42,6 +44,8 @@ _LOCK = sql.query("control/graphs/lock")
 _INSERT = sql.query("control/graphs/insert")
 _SET_READY = sql.query("control/graphs/set_ready")
 _SET_DROPPING = sql.query("control/graphs/set_dropping")
+_RELOCATE = sql.query("control/graphs/relocate")
+_WITHDRAW = sql.query("control/graphs/withdraw")
 _FORGET = sql.query("control/graphs/forget")
 _RENAME = sql.query("control/graphs/rename")
 _CHANGE = sql.query("control/graphs/change")
@@ -164,6 +168,17 @@ def set_ready(conn: Connection, name: str, *, half_life: timedelta | None, shard
 def set_dropping(conn: Connection, name: str) -> Graph:
     """Nobody may use the graph any more. Raises NotFound."""
     return _there(one(conn, Graph, _SET_DROPPING, {"name": name}), name)
+
+
+def relocate(conn: Connection, name: str, database: str) -> Graph | None:
+    """The graph gets another database, which is still to be made: its own is gone, or another service's. None: no graph
+    has the name, or it is being dropped."""
+    return one(conn, Graph, _RELOCATE, {"name": name, "database": database})
+
+
+def withdraw(conn: Connection, name: str) -> None:
+    """Take a graph off the list that never was. Keys that name it stay as they are."""
+    execute(conn, _WITHDRAW, {"name": name})
 
 
 def forget(conn: Connection, name: str, *, now: datetime) -> None:
