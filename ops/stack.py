@@ -14,7 +14,6 @@ import msgspec
 from app.control import databases
 from app.ledger.fleet import Role
 from app.settings import Settings
-from app.store.migrations import migrate
 from app.store.postgres import clock
 from ops import admin_key, checkup, processes
 from ops.checkup import Checkup
@@ -92,13 +91,10 @@ class Stack:
         with step("Valkey", f"port {ports.redis}, speaks Redis's protocol"):
             self._supervisor.start("valkey", valkey)
         self.superuser_url = postgres.dsn()
-        password = self._directory.secret(roles.APP)
+        password, owner_password = (self._directory.secret(role) for role in (roles.APP, roles.OWNER))
         with step("Schema", "migrations"):
             roles.wait_until_writable(self.superuser_url, RECOVERY_PATIENCE)
-            migrate(self.superuser_url)
-            roles.grant(self.superuser_url, password)
-            owner_password = self._directory.secret(roles.OWNER)
-            roles.make_owner(self.superuser_url, owner_password)
+            roles.prepare(self.superuser_url, password, owner_password)
             admin_key.ensure(data, self.superuser_url, now=clock())
         self.settings = msgspec.structs.replace(
             self.settings,
