@@ -8,7 +8,6 @@ address names. If its graph is dropped, it is only taken off the list, unless th
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -21,7 +20,7 @@ import structlog
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 import sql
-from app.control import graphs
+from app.control import claims, graphs
 from app.control.audit_events import Action, record
 from app.control.callers import NOBODY, Caller
 from app.control.graphs import Graph
@@ -42,10 +41,6 @@ _CLOSE = sql.query("control/databases/close")
 _IS_CLOSED = sql.query("control/databases/is_closed")
 _SET_PARAMETERS = sql.query("control/databases/set_parameters")
 _PARAMETERS = sql.query("control/databases/parameters")
-_IDENTITY = sql.query("control/databases/identity")
-_CLAIMED = sql.query("control/databases/claimed")
-_CLAIM = sql.query("control/databases/claim")
-_UNCLAIM = sql.query("control/databases/unclaim")
 
 _MARK_BYTES = 4
 """Random bytes in the name of a database."""
@@ -199,7 +194,7 @@ def drop(settings: Settings, name: str, *, clock: Now, elsewhere: bool = False, 
     with _alone(settings, name) as conn:
         graph = graphs.find(conn, name)
         if graph.database_url is not None and elsewhere:
-            _require_ours(conn, graph)
+            claims.require_ours(conn, graph)
         with conn.transaction():
             graph = graphs.set_dropping(conn, name)
             detail = {"database": graph.database, "database_left": _left(graph, elsewhere=elsewhere)}
@@ -210,7 +205,7 @@ def drop(settings: Settings, name: str, *, clock: Now, elsewhere: bool = False, 
         elif graph.database_url is not None and elsewhere:
             _drop(make_conninfo(graph.database_url, dbname="postgres"), _name_in(graph.database_url))
         elif graph.database_url is not None:
-            told = _unclaim(conn, graph)
+            told = claims.release(conn, graph)
         graphs.forget(conn, name, now=clock())
     return Dropped(graph, _left(graph, elsewhere=elsewhere), told)
 
@@ -313,7 +308,7 @@ def _is_made(conn: Connection, graph: Graph) -> bool:
     if graph.database is not None:
         return scalars(conn, _TAKEN, {"names": [graph.database]}) != []
     try:
-        return _is_ours(conn, graph)
+        return claims.is_ours(conn, graph)
     except (DatabaseUnavailable, psycopg.Error):
         return False
 
@@ -339,12 +334,12 @@ def _finish(settings: Settings, conn: Connection, graph: Graph, caller: Caller, 
         _make(settings, graph)
     url = owner_url_of(settings, graph)
     if graph.database_url is not None:
-        _require_other(conn, graph)
+        claims.require_other(conn, graph)
     try:
         migrate(url)
         with available(url), connect(url, role="graphs") as there, there.transaction():
             if graph.database_url is not None:
-                _claim(conn, there, graph, take_over=take_over)
+                claims.claim(conn, there, graph, take_over=take_over)
             execute(there, _SET_PARAMETERS, {"half_life": graph.half_life, "shards": graph.shards})
             found = exactly_one(there, _Parameters, _PARAMETERS)
     except psycopg.errors.InsufficientPrivilege as error:
@@ -399,97 +394,3 @@ def _drop(url: str, database: str) -> None:
             owner.execute(statement.encode())
         except psycopg.errors.InsufficientPrivilege as error:
             raise MayNotCreate(f"{where(url)}, role {owner.info.user!r}: {str(error).strip()}") from error
-
-
-# Databases on other servers -------------------------------------------------------------------------------------------
-
-
-def _require_other(conn: Connection, graph: Graph) -> None:
-    """Raises GraphExists if the database is that of `default`."""
-    assert graph.database_url is not None  # noqa: S101 (whoever asks has looked)
-    with available(graph.database_url), connect(graph.database_url, role="graphs") as there:
-        if _identity(there) == _identity(conn):
-            raise GraphExists("this is the database of the graph 'default'.")
-
-
-def _claim(conn: Connection, there: Connection, graph: Graph, *, take_over: bool) -> None:
-    """Write into a database on another server whose it is. Raises GraphExists if it is another graph's already.
-
-    A restored copy says of which database it is a copy, and may be a graph of its own.
-    """
-    claim = _claim_of(conn, there, graph)
-    found = _claimed(there)
-    if found is not None and found != claim:
-        if any(found == _claim_of(conn, there, each) for each in graphs.every(conn)):
-            raise GraphExists("this database is another graph of this service already.")
-        if not take_over:
-            raise GraphExists(
-                "this database is a graph of another service, or of one that was dropped while the server was away. If "
-                "no service uses it any more, take it over: `mentiongraph graphs create … --take-over`."
-            )
-    execute(there, _CLAIM, {"claim": claim})
-
-
-def _claim_of(conn: Connection, there: Connection, graph: Graph) -> bytes:
-    """What a graph of the service of `conn` writes into the database."""
-    return _identity(there) + _digest(_identity(conn).hex() + graph.created_at.isoformat())
-
-
-def _claimed(there: Connection) -> bytes | None:
-    """Who has written into the database that it is theirs. None: nobody, or into one of which this is a copy."""
-    try:
-        found = scalars(there, _CLAIMED)
-    except psycopg.errors.UndefinedTable:  # nothing was migrated there
-        return None
-    own = _identity(there)
-    return bytes(found[0]) if found and bytes(found[0])[: len(own)] == own else None
-
-
-def _is_ours(conn: Connection, graph: Graph) -> bool:
-    """Whether a database on another server is this graph. Raises DatabaseUnavailable, psycopg.Error."""
-    assert graph.database_url is not None  # noqa: S101 (whoever asks has looked)
-    with connect(graph.database_url, role="graphs") as there:
-        return _claimed(there) == _claim_of(conn, there, graph)
-
-
-def _require_ours(conn: Connection, graph: Graph) -> None:
-    """Raises GraphExists if the database is a graph of another service, of which this one may be a copy."""
-    assert graph.database_url is not None  # noqa: S101 (whoever asks has looked)
-    try:
-        with available(graph.database_url), connect(graph.database_url, role="graphs") as there:
-            free = _claimed(there) in {None, _claim_of(conn, there, graph)}
-    except DatabaseUnavailable:
-        if graph.state != "dropping":
-            raise
-        return  # a drop that is repeated may have dropped it
-    if not free:
-        raise GraphExists(
-            f"{where(graph.database_url)} is a graph of another service by now, and is not dropped. Drop the graph "
-            "without its database."
-        )
-
-
-def _unclaim(conn: Connection, graph: Graph) -> bool:
-    """Let a database on another server be another graph. It may be away, or gone. Returns whether it is free now."""
-    assert graph.database_url is not None  # noqa: S101 (whoever asks has looked)
-    try:
-        with connect(graph.database_url, role="graphs") as there:
-            if _claimed(there) == _claim_of(conn, there, graph):
-                execute(there, _UNCLAIM)
-            return _claimed(there) is None
-    except (DatabaseUnavailable, psycopg.Error) as error:
-        log.warning(
-            "the database of a dropped graph still counts as a graph: take it over to make it another one",
-            graph=graph.name,
-            server=where(graph.database_url),
-            error=str(error).strip(),
-        )
-        return False
-
-
-def _identity(conn: Connection) -> bytes:
-    return _digest(str(scalars(conn, _IDENTITY, {})[0]))
-
-
-def _digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()
