@@ -16,7 +16,7 @@ from app.errors import MentiongraphError
 
 OURS = frozenset(
     {"lock", "settings.env", "ports.json", "ports.json.part", "demo", "logs", "valkey", "admin.key", "admin.key.part"}
-    | {"valkey.password", "mentiongraph.password"}
+    | {"valkey.password", "mentiongraph.password", "mentiongraph_owner.password"}
 )
 PRIVATE, PASSAGE = 0o700, 0o711
 """The mode of a data directory. Where root itself runs the stack, PostgreSQL's account must pass through."""

@@ -5,7 +5,9 @@ say of `default`. So `settings_of(settings, graph)` are the settings of a proces
 settings works for each graph. app/control/databases.py makes and drops the databases.
 
     creating ──► ready ──► dropping ──► off the list
-        └──────────────────►┘
+     │  ▲ └────────┼──────────►┘
+     │  └──────────┘ its database is gone, and a backup is restored
+     └──► off the list: it could not be created
 """
 
 from __future__ import annotations
@@ -46,9 +48,12 @@ _LOCK = sql.query("control/graphs/lock")
 _INSERT = sql.query("control/graphs/insert")
 _SET_READY = sql.query("control/graphs/set_ready")
 _SET_DROPPING = sql.query("control/graphs/set_dropping")
+_RELOCATE = sql.query("control/graphs/relocate")
+_WITHDRAW = sql.query("control/graphs/withdraw")
 _FORGET = sql.query("control/graphs/forget")
 _RENAME = sql.query("control/graphs/rename")
 _CHANGE = sql.query("control/graphs/change")
+_LOCK_KEYS = sql.query("control/graphs/lock_keys")
 _RENAME_IN_KEYS = sql.query("control/graphs/rename_in_keys")
 _REVOKE_KEYS = sql.query("control/graphs/revoke_keys")
 _TAKE_FROM_KEYS = sql.query("control/graphs/take_from_keys")
@@ -168,9 +173,21 @@ def set_dropping(conn: Connection, name: str) -> Graph:
     return _there(one(conn, Graph, _SET_DROPPING, {"name": name}), name)
 
 
+def relocate(conn: Connection, name: str, database: str) -> Graph | None:
+    """The graph gets another database, which is still to be made: its own is gone, or another service's. None: no graph
+    has the name, or it is being dropped."""
+    return one(conn, Graph, _RELOCATE, {"name": name, "database": database})
+
+
+def withdraw(conn: Connection, name: str) -> None:
+    """Take a graph off the list that never was. Keys that name it stay as they are."""
+    execute(conn, _WITHDRAW, {"name": name})
+
+
 def forget(conn: Connection, name: str, *, now: datetime) -> None:
     """Take a dropped graph off the list, and out of the keys: a later graph of the name is another one."""
     with conn.transaction():
+        scalars(conn, _LOCK_KEYS, {"name": name})
         execute(conn, _REVOKE_KEYS, {"name": name, "now": now})
         execute(conn, _TAKE_FROM_KEYS, {"name": name})
         execute(conn, _FORGET, {"name": name})
@@ -189,6 +206,7 @@ def rename(conn: Connection, name: str, new: str, *, caller: Caller = NOBODY) ->
             renamed = one(conn, Graph, _RENAME, {"name": name, "new": new})
             if renamed is None:
                 raise _not_ready(conn, name)
+            scalars(conn, _LOCK_KEYS, {"name": name})
             execute(conn, _RENAME_IN_KEYS, {"name": name, "new": new})
             record(conn, caller, Action.GRAPH_RENAME, name, detail={"new": new})
     except psycopg.errors.UniqueViolation as error:

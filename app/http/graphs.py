@@ -161,6 +161,15 @@ class Graphs:
         own = self._default.settings
         return own if name == DEFAULT else settings_of(own, await self.find(name))
 
+    async def is_dropped(self, opened: _Open) -> bool:
+        """Whether the list has the open graph no more, under whatever name. False if nobody can say."""
+        try:
+            listed = await self.listed(seconds=0)
+        except DatabaseUnavailable:
+            return False
+        there = {_lasting(each) for each in listed.values() if each.state != "dropping"}
+        return not self._failed and opened.services.listed is not None and _lasting(opened.services.listed) not in there
+
     def changed(self) -> None:
         """The list was changed here: the next request reads it again."""
         self._read_at = -FRESH_SECONDS
@@ -245,6 +254,11 @@ class Graphs:
         return len(self._open)
 
 
+def _lasting(graph: Graph) -> tuple[str | None, str | None]:
+    """What no change of a graph changes, and no two graphs have in common."""
+    return graph.database, graph.database_url
+
+
 @asynccontextmanager
 async def lifespan(app: Litestar) -> AsyncGenerator[None]:
     """Opens and closes the graphs, within the lifespan of the services."""
@@ -316,17 +330,27 @@ def in_graph(app: ASGIApp) -> ASGIApp:
                 await app(scope, receive, send)
                 return
             its = cast("Scope", {**scope, SERVICES: opened.services})
-            await app(its, receive, _noting(opened, send))
+            await app(its, receive, _noting(opened, scope, receive, send))
 
     return run
 
 
-def _noting(opened: _Open, send: Send) -> Send:
-    """Note whether the graph's server may be away, so that later requests do not wait for it long."""
+def _noting(opened: _Open, scope: Scope, receive: Receive, send: Send) -> Send:
+    """Note whether the graph's server may be away, so that later requests do not wait for it long. If the graph was
+    dropped meanwhile, the answer says so in place of 503."""
+    answered = False
 
     async def note(message: Message) -> None:
+        nonlocal answered
+        if answered:
+            return
         if message["type"] == "http.response.start" and message["status"] == DatabaseUnavailable.status:
             opened.suspect = True
+            if await of_app(scope["litestar_app"]).is_dropped(opened):
+                answered = True
+                dropped = NotFound(f"the graph {graph_of(scope)!r} was dropped while this request ran.")
+                await problems.refuse(scope, receive, send, dropped)
+                return
         await send(message)
 
     return note

@@ -79,6 +79,7 @@ def graphs() -> None:
 @click.option("--shards", metavar="N", type=int, default=8, help="1, 2, 4, … 64. Fixed for ever. Default: 8.")
 @_changes
 @click.option("--database-url", metavar="URL", help="A database on another server. Default: a new one on this server.")
+@click.option("--take-over", is_flag=True, help="The database may be a graph of another service, which is gone.")
 @options.data
 @options.as_json
 def create(  # noqa: PLR0917 (what a graph has)
@@ -92,11 +93,13 @@ def create(  # noqa: PLR0917 (what a graph has)
     database_url: str | None,
     data: Path | None,
     *,
+    take_over: bool,
     json: bool,
 ) -> None:
     """Create a graph with a database of its own. If an earlier attempt was cut off, repeat the command.
 
-    The role of MENTIONGRAPH_OWNER_URL, or else of MENTIONGRAPH_DATABASE_URL, needs the right to create databases.
+    The role of MENTIONGRAPH_OWNER_URL, or else of MENTIONGRAPH_DATABASE_URL, needs the right to create databases. The
+    role in --database-url has to own that database and its tables.
 
     \b
     Examples:
@@ -106,7 +109,8 @@ def create(  # noqa: PLR0917 (what a graph has)
     settings = options.listing_graphs(data)
     given = _given(profile, days_kept, retention, quota)
     wanted = listing.wanted(name, now=clock(), half_life=half_life, shards=shards, database_url=database_url, **given)
-    made = _shown(settings, databases.create(settings, wanted, clock=clock, caller=callers.of_operating_system()))
+    caller = callers.of_operating_system()
+    made = _shown(settings, databases.create(settings, wanted, clock=clock, take_over=take_over, caller=caller))
     if json:
         print_json(made)
         return
@@ -216,20 +220,30 @@ def change(  # noqa: PLR0917 (what may be changed)
 def drop(name: str, data: Path | None, *, yes: bool, drop_database: bool, json: bool) -> None:
     """Drop a graph with everything in it, for ever, whoever works with it. The command asks first.
 
-    A database on another server is only taken off the list, unless you say --drop-database.
+    A database on another server is only taken off the list, with everything in it, unless you say --drop-database.
     """
     if name == DEFAULT:
         raise BadRequest("the graph 'default' cannot be dropped.")
     settings = options.listing_graphs(data)
     with _listed(settings) as conn:
         graph = listing.find(conn, name)
+    stays = graph.database_url is not None and not drop_database
     if not yes:
-        click.confirm(f"Drop the graph {name} with everything in it, for ever?", abort=True, err=True)
-    databases.drop(settings, name, clock=clock, elsewhere=drop_database, caller=callers.of_operating_system())
+        what = "off the list? Its database stays" if stays else "with everything in it, for ever?"
+        click.confirm(f"{'Take' if stays else 'Drop'} the graph {name} {what}", abort=True, err=True)
+    done = databases.drop(settings, name, clock=clock, elsewhere=drop_database, caller=callers.of_operating_system())
     if json:
         print_json(_shown(settings, msgspec.structs.replace(graph, state="dropping")))
-        return
-    say(f"{name}: dropped.")
+    elif done.database_left is None:
+        say(f"{name}: dropped.")
+    else:
+        say(f"{name}: taken off the list. Everything in it stays in its database: {done.database_left}.")
+    if not done.told:
+        say(
+            "The database still counts as a graph, because its server did not answer, or because another service has "
+            "taken it over. `graphs create NAME --database-url URL --take-over` makes it a graph here again.",
+            err=True,
+        )
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from click.core import ParameterSource
 
 from app import settings as app_settings
 from app.control import tokens
-from app.errors import BadSetting, GraphNotReady
+from app.errors import BadRequest, BadSetting, GraphNotReady
 from app.settings import FILE_SUFFIX, PREFIX, Settings
 
 API, DATA = PREFIX + "API", PREFIX + "DATA"
@@ -318,6 +318,12 @@ def graph() -> str:
     return str(chosen) if chosen else DEFAULT_GRAPH
 
 
+def require_no_graph(because: str) -> None:
+    """Raises BadRequest if somebody chose a graph."""
+    if graph() != DEFAULT_GRAPH:
+        raise BadRequest(f"{because}: leave out --graph {graph()} and MENTIONGRAPH_GRAPH.")
+
+
 def of_graph(found: Settings) -> Settings:
     """The settings for the chosen graph. Raises DatabaseUnavailable, NotFound, GraphNotReady."""
     name = graph()
@@ -344,7 +350,8 @@ def path_of_graph(name: str) -> str:
 
 
 def each_graph(found: Settings) -> dict[str, Settings]:
-    """The settings for each graph, by name, `default` first. Raises DatabaseUnavailable."""
+    """The settings for each graph, by name, `default` first. Raises DatabaseUnavailable, BadRequest."""
+    require_no_graph("--all-graphs is for every graph")
     from app.control import graphs  # noqa: PLC0415 (as above)
     from app.store import postgres  # noqa: PLC0415 (as above)
 

@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 import pytest
 
-from app.control import databases
+from app.control import databases, graphs
 from app.control.graphs import Graph, settings_of
 from app.errors import DatabaseUnavailable
 from app.proofs.audit import audit
@@ -36,6 +36,11 @@ def create(settings: Settings, now: datetime) -> Graph:
     return databases.create(settings, wanted("team", now), clock=clock)
 
 
+def listed(settings: Settings) -> Graph:
+    with connect(settings.database_url, role="test") as conn:
+        return graphs.find(conn, "team")
+
+
 @pytest.mark.parametrize("again", [False, True], ids=["dropped", "dropped and created again"])
 def test_an_upload_into_a_graph_that_is_dropped_fails(
     patient_api: Api, patient: Settings, now: datetime, *, again: bool
@@ -54,8 +59,8 @@ def test_an_upload_into_a_graph_that_is_dropped_fails(
 
     answer = patient_api.http.post("/graphs/team/uploads", content=body(), headers={"Content-Type": "text/csv"})
 
-    # Whoever is told that the upload was cut off sends it again, which is right where the graph is there again.
-    assert answer.status_code == (400 if again else 503), answer.text
+    assert answer.status_code == 404, answer.text
+    assert "dropped while" in answer.json()["detail"]
     assert answer.headers["content-type"] == "application/problem+json"
     assert patient_api.http.get("/health/ready").status_code == 200
     assert patient_api.upload(mentioning(("bob", "ada"))).status_code == 202, "the others go on"
@@ -71,8 +76,10 @@ def test_an_upload_into_a_graph_that_is_dropped_fails(
             "/graphs/team/uploads", content=mentioning(("bob", "eve")), headers={"Content-Type": "text/csv"}
         )
         assert sent.status_code == 202, sent.text
-        work(first, now)
-        with connect(first.database_url, role="test") as conn:
+        its = settings_of(patient, listed(patient))
+        assert its.database_url != first.database_url, "no database gets the name of an earlier one"
+        work(its, now)
+        with connect(its.database_url, role="test") as conn:
             assert set(edges(conn, now)) == {("bob", "eve")}
             assert conn.execute("SELECT count(*) FROM uploads").fetchone() == (1,)
             assert audit(conn).exact

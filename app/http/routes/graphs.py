@@ -113,6 +113,7 @@ class NewGraph(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     retention_days: int | None = None
     quota_bytes: int | None = None
     database_url: str | None = None
+    take_over: bool = False
 
 
 _RESERVED = frozenset({"name", "retention_days", "quota_bytes"})
@@ -154,6 +155,10 @@ _NEW = Schema(
         "shards": Schema(type=OpenAPIType.INTEGER, enum=list(graphs.SHARDS)),
         "database_url": Schema(
             type=[OpenAPIType.STRING, OpenAPIType.NULL], description="A database on another server."
+        ),
+        "take_over": Schema(
+            type=OpenAPIType.BOOLEAN,
+            description="Whether the database at `database_url` may be a graph of another service, which is gone.",
         ),
         **_CHANGEABLE,
     },
@@ -243,8 +248,12 @@ async def create_graph(control: Injected, request: Request[Any, Any, Any], calle
     new = await bodies.json_of(request, control.settings, NewGraph)
     if new.profile is not None:
         profile_named(new.profile)
-    wanted = graphs.wanted(now=control.clock(), **msgspec.structs.asdict(new))
-    create = partial(databases.create, control.settings, wanted, clock=control.clock, caller=caller)
+    given = msgspec.structs.asdict(new)
+    take_over = given.pop("take_over")
+    wanted = graphs.wanted(now=control.clock(), **given)
+    create = partial(
+        databases.create, control.settings, wanted, clock=control.clock, take_over=take_over, caller=caller
+    )
     making = asyncio.create_task(asyncio.to_thread(create))
     # It goes on, whether or not the client waits for it.
     _UNDER_WAY.add(making)
@@ -313,6 +322,7 @@ async def change_graph(control: Injected, request: Request[Any, Any, Any], calle
         BadRequest("the graph 'default' cannot be dropped."),
         NO_GRAPH,
         GraphNotReady("the graph 'elections' is just being created or dropped."),
+        GraphExists("PostgreSQL at db:5432, database elections is a graph of another service by now."),
         MayNotCreate,
         *problems.DATABASE,
     ),
@@ -331,8 +341,9 @@ async def drop_graph(
         ),
     ] = False,
 ) -> None:
-    """Drops the graph with everything in it, at once and for ever, whoever works with it. Keys that were good for this
-    graph alone are revoked. The key has to be for all graphs."""
+    """Drops the graph with everything in it, at once and for ever, whoever works with it. A database on another server
+    is only taken off the list, unless `drop_database` says otherwise. Keys that were good for this graph alone are
+    revoked. The key has to be for all graphs."""
     _require(caller, Scope.ADMIN, graph)
     if graph == DEFAULT:
         raise BadRequest("the graph 'default' cannot be dropped.")
