@@ -99,6 +99,10 @@ def test_the_role_of_the_api_may_change_rows_of_a_graph_and_no_more(owned: Setti
         ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 conn.execute(refused.encode())
+        warnings: list[str | None] = []
+        conn.add_notice_handler(lambda notice: warnings.append(notice.message_primary))
+        conn.execute("VACUUM users")
+        assert warnings == []
     with connect(dsn, role="test") as superuser:
         superuser.execute("DROP ROLE IF EXISTS stranger")
         superuser.execute("CREATE ROLE stranger LOGIN PASSWORD 'stranger'")
