@@ -386,7 +386,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "A running upload waits this long while PostgreSQL restarts or fails over. Then the upload fails.",
             ge=0,
         ),
-    ] = 60.0
+    ] = 20.0
 
     owner_uploads: Annotated[
         int,
