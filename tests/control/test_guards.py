@@ -155,8 +155,8 @@ def test_half_life_and_shards_of_a_graph_that_holds_something_stay(conn: Connect
 
 def test_a_database_that_leaves_its_service_keeps_its_other_secrets(conn: Connection) -> None:
     before = scalars(conn, "SELECT name FROM secrets ORDER BY name")
-    execute(conn, sql.query("control/databases/claim"), {"claim": bytes(32)})
+    execute(conn, sql.query("control/claims/claim"), {"claim": bytes(32)})
 
-    execute(conn, sql.query("control/databases/unclaim"))
+    execute(conn, sql.query("control/claims/unclaim"))
 
     assert scalars(conn, "SELECT name FROM secrets ORDER BY name") == before

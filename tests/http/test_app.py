@@ -299,6 +299,7 @@ def test_the_document_describes_every_endpoint(api: Api) -> None:
         ("post", "/keys/{key_id}/rotate"),
         ("get", "/audit-events"),
         ("post", "/users/{handle}/forget"),
+        ("get", "/erasures/{erasure_id}"),
         ("get", "/comparison"),
         ("get", "/comparison/users.csv"),
         ("get", "/comparison/ties.csv"),

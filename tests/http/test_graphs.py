@@ -515,6 +515,7 @@ def test_no_route_of_one_graph_answers_anything_of_another(
         api.http.post(f"{base}/uploads", content=mentioning(("ada", "bob")), headers=CSV_TYPE)
         work(settings_of(settings, graph), now)
     names = {"handle": ONLY_HERE, "source": ONLY_HERE, "target": "bob", "upload_id": secret["id"], "batch_id": "1"}
+    names["erasure_id"] = "1"
 
     asked = 0
     for template, item in api.http.get("/doc/openapi.json").json()["paths"].items():
