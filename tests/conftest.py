@@ -216,6 +216,14 @@ def addresses(pytestconfig: pytest.Config) -> Addresses:
 
 
 @pytest.fixture(autouse=True)
+def umask_as_it_is() -> Generator[None]:
+    """A command that a test calls in this process keeps what it writes to itself, and what later tests write, too."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.fixture(autouse=True)
 def logs_as_they_were(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
     """A test may set up the logs of this process, as commands do. The next test finds the logs as they were before.
 
