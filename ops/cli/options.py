@@ -148,6 +148,21 @@ def reading(command: Callable[..., Any]) -> Callable[..., Any]:
     return reduce(lambda made, option: option(made), reversed(_READING), command)
 
 
+def counting(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --clock and --priority, which say when mentions count, and how soon an upload is applied."""
+    clock = click.option(
+        "--clock",
+        type=click.Choice(["arrival", "event"]),
+        help="Instant at which a mention counts: the arrival of the file (default), or the post's own timestamp.",
+    )
+    priority = click.option(
+        "--priority",
+        type=click.Choice(["urgent", "bulk"]),
+        help="Urgent uploads are applied before bulk ones. Default: bulk.",
+    )
+    return clock(priority(command))
+
+
 def query(chosen: Mapping[str, str | int | bool | None]) -> dict[str, str]:
     """The chosen options, as the API's query parameters."""
     if chosen.get("no_retweets"):

@@ -22,16 +22,7 @@ from ops.cli.status import show_entry
 @options.api
 @options.data
 @options.reading
-@click.option(
-    "--clock",
-    type=click.Choice(["arrival", "event"]),
-    help="Instant at which a mention counts: the arrival of the file (default), or the post's own timestamp.",
-)
-@click.option(
-    "--priority",
-    type=click.Choice(["urgent", "bulk"]),
-    help="Urgent uploads are applied before bulk ones. Default: bulk.",
-)
+@options.counting
 @click.option("--dry-run", is_flag=True, help="Have the server read and count the file, and leave the graph as it is.")
 @click.option("--again", is_flag=True, help="Apply the file even if the same bytes were applied before.")
 @click.option(

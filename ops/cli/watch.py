@@ -22,16 +22,7 @@ from ops.watch.memory import Memory
 @options.api
 @options.data
 @options.reading
-@click.option(
-    "--clock",
-    type=click.Choice(["arrival", "event"]),
-    help="Instant at which a mention counts: the arrival of the file (default), or the post's own timestamp.",
-)
-@click.option(
-    "--priority",
-    type=click.Choice(["urgent", "bulk"]),
-    help="Urgent uploads are applied before bulk ones. Default: bulk.",
-)
+@options.counting
 @click.option("--recursive", is_flag=True, help="Also take in the files of the folders in DIR.")
 @click.option(
     "--pattern", metavar="GLOB", multiple=True, help="Only take in files with such names, as '*.csv'. May be repeated."

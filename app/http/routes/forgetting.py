@@ -116,7 +116,9 @@ async def forget_user(
     name = segments.text(handle)
     forgettings = services.shared.forgettings
     if dry_run:
-        looking = forgettings.start((services.graph, "look", fold(name)), lambda _: _look(services, name, keep_out))
+        looking = forgettings.start(
+            (services.graph, "look", keep_out, fold(name)), lambda _: _look(services, name, keep_out)
+        )
         return Response(await asyncio.shield(asyncio.wrap_future(looking.done)), status_code=200)
     job = forgettings.start(
         (services.graph, keep_out, fold(name)), lambda begun: _forget(services, name, caller, keep_out, begun)
