@@ -79,11 +79,11 @@ def test_many_idle_graphs_are_one_question(
 
     monkeypatch.setattr(Room, "connection", counted)
 
+    # A look that comes while the one before is under way is left out.
     for look in range(1, 4):
-        worker.sweep_all()
-        until(lambda look=look: len(asked) == look, within=10, what="the server is asked")
+        until(lambda look=look: worker.sweep_all() or len(asked) >= look, within=20, what="the server is asked")
 
-    assert asked == [1 + len(rooms)] * 3
+    assert set(asked) == {1 + len(rooms)}
     assert set(taken) <= {"default"}
 
 
