@@ -30,7 +30,7 @@ demo: $(VENV)/.run ## Start everything, upload the sample, show the graph (EXIT=
 	@$(BIN)/mentiongraph demo $(if $(EXIT),--exit)
 
 test: $(VENV)/.dev ## Set everything up and pass the tests.
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --reruns 1 $(ARGS)
 
 mutants: $(VENV)/.dev ## Would the tests notice a guard that is missing? (ONLY=ledger/sweeping, SINCE=main, ARGS=--help)
 	$(BIN)/python -m tests.mutants $(if $(ONLY),--only '$(ONLY)') $(if $(SINCE),--since '$(SINCE)') $(ARGS)

@@ -142,8 +142,8 @@ def _paragraphs(help_text: str) -> Iterator[str]:
 
 def problems() -> str:
     """Every problem that has a name, with its HTTP status and the exit code of a command that meets it."""
-    for entry in COMMANDS.values():  # the modules that name problems of their own
-        importlib.import_module(f"ops.cli.{entry.module}")
+    for module in {f"ops.cli.{entry.module}" for entry in COMMANDS.values()} | {"ops.demo.show"}:
+        importlib.import_module(module)  # it may name problems of its own
     rows = {(kind.code, kind.status, kind.exit_code): kind for kind in sorted(_kinds(), key=lambda kind: kind.code)}
     lines: list[str] = []
     for kind in rows.values():

@@ -9,6 +9,8 @@ demo            marks a demo's directory, which each start of a demo empties
 logs/           one log a process, and its three earlier logs: api.log, api.log.1, …
 mentiongraph.password, valkey.password
                 the passwords of the API and the workers for PostgreSQL and Valkey
+mentiongraph_owner.password
+                the password of the role that owns the databases of graphs
 admin.key       a key for the API, which commands beside the stack send: see `admin_key.py`
 postgres…, valkey/
                 the data of the servers

@@ -16,7 +16,7 @@ from app.errors import MentiongraphError
 
 OURS = frozenset(
     {"lock", "settings.env", "ports.json", "ports.json.part", "demo", "logs", "valkey", "admin.key", "admin.key.part"}
-    | {"valkey.password", "mentiongraph.password"}
+    | {"valkey.password", "mentiongraph.password", "mentiongraph_owner.password"}
 )
 PRIVATE, PASSAGE = 0o700, 0o711
 """The mode of a data directory. Where root itself runs the stack, PostgreSQL's account must pass through."""
@@ -92,7 +92,10 @@ def exposed(path: Path) -> list[str]:
 
 
 def close(path: Path, mode: int, owners: set[int]) -> bool:
-    """Take other users' rights away, from the directory and from what is ours in it. Returns whether they had any.
+    """Take other users' rights away, from the directory and from what is ours in it.
+
+    Returns whether they could read or write anything. To pass through a directory alone, as PostgreSQL's account must,
+    shows nothing.
 
     A directory that holds other things too keeps its mode, as long as nobody else may write to it. PostgreSQL itself
     sees to the cluster. Raises DirectoryInUse.
@@ -103,8 +106,10 @@ def close(path: Path, mode: int, owners: set[int]) -> bool:
         if found & stat.S_IWOTH and not found & stat.S_ISVTX:
             raise DirectoryInUse(f"every user may write to {path}. Name another directory with --data.")
         changed = False
-    elif changed := bool(found & OTHERS & ~mode):
-        path.chmod(found & mode | stat.S_IRWXU)
+    else:
+        changed = bool(found & OTHERS & ~PASSAGE)
+        if found & OTHERS & ~mode:
+            path.chmod(found & mode | stat.S_IRWXU)
     for name in filter(is_ours, names):
         changed |= _close_entry(path / name, owners)
     return changed

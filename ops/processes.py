@@ -78,7 +78,7 @@ def worker(settings: Settings, *, queues: Sequence[str] = (), patience: int = 30
     options = ("--skip-logging", "--path", str(ROOT), *size, *stop, *listen)
     return Command(
         [*_PYTHON, "-c", _DRAMATIQ, str(ROOT), "workers.main", *options],
-        defaults | _environment(settings),
+        defaults | _environment(_without_owner(settings)),
     )
 
 
@@ -87,7 +87,12 @@ def scheduler(settings: Settings) -> Command:
 
     One scheduler is enough. With two schedulers, no task is missed when one scheduler fails.
     """
-    return Command([*_PYTHON, "-c", _SCHEDULER, str(ROOT)], _environment(settings))
+    return Command([*_PYTHON, "-c", _SCHEDULER, str(ROOT)], _environment(_without_owner(settings)))
+
+
+def _without_owner(settings: Settings) -> Settings:
+    """Returns the settings without the role that creates and drops databases: no work needs it."""
+    return msgspec.structs.replace(settings, owner_url="")
 
 
 def _environment(settings: Settings) -> dict[str, str]:

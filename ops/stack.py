@@ -14,7 +14,6 @@ import msgspec
 from app.control import databases
 from app.ledger.fleet import Role
 from app.settings import Settings
-from app.store.migrations import migrate
 from app.store.postgres import clock
 from ops import admin_key, checkup, processes
 from ops.checkup import Checkup
@@ -40,8 +39,9 @@ RECOVERY_PATIENCE = 600.0
 that is killed meanwhile would begin again."""
 
 
-ONLY_SCRAM = {"PGREQUIREAUTH": "scram-sha-256"}
-"""For libpq: a program that took the port of a PostgreSQL that ended can't make our processes tell their password."""
+ONLY_SCRAM = "require_auth=scram-sha-256"
+"""For libpq: a program that took the port of a PostgreSQL that ended can't make our processes tell their password. The
+servers of other graphs may do as their addresses say."""
 QUEUE_MEMORY = "256mb"
 """Of Valkey. When it is used up, cached answers go first: nothing else expires. Then new messages are refused, and a
 sweep finds the work. No message is ever forgotten."""
@@ -64,14 +64,14 @@ class Stack:
         self._supervisor = Supervisor()
         self._alive: dict[str, bool] = {}
         self._checkups: dict[str, Checkup] = {}
-        self.moved: list[str] = []
-        """Which servers have another port than in the last run, and why."""
+        self.news: list[str] = []
+        """What changed since the last run: servers with another port, and graphs that could not be migrated."""
 
     def start(self, step: Step) -> None:
         """Start everything. Raises EmbeddedServerError, and leaves nothing running, if a process does not come up."""
         data = self._directory.path
         # Each server keeps its port when it is started again: the other processes were told these.
-        ports, self.moved = self._directory.server_ports()
+        ports, self.news = self._directory.server_ports()
         postgres = Postgres(
             data / "postgres", ports.postgres, timeout=RECOVERY_PATIENCE, shared_buffers=shared_buffers()
         )
@@ -91,13 +91,10 @@ class Stack:
         with step("Valkey", f"port {ports.redis}, speaks Redis's protocol"):
             self._supervisor.start("valkey", valkey)
         self.superuser_url = postgres.dsn()
-        password = self._directory.secret(roles.APP)
+        password, owner_password = (self._directory.secret(role) for role in (roles.APP, roles.OWNER))
         with step("Schema", "migrations"):
             roles.wait_until_writable(self.superuser_url, RECOVERY_PATIENCE)
-            migrate(self.superuser_url)
-            roles.grant(self.superuser_url, password)
-            owner_password = self._directory.secret(roles.OWNER)
-            roles.make_owner(self.superuser_url, owner_password)
+            roles.prepare(self.superuser_url, password, owner_password)
             admin_key.ensure(data, self.superuser_url, now=clock())
         self.settings = msgspec.structs.replace(
             self.settings,
@@ -108,14 +105,14 @@ class Stack:
         )
         for each in databases.migrate_all(self.settings):
             if each.error is not None:
-                self.moved.append(f"the graph {each.graph.name} is not migrated: {each.error.detail}")
+                self.news.append(f"the graph {each.graph.name} is not migrated: {each.error.detail}")
         self._start_our_own(step)
         self._directory.publish(self.settings)
         self._check_up("valkey", valkey.ping)
         self._alive = {status.name: status.alive for status in self._supervisor.status()}
 
     def _start_our_own(self, step: Step) -> None:
-        settings, count = self.settings, self.settings.worker_processes
+        settings, count = _guarded(self.settings), self.settings.worker_processes
         with step("Scheduler", "asks workers for periodic work"):
             scheduler = self._start("scheduler", processes.scheduler(settings), patience=1)
         with step("Workers", f"{count} process{'es' if count > 1 else ''} of {settings.worker_threads} threads"):
@@ -147,7 +144,7 @@ class Stack:
         child = Child(
             name,
             command.argv,
-            env=command.env | ONLY_SCRAM,
+            env=command.env,
             cwd=self._directory.path,
             log=self.log_of(name),
             ready=ready,
@@ -209,3 +206,12 @@ class Stack:
             asked.stop()
         self._checkups.clear()
         self._supervisor.stop()
+
+
+def _guarded(settings: Settings) -> Settings:
+    """The settings of our own processes. Commands get addresses without more than a client of any version knows."""
+    return msgspec.structs.replace(
+        settings,
+        database_url=f"{settings.database_url}?{ONLY_SCRAM}",
+        owner_url=f"{settings.owner_url}?{ONLY_SCRAM}",
+    )

@@ -28,7 +28,7 @@ INSERT INTO graph_parameters DEFAULT VALUES;
 
 -- The ledger ---------------------------------------------------------------------------------------------------------
 
--- A transaction says by the settings mentiongraph.… for whom it works (app/store/postgres.py: act_for).
+-- A transaction says by the settings mentiongraph.… for whom it works (app/store/acting.py).
 CREATE TABLE uploads (
   id uuid PRIMARY KEY,
   state text NOT NULL DEFAULT 'receiving' CHECK (state IN (
@@ -877,6 +877,10 @@ CREATE TABLE erasures (
   key_id text DEFAULT nullif(current_setting('mentiongraph.key_id', true), ''),
   owner text DEFAULT nullif(current_setting('mentiongraph.owner', true), ''),
   address text DEFAULT nullif(current_setting('mentiongraph.address', true), ''),
+  step text,
+  step_done integer NOT NULL DEFAULT 0,
+  step_total integer NOT NULL DEFAULT 0,
+  moved_at timestamptz,
   CONSTRAINT handles_are_known_while_they_matter CHECK (
     handle_hmac IS NOT NULL OR (finished_at IS NOT NULL AND NOT keep_out)
   )
@@ -890,6 +894,9 @@ COMMENT ON COLUMN erasures.mentions_purged IS
 COMMENT ON COLUMN erasures.payloads IS 'Payloads that were rewritten without the person.';
 COMMENT ON COLUMN erasures.payloads_dropped IS
 'Payloads that could not be rewritten so that they count the same for everybody else.';
+COMMENT ON COLUMN erasures.step IS 'What is, or was last, rewritten: payloads, deltas, edges or texts.';
+COMMENT ON COLUMN erasures.step_done IS 'How much of the step is done, of step_total.';
+COMMENT ON COLUMN erasures.moved_at IS 'When step and step_done were written.';
 CREATE UNIQUE INDEX erasures_handle ON erasures (handle_hmac);
 
 -- Migrations ---------------------------------------------------------------------------------------------------------

@@ -203,6 +203,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [item for first in range(workers) for item in (*slow[first::workers], *quick[first::workers])]
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show why a test that was tried again had failed (`make test` tries twice), so that chance is not silent."""
+    for report in terminalreporter.stats.get("rerun", []):
+        terminalreporter.section(f"failed at first: {report.nodeid}")
+        terminalreporter.write_line(report.longreprtext)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     config.stash[SERVERS].stop()
 
@@ -213,6 +220,14 @@ def addresses(pytestconfig: pytest.Config) -> Addresses:
     if workerinput is not None:
         return Addresses(*workerinput["addresses"])
     return pytestconfig.stash[SERVERS].addresses()
+
+
+@pytest.fixture(autouse=True)
+def umask_as_it_is() -> Generator[None]:
+    """A command that a test calls in this process keeps what it writes to itself, and what later tests write, too."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
 
 
 @pytest.fixture(autouse=True)

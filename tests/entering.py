@@ -17,8 +17,9 @@ def insert_upload(
     parent: UUID | None = None,
     members: int | None = None,
     options: str = "{}",
+    upload_id: UUID | None = None,
 ) -> UUID:
-    upload = uuid4()
+    upload = upload_id or uuid4()
     duplicate_of = upload if state is UploadState.DUPLICATE else None
     finished_at = None if state in UNFINISHED else now
     conn.execute(

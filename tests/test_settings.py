@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from app.errors import BadSetting
 from app.settings import Settings, describe, environment, load
 from app.settings.durations import duration, text_of
-from app.store.postgres import where
+from app.store.addresses import where
 
 SECRET = "p@ss/w:rd?"
 QUOTED = "p%40ss%2Fw%3Ard%3F"

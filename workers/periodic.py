@@ -30,8 +30,7 @@ def periodic(verb: str, *, long: bool = False) -> Callable[[Work], Actor[..., No
 
     Each graph has its own periods, in its own database. The function is called again if the work is not done, if the
     function raises or if its process is killed. After a claim has expired, two processes may call the function at once:
-    that must do no harm. Long work of graphs beside `default` leaves a thread of its
-    process free.
+    that must do no harm. Long work of graphs beside `default` leaves a thread of its process free.
     """
 
     def register(work: Work) -> Actor[[GraphName], None]:
@@ -51,13 +50,13 @@ def periodic(verb: str, *, long: bool = False) -> Callable[[Work], Actor[..., No
         def guarded(graph: GraphName = DEFAULT) -> None:
             if not long:
                 return process.visit(graph, once)
-            free = process.long_work.acquire(blocking=False)
-            if not free and graph != DEFAULT:
+            counts = process.long_work.acquire(blocking=False)
+            if not counts and graph != DEFAULT:
                 return None  # rung again within a minute
             try:
                 return process.visit(graph, once)
             finally:
-                if free:
+                if counts:
                     process.long_work.release()
 
         actor = dramatiq.actor(actor_name=verb, queue_name=bells.MAINTENANCE_QUEUE, periodic=cron(bells.ASKED_FOR))

@@ -31,6 +31,7 @@ from app.store import postgres
 from app.store.broker import redis_client
 from app.store.lending import LOOK_SECONDS, Away
 from app.store.seldom import Seldom
+from workers import noticing
 from workers.polls import PolledBroker
 from workers.rooms import Room, Rooms
 from workers.routines import Errands, Routine, Watchdog
@@ -73,6 +74,7 @@ class Process(Middleware):
         self._stopping = threading.Event()
         self.long_work = threading.BoundedSemaphore(max(1, settings.worker_threads - 1))
         """Decay and purges of one graph must not take every thread from the others."""
+        self._servers = noticing.Servers()
         self._sweepers = Errands("sweeper", threads=SWEEPERS)
         # A claim is held by a thread that works or sweeps.
         self._renewers = Errands("renewer", threads=settings.worker_threads + SWEEPERS)
@@ -147,10 +149,22 @@ class Process(Middleware):
             self.unaided(room, found)
 
     def sweep_all(self) -> None:
-        """Sweep the graphs in which there is work, and each of the others once a minute."""
-        for room in self.rooms.all():
-            if room.sweep_is_due():
-                self._sweepers.run(room.place, partial(self._sweep_in_turn, room))
+        """Sweep the graphs in which there is work or something began, and each of the others once a minute."""
+        rooms = self.rooms.all()
+        # What begins between a graph's first sweep and its first look would not be noticed: so the looks come first.
+        for there in self._servers.to_ask(rooms):
+            self._sweepers.run(there[0].server, partial(self._notice, there))
+        for room in rooms:
+            self._sweep_if_due(room)
+
+    def _sweep_if_due(self, room: Room) -> None:
+        if room.sweep_is_due():
+            self._sweepers.run(room.place, partial(self._sweep_in_turn, room))
+
+    def _notice(self, there: list[Room]) -> None:
+        for room in noticing.changed(there):
+            room.worked()
+            self._sweep_if_due(room)
 
     def _sweep_in_turn(self, room: Room) -> None:
         """Sweep a busy graph. In another graph, of all processes one sweeps in each minute."""
@@ -168,7 +182,6 @@ class Process(Middleware):
             self.sweep(room)
         with room.connection() as conn:
             periods.finish(conn, period, now=postgres.clock())
-        return
 
     def renew_claims(self) -> None:
         """Renew the claims of each graph, by a thread for each graph that has some."""

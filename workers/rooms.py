@@ -13,7 +13,8 @@ import threading
 import time
 import uuid
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
@@ -29,8 +30,8 @@ from app.ledger.periods import Period
 from app.ledger.space import Space
 from app.ledger.transitions import Claim
 from app.settings import Settings
-from app.store import postgres
-from app.store.lending import Lender, Place
+from app.store import addresses, postgres
+from app.store.lending import LONGEST_AWAY, Lender, Place
 from app.store.postgres import Connection
 
 log = structlog.get_logger(__name__)
@@ -46,8 +47,8 @@ IDLE_SWEEP_SECONDS = 60.0
 AGAIN_SECONDS = 1.0
 """Seconds between two looks at the list for a graph that is not on it. Anybody may forge a message."""
 
-LONGEST_AWAY = {DEFAULT: 1.0}
-"""Seconds after which a process tries a database again that was away; the lender's for the others."""
+DEFAULT_LONGEST_AWAY = 1.0
+"""Seconds after which a process tries the database of `default` again that was away."""
 
 
 class Graph(NamedTuple):
@@ -60,9 +61,14 @@ class Graph(NamedTuple):
 class Room:
     """A graph, as this process works on it."""
 
-    def __init__(self, name: str, settings: Settings, lender: Lender) -> None:
+    def __init__(self, name: str, settings: Settings, lender: Lender, *, created_at: datetime | None = None) -> None:
+        """`created_at` tells a graph from an earlier graph of its name. None: `default`, which nobody drops."""
         self.name = name
         self.settings = settings
+        self.created_at = created_at
+        self.server, self.database = addresses.parts(settings.database_url)
+        self.inserted: int | None = None
+        """Rows that were ever inserted, at the last look. None: nobody has looked, or nobody knows."""
         self._lender = lender
         open_one = partial(
             postgres.connect_to_work,
@@ -71,8 +77,8 @@ class Room:
             statement_timeout=settings.statement_timeout,
             pgbouncer=settings.pgbouncer,
         )
-        longest = {"longest_away": LONGEST_AWAY[name]} if name in LONGEST_AWAY else {}
-        self.place = Place(open_one, pgbouncer=settings.pgbouncer, **longest)
+        longest_away = DEFAULT_LONGEST_AWAY if name == DEFAULT else LONGEST_AWAY
+        self.place = Place(open_one, pgbouncer=settings.pgbouncer, longest_away=longest_away)
         self.space = Space(settings)
         """While it is short, batches wait: they are neither rung nor claimed, so no attempt is used up."""
         self._waiting = False
@@ -85,6 +91,12 @@ class Room:
         self.swept = False
         """Whether this process has swept the graph. Another process that was killed may have left work."""
         self.sweep_at = time.monotonic() + random.uniform(0, settings.sweep_seconds)  # noqa: S311 (spread evenly)
+
+    def become(self, name: str, settings: Settings) -> None:
+        """Take another name, or other settings with the same database. Whoever works with the room goes on."""
+        self.name = name
+        if settings != self.settings:
+            self.settings, self.space = settings, Space(settings)
 
     @contextmanager
     def connection(self) -> Generator[Connection]:
@@ -147,10 +159,16 @@ class Room:
 
     def give_back(self, conn: Connection) -> None:
         """Write down which attempts are not to be counted."""
-        claims = list(self._unwritten)
-        if claims:
-            transitions.give_back(conn, claims)
-            del self._unwritten[: len(claims)]
+        claims = list[Claim]()
+        with suppress(IndexError):
+            while True:  # each claim goes to one thread: an attempt is given back once
+                claims.append(self._unwritten.pop())
+        try:
+            if claims:
+                transitions.give_back(conn, claims)
+        except BaseException:
+            self._unwritten.extend(claims)
+            raise
 
     def worked(self) -> None:
         """There was work."""
@@ -214,19 +232,24 @@ class Rooms:
                 room = self._rooms.get(each.name)
                 if room is not None and each.database_url is None:
                     room.place.again()
-        wanted = {each.name: graphs.settings_of(self.settings, each) for each in listed}
         with self._lock:
-            gone = [room for name, room in self._rooms.items() if room is not self.default and name not in wanted]
-            for name, settings in wanted.items():
-                room = self._rooms.get(name)
-                if room is None or room.settings != settings:
-                    gone += [] if room is None else [room]
-                    self._rooms[name] = Room(name, settings, self.lender)
-            for room in gone:
-                if self._rooms.get(room.name) is room:
-                    del self._rooms[room.name]
-        for room in gone:
-            self.lender.close(room.place)
+            before = self._rooms
+            # A graph that was renamed or changed keeps its room, with the claims of those who work in it.
+            known = {(room.settings.database_url, room.created_at): room for room in before.values()}
+            rooms = {DEFAULT: self.default}
+            for each in listed:
+                settings = graphs.settings_of(self.settings, each)
+                room = known.get((settings.database_url, each.created_at))
+                if room is None:
+                    room = Room(each.name, settings, self.lender, created_at=each.created_at)
+                else:
+                    room.become(each.name, settings)
+                rooms[each.name] = room
+            self._rooms = rooms
+        stay = {id(room) for room in rooms.values()}
+        for room in before.values():
+            if id(room) not in stay:
+                self.lender.close(room.place)
 
     def look_after(self) -> None:
         """Close connections that were idle for long, forget ids if they are too many, and let nobody wait for a server

@@ -19,6 +19,7 @@ from types import FrameType
 from typing import Any
 
 import dramatiq
+import msgspec
 import periodiq
 import psycopg
 import structlog
@@ -81,7 +82,8 @@ class Listed:
         try:
             with self._pool.connection() as conn:
                 self._names = [graph.name for graph in graphs.ready(conn)]
-        except psycopg.Error as error:
+        except (psycopg.Error, msgspec.ValidationError) as error:
+            # A newer release may have written a state that this one does not know.
             logger.warning("the list of graphs cannot be read; those known are asked for", error=str(error))
         return self._names
 

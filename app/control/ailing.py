@@ -1,4 +1,4 @@
-"""Which graphs are in trouble: their database does not answer, or lacks the schema. Few threads ask, for a few seconds.
+"""How the graphs are: whether their databases answer and have the schema. Few threads ask, for a few seconds.
 
 A process keeps the answer for a while. So whoever asks for it, and however often, the databases are asked seldom.
 """
@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable, Sequence
 from queue import Empty, SimpleQueue
 
 import msgspec
 import psycopg
 
 from app.control import graphs
+from app.control.graphs import DEFAULT, Graph
 from app.errors import DatabaseUnavailable, SchemaTooNew
 from app.settings import Settings
 from app.store.migrations import pending_migrations
-from app.store.postgres import Connection
 
 THREADS = 4
 SECONDS = 3.0
@@ -24,6 +25,20 @@ SECONDS = 3.0
 PATIENCE = 2
 """Seconds that one database may take to answer."""
 FRESH_SECONDS = 30.0
+
+
+READY, NOT_ASKED = "ready", "not asked"
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """How a graph is."""
+
+    graph: str
+    state: str
+    """`creating`, `ready` or `dropping`, as the list of graphs has it."""
+    database: str
+    """`ready`, or what is wrong with its database, in a line. `not asked`: there was no time, or the graph's state is
+    not `ready`."""
 
 
 class Ailing(msgspec.Struct, frozen=True):
@@ -39,42 +54,53 @@ class Looks:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._found: list[Ailing] = []
+        self._found: list[Condition] = []
         self._until = 0.0
 
-    def ailing(self, conn: Connection, settings: Settings) -> list[Ailing]:
-        """The graphs in trouble, but for `default`, by name. `conn` leads to the database of `default`."""
+    def conditions(self, listed: Sequence[Graph], settings: Settings) -> list[Condition]:
+        """The condition of `default`, and of the listed graphs as they were listed at the last look."""
         with self._lock:
             if time.monotonic() > self._until:
-                self._found = look(conn, settings)
+                self._found = look(listed, settings)
                 self._until = time.monotonic() + FRESH_SECONDS
             return self._found
 
 
-def look(conn: Connection, settings: Settings) -> list[Ailing]:
-    """Ask every graph but `default`. A graph that was not asked in time is in no trouble, as far as anybody knows."""
-    waiting = SimpleQueue[graphs.Graph]()
-    listed = graphs.ready(conn)
+def ailing(conditions: Iterable[Condition]) -> list[Ailing]:
+    """The graphs in trouble, but for `default`. Of a graph that was not asked, nobody knows of any trouble."""
+    return [
+        Ailing(each.graph, each.database)
+        for each in conditions
+        if each.graph != DEFAULT and each.database not in {READY, NOT_ASKED}
+    ]
+
+
+def look(listed: Sequence[Graph], settings: Settings) -> list[Condition]:
+    """Ask `default`, and the listed graphs that are ready. Returns conditions in this order."""
+    waiting = SimpleQueue[tuple[str, str]]()
+    waiting.put((DEFAULT, settings.database_url))
     for graph in listed:
-        waiting.put(graph)
-    found, deadline = dict[str, str | None](), time.monotonic() + SECONDS
+        if graph.state == "ready":
+            waiting.put((graph.name, graphs.url_of(settings, graph)))
+    found, deadline = dict[str, str](), time.monotonic() + SECONDS
 
     def ask() -> None:
         while time.monotonic() < deadline:
             try:
-                graph = waiting.get_nowait()
+                name, url = waiting.get_nowait()
             except Empty:
                 return
-            found[graph.name] = "does not answer"  # until it does
-            found[graph.name] = _ailment(graphs.url_of(settings, graph))
+            found[name] = "does not answer"  # until it does
+            found[name] = _ailment(url) or READY
 
     # Daemons: nobody waits for one that hangs.
-    threads = [threading.Thread(target=ask, daemon=True) for _ in range(min(THREADS, len(listed)))]
+    threads = [threading.Thread(target=ask, daemon=True) for _ in range(min(THREADS, 1 + len(listed)))]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(max(0.0, deadline + PATIENCE / 2 - time.monotonic()))
-    return [Ailing(name, ailment) for name, ailment in sorted(found.items()) if ailment is not None]
+    every = [(DEFAULT, "ready"), *((graph.name, graph.state) for graph in listed)]
+    return [Condition(name, state, found.get(name, NOT_ASKED)) for name, state in every]
 
 
 def _ailment(url: str) -> str | None:

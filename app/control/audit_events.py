@@ -15,17 +15,8 @@ import msgspec
 
 import sql
 from app.errors import NotFound
-from app.store.postgres import (
-    ActsFor,
-    AsyncConnection,
-    Connection,
-    Params,
-    async_rows,
-    async_scalars,
-    execute,
-    rows,
-    scalars,
-)
+from app.store.acting import ActsFor
+from app.store.postgres import AsyncConnection, Connection, Params, async_rows, async_scalars, execute, rows, scalars
 
 _INSERT = sql.query("control/audit_events/insert")
 _PAGE = sql.query("control/audit_events/page")
@@ -117,7 +108,7 @@ MEANING: dict[Action, str] = {
     Action.AUDIT_FORGET: "Events were deleted at the end of their retention time. `detail` counts them.",
     Action.REQUEST: (
         "A request was denied. The subject is its method and the first part of its path. `detail` has the status, the "
-        "kind of problem and the number of such requests in the minute before."
+        "kind of problem, the graph and the number of such requests in the minute before."
     ),
 }
 

@@ -63,6 +63,12 @@ class Caller(msgspec.Struct, frozen=True):
         own = owner is not None and owner == self.owner
         return own or not self.scopes.isdisjoint((Scope.UPLOADS_READ, Scope.ADMIN))
 
+    def process_shown(self, process: str) -> str:
+        """The name of a process as the caller may know it: without host and pid, but for whoever may list the
+        processes."""
+        lists = self.graphs is None and not self.scopes.isdisjoint((Scope.METRICS, Scope.ADMIN))
+        return process if lists else process.partition("@")[0]
+
 
 NOBODY = Caller(frozenset())
 """Where nobody asked: what the service does by itself."""

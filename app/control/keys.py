@@ -19,7 +19,7 @@ import sql
 from app.control import tokens
 from app.control.audit_events import Action, record
 from app.control.callers import NOBODY, Caller, Scope
-from app.control.graphs import NAME
+from app.control.graphs import is_name, require_all
 from app.errors import BadRequest, BadState, NotFound
 from app.settings import Settings
 from app.store.postgres import AsyncConnection, Connection, async_rows, one, rows, scalars
@@ -42,7 +42,6 @@ MOST_GRAPHS = 100
 
 ID = re.compile(rf"[0-9A-Za-z]{{{tokens.ID_CHARACTERS}}}")
 _OWNER = re.compile(r"\w[\w.@+-]{0,63}")
-_GRAPH = re.compile(NAME)
 
 
 class KeyState(StrEnum):
@@ -128,7 +127,7 @@ def checked(
     if named is not None:
         if not 0 < len(named) <= MOST_GRAPHS:
             raise BadRequest(f"a key names 1 to {MOST_GRAPHS} graphs, or none: then it is for all.")
-        if wrong := [each for each in named if not _GRAPH.fullmatch(each)]:
+        if wrong := [each for each in named if not is_name(each)]:
             raise BadRequest(f"{wrong[0][:60]!r} is no name of a graph: a-z, 0-9 and - in between, 48 at most.")
     if lifetime is not None and not timedelta() < lifetime <= LONGEST_LIFETIME:
         raise BadRequest(f"a key lasts more than nothing and {LONGEST_LIFETIME.days} days at most, or has no end.")
@@ -136,8 +135,10 @@ def checked(
 
 
 def create(conn: Connection, wanted: Wanted, *, now: datetime, caller: Caller = NOBODY) -> Made:
-    """Make a key. An audit event says who made it."""
+    """Make a key. An audit event says who made it. Raises BadRequest for a graph that does not exist: the key would be
+    good for whatever graph gets the name later."""
     with conn.transaction():
+        require_all(conn, wanted.graphs or ())
         made = _insert(conn, wanted, now=now)
         detail = {"owner": wanted.owner, "scopes": list(wanted.scopes), "graphs": wanted.graphs}
         record(conn, caller, Action.KEY_CREATE, made.key.id, detail=detail)
@@ -177,12 +178,12 @@ def page(conn: Connection, *, owner: str | None = None, before: str | None = Non
 
 
 def revoke(conn: Connection, key_id: str, *, now: datetime, caller: Caller = NOBODY) -> Key:
-    """End a key now. No process takes it five seconds later. Safe to repeat. Raises NotFound."""
+    """End a key now. No process takes it five seconds later. A key that was revoked before stays as it is. Raises
+    NotFound."""
     with conn.transaction():
-        scalars(conn, _REVOKE, {"id": key_id, "now": now})
-        key = get(conn, key_id)
-        record(conn, caller, Action.KEY_REVOKE, key_id)
-    return key
+        if scalars(conn, _REVOKE, {"id": key_id, "now": now}):
+            record(conn, caller, Action.KEY_REVOKE, key_id)
+        return get(conn, key_id)
 
 
 def rotate(
@@ -191,13 +192,14 @@ def rotate(
     *,
     grace: timedelta,
     lifetime: timedelta | None,
+    endless: bool = False,
     now: datetime,
     caller: Caller = NOBODY,
 ) -> Made:
     """Make a key with the same owner, scopes and graphs, and let the old key expire after `grace`.
 
-    The new key lasts for `lifetime`. Without one it lasts 90 days, or has no end if the old key has none. Raises
-    NotFound; BadState for a key that does not work any more; BadRequest.
+    The new key lasts for `lifetime`. Without one it lasts 90 days, or has no end if it is to be `endless` or the old
+    key has none. Raises NotFound; BadState for a key that does not work any more; BadRequest.
     """
     if not timedelta() <= grace <= LONGEST_GRACE:
         raise BadRequest(f"the old token works for {LONGEST_GRACE.days} days at most after a rotation.")
@@ -207,7 +209,7 @@ def rotate(
             return Made(get(conn, key_id), "")  # which raises NotFound
         if (state := old.state(now)) is not KeyState.USABLE:
             raise BadState(f"key {key_id} is {state}: only a key that works is rotated. Make a new key.")
-        if lifetime is None and old.expires_at is not None:
+        if lifetime is None and old.expires_at is not None and not endless:
             lifetime = LIFETIME
         made = _insert(conn, checked(old.owner, old.scopes, old.graphs, lifetime), now=now)
         scalars(conn, _EXPIRE, {"id": key_id, "at": now + grace})

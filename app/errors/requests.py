@@ -85,9 +85,10 @@ class MethodNotAllowed(MentiongraphError):
 
 
 class BadState(MentiongraphError):
-    """The state of the upload or batch does not allow this.
+    """The present state does not allow this.
 
-    Look at the state with `GET /uploads/{upload_id}`. The detail says which states allow the request.
+    The detail says what is in which state, and what to do or to wait for. `GET /uploads/{upload_id}` and
+    `mentiongraph keys list --all` show the states of uploads and keys.
     """
 
     code = "bad-state"
@@ -103,6 +104,10 @@ class _Challenged:
     """The error code of RFC 6750. None: the request had no key."""
     scopes: str = ""
     """Scopes that would do, with spaces in between."""
+    key_id: str | None = None
+    """Key of the token, where the token was right and its key works no more."""
+    owner: str | None = None
+    """Owner of this key."""
 
 
 class NoKey(_Challenged, MentiongraphError):

@@ -8,15 +8,18 @@
    these out of what the ledger counts.
 5. Days, rejects and other texts follow. At last the user's row is blanked, and the erasure is finished.
 
-A rebuild would bring back what it read before, so the lock of rebuilds is held from the first step to the last. Whoever
-is killed leaves an unfinished erasure, by which counts go on leaving the person out. The same command finishes it.
+A rebuild would bring back what it read before, so the lock of rebuilds is held from the first step to the last. People
+are forgotten one after another: whoever is next has entered the hash, and waits. A second request for the same person
+waits for the first, and finds the work done. Whoever is killed leaves an unfinished erasure, by which counts go on
+leaving the person out. The same command finishes it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
@@ -31,17 +34,24 @@ from app.graph.parameters import GraphParameters
 from app.graph.users import STRETCHES
 from app.posts.erasing import Name
 from app.store import locks
+from app.store.acting import act_for
 from app.store.locks import Part
-from app.store.postgres import Connection, act_for, exactly_one, execute, scalars
+from app.store.postgres import AsyncConnection, Connection, async_rows, exactly_one, execute, one, scalars
 
 _IDS = sql.query("forgetting/people/ids")
 _BEGIN = sql.query("forgetting/people/begin")
 _NOTE = sql.query("forgetting/people/note")
 _BLANK = sql.query("forgetting/people/blank")
+_MOVE = sql.query("forgetting/people/move")
+_FINISHED = sql.query("forgetting/people/finished")
+STATE = sql.query("forgetting/people/state")
 _FINISH = sql.query("forgetting/people/finish")
 _EDGES = sql.query("forgetting/people/edges")
 _LET_IN = sql.query("forgetting/people/let_in")
 _VACUUM = sql.query("forgetting/people/vacuum")
+
+MOVE_SECONDS = 1.0
+"""Seconds between two notes in the erasure's row on how much of a step is done."""
 
 Progress = Callable[[str, int, int], None]
 """Gets the step, and how much of it is done of how much."""
@@ -85,6 +95,39 @@ class Forgotten(msgspec.Struct, frozen=True):
     texts: int
 
 
+class Erasure(msgspec.Struct, frozen=True):
+    """How far forgetting a person is. It never holds the handle."""
+
+    id: int
+    state: Literal["running", "finished", "stopped"]
+    """`running`: somebody works on it, or waits while another person is forgotten. `stopped`: whoever worked on it is
+    gone. Counts leave the person out all the same; forget the person again to finish it."""
+    keep_out: bool
+    """Whether later uploads are counted without the person."""
+    began_at: datetime
+    finished_at: datetime | None
+    step: str | None
+    """What is being rewritten, in this order: payloads, deltas, edges, texts. Null before the first step."""
+    step_done: int
+    """How much of the step is done."""
+    step_total: int
+    """How much there is to do in the step: batches, or parts of the graph."""
+    moved_at: datetime | None
+    """When the step and its numbers were written last."""
+    mentions: int
+    """Mentions that went so far."""
+    deltas: int
+    """Deltas that were rewritten so far."""
+    payloads: int
+    """Payloads of batches that were rewritten so far."""
+    payloads_dropped: int
+    """Payloads that could not be rewritten, so far."""
+    rejects: int
+    """Rejected rows that were rewritten so far."""
+    texts: int
+    """Other entries of the ledger that were rewritten so far."""
+
+
 class _Edges(msgspec.Struct, frozen=True):
     edges: int
     mentions: int
@@ -101,13 +144,14 @@ def preview(conn: Connection, handle: str, parameters: GraphParameters, *, progr
     for shard in range(parameters.shards):
         progress("deltas", shard, parameters.shards)
         deltas += sum(map(len, shares.holding(conn, shard, ids))) if ids else 0
+    progress("texts", 0, 1)
     return Found(
         known=bool(ids),
         edges=edges.edges,
         mentions=edges.mentions,
         deltas=deltas,
         payloads=held,
-        rejects=sum(texts.erase_rejects(conn, name, change=False)),
+        rejects=texts.erase_rejects(conn, name, change=False),
         texts=texts.erase(conn, name, change=False),
     )
 
@@ -122,19 +166,31 @@ def forget(
     keep_out: bool,
     clock: Callable[[], datetime],
     progress: Progress = silent,
+    begun: Callable[[int], object] | None = None,
 ) -> Forgotten:
     """Forget a person. `guard` is a connection of its own, which does nothing else meanwhile.
 
-    Raises BadRequest for no handle, BadState while a rebuild runs or somebody else is being forgotten.
+    People who are being forgotten are waited for: of the same person, the one that waited finds the work done. `begun`
+    gets the id of the erasure once no count counts the person any more. Raises BadRequest for no handle, BadState while
+    a rebuild runs.
     """
     name = _name(handle)
-    with _alone(guard):
+    with guard.transaction():
+        if not locks.try_take_shared(guard, locks.REBUILD):
+            raise BadState("a rebuild is running; wait for the end of it.")
         erasure = _begin(conn, name, caller, keep_out=keep_out, now=clock())
+        if begun is not None:
+            begun(erasure)
+        progress = _Recorded(conn, erasure, clock, progress)
+        locks.take_part(guard, Part.ERASURE, erasure)
+        locks.take(guard, locks.FORGET)
+        if done := one(conn, Forgotten, _FINISHED, {"id": erasure}):
+            return done
         ids: list[int] = scalars(conn, _IDS, {"handle": name.handle})
-        _payloads(conn, erasure, name, clock, progress)
+        read = _payloads(conn, erasure, name, clock, progress)
         for shard in range(parameters.shards):
             progress("deltas", shard, parameters.shards)
-            _shares(conn, erasure, name, shard, ids, parameters, clock)
+            _shares(conn, erasure, name, shard, ids, parameters, clock, read)
         for shard in range(parameters.shards):
             progress("edges", shard, parameters.shards)
             with conn.transaction():
@@ -146,6 +202,14 @@ def forget(
             remains.drop_trending(conn, ids)
         _texts(conn, erasure, name, progress)
         return _finish(conn, erasure, name, caller, now=clock())
+
+
+async def async_state(conn: AsyncConnection, erasure: int) -> Erasure:
+    """How far an erasure is. Raises NotFound."""
+    found = await async_rows(conn, Erasure, STATE, {"id": erasure, "part": int(Part.ERASURE)})
+    if not found:
+        raise NotFound(f"there is no erasure {erasure} in this graph.")
+    return found[0]
 
 
 def let_in(conn: Connection, handle: str, caller: Caller) -> None:
@@ -171,12 +235,19 @@ def _name(handle: str) -> Name:
     return name
 
 
-@contextmanager
-def _alone(guard: Connection) -> Generator[None]:
-    with guard.transaction():
-        if not locks.try_take(guard, locks.REBUILD):
-            raise BadState("a rebuild is running, or somebody else is being forgotten; wait for the end of it.")
-        yield
+class _Recorded:
+    """Progress that the erasure's row has, too: each step, and what is done of it about once a second."""
+
+    def __init__(self, conn: Connection, erasure: int, clock: Callable[[], datetime], progress: Progress) -> None:
+        self._conn, self._erasure, self._clock, self._progress = conn, erasure, clock, progress
+        self._step, self._again = "", 0.0
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        if step != self._step or time.monotonic() >= self._again:
+            self._step, self._again = step, time.monotonic() + MOVE_SECONDS
+            moved = {"id": self._erasure, "step": step, "done": done, "total": total, "now": self._clock()}
+            execute(self._conn, _MOVE, moved)
+        self._progress(step, done, total)
 
 
 def _begin(conn: Connection, name: Name, caller: Caller, *, keep_out: bool, now: datetime) -> int:
@@ -193,10 +264,15 @@ def _begin(conn: Connection, name: Name, caller: Caller, *, keep_out: bool, now:
     return int(erasure)
 
 
-def _payloads(conn: Connection, erasure: int, name: Name, clock: Callable[[], datetime], progress: Progress) -> None:
-    batch_ids = payloads.holding(conn, name, progress=lambda done, total: progress("payloads", done, total))
-    for batch_id in batch_ids:
+def _payloads(
+    conn: Connection, erasure: int, name: Name, clock: Callable[[], datetime], progress: Progress
+) -> set[int]:
+    """Returns the batches whose payloads were counted, and hold the person no more."""
+    read = set[int]()
+    for batch_id in payloads.holding(conn, name, progress=lambda done, total: progress("payloads", done, total)):
         _payload(conn, erasure, batch_id, name, clock())
+        read.add(batch_id)
+    return read
 
 
 def _payload(conn: Connection, erasure: int, batch_id: int, name: Name, now: datetime) -> None:
@@ -214,15 +290,18 @@ def _shares(  # noqa: PLR0917 (one step of `forget`)
     ids: list[int],
     parameters: GraphParameters,
     clock: Callable[[], datetime],
+    read: set[int],
 ) -> None:
+    """`read`: batches whose payloads need no look. Those that get one are added."""
     if not ids:
         return
     for found in shares.holding(conn, shard, ids):
         if not found:
             continue
         # A payload may spell the handle so that only a count finds it, so those of deltas with the person are read.
-        for batch_id in sorted({each.batch_id for each in found}):
+        for batch_id in sorted({each.batch_id for each in found} - read):
             _payload(conn, erasure, batch_id, name, clock())
+            read.add(batch_id)
         with conn.transaction():
             taken = shares.take_out(conn, shard, found, ids, parameters, now=clock())
             _note(conn, erasure, deltas=taken.deltas, mentions=taken.mentions)
@@ -232,10 +311,8 @@ def _texts(conn: Connection, erasure: int, name: Name, progress: Progress) -> No
     """Twice, for what was written from the old texts meanwhile."""
     for look in range(2):
         progress("texts", look, 2)
-        for rejects in texts.erase_rejects(conn, name):
-            _note(conn, erasure, rejects=rejects)
-        with conn.transaction():
-            _note(conn, erasure, texts=texts.erase(conn, name))
+        texts.erase_rejects(conn, name, note=lambda done: _note(conn, erasure, rejects=done))
+        texts.erase(conn, name, note=lambda done: _note(conn, erasure, texts=done))
 
 
 def _finish(conn: Connection, erasure: int, name: Name, caller: Caller, *, now: datetime) -> Forgotten:

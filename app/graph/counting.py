@@ -139,12 +139,12 @@ def _identified(
     conn: Connection, left_out: KeptOut, counted: Counted, user_ids: UserIds
 ) -> tuple[KeptOut, Counted, Ints]:
     """The ids of the users of a count, which leaves out who was forgotten since it began."""
-    try:
-        return left_out, counted, user_ids.of(conn, counted.users, erasures=left_out.erasures)
-    except ForgottenMeanwhile:
-        left_out = kept_out.read(conn)
-        counted = left_out.without(counted)
-        return left_out, counted, user_ids.of(conn, counted.users, erasures=left_out.erasures)
+    while True:
+        try:
+            return left_out, counted, user_ids.of(conn, counted.users, erasures=left_out.erasures)
+        except ForgottenMeanwhile:
+            left_out = kept_out.read(conn)
+            counted = left_out.without(counted)
 
 
 def _shares(counted: Counted, ids: Ints, parameters: GraphParameters) -> _Shares:

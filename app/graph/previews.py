@@ -102,7 +102,7 @@ def preview(head: bytes, given: Given, *, final: bool) -> Preview:
     file = Source(given)
     file.hold(head)
     found = file.look(final=final)
-    return asked(found) if found.doubts else shown(file, b"".join(file.open(final=final) or []), final=final)
+    return asked(found) if found.doubts else shown(file, file.open(final=final) or b"", final=final)
 
 
 def asked(found: Reading) -> Preview:

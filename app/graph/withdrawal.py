@@ -25,7 +25,8 @@ from app.graph.parameters import GraphParameters
 from app.ledger import limits, transitions
 from app.ledger.states import UploadState
 from app.store import locks
-from app.store.postgres import Connection, acting, rows, scalars
+from app.store.acting import acting
+from app.store.postgres import Connection, rows, scalars
 
 _WITHDRAW_UPLOAD = sql.query("graph/withdrawal/withdraw_upload")
 _CANCEL_MEMBERS = sql.query("graph/withdrawal/cancel_members")

@@ -16,14 +16,14 @@ _HANDLES = {"users": ["{handle}"], "edges": ["{source}", "{target}"]}
 
 
 def shown(raw_path: bytes) -> str:
-    """A path as it was sent, decoded, with the names of its parameters in place of handles."""
-    parts = raw_path.decode("latin-1").split("/")
-    first = 3 if parts[1:2] == ["graphs"] else 1
+    """A path as it was sent, decoded as the router does, with the names of its parameters in place of handles."""
+    parts = [unquote(part) for part in raw_path.decode("latin-1").split("/") if part]
+    first = 2 if parts[:1] == ["graphs"] else 0
     for number, name in enumerate(_HANDLES.get(parts[first] if len(parts) > first else "", [])):
         place = first + 1 + number
-        if place < len(parts) and parts[place]:
+        if place < len(parts):
             parts[place] = name
-    return unquote("/".join(parts))
+    return "/" + "/".join(parts)
 
 
 MORE = "mentiongraph.logged"

@@ -18,6 +18,10 @@ REFUSED = "mentiongraph.refused"
 """In the scope of a request: why its key was not taken."""
 GRAPH = "mentiongraph.graph"
 """In the scope of a request: the name of the graph in its path."""
+HANG_UP = "mentiongraph.hang-up"
+"""In the scope of a request: a function that closes its connection at once. The request then sees its client gone."""
+PREFIX = "mentiongraph.prefix"
+"""In the scope of a request: what stood before its path, `/graphs/{graph}`, as the client sent it."""
 
 PUBLIC_PATHS = ("/doc", "/guide", "/static", "/page/", "/health/live", "/health/ready")
 """How the paths begin for which no key is looked up, so that they are answered whatever PostgreSQL does."""
@@ -37,6 +41,11 @@ def caller_of(scope: RequestScope) -> Caller:
         return found
     client = scope.get("client")
     return Caller(frozenset(Scope), address=client[0] if client else None)
+
+
+def prefix_of(scope: RequestScope) -> str:
+    """What stood before the path of the request. Empty: nothing."""
+    return cast("dict[str, Any]", scope).get(PREFIX, "")
 
 
 def graph_of(scope: RequestScope) -> str:

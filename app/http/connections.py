@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import httptools
@@ -20,7 +19,9 @@ import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from app.errors import BadRequest, HeadTooLarge, HeadTooSlow, MentiongraphError, TooManyConnections
-from app.http import problems
+from app.http import origin, problems
+from app.http.addresses import address_of, parsed
+from app.http.calling import HANG_UP
 from app.settings import Settings, networks
 
 if TYPE_CHECKING:
@@ -44,7 +45,6 @@ LINGER_SECONDS = 30.0
 REFUSED_SECONDS = 2.0
 """How long the connection of a refused head stays open, so that its client can read why."""
 SWEEP_SECONDS = 0.5
-_IPV6_SITE = 64
 _CANCELLED = frozenset({"GET", "HEAD"})
 
 
@@ -66,6 +66,7 @@ class Door:
         self.head_seconds = settings.head_timeout
         self.stalled_seconds = settings.receive_timeout
         self.least_rate = settings.least_rate
+        self.hsts_seconds = settings.hsts_seconds
         self.most = settings.max_connections if most is None else most
         self.connections: set[Visitor] = set()
         self.waiting: dict[Visitor, None] = {}
@@ -111,7 +112,7 @@ class Door:
                 del self._by_address[connection.address]
 
     def _trusts(self, client: tuple[str, int] | None) -> bool:
-        address = _parsed(client)
+        address = parsed(client)
         return address is not None and any(address in each for each in self._proxies)
 
     def _sweep_later(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -124,22 +125,6 @@ class Door:
         self._sweeping = None
         if self.connections:
             self._sweep_later(loop)
-
-
-def _parsed(client: tuple[str, int] | None) -> IPv4Address | IPv6Address | None:
-    try:
-        address = ip_address(client[0].partition("%")[0]) if client else None
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address
-
-
-def address_of(client: tuple[str, int] | None) -> str:
-    """The address that a client's connections are counted under. A client of IPv6 has a network of addresses."""
-    address = _parsed(client)
-    if address is None:
-        return client[0] if client else ""
-    return str(ip_network((address, _IPV6_SITE), strict=False) if isinstance(address, IPv6Address) else address)
 
 
 class _Refused(Exception):
@@ -318,6 +303,7 @@ class Connection(HttpToolsProtocol):
     # What is answered
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 (an ASGI application)
+        cast("dict[str, Any]", cycle.scope)[HANG_UP] = self.transport.abort
         task = self.loop.create_task(_run(cycle, app))
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
@@ -373,11 +359,18 @@ class Connection(HttpToolsProtocol):
             (b"content-type", problems.MEDIA_TYPE.encode()),
             (b"content-length", b"%d" % len(body)),
             (b"connection", b"close"),
+            *origin.told_to_browsers(self._host(), self.scheme == "https", self._door.hsts_seconds),
             *((name.lower().encode(), value.encode()) for name, value in problems.headers_of(error).items()),
         ]
         head = STATUS_LINE[error.status] + b"".join(b"%b: %b\r\n" % field for field in fields)
         self.transport.write(head + b"\r\n" + body)
         log.info("request refused", status=error.status, error=error.detail, client=self.address)
+
+    def _host(self) -> bytes:
+        """What the client calls this server. Before its head says so, a client of this machine may say localhost."""
+        found = [value for name, value in self.headers or () if name == b"host"]
+        here = parsed(self.client)
+        return found[0] if found else b"localhost" if here is not None and here.is_loopback else b""
 
     def _path(self) -> str | None:
         """The path of the request, if as much of the head has arrived."""

@@ -36,9 +36,10 @@ class _Kind(NamedTuple):
     address: str | None
     status: int
     problem: str
+    graph: str | None
 
 
-_OTHERS = _Kind(None, None, None, 0, "others")
+_OTHERS = _Kind(None, None, None, 0, "others", None)
 
 
 class _Counted:
@@ -60,9 +61,10 @@ class Denials:
         """When the events of the last minute were written."""
         self._task: asyncio.Task[None] | None = None
 
-    def note(self, caller: Caller, error: MentiongraphError, method: str, path: str) -> None:
-        """Count a denied request; an event tells of it soon. Call it in the event loop."""
-        kind = _Kind(caller.key_id, caller.owner, caller.address, error.status, error.code)
+    def note(self, caller: Caller, error: MentiongraphError, method: str, path: str, *, graph: str | None) -> None:
+        """Count a denied request; an event tells of it soon. Call it in the event loop. `graph`: the graph that it was
+        for; None for a graph that does not exist."""
+        kind = _Kind(caller.key_id, caller.owner, caller.address, error.status, error.code, graph)
         if kind not in self._kinds and len(self._kinds) >= MOST_KINDS:
             kind = _OTHERS
         if kind not in self._kinds:
@@ -91,20 +93,22 @@ class Denials:
         for kind, each in due:
             if not each.count:
                 del self._kinds[kind]  # nothing for a minute: the next one is written at once again
-        counted = [(kind, each) for kind, each in due if each.count][: EVENTS_A_MINUTE - len(self._written)]
+        # While PostgreSQL is asked, more requests are denied: these are for the next event.
+        counted = [(kind, each, each.count) for kind, each in due if each.count]
+        counted = counted[: EVENTS_A_MINUTE - len(self._written)]
         if not counted:
             return
         try:
             async with self._pool.connection() as conn, conn.transaction():
-                for kind, each in counted:
-                    detail = {"status": kind.status, "problem": kind.problem, "requests": each.count}
+                for kind, each, count in counted:
+                    detail = {"status": kind.status, "problem": kind.problem, "graph": kind.graph, "requests": count}
                     who = Caller(frozenset(), None, kind.key_id, kind.owner, kind.address)
                     await async_record(conn, who, Action.REQUEST, each.subject, outcome="denied", detail=detail)
         except psycopg.Error as error:
             log.warning("denials are written later", error=str(error))
             return
-        for kind, each in counted:
-            each.count, each.written_at = 0, now
+        for kind, each, count in counted:
+            each.count, each.written_at = each.count - count, now
             self._kinds.move_to_end(kind)
             self._written.append(now)
 

@@ -7,16 +7,17 @@ graphs at most once in a few seconds. If the database of `default` is away, the 
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
-from typing import Any, cast
+from typing import cast
 from urllib.parse import unquote
 
 import psycopg
 import structlog
-from litestar import Litestar, Request
+from litestar import Litestar
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.control import graphs
@@ -24,7 +25,7 @@ from app.control.graphs import DEFAULT, FRESH_SECONDS, Graph, settings_of
 from app.errors import DatabaseUnavailable, GraphNotReady, MentiongraphError, NotFound, TooManyGraphs
 from app.http import problems
 from app.http.cached.handlers import SERVICES
-from app.http.calling import GRAPH, caller_of, graph_of
+from app.http.calling import GRAPH, PREFIX, caller_of, graph_of, prefix_of
 from app.http.probe import Probe
 from app.http.services import Services
 from app.settings import Settings
@@ -49,8 +50,12 @@ PROBE_SECONDS = 1.0
 """Seconds in which the server of a graph has to answer that did not answer the request before."""
 _THERE, _AWAY = "there", "away"
 
-_OF_THE_SERVICE = ("/graphs", "/keys", "/doc", "/guide", "/static", "/page/", "/health/live", "/health/ready")
+_OF_THE_SERVICE = (
+    *("/graphs", "/keys", "/doc", "/guide", "/static", "/page/"),
+    *("/health/live", "/health/ready", "/health/graphs"),
+)
 """Paths that no graph has."""
+_SLASHES = re.compile(rb"//+")
 
 
 class _Open:
@@ -150,10 +155,23 @@ class Graphs:
             raise GraphNotReady(f"the graph {name!r} is being created.")
         return found
 
+    def knows(self, name: str) -> bool:
+        """Whether a graph had this name when the list was read last."""
+        return name in (self._listed or {})
+
     async def settings(self, name: str) -> Settings:
         """The settings of a graph, `default` included. Raises NotFound, GraphNotReady, DatabaseUnavailable."""
         own = self._default.settings
         return own if name == DEFAULT else settings_of(own, await self.find(name))
+
+    async def is_dropped(self, opened: _Open) -> bool:
+        """Whether the list has the open graph no more, under whatever name. False if nobody can say."""
+        try:
+            listed = await self.listed(seconds=0)
+        except DatabaseUnavailable:
+            return False
+        there = {_lasting(each) for each in listed.values() if each.state != "dropping"}
+        return not self._failed and opened.services.listed is not None and _lasting(opened.services.listed) not in there
 
     def changed(self) -> None:
         """The list was changed here: the next request reads it again."""
@@ -239,6 +257,11 @@ class Graphs:
         return len(self._open)
 
 
+def _lasting(graph: Graph) -> tuple[str | None, str | None]:
+    """What no change of a graph changes, and no two graphs have in common."""
+    return graph.database, graph.database_url
+
+
 @asynccontextmanager
 async def lifespan(app: Litestar) -> AsyncGenerator[None]:
     """Opens and closes the graphs, within the lifespan of the services."""
@@ -264,27 +287,30 @@ def prefixed(app: ASGIApp) -> ASGIApp:
     """The app. It sees no prefix `/graphs/{graph}` before a path; the scope says which graph the request is for."""
 
     async def strip(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and b"//" in scope["raw_path"]:
+            # The router takes several slashes for one. Whoever looks at the path before it has to do the same.
+            scope = _at(scope, _SLASHES.sub(b"/", scope["raw_path"]))
         if scope["type"] == "http" and scope["raw_path"].startswith(b"/graphs/"):
             _, _, name, *rest = scope["raw_path"].split(b"/", 3)
             if rest and rest[0]:
-                stripped = {
-                    "raw_path": b"/" + rest[0],
-                    "path": "/" + unquote(rest[0].decode("ascii")),
-                    # What a problem document calls the request's path begins with this.
-                    "root_path": f"{scope.get('root_path', '')}/graphs/{name.decode('ascii')}",
-                    GRAPH: unquote(name.decode("ascii")),
-                }
-                scope = cast("Scope", {**scope, **stripped})
+                sent = name.decode("ascii")
+                # Not in ASGI's root_path: Litestar looks for that everywhere in a path, and cuts the path there.
+                scope = _at(scope, b"/" + rest[0], **{PREFIX: f"/graphs/{sent}", GRAPH: unquote(sent)})
         await app(scope, receive, send)
 
     return strip
+
+
+def _at(scope: Scope, raw_path: bytes, **more: str) -> Scope:
+    """The scope of a request with another path."""
+    return cast("Scope", {**scope, "raw_path": raw_path, "path": unquote(raw_path.decode("ascii")), **more})
 
 
 def in_graph(app: ASGIApp) -> ASGIApp:
     """The app. It gets a request for a graph with the services of that graph, or the request gets a problem."""
 
     async def run(scope: Scope, receive: Receive, send: Send) -> None:
-        name, prefix = graph_of(scope), bool(scope.get("root_path"))
+        name, prefix = graph_of(scope), prefix_of(scope)
         of_the_service = scope["type"] != "http" or scope["path"].startswith(_OF_THE_SERVICE)
         if not prefix and (of_the_service or name == DEFAULT):
             await app(scope, receive, send)
@@ -301,29 +327,33 @@ def in_graph(app: ASGIApp) -> ASGIApp:
                 if name != DEFAULT:
                     opened = await held.enter_async_context(of_app(scope["litestar_app"]).using(name))
             except MentiongraphError as error:
-                await _refuse(scope, receive, send, error)
+                await problems.refuse(scope, receive, send, error)
                 return
             if opened is None:
                 await app(scope, receive, send)
                 return
             its = cast("Scope", {**scope, SERVICES: opened.services})
-            await app(its, receive, _noting(opened, send))
+            await app(its, receive, _noting(opened, scope, receive, send))
 
     return run
 
 
-def _noting(opened: _Open, send: Send) -> Send:
-    """Note whether the graph's server may be away, so that later requests do not wait for it long."""
+def _noting(opened: _Open, scope: Scope, receive: Receive, send: Send) -> Send:
+    """Note whether the graph's server may be away, so that later requests do not wait for it long. If the graph was
+    dropped meanwhile, the answer says so in place of 503."""
+    answered = False
 
     async def note(message: Message) -> None:
+        nonlocal answered
+        if answered:
+            return
         if message["type"] == "http.response.start" and message["status"] == DatabaseUnavailable.status:
             opened.suspect = True
+            if await of_app(scope["litestar_app"]).is_dropped(opened):
+                answered = True
+                dropped = NotFound(f"the graph {graph_of(scope)!r} was dropped while this request ran.")
+                await problems.refuse(scope, receive, send, dropped)
+                return
         await send(message)
 
     return note
-
-
-async def _refuse(scope: Scope, receive: Receive, send: Send, error: MentiongraphError) -> None:
-    request: Request[Any, Any, Any] = Request(scope, receive, send)
-    response = problems.answer(request, error)
-    await response.to_asgi_response(cast("Any", None), request)(scope, receive, send)

@@ -2,6 +2,8 @@
 
 A request that has no right key goes on as somebody who may do nothing. The guard of the handler then refuses it
 (scopes.py), so that public pages, health checks and unknown paths answer as ever.
+
+A request that is under way when its key ends is broken off, as if its client had gone.
 """
 
 from __future__ import annotations
@@ -13,10 +15,11 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from app.control import keys
 from app.control.callers import Caller
+from app.control.keys import Known
 from app.errors import BadRequest, MentiongraphError
 from app.http.access_log import MORE
-from app.http.calling import CALLER, GRAPH, PUBLIC_PATHS, REFUSED, caller_of
-from app.http.connections import address_of
+from app.http.addresses import address_of
+from app.http.calling import CALLER, GRAPH, HANG_UP, PUBLIC_PATHS, REFUSED, caller_of
 from app.http.keyring import Keyring
 from app.settings import Settings
 
@@ -39,26 +42,37 @@ def identified(app: ASGIApp, settings: Settings) -> ASGIApp:
             nobody = Caller(frozenset(), address=address) if needed else caller_of(scope)
             found[CALLER] = nobody
             if not scope["path"].startswith(PUBLIC_PATHS):
+                known: Known | None = None
                 try:
                     token = _token(scope)
                     if token is not None:
-                        found[CALLER] = await _caller(scope, token, address, settings)
+                        known = await _key(scope, token, settings)
+                        found[CALLER] = Caller(
+                            known.scopes, known.graphs, known.id, known.owner, address, known.expires_at
+                        )
                         found.get(MORE, {})["key"] = found[CALLER].key_id
                         _choose_graph(found, found[CALLER])
                 except (MentiongraphError, psycopg.Error) as error:
                     found[CALLER], found[REFUSED] = Caller(frozenset(), address=address), error
+                else:
+                    if known is not None and HANG_UP in found:
+                        with _ring(scope).allowing(known, found[HANG_UP]):
+                            await app(scope, receive, send)
+                        return
         await app(scope, receive, send)
 
     return identify
 
 
-async def _caller(scope: Scope, token: str, address: str | None, settings: Settings) -> Caller:
-    """Who has the key. Raises WrongKey, ExpiredKey, TooManyWrongKeys, psycopg.Error."""
-    ring: Keyring = scope["litestar_app"].state["services"].keyring
+async def _key(scope: Scope, token: str, settings: Settings) -> Known:
+    """The key of the token. Raises WrongKey, ExpiredKey, TooManyWrongKeys, psycopg.Error."""
     receiving = _fields(scope)["method"] == "POST" and scope["path"].rstrip("/") in _RECEIVING
     patience = settings.database_patience if receiving else 0.0
-    known = await ring.check(token, address_of(scope["client"]), patience=patience)
-    return Caller(known.scopes, known.graphs, known.id, known.owner, address, known.expires_at)
+    return await _ring(scope).check(token, address_of(scope["client"]), patience=patience)
+
+
+def _ring(scope: Scope) -> Keyring:
+    return scope["litestar_app"].state["services"].keyring
 
 
 def _choose_graph(scope: dict[str, Any], caller: Caller) -> None:

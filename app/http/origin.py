@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, cast
 from urllib.parse import urlsplit
 
-from litestar import Request
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import BadRequest, CrossSite, MentiongraphError, UnknownHost
@@ -51,15 +50,13 @@ def own_pages_only(app: ASGIApp, settings: Settings) -> ASGIApp:
     """The app. Requests for another host, and those from pages of other sites, get a problem before anything is done
     for them. Every answer has the headers that keep other pages from using it."""
     is_own = _known(own_hosts(settings))
-    only_tls = (b"strict-transport-security", b"max-age=%d" % settings.hsts_seconds)
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        extra = _headers_for(scope.get("path", ""))
-        if settings.hsts_seconds and scope.get("scheme") == "https" and not _is_localhost(scope):
-            extra = (*extra, only_tls)
         if scope["type"] != "http":
             await app(scope, receive, send)
             return
+        host = next((value for name, value in scope["headers"] if name == b"host"), b"")
+        extra = told_to_browsers(host, scope["scheme"] == "https", settings.hsts_seconds, path=scope["path"])
 
         async def send_guarded(message: Message) -> None:
             begun = cast("dict[str, Any]", message)
@@ -77,15 +74,22 @@ def own_pages_only(app: ASGIApp, settings: Settings) -> ASGIApp:
     return answer
 
 
-def _headers_for(path: str) -> _Headers:
+def told_to_browsers(host: bytes, https: bool, hsts_seconds: int, *, path: str = "") -> _Headers:
+    """The headers of an answer that keep other pages from using it, and the browser from plain HTTP.
+
+    A client that calls this server localhost is not told to use HTTPS: its browser would take every server of that name
+    for this one.
+    """
+    extra = _of_path(path)
+    if not https or not hsts_seconds or host.lower().startswith(b"localhost"):
+        return extra
+    return (*extra, (b"strict-transport-security", b"max-age=%d" % hsts_seconds))
+
+
+def _of_path(path: str) -> _Headers:
     if path == "/" or path.startswith(f"{serve.PATH}/"):
         return _OF_THE_PAGE
     return _OF_PAGES if path.startswith(_PAGES) else _OF_ANSWERS
-
-
-def _is_localhost(scope: Scope) -> bool:
-    """Whether the client calls this server localhost. A browser would take every server of that name for this one."""
-    return any(name == b"host" and value.lower().startswith(b"localhost") for name, value in scope["headers"])
 
 
 def _check(scope: Scope, is_own: Callable[[bytes], bool]) -> None:
@@ -135,9 +139,7 @@ def _same_origin(origin: bytes, host: bytes) -> bool:
 async def _refuse(scope: Scope, receive: Receive, send: Send, error: MentiongraphError) -> None:
     # Without its Host, which may be anything, and from which Litestar would make an address.
     plain = cast("Scope", {**scope, "headers": [each for each in scope["headers"] if each[0] != b"host"]})
-    request: Request[Any, Any, Any] = Request(plain, receive, send)
-    response = problems.answer(request, error)
-    await response.to_asgi_response(cast("Any", None), request)(scope, receive, send)
+    await problems.refuse(plain, receive, send, error)
 
 
 # Hosts ----------------------------------------------------------------------------------------------------------------

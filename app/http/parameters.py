@@ -66,6 +66,11 @@ _WithOffset = Annotated[datetime, msgspec.Meta(tz=True)]
 _EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
+def storable(text: str | None) -> str | None:
+    """The text as PostgreSQL takes it, which knows no NUL: it finds nothing then, as it should."""
+    return None if text is None else text.replace("\0", "\ufffd")
+
+
 def instant(as_of: str | datetime | None, now: datetime) -> datetime:
     """The instant that a request is about, in UTC. Raises BadRequest."""
     return minute(now) if as_of is None else moment(as_of)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, TypeAlias, cast
@@ -15,7 +16,9 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
+from litestar.types import Receive, Scope, Send
 
+from app.control.graphs import DEFAULT
 from app.errors import (
     BacklogFull,
     BadRequest,
@@ -43,7 +46,9 @@ from app.errors import (
     to_do,
 )
 from app.http import segments
-from app.http.calling import caller_of
+from app.http.access_log import shown
+from app.http.calling import caller_of, graph_of, prefix_of
+from app.http.keyring import FAILURE_SECONDS
 from app.http.signatures import wrong
 from app.ledger import space
 
@@ -86,13 +91,21 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
     if problem.status in _DENIALS or isinstance(named, LimitReached | TooManyWrongKeys):
         _note_denial(request, named)
     headers = {**headers_of(named), **((isinstance(error, HTTPException) and error.headers) or {})}
+    prefix = prefix_of(request.scope)
+    path = shown(prefix.encode() + request.scope["raw_path"])
     if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
+        log.error("request failed", method=request.method, path=path, exc_info=error)
     elif problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
-        log.warning("service unavailable", path=request.url.path, error=str(error))
-    return Response(
-        document(named, request.url.path), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers
-    )
+        log.warning("service unavailable", path=path, error=str(error))
+    instance = prefix + request.url.path
+    return Response(document(named, instance), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+async def refuse(scope: Scope, receive: Receive, send: Send, error: MentiongraphError) -> None:
+    """Answer a request that no handler gets."""
+    request: Request[Any, Any, Any] = Request(scope, receive, send)
+    response = answer(request, error)
+    await response.to_asgi_response(cast("Any", None), request)(scope, receive, send)
 
 
 _DENIALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
@@ -101,8 +114,15 @@ _DENIALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 def _note_denial(request: Request[Any, Any, Any], error: MentiongraphError) -> None:
     """Let an audit event tell of the denied request. An app that has not started has no services."""
     services = request.app.state.get("services")
-    if services is not None:
-        services.denials.note(caller_of(request.scope), error, request.method, request.scope["path"])
+    if services is None:
+        return
+    caller = caller_of(request.scope)
+    if isinstance(error, WrongKey | ExpiredKey) and error.key_id is not None:
+        caller = msgspec.structs.replace(caller, key_id=error.key_id, owner=error.owner)
+    # Of the graphs that there are alone: what else a client writes there may be a handle.
+    name, found = graph_of(request.scope), request.app.state.get("graphs")
+    graph = name if name == DEFAULT or (found is not None and found.knows(name)) else None
+    services.denials.note(caller, error, request.method, request.scope["path"], graph=graph)
 
 
 def document(error: MentiongraphError, path: str | None) -> ProblemDocument:
@@ -180,7 +200,7 @@ _HEADERS: Mapping[type[MentiongraphError], Mapping[str, str]] = {
     ReceivingFull: {"Retry-After": "10"},
     NoSpace: {"Retry-After": "60"},
     KeyInUse: {"Retry-After": "5"},
-    TooManyWrongKeys: {"Retry-After": "60"},
+    TooManyWrongKeys: {"Retry-After": str(math.ceil(FAILURE_SECONDS))},
 }
 
 

@@ -20,15 +20,14 @@ from functools import lru_cache
 from time import monotonic
 from typing import Any, cast
 
-from litestar import Request
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from psycopg_pool import AsyncConnectionPool
 
 from app.control.callers import Caller
 from app.errors import LimitReached
 from app.http import problems
+from app.http.addresses import address_of
 from app.http.calling import CALLER
-from app.http.connections import address_of
 from app.http.slots import PATIENCE, taken
 from app.ledger import allowance
 from app.ledger.allowance import Allowance, Allowances
@@ -208,9 +207,9 @@ def check(kind: Kind) -> None:
 
 @asynccontextmanager
 async def upload(
-    pool: AsyncConnectionPool[AsyncConnection], caller: Caller, clock: Now, *, patience: float
+    pool: AsyncConnectionPool[AsyncConnection], caller: Caller, clock: Now, *, graph: str, patience: float
 ) -> AsyncGenerator[Allowance | None]:
-    """One more upload, and what it may take of the bytes of the day: None where no limit applies.
+    """One more upload, and what it may take of the owner's bytes of the day in this graph: None where no limit applies.
 
     `patience`: seconds to wait for a PostgreSQL that restarts. Raises LimitReached.
     """
@@ -222,7 +221,7 @@ async def upload(
         now = clock()
         sent = await steadily(pool, patience, lambda conn: allowance.sent_today(conn, caller, now=now))
         asking.told[allowance.POLICY] = _of_bytes(asking.quotas.bytes.limit, sent, allowance.until_midnight(now))
-        given = stack.enter_context(asking.quotas.bytes.given(asking.who, sent, now=now))
+        given = stack.enter_context(asking.quotas.bytes.given(f"{asking.who} {graph}", sent, now=now))
         yield given
         asking.told[allowance.POLICY] = _of_bytes(given.limit, given.limit - given.left, given.seconds)
 
@@ -253,7 +252,7 @@ def limited(app: ASGIApp, settings: Settings) -> ASGIApp:
             try:
                 requests.count(asking, monotonic())
             except LimitReached as error:
-                await _refuse(scope, receive, send_told, error)
+                await problems.refuse(scope, receive, send_told, error)
                 return
         token = _ASKING.set(asking)
         try:
@@ -288,9 +287,3 @@ def _headers(told: dict[str, tuple[str, str]]) -> list[tuple[bytes, bytes]]:
     policies = ", ".join(f'"{name}";{policy}' for name, (policy, _) in told.items())
     left = ", ".join(f'"{name}";{left}' for name, (_, left) in told.items())
     return [(b"ratelimit-policy", policies.encode()), (b"ratelimit", left.encode())]
-
-
-async def _refuse(scope: Scope, receive: Receive, send: Send, error: LimitReached) -> None:
-    request: Request[Any, Any, Any] = Request(scope, receive, send)
-    response = problems.answer(request, error)
-    await response.to_asgi_response(cast("Any", None), request)(scope, receive, send)

@@ -20,7 +20,7 @@ from litestar.routes import ASGIRoute, BaseRoute, HTTPRoute
 from app.control.callers import Caller, Scope
 from app.errors import ExpiredKey, NoKey, NotAllowed, TooManyWrongKeys, WrongKey
 from app.http import problems
-from app.http.calling import REFUSED, caller_of, graph_of
+from app.http.calling import REFUSED, caller_of, graph_of, prefix_of
 
 PUBLIC = "public"
 """The scope of routes that need no key. They say nothing about the graph or its uploads."""
@@ -36,7 +36,9 @@ _PROBLEMS = (
     WrongKey("the token is of no key that works."),
     ExpiredKey("key 4fQz81Lk expired at 2026-01-15T12:00:00Z."),
     NotAllowed("key 4fQz81Lk lacks the scope graph:read."),
-    TooManyWrongKeys("too many requests with wrong keys came from your address; try again in a minute."),
+    TooManyWrongKeys(
+        "too many requests with wrong keys came from your address. One more is looked at every 3 seconds."
+    ),
 )
 
 Needs: TypeAlias = tuple[frozenset[Scope], ...]
@@ -58,7 +60,7 @@ async def require_scope(connection: ASGIConnection[Any, Any, Any, Any], handler:
         return
     error: Exception | None = cast("dict[str, Any]", connection.scope).get(REFUSED)
     if error is None:
-        error = _missing(caller, needs, graph, everywhere=everywhere)
+        error = _missing(caller, needs, graph, everywhere=everywhere, named=bool(prefix_of(connection.scope)))
     if isinstance(error, NoKey | WrongKey | ExpiredKey | NotAllowed):
         error.scopes = " ".join(sorted({scope for each in needs for scope in each}))
     raise error
@@ -71,13 +73,19 @@ def allows(caller: Caller, needs: Needs, graph: str, *, everywhere: bool = False
     return any(all(caller.may(scope, graph) for scope in together) for together in needs)
 
 
-def _missing(caller: Caller, needs: Needs, graph: str, *, everywhere: bool) -> NoKey | NotAllowed:
+def _missing(caller: Caller, needs: Needs, graph: str, *, everywhere: bool, named: bool) -> NoKey | NotAllowed:
+    """`named`: whether the path says for which graph the request is."""
     wanted = " or ".join(" and ".join(sorted(each)) for each in needs)
     if caller.key_id is None:
         return NoKey(f"this path needs a key with the scope {wanted}.")
     if everywhere and caller.graphs is not None:
         return NotAllowed(f"this path needs a key for all graphs, with the scope {wanted}; yours is for some graphs.")
     if caller.graphs is not None and graph not in caller.graphs:
+        if not named:
+            return NotAllowed(
+                f"this path is for the graph {graph!r}, and key {caller.key_id} is for other graphs: write "
+                "/graphs/NAME in front of the path."
+            )
         return NotAllowed(f"key {caller.key_id} is not for this graph.")
     return NotAllowed(f"key {caller.key_id} lacks the scope {wanted}.")
 

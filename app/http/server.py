@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import resource
 from typing import Any
 
@@ -47,6 +48,8 @@ def serve(app: Litestar, settings: Settings, *, patience: int, listening: int | 
 
     `listening` is the open file of a socket that listens already.
     """
+    if settings.tls_certificate:
+        logging.getLogger("uvicorn.error").addFilter(_names_https)
     uvicorn.run(
         app,
         host=settings.host,
@@ -56,6 +59,13 @@ def serve(app: Litestar, settings: Settings, *, patience: int, listening: int | 
         timeout_graceful_shutdown=patience,
         **options(settings, most=_room_for(settings.max_connections)),
     )
+
+
+def _names_https(line: logging.LogRecord) -> bool:
+    """uvicorn tells its address when it starts. It does not know that the door speaks TLS, and says http://."""
+    if isinstance(line.args, tuple) and line.args[:1] == ("http",):
+        line.args = ("https", *line.args[1:])
+    return True
 
 
 def _room_for(connections: int) -> int:

@@ -18,16 +18,20 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
+from app.control.ailing import Looks
 from app.control.graphs import DEFAULT, Graph
 from app.graph.parameters import GraphParameters, async_read_parameters
 from app.http.cached.answers import Answers
 from app.http.cached.handlers import SERVICES
 from app.http.cached.standbys import Lanes
 from app.http.denials import Denials
+from app.http.expensive import EXPENSIVE_READS, ExpensiveReads
+from app.http.forgettings import Forgettings
 from app.http.keyring import Keyring
 from app.http.probe import Probe
-from app.http.slots import EXPENSIVE_READS, ExpensiveReads, Lane
+from app.http.slots import Lane
 from app.http.trimming import Trimmer
+from app.ledger import space
 from app.ledger.admission import Admission
 from app.ledger.events import Hub
 from app.settings import Settings
@@ -56,6 +60,8 @@ GRAPH_POOL = 3
 """Connections to each graph but `default` for all of its requests, and one each for exports and for changes."""
 GRAPH_CONNECTIONS = 20
 """Connections that requests for all graphs but `default` use at once."""
+GRAPH_EXPORTS = 4
+"""Exports of all graphs but `default` together that may run at once. Each has a thread, and connections of its own."""
 
 CLOSE_SECONDS = 1.0
 
@@ -76,6 +82,8 @@ class Shared:
         self.trimmer = Trimmer()
         self.admission = Admission(settings.receiving_bytes, idle=self.trimmer)
         self.connections = asyncio.Semaphore(GRAPH_CONNECTIONS)
+        self.exports = asyncio.Semaphore(GRAPH_EXPORTS)
+        self.forgettings = Forgettings()
 
     async def close(self) -> None:
         self.hub.close()
@@ -103,7 +111,11 @@ class Services:
             self._have_many_connections(common)
         else:
             self._have_few_connections(common)
-        self.export_slots = asyncio.Semaphore(EXPORTS)
+            # Whoever is refused for want of room is told of the bound by its name.
+            space.of_pool(self.pool, settings, quota_of=None if listed.quota_bytes is None else listed.name)
+        # As many as there are connections: an export that waited for one would take its server for away.
+        self.export_slots = (asyncio.Semaphore(EXPORTS),) if listed is None else (asyncio.Semaphore(1), shared.exports)
+        """An export takes a slot of each, in this order: of its graph, then of all graphs together."""
         self.reject_slots = asyncio.Semaphore(REJECT_FILES)
         self.bulk_slots = asyncio.Semaphore(BULK_CHANGES)
         self.event_lane = Lane(self.pool, EVENT_CONNECTIONS)
@@ -141,6 +153,7 @@ class Services:
         # Keys are looked up on the same connection: requests under way keep nobody from being recognised.
         self.keyring = Keyring(self.health, self.clock)
         self.denials = Denials(self.aside)
+        self.looks = Looks()
         self.answers = Answers(settings, self.clock)
 
     def _have_few_connections(self, common: dict[str, Any]) -> None:

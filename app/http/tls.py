@@ -8,6 +8,8 @@ client that stalls in the head of a request.
 from __future__ import annotations
 
 import asyncio
+import os
+import pwd
 import ssl
 import time
 from asyncio.sslproto import SSLProtocol
@@ -20,7 +22,8 @@ import structlog
 from uvicorn.protocols.utils import get_remote_addr
 
 from app.errors import BadRequest, BadSetting
-from app.http.connections import Connection, Door, address_of
+from app.http.addresses import address_of
+from app.http.connections import Connection, Door
 from app.settings import PREFIX, Settings
 from app.store.postgres import clock
 from app.store.seldom import Seldom
@@ -33,6 +36,8 @@ log = structlog.get_logger(__name__)
 
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """Of TLS 1.2: forward secrecy and authenticated encryption. All ciphers of TLS 1.3 have both."""
+_OF_ANOTHER = frozenset({"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"})
+"""What OpenSSL says of a key that belongs to another certificate. The last: to one of another kind, such as RSA."""
 LOOK_SECONDS = 5.0
 """Seconds after which the next handshake looks at the certificate's file again."""
 FAREWELL_SECONDS = 5.0
@@ -105,9 +110,17 @@ def _files(settings: Settings) -> tuple[str, str]:
             reason = getattr(error, "strerror", None) or error
             raise BadSetting(
                 f"{PREFIX}{name}={path!r}: the file cannot be read ({reason}). Check the path, and whether the account "
-                "of this process may read the file and enter its directories."
+                f"{_account()}, as which this process runs, may read the file and enter its directories."
             ) from error
     return certificate, key
+
+
+def _account() -> str:
+    """The name of the account of this process, or its number."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
 
 
 def _holds_certificate(path: str) -> None:
@@ -121,7 +134,7 @@ def _holds_certificate(path: str) -> None:
 
 def _unusable(certificate: str, key: str, error: Exception) -> BadSetting:
     reason = str(getattr(error, "reason", None) or error)
-    if reason == "KEY_VALUES_MISMATCH":
+    if reason in _OF_ANOTHER:
         return BadSetting(
             f"{PREFIX}TLS_KEY={key!r}: the key does not belong to the certificate in {certificate!r}. Name the key "
             "that this certificate was made for. The server's own certificate comes first in its file."

@@ -26,7 +26,7 @@ from app.control.graphs import DEFAULT
 from app.ledger.states import Ring
 from app.posts.options import Priority
 from app.store.broker import FailOverRedisBroker, Signal
-from app.store.postgres import AsyncConnection, Now, async_rows
+from app.store.postgres import AsyncConnection, Now, async_rows, async_scalars
 
 log = structlog.get_logger(__name__)
 
@@ -72,6 +72,7 @@ KEPT = 10_000
 """About how many entries the stream keeps. A listener that was away for longer looks at every upload anyway."""
 
 _RING_BATCHES = sql.query("ledger/bells/ring_batches")
+_COUNT_AT_ONCE = sql.query("ledger/bells/count_at_once")
 
 
 class _Rung(msgspec.Struct, frozen=True):
@@ -142,6 +143,8 @@ async def ring_upload(
         async with pool.connection() as conn:
             params = {"upload_id": upload_id, "head_start": HEAD_START, "now": clock()}
             batches = await async_rows(conn, _Rung, _RING_BATCHES, params)
+            if graph != DEFAULT:
+                await async_scalars(conn, _COUNT_AT_ONCE)  # workers look at these counts, if the ring is lost
     except psycopg.Error as error:
         log.warning("could not ring; the sweeper will", upload=str(upload_id), error=str(error))
         return
@@ -153,7 +156,7 @@ def ring_summaries(broker: FailOverRedisBroker, *, graph: str = DEFAULT) -> bool
     """Ring an idle worker for summaries of the graph. Returns False if Redis is away; schedulers ring, too."""
     try:
         if broker.queue_length(MAINTENANCE_QUEUE):
-            return True  # most likely this very ring; and a minute later nobody needs it
+            return True  # this very ring, or the upkeep of graphs; and a minute later nobody needs it
     except redis.RedisError:
         return False
     return broker.send([Message(MAINTENANCE_QUEUE, SUMMARIZE_SOON, (graph,), {}, {})])

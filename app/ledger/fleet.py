@@ -32,7 +32,14 @@ TICK = 60.0
 PROC = Path("/proc")
 
 REMEMBERED = 24 * 3600.0
-"""Seconds for which a killed process is still listed."""
+"""Seconds for which a killed process is still listed, if no other has taken its place."""
+
+REPLACED = 300.0
+"""Seconds for which a killed process is still listed although another has taken its place."""
+
+
+NONE = "none has been heard of"
+"""What is wrong where a role has no process."""
 
 
 class Role(StrEnum):
@@ -106,8 +113,12 @@ class Me:
 
 
 def seen(conn: Connection) -> list[Seen]:
-    """Every process that has left a heartbeat and has not left the list since."""
-    return rows(conn, Seen, _SEEN)
+    """Every process that has left a heartbeat and has not left the list since.
+
+    A process that was killed is left out after `REPLACED` seconds if another process of its role started on its host
+    since. Each process takes the place of one only.
+    """
+    return rows(conn, Seen, _SEEN, {"replaced": REPLACED})
 
 
 def forget(conn: Connection) -> int:
@@ -119,7 +130,7 @@ def ailment(processes: Iterable[Seen], settings: Settings) -> str | None:
     """What is wrong with these processes, of which there must be at least one. None if nothing is wrong."""
     processes = list(processes)
     if not processes:
-        return "none has been heard of"
+        return NONE
     for process in processes:
         if (found := process.ailment(settings)) is not None:
             return f"pid {process.pid}: {found}"

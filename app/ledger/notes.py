@@ -9,7 +9,8 @@ import sql
 from app.control.audit_events import Action, async_record
 from app.control.callers import Caller
 from app.errors import BadRequest
-from app.store.postgres import AsyncConnection, async_act_for, async_scalars
+from app.store.acting import async_act_for
+from app.store.postgres import AsyncConnection, async_scalars
 
 _SET = sql.query("ledger/notes/set")
 

@@ -48,14 +48,8 @@ from app.posts.containers.compression import Decoder, Peeled
 from app.posts.looking import sniffing
 from app.posts.options import Options
 from app.settings import Settings
-from app.store.postgres import (
-    AsyncConnection,
-    Now,
-    async_act_for,
-    async_act_for_later,
-    async_scalars,
-    steadily,
-)
+from app.store.acting import async_act_for, async_act_for_later
+from app.store.postgres import AsyncConnection, Now, async_scalars, steadily
 
 log = structlog.get_logger(__name__)
 

@@ -35,10 +35,9 @@ FULL_SECONDS = 10.0
 ON_DISK = 4
 """This part of the bound on free space, a quarter, has to be outside of PostgreSQL's files."""
 
-_ADVICE = (
-    "Nothing of this upload was applied. Make room: give PostgreSQL a larger disk, or purge earlier "
-    "(MENTIONGRAPH_RETENTION_DAYS, then `mentiongraph purge`). Then send the file again."
-)
+_PURGE = "purge earlier (MENTIONGRAPH_RETENTION_DAYS, then `mentiongraph purge`). Then send the file again."
+_NOTHING = "Nothing of this upload was applied."
+_ADVICE = f"{_NOTHING} Make room: give PostgreSQL a larger disk, or {_PURGE}"
 
 Pool = AsyncConnectionPool[AsyncConnection]
 
@@ -46,7 +45,9 @@ Pool = AsyncConnectionPool[AsyncConnection]
 class Space:
     """What a process knows of the room that there is."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, quota_of: str | None = None) -> None:
+        """`quota_of`: the graph whose quota is the bound of the database's size. None: the setting is."""
+        self._quota_of = quota_of
         self._directory = settings.database_directory if settings.min_free_bytes else ""
         self._floor = settings.min_free_bytes
         self._most = settings.max_database_bytes
@@ -71,6 +72,12 @@ class Space:
                     self._size = (await async_scalars(conn, _DATABASE))[0] if self._most else 0
                     self._reusable = (await async_scalars(conn, _REUSABLE))[0] if self._is_passed() else 0
         return self._shortage()
+
+    async def async_refusal(self, pool: Pool) -> str | None:
+        """Why nothing is taken, and what to do. None: there is room."""
+        await self.async_shortage(pool)
+        short = self._short()
+        return None if short is None else f"{short[0]}. {short[1]}"
 
     def met_full(self) -> None:
         """PostgreSQL said that its disk is full."""
@@ -105,39 +112,52 @@ class Space:
         return bool(self._most and self._size >= self._most) or (free is not None and free < self._floor)
 
     def _shortage(self) -> str | None:
+        short = self._short()
+        return None if short is None else short[0]
+
+    def _short(self) -> tuple[str, str] | None:
+        """Why there is no room for more, and what to do. None: there is."""
         if time.monotonic() < self._full + FULL_SECONDS:
-            return "PostgreSQL's disk is full"
+            return "PostgreSQL's disk is full", _ADVICE
         free = self._free()
         if free is not None and (free < self._floor // ON_DISK or free + self._reusable < self._floor):
-            return (
+            why = (
                 f"the disk of the database has {_mib(free)} left, and {_mib(self._floor)} have to stay free "
                 "(MENTIONGRAPH_MIN_FREE_BYTES)"
             )
-        if self._most and self._size - self._reusable >= self._most:
-            return (
-                f"the database has {_mib(self._size - self._reusable)}, and {_mib(self._most)} are the most that it "
-                "may have (MENTIONGRAPH_MAX_DATABASE_BYTES)"
+            return why, _ADVICE
+        if not self._most or self._size - self._reusable < self._most:
+            return None
+        large, most = _mib(self._size - self._reusable), _mib(self._most)
+        if self._quota_of is None:
+            why = (
+                f"the database has {large}, and {most} are the most that it may have (MENTIONGRAPH_MAX_DATABASE_BYTES)"
             )
-        return None
+            return why, f"{_NOTHING} Make room: raise this bound, or {_PURGE}"
+        why = f"the database of the graph {self._quota_of!r} has {large}, and the quota of the graph is {most}"
+        return (
+            why,
+            f"{_NOTHING} Raise the quota (`mentiongraph graphs set {self._quota_of} --quota BYTES`), or {_PURGE}",
+        )
 
 
 _SPACES: WeakKeyDictionary[Pool, Space] = WeakKeyDictionary()
 """What the API knows of the database behind a pool. Each request asks, and few of them ask the database."""
 
 
-def of_pool(pool: Pool, settings: Settings) -> Space:
-    """What this process knows of the database behind the pool."""
+def of_pool(pool: Pool, settings: Settings, *, quota_of: str | None = None) -> Space:
+    """What this process knows of the database behind the pool. `quota_of`: as `Space` has it, at the first call."""
     found = _SPACES.get(pool)
     if found is None:
-        found = _SPACES[pool] = Space(settings)
+        found = _SPACES[pool] = Space(settings, quota_of=quota_of)
     return found
 
 
 async def require(pool: Pool, settings: Settings) -> None:
     """Raises NoSpace if the database has no room for what arrives."""
-    short = await of_pool(pool, settings).async_shortage(pool)
-    if short is not None:
-        raise NoSpace(f"{short}. {_ADVICE}")
+    refusal = await of_pool(pool, settings).async_refusal(pool)
+    if refusal is not None:
+        raise NoSpace(refusal)
 
 
 def full(error: BaseException, pool: Pool, settings: Settings) -> NoSpace | None:

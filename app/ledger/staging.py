@@ -147,8 +147,7 @@ class Staging:
         self.format, self._line = form, self._source.first_line
         self.options = source.resolved(self.options, self._source.reading)
         self._reader = READERS[self.options.format]
-        for part in rows:
-            await self._take(part, form)
+        await self._take(rows, form)
 
     async def _read(self, form: Format) -> None:
         """Read the bytes that wait."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -19,7 +20,13 @@ _RING_DUE = sql.query("ledger/sweeping/ring_due")
 _ABORT_SILENT = sql.query("ledger/sweeping/abort_silent")
 _IDLE_ZIPS = sql.query("ledger/sweeping/idle_zips")
 _ANY_WAITS = sql.query("ledger/sweeping/any_waits")
+_INSERTED = sql.query("ledger/sweeping/inserted")
 _PENDING_SHARDS = sql.query("ledger/sweeping/pending_shards")
+
+
+class _Inserted(msgspec.Struct, frozen=True):
+    database: str
+    inserted: int
 
 
 class Sweep(msgspec.Struct, frozen=True):
@@ -59,6 +66,13 @@ def sweep(conn: Connection, *, settings: Settings, now: datetime, queues_empty: 
         aborted_uploads=aborted,
         waits=waits,
     )
+
+
+def inserted(conn: Connection, databases: Sequence[str]) -> dict[str, int]:
+    """How many rows were ever inserted into these databases of the connection's server. A number that stands still says
+    that nothing began in the database."""
+    found = rows(conn, _Inserted, _INSERTED, {"databases": list(databases)})
+    return {each.database: each.inserted for each in found}
 
 
 def _abort_silent(conn: Connection, *, settings: Settings, now: datetime) -> int:

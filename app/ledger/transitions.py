@@ -21,7 +21,8 @@ from app.errors import AllRejected, NotFound, Problem
 from app.ledger.states import UploadState
 from app.posts.options import Format, Options, Priority
 from app.settings import Settings
-from app.store.postgres import Connection, acting, execute, one, rows, scalars
+from app.store.acting import acting
+from app.store.postgres import Connection, execute, one, rows, scalars
 
 _CLAIM = sql.query("ledger/transitions/claim")
 _RENEW = sql.query("ledger/transitions/renew")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -21,7 +21,7 @@ from app.posts.handles import fold
 from app.posts.json import paths
 from app.posts.options import Format, InputFormat
 from app.posts.tables.cells import handles_in
-from app.posts.tables.csvscan import Rows, scan
+from app.posts.tables.csvscan import Bools, Ints, Rows, scan
 
 AUTHOR = "forgotten"
 """Who wrote a forgotten person's rows."""
@@ -35,6 +35,9 @@ _MARKS = "\u0300-\u036f"
 _TOLD = ("mentions", "reply", "retweet", "quote")
 """The roles whose cells hold whole handles."""
 _KEPT = ("timestamp", "time", "id")
+_LIKE_ASCII = re.compile("|".join("\u0130\u0131\u017f\u212a").encode())
+"""Letters that patterns without regard to case take for letters of ASCII."""
+_IS_WORD = np.array([chr(octet).isascii() and (chr(octet).isalnum() or octet == ord("_")) for octet in range(256)])
 
 
 class Name:
@@ -137,57 +140,127 @@ def without_author(form: Format, name: Name) -> Format:
 # CSV ------------------------------------------------------------------------------------------------------------------
 
 
+class _Columns(NamedTuple):
+    """What a form says of the columns of a table."""
+
+    keeps: frozenset[int]
+    """Columns that a row keeps whose text goes."""
+    told: frozenset[int]
+    """Columns of whole handles."""
+
+    @classmethod
+    def of(cls, form: Format) -> _Columns:
+        kept = (form.further[role] for role in _KEPT if role in form.further)
+        told = (form.further[role] for role in _TOLD if role in form.further)
+        return cls(frozenset({form.timestamp, form.author, *kept}), frozenset(told))
+
+
 def _csv(payload: bytes, form: Format, name: Name, how: How, first_line: int) -> bytes:
     rows = scan(payload, form.delimiter)
-    lines = (rows.line + first_line).tolist()
-    wanted = {row for row, line in enumerate(lines) if how.touches(line)} | _with_handle(payload, rows, name)
+    if not len(rows.start):
+        return payload
+    lines, columns = rows.line + first_line, _Columns.of(form)
+    whole = (rows.flaw != 0) | (rows.fields < form.fields) | (rows.fields > form.fields + form.surplus)
+    plain, slow = _plain_hits(payload, rows, form, name, whole)
+    slow |= _among(lines, how.written) | _among(lines, how.blank) | _among(lines, how.careful)
+    seen = np.zeros(len(lines), np.bool_)
+    seen[plain.row] = True
+    slow |= _among(lines, how.mentioning) & ~seen
+    masked = _masked_in_place(payload, plain.at[~slow[plain.row]], len(name.needle))
     out, done = list[bytes](), 0
-    for row in sorted(wanted):
+    for row in np.flatnonzero(slow).tolist():
         start, end = int(rows.start[row]), int(rows.end[row])
-        out += [payload[done:start], _record(payload, rows, row, form, name, how, lines[row])]
+        out.append(masked[done:start])
+        if whole[row]:
+            joiners = how.joiners if int(lines[row]) in how.careful else ""
+            out.append(name.masked_bytes(payload[start:end], joiners=joiners))
+        else:
+            out.append(_record(_cells(payload, rows, row), form, columns, name, how, int(lines[row])))
         done = end
-    return b"".join([*out, payload[done:]])
+    return b"".join([*out, masked[done:]])
 
 
-def _with_handle(payload: bytes, rows: Rows, name: Name) -> set[int]:
-    """The rows that may hold the handle."""
+class _Hits(NamedTuple):
+    """Where the handle stands alone in ASCII: the offsets, and the rows."""
+
+    at: Ints
+    row: Ints
+
+
+def _plain_hits(payload: bytes, rows: Rows, form: Format, name: Name, whole: Bools) -> tuple[_Hits, Bools]:
+    """The places at which asterisks are all that a row needs, and which rows have to be looked at one by one.
+
+    A row needs no further look where ASCII stands beside each handle in it, in columns of texts. `whole`: the rows that
+    have no columns.
+    """
+    slow = np.zeros(len(rows.start), np.bool_)
+    nothing = np.zeros(0, np.int64)
     if not name.needle:
         ends = zip(rows.start.tolist(), rows.end.tolist(), strict=True)
-        return {row for row, (at, to) in enumerate(ends) if name.may_be_in(payload[at:to])}
-    low = payload.lower()
-    found = [match.start() for match in re.finditer(re.escape(name.needle), low)]
-    return set((np.searchsorted(rows.start, found, side="right") - 1).tolist()) if len(rows.start) else set()
+        slow[:] = [name.may_be_in(payload[at:to]) for at, to in ends]
+        return _Hits(nothing, nothing), slow
+    if not payload.isascii():
+        slow[_rows_at(rows, [found.start() for found in _LIKE_ASCII.finditer(payload)])] = True
+    size = len(name.needle)
+    every = re.compile(b"(?=" + re.escape(name.needle) + b")")  # one may begin within another
+    at = np.array([found.start() for found in every.finditer(payload.lower())], np.int64)
+    octets = np.frombuffer(b"\n" + payload + b"\n", np.uint8)
+    row, before, behind = _rows_at(rows, at), octets[at], octets[at + size + 1]
+    field = np.searchsorted(rows.marks, at) - rows.first[row]
+    handles = np.isin(field, [form.author, *_Columns.of(form).told]) & ~whole[row]
+    odd = (before > 127) | (behind > 127) | handles  # noqa: PLR2004 (ASCII)
+    odd[1:] |= np.diff(at) < size
+    slow[row[odd]] = True
+    alone = ~_IS_WORD[before] & ~_IS_WORD[behind]
+    return _Hits(at[alone], row[alone]), slow
+
+
+def _rows_at(rows: Rows, at: Sequence[int] | Ints) -> Ints:
+    return np.maximum(np.searchsorted(rows.start, at, side="right") - 1, 0)
+
+
+def _among(lines: Ints, wanted: Collection[int]) -> Bools:
+    return np.isin(lines, np.fromiter(wanted, np.int64, len(wanted)))
+
+
+def _masked_in_place(payload: bytes, at: Ints, size: int) -> bytes:
+    if not len(at):
+        return payload
+    octets = np.frombuffer(payload, np.uint8).copy()
+    for letter in range(size):
+        octets[at + letter] = ord(_MASK)
+    return octets.tobytes()
+
+
+def _cells(payload: bytes, rows: Rows, row: int) -> list[bytes]:
+    """The cells of a row as they stand, with their quotes."""
+    begin, cells = int(rows.start[row]), list[bytes]()
+    for mark in rows.marks[rows.first[row] : rows.last[row] + 1].tolist():
+        cells.append(payload[begin:mark])
+        begin = mark + 1
+    return cells
 
 
 def _record(  # noqa: PLR0917 (the function has one caller)
-    payload: bytes, rows: Rows, row: int, form: Format, name: Name, how: How, line: int
+    cells: list[bytes], form: Format, columns: _Columns, name: Name, how: How, line: int
 ) -> bytes:
-    whole = payload[int(rows.start[row]) : int(rows.end[row])]
     joiners = how.joiners if line in how.careful else ""
-    if rows.flaw[row] or not form.fields <= rows.fields[row] <= form.fields + form.surplus:
-        return name.masked_bytes(whole, joiners=joiners)
-    cells: list[bytes] = []
-    for index in range(int(rows.fields[row])):
-        begin, length = rows.field(index, np.array([row]))
-        cells.append(payload[int(begin[0]) : int(begin[0] + length[0])])
     author = cells[form.author].strip(b'" ').decode(errors="replace") if form.author >= 0 else ""
     written, blank = line in how.written or name.is_named(author), line in how.blank
-    keeps = {form.timestamp, form.author, *(form.further[role] for role in _KEPT if role in form.further)}
-    told = {form.further[role] for role in _TOLD if role in form.further}
     new = [
         AUTHOR.encode()
         if index == form.author and written
         else cell
         if index == form.author and line in how.posts
         else b""
-        if (written or blank) and index not in keeps
+        if (written or blank) and index not in columns.keeps
         else _untold(cell, name)
-        if index in told
+        if index in columns.told
         else name.masked_bytes(cell, joiners=joiners)
         for index, cell in enumerate(cells)
     ]
     # The line numbers of later rows stay: what was on several lines is so still.
-    lost = whole.count(b"\n") - sum(cell.count(b"\n") for cell in new)
+    lost = sum(cell.count(b"\n") for cell in cells) - sum(cell.count(b"\n") for cell in new)
     if lost and form.text >= 0:
         new[form.text] = b'"' + b"\n" * lost + b'"'
     return form.delimiter.encode().join(new)

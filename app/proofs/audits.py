@@ -18,10 +18,10 @@ from app.errors import AuditFailed, BadState, Problem
 from app.proofs import audit
 from app.proofs.audit import Audit
 from app.store import locks
+from app.store.acting import async_act_for
 from app.store.postgres import (
     AsyncConnection,
     Connection,
-    async_act_for,
     async_rows,
     async_scalars,
     execute,

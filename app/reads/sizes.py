@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 import sql
-from app.store.postgres import AsyncConnection, Connection, async_exactly_one, exactly_one
+from app.store.postgres import AsyncConnection, Connection, async_exactly_one, exactly_one, rows
 
 _GET = sql.query("reads/sizes/get")
+_DATABASES = sql.query("reads/sizes/databases")
 
 
 class Sizes(msgspec.Struct, frozen=True):
@@ -19,6 +22,13 @@ class Sizes(msgspec.Struct, frozen=True):
     uploads: int
 
 
+class DatabaseSize(msgspec.Struct, frozen=True):
+    """Bytes of a database."""
+
+    name: str
+    size_bytes: int
+
+
 def sizes(conn: Connection) -> Sizes:
     """How large the graph of this database is."""
     return exactly_one(conn, Sizes, _GET)
@@ -27,3 +37,9 @@ def sizes(conn: Connection) -> Sizes:
 async def async_sizes(conn: AsyncConnection) -> Sizes:
     """`sizes` for request handlers."""
     return await async_exactly_one(conn, Sizes, _GET)
+
+
+def databases(conn: Connection, names: Iterable[str]) -> dict[str, int]:
+    """By name, the bytes of those of the databases that are on the server of `conn` and that its role may use."""
+    found = rows(conn, DatabaseSize, _DATABASES, {"names": list(names)})
+    return {each.name: each.size_bytes for each in found}

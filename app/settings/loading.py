@@ -25,10 +25,10 @@ FILE_SUFFIX = "_FILE"
 LONGEST = 366 * DAY
 """Of a duration."""
 
-# Compose reads the first two (see .env.example), and commands read the key and the graph. Kubernetes sets the others
-# for each service whose name begins with ours.
+# Compose reads the first two (see .env.example), and commands read the others of this line. Kubernetes sets those of
+# the next line for each service whose name begins with ours.
 _NOT_SETTINGS = re.compile(
-    r"MENTIONGRAPH_(VERSION|REVISION|KEY|KEY_FILE|GRAPH"
+    r"MENTIONGRAPH_(VERSION|REVISION|KEY|KEY_FILE|GRAPH|DATA|API"
     r"|([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?))"
 )
 _SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://")

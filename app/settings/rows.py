@@ -404,8 +404,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _about(
             Group.LIMITS,
             "exports",
-            "An API process sends at most this many exports and files of rejects to one owner at once. It sends 2 of "
-            "each to all owners together. 0 sets no limit.",
+            "An API process sends at most this many exports and files of rejects to one owner at once. All owners "
+            "together get 2 exports and 2 files of rejects of the graph default, and 1 export and 2 files of each "
+            "other graph. 0 sets no limit.",
             ge=0,
         ),
     ] = 1
@@ -443,8 +444,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _about(
             Group.LIMITS,
             "bytes",
-            "One owner may upload this much, decompressed, from midnight to midnight (UTC), to all API processes "
-            "together. 0 sets no limit.",
+            "One owner may upload this much to one graph, decompressed, from midnight to midnight (UTC), to all API "
+            "processes together. 0 sets no limit.",
             ge=0,
         ),
     ] = 0

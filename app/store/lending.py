@@ -106,6 +106,7 @@ class Lender:
         self._open = 0
         self._places: set[Place] = set()
         self._changed = threading.Condition()
+        """Whoever wakes may want no connection any more, since its place is away. So all who wait are told."""
 
     @property
     def open(self) -> int:
@@ -129,8 +130,10 @@ class Lender:
                 conn = self._opened(place, deadline)
                 now = time.monotonic()
                 return self._lent(place, _Held(conn, now, now))
-            if self._works(place, found):
-                return self._lent(place, found._replace(since=time.monotonic()))
+            # It is lent from here on, so that nobody waits for ever for a server that stands still.
+            held = self._lent(place, found._replace(since=time.monotonic()))
+            if self._works(place, held):
+                return held
             # If one connection is lost, mostly all connections are lost.
             self.drain(place)
 
@@ -165,6 +168,8 @@ class Lender:
             if not place.pgbouncer:
                 require_primary(held.conn)
         except psycopg.Error:
+            with self._changed:
+                place.lent.pop(id(held.conn), None)
             self._closed(held)
             return False
         return True
@@ -185,7 +190,7 @@ class Lender:
                     with self._changed:
                         self._open -= 1
                         place.failed(error)
-                        self._changed.notify()
+                        self._changed.notify_all()
                     raise
             else:
                 with self._changed:
@@ -216,7 +221,7 @@ class Lender:
                 and now < held.opened + LIFE_SECONDS
             ):
                 place.idle.append(held._replace(since=now))
-                self._changed.notify()
+                self._changed.notify_all()
                 return
         self._closed(held)
 
@@ -224,7 +229,7 @@ class Lender:
         held.conn.close()
         with self._changed:
             self._open -= 1
-            self._changed.notify()
+            self._changed.notify_all()
 
     def drain(self, place: Place) -> None:
         """Close the idle connections of the place."""

@@ -3,7 +3,9 @@
 | lock | key | taken by | waits |
 |---|---|---|---|
 | MIGRATIONS | one | `migrate` | yes |
-| REBUILD | one | `rebuild`, `forget` | no: a second one is refused |
+| REBUILD | one | `rebuild`; shared: `forget` | no: a second one is refused |
+| ERASURE | a person who is forgotten | whoever forgets the person, or waits for its turn | yes |
+| FORGET | one | `forget`, after ERASURE: one person after another | yes |
 | AUDIT | one | the worker that runs an audit | no: somebody else runs it |
 | SWEEP | one | each sweep | no: one sweep at a time is enough |
 | SUMMARIES | one | whoever makes summaries; `rebuild --swap`, `forget` | no; the last two wait |
@@ -33,6 +35,7 @@ _TAKE = sql.query("store/locks/take")
 _TAKE_SHARED = sql.query("store/locks/take_shared")
 _TRY = sql.query("store/locks/try_take")
 _IS_HELD = sql.query("store/locks/is_held")
+_TRY_SHARED = sql.query("store/locks/try_take_shared")
 _TAKE_PART = sql.query("store/locks/take_part")
 _TRY_PART = sql.query("store/locks/try_take_part")
 
@@ -41,17 +44,19 @@ SWEEP = 0x6D67_0000_0001
 REBUILD = 0x6D67_0000_0002
 SUMMARIES = 0x6D67_0000_0003
 POST_IDS = 0x6D67_0000_0004
-AUDIT = 0x6D67_0000_0005
+FORGET = 0x6D67_0000_0005
+AUDIT = 0x6D67_0000_0006
 
 _SHARDS = int.from_bytes(b"mgsh") << 32
 
 
 class Part(IntEnum):
-    """The first halves of two-part keys: locks of which there is one a shard, a run or a stretch of ids."""
+    """The first halves of two-part keys: locks of which there is one a shard, a run, a stretch of ids or a person."""
 
     MERGE = 0x6D67
     DECAY = 0x6D68
     USERS = 0x6D69
+    ERASURE = 0x6D6A
 
 
 def shard_key(shard: int) -> int:
@@ -94,6 +99,11 @@ def try_take(conn: Connection, key: int) -> bool:
 async def async_is_held(conn: AsyncConnection, key: int) -> bool:
     """Whether some session holds the lock."""
     return await async_scalars(conn, _IS_HELD, {"key": key}) == [True]
+
+
+def try_take_shared(conn: Connection, key: int) -> bool:
+    """Take the lock beside others that share it, until the end of the transaction. False: somebody holds it alone."""
+    return scalars(conn, _TRY_SHARED, {"key": key}) == [True]
 
 
 def take_part(conn: Connection, part: Part, number: int) -> None:

@@ -25,7 +25,8 @@ from yoyo.migrations import Migration as YoyoMigration
 import sql
 from app.errors import NotMigrated, SchemaTooNew
 from app.store import locks
-from app.store.postgres import Connection, connect, process_name, rows, scalars, where
+from app.store.addresses import where
+from app.store.postgres import Connection, connect, process_name, rows, scalars
 
 _TABLE = "_yoyo_migration"
 _SET_LOCK_TIMEOUT = sql.query("store/migrations/set_lock_timeout")

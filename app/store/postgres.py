@@ -17,13 +17,13 @@ from typing import Any, LiteralString, Protocol, TypeVar
 import msgspec
 import psycopg
 from psycopg.adapt import AdaptersMap, Dumper
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import Format
 from psycopg.rows import scalar_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 import sql
-from app.errors import BadSetting, DatabaseUnavailable
+from app.errors import DatabaseUnavailable
+from app.store.addresses import where
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")
@@ -36,17 +36,6 @@ class Connections(Protocol):
     """A pool, or a part of it."""
 
     def connection(self) -> AbstractAsyncContextManager[AsyncConnection]: ...
-
-
-class ActsFor(Protocol):
-    """For whom a transaction works; see `act_for`."""
-
-    @property
-    def key_id(self) -> str | None: ...
-    @property
-    def owner(self) -> str | None: ...
-    @property
-    def address(self) -> str | None: ...
 
 
 class _Array(Protocol):
@@ -72,8 +61,6 @@ The classes are given by name, because most commands need a connection, but neit
 """
 
 _COMMIT_LATER = sql.query("store/postgres/commit_later")
-_ACT_FOR = sql.query("store/postgres/act_for")
-_ACT_FOR_LATER = sql.query("store/postgres/act_for_later")
 
 _LEARNING = threading.Lock()
 
@@ -143,35 +130,6 @@ def available(database_url: str) -> Generator[None]:
         yield
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(f"{where(database_url)}: {error}".strip()) from error
-
-
-def where(database_url: str) -> str:
-    """Returns the server (or servers) and the database, for people, and never a password."""
-    info = conninfo_to_dict(database_url)
-    hosts = str(info.get("host", "localhost")).split(",")
-    ports = str(info.get("port", 5432)).split(",")
-    ports = ports * len(hosts) if len(ports) == 1 else ports
-    places = " or ".join(f"{host}:{port}" for host, port in zip(hosts, ports, strict=False))
-    return f"PostgreSQL at {places}, database {info.get('dbname', '')}"
-
-
-def servers(database_url: str) -> list[str]:
-    """Returns an address for each host that the address names, in their order. An empty address names none.
-
-    Raises BadSetting, with no part of the address, which may hold a password.
-    """
-    if not database_url:
-        return []
-    try:
-        info: dict[str, Any] = conninfo_to_dict(database_url)
-    except psycopg.ProgrammingError:
-        raise BadSetting("MENTIONGRAPH_READ_DATABASE_URL: it is no address of PostgreSQL as libpq takes it.") from None
-    several = {name: str(info[name]).split(",") for name in ("host", "hostaddr", "port") if info.get(name)}
-    number = max(len(several.get(name, "")) for name in ("host", "hostaddr")) or 1
-    return [
-        make_conninfo(**info | {name: each[place if len(each) > 1 else 0] for name, each in several.items()})
-        for place in range(number)
-    ]
 
 
 def require_primary(conn: Connection | AsyncConnection) -> None:
@@ -353,34 +311,6 @@ def _record(row: type[Row]) -> Any:  # noqa: ANN401 (psycopg's row factory proto
 def commit_later(conn: Connection) -> None:
     """Let the commit of this transaction not wait for the disk. A crash may undo the transaction."""
     conn.execute(_COMMIT_LATER)
-
-
-def act_for(conn: Connection, caller: ActsFor) -> None:
-    """Let what the rest of this transaction writes into the ledger say for whom it was written."""
-    conn.execute(_ACT_FOR, _named(caller))
-
-
-async def async_act_for(conn: AsyncConnection, caller: ActsFor) -> None:
-    """Do the same as `act_for`, for request handlers."""
-    await conn.execute(_ACT_FOR, _named(caller))
-
-
-async def async_act_for_later(conn: AsyncConnection, caller: ActsFor) -> None:
-    """Do the same as `async_act_for`, and let the commit not wait for the disk. A crash may undo the transaction."""
-    await conn.execute(_ACT_FOR_LATER, _named(caller))
-
-
-@contextmanager
-def acting(conn: Connection, caller: ActsFor | None) -> Generator[None]:
-    """A transaction for the block, which works for the caller. None: nobody asked for it."""
-    with conn.transaction():
-        if caller is not None:
-            act_for(conn, caller)
-        yield
-
-
-def _named(caller: ActsFor) -> Params:
-    return {"key_id": caller.key_id or "", "owner": caller.owner or "", "address": caller.address or ""}
 
 
 def execute(conn: Connection, statement: LiteralString, params: Params | None = None) -> int:

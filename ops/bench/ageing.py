@@ -98,7 +98,7 @@ def _beside_runs(service: Service, plan: Plan, later: timedelta) -> tuple[Applie
         ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as other,
     ):
         other.submit(time.perf_counter).result()  # it has started
-        runs = other.submit(_runs, service.stack.superuser_url, start, later, enough)
+        runs = other.submit(_runs, service.url, start, later, enough)
         together = service.send(made)
         enough.touch()
         service.now = start + later * len(runs.result())

@@ -11,7 +11,7 @@ from statistics import median
 from ops.bench import procs
 from ops.bench.plan import Plan
 from ops.bench.report import Section, Table, mebi, milli, percentile
-from ops.bench.service import DONE, Service, connection, post, say, upload_file
+from ops.bench.service import DONE, Service, connection, post, say
 from ops.workloads.workload import HEADER, Workload
 
 SHORT_ROWS, PAUSE = 7, 0.1
@@ -34,7 +34,7 @@ def latency(service: Service, plan: Plan) -> Section:
         with closing(connection(service.settings)) as api:
             while len(uploads) < len(bodies) and more():
                 began = time.perf_counter()
-                uploads.append(post(api, "/uploads", bodies[len(uploads)]))
+                uploads.append(post(api, f"{service.base}/uploads", bodies[len(uploads)]))
                 took.append(time.perf_counter() - began)
                 service.keep()
                 time.sleep(pause)
@@ -44,7 +44,7 @@ def latency(service: Service, plan: Plan) -> Section:
     calm = send(lambda: len(uploads) < plan.calm_uploads)
     with service.made("mixed", plan.rows, plan.seed + 301) as made, ThreadPoolExecutor(1) as thread:
         service.expect(made)
-        big = thread.submit(upload_file, service.settings, made.path, "priority=bulk")
+        big = thread.submit(service.post_file, made.path, "priority=bulk")
         saturated = send(lambda: not big.done() or service.state(big.result()) not in DONE)
         service.wait(big.result())
     after = send(lambda: True, pause=0)
@@ -67,13 +67,15 @@ def memory(service: Service, plan: Plan) -> Section:
     api = next(process for role, process in procs.tree(service.root) if role == "api").memory_info
     say(f"— memory: streaming {plan.stream_bytes:,} bytes …")
     with closing(connection(service.settings)) as client:
-        post(client, "/uploads?dry_run=true", HEADER + block[: block.index(b"\n") + 1])  # what is made once
+        post(
+            client, f"{service.base}/uploads?dry_run=true", HEADER + block[: block.index(b"\n") + 1]
+        )  # what is made once
         before, began = api().rss, time.perf_counter()
         with procs.sampled(lambda: {"api": api().rss}, every=0.1) as readings:
-            upload = post(client, "/uploads?dry_run=true", _body(block, plan.stream_bytes))
+            upload = post(client, f"{service.base}/uploads?dry_run=true", _body(block, plan.stream_bytes))
         took = time.perf_counter() - began
         if service.state(upload) not in DONE:
-            post(client, f"/uploads/{upload}/cancel")
+            post(client, f"{service.base}/uploads/{upload}/cancel")
     service.wait(upload)
     seen = [(round(at, 2), reading["api"]) for at, reading in readings]
     # The first tenth fills buffers that every upload has.

@@ -43,11 +43,16 @@ def edge_count(conn: Connection) -> int:
     return row(conn, "edge_count")["edges"]
 
 
+def url_of(url: str, name: str) -> str:
+    """The URL of another database on the same server. SQLAlchemy takes no other form."""
+    return urlsplit(url)._replace(path=f"/{name}").geturl()
+
+
 @contextmanager
 def beside(conn: Connection, url: str, name: str) -> Generator[str]:
     """The URL of another database on the same server, empty at first and dropped afterwards."""
     drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
     conn.execute(drop)
     conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    yield urlsplit(url)._replace(path=f"/{name}").geturl()
+    yield url_of(url, name)
     conn.execute(drop)

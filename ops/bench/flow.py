@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from statistics import median
 
@@ -78,16 +78,20 @@ def _run(service: Service, plan: Plan, limit: Limit, workload: str, turn: int) -
     before = database.edge_count(service.conn)
     database.run(service.conn, "checkpoint")  # as before the limit
     measured = service.measure(workload, rows, plan.seed + turn)
-    url, processes = service.stack.superuser_url, service.settings.worker_processes
-
-    def rate(by: reference.Apply, seed: int) -> float | None:
-        if not (few := min(plan.reference_rows, rows) if first else 0):
-            return None
-        with service.made(workload, few, plan.seed + seed + turn) as made:
-            return reference.rate(by, url, made.path, few, processes)
-
-    rates = rate(reference.with_sqlalchemy, 500), rate(reference.by_hand, 600)
+    rates = _references(service, plan, workload, min(plan.reference_rows, rows), turn) if first else (None, None)
     return Run(workload, before, measured, *limit.apply(measured.upload.id), *rates)
+
+
+def _references(service: Service, plan: Plan, workload: str, rows: int, turn: int) -> Sequence[float | None]:
+    """Rows a second of the reference, and of the same without SQLAlchemy."""
+    if not rows:
+        return None, None
+    processes, rates = service.settings.worker_processes, list[float]()
+    with reference.pool_of(processes) as pool:
+        for by, seed in ((reference.with_sqlalchemy, 500), (reference.by_hand, 600)):
+            with service.made(workload, rows, plan.seed + seed + turn) as made:
+                rates.append(reference.rate(pool, processes, by, service.url, made.path, rows))
+    return rates
 
 
 def _by_workload(runs: Iterable[Run]) -> dict[str, list[Run]]:

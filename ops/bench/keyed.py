@@ -25,16 +25,12 @@ from app.settings import Settings
 from app.store import postgres
 from app.store.migrations import migrate
 from app.store.postgres import clock
-from ops import processes
-from ops.bench import procs
-from ops.bench.service import connection, fresh, post, say, until
-from ops.checkup import api_answers
-from ops.embedded.children import Child, free_ports
+from ops.bench import procs, sides
+from ops.bench.service import connection, post, say
+from ops.embedded.children import free_ports
 from ops.embedded.postgres import Postgres
-from ops.embedded.valkey import Valkey
 from ops.workloads.workload import HEADER, Workload
 
-PATIENCE = 300.0
 SMALL_ROWS = 1_000
 MARK = b"000000000000"
 """In the first row of each body: a number that makes the body another one, and no longer."""
@@ -63,10 +59,7 @@ def measure(directory: Path, options: argparse.Namespace) -> list[str]:
         stack.callback(server.stop)
         server.start()
         migrate(server.dsn())
-        valkey = Valkey(directory / "valkey", append_only=False)
-        stack.callback(valkey.stop)
-        valkey.start()
-        base = Settings(database_url=server.dsn(), redis_url=valkey.url)
+        base = Settings(database_url=server.dsn(), redis_url=sides.valkey(stack, directory))
         if options.limits:
             base = msgspec.structs.replace(base, owner_bytes_a_day=1 << 40, owner_requests_a_minute=1_000_000)
         with postgres.connect(server.dsn(), role="bench") as conn:
@@ -81,11 +74,7 @@ def measure(directory: Path, options: argparse.Namespace) -> list[str]:
             ),
         ]
         for arm in arms:
-            command = processes.api(arm.settings, patience=1)
-            child = Child(arm.name, command.argv, env=command.env, log=directory / f"{arm.name}.log", grace=3.0)
-            stack.callback(child.stop)
-            child.start()
-            until(lambda arm=arm: api_answers(arm.settings)[0], PATIENCE)
+            sides.api(stack, directory, arm.name, arm.settings)
         bodies = {rows: body_of(rows) for rows in (SMALL_ROWS, options.big_rows)}
         counts = {SMALL_ROWS: options.small, options.big_rows: 1}
         turns: dict[tuple[str, int], list[Turn]] = {(arm.name, rows): [] for arm in arms for rows in bodies}
@@ -150,20 +139,12 @@ def table(turns: dict[tuple[str, int], list[Turn]], arms: Sequence[Arm], counts:
     return lines
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m ops.bench.keyed", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=10, help="of both APIs in turns")
     parser.add_argument("--small", type=int, default=40, help=f"uploads of {SMALL_ROWS} rows in a turn")
     parser.add_argument("--big-rows", type=int, default=300_000, help="rows of the big upload in a turn")
     parser.add_argument("--limits", action="store_true", help="with limits of bytes and requests that nobody reaches")
-    parser.add_argument("--directory", type=Path, help="where databases are meanwhile (default: TMPDIR)")
-    options = parser.parse_args(arguments)
-    with fresh(options.directory) as directory:
-        print("\n".join(measure(directory, options)))
-    return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(sides.command("keyed", __doc__, add_options, measure))

@@ -6,14 +6,18 @@ from typing import Annotated, Any, get_args, get_origin
 
 from msgspec import Meta, Struct, structs
 
+from app.control.graphs import DEFAULT as DEFAULT_GRAPH
+
 SHAPES = ("mixed", "pairs", "tail", "celebrity", "retweets", "multiline")
-MODES = ("flow", "stages", "latency", "memory", "reads", "decay", "growth", "idle")
+MODES = ("flow", "stages", "latency", "memory", "reads", "decay", "growth", "graphs", "idle")
 
 
 class Plan(Struct, frozen=True, kw_only=True):
     """What a run measures, and how much of it. The descriptions are the help of the options."""
 
     modes: tuple[str, ...] = ("flow", "stages", "idle")
+    graph: str = DEFAULT_GRAPH
+    """Into which graph everything is sent."""
     workloads: tuple[str, ...] = ("mixed",)
     rows: Annotated[int, Meta(description="rows of each upload whose rate is measured")] = 1_000_000
     edges: Annotated[int, Meta(description="edges in the graph before anything is measured")] = 0
@@ -28,11 +32,17 @@ class Plan(Struct, frozen=True, kw_only=True):
     growth_step: Annotated[int, Meta(description="rows of each upload in `growth`")] = 1_000_000
     disk_gib: Annotated[float, Meta(description="GiB that `growth` may use")] = 40
     decay_rows: Annotated[int, Meta(description="rows of each upload in `decay`")] = 1_000_000
-    idle_seconds: Annotated[float, Meta(description="seconds at rest, before and while `idle` looks")] = 20.0
+    graphs: Annotated[int, Meta(description="graphs over which `graphs` spreads the rows of a turn")] = 8
+    graph_rounds: Annotated[int, Meta(description="rounds of `graphs`, each into one graph and into all")] = 4
+    idle_seconds: Annotated[float, Meta(description="seconds at rest, before and while `idle` looks")] = 120.0
+    idle_graphs: Annotated[int, Meta(description="graphs that `idle` creates to look at a second time")] = 20
     read_edges: Annotated[int, Meta(description="edges that `reads` has in the graph at least")] = 10_000_000
     read_users: Annotated[int, Meta(description="edges whose ends `reads` asks for")] = 500
     read_seconds: Annotated[float, Meta(description="seconds for each kind of question in `reads`")] = 5.0
     read_least: Annotated[int, Meta(description="answers that a percentile is taken of, at least")] = 50
+    read_apis: Annotated[
+        int, Meta(description="processes of the API that answer in `reads`, with and without cache")
+    ] = 2
     read_loads: tuple[str, ...] = ("none", "one", "full")
     settle_seconds: Annotated[float, Meta(description="seconds of patience with PostgreSQL's counters")] = 12.0
     seed: Annotated[int, Meta(description="seed of the first workload")] = 7
@@ -61,4 +71,5 @@ FULL = Plan(
     reference_rows=200_000,
     stage_rows=1_000_000,
     growth_edges=50_000_000,
+    idle_graphs=200,
 )

@@ -24,13 +24,15 @@ from urllib.parse import quote, urlencode
 import msgspec
 import uvloop
 
+from app.settings import Settings
 from app.store import postgres
+from app.store.postgres import Connection
 from ops import processes
 from ops.bench import database, procs
 from ops.bench.plan import Plan
 from ops.bench.procs import Figures
 from ops.bench.report import Section, Table, percentile
-from ops.bench.service import POLL_SECONDS, Service, say, until, upload_file
+from ops.bench.service import POLL_SECONDS, Service, say, until
 from ops.checkup import api_answers
 from ops.embedded.children import Child, free_ports
 
@@ -80,12 +82,16 @@ def measure(service: Service, plan: Plan) -> Section:
     service.preload(plan.read_edges)
     edges = database.edge_count(service.conn)
     points, tables = list[Point](), list[Table]()
-    with _apis(service) as (without, beside), ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as client:
+    with (
+        _apis(service, plan.read_apis) as (without, beside),
+        ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as client,
+    ):
 
         def ask(*job: object) -> Figures:
             return client.submit(read, *job).result()  # pyright: ignore[reportArgumentType]
 
-        cached, asked = [service.settings.port, beside], questions(service, plan, edges)
+        cached = [service.settings.port, *beside]
+        asked = questions(service.conn, service.settings, plan, edges, base=service.base)
         for paths in asked.values():  # PostgreSQL's first look at a page is of another kind than later ones
             ask(without[:1], paths, FEW)
         for load in plan.read_loads:
@@ -102,8 +108,10 @@ def measure(service: Service, plan: Plan) -> Section:
             rows = [each.row() for each in found]
             tables.append(Table(f"Milliseconds until a question is answered {what}", TITLES, rows))
             points += found
-        lists = ("/rankings/mentioned?limit=1", "/rankings/trending?limit=1")
-        if not until(lambda: all('"stale_since":null' in _get(service, path)[1] for path in lists), 300):
+        lists = [f"{service.base}/rankings/{name}?limit=1" for name in ("mentioned", "trending")]
+        if not until(
+            lambda: all('"stale_since":null' in api_answers(service.settings, path)[1] for path in lists), 300
+        ):
             say("summaries are still stale, and change the graph's version")
         mixed = [p for name in asked for p in islice(cycle(asked[name]), plan.read_users * SHARE.get(name, 1))]
         say(f"reads a second over {CONNECTIONS} connections …")
@@ -112,17 +120,17 @@ def measure(service: Service, plan: Plan) -> Section:
     figures = [*fast.values(), *(each for point in points for each in (point.worked_out, point.cached))]
     facts = {"edges": edges, "points": points, "throughput": fast}
     passed = not any(each["failed"] for each in figures)
-    return Section("reads", "Reads", facts, [*tables, _throughput(fast)], passed=passed)
+    return Section("reads", "Reads", facts, [*tables, _throughput(fast, plan.read_apis)], passed=passed)
 
 
-def _throughput(fast: dict[str, Figures]) -> Table:
+def _throughput(fast: dict[str, Figures], apis: int) -> Table:
     def row(name: str, figures: Figures) -> tuple[str, ...]:
         cores = (f"{figures.get(f'cores {role}', 0.0):.2f}" for role in ("api", "postgres", "valkey", "client"))
         gain, latencies = figures["rate"] / fast["cache off"]["rate"], (f"{figures[p]:.1f}" for p in ("p50", "p99"))
         return (name, f"{figures['rate']:,.0f}", f"{gain:.1f}", *latencies, f"{figures['hit_rate']:.1%}", *cores)
 
     titles = " | reads/s | gain | p50 ms | p99 ms | hits | cores: API | PostgreSQL | Valkey | client"
-    caption = f"All kinds mixed, {CONNECTIONS} connections, two processes of the API"
+    caption = f"All kinds mixed, {CONNECTIONS} connections, {apis} processes of the API"
     caption += f"; to be reached: {READS:,} reads/s with the cache warm"
     return Table(caption, titles, [row(*each) for each in fast.items()])
 
@@ -147,20 +155,20 @@ def _fast(service: Service, ask: Ask, ports: list[int], paths: list[str], plan: 
     return figures | {f"cores {role}": spent / figures["seconds"] for role, spent in used.items()}
 
 
-def questions(service: Service, plan: Plan, edges: int) -> dict[str, list[str]]:
-    """Paths of each kind of question that this API answers."""
+def questions(conn: Connection, settings: Settings, plan: Plan, edges: int, *, base: str = "") -> dict[str, list[str]]:
+    """Paths of each kind of question that this API answers. `base` is what the paths of the graph begin with."""
     drawn = min(100.0, 100.0 * 2 * plan.read_users / max(1, edges))
-    ends = database.rows_of(service.conn, "edges_at_random", percent=drawn, limit=plan.read_users)
+    ends = database.rows_of(conn, "edges_at_random", percent=drawn, limit=plan.read_users)
     sources, targets = [row["source"] for row in ends], [row["target"] for row in ends]
     users = [quote(handle, safe="") for handle in (*sources, *targets)]
 
     def of_users(path: str) -> list[str]:
-        return [path.format(user) for user in users]
+        return [base + path.format(user) for user in users]
 
     def of_pairs(path: str, targets: list[str]) -> list[str]:
-        return [f"{path}?{urlencode({'source': a, 'target': b})}" for a, b in zip(sources, targets, strict=True)]
+        return [f"{base}{path}?{urlencode({'source': a, 'target': b})}" for a, b in zip(sources, targets, strict=True)]
 
-    known = msgspec.json.decode(_get(service, "/doc/openapi.json")[1])["paths"]
+    known = msgspec.json.decode(api_answers(settings, "/doc/openapi.json")[1])["paths"]
     rankings = sorted(path for path in known if path.startswith("/rankings/") and "{" not in path)
     asked = {
         "user": of_users("/users/{}"),
@@ -171,29 +179,26 @@ def questions(service: Service, plan: Plan, edges: int) -> dict[str, list[str]]:
         "ego, depth 1": of_users("/users/{}/ego?depth=1"),
         "ego, depth 2": of_users("/users/{}/ego?depth=2"),
         "path": of_pairs("/paths", targets[::-1]),
-        "prefix": [f"/users?{urlencode({'prefix': handle[:3]})}" for handle in sources],
-        **{path: [f"{path}?limit={limit}" for limit in (10, 50, 100)] for path in rankings},
+        "prefix": [f"{base}/users?{urlencode({'prefix': handle[:3]})}" for handle in sources],
+        **{path: [f"{base}{path}?limit={limit}" for limit in (10, 50, 100)] for path in rankings},
     }
-    return {name: paths for name, paths in asked.items() if _get(service, paths[0])[0] == http.HTTPStatus.OK}
-
-
-def _get(service: Service, path: str) -> tuple[int, str]:
-    return api_answers(service.settings, path)
+    return {name: paths for name, paths in asked.items() if api_answers(settings, paths[0])[0] == http.HTTPStatus.OK}
 
 
 @contextmanager
-def _apis(service: Service) -> Generator[tuple[list[int], int]]:
-    """Further processes of the API: the ports of two without the cache, and of one with it, beside the stack's own."""
-    ports = free_ports(3)
+def _apis(service: Service, count: int) -> Generator[tuple[list[int], list[int]]]:
+    """The ports of further processes of the API: of some without the cache, and of those that make as many with it."""
+    ports = free_ports(2 * count - 1)
     with ExitStack() as stopping:
-        for port, cached in zip(ports, (False, False, True), strict=True):
+        for number, port in enumerate(ports):
+            cached = number >= count
             settings = msgspec.structs.replace(service.settings, port=port, cache=cached)
             command, name = processes.api(settings, patience=1), f"api-{port}"
             child = Child(name, command.argv, env=command.env, log=service.directory / f"{name}.log", grace=3.0)
             stopping.callback(child.stop)
             child.start()
             until(lambda at=settings: api_answers(at)[0], 60)
-        yield ports[:2], ports[2]
+        yield ports[:count], ports[count:]
 
 
 @contextmanager
@@ -208,10 +213,10 @@ def _writing(service: Service, plan: Plan, load: str) -> Generator[Figures]:
 
     def write() -> None:
         under_way = list[str]()
-        with postgres.connect(service.stack.superuser_url, role="bench writer") as conn:
+        with postgres.connect(service.url, role="bench writer") as conn:
             while under_way or not over.is_set():
                 while len(under_way) < AHEAD[load] and not over.is_set():
-                    under_way.append(upload_file(service.settings, made.path, "again=true"))
+                    under_way.append(service.post_file(made.path, "again=true"))
                     sent.append(under_way[-1])
                     service.expect(made)
                 time.sleep(POLL_SECONDS)

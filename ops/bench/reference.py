@@ -49,10 +49,16 @@ Apply = Callable[[str, Edges], None]
 """Applies a batch's edges to the database of this URL, in one transaction."""
 
 
-def rate(by: Apply, database_url: str, path: Path, rows: int, processes: int) -> float:
-    """Rows a second over the first `rows` posts of a file, without the time that its processes take to start."""
-    spawn = multiprocessing.get_context("spawn")
-    with path.open(encoding="utf-8", newline="") as file, ProcessPoolExecutor(processes, spawn) as pool:
+def pool_of(processes: int) -> ProcessPoolExecutor:
+    """Processes that apply batches."""
+    return ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"))
+
+
+def rate(  # noqa: PLR0917 (what to do with what)
+    pool: ProcessPoolExecutor, processes: int, by: Apply, database_url: str, path: Path, rows: int
+) -> float:
+    """Rows a second over the first `rows` posts of a file, without the time that the processes take to start."""
+    with path.open(encoding="utf-8", newline="") as file:
         posts = csv.reader(file)
         next(posts)
         # As text again: reading it is each batch's own work.

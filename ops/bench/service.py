@@ -21,6 +21,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from app import settings as app_settings
+from app.control import databases, graphs
+from app.control.graphs import DEFAULT, Graph
 from app.proofs.audit import audit_with_weights
 from app.settings import Settings
 from app.store import postgres
@@ -48,13 +50,13 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def until(condition: Callable[[], object], patience: float = PATIENCE) -> bool:
+def until(condition: Callable[[], object], patience: float = PATIENCE, *, every: float = POLL_SECONDS) -> bool:
     """Whether the condition came true within so many seconds."""
     deadline = time.monotonic() + patience
     while not condition():
         if time.monotonic() > deadline:
             return False
-        time.sleep(POLL_SECONDS)
+        time.sleep(every)
     return True
 
 
@@ -104,10 +106,15 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 class Service:
-    """A running stack, and everything that was sent to it."""
+    """A graph of a running stack, and everything that was sent to it. `conn` leads to `url`, the graph's database."""
 
-    def __init__(self, stack: Stack, conn: Connection, directory: Path, plan: Plan) -> None:
+    def __init__(  # noqa: PLR0917 (what there is of each)
+        self, stack: Stack, conn: Connection, directory: Path, plan: Plan, url: str, graph: str = DEFAULT
+    ) -> None:
         self.stack, self.conn, self.directory, self.plan = stack, conn, directory, plan
+        self.url, self.graph = url, graph
+        self.base = "" if graph == DEFAULT else f"/graphs/{graph}"
+        """What the paths of the graph begin with."""
         self.settings = stack.settings
         self.now: datetime | None = None
         """The instant of the audit's weights, where decay was brought forward from the present."""
@@ -132,15 +139,22 @@ class Service:
     def send(self, made: Workload) -> Applied:
         """Send a file and wait until it is applied."""
         began = time.perf_counter()
-        upload = upload_file(self.settings, made.path)
+        upload = self.post_file(made.path)
         received = time.perf_counter() - began
+        self.until_applied(upload, made)
+        return Applied(upload, made.facts.rows, received, time.perf_counter() - began)
+
+    def post_file(self, path: Path, query: str = "") -> str:
+        """Send a file: the upload's id once it is sealed. Raises UploadFailed."""
+        return upload_file(self.settings, path, query, base=self.base)
+
+    def until_applied(self, upload: str, made: Workload) -> None:
+        """Return when the upload is applied, with all rows of the workload. Raises UploadFailed."""
         self.expect(made)
         self.wait(upload)
-        applied = time.perf_counter() - began
         counted = database.row(self.conn, "counted", id=upload)
         if (counted["rows"], counted["rejected"]) != (made.facts.rows, 0):
             raise UploadFailed(f"upload {upload}: {counted} of {made.facts.rows} rows")
-        return Applied(upload, made.facts.rows, received, applied)
 
     def measure(self, name: str, rows: int, seed: int) -> Measured:
         """Send a workload, and see what it costs."""
@@ -224,10 +238,10 @@ def post(api: HTTPConnection, target: str, body: bytes | Iterable[bytes] = b"", 
     return str(json.loads(content)["id"])
 
 
-def upload_file(settings: Settings, path: Path, query: str = "") -> str:
+def upload_file(settings: Settings, path: Path, query: str = "", *, base: str = "") -> str:
     """Send a file: the upload's id once it is sealed. Raises UploadFailed."""
     with closing(connection(settings)) as api, path.open("rb") as body:
-        return post(api, f"/uploads?{query}", body, **{"Content-Length": str(path.stat().st_size)})
+        return post(api, f"{base}/uploads?{query}", body, **{"Content-Length": str(path.stat().st_size)})
 
 
 @contextmanager
@@ -252,5 +266,19 @@ def running(plan: Plan, parent: Path | None = None) -> Generator[Service]:
         cleaning.callback(data.release)
         cleaning.callback(stack.stop)
         stack.start(lambda _name, _detail: nullcontext())
-        conn = cleaning.enter_context(postgres.connect(stack.superuser_url, role="bench"))
-        yield Service(stack, conn, directory, plan)
+        yield cleaning.enter_context(in_graph(stack, directory, plan, plan.graph))
+
+
+@contextmanager
+def in_graph(stack: Stack, directory: Path, plan: Plan, name: str) -> Generator[Service]:
+    """The service with a connection to the graph of this name. The graph is created, if it is not `default`."""
+    url = stack.superuser_url
+    if name != DEFAULT:
+        url = database.url_of(url, create_graph(stack.settings, name).database or "")
+    with postgres.connect(url, role="bench") as conn:
+        yield Service(stack, conn, directory, plan, url, name)
+
+
+def create_graph(settings: Settings, name: str) -> Graph:
+    """Create a graph as `mentiongraph graphs create` does it."""
+    return databases.create(settings, graphs.wanted(name, now=postgres.clock()), clock=postgres.clock)

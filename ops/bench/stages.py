@@ -40,7 +40,7 @@ from app.store.postgres import Connection
 from ops.bench import database, procs
 from ops.bench.plan import Plan
 from ops.bench.report import Section, Table, spread
-from ops.bench.service import Service, say, upload_file
+from ops.bench.service import Service, say
 
 ONE_THREAD = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 TITLES = "stage | rows/s | s/M rows"
@@ -75,7 +75,7 @@ def measure(service: Service, plan: Plan) -> Section:
 def _receive(service: Service, path: Path) -> float:
     """CPU seconds of the API for an upload of which nothing is applied; the kernel tells hundredths."""
     before = procs.by_role(service.root, procs.seconds)
-    service.wait(upload_file(service.settings, path, "dry_run=true"))
+    service.wait(service.post_file(path, "dry_run=true"))
     return max(0.01, procs.spent(before, procs.by_role(service.root, procs.seconds))["api"])
 
 

@@ -12,13 +12,12 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import cycle, islice
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import psutil
@@ -27,17 +26,14 @@ from app.settings import Settings
 from app.store import postgres
 from app.store.migrations import migrate
 from ops import processes
-from ops.bench import database, procs, reads
+from ops.bench import database, procs, reads, sides
 from ops.bench.plan import DEFAULT
-from ops.bench.service import fresh, say, until, upload_file
-from ops.checkup import api_answers
-from ops.embedded.children import Child, free_ports
+from ops.bench.service import say, until, upload_file
+from ops.embedded.children import free_ports
 from ops.embedded.postgres import Postgres
-from ops.embedded.valkey import Valkey
 from ops.workloads.generate import generate
 
 CONNECTIONS = 8
-PATIENCE = 300.0
 BESIDE_ROWS = 2_000
 """Rows of an upload while questions are asked."""
 
@@ -67,26 +63,21 @@ def measure(directory: Path, options: argparse.Namespace) -> list[str]:
     with ExitStack() as stack:
         primary = _server(stack, directory / "primary")
         migrate(primary.dsn())
-        valkey = Valkey(directory / "valkey", append_only=False)
-        stack.callback(valkey.stop)
-        valkey.start()
-        base = Settings(database_url=primary.dsn(), redis_url=valkey.url, cache=False, worker_processes=1)
+        redis = sides.valkey(stack, directory)
+        base = Settings(database_url=primary.dsn(), redis_url=redis, cache=False, worker_processes=1)
         ports = free_ports(2)
         alone = Arm("primary alone", msgspec.structs.replace(base, port=ports[0]))
-        _start(stack, directory, "worker", processes.worker(base, patience=1))
-        one = _start(stack, directory, "alone", processes.api(alone.settings, patience=1))
-        until(lambda: api_answers(alone.settings)[0], PATIENCE)
+        sides.start(stack, directory, "worker", processes.worker(base, patience=1))
+        one = sides.api(stack, directory, "alone", alone.settings)
         conn = stack.enter_context(postgres.connect(primary.dsn(), role="bench"))
         _upload(alone.settings, conn, directory, options.rows, seed=1)
         primary.copy_to(directory / "standby", standby=True)
         standby = _server(stack, directory / "standby")
         url = standby.dsn()
         with_standby = Arm("with a standby", msgspec.structs.replace(base, port=ports[1], read_database_url=url))
-        other = _start(stack, directory, "with", processes.api(with_standby.settings, patience=1))
-        until(lambda: api_answers(with_standby.settings)[0], PATIENCE)
+        other = sides.api(stack, directory, "with", with_standby.settings)
         plan = msgspec.structs.replace(DEFAULT, read_users=200)
-        asked: Any = SimpleNamespace(conn=conn, settings=alone.settings)
-        found = reads.questions(asked, plan, database.edge_count(conn))
+        found = reads.questions(conn, alone.settings, plan, database.edge_count(conn))
         paths = [path for name in found for path in islice(cycle(found[name]), 200 * reads.SHARE.get(name, 1))]
         figures = {arm.name: Spent() for arm in (alone, with_standby)}
         pids = {
@@ -108,19 +99,12 @@ def _server(stack: ExitStack, data: Path) -> Postgres:
     return server
 
 
-def _start(stack: ExitStack, directory: Path, name: str, command: processes.Command) -> int:
-    child = Child(name, command.argv, env=command.env, log=directory / f"{name}.log", grace=3.0)
-    stack.callback(child.stop)
-    child.start()
-    return child.pid
-
-
 def _upload(settings: Settings, conn: postgres.Connection, directory: Path, rows: int, *, seed: int) -> None:
     file = directory / f"{seed}.csv"
     with file.open("wb") as out:
         out.writelines(generate(rows, seed))
     upload = upload_file(settings, file, "again=true")
-    until(lambda: database.row(conn, "state", id=upload)["state"] == "applied", PATIENCE)
+    until(lambda: database.row(conn, "state", id=upload)["state"] == "applied", sides.PATIENCE)
 
 
 @contextmanager
@@ -187,20 +171,12 @@ def _table(figures: dict[str, Spent]) -> list[str]:
     return rows
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m ops.bench.standby", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", type=int, default=200_000, help="posts in the graph")
     parser.add_argument("--seconds", type=float, default=6.0, help="seconds of each turn")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each arm")
     parser.add_argument("--writing", action="store_true", help="send uploads meanwhile")
-    parser.add_argument("--directory", type=Path, help="where the servers' files are (default: TMPDIR)")
-    options = parser.parse_args(arguments)
-    with fresh(options.directory) as directory:
-        print("\n".join(measure(directory, options)))
-    return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(sides.command("standby", __doc__, add_options, measure))

@@ -40,9 +40,9 @@ SECTIONS: dict[str, dict[str, _Entry]] = {
     "Uploads": {
         "check": _Entry("check", "Read and count files here, without a server."),
         "presets": _Entry("presets", "List the tools whose files are known, and the profiles."),
-        "upload": _Entry("uploads", "Send files of posts, and wait until they are applied."),
+        "upload": _Entry("upload", "Send files of posts, and wait until they are applied."),
         "watch": _Entry("watch", "Take in whatever file appears in a folder."),
-        "status": _Entry("uploads", "Show the state of an upload, or of the latest uploads."),
+        "status": _Entry("status", "Show the state of an upload, or of the latest uploads."),
         "note": _Entry("notes", "Write a note on an upload, for other people."),
         "cancel": _Entry("withdrawals", "Stop an upload that is not applied yet."),
         "retract": _Entry("withdrawals", "Take an applied upload out of the graph."),
@@ -62,7 +62,7 @@ SECTIONS: dict[str, dict[str, _Entry]] = {
         "forget": _Entry("forget", "Take a person out of the graph and of all that is kept."),
         "backup": _Entry("backup", "Write ledger and graph to a file while work goes on."),
         "restore": _Entry("backup", "Restore a backup into an empty database."),
-        "keys": _Entry("keys", "Say who may use the API, and for what."),
+        "keys": _Entry("keys", "Make, list, rotate and revoke keys of the API."),
         "migrate": _Entry("ledger", "Bring the database's schema up to date."),
         "graphs": _Entry("graphs", "Create, list, show, rename, change and drop graphs."),
     },
@@ -117,6 +117,7 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except click.ClickException as error:
+            error = _with_a_hint(error)
             if self.json:
                 _print_problem(importlib.import_module("ops.cli.failure").of_usage(error))
             raise show_error(error) from None
@@ -134,6 +135,14 @@ class _Commands(click.Group):
             if failure is None:
                 raise
             raise failure from error
+
+
+def _with_a_hint(error: click.ClickException) -> click.ClickException:
+    """The error; it says where --graph stands, if the option stands behind the command."""
+    if not isinstance(error, click.NoSuchOption) or error.option_name != "--graph":
+        return error
+    said = "No such option '--graph' here. Write it before the command: mentiongraph --graph NAME …"
+    return click.UsageError(said, error.ctx)
 
 
 def _print_problem(problem: object) -> None:

@@ -11,9 +11,8 @@ import msgspec
 
 from app.errors import BadRequest
 from ops.cli import options
-from ops.cli.client import Client
+from ops.cli.client import Client, client_of
 from ops.cli.console import number, out, plain, print_json, say, table
-from ops.cli.uploads import client_of
 
 NOT_ALL = 4
 """Exit code where uploads were refused."""

@@ -23,7 +23,7 @@ from app.store import postgres
 from ops.cli import checking, options, reading_shown, warnings_shown
 from ops.cli.checking import Refused, Reject, Report
 from ops.cli.console import data_out, facts, number, out, plain, print_json, say, table
-from ops.cli.uploads import opened, sending
+from ops.cli.sending import opened, sending
 
 REFUSED = 3
 HAS_REJECTS = 1

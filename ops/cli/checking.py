@@ -169,12 +169,11 @@ class _File:
         rows = self._source.open(final=final)
         if rows is None:
             return
-        self.report.preview = shown(self._source, b"".join(rows), final=final)
+        self.report.preview = shown(self._source, rows, final=final)
         self._options = resolved(self._options, self._source.reading)
         self._reader, self._line = READERS[self._options.format], self._source.first_line
         self._rejected(self._source.format, [])
-        for part in rows:
-            self._take(part)
+        self._take(rows)
 
     def _take(self, rows: bytes) -> None:
         for at in range(0, len(rows), self._batch_bytes):

@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -16,6 +16,9 @@ import msgspec
 
 from app import errors
 from app.errors import PROBLEM_TYPE_PREFIX, MentiongraphError, Problem
+from ops import processes
+from ops.cli import options, trust
+from ops.cli.entries import Entry, Sent, Step
 from ops.cli.listening import NoEvents, listen
 from ops.cli.saying import say
 
@@ -34,6 +37,8 @@ LIMIT_PATIENCE = 120.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
 _OK, _BAD_REQUEST, _SERVER_ERROR = 200, 400, 500
 _AWAY = frozenset({502, 503, 504})
+_REFUSALS = frozenset({401, 403, 404})
+"""Statuses that refuse an upload as much as a question about uploads."""
 
 
 class ApiProblem(MentiongraphError):
@@ -81,138 +86,6 @@ class Patience:
         return True
 
 
-class Progress(msgspec.Struct, frozen=True):
-    """The parts of an upload that are counted so far. `share` goes from 0 to 1."""
-
-    bytes_total: int
-    bytes_counted: int
-    share: float
-    rows_counted: int
-    rejects_counted: int
-    mentions_counted: int
-
-
-class Batches(msgspec.Struct, frozen=True):
-    """The number of batches in each state."""
-
-    staged: int
-    counted: int
-    applied: int
-    failed: int
-    checked: int = 0
-    cancelled: int = 0
-    retracting: int = 0
-    retracted: int = 0
-
-
-class UploadWarning(msgspec.Struct, frozen=True):
-    """A warning of an upload (app.ledger.warnings.UploadWarning)."""
-
-    code: str
-    detail: str
-    count: int
-    lines: list[int]
-
-
-class Detected(msgspec.Struct, frozen=True):
-    """One answer about a file (app.posts.options.Detected)."""
-
-    value: str
-    sure: str
-
-
-class ReadWith(msgspec.Struct, frozen=True):
-    """The options of an upload that tell how its file is read."""
-
-    detected: dict[str, Detected] = {}
-
-
-class Sender(msgspec.Struct, frozen=True):
-    """Who sent an upload (app.http.routes.uploads.Sender)."""
-
-    key_id: str | None
-    owner: str | None
-    address: str | None
-
-
-class Entry(msgspec.Struct, frozen=True):
-    """The fields that the command line uses of an upload's entry (app.http.routes.uploads.Upload).
-
-    This class copies the fields, because importing `Upload` and the enumeration of its states takes a second.
-    """
-
-    id: uuid.UUID
-    state: str
-    filename: str | None
-    progress: Progress
-    batches: Batches
-    rows_received: int | None
-    """Number of received rows. None until the body is complete."""
-    rows_accepted: int | None
-    """Number of accepted rows. None until every batch is counted, like `rows_rejected` and `mentions`."""
-    rows_rejected: int | None
-    rows_applied: int
-    mentions: int | None
-    mentions_applied: int
-    size_bytes: int
-    received_at: datetime
-    finished_at: datetime | None
-    duplicate_of: uuid.UUID | None
-    error: Problem | None
-    purged_at: datetime | None = None
-    rows_repeated: int | None = None
-    """Number of accepted rows whose post another row counts. None: the upload gives no ids of posts."""
-    options: ReadWith = ReadWith()
-    rejects_purged_at: datetime | None = None
-    rejects_kept: int | None = None
-    """Number of rejected rows that are there. None: the API is of an earlier release, and keeps all of them."""
-    warnings: list[UploadWarning] = []
-    sent_by: Sender | None = None
-    note: str | None = None
-
-    @property
-    def finished(self) -> bool:
-        """Whether the upload stays unchanged until somebody replays the upload."""
-        return self.finished_at is not None
-
-
-class Forecast(msgspec.Struct, frozen=True):
-    """What a withdrawal would change (app.http.forecasts.WithdrawalForecast)."""
-
-    upload_id: uuid.UUID
-    state: str
-    batches: int
-    batches_not_counted: int
-    batches_taken_out: int
-    rows_taken_out: int
-    mentions_taken_out: int
-    edges_gone: int | None
-    edges_weaker: int | None
-    users_gone: int | None
-    exact: bool | None
-    detail: str | None
-
-
-class Step(msgspec.Struct, frozen=True):
-    """The state and the progress of an upload at one moment."""
-
-    state: str
-    progress: Progress
-    rows_applied: int
-
-    @classmethod
-    def of(cls, entry: Entry) -> Step:
-        """Returns the step that the entry shows."""
-        return cls(entry.state, entry.progress, entry.rows_applied)
-
-
-class Sent(msgspec.Struct, frozen=True):
-    """The upload with the bytes that the client sent. If `earlier`, the ledger had these bytes before."""
-
-    entry: Entry
-    earlier: bool
-
-
 class _Bearer(httpx.Auth):
     """Sends a token to the address that it is for, and to no other."""
 
@@ -245,6 +118,10 @@ class Client:
     def __init__(self, url: str, key: str | None = None, *, verify: ssl.SSLContext | bool = True) -> None:
         """`verify`: what the certificate of an https:// URL is verified with; see ops.cli.trust."""
         self.url = url.rstrip("/")
+        self._service = self.url.partition("/graphs/")[0]
+        """The URL of the whole service, whichever graph the client is for."""
+        self._may_send = key is None and "/graphs/" not in self.url
+        """Whether nothing is known that would refuse an upload before its body is read."""
         self._http = httpx.Client(
             base_url=self.url,
             auth=None if key is None else _Bearer(self.url, key),
@@ -269,6 +146,7 @@ class Client:
         `encoding` says how the file is already compressed. None: the file is not compressed. `key` is the
         Idempotency-Key.
         """
+        self._ask_whether_to_send()
         headers = {"Content-Type": _MEDIA_TYPE}
         headers |= {"Content-Encoding": encoding} if encoding else {}
         headers |= {"Idempotency-Key": f'"{key}"'} if key else {}
@@ -276,14 +154,31 @@ class Client:
             answer = self._http.post("/uploads", content=body, params=dict(params), headers=headers)
         except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError) as error:
             raise ApiAway(
-                f"the API at {self.url} closed the connection before it answered ({error}). `mentiongraph status` "
-                "shows whether the upload arrived. You can send the file again, because the same bytes are applied "
-                "only once."
+                f"the API at {self.url} closed the connection before it answered ({error}). "
+                f"`{options.hinted('status')}` shows whether the upload arrived. You can send the file again, because "
+                "the same bytes are applied only once."
             ) from error
         except httpx.TransportError as error:
             raise self._away(error) from error
         entry = _decoded(answer, Entry)
         return Sent(entry, earlier=answer.status_code == _OK)
+
+    def _ask_whether_to_send(self) -> None:
+        """Find out, once, whether the API knows the graph and takes the key.
+
+        The API refuses an upload before it reads the body. The HTTP library sends all of the body before it reads the
+        answer, though, so that the file would be sent in vain.
+        """
+        if self._may_send:
+            return
+        try:
+            self.recent(1)
+        except ApiProblem as problem:
+            if problem.problem().status in _REFUSALS:
+                raise
+        except ApiAway:
+            return  # the upload itself says so, or finds the API back
+        self._may_send = True
 
     def entry(self, upload: uuid.UUID | str) -> Entry:
         """Returns the entry of one upload."""
@@ -296,7 +191,7 @@ class Client:
     def shortage(self) -> str | None:
         """Why the service takes no uploads and lets batches wait. None: it has room, or does not say."""
         try:
-            disk = self.get("/health/ready", _Ready).disk
+            disk = self.get(f"{self._service}/health/ready", _Ready).disk
         except (ApiAway, ApiProblem):
             return None
         return None if disk in {"enough", "unknown", ""} else disk
@@ -391,9 +286,21 @@ class Client:
                 "MENTIONGRAPH_CA_FILE."
             )
         return ApiAway(
-            f"the API at {self.url} cannot be reached ({error}). Start the API with `mentiongraph up`, or name another "
-            "API with --api."
+            f"the API at {self.url} cannot be reached ({error}). Start the API with `mentiongraph up`. If it runs, "
+            "name the directory of its data with --data DIR, or its address with --api URL."
         )
+
+
+def client_of(api: str | None, data: Path | None, *, graph: bool = True) -> Client:
+    """A client of the API that the options or the settings name: for the chosen graph, or without `graph` for all."""
+    api, data = options.api_or_data(api, data)
+    settings = options.settings(data, nearby=api is None)
+    url = api or processes.url_of_api(settings)
+    key = options.key(data if api is None else None, nearby=api is None)
+    if key is not None:
+        trust.require_private(url, settings)
+    base = options.api_of_graph(url) if graph else url
+    return Client(base, key, verify=trust.verified_by(url, settings, own=api is None))
 
 
 def _passes(error: Exception) -> bool:

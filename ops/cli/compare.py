@@ -10,10 +10,10 @@ import msgspec
 
 from app.errors import BadRequest
 from ops.cli import options
-from ops.cli.client import Client
+from ops.cli.client import Client, client_of
 from ops.cli.console import number, out, plain, print_json, say, size, table
 from ops.cli.export import Instant, chunks, query, whole_file
-from ops.cli.uploads import client_of
+from ops.cli.progress import bar
 
 
 @click.command()
@@ -59,7 +59,7 @@ def compare(
     for file in files.values():
         if file.exists() and not force:
             raise BadRequest(f"{file} exists already: name another file, or give --force.")
-    path = "/comparison" if left == options.DEFAULT_GRAPH else f"/graphs/{left}/comparison"
+    path = f"{options.path_of_graph(left)}/comparison"
     params = [("with", right), *query(filters)]
     with client_of(api, data, graph=False) as client:  # the arguments name both
         with client.download(path, [*params, ("limit", str(limit))]) as answer:
@@ -74,14 +74,16 @@ def compare(
 
 def _write(client: Client, path: str, params: list[tuple[str, str]], file: Path, *, told: bool) -> None:
     total = 0
-    with client.download(path, params) as answer, whole_file(file) as out_file:
+    with client.download(path, params) as answer, whole_file(file) as out_file, bar(file.name) as progress:
         for chunk in chunks(answer):
             total += out_file.write(chunk)
+            progress(done=size(total))
     say(f"{file}: {size(total)}", err=not told)
 
 
 def _show(found: dict[str, Any], left: str, right: str) -> None:
-    numbers = table("", "both", f"only {left}", f"only {right}", "Jaccard", right=("both", "Jaccard"))
+    names = "both", f"only {left}", f"only {right}", "Jaccard"
+    numbers = table("", *names, right=names)
     for what in ("users", "ties"):
         shared = found[what]
         jaccard = "" if shared["jaccard"] is None else f"{shared['jaccard']:.4f}"
@@ -89,7 +91,8 @@ def _show(found: dict[str, Any], left: str, right: str) -> None:
         numbers.add_row(what, *counts, jaccard)
     out.print(numbers)
     if ranked := found["user_lists"]["both"]:
-        ranks = table("user", f"rank in {left}", f"rank in {right}", "change", right=("change",))
+        names = f"rank in {left}", f"rank in {right}", "change"
+        ranks = table("user", *names, right=names)
         for user in ranked:
             change = f"{user['rank_change']:+d}" if user["rank_change"] else ""
             ranks.add_row(plain(user["handle"]), number(user["rank_left"]), number(user["rank_right"]), change)

@@ -13,14 +13,13 @@ from typing import BinaryIO, NamedTuple
 
 import click
 import httpx
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from app.errors import BadRequest
 from app.reads.exports.emptiness import REASONS, Empty
 from ops.cli import options
-from ops.cli.client import ApiAway, ApiProblem, Client, Patience
-from ops.cli.console import data_out, err, number, say, size
-from ops.cli.uploads import client_of
+from ops.cli.client import ApiAway, ApiProblem, Client, Patience, client_of
+from ops.cli.console import data_out, number, say, size
+from ops.cli.progress import bar
 
 COUNT_HEADER = "Mentiongraph-Count"
 WARNING_HEADER = "Mentiongraph-Warning"
@@ -272,14 +271,16 @@ def _receive(answer: httpx.Response, kind: Kind, file: BinaryIO) -> tuple[int, i
     total = int(answer.headers[COUNT_HEADER])
     records = kind.records() if kind.records else None
     written, tail = 0, b""
-    with _progress(kind.name) as show:
+    with bar(kind.name, share=records is not None) as progress:
         for chunk in chunks(answer):
             file.write(chunk)
             written += len(chunk)
             tail = (tail + chunk)[-TAIL:]
             if records:
                 records.see(chunk)
-            show(written, records.count if records else None, total)
+                progress(completed=records.count, total=total, done=size(written))
+            else:
+                progress(done=size(written))
     _check(kind, total, records, tail)
     return total, written
 
@@ -298,21 +299,3 @@ def _check(kind: Kind, total: int, records: Records | None, tail: bytes) -> None
         found = kind.end.search(tail)
         if found is None or (kind.end.groups and int(found[1]) != total):
             raise ApiAway(f"{kind.name} ends in the wrong way: something on the way cut it off; nothing is kept.")
-
-
-@contextmanager
-def _progress(name: str) -> Generator[Callable[[int, int | None, int], None]]:
-    """A bar on standard error; its share is known where records are counted."""
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[done]}"),
-    )
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
-        task = progress.add_task(name, total=None, done="")
-
-        def show(written: int, count: int | None, total: int) -> None:
-            progress.update(task, done=size(written), completed=count, total=None if count is None else total)
-
-        yield show

@@ -8,6 +8,7 @@ import psycopg
 import redis
 
 from app.errors import PROBLEM_TYPE_PREFIX, BadSetting, DatabaseUnavailable, MentiongraphError, Problem
+from ops.cli import options
 from ops.cli.saying import say
 
 USAGE = 2
@@ -31,6 +32,9 @@ def failure(error: Exception) -> Failure | None:
     named = _named(error)
     if named is not None:
         detail = one_line(named) if isinstance(named, DatabaseUnavailable) else named.detail
+        if isinstance(named, DatabaseUnavailable) and (advice := options.advice()):
+            detail = f"{detail.rstrip('.')}. {advice}"
+            named.detail = detail
         return Failure(named.problem(), named.exit_code, detail=detail)
     match error:
         case redis.ConnectionError() | redis.TimeoutError():

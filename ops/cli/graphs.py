@@ -17,11 +17,13 @@ from app.control.graphs import DEFAULT, Graph, half_life_text, settings_of
 from app.errors import BadRequest, DatabaseUnavailable
 from app.graph.parameters import read_parameters
 from app.graph.profiles import profile_named
+from app.reads.sizes import databases as databases_sized
 from app.reads.sizes import sizes
 from app.settings import Settings
-from app.store.postgres import Connection, available, clock, connect, where
+from app.store.addresses import where
+from app.store.postgres import Connection, available, clock, connect
 from ops.cli import options
-from ops.cli.console import number, out, print_json, say, table
+from ops.cli.console import facts, number, out, print_json, say, size, table
 
 _UNSET = "default"
 _CHANGES: tuple[Callable[..., Any], ...] = (
@@ -77,6 +79,7 @@ def graphs() -> None:
 @click.option("--shards", metavar="N", type=int, default=8, help="1, 2, 4, … 64. Fixed for ever. Default: 8.")
 @_changes
 @click.option("--database-url", metavar="URL", help="A database on another server. Default: a new one on this server.")
+@click.option("--take-over", is_flag=True, help="The database may be a graph of another service, which is gone.")
 @options.data
 @options.as_json
 def create(  # noqa: PLR0917 (what a graph has)
@@ -90,11 +93,13 @@ def create(  # noqa: PLR0917 (what a graph has)
     database_url: str | None,
     data: Path | None,
     *,
+    take_over: bool,
     json: bool,
 ) -> None:
     """Create a graph with a database of its own. If an earlier attempt was cut off, repeat the command.
 
-    The role of MENTIONGRAPH_OWNER_URL, or else of MENTIONGRAPH_DATABASE_URL, needs the right to create databases.
+    The role of MENTIONGRAPH_OWNER_URL, or else of MENTIONGRAPH_DATABASE_URL, needs the right to create databases. The
+    role in --database-url has to own that database and its tables.
 
     \b
     Examples:
@@ -104,29 +109,44 @@ def create(  # noqa: PLR0917 (what a graph has)
     settings = options.listing_graphs(data)
     given = _given(profile, days_kept, retention, quota)
     wanted = listing.wanted(name, now=clock(), half_life=half_life, shards=shards, database_url=database_url, **given)
-    made = _shown(settings, databases.create(settings, wanted, clock=clock, caller=callers.of_operating_system()))
+    caller = callers.of_operating_system()
+    made = _shown(settings, databases.create(settings, wanted, clock=clock, take_over=take_over, caller=caller))
     if json:
         print_json(made)
         return
     say(f"{made.name}: ready, half-life {made.half_life}, {made.shards} shards, {made.database}.")
-    say(f"Upload into it with `mentiongraph --graph {made.name} upload FILE`.", err=True)
+    say(f"Upload into it with `{options.hinted('upload FILE', into=made.name)}`.", err=True)
 
 
 @graphs.command(name="list")
 @options.data
 @options.as_json
 def list_graphs(data: Path | None, *, json: bool) -> None:
-    """List the graphs."""
+    """List the graphs, with the size of each database that is on the server of `default`."""
     settings = options.listing_graphs(data)
     with _listed(settings) as conn:
-        found = [_default(settings, conn), *(_shown(settings, graph) for graph in listing.every(conn))]
+        every = listing.every(conn)
+        sized = databases_sized(conn, [conn.info.dbname, *(each.database for each in every if each.database)])
+        found = [
+            msgspec.structs.replace(_default(settings, conn), size_bytes=sized.get(conn.info.dbname)),
+            *(
+                msgspec.structs.replace(_shown(settings, graph), size_bytes=sized.get(graph.database or ""))
+                for graph in every
+            ),
+        ]
     if json:
         print_json(found)
         return
-    shown = table("graph", "state", "half-life", "shards", "profile", "database", right=("shards",))
+    right = "shards", "size", "quota"
+    shown = table("graph", "state", "half-life", "shards", "profile", "size", "quota", "database", right=right)
     for each in found:
-        shown.add_row(each.name, each.state, each.half_life, str(each.shards), each.profile or "", each.database)
+        sizes_shown = ("" if bytes_ is None else size(bytes_) for bytes_ in (each.size_bytes, each.quota_bytes))
+        what = each.name, each.state, each.half_life, str(each.shards), each.profile or ""
+        shown.add_row(*what, *sizes_shown, each.database)
     out.print(shown)
+    for each in found:
+        if each.quota_bytes is not None and (each.size_bytes or 0) >= each.quota_bytes:
+            say(f"{each.name}: the quota is reached, so uploads get 507 until there is room.", err=True)
 
 
 @graphs.command()
@@ -200,20 +220,30 @@ def change(  # noqa: PLR0917 (what may be changed)
 def drop(name: str, data: Path | None, *, yes: bool, drop_database: bool, json: bool) -> None:
     """Drop a graph with everything in it, for ever, whoever works with it. The command asks first.
 
-    A database on another server is only taken off the list, unless you say --drop-database.
+    A database on another server is only taken off the list, with everything in it, unless you say --drop-database.
     """
     if name == DEFAULT:
         raise BadRequest("the graph 'default' cannot be dropped.")
     settings = options.listing_graphs(data)
     with _listed(settings) as conn:
         graph = listing.find(conn, name)
+    stays = graph.database_url is not None and not drop_database
     if not yes:
-        click.confirm(f"Drop the graph {name} with everything in it, for ever?", abort=True, err=True)
-    databases.drop(settings, name, clock=clock, elsewhere=drop_database, caller=callers.of_operating_system())
+        what = "off the list? Its database stays" if stays else "with everything in it, for ever?"
+        click.confirm(f"{'Take' if stays else 'Drop'} the graph {name} {what}", abort=True, err=True)
+    done = databases.drop(settings, name, clock=clock, elsewhere=drop_database, caller=callers.of_operating_system())
     if json:
         print_json(_shown(settings, msgspec.structs.replace(graph, state="dropping")))
-        return
-    say(f"{name}: dropped.")
+    elif done.database_left is None:
+        say(f"{name}: dropped.")
+    else:
+        say(f"{name}: taken off the list. Everything in it stays in its database: {done.database_left}.")
+    if not done.told:
+        say(
+            "The database still counts as a graph, because its server did not answer, or because another service has "
+            "taken it over. `graphs create NAME --database-url URL --take-over` makes it a graph here again.",
+            err=True,
+        )
 
 
 @contextmanager
@@ -272,9 +302,25 @@ def _print(found: Shown, *, json: bool) -> None:
     if json:
         print_json(found)
         return
-    shown = table("graph", found.name)
-    for name, value in list(msgspec.structs.asdict(found).items())[1:]:
-        if value is None and name in {"size_bytes", "edges", "users", "uploads"}:  # only `show` looks
-            continue
-        shown.add_row(name.replace("_", " "), number(value) if isinstance(value, int) else str(value or ""))
-    out.print(shown)
+    looked = {} if found.size_bytes is None else {"size": size(found.size_bytes)}
+    looked |= {
+        name: number(count)
+        for name, count in (("edges", found.edges), ("users", found.users), ("uploads", found.uploads))
+        if count is not None
+    }
+    out.print(
+        facts(
+            {
+                "graph": found.name,
+                "state": found.state,
+                "half-life": found.half_life,
+                "shards": str(found.shards),
+                "profile": found.profile or "that of each file's tool",
+                "daily numbers": f"kept for {number(found.days_kept)} days",
+                "retention": f"uploads can be taken back for {found.retention_days:g} days",
+                "quota": "none" if found.quota_bytes is None else size(found.quota_bytes),
+                "database": found.database,
+                **looked,
+            }
+        )
+    )

@@ -33,7 +33,7 @@ class _TookTooLong(BaseException):
 @click.argument("role", type=click.Choice([API, *(role.value for role in Role), GRAPHS]))
 @options.data
 def health(role: str, data: Path | None) -> None:
-    """Check the API, the workers or the scheduler of this machine: the health check of their container.
+    """Check the API, the workers or the scheduler of this machine, for health checks of containers; or all graphs.
 
     \b
       api        The API answers, and so does PostgreSQL.
@@ -41,9 +41,9 @@ def health(role: str, data: Path | None) -> None:
       scheduler  Each scheduler has sent a heartbeat lately and ticked within the last minute or so.
       graphs     The database of each graph answers and has the schema. A line for each graph in trouble.
 
-    All of them need PostgreSQL. None needs Redis, since no restart would bring Redis back. The command looks at
-    processes of this host only, and in a container at those of the container. It exits with 0 if all is well. Otherwise
-    it prints what is wrong and exits with 1, after 5 seconds at most.
+    All of them need PostgreSQL. None needs Redis, since no restart would bring Redis back. Of processes, the command
+    looks at those of this host only, and in a container at those of the container. It exits with 0 if all is well.
+    Otherwise it prints what is wrong and exits with 1, after 5 seconds at most.
 
     Uses MENTIONGRAPH_DATABASE_URL, MENTIONGRAPH_HOST, MENTIONGRAPH_PORT and MENTIONGRAPH_SILENCE_SECONDS.
 
@@ -75,13 +75,14 @@ def _asked(settings: Settings, role: str) -> str | None:
 
 
 def _graphs(settings: Settings) -> str | None:
-    from app.control import ailing  # noqa: PLC0415 (the other checks run every few seconds and do without)
+    from app.control import ailing, graphs  # noqa: PLC0415 (the other checks run every few seconds and do without)
 
     try:
         with postgres.connect(settings.database_url, role="health") as conn:
-            found = ailing.look(conn, settings)
+            listed = graphs.every(conn)
     except (DatabaseUnavailable, psycopg.Error) as error:
         return " ".join(str(error).split())
+    found = ailing.ailing(ailing.look(listed, settings))
     return "\n".join(f"{each.graph}: {each.ailment}" for each in found) or None
 
 
@@ -109,22 +110,27 @@ def _fleet(settings: Settings, role: Role) -> str | None:
 def list_processes(data: Path | None, *, json: bool) -> None:
     """List all workers and schedulers on all machines, and when periodic work runs.
 
-    Each process sends a heartbeat to PostgreSQL every few seconds. A process that was killed stays listed for a day,
-    with the time since its last heartbeat. The second table shows the last and the next run of each kind of periodic
+    Each process sends a heartbeat to PostgreSQL every few seconds. A process that was killed stays listed with the time
+    since its last heartbeat: for five minutes if another of its kind has started on its host since, else for a day. The
+    second table shows the last and the next run of each kind of periodic
     work. MENTIONGRAPH_DECAY_EVERY and MENTIONGRAPH_PURGE_EVERY set how often decay and purge run: set them for the
     workers and for this command alike.
+
+    Exits with 0 if all is well, and with 1 if a process or the database of a graph is in trouble, or if no worker or no
+    scheduler is listed.
 
     Uses MENTIONGRAPH_DATABASE_URL, MENTIONGRAPH_SILENCE_SECONDS, MENTIONGRAPH_DECAY_EVERY and MENTIONGRAPH_PURGE_EVERY.
 
     \b
     Examples:
       mentiongraph processes
+      mentiongraph processes > /dev/null || mail -s 'mentiongraph is in trouble' operator@example.org
       mentiongraph processes --json | jq '.processes[] | select(.ailment)'
       mentiongraph processes --json | jq -r '.periods[] | .actor, .next_run'
     """
     from rich.text import Text  # noqa: PLC0415 (`health` runs every few seconds and does without)
 
-    from app.control.ailing import look  # noqa: PLC0415 (as above)
+    from app.control import ailing, graphs  # noqa: PLC0415 (as above)
     from app.ledger import periods  # noqa: PLC0415 (as above)
     from app.store.migrations import require_migrated  # noqa: PLC0415 (as above)
     from ops.cli.console import out, print_json, table, when  # noqa: PLC0415 (as above)
@@ -134,17 +140,21 @@ def list_processes(data: Path | None, *, json: bool) -> None:
     now = postgres.clock()
     with postgres.available(settings.database_url), postgres.connect(settings.database_url, role="processes") as conn:
         seen, schedules = fleet.seen(conn), periods.schedules(conn, settings=settings, now=now)
-        ailing = look(conn, settings)
+        every = graphs.every(conn)
+    in_trouble = ailing.ailing(ailing.look(every, settings))
+    missing = [role for role in Role if not any(each.role is role for each in seen)]
+    members = [FleetMember.of(each, settings) for each in seen]
+    ails = bool(missing or in_trouble or any(each.ailment for each in members))
     if json:
-        members = [FleetMember.of(each, settings) for each in seen]
-        print_json({"processes": members, "periods": schedules, "graphs": ailing})
-        return
+        print_json({"processes": members, "periods": schedules, "graphs": in_trouble})
+        raise click.exceptions.Exit(int(ails))
     found = table("role", "host", "pid", "started", "last heartbeat", "health", right=("pid",))
     for each in seen:
         wrong = each.ailment(settings)
         state = Text(wrong, style="bold red") if wrong else Text("well", style="green")
         found.add_row(each.role, each.host, str(each.pid), when(each.started_at), f"{each.silent:.0f} s ago", state)
-    out.print(found if seen else "No worker or scheduler has sent a heartbeat yet.")
+    if seen:
+        out.print(found)
     listed = table("periodic work", "every", "last run ended", "next run")
     for schedule in schedules:
         last = Text("running now", style="cyan") if schedule.running else when(schedule.finished_at) or "not yet"
@@ -153,5 +163,8 @@ def list_processes(data: Path | None, *, json: bool) -> None:
         following = when(schedule.next_run) if schedule.next_run > now else due
         listed.add_row(schedule.actor, schedule.every, last, following)
     out.print(listed)
-    for each in ailing:
+    for role in missing:
+        say(f"{role}: {fleet.NONE}", err=True)
+    for each in in_trouble:
         say(f"graph {each.graph}: {each.ailment}", err=True)
+    raise click.exceptions.Exit(int(ails))

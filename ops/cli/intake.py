@@ -10,9 +10,11 @@ from typing import Any
 import msgspec
 
 from ops.cli import options
-from ops.cli.client import ApiAway, ApiProblem, Client, Entry
+from ops.cli.client import ApiAway, ApiProblem, Client
 from ops.cli.console import err, number, plain, print_json, say
-from ops.cli.uploads import DONE, FAILED, rejects_there, sending
+from ops.cli.entries import FAILED, GOOD, Entry
+from ops.cli.sending import sending
+from ops.cli.status import rejects_there
 from ops.watch.body import Body, Changed, digest, move
 from ops.watch.folder import Folder, Found
 from ops.watch.memory import Memory
@@ -28,7 +30,6 @@ MOST_UNDER_WAY = 50
 """Uploads that are followed at the same time. Further files wait."""
 TRIES = 3
 """How often a file is sent for which the API fails."""
-GOOD = DONE | {"duplicate"}
 _AWAY_STATUSES = frozenset({429, 502, 503, 504, 507})
 _SERVER_ERROR = 500
 _UNFINISHED, _SKIPPED, _REFUSED = "unfinished", "skipped", "refused"

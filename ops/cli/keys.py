@@ -28,7 +28,7 @@ _days = click.option(
 _never = click.option("--never-expires", "never", is_flag=True, help="The key has no end.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group()
 def keys() -> None:
     """Make, list, rotate and revoke keys. A key says who sends a request to the API, and what the request may do.
 
@@ -88,7 +88,8 @@ def create(
     if not graphs and options.graph() != options.DEFAULT_GRAPH:
         # Whoever works with one graph does not mean to let somebody into all.
         graphs = [options.graph()]
-    wanted = control.checked(owner, scopes, graphs or None, _lifetime(days, LIFETIME, never=never))
+    endless, lifetime = _has_no_end(days, never=never), LIFETIME if days is None else days * _DAY
+    wanted = control.checked(owner, scopes, graphs or None, None if endless else lifetime)
     settings = options.listing_graphs(data)
     with postgres.available(settings.database_url), postgres.connect(settings.database_url, role="keys") as conn:
         made = control.create(conn, wanted, now=postgres.clock(), caller=of_operating_system())
@@ -148,7 +149,10 @@ def revoke(ids: Sequence[str], data: Path | None, *, json: bool) -> None:
         print_json({"keys": [_as_json(key) for key in ended]})
         return
     for key in ended:
-        say(f"Key {key.id} of {key.owner} is revoked. Every process refuses it within five seconds.")
+        if key.revoked_at is not None and key.revoked_at != now:
+            say(f"Key {key.id} of {key.owner} was revoked before, at {key.revoked_at:%Y-%m-%d %H:%M} UTC.")
+        else:
+            say(f"Key {key.id} of {key.owner} is revoked. Every process refuses it within five seconds.")
 
 
 @keys.command()
@@ -168,25 +172,31 @@ def revoke(ids: Sequence[str], data: Path | None, *, json: bool) -> None:
 def rotate(key_id: str, grace: float, days: float | None, data: Path | None, *, never: bool, json: bool) -> None:
     """Make a key with the same owner, scopes and graphs, and print its token. The old key expires after a grace time.
 
-    The new key lasts 90 days unless you say otherwise. Without an end of the old key, the new one has none, too.
+    The new key lasts 90 days, or has no end if the old key has none, unless you say otherwise.
+
+    \b
+    Examples:
+      mentiongraph keys rotate 4fQz81Lk > new.key
+      mentiongraph keys rotate 4fQz81Lk --grace-hours 0 --days 30 > new.key
     """
-    lifetime = _lifetime(days, None, never=never)
+    endless, lifetime = _has_no_end(days, never=never), None if days is None else days * _DAY
     settings = options.listing_graphs(data)
     with postgres.available(settings.database_url), postgres.connect(settings.database_url, role="keys") as conn:
         who, now = of_operating_system(), postgres.clock()
-        made = control.rotate(conn, key_id, grace=timedelta(hours=grace), lifetime=lifetime, now=now, caller=who)
+        made = control.rotate(
+            conn, key_id, grace=timedelta(hours=grace), lifetime=lifetime, endless=endless, now=now, caller=who
+        )
         old = control.get(conn, key_id)
     _show(made, json=json)
     if not json:
         say(f"Key {key_id} works until {old.expires_at:%Y-%m-%d %H:%M} UTC.", err=True)
 
 
-def _lifetime(days: float | None, default: timedelta | None, *, never: bool) -> timedelta | None:
+def _has_no_end(days: float | None, *, never: bool) -> bool:
+    """Whether the key is to have no end. Raises UsageError."""
     if never and days is not None:
         raise click.UsageError("give --days or --never-expires, not both.")
-    if never:
-        return None
-    return default if days is None else days * _DAY
+    return never
 
 
 def _show(made: control.Made, *, json: bool) -> None:

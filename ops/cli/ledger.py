@@ -13,14 +13,13 @@ from rich.text import Text
 
 from app.control import callers, databases
 from app.control.databases import Migrated, Planned
-from app.control.graphs import DEFAULT
 from app.errors import BadRequest, BadState, DatabaseUnavailable, MentiongraphError, NotFound
 from app.ledger import entries, transitions
 from app.ledger.states import Ring
 from app.ledger.transitions import FailedBatch
 from app.settings import Settings
+from app.store import addresses, postgres
 from app.store import migrations as domain_migrations
-from app.store import postgres
 from app.store.migrations import Migration
 from app.store.postgres import Connection
 from ops.cli import options
@@ -53,7 +52,7 @@ def migrate(data: Path | None, *, plan: bool, json: bool) -> None:
       MENTIONGRAPH_DATABASE_URL=postgresql://app@db/mentions mentiongraph migrate
     """
     settings = options.settings(data, nearby=True)
-    place = postgres.where(settings.database_url)
+    place = addresses.where(settings.database_url)
     if plan:
         migrations = domain_migrations.plan(settings.database_url)
         others = list(databases.plan_all(settings))
@@ -287,14 +286,15 @@ def replay(
 def _refuse_nothing(conn: Connection, upload: uuid.UUID | None, batch: int | None) -> None:
     """Raises NotFound or BadState where an upload or a batch was named, and nothing of it has failed."""
     if batch is not None:
-        raise NotFound(f"no failed batch {batch}. `mentiongraph status` shows the states of uploads.")
+        raise NotFound(f"no failed batch {batch}. `{options.hinted('status')}` shows the states of uploads.")
     if upload is None:
         return
     if not entries.exists(conn, upload):
-        raise NotFound(f"the ledger has no upload {upload}. `mentiongraph status` lists the latest.")
+        raise NotFound(f"the ledger has no upload {upload}. `{options.hinted('status')}` lists the latest.")
     raise BadState(
-        f"no batch of upload {upload} has failed, so there is nothing to replay. `mentiongraph status {upload}` shows "
-        "its state. An upload that failed as a whole has to be sent again."
+        f"no batch of upload {upload} has failed, so there is nothing to replay. "
+        f"`{options.hinted(f'status {upload}')}` shows its state. An upload that failed as a whole has to be sent "
+        "again."
     )
 
 
@@ -314,7 +314,7 @@ def _ring(settings: Settings, batches: list[FailedBatch]) -> bool:
         broker,
         batches=[Ring(batch.id, batch.priority) for batch in batches],
         uploads={batch.upload_id for batch in batches},
-        graph=click.get_current_context().find_root().params.get("graph") or DEFAULT,
+        graph=options.graph(),
     )
 
 

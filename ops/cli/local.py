@@ -29,11 +29,11 @@ from ops.unprivileged import inherited, step_down
 
 CHECK_SECONDS = 0.2
 INTERRUPTED = 130
+_ALL_ADDRESSES = frozenset({"0.0.0.0", "::"})  # noqa: S104 (no server binds to these here)
 MOST_WORKERS = 4
 """By default. The workers share the machine with PostgreSQL, for which they wait most of the time."""
 
 _data = partial(click.option, "--data", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
-_data_help = "Directory that holds all data. Default: {} in the current directory."
 _port = click.option(
     "--port",
     type=click.IntRange(1, 65535),
@@ -87,7 +87,7 @@ def _run(
         cleaning.callback(_stop, stack)
         try:
             stack.start(_step)
-            for line in stack.moved:
+            for line in stack.news:
                 err.print(line, style="yellow")
             then(stack)
         except AskedToStop:
@@ -131,6 +131,7 @@ def _wanted(
         if _is_set(name):
             err.print(f"{PREFIX}{name} has no effect here: this command starts its own servers.", style="yellow")
     settings = processes.with_certificate(settings)
+    _warn_of_plain_http(settings)
     listening = inherited()
     chosen = _port_of_api(directory, settings, port, listening.getsockname()[1] if listening else 0)
     default = settings.worker_processes
@@ -167,6 +168,7 @@ def _addresses(stack: Stack, data: Path) -> dict[str, str | Text]:
     head, _, tail = with_password.partition("@")
     return {
         "API": Text(url, style="bold cyan"),
+        "reached by": _reached_by(stack.settings),
         "documentation": f"{url}/doc",
         "database": f"{head.rpartition(':')[0]}@{tail}",
         "its password": f"in {_short(data / 'mentiongraph.password')}",
@@ -177,6 +179,26 @@ def _addresses(stack: Stack, data: Path) -> dict[str, str | Text]:
     }
 
 
+def _reached_by(settings: Settings) -> str:
+    """Who else reaches the API. Empty: this machine alone does."""
+    if keys.is_loopback(settings.host):
+        return ""
+    where = "every network of this machine" if settings.host in _ALL_ADDRESSES else "that address"
+    return f"other machines too, on port {settings.port}: the API listens on {settings.host}, {where}"
+
+
+def _warn_of_plain_http(settings: Settings) -> None:
+    """Say that others may read what goes to and fro, unless a proxy in front speaks TLS."""
+    place = settings.published_on or settings.host
+    if settings.tls_certificate or settings.trusted_proxies or keys.is_loopback(place):
+        return
+    err.print(
+        f"Other machines reach the API on {place} over plain HTTP, so others may read keys and posts on their way. Set "
+        f"{PREFIX}TLS_CERTIFICATE, or {PREFIX}TRUSTED_PROXIES if a proxy in front speaks TLS.",
+        style="yellow",
+    )
+
+
 def _short(path: Path) -> str:
     """Relative to here where that is shorter to read."""
     with contextlib.suppress(ValueError):
@@ -185,7 +207,11 @@ def _short(path: Path) -> str:
 
 
 @click.command()
-@_data(default=DEFAULT, help=_data_help.format(DEFAULT))
+@_data(
+    default=DEFAULT,
+    envvar=options.DATA,
+    help=f"Directory that holds all data. Default: {options.DATA}, or {DEFAULT} in the current directory.",
+)
 @_port
 @_workers
 def up(data: Path, port: int | None, workers: int | None) -> None:
@@ -229,7 +255,7 @@ def up(data: Path, port: int | None, workers: int | None) -> None:
 
 
 @click.command()
-@_data(default=DEMO, help=_data_help.format(DEMO))
+@_data(default=DEMO, help=f"Directory that holds all data. Default: {DEMO} in the current directory.")
 @click.option("--exit", "leave", is_flag=True, help="Stop as soon as the graph was shown.")
 @_port
 @_workers
@@ -257,7 +283,7 @@ def demo(data: Path, port: int | None, workers: int | None, *, leave: bool) -> N
         raise
 
     def then(stack: Stack) -> None:
-        show(stack, _addresses(stack, data), stays=not leave)
+        show(stack, _addresses(stack, data), _short(data / admin_key.FILE), stays=not leave)
         if not leave:
             err.print("\nEverything runs, for you to try. Ctrl-C stops everything.", style="green")
             _serve_until_stopped(stack)

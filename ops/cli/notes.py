@@ -9,8 +9,8 @@ import click
 
 from app.errors import BadRequest
 from ops.cli import options
+from ops.cli.client import client_of
 from ops.cli.console import plain, print_json, say
-from ops.cli.uploads import client_of
 
 
 @click.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial, reduce
@@ -12,21 +13,28 @@ from urllib.parse import quote
 
 import click
 import msgspec
+from click.core import ParameterSource
 
 from app import settings as app_settings
 from app.control import tokens
 from app.errors import BadRequest, BadSetting, GraphNotReady
 from app.settings import FILE_SUFFIX, PREFIX, Settings
 
+API, DATA = PREFIX + "API", PREFIX + "DATA"
+"""Variables with an address and a directory, for whoever works with the same service each time. No settings: servers
+and workers have no use for them."""
 api = click.option(
-    "--api", metavar="URL", help="Address of the API. Default: http://MENTIONGRAPH_HOST:MENTIONGRAPH_PORT."
+    "--api",
+    metavar="URL",
+    envvar=API,
+    help="Address of the API. Default: MENTIONGRAPH_API, or http://MENTIONGRAPH_HOST:MENTIONGRAPH_PORT.",
 )
-_data = partial(click.option, "--data", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
+_data = partial(click.option, "--data", metavar="DIR", envvar=DATA, type=click.Path(path_type=Path, file_okay=False))
 data = _data(
     help="Work with the stack that `mentiongraph up` or `demo` runs over DIR. Its servers, its API's address and its "
-    "settings are used. Other MENTIONGRAPH_… variables that are set here win over the stack's settings. Default: the "
-    "stack over .mentiongraph in the current directory, if there is one and none of MENTIONGRAPH_DATABASE_URL, "
-    "_REDIS_URL, _HOST and _PORT is set.",
+    "settings are used. Other MENTIONGRAPH_… variables that are set here win over the stack's settings. Default: "
+    "MENTIONGRAPH_DATA, or the stack over .mentiongraph in the current directory, if there is one and none of "
+    "MENTIONGRAPH_DATABASE_URL, _REDIS_URL, _HOST, _PORT and _API is set.",
 )
 stack = _data(help="List the settings that commands use with the stack over DIR.")
 all_graphs = click.option("--all-graphs", is_flag=True, help="Do so for every graph, one after the other.")
@@ -114,7 +122,9 @@ _READING = (
 KEY = PREFIX + "KEY"
 """The variable with the token that a client sends. No setting: servers and workers have no use for it."""
 _DEFAULT = Path(".mentiongraph")
-ADDRESSES = ("DATABASE_URL", "REDIS_URL", "HOST", "PORT")
+_ALONE = f"{__name__}.alone"
+"""In the context of a command that found neither a stack nor a variable that names a server."""
+ADDRESSES = ("DATABASE_URL", "REDIS_URL", "HOST", "PORT", "API")
 """Where the environment sets one of these, no stack nearby is looked for."""
 SERVERS = (
     *ADDRESSES,
@@ -128,6 +138,8 @@ SERVERS = (
 )
 """With a stack, these are the stack's, whatever the environment says."""
 DEFAULT_GRAPH = "default"
+_OVER_HTTP = frozenset({"status", "upload"})
+"""Commands of hints that take --api."""
 _FLAGS = frozenset({"no_retweets", "placeholders", "header"})
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 
@@ -135,6 +147,21 @@ _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 def reading(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say how a file is read and counted; `check` and `upload` share them."""
     return reduce(lambda made, option: option(made), reversed(_READING), command)
+
+
+def counting(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --clock and --priority, which say when mentions count, and how soon an upload is applied."""
+    clock = click.option(
+        "--clock",
+        type=click.Choice(["arrival", "event"]),
+        help="Instant at which a mention counts: the arrival of the file (default), or the post's own timestamp.",
+    )
+    priority = click.option(
+        "--priority",
+        type=click.Choice(["urgent", "bulk"]),
+        help="Urgent uploads are applied before bulk ones. Default: bulk.",
+    )
+    return clock(priority(command))
 
 
 def instant(text: str | None, option: str) -> datetime | None:
@@ -221,9 +248,57 @@ def settings(data: Path | None, *, nearby: bool = False) -> Settings:
 
     nobody: dict[str, str] = {}
     base = published(data) if data is not None else (_nearby() if nearby else nobody)
+    if not base and nearby and not any(_bare(name) in ADDRESSES for name in os.environ):
+        context = click.get_current_context(silent=True)
+        if context is not None:
+            context.meta[_ALONE] = True
     chosen = app_settings.load(environ(base))
     log.configure(msgspec.structs.replace(Settings(), log_level="error"))
     return chosen
+
+
+def advice() -> str:
+    """What to do about a server that does not answer: empty if a stack or a variable names the server."""
+    context = click.get_current_context(silent=True)
+    if context is None or _ALONE not in context.meta:
+        return ""
+    return (
+        "Nothing names a server, and no stack is nearby, so this is the default address. For the stack of "
+        f"`mentiongraph up`, name its directory: --data DIR, or {DATA}=DIR for all commands."
+    )
+
+
+def api_or_data(api: str | None, data: Path | None) -> tuple[str | None, Path | None]:
+    """The address and the directory that hold: an option wins over a variable, and of two variables the address."""
+    context = click.get_current_context(silent=True)
+    if context is None or api is None or data is None:
+        return api, data
+    of_api, of_data = (context.get_parameter_source(name) for name in ("api", "data"))
+    if of_data is ParameterSource.ENVIRONMENT:
+        return api, None
+    return (None, data) if of_api is ParameterSource.ENVIRONMENT else (api, data)
+
+
+def hinted(words: str, *, into: str | None = None) -> str:
+    """A command for a person to run: with the graph, the directory and the API that this command has as options.
+
+    `into`: another graph than the chosen one.
+    """
+    chosen = into or (DEFAULT_GRAPH if _varies("graph") else graph())
+    before = "" if chosen == DEFAULT_GRAPH else f"--graph {shlex.quote(chosen)} "
+    context = click.get_current_context(silent=True)
+    given: dict[str, Any] = {} if context is None else context.params
+    names = ("data", "api") if words.split(maxsplit=1)[0] in _OVER_HTTP else ("data",)
+    after = [f"--{name} {shlex.quote(str(given[name]))}" for name in names if given.get(name) and not _varies(name)]
+    return " ".join([f"mentiongraph {before}{words}", *after])
+
+
+def _varies(option: str) -> bool:
+    """Whether a variable gives the option of this command: then it holds for the next command, too."""
+    context = click.get_current_context(silent=True)
+    while context is not None and option not in context.params:
+        context = context.parent
+    return context is not None and context.get_parameter_source(option) is ParameterSource.ENVIRONMENT
 
 
 def key(data: Path | None, *, nearby: bool) -> str | None:
@@ -231,13 +306,18 @@ def key(data: Path | None, *, nearby: bool) -> str | None:
 
     Raises BadSetting.
     """
-    directory = data or (_DEFAULT if nearby and _is_nearby() else None)
-    if directory is not None:
+    found = directory(data, nearby=nearby)
+    if found is not None:
         from ops import admin_key  # noqa: PLC0415 (brings PostgreSQL along, which few clients need)
 
-        if (token := admin_key.read(directory)) is not None:
+        if (token := admin_key.read(found)) is not None:
             return token
     return _given_key(os.environ)
+
+
+def directory(data: Path | None, *, nearby: bool) -> Path | None:
+    """The directory of the stack that `settings` finds. None: the command works with other servers."""
+    return data or (_DEFAULT if nearby and _is_nearby() else None)
 
 
 def _given_key(environ: Mapping[str, str]) -> str | None:
@@ -247,8 +327,10 @@ def _given_key(environ: Mapping[str, str]) -> str | None:
     if file:
         try:
             token = Path(file).read_text(encoding="ascii")
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadSetting(f"{KEY}{FILE_SUFFIX}={file!r}: the file cannot be read as text.") from error
+        except OSError as error:
+            raise BadSetting(f"{KEY}{FILE_SUFFIX}={file!r}: the file cannot be read ({error.strerror}).") from error
+        except UnicodeDecodeError as error:
+            raise BadSetting(f"{KEY}{FILE_SUFFIX}={file!r}: the file is no text, so it holds no token.") from error
     if not token or not token.strip():
         return None
     if tokens.id_in(token.strip()) is None:
@@ -290,6 +372,12 @@ def graph() -> str:
     return str(chosen) if chosen else DEFAULT_GRAPH
 
 
+def require_no_graph(because: str) -> None:
+    """Raises BadRequest if somebody chose a graph."""
+    if graph() != DEFAULT_GRAPH:
+        raise BadRequest(f"{because}: leave out --graph {graph()} and MENTIONGRAPH_GRAPH.")
+
+
 def of_graph(found: Settings) -> Settings:
     """The settings for the chosen graph. Raises DatabaseUnavailable, NotFound, GraphNotReady."""
     name = graph()
@@ -307,12 +395,17 @@ def of_graph(found: Settings) -> Settings:
 
 def api_of_graph(url: str) -> str:
     """The URL behind which the API of the chosen graph stands."""
-    name = graph()
-    return url if name == DEFAULT_GRAPH else f"{url.rstrip('/')}/graphs/{quote(name, safe='')}"
+    return url.rstrip("/") + path_of_graph(graph())
+
+
+def path_of_graph(name: str) -> str:
+    """The path behind which the API of a graph stands."""
+    return "" if name == DEFAULT_GRAPH else f"/graphs/{quote(name, safe='')}"
 
 
 def each_graph(found: Settings) -> dict[str, Settings]:
-    """The settings for each graph, by name, `default` first. Raises DatabaseUnavailable."""
+    """The settings for each graph, by name, `default` first. Raises DatabaseUnavailable, BadRequest."""
+    require_no_graph("--all-graphs is for every graph")
     from app.control import graphs  # noqa: PLC0415 (as above)
     from app.store import postgres  # noqa: PLC0415 (as above)
 
@@ -330,8 +423,8 @@ def _nearby() -> dict[str, str]:
         return published(directory.DEFAULT)
     except directory.StackNotRunning as error:
         raise directory.StackNotRunning(
-            f"{error.detail} Or name another server: set MENTIONGRAPH_PORT for its API, MENTIONGRAPH_DATABASE_URL for "
-            "its database."
+            f"{error.detail} Or name another stack with --data DIR, or another server: set MENTIONGRAPH_API for its "
+            "API, MENTIONGRAPH_DATABASE_URL for its database."
         ) from None
 
 

@@ -15,9 +15,10 @@ from app.errors import BadSetting, DatabaseUnavailable, NobodyHasAKey
 from app.ledger import bells
 from app.posts.options import Priority
 from app.settings import Settings, networks
+from app.store.addresses import where
 from app.store.broker import redis_client
 from app.store.migrations import require_migrated
-from app.store.postgres import available, clock, connect, where
+from app.store.postgres import available, clock, connect
 from ops import processes
 from ops.cli import options
 from ops.cli.saying import say
@@ -73,8 +74,13 @@ def _require_key(settings: Settings) -> None:
 
 @click.command()
 @click.option("--host", metavar="ADDRESS", help="Address to listen on. Default: MENTIONGRAPH_HOST.")
-@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on. Default: MENTIONGRAPH_PORT.")
-def serve(host: str | None, port: int | None) -> None:
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="Port to listen on. Default: MENTIONGRAPH_PORT; with --data, a free port above that of the stack's API.",
+)
+@options.data
+def serve(host: str | None, port: int | None, data: Path | None) -> None:
     """Run the API in the foreground, as one process. For more, start several behind a proxy.
 
     The command waits up to 30 seconds for PostgreSQL, and needs a migrated database. It does without Redis: workers
@@ -89,15 +95,21 @@ def serve(host: str | None, port: int | None) -> None:
     Examples:
       mentiongraph serve
       mentiongraph serve --host 0.0.0.0 --port 80
+      mentiongraph serve --data .mentiongraph        # one more for the stack of `mentiongraph up`
       MENTIONGRAPH_TLS_CERTIFICATE=graph.pem MENTIONGRAPH_TLS_KEY=graph.key mentiongraph serve --host 0.0.0.0 --port 443
     """
-    settings = _checked(options.settings(None))
-    settings = msgspec.structs.replace(
-        settings, host=host or settings.host, port=settings.port if port is None else port
-    )
+    settings = _checked(options.settings(data))
+    settings = msgspec.structs.replace(settings, host=host or settings.host)
+    if port is None and data is not None:
+        from ops.directory import free_port_near  # noqa: PLC0415 (brings the embedded servers along)
+
+        port = free_port_near(settings.host, settings.port)
+    settings = msgspec.structs.replace(settings, port=settings.port if port is None else port)
     settings = processes.with_certificate(settings)
     _wait_for_database(settings)
     _require_key(settings)
+    if data is not None:
+        say(f"One more API of the stack over {data}: {processes.url_of_api(settings)}", err=True)
     processes.api(settings).replace_this_process()
 
 

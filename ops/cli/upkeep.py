@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import click
 import msgspec
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from app.control.audit_events import Action, record
@@ -24,9 +21,11 @@ from app.proofs import rebuild as domain_rebuild
 from app.proofs.rebuild import Comparison, Difference
 from app.settings import Settings
 from app.store import postgres
-from app.store.postgres import Connection, acting
+from app.store.acting import acting
+from app.store.postgres import Connection
 from ops.cli import options
-from ops.cli.console import cut, err, number, out, print_json, say, size, table
+from ops.cli.console import cut, number, out, print_json, say, size, table
+from ops.cli.progress import bar
 
 
 @click.command()
@@ -79,11 +78,11 @@ def _decay(conn: Connection, settings: Settings, *, json: bool) -> None:
         if run is None:
             raise LookupError("a decay run was begun and is not there")
         record(conn, caller, Action.GRAPH_DECAY, str(run.id), detail={"archive_below": settings.archive_below})
-    with _progress("decay", TextColumn("{task.fields[done]}")) as bar:
+    with bar("decay") as progress:
 
         def show(totals: domain_decay.Totals) -> None:
             done = f"{number(totals.written_down)} written down, {number(totals.archived)} archived"
-            bar(completed=totals.looked_at, total=totals.looked_at + totals.to_look_at, done=done)
+            progress(completed=totals.looked_at, total=totals.looked_at + totals.to_look_at, done=done)
 
         batch_edges = settings.decay_batch_edges
         domain_decay.work(conn, run, parameters, clock=postgres.clock, batch_edges=batch_edges, progress=show)
@@ -121,12 +120,12 @@ def purge(data: Path | None, *, dry_run: bool, json: bool) -> None:
         if dry_run:
             purged = retention.preview(conn, settings=settings, now=postgres.clock())
         else:
-            with _progress("purge", TextColumn("{task.fields[done]}")) as bar:
+            with bar("purge") as progress:
                 purged = retention.purge(
                     conn,
                     settings=settings,
                     now=postgres.clock(),
-                    progress=lambda purged: bar(done=_in_words(purged)),
+                    progress=lambda purged: progress(done=_in_words(purged)),
                     caller=of_operating_system(),
                 )
     if json:
@@ -207,10 +206,10 @@ def _rebuild(conn: Connection, settings: Settings, *, swap: bool) -> _Rebuilt:
 
 def _count_anew(conn: Connection, parameters: GraphParameters, settings: Settings) -> list[domain_rebuild.Recounted]:
     user_ids = UserIds(bits=parameters.handle_bits, memory=settings.known_handles)
-    with _progress("counting", TaskProgressColumn(), TextColumn("{task.fields[done]}")) as bar:
+    with bar("counting", share=True) as progress:
 
         def show(done: int, total: int) -> None:
-            bar(completed=done, total=total, done=f"{size(done)} of {size(total)}")
+            progress(completed=done, total=total, done=f"{size(done)} of {size(total)}")
 
         return domain_rebuild.count_anew(conn, parameters, user_ids, progress=show)
 
@@ -254,16 +253,3 @@ def _print_rebuilt(done: _Rebuilt) -> None:
 
 def _verdict(count: int) -> Text:
     return Text(number(count), style="bold red" if count else "green")
-
-
-@contextmanager
-def _progress(name: str, *columns: TextColumn) -> Generator[Callable[..., None]]:
-    """Show a bar on standard error during the block, if that is a terminal. The function given updates the bar."""
-    shown = (TextColumn("{task.description}"), BarColumn(), *columns, TimeElapsedColumn())
-    with Progress(*shown, console=err, transient=True, disable=not err.is_terminal) as progress:
-        task = progress.add_task(name, total=None, done="")
-
-        def update(*, completed: float | None = None, total: float | None = None, done: str = "") -> None:
-            progress.update(task, completed=completed, total=total, done=done)
-
-        yield update

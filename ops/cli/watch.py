@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from ops.cli import options
+from ops.cli.client import client_of
 from ops.cli.intake import Intake, Wishes
-from ops.cli.uploads import client_of
 from ops.watch import memory
 from ops.watch.folder import Folder
 from ops.watch.memory import Memory
@@ -22,16 +22,7 @@ from ops.watch.memory import Memory
 @options.api
 @options.data
 @options.reading
-@click.option(
-    "--clock",
-    type=click.Choice(["arrival", "event"]),
-    help="Instant at which a mention counts: the arrival of the file (default), or the post's own timestamp.",
-)
-@click.option(
-    "--priority",
-    type=click.Choice(["urgent", "bulk"]),
-    help="Urgent uploads are applied before bulk ones. Default: bulk.",
-)
+@options.counting
 @click.option("--recursive", is_flag=True, help="Also take in the files of the folders in DIR.")
 @click.option(
     "--pattern", metavar="GLOB", multiple=True, help="Only take in files with such names, as '*.csv'. May be repeated."

@@ -9,9 +9,11 @@ import click
 
 from app.errors import BadState
 from ops.cli import options
-from ops.cli.client import Client, Entry, Forecast
+from ops.cli.client import Client, client_of
 from ops.cli.console import number, plain, print_json, say
-from ops.cli.uploads import FAILED, client_of, sending, show_entry
+from ops.cli.entries import FAILED, Entry, Forecast
+from ops.cli.sending import sending
+from ops.cli.status import show_entry
 
 _wait = click.option(
     "--wait/--no-wait",

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import msgspec
 from rich.text import Text
 
 import sql
+from app.control import keys
 from app.errors import MentiongraphError
 from app.graph.half_life import in_seconds
 from app.graph.parameters import read_parameters
+from app.settings import Settings
 from app.store import postgres
 from ops import processes
 from ops.cli import trust
-from ops.cli.client import Client, Entry
+from ops.cli.client import Client
 from ops.cli.console import cut, err, facts, number, out, plain, size, table
-from ops.cli.uploads import sending
+from ops.cli.entries import Entry
+from ops.cli.sending import sending
 from ops.stack import Stack
 
 SAMPLE = Path(__file__).with_name("sample.csv")
@@ -27,6 +31,9 @@ OTHER_COLUMNS = 6 + 22 + 10
 """Width of line number, code and gaps in the table of rejects."""
 LONGEST_ROW = 60
 """Characters of a rejected row that are shown."""
+
+LONGEST_REASON = 80
+"""Characters of a line that says why a row was rejected."""
 
 _STRONGEST = sql.query("ops/demo/strongest")
 
@@ -55,8 +62,11 @@ class _Rejects(msgspec.Struct, frozen=True):
     rejects: list[_Reject]
 
 
-def show(stack: Stack, addresses: dict[str, str | Text], *, stays: bool) -> None:
-    """Everything, in the order in which one wants to see it; what to try, where the stack stays. Raises DemoFailed."""
+def show(stack: Stack, addresses: dict[str, str | Text], key_file: str, *, stays: bool) -> None:
+    """Everything, in the order in which one wants to see it; what to try, where the stack stays. Raises DemoFailed.
+
+    `key_file`: where the key of the stack is.
+    """
     url = processes.url_of_api(stack.settings)
     with Client(url, stack.admin_key(), verify=trust.verified_by(url, stack.settings, own=True)) as client:
         entry = _upload(client)
@@ -70,8 +80,8 @@ def show(stack: Stack, addresses: dict[str, str | Text], *, stays: bool) -> None
     out.print(facts(addresses))
     if stays:
         out.print(Text("\nTry\n", style="bold"))
-        for command in _commands(url, entry, strongest):
-            out.print(f"  {command}", soft_wrap=True)
+        for path in _paths(entry, strongest):
+            out.print(f"  {curl(stack.settings, key_file)} {url}{path}", soft_wrap=True)
 
 
 def _upload(client: Client) -> Entry:
@@ -124,17 +134,24 @@ def _print_rejects(rejects: list[_Reject], entry: Entry) -> None:
     some = sorted([*first_of_kind.values(), *further][:REJECTS], key=lambda reject: reject.line)
     title = f"Rejected: {number(entry.rows_rejected)} rows, {len(some)} of them here; their neighbours were applied"
     listed = table("line", "code", "why", "the row", right=("line",), title=title)
-    # Why it was rejected is shown whole, on several lines if need be.
+    # Why it was rejected is shown whole, on several lines if need be: in a file, too, whose lines have no end.
+    listed.columns[2].max_width = LONGEST_REASON
     width = min(LONGEST_ROW, max(20, (out.width - OTHER_COLUMNS) // 3))
     for reject in some:
         listed.add_row(str(reject.line), reject.code, plain(reject.message), cut(reject.raw, width, "dim"))
     out.print(listed)
 
 
-def _commands(url: str, entry: Entry, strongest: list[_Strong]) -> list[str]:
+def _paths(entry: Entry, strongest: list[_Strong]) -> list[str]:
     user = plain(strongest[0].source) if strongest else "somebody"
-    return [
-        f"curl {url}/users/{user}",
-        f"curl {url}/uploads/{entry.id}/rejects",
-        f"curl {url}/export/edges.csv",
-    ]
+    return [f"/users/{user}", f"/uploads/{entry.id}/rejects", "/export/edges.csv"]
+
+
+def curl(settings: Settings, key_file: str) -> str:
+    """The beginning of a command that asks the API: with what the API's certificate and its guard want."""
+    words = ["curl"]
+    if settings.tls_certificate:
+        words += ["--cacert", shlex.quote(settings.ca_file or settings.tls_certificate)]
+    if keys.needed(settings):
+        words += ["--header", f'"Authorization: Bearer $(cat {shlex.quote(key_file)})"']
+    return " ".join(words)

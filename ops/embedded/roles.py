@@ -14,6 +14,7 @@ import psycopg
 import sql
 from app.errors import DatabaseUnavailable
 from app.store import locks
+from app.store.migrations import migrate
 from app.store.postgres import Connection, connect, execute, require_primary, scalars
 from ops.embedded.children import EmbeddedServerError
 
@@ -36,6 +37,13 @@ _STEPS = (
     sql.query("ops/embedded/roles/vacuum_tables"),
     sql.query("ops/embedded/roles/use_sequences"),
 )
+
+
+def prepare(superuser_url: str, app_password: str, owner_password: str) -> None:
+    """Bring the database of `default` up to date, and make both roles. Safe to repeat."""
+    migrate(superuser_url)
+    grant(superuser_url, app_password)
+    make_owner(superuser_url, owner_password)
 
 
 def grant(superuser_url: str, password: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import tomllib
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -133,6 +134,13 @@ class Names:
         return self.spelled.head(self.users).index_of(handle.lower())
 
 
+@cache
+def _minutes() -> pl.Series:
+    """Every minute of every day, as a timestamp begins. Made once a process."""
+    days = [f"{FIRST_DAY + timedelta(days=day):%Y-%m-%d}" for day in range(DAYS)]
+    return pl.Series([f"{day}T{n // 60:02}:{n % 60:02}" for day in days for n in range(24 * 60)])
+
+
 class Lettering:
     """Turns draws into rows of CSV."""
 
@@ -142,9 +150,7 @@ class Lettering:
         self._heads, self._tails = pl.Series(phrases.heads), pl.Series(phrases.tails)
         self._before = pl.Series([before for before, _ in FORMS])
         self._behind = pl.Series([f"{behind} " for _, behind in FORMS])
-        days = [f"{FIRST_DAY + timedelta(days=day):%Y-%m-%d}" for day in range(DAYS)]
-        self._minutes = pl.Series([f"{day}T{n // 60:02}:{n % 60:02}" for day in days for n in range(24 * 60)])
-        self._seconds = pl.Series([f":{n:02}Z" for n in range(60)])
+        self._minutes, self._seconds = _minutes(), pl.Series([f":{n:02}Z" for n in range(60)])
         found = [[handle.lower() for handle in mentioned(tail.replace('""', '"'))] for tail in phrases.tails]
         handles = sorted({handle for those in found for handle in those})
         self._own = np.array([[those.count(handle) for handle in handles] for those in found])

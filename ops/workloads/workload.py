@@ -47,6 +47,11 @@ def names(users: int, *, cased: bool) -> Names:
     return Names(users, cased=cased)
 
 
+@cache
+def _tables() -> Tables:
+    return Tables()
+
+
 class Workload:
     """`rows` posts of a shape. `chunks` gives their bytes; `facts` and `sample` are known after it.
 
@@ -67,7 +72,7 @@ class Workload:
 
     def series(self) -> Iterator[pl.Series]:
         """The rows without line ends, up to CHUNK at a time."""
-        tables, lettering = Tables(), Lettering(self.seed, self._names, long=self._shape.long)
+        tables, lettering = _tables(), Lettering(self.seed, self._names, long=self._shape.long)
         stream = PCG64([self.seed, 2])
         for start in range(0, self.rows, CHUNK):
             size = min(CHUNK, self.rows - start)

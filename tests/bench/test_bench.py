@@ -30,7 +30,11 @@ TINY = msgspec.structs.replace(
     read_users=2,
     read_seconds=0.0,
     read_least=2,
+    read_apis=1,
     read_loads=("none", "full"),
+    graphs=2,
+    graph_rounds=1,
+    workers=1,
     settle_seconds=0.0,
     workloads=("mixed", "pairs"),
 )

@@ -12,7 +12,8 @@ from app.control import audit_events
 from app.control.audit_events import MEANING, Action, Filter
 from app.control.callers import Caller, of_operating_system
 from app.errors import NotFound
-from app.store.postgres import Connection, act_for, scalars
+from app.store.acting import act_for
+from app.store.postgres import Connection, scalars
 
 GRACE = Caller(frozenset(), key_id="AbCdEf01", owner="grace", address="192.0.2.7")
 NOW = datetime.now(UTC)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -19,14 +20,14 @@ from psycopg.rows import TupleRow
 
 from app.control import databases, graphs
 from app.control.graphs import Graph, settings_of
-from app.errors import BadRequest, GraphExists, GraphNotReady, MayNotCreate, NotFound
+from app.errors import BadRequest, DatabaseUnavailable, GraphExists, GraphNotReady, MayNotCreate, NotFound
 from app.graph.parameters import read_parameters
 from app.proofs.audit import audit
 from app.settings import Settings
 from app.store import locks
-from app.store.postgres import clock, connect, scalars
+from app.store.postgres import clock, connect, execute, scalars
 from ops.cli import main
-from tests.conftest import Addresses
+from tests.conftest import Addresses, until
 from tests.granting import granted
 
 NOW = datetime.fromisoformat("2026-01-15T12:00:00Z")
@@ -98,6 +99,10 @@ def test_the_role_of_the_api_may_change_rows_of_a_graph_and_no_more(owned: Setti
         ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 conn.execute(refused.encode())
+        warnings: list[str | None] = []
+        conn.add_notice_handler(lambda notice: warnings.append(notice.message_primary))
+        conn.execute("VACUUM users")
+        assert warnings == []
     with connect(dsn, role="test") as superuser:
         superuser.execute("DROP ROLE IF EXISTS stranger")
         superuser.execute("CREATE ROLE stranger LOGIN PASSWORD 'stranger'")
@@ -114,15 +119,16 @@ def test_a_role_that_may_not_create_says_so(owned: Settings) -> None:
     with pytest.raises(MayNotCreate, match="mentiongraph"):
         databases.create(msgspec.structs.replace(owned, owner_url=""), wanted("none"), clock=clock)
 
-    assert listed(owned) == [("none", "creating")]
-    assert databases.create(owned, wanted("none"), clock=clock).state == "ready"
+    # Nothing stays that would be in the way of a better attempt.
+    assert listed(owned) == []
+    assert databases.create(owned, wanted("none", shards=2), clock=clock).state == "ready"
 
 
 @pytest.mark.parametrize("killed_in", ["_make", "migrate", "_close"])
 def test_a_killed_creation_can_be_repeated_or_dropped(
     owned: Settings, monkeypatch: pytest.MonkeyPatch, killed_in: str
 ) -> None:
-    ways: list[Callable[..., Graph]] = [
+    ways: list[Callable[..., object]] = [
         partial(databases.create, owned, wanted("k")),
         partial(databases.drop, owned, "k"),
     ]
@@ -132,8 +138,9 @@ def test_a_killed_creation_can_be_repeated_or_dropped(
             with pytest.raises(KeyboardInterrupt):
                 databases.create(owned, wanted("k"), clock=clock)
         assert listed(owned) == [("k", "creating")]
-        with pytest.raises(GraphNotReady, match="other parameters"):
-            databases.create(owned, wanted("k", shards=8), clock=clock)
+        if killed_in != "_make":
+            with pytest.raises(GraphNotReady, match="other parameters"):
+                databases.create(owned, wanted("k", shards=8), clock=clock)
         after(clock=clock)
         if listed(owned):
             assert listed(owned) == [("k", "ready")]
@@ -153,6 +160,53 @@ def test_a_killed_drop_can_be_repeated(owned: Settings, monkeypatch: pytest.Monk
     databases.drop(owned, "gone", clock=clock)
 
     assert listed(owned) == []
+
+
+def test_a_graph_is_not_ready_before_an_event_tells_of_it(owned: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(databases, "record", kill)
+        with pytest.raises(KeyboardInterrupt):
+            databases.create(owned, wanted("silent"), clock=clock)
+    assert listed(owned) == [("silent", "creating")]
+
+    databases.create(owned, wanted("silent"), clock=clock)
+    with connect(owned.database_url, role="test") as conn:
+        assert scalars(conn, "SELECT subject FROM audit_events WHERE action = 'graph.create'") == ["silent"]
+    databases.drop(owned, "silent", clock=clock)
+
+
+def test_two_changes_of_a_graph_keep_each_other(settings: Settings) -> None:
+    with connect(settings.database_url, role="test") as one, connect(settings.database_url, role="test") as other:
+        assert graphs.insert(one, wanted("both", database="both"))
+        graphs.set_ready(one, "both", half_life=None, shards=1)
+        with ThreadPoolExecutor(1) as thread:
+            with one.transaction():
+                graphs.change(one, "both", days_kept=5)
+                waiting = thread.submit(graphs.change, other, "both", quota_bytes=7)
+                until(lambda: blocked(one), within=20, what="the other change waits for the row")
+            changed = waiting.result()
+        assert (changed.days_kept, changed.quota_bytes) == (5, 7)
+
+
+def blocked(conn: psycopg.Connection[TupleRow]) -> bool:
+    """Whether another connection waits for a lock of this one."""
+    statement = "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+    return scalars(conn, statement) == [1]
+
+
+def test_a_killed_migration_is_closed_by_the_next(owned: Settings) -> None:
+    made = databases.create(owned, wanted("late"), clock=clock)
+    with connect(databases.owner_url_of(owned, made), role="test") as owner:
+        owner.execute("CREATE TABLE newer (id integer)")
+    its = settings_of(owned, made).database_url
+    with connect(its, role="test") as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        conn.execute("SELECT FROM newer")
+
+    assert databases.migrate_one(owned, made) == []
+
+    with connect(its, role="test") as conn:
+        conn.execute("SELECT FROM newer")
+    databases.drop(owned, "late", clock=clock)
 
 
 def test_one_process_at_a_time_creates_or_drops_a_graph(settings: Settings, conn: psycopg.Connection[TupleRow]) -> None:
@@ -189,13 +243,41 @@ def test_a_renamed_graph_keeps_its_database_and_its_keys(owned: Settings) -> Non
     databases.drop(owned, "a", clock=clock)
 
 
+@pytest.mark.parametrize("way", ["rename", "forget"])
+def test_keys_are_locked_in_the_order_of_id(settings: Settings, way: str) -> None:
+    """Whoever waits for a key holds none behind it: two renames of graphs with common keys never wait in a circle."""
+    keys = "INSERT INTO keys (id, owner, token_sha256, scopes, graphs, created_at) VALUES (%s, 'o', %s, %s, %s, %s)"
+    with (
+        connect(settings.database_url, role="test") as one,
+        connect(settings.database_url, role="test") as other,
+        connect(settings.database_url, role="test") as third,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        assert graphs.insert(one, wanted("a", database="a"))
+        graphs.set_ready(one, "a", half_life=None, shards=1)
+        for id in ("00000002", "00000001"):  # a scan finds them in this order
+            one.execute(keys, [id, bytes(32), ["graph:read"], ["a", "b"], NOW])
+        with one.transaction():
+            one.execute("SELECT FROM keys WHERE id = '00000001' FOR UPDATE")
+            if way == "forget":
+                graphs.set_dropping(third, "a")
+                waiting = thread.submit(graphs.forget, other, "a", now=NOW)
+            else:
+                waiting = thread.submit(graphs.rename, other, "a", "c")
+            until(lambda: blocked(one), within=20, what="the other waits for the first key")
+            third.execute("SELECT FROM keys WHERE id = '00000002' FOR UPDATE NOWAIT")
+        waiting.result()
+        found = scalars(one, "SELECT graphs FROM keys ORDER BY id")
+        assert found == [["b"] if way == "forget" else ["c", "b"]] * 2
+
+
 def test_a_database_of_somebody_else_is_left_alone(owned: Settings, dsn: str) -> None:
     name = conninfo_to_dict(dsn)["dbname"]
     with connect(dsn, role="test") as conn:
         conn.execute(f'CREATE DATABASE "{name}_x"'.encode())
     try:
         made = databases.create(owned, wanted("x"), clock=clock)
-        assert made.database == f"{name}_x_2"
+        assert made.database != f"{name}_x"
         databases.drop(owned, "x", clock=clock)
         with connect(dsn, role="test") as conn:
             assert scalars(conn, "SELECT datname FROM pg_database WHERE datname LIKE %(like)s", {"like": f"{name}_x%"})
@@ -219,10 +301,13 @@ def test_a_database_elsewhere_belongs_to_one_graph(settings: Settings, template:
             again = make_conninfo(address, application_name="")
             with pytest.raises(BadRequest, match="may not say"):
                 databases.create(settings, wanted("again", database_url=again), clock=clock)
-            with pytest.raises(GraphExists, match="another graph"):
-                databases.create(settings, wanted("again", database_url=address + "?sslmode=prefer"), clock=clock)
+            same = wanted("again", database_url=address + "?sslmode=prefer")
+            for take_over in (False, True):
+                with pytest.raises(GraphExists, match="another graph of this service"):
+                    databases.create(settings, same, clock=clock, take_over=take_over)
 
-            databases.drop(settings, "far", clock=clock)
+            done = databases.drop(settings, "far", clock=clock)
+            assert (name in str(done.database_left), done.told) == (True, True)
             # Only the list forgets it: another service, or this one, may take it again.
             assert databases.create(settings, wanted("back", database_url=address), clock=clock).shards == 4
             databases.drop(settings, "back", clock=clock, elsewhere=True)
@@ -230,6 +315,57 @@ def test_a_database_elsewhere_belongs_to_one_graph(settings: Settings, template:
             assert found == [0]
         finally:
             conn.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
+
+
+def test_a_database_of_another_service_is_only_taken_over_if_somebody_says_so(
+    settings: Settings, template: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"test_{uuid4().hex}"
+    address = settings.database_url.replace(str(conninfo_to_dict(settings.database_url)["dbname"]), name)
+    far = wanted("far", database_url=address)
+    with connect(settings.database_url, role="test") as conn:
+        conn.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
+        try:
+            databases.create(settings, far, clock=clock)
+            # As in a copy of the list: another service has the same address on its list.
+            with connect(address, role="test") as there:
+                execute(
+                    there,
+                    "UPDATE secrets SET secret = set_byte(secret, 40, 255 - get_byte(secret, 40)) WHERE name = 'graph'",
+                )
+            with pytest.raises(GraphExists, match="of another service"):
+                databases.drop(settings, "far", clock=clock, elsewhere=True)
+            assert listed(settings) == [("far", "ready")]
+            assert not databases.drop(settings, "far", clock=clock).told
+            with pytest.raises(GraphExists, match="take it over"):
+                databases.create(settings, far, clock=clock)
+            assert listed(settings) == []
+            assert databases.create(settings, far, clock=clock, take_over=True).state == "ready"
+
+            monkeypatch.setenv("MENTIONGRAPH_DATABASE_URL", settings.database_url)
+            done = CliRunner().invoke(main, ["graphs", "drop", "far"], input="y\n")
+            assert (done.exit_code, "Its database stays" in done.stderr, name in done.stdout) == (0, True, True)
+            assert scalars(conn, "SELECT 1 FROM pg_database WHERE datname = %(name)s", {"name": name}) == [1]
+        finally:
+            conn.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
+
+
+def test_a_database_that_cannot_be_used_leaves_no_graph_behind(owned: Settings, dsn: str) -> None:
+    """Whoever mistypes a password, or names a role that may not use the tables, tries again under the same name."""
+    there = urlsplit(dsn)
+    far = there._replace(netloc=f"nobody:wrong@{there.hostname}:{there.port}").geturl()
+    with pytest.raises(DatabaseUnavailable, match="nobody"):
+        databases.create(owned, wanted("far", database_url=far), clock=clock)
+    assert listed(owned) == []
+
+    made = databases.create(owned, wanted("closed"), clock=clock)
+    with connect(databases.owner_url_of(owned, made), role="test") as owner:
+        owner.execute("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM mentiongraph")
+    far = urlsplit(owned.database_url)._replace(path=f"/{made.database}").geturl()
+    with pytest.raises(MayNotCreate, match="has to own the database and its tables"):
+        databases.create(owned, wanted("far", database_url=far), clock=clock)
+    assert listed(owned) == [("closed", "ready")]
+    databases.drop(owned, "closed", clock=clock)
 
 
 def _there(address: str, database: Any) -> str:
@@ -276,6 +412,11 @@ def test_the_commands_create_use_change_and_drop_graphs(owned: Settings, monkeyp
     assert run("graphs", "set", "photos", "--quota", "default")["quota_bytes"] is None
     assert run("graphs", "rename", "photos", "pictures")["name"] == "pictures"
     assert run("graphs", "show", "pictures")["uploads"] == 0
+    for words in (("set", "default", "--quota", "1"), ("rename", "default", "other")):
+        assert "MENTIONGRAPH_MAX_DATABASE_BYTES" in run("graphs", *words, code=2)["detail"]
+    for words in (("backup", "all"), ("audit",)):
+        both = CliRunner().invoke(main, ["--graph", "pictures", *words, "--all-graphs"])
+        assert (both.exit_code, "leave out --graph pictures" in both.output) == (2, True), both.output
     assert run("graphs", "show", "photos", code=4)["type"].endswith("not-found")
     assert run("--graph", "pictures", "audit")["exact"] is True
     assert run("--graph", "photos", "audit", code=4)["type"].endswith("not-found")
@@ -287,7 +428,7 @@ def test_the_commands_create_use_change_and_drop_graphs(owned: Settings, monkeyp
     with connect(owned.database_url, role="test") as conn:
         assert conn.execute("SELECT graphs FROM keys").fetchall() == [(["pictures"],)]
     refused = CliRunner().invoke(main, ["restore", __file__])
-    assert (refused.exit_code, "the database of graph 'pictures' is not empty" in refused.output) == (2, True)
+    assert (refused.exit_code, "the database of graph 'pictures' is not empty" in refused.output) == (4, True)
     with connect(graphs.url_of(owned, find(owned, "pictures")), role="test") as conn:
         conn.execute("INSERT INTO users (id, handle, spelling) VALUES (1, 'a', 'A')")
     assert run("graphs", "show", "pictures")["users"] == 1

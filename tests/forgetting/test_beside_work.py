@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
+import msgspec
 import polars as pl
 import psycopg
 import pytest
@@ -15,7 +17,8 @@ from click.testing import CliRunner
 
 from app.errors import BadState
 from app.forgetting import people
-from app.graph import counting, merging
+from app.graph import counting, kept_out, merging
+from app.graph.kept_out import KeptOut
 from app.graph.parameters import read_parameters
 from app.graph.users import ForgottenMeanwhile, UserIds
 from app.ledger import retention, transitions
@@ -61,6 +64,11 @@ def forget(conn: Conn, settings: Settings, now: datetime, progress: people.Progr
         )
 
 
+def state(conn: Conn) -> tuple[str, str | None, int]:
+    (found,) = postgres.rows(conn, people.Erasure, people.STATE, {"id": 1, "part": int(locks.Part.ERASURE)})
+    return found.state, found.step, found.step_done
+
+
 def others(conn: Conn, now: datetime) -> dict[tuple[str, str], int]:
     return {pair: held.mention_count for pair, held in edges(conn, now).items()}
 
@@ -79,6 +87,7 @@ def test_whoever_is_killed_begins_again(
 
     with pytest.raises(Killed):
         forget(conn, settings, now, kill)
+    assert state(conn)[:2] == ("stopped", killed_at[0])
     assert audit(conn).exact
     apply_all(settings, now=now)  # counts leave the person out meanwhile
     assert audit(conn).exact
@@ -89,6 +98,38 @@ def test_whoever_is_killed_begins_again(
     assert places_of(conn, "quilla77") == []
     assert audit(conn).exact
     assert conn.execute("SELECT count(*), max(mentions) FROM erasures").fetchone() == (1, 3)
+    assert state(conn)[0] == "finished"
+
+
+def test_the_same_person_is_waited_for_and_not_forgotten_twice(conn: Conn, settings: Settings, now: datetime) -> None:
+    send(settings, now)
+    apply_all(settings, now=now)
+    done = list[people.Forgotten]()
+
+    def beside() -> None:
+        with (
+            postgres.connect(settings.database_url, role="test") as other,
+            postgres.connect(settings.database_url, role="guard") as guard,
+        ):
+            parameters = read_parameters(other)
+            done.append(people.forget(guard, other, "Quilla77", parameters, NOBODY, keep_out=True, clock=lambda: now))
+
+    thread = Thread(target=beside)
+    with postgres.connect(settings.database_url, role="test") as other:
+
+        def wait(step: str, _done: int, _total: int) -> None:
+            if step == "edges" and not thread.ident:
+                thread.start()
+                until(lambda: other.execute(WAITING).fetchone() == (1,), within=30, what="the second one waits")
+                assert state(other)[0] == "running"
+
+        forget(conn, settings, now, wait)
+    thread.join(timeout=30)
+
+    (second,) = done
+    assert (second.mentions, second.keep_out) == (3, True)
+    assert conn.execute("SELECT count(*), max(mentions), bool_and(keep_out) FROM erasures").fetchone() == (1, 3, True)
+    assert places_of(conn, "quilla77") == []
 
 
 def test_a_count_that_began_before_loses_its_claim(conn: Conn, settings: Settings, now: datetime) -> None:
@@ -125,6 +166,29 @@ def test_who_asked_before_adds_no_user_after(conn: Conn, settings: Settings, now
         (first, ""),
         (second, "quilla77"),
     ]
+
+
+def test_people_who_are_forgotten_one_after_another_fail_no_count(
+    conn: Conn, settings: Settings, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each was forgotten in the moment in which the count asked for the ids of its users."""
+    send(settings, now)
+    parameters, read, looks = read_parameters(conn), kept_out.read, [0, 1]
+    (batch_id,) = conn.execute("SELECT id FROM batches").fetchone() or (0,)
+    for number in range(2):
+        conn.execute("INSERT INTO erasures (began_at, finished_at) VALUES (%s, %s)", [now, now])
+        assert read(conn).erasures == number + 1
+
+    def late(conn: Conn) -> KeptOut:
+        found = read(conn)
+        return msgspec.structs.replace(found, erasures=looks.pop(0)) if looks else found
+
+    monkeypatch.setattr(kept_out, "read", late)
+    claim = transitions.claim(conn, batch_id, settings=settings, now=now)
+    assert claim is not None
+    user_ids = UserIds(bits=parameters.handle_bits, memory=10)
+
+    assert counting.count_batch(conn, claim, parameters, user_ids, now=now) is not None
 
 
 def test_no_rebuild_runs_beside(conn: Conn, settings: Settings, now: datetime) -> None:
@@ -184,12 +248,27 @@ def test_the_command_forgets(
     monkeypatch.setenv("MENTIONGRAPH_DATABASE_URL", settings.database_url)
     monkeypatch.setenv("MENTIONGRAPH_REDIS_URL", settings.redis_url)
     monkeypatch.setenv("MENTIONGRAPH_NAMESPACE", settings.namespace)
+    logs = tmp_path / ".mentiongraph" / "logs"  # of a stack that the command does not work with
+    logs.mkdir(parents=True)
+    (logs.parent / "lock").touch()
+    (logs / "api.log").write_text("@quilla77")
 
     preview = CliRunner().invoke(command, ["--dry-run", "--json", "@Quilla77"])
     assert json.loads(preview.stdout)["mentions"] == 3, preview.output
     assert places_of(conn, "quilla77")
+    (before,) = conn.execute("SELECT pg_current_wal_insert_lsn()::text").fetchone() or ("",)
     done = CliRunner().invoke(command, ["--yes", "--keep-out", "--json", "@Quilla77"])
 
     assert json.loads(done.stdout)["payloads"] == 1, done.output
+    steps = ("payloads", "deltas", "edges", "texts", "cached answers", "room of what went", "logs")
+    *said, last = done.stderr.splitlines()
+    assert said == [f"forget: {step}" for step in steps]
+    assert "Only the graph default was asked" in last
+    assert json.loads(done.stdout)["logs_masked"] is None
+    assert (logs / "api.log").read_text() == "@quilla77"
+    log, *_ = json.loads(done.stdout)["still_held"]
+    (until_there,) = re.findall(r"before ([0-9A-F]+/[0-9A-F]+) ", log)
+    later = conn.execute("SELECT %s::pg_lsn > %s::pg_lsn", [until_there, before]).fetchone()
+    assert later == (True,), "the log holds the person until after the command"
     assert places_of(conn, "quilla77") == []
     assert CliRunner().invoke(command, ["--let-in", "quilla77"]).exit_code == 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -10,10 +12,11 @@ import pytest
 
 from app.control import audit_events
 from app.control.audit_events import Action
+from app.errors import SameBytes
 from app.forgetting import people
 from app.graph.parameters import read_parameters
 from app.posts.erasing import Name
-from app.posts.options import InputFormat, Options, Retweets
+from app.posts.options import Given, InputFormat, Options, Retweets
 from app.proofs.audit import audit
 from app.settings import Settings
 from app.store import postgres
@@ -81,8 +84,6 @@ def test_longer_handles_of_others_stay(
 def test_lists_of_mentions_lose_one_handle(
     conn: psycopg.Connection[Any], settings: Settings, now: datetime, retweets: Retweets
 ) -> None:
-    from app.posts.options import Given  # noqa: PLC0415
-
     rows = [
         ["hello", "dee", '"[""quilla77"", ""bob""]"', "quilla77"],
         ["RT @quilla77: @bob", "dee", "", ""],
@@ -153,6 +154,53 @@ def test_logs_are_masked_in_place(tmp_path: Any) -> None:
         writer.write(b"next\n")
     assert b"joann\xc3\xa9 anne\nnext\n" in log.read_bytes()
     assert b"/users/*" in log.read_bytes()
+
+
+def test_only_logs_of_their_directorys_owner_are_masked(tmp_path: Path) -> None:
+    logs, own, other = tmp_path / "logs", tmp_path / "postgres.log", tmp_path / "other"
+    logs.mkdir()
+    for file in (own, other, tmp_path / "twice"):
+        file.write_text("@ann")
+    (logs / "postgres.log").symlink_to("../postgres.log")
+    (logs / "planted.log").symlink_to(other)
+    (logs / "hard.log").hardlink_to(tmp_path / "twice")
+    if os.getuid():
+        other.unlink()
+        other.symlink_to("/etc/passwd")
+    else:
+        os.chown(other, 12345, 12345)
+    before = other.read_bytes()
+
+    assert logmask.mask(logs, "ann") == 1
+
+    assert own.read_text() == "@***"
+    assert other.read_bytes() == before
+    assert (tmp_path / "twice").read_text() == "@ann"
+
+
+def test_columns_that_are_called_like_the_person_get_another_name(
+    conn: psycopg.Connection[Any], settings: Settings, now: datetime
+) -> None:
+    """And an upload of the same bytes is still known."""
+    rows = ["zebra_zoe,when,who", f"@bob,{now.isoformat()},dee", "@bob,never,dee", f"@bob,{now.isoformat()},zebra_zoe"]
+    body = ("\n".join(rows) + "\n").encode()
+    given = Given(text="zebra_zoe", timestamp="when", author="who")
+    upload(settings, body, received_at=now, options=Options(given=given))
+    apply_all(settings, now=now)
+    assert places_of(conn, "zebra_zoe")
+
+    forget(conn, settings, "zebra_zoe", now)
+
+    assert places_of(conn, "zebra_zoe") == []
+    (form,) = conn.execute("SELECT format -> 'names' FROM uploads").fetchone() or ("",)
+    assert form == ["*********", "when", "who"]
+    assert audit(conn).exact
+    with pytest.raises(SameBytes):
+        upload(settings, body, received_at=now, options=Options(given=given))
+    forget(conn, settings, "given", now)  # words of the service stay
+    forget(conn, settings, "twitter", now)
+    (options,) = conn.execute("SELECT options FROM uploads").fetchone() or ({},)
+    assert (options["profile"], options["detected"]["text"]["sure"]) == ("twitter", "given")
 
 
 def test_audit_events_stay_as_they_were_written(

@@ -136,8 +136,8 @@ def _read(parts: list[bytes], given: Given) -> Any:
         if source.is_open:
             body += b"".join(source.feed(part))
         elif source.hold(part):
-            body += b"".join(source.open(final=False) or ())
-    body += source.finish() if source.is_open else b"".join(source.open(final=True) or ())
+            body += source.open(final=False) or b""
+    body += source.finish() if source.is_open else source.open(final=True) or b""
     posts = READERS[source.reading.layout.value].read(body, source.format, first_line=source.first_line)
     assert posts.rows == len(posts.frame) + len(posts.rejects)
     return posts.frame.rows(), posts.rejects.rows()

@@ -5,12 +5,14 @@ from collections import defaultdict
 from datetime import UTC, datetime, timedelta, timezone
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.graph.mentions import Clock, Counted, count
+from app.graph.groups import Groups, Numbers
+from app.graph.mentions import Clock, Counted, count, number
 from app.graph.profiles import PROFILES, find, version_of
 from app.posts.handles import fold
 from app.posts.options import Retweets
@@ -367,6 +369,68 @@ def test_the_arrival_may_be_told_in_any_zone() -> None:
 def test_a_half_life_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="half-life"):
         count_posts([], half_life=timedelta(0))
+
+
+def test_without_a_half_life_each_mention_weighs_one() -> None:
+    posts = [("@bob", RECEIVED - 100 * WEEK, "ann"), ("@bob", RECEIVED, "ann")]
+    counted = count(frame_of(posts), profile=TWITTER, clock=Clock.EVENT, received_at=RECEIVED, half_life=None)
+
+    assert counted.edges["weight"].to_list() == [2.0]
+
+
+def test_days_are_counted_from_the_first_to_the_day_of_the_arrival() -> None:
+    day, today = timedelta(days=1), RECEIVED.date()
+    posts = [
+        ("@early", RECEIVED - 3 * day, "ann"),
+        ("@early", RECEIVED - 2 * day, "ann"),
+        ("@late", RECEIVED, "ann"),
+        ("@late", RECEIVED + day, "ann"),
+        ("@once", RECEIVED, "ann"),
+    ]
+    counted = count(
+        frame_of(posts),
+        profile=TWITTER,
+        clock=Clock.EVENT,
+        received_at=RECEIVED,
+        half_life=WEEK,
+        days_from=today - 2 * day,
+    )
+
+    assert counted.days is not None
+    names = counted.users["handle"].to_list()
+    found = {(names[target], made, mentions) for _, target, made, mentions in counted.days.rows()}
+    assert found == {("early", today - 2 * day, 1), ("late", today, 1)}
+    assert count_posts(posts).days is None
+
+
+def test_handles_whose_hashes_are_alike_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = pl.Series(["bob", "ann", "bob", "cy", "ann"])
+    alike = Groups.of_hashes(np.zeros(len(names), np.uint64))
+
+    def of_hashes(_: Numbers) -> Groups:
+        return alike
+
+    monkeypatch.setattr(Groups, "of_hashes", of_hashes)
+
+    numbers, firsts = number(names)
+
+    assert (numbers.tolist(), firsts.tolist()) == ([0, 1, 0, 2, 1], [0, 1, 3])
+
+
+def test_what_only_some_profiles_read_is_text_to_the_others() -> None:
+    assert handles('<a class="mention" href="https://m.social/@bob">@cy</a>') == ["cy"]
+    assert handles("see https://x.com/@bob and cut @an…", "twitter", 1) == ["bob", "an"]
+    assert handles("`@bob` and https://x.com/@an ```@cy```") == ["bob", "cy"]
+    assert handles("@1None", "telegram") == []
+    found = find(pl.Series(["@bob"]), TWITTER, authors=pl.Series(["ann@m.social"]))
+    assert found.mentions["handle"].to_list() == ["bob"]
+
+
+@pytest.mark.parametrize(("characters", "cut"), [(99, []), (100, [0])])
+def test_a_text_of_a_hundred_characters_may_have_been_cut_off(characters: int, cut: list[int]) -> None:
+    text = "x" * (characters - 5) + " @an…"
+
+    assert find(pl.Series([text]), TWITTER).cut.to_list() == cut
 
 
 def test_self_mentions_are_kept() -> None:

@@ -26,6 +26,18 @@ def key(
     return keys.create(conn, keys.checked(owner, scopes, graphs, lifetime), now=now)
 
 
+def for_no_graph(conn: Connection, now: datetime, *scopes: Scope, graph: str = "team") -> Made:
+    """A new key for a graph that is not there any more."""
+    conn.execute(
+        "INSERT INTO graphs (name, state, database, shards, created_at) "
+        "VALUES (%(name)s, 'creating', %(name)s, 1, %(now)s)",
+        {"name": graph, "now": now},
+    )
+    made = key(conn, now, *scopes, graphs=[graph])
+    conn.execute("DELETE FROM graphs WHERE name = %s", [graph])
+    return made
+
+
 def bearer(token: str) -> dict[str, str]:
     """The header of a request with the token."""
     return {"Authorization": f"Bearer {token}"}

@@ -305,6 +305,7 @@ def test_the_document_describes_every_endpoint(api: Api) -> None:
         ("post", "/keys/{key_id}/rotate"),
         ("get", "/audit-events"),
         ("post", "/users/{handle}/forget"),
+        ("get", "/erasures/{erasure_id}"),
         ("get", "/comparison"),
         ("get", "/comparison/users.csv"),
         ("get", "/comparison/ties.csv"),
@@ -321,6 +322,7 @@ def test_the_document_describes_every_endpoint(api: Api) -> None:
         ("get", "/health/live"),
         ("get", "/health/ready"),
         ("get", "/health/processes"),
+        ("get", "/health/graphs"),
         ("get", "/health/cache"),
     }
     for path, item in document["paths"].items():

@@ -7,8 +7,10 @@ import bz2
 import gzip
 import io
 import itertools
+import json
 import lzma
 import sys
+import threading
 import zipfile
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import ExitStack
@@ -18,10 +20,10 @@ import httpx
 import msgspec
 import pytest
 
-from app.ledger import decoding
+from app.ledger import decoding, staging
 from app.ledger.admission import BASE_BYTES
 from app.posts.containers.budget import Budget
-from app.posts.containers.compression import Peeled, decoder
+from app.posts.containers.compression import Peeled, compress, decoder
 from app.settings import Settings
 from app.store.postgres import Connection
 from tests.conftest import until
@@ -53,6 +55,12 @@ def _sheet(cells: int) -> bytes:
     return file.getvalue()
 
 
+def _page(posts: int) -> bytes:
+    """A page of so many posts, which a request reads by itself while it has less than 8 MiB."""
+    [post] = json.loads(PAGE)["data"]
+    return json.dumps({"data": [post] * posts, "includes": {"users": []}}, separators=(",", ":")).encode()
+
+
 BOMBS: dict[str, Callable[[], tuple[bytes, dict[str, str]]]] = {
     "a member a byte": lambda: (_MEMBER * 70_000, {"delimiter": "auto"}),
     "empty frames": lambda: (_EMPTY * 200_000, {}),
@@ -64,6 +72,7 @@ BOMBS: dict[str, Callable[[], tuple[bytes, dict[str, str]]]] = {
     "header behind lines without an end": lambda: (b"x" * (8 << 20), {"skip_lines": "1"}),
     "columns": lambda: (b"a," * 500_000 + b"\n", {"delimiter": ","}),
     "a page": lambda: (PAGE * 3 + b'{"data":[' + b"{}," * (2 << 20) + b'{}],"includes":{"users":[]}}\n', {}),
+    "a last page without a line end": lambda: (PAGE * 20_000 + _page(80_000), {"author": "author_id"}),
     "a sheet": lambda: (_sheet(2 << 20), {}),
 }
 
@@ -78,6 +87,26 @@ def test_no_bomb_holds_the_event_loop(api: Api, path: str) -> None:
         assert lag.blocked < MOST_BLOCKED, name
     until(lambda: api.services.admission.held == 0, within=10, what="the memory is given back")
     assert api.upload(CSV).status_code == 202
+
+
+def test_no_batch_is_made_in_the_thread_of_the_event_loop(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch of 8 MB takes some 20 ms, and a larger one, as the settings may want, takes more than may be."""
+    compressing = list[int]()
+
+    def compress_here(data: bytes) -> bytes:
+        compressing.append(threading.get_ident())
+        return compress(data)
+
+    monkeypatch.setattr(staging, "compress", compress_here)
+
+    assert api.upload(CSV).status_code == 202
+
+    async def loop_thread() -> int:
+        return threading.get_ident()
+
+    loops = asyncio.run_coroutine_threadsafe(loop_thread(), api.loop).result(20)
+    assert len(compressing) == 1
+    assert loops not in compressing
 
 
 def test_a_repeat_under_a_key_has_the_same_budget(api: Api) -> None:

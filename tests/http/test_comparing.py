@@ -78,14 +78,7 @@ def test_everything_comes_as_csv(graph: Api) -> None:
     assert ties.text.splitlines()[1].startswith("ada,cy,right,,4,,")
 
 
-def test_a_graph_compared_with_itself_differs_in_nothing(graph: Api) -> None:
-    found = graph.http.get("/comparison", params={"with": "default"}).json()
-
-    assert found["users"] == {"both": 4, "left_only": 0, "right_only": 0, "jaccard": 1.0}
-    assert all(user["rank_change"] == user["weight_rank_change"] == 0 for user in found["user_lists"]["both"])
-
-
-@pytest.mark.parametrize(("name", "status"), [("none", 404), ("No", 400), ("", 400)])
+@pytest.mark.parametrize(("name", "status"), [("none", 404), ("No", 400), ("", 400), ("default", 400)])
 def test_there_is_no_such_graph(graph: Api, name: str, status: int) -> None:
     for path in ("/comparison", "/comparison/users.csv", "/comparison/ties.csv"):
         assert graph.http.get(path, params={"with": name}).status_code == status
@@ -107,3 +100,12 @@ def test_the_command_shows_numbers_and_writes_files(graph: Api, tmp_path: Path) 
     assert '"jaccard":0.25' in compare("spring", "--json").replace(" ", "")
     assert "exists already" in compare("spring", "--users", str(users), code=2)
     assert "There is no graph" in compare("none", code=4)
+    assert "another graph than 'default'" in compare("default", code=2)
+
+
+@pytest.mark.parametrize("name", ["none?with=default", "none/../default", "none#"])
+def test_a_name_is_no_part_of_an_address(graph: Api, name: str) -> None:
+    url = f"http://127.0.0.1:{graph.port}"
+    done = click.testing.CliRunner().invoke(main, ["compare", "--api", url, name, "default"])
+
+    assert (done.exit_code, "There is no graph 'none" in done.output) == (4, True), done.output

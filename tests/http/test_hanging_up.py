@@ -14,7 +14,7 @@ import msgspec
 import psycopg
 import pytest
 
-from app.http import slots
+from app.http import expensive
 from app.http.routes import rejects
 from app.settings import Settings
 from app.store.postgres import Connection
@@ -102,7 +102,7 @@ def test_expensive_questions_leave_the_others_alone(
     narrow: Api, dsn: str, domain: Connection, problem_of: ProblemOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ten times as many questions as have a slot: PostgreSQL works on few, and cheap questions find a connection."""
-    monkeypatch.setattr(slots, "PATIENCE", 30.0)
+    monkeypatch.setattr(expensive, "PATIENCE", 30.0)
     with ExitStack() as stack:
         with locked(dsn):
             targets = [f"{EXPENSIVE[0]}&users={number}" for number in range(2, 40)] + list(EXPENSIVE)
@@ -111,7 +111,7 @@ def test_expensive_questions_leave_the_others_alone(
             until(
                 lambda: queued(narrow.services.expensive.slots) == len(targets) - STATEMENTS, within=5, what="all wait"
             )
-            monkeypatch.setattr(slots, "PATIENCE", 0.2)
+            monkeypatch.setattr(expensive, "PATIENCE", 0.2)
             refused = narrow.http.get("/users/bob/ego?depth=2")
             cheap = [narrow.http.get(f"/users?prefix={letter}", timeout=5) for letter in "abc"]
             assert running(domain) == STATEMENTS
@@ -148,7 +148,7 @@ def test_files_of_rejects_leave_the_others_alone(
 
 
 def test_an_expensive_question_is_given_up(graph: Api, dsn: str, domain: Connection, problem_of: ProblemOf) -> None:
-    graph.services.expensive = slots.ExpensiveReads(graph.services.expensive.pool, seconds=0.3)
+    graph.services.expensive = expensive.ExpensiveReads(graph.services.expensive.pool, seconds=0.3)
     with locked(dsn):
         answer = graph.http.get(EXPENSIVE[0], timeout=5)  # sooner than PostgreSQL itself gives up
         assert not running(domain)
@@ -159,7 +159,7 @@ def test_an_expensive_question_is_given_up(graph: Api, dsn: str, domain: Connect
 def test_a_user_with_many_edges_is_expensive(
     graph: Api, problem_of: ProblemOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(slots, "PATIENCE", 0.1)
+    monkeypatch.setattr(expensive, "PATIENCE", 0.1)
     monkeypatch.setattr("app.reads.networks.MOST_FOLLOWED", 1)
     graph.services.expensive.slots = asyncio.Semaphore(0)
 

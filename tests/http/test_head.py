@@ -64,7 +64,7 @@ def test_head_is_get_without_the_body(graph: Api) -> None:
 
 
 def test_head_of_an_export_runs_none(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api.services, "export_slots", asyncio.Semaphore(0))
+    monkeypatch.setattr(api.services, "export_slots", (asyncio.Semaphore(0),))
 
     for name in FORMS:
         answer = api.http.head(f"/export/{name}")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click.testing
 import pytest
+from rich.text import Text
 
 from ops.cli import console, main, saying
 from tests.http.conftest import Api
@@ -80,7 +81,7 @@ def hostile_api() -> Generator[str]:
 
     class Answer(BaseHTTPRequestHandler):
         def _answer(self) -> None:
-            problem = {"type": f"urn:{HOSTILE}", "title": HOSTILE, "status": 500, "detail": f"{HOSTILE} \n forged"}
+            problem = {"type": f"urn:{HOSTILE}", "title": HOSTILE, "status": 500, "detail": f"{HOSTILE} \nforged"}
             body = json.dumps(problem).encode() if "uploads" in self.path else HOSTILE.encode()
             self.send_response(500)
             self.send_header("Content-Length", str(len(body)))
@@ -137,6 +138,15 @@ def test_data_is_exact_in_a_pipe_and_escaped_on_a_terminal(monkeypatch: pytest.M
         if is_terminal:
             assert written.decode().startswith("source,target\n\\x1b]52")
             assert not SIGNS & frozenset(written.decode())
+
+
+def test_each_layer_of_the_console_escapes_by_itself() -> None:
+    """A caller that uses `plain` is safe, and so is one that does not."""
+    rendered = "".join(segment.text for segment in console.out.render(Text(HOSTILE)))
+
+    for shown in (console.plain(HOSTILE), rendered):
+        assert "\\x1b]52" in shown
+        assert not SIGNS & frozenset(shown)
 
 
 def test_all_output_goes_through_one_place() -> None:

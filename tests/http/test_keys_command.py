@@ -19,7 +19,7 @@ from app.settings import Settings, environment
 from app.store.postgres import Connection, clock
 from ops import admin_key, processes
 from ops.cli import main, options
-from ops.cli.client import ApiProblem, Client
+from ops.cli.client import ApiAway, Client
 from tests.http.conftest import Api, serving
 
 Command = Callable[..., Result]
@@ -44,24 +44,47 @@ def closed(settings: Settings) -> Generator[Api]:
 
 
 def test_a_key_is_made_listed_rotated_and_revoked(command: Command, conn: Connection) -> None:
-    made = command("keys", "create", "--owner", "ada", "--scope", "graph:read", "--graph", "team", "--days", "7")
+    made = command("keys", "create", "--owner", "ada", "--scope", "graph:read", "--graph", "default", "--days", "7")
     key_id = tokens.id_in(made.stdout.strip())
     assert (made.exit_code, made.stdout) == (0, made.stdout.strip() + "\n")
     assert key_id is not None
     assert made.stdout.strip() not in made.stderr
     turned = command("keys", "rotate", key_id, "--grace-hours", "0", "--json")
     new = msgspec.json.decode(turned.stdout)
-    assert (new["key"]["owner"], new["key"]["scopes"], new["key"]["graphs"]) == ("ada", ["graph:read"], ["team"])
+    assert (new["key"]["owner"], new["key"]["scopes"], new["key"]["graphs"]) == ("ada", ["graph:read"], ["default"])
     [listed] = msgspec.json.decode(command("keys", "list", "--json").stdout)["keys"]
     assert listed == new["key"]
     assert key_id in command("keys", "list", "--all").stdout
     assert command("keys", "revoke", new["key"]["id"], key_id).exit_code == 0
     assert msgspec.json.decode(command("keys", "list", "--json").stdout) == {"keys": []}
     assert conn.execute("SELECT count(*) FROM keys WHERE revoked_at IS NOT NULL").fetchall() == [(2,)]
+    assert "was revoked before" in command("keys", "revoke", key_id).stdout
+    unknown = command("keys", "create", "--owner", "ada", "--scope", "graph:read", "--graph", "team")
+    assert (unknown.exit_code, "no graph 'team'. There are: default." in unknown.stderr) == (2, True)
     assert command("keys", "revoke", "nobody00").exit_code == 4
     assert command("keys", "rotate", key_id).exit_code == 4
     assert command("keys", "create", "--owner", "a b", "--scope", "admin").exit_code == 2
     assert command("keys", "create", "--owner", "a", "--scope", "graph").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("first", "asked", "days"),
+    [
+        (["--days", "7"], [], 90),
+        (["--days", "7"], ["--days", "3"], 3),
+        (["--days", "7"], ["--never-expires"], None),
+        (["--never-expires"], [], None),
+        (["--never-expires"], ["--days", "3"], 3),
+    ],
+)
+@pytest.mark.usefixtures("conn")
+def test_a_key_that_replaces_another_ends_when_it_is_to(
+    command: Command, first: list[str], asked: list[str], days: int | None
+) -> None:
+    made = msgspec.json.decode(command("keys", "create", "--owner", "ada", "--scope", "admin", "--json", *first).stdout)
+    new = msgspec.json.decode(command("keys", "rotate", made["key"]["id"], "--json", *asked).stdout)["key"]
+    lasts = new["expires_at"] and datetime.fromisoformat(new["expires_at"]) - datetime.fromisoformat(new["created_at"])
+    assert lasts == (days and timedelta(days=days))
 
 
 def test_serve_does_not_start_for_others_while_nobody_has_a_key(
@@ -156,7 +179,7 @@ def test_a_key_goes_to_its_own_address_alone() -> None:
     with Client("http://here.example", tokens.make().token) as client:
         client._http._transport = httpx.MockTransport(answer)  # pyright: ignore[reportPrivateUsage]
         for path in ("/uploads", "http://evil.example/uploads", "http://here.example:81/", "https://here.example/"):
-            with pytest.raises((ApiProblem, Exception)):
+            with pytest.raises(ApiAway, match="leads to"):
                 client.get(path, dict)
 
     assert [host for host, _ in seen] == ["here.example", "evil.example", "here.example", "here.example"]

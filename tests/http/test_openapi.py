@@ -36,6 +36,7 @@ EXAMPLES = 2
 
 
 @pytest.mark.system
+@pytest.mark.timeout(300)
 def test_schemathesis_finds_nothing(  # noqa: PLR0917 (fixtures)
     serve: Serve,
     settings: Settings,
@@ -79,7 +80,7 @@ def test_schemathesis_finds_nothing(  # noqa: PLR0917 (fixtures)
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=270,
         check=False,
     )
 

@@ -112,6 +112,8 @@ def test_the_same_bytes_tell_nothing_of_another_owner(
     assert (entry["state"], entry["filename"], entry["duplicate_of"]) == ("duplicate", "mine.csv", None)
     assert answer.headers["location"] == f"/uploads/{entry['id']}" != f"/uploads/{theirs}"
     assert entry["links"]["duplicate_of"] is None
+    # The entry says how its own bytes are read, and not what was assumed before they came.
+    assert entry["options"] == owners.ada.get(f"/uploads/{theirs}").json()["options"]
     mine = owners.bob.get(f"/uploads/{entry['id']}")
     with owners.bob.stream("GET", f"/uploads/{entry['id']}/events") as stream:
         events = stream.read().decode()

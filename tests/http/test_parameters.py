@@ -21,6 +21,7 @@ Operation = dict[str, Any]
 IN_PATHS = {"upload_id": str(uuid4()), "batch_id": "1", "handle": "ada", "source": "ada", "target": "bob"} | {
     "graph": "none",
     "key_id": "4fQz81Lk",
+    "erasure_id": "1",
 }
 REQUIRED = {"source": "ada", "target": "bob", "with": "default"}
 LIBRARY_SPEECH = re.compile(

@@ -21,6 +21,7 @@ import pytest
 
 from app.control.callers import Scope
 from app.errors import PROBLEM_TYPE_PREFIX, Where, problems
+from app.http.keyring import FAILURE_SECONDS
 from app.settings import Settings
 from app.store import postgres
 from app.store.postgres import Connection
@@ -157,7 +158,9 @@ def _(around: Around) -> Made:
 def _(around: Around) -> Made:
     around.patch.setattr("app.http.keyring.FAILURES", 1)
     around.start().http.get("/uploads", headers=bearer("mg_x"))
-    return "get", "/uploads", around.api.http.get("/uploads", headers=bearer("mg_x"))
+    refused = around.api.http.get("/uploads", headers=bearer("mg_x"))
+    assert refused.headers["Retry-After"] == str(round(FAILURE_SECONDS)), "when one more is looked at"
+    return "get", "/uploads", refused
 
 
 @failing("database-unavailable")
@@ -262,7 +265,7 @@ def _(around: Around) -> Made:
     around.patch.setattr("app.http.routes.exports.PATIENCE", 0.1)
     path = "/export/edges.csv"
     # None runs, and as many may.
-    around.patch.setattr(around.start().services, "export_slots", asyncio.Semaphore(0))
+    around.patch.setattr(around.start().services, "export_slots", (asyncio.Semaphore(0),))
     return "get", path, around.api.http.get(path)
 
 
@@ -312,8 +315,8 @@ def _(around: Around) -> Made:
 
 @failing("too-many-reads")
 def _(around: Around) -> Made:
-    around.patch.setattr("app.http.slots.PATIENCE", 0.1)
-    around.patch.setattr("app.http.slots.EXPENSIVE_READS", 0)
+    around.patch.setattr("app.http.expensive.PATIENCE", 0.1)
+    around.patch.setattr("app.http.expensive.EXPENSIVE_READS", 0)
     around.start().upload(CSV)
     around.apply()
     return "get", "/users/{handle}/ego", around.api.http.get("/users/ada/ego?depth=2")

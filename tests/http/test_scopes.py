@@ -22,12 +22,13 @@ from app.http.keyring import Keyring
 from app.http.scopes import SCHEME_NAME, handlers_of, needs_of
 from app.settings import Settings
 from app.store.postgres import Connection
+from tests.conftest import until
 from tests.http.conftest import Api, Serve
-from tests.http.keyed import bearer, client, key
+from tests.http.keyed import bearer, client, for_no_graph, key
 from tests.http.test_receiving import CSV
 
 PUBLIC = {"/health/live", "/health/ready"}
-OF_THE_SERVICE = ("/graphs", "/keys")
+OF_THE_SERVICE = ("/graphs", "/keys", "/health/graphs")
 """How the paths begin that no graph has."""
 PROBLEM = "urn:mentiongraph:problem:"
 
@@ -82,14 +83,14 @@ def test_without_a_key_only_public_routes_answer(closed: Api) -> None:
 
 
 def test_a_key_for_another_graph_opens_nothing(closed: Api, domain: Connection, now: datetime) -> None:
-    with client(closed, key(domain, now, Scope.ADMIN, graphs=["team"])) as http:
+    with client(closed, for_no_graph(domain, now, Scope.ADMIN)) as http:
         for route in routes():
             if route.needs and not route.path.startswith(OF_THE_SERVICE):
                 assert ask(http, route, prefix="/graphs/default") == 403, route
                 # Without a prefix the request is for the graph of the key, which does not exist here.
                 assert ask(http, route) == 404, route
-            elif (route.method, route.path) == ("get", "/graphs"):
-                assert http.get("/graphs").json()["graphs"] == []
+            elif (route.method, route.path) in {("get", "/graphs"), ("get", "/health/graphs")}:
+                assert http.get(route.path).json()["graphs"] == []
             elif (route.method, route.path) == ("get", "/keys/self"):
                 assert http.get("/keys/self").json()["graphs"] == ["team"]
             elif route.needs:
@@ -236,7 +237,7 @@ def test_when_keys_are_needed(host: str, published_on: str, setting: Any, needed
 
 def test_a_cached_answer_is_not_given_without_the_scope(closed: Api, domain: Connection, now: datetime) -> None:
     reads, exports = key(domain, now, Scope.GRAPH_READ), key(domain, now, Scope.GRAPH_EXPORT)
-    elsewhere = key(domain, now, Scope.GRAPH_READ, graphs=["team"])
+    elsewhere = for_no_graph(domain, now, Scope.GRAPH_READ)
     path = "/rankings/edges"
     statuses = [closed.http.get(path, headers=bearer(reads.token)).headers["cache-status"] for _ in range(3)]
     assert "hit" in statuses[-1] or "bypass" in statuses[-1]
@@ -247,6 +248,46 @@ def test_a_cached_answer_is_not_given_without_the_scope(closed: Api, domain: Con
             answer = closed.http.get(path, headers=header | more)
             assert answer.status_code == status
             assert not {"etag", "cache-status"} & answer.headers.keys()
+
+
+def test_what_is_denied_is_told_with_its_key_and_its_graph(
+    closed: Api, domain: Connection, now: datetime, problem_of: Callable[[httpx.Response], dict[str, Any]]
+) -> None:
+    expired = key(domain, now - timedelta(days=91), Scope.GRAPH_READ, owner="grace")
+    revoked = key(domain, now, Scope.GRAPH_READ, owner="bob")
+    keys.revoke(domain, revoked.key.id, now=now)
+    away = for_no_graph(domain, now, Scope.GRAPH_READ, graph="elsewhere")
+    domain.execute(
+        "INSERT INTO graphs (name, state, database, shards, created_at) VALUES ('two', 'creating', 'x', 1, now())"
+    )
+    both = keys.create(domain, keys.checked("ada", [Scope.GRAPH_READ], ["two"]), now=now)
+    domain.execute("UPDATE keys SET graphs = '{two,three}' WHERE id = %s", [both.key.id])
+    for path, made in [
+        ("/users", expired),
+        ("/users", revoked),
+        ("/graphs/two/users", away),
+        ("/graphs/zebra/users", away),
+        ("/users", both),
+    ]:
+        answer = closed.http.get(path, headers=bearer(made.token))
+        assert answer.status_code in {401, 403}
+    assert "this path is for the graph 'default'" in problem_of(answer)["detail"].lower()
+    # The list of graphs is read for whoever may use one.
+    assert closed.http.get("/graphs/two/users", headers=bearer(both.token)).status_code == 409
+    closed.http.get("/graphs/two/users", headers=bearer(expired.token))
+
+    def told() -> set[tuple[Any, ...]]:
+        statement = "SELECT owner, key_id, detail->>'graph' FROM audit_events WHERE action = 'request'"
+        return set(domain.execute(statement).fetchall())
+
+    wanted = {
+        ("grace", expired.key.id, "default"),
+        ("bob", revoked.key.id, "default"),
+        ("ada", away.key.id, None),
+        ("ada", both.key.id, "default"),
+        ("grace", expired.key.id, "two"),
+    }
+    until(lambda: told() == wanted, within=20, what="all denials are told of")
 
 
 # In a process ---------------------------------------------------------------------------------------------------------
@@ -311,7 +352,7 @@ def test_wrong_keys_are_limited_by_address_and_good_keys_go_on(
         asked = watched.asked
         answers = [closed.http.get("/edges", headers=bearer(tokens.make().token)) for _ in range(25)]
         assert [answer.status_code for answer in answers] == [401] * 20 + [429] * 5
-        assert answers[-1].headers["retry-after"] == "60"
+        assert answers[-1].headers["retry-after"] == "3"
         assert watched.asked == asked + 20
         assert http.get("/rankings/edges").status_code == 200
         assert closed.http.get("/edges", headers=bearer("mg_x")).status_code == 429
@@ -369,6 +410,8 @@ def test_a_key_is_made_listed_rotated_and_revoked(
 
     ended = admin.delete(f"/keys/{turned['key']['id']}").json()
     assert (ended["state"], admin.delete(f"/keys/{ended['id']}").json()) == ("revoked", ended)
+    told = "SELECT count(*) FROM audit_events WHERE action = 'key.revoke'"
+    assert domain.execute(told).fetchone() == (1,), "a key that was revoked before is not revoked again"
     watched.seconds += 4.0
     assert {
         closed.http.get("/rankings/edges", headers=bearer(each)).status_code for each in (token, turned["token"])
@@ -396,6 +439,7 @@ def test_a_key_that_cannot_be_made(admin: httpx.Client) -> None:
         *(({"owner": owner, "scopes": ["admin"]}, "The owner has to be") for owner in ("", "os:root", "a\0", "x" * 65)),
         ({"owner": "ada", "scopes": ["admin"], "graphs": []}, "A key names 1 to 100 graphs"),
         ({"owner": "ada", "scopes": ["admin"], "graphs": ["Team"]}, "'Team' is no name of a graph"),
+        ({"owner": "ada", "scopes": ["admin"], "graphs": ["default", "team"]}, "There is no graph 'team'. There are: "),
         ({"owner": "ada", "scopes": ["admin"], "days": 0}, "'days' has to be"),
         ({"owner": "ada", "scopes": ["admin"], "days": 1e300}, "'days' has to be"),
         ({"owner": "ada", "scopes": ["admin"], "scope": "admin"}, "unknown field"),

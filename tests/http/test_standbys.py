@@ -1,12 +1,15 @@
 """Standbys of PostgreSQL answer in place of the primary, and never with less than the primary had."""
 
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import asyncio
 import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -21,14 +24,18 @@ from psycopg.conninfo import conninfo_to_dict
 from app.graph import versions
 from app.graph.parameters import read_parameters
 from app.graph.users import UserIds
+from app.http import quotas
 from app.http.cached.standbys import Counters, Lanes
+from app.http.quotas import Asking, Kind, Quotas
 from app.settings import Settings
 from app.store import postgres
+from app.store.addresses import servers
 from app.store.migrations import migrate
-from app.store.postgres import Connection, servers
+from app.store.postgres import Connection
 from ops.embedded.children import free_ports
 from ops.embedded.postgres import Postgres
 from ops.embedded.valkey import Valkey, client
+from tests.calling import by, caller, name_callers
 from tests.conftest import memory, open_directory, until
 from tests.http.conftest import Api, Serve
 from tests.http.test_caching import ask, kept, ready, status
@@ -238,6 +245,36 @@ def test_the_primary_is_asked_whom_the_standby_does_not_know(graph: Api, domain:
         UserIds(bits=read_parameters(domain).handle_bits, memory=10).of(domain, users)
         assert "detail=standby" in status(ask(graph))
         assert graph.http.get("/users/dan").json()["spelling"] == "Dan"
+
+
+def test_an_owner_who_asks_too_much_leaves_the_standby_to_others(
+    graph: Api, monkeypatch: pytest.MonkeyPatch, problem_of: Callable[[httpx.Response], dict[str, Any]]
+) -> None:
+    """The owner's question waits for the owner's other questions, and holds no snapshot meanwhile."""
+    name_callers(graph.app, {"grace": caller("grace")})
+    known = list[Quotas]()
+    original = quotas._asking
+
+    def spying(scope: Any, limits: Quotas) -> Asking | None:
+        known.append(limits)
+        return original(scope, limits)
+
+    monkeypatch.setattr(quotas, "_asking", spying)
+    assert "detail=standby" in status(graph.http.get("/paths?source=ada&target=cy", headers=by("grace")))
+    failed = counters(graph).failed
+
+    async def beside_others() -> httpx.Response:
+        limit = known[0].at_once[Kind.READS]
+        async with AsyncExitStack() as held:
+            for _ in range(limit.most):
+                await held.enter_async_context(limit.one(Asking(known[0], "owner grace", "the owner 'grace'")))
+            ask = partial(graph.http.get, "/paths?source=bob&target=cy", headers=by("grace"))
+            return await asyncio.to_thread(ask)
+
+    refused = asyncio.run_coroutine_threadsafe(beside_others(), graph.loop).result()
+    assert problem_of(refused)["violated-policies"] == ["reads"]
+    assert counters(graph).failed == failed
+    assert "detail=standby" in status(graph.http.get("/paths?source=bob&target=ada"))
 
 
 def test_exports_come_from_a_standby_that_keeps_what_they_need(graph: Api, pair: Pair) -> None:

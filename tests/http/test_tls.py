@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import pwd
 import socket
 import ssl
+import subprocess
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,14 +16,18 @@ import httpx
 import msgspec
 import pytest
 import trustme
+from trustme import KeyType
 
 from app.errors import BadSetting, KeyNotPrivate
 from app.http import tls
+from app.http.connections import HEADERS
 from app.http.tls import SecureDoor
 from app.settings import Settings
-from ops import checkup, processes
+from ops import admin_key, checkup, processes
 from ops.cli import trust
 from ops.cli.client import ApiAway, Client
+from ops.demo import show
+from ops.embedded.children import Child, free_ports
 from tests.conftest import until
 from tests.http.conftest import Api, Serve
 from tests.http.test_connections import GET, POST, SHORT, read
@@ -113,6 +119,7 @@ def test_plain_http_is_told_to_use_https(api: Api) -> None:
         answer = read(wire)
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"This port speaks HTTPS only" in answer
+    assert b"strict-transport-security" not in answer.lower()
     assert answer.count(b"HTTP/1.1 ") == 1
     with client(api) as http:
         assert http.get("/health/live").status_code == 200
@@ -135,6 +142,21 @@ def test_half_a_head_over_tls_is_answered_and_ends(serve: Serve, files: Files, s
         answer = _read(wire)
     assert answer.startswith(b"HTTP/1.1 408 ")
     until(lambda: not api.door.connections, within=10, what="the connection is counted no more")
+
+
+@pytest.mark.parametrize(
+    ("host", "sent"),
+    [(NAME.encode(), True), (b"localhost:8000", False), (None, False)],
+    ids=["name", "here", "no"],
+)
+def test_what_the_door_refuses_tells_browsers_the_same(api: Api, host: bytes | None, sent: bool) -> None:
+    line = b"" if host is None else b"Host: " + host + b"\r\n"
+    with secured(api) as wire:
+        wire.sendall(b"GET / HTTP/1.1\r\n" + line + b"x: 1\r\n" * (HEADERS + 1) + b"\r\n")
+        answer = _read(wire).lower()
+    assert answer.startswith(b"http/1.1 431 ")
+    assert (b"strict-transport-security: max-age=31536000\r\n" in answer) is sent
+    assert b"x-content-type-options: nosniff\r\n" in answer
 
 
 def _read(wire: ssl.SSLSocket) -> bytes:
@@ -206,6 +228,13 @@ def test_what_cannot_be_used_is_refused_with_what_and_where(files: Files, tmp_pa
     AUTHORITY.issue_cert(NAME).private_key_pem.write_to_path(other)
     files.issue(NAME)
     refused(r"TLS_KEY=.*does not belong to the certificate", tls_key=str(other))
+    # A key of another kind belongs to another certificate, too.
+    kinds = (KeyType.RSA, KeyType.ECDSA)
+    for mine, theirs in (kinds, kinds[::-1]):
+        certificate = AUTHORITY.issue_cert(NAME, key_type=mine)
+        certificate.cert_chain_pems[0].write_to_path(files.certificate)
+        AUTHORITY.issue_cert(NAME, key_type=theirs).private_key_pem.write_to_path(other)
+        refused(r"TLS_KEY=.*does not belong to the certificate", tls_key=str(other))
 
 
 def test_a_key_with_a_password(files: Files) -> None:
@@ -220,10 +249,11 @@ def test_a_key_with_a_password(files: Files) -> None:
             tls.read(files.settings(Settings(), tls_key_password=wrong), NOW)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_a_key_that_the_account_cannot_read(files: Files) -> None:
-    files.key.chmod(0)
-    with pytest.raises(BadSetting, match=r"TLS_KEY=.*Permission denied.*account"):
+def test_a_file_that_cannot_be_read_is_refused_with_the_name_of_the_account(files: Files) -> None:
+    files.key.unlink()
+    files.key.symlink_to(files.key)  # which root can't read, either
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    with pytest.raises(BadSetting, match=rf"TLS_KEY=.*symbolic links.*whether the account {me}, as which"):
         tls.read(files.settings(Settings()), NOW)
 
 
@@ -316,3 +346,32 @@ def test_other_processes_get_whole_paths_of_a_usable_certificate(files: Files, m
     files.key.unlink()
     with pytest.raises(BadSetting, match="TLS_KEY"):
         processes.with_certificate(given)
+
+
+def test_a_process_tells_its_address_as_https(files: Files, settings: Settings, tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    command = processes.api(files.settings(settings, port=port))
+    log = tmp_path / "log"
+    child = Child("api", command.argv, env=command.env, cwd=tmp_path, log=log, grace=30)
+    child.start()
+    try:
+        until(lambda: "Uvicorn running on" in log.read_text(), within=60, what="the API runs")
+        assert f"Uvicorn running on https://127.0.0.1:{port} " in log.read_text()
+    finally:
+        child.stop()
+
+
+@pytest.mark.usefixtures("conn")
+@pytest.mark.parametrize("ca_file", ["", "authority.pem"], ids=["the certificate itself", "its authority"])
+def test_what_the_demo_says_to_try_is_answered(
+    serve: Serve, files: Files, settings: Settings, tmp_path: Path, ca_file: str
+) -> None:
+    AUTHORITY.cert_pem.write_to_path(tmp_path / "authority.pem")
+    closed = files.settings(settings, keys="required", ca_file=ca_file and str(tmp_path / ca_file))
+    admin_key.ensure(tmp_path, settings.database_url, now=NOW)
+    api = serve(closed)
+    for given, status in ((closed, b"200"), (msgspec.structs.replace(closed, keys="off"), b"401")):
+        curl = show.curl(given, str(tmp_path / "admin.key"))
+        command = f"{curl} --silent --write-out '%{{http_code}}' --output body https://127.0.0.1:{api.port}/users"
+        done = subprocess.run(["/bin/sh", "-c", command], cwd=tmp_path, check=True, capture_output=True)
+        assert done.stdout == status

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from threading import Event
+import threading
 
 import pytest
 
@@ -40,12 +40,17 @@ def test_uploads_that_end_together_need_one_trim(trims: list[int], monkeypatch: 
 
 
 def test_nothing_is_trimmed_once_it_is_closed(trims: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trimming, "PAUSE_SECONDS", 0.01)
-    trimmer = Trimmer()
-    trimmer.close()
-    trimmer()
+    monkeypatch.setattr(trimming, "PAUSE_SECONDS", 3600)
+    before = set(threading.enumerate())
+    closed, waiting = Trimmer(), Trimmer()
+    closed.close()
+    closed()
+    assert set(threading.enumerate()) <= before, "a timer would be there"
 
-    assert not Event().wait(0.1)
+    waiting()
+    assert len(set(threading.enumerate()) - before) == 1, "a timer waits"
+    waiting.close()
+    until(lambda: set(threading.enumerate()) <= before, within=20, what="the timer is gone")
     assert not trims
 
 

@@ -40,6 +40,8 @@ AWAY = "awayqq"
 NAMED = {"user", "owner", "key", "subject", "prefix", "before", "after"}
 """Parameters of queries that may be left out, and name something."""
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
+LOG_PLACE = re.compile(r"write-ahead log before [0-9A-F]+/[0-9A-F]+")
+"""How far a database has written, its own or another's: whoever asks later is told of a later place."""
 
 
 class Names(NamedTuple):
@@ -61,7 +63,7 @@ class Names(NamedTuple):
             "after": self.graph if path == "/graphs" else ann,
             "prefix": self.word,
             "upload_id": self.upload,
-            "batch_id": self.batch,
+            **dict.fromkeys(("batch_id", "erasure_id"), self.batch),
             **dict.fromkeys(("key_id", "key"), self.key),
             "owner": self.word,
             "before": self.key if path == "/keys" else self.upload,
@@ -83,7 +85,7 @@ class Names(NamedTuple):
         for name in (self.word, self.upload, self.batch, self.key):
             text = text.replace(name, "·")
         text = re.sub(rf"(?<=[/']){self.graph}(?=[/'\"]|$)", "·", text)
-        return UUID.sub("…", text)
+        return LOG_PLACE.sub("…", UUID.sub("…", text))
 
 
 NOBODY = Names("nobody", "nowher", "0199c5b2-0000-7000-8000-000000000000", "7999999", "Nobody00")
@@ -134,7 +136,9 @@ def owners(http: httpx.Client, settings: Settings, domain: Connection, now: date
             its = own[graph]
             batch = f"7{number}00017"
             with connect(its.database_url, role="test") as conn:
-                conn.execute(f"ALTER TABLE batches ALTER COLUMN id RESTART WITH {batch}".encode())
+                for table in ("batches", "erasures"):
+                    conn.execute(f"ALTER TABLE {table} ALTER COLUMN id RESTART WITH {batch}".encode())
+                conn.execute("INSERT INTO erasures (began_at, finished_at) VALUES (now(), now())")
             user, admin = (key(domain, now, *each, owner=word, graphs=[graph]) for each in (USER, (Scope.ADMIN,)))
             headers = {"user": bearer(user.token), "admin": bearer(admin.token), "stranger": dict[str, str]()}
             sent = http.post(

@@ -10,8 +10,8 @@ import click.testing
 import msgspec
 
 from ops.cli import main
-from ops.cli.client import Entry
-from ops.cli.uploads import listed
+from ops.cli.entries import Entry
+from ops.cli.status import listed
 from tests.http.conftest import Api
 from tests.http.test_receiving import HEADER
 

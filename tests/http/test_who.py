@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
+import os
+import re
+import socket
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from app.control.callers import Scope
 from app.errors import NotFound
 from app.http import denials
 from app.settings import Settings
-from app.store.postgres import Connection
+from app.store.postgres import AsyncConnection, Connection
 from tests.calling import by, caller, name_callers
 from tests.conftest import until
 from tests.graphs import apply_all
@@ -103,6 +107,35 @@ def test_only_its_owner_and_who_may_see_all_uploads_learn_who_sent_it(team: Api)
     assert send(team, "ada").json()["sent_by"]["owner"] == "ada"
 
 
+def test_hosts_and_pids_are_named_to_whoever_may_list_the_processes(api: Api) -> None:
+    callers = {
+        "grace": GRACE,
+        "boss": caller("boss", Scope.ADMIN),
+        "watcher": caller("watcher", Scope.UPLOADS_READ, Scope.METRICS),
+        "reader": caller("reader", Scope.UPLOADS_READ),
+        "chief": msgspec.structs.replace(caller("chief", Scope.ADMIN), graphs=frozenset({"default"})),
+    }
+    name_callers(api.app, callers)
+    sent = send(api, "grace")
+    path, here = sent.headers["location"], f"mentiongraph api@{socket.gethostname()[:24]}:{os.getpid()}"
+    api.http.post(f"{path}/cancel", headers=by("grace"))
+
+    def named(name: str) -> set[str]:
+        told = api.http.get(path, headers=by(name)).json()["received_by"]
+        events = api.http.get(f"{path}/events", headers=by(name)).text
+        listed = api.http.get("/uploads", headers=by(name)).json()["uploads"]
+        return {told, *re.findall(r'"(?:process|received_by)":"([^"]*)"', events), listed[0]["received_by"]}
+
+    assert sent.json()["received_by"] == "mentiongraph api"
+    assert named("grace") == named("reader") == named("chief") == {"mentiongraph api"}
+    assert named("boss") == named("watcher") == {here}
+    audited = {
+        name: {each["process"] for each in api.http.get("/audit-events", headers=by(name)).json()["events"]}
+        for name in ("chief", "boss")
+    }
+    assert audited == {"chief": {"mentiongraph api"}, "boss": {here}}
+
+
 def test_an_owner_does_not_learn_from_where_somebody_else_cancelled(team: Api) -> None:
     path = send(team, "grace").headers["location"]
     team.http.post(f"{path}/cancel", headers=by("boss"))
@@ -175,12 +208,14 @@ def test_audit_events_are_listed_page_by_page(team: Api) -> None:
     assert second["next"] is None
     assert listed("owner=ada")["events"] == listed("until=2020-01-01T00:00:00Z")["events"] == []
     assert team.http.get("/audit-events?since=yesterday", headers=by("boss")).status_code == 400
+    for name in ("owner", "key", "subject", "action"):
+        assert listed(f"{name}=a%00b")["events"] == []
 
 
 def test_denied_requests_are_counted_and_told_of_once_a_minute(team: Api, domain: Connection) -> None:
     def deny(name: str, times: int) -> None:
         for _ in range(times):
-            team.services.denials.note(WHO[name], NotFound("nothing is here."), "GET", "/users/@secret")
+            team.services.denials.note(WHO[name], NotFound("nothing is here."), "GET", "/users/@secret", graph="x")
 
     team.loop.call_soon_threadsafe(deny, "grace", 1)
     until(lambda: len(acts(domain)) == 1, within=5, what="the first denial is written at once")
@@ -188,17 +223,51 @@ def test_denied_requests_are_counted_and_told_of_once_a_minute(team: Api, domain
     team.loop.call_soon_threadsafe(deny, "ada", 1)
     until(lambda: len(acts(domain)) == 2, within=5, what="another caller's denial is written at once")
 
-    told = [(owner, detail["requests"], subject) for _, _, subject, owner, _, detail in acts(domain)]
-    assert told == [("grace", 1, "GET /users"), ("ada", 1, "GET /users")]
+    told = [(owner, detail["requests"], subject, detail["graph"]) for _, _, subject, owner, _, detail in acts(domain)]
+    assert told == [("grace", 1, "GET /users", "x"), ("ada", 1, "GET /users", "x")]
 
 
-def test_many_callers_write_a_bounded_number_of_denials(team: Api, domain: Connection) -> None:
+def test_a_request_that_is_denied_while_events_are_written_is_counted(
+    team: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, noted = denials.async_record, team.services.denials
+    counts = list[int]()
+
+    async def record(conn: AsyncConnection, *said: Any, **more: Any) -> None:
+        counts.append(more["detail"]["requests"])
+        noted.note(WHO["grace"], NotFound("nothing is here."), "GET", "/users", graph=None)
+        await original(conn, *said, **more)
+
+    monkeypatch.setattr(denials, "async_record", record)
+    monkeypatch.setattr(denials, "MINUTE", 0.0)
+    monkeypatch.setattr(denials, "PAUSE", 0.01)
+    team.loop.call_soon_threadsafe(
+        partial(noted.note, WHO["grace"], NotFound("nothing is here."), "GET", "/users", graph=None)
+    )
+    until(lambda: len(counts) > 2, within=20, what="the requests that were denied meanwhile are told of, too")
+    monkeypatch.undo()
+
+
+def test_many_callers_write_a_bounded_number_of_denials(
+    team: Api, domain: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted, rounds = team.services.denials, list[float]()
+    write_due = noted._write_due  # pyright: ignore[reportPrivateUsage]
+
+    async def watched(now: float) -> None:
+        await write_due(now)
+        rounds.append(now)
+
+    monkeypatch.setattr(noted, "_write_due", watched)
+    monkeypatch.setattr(denials, "PAUSE", 0.01)
+
     def deny() -> None:
         for number in range(5_000):
-            team.services.denials.note(caller(f"o{number}"), NotFound("nothing."), "GET", "/users")
+            team.services.denials.note(caller(f"o{number}"), NotFound("nothing."), "GET", "/users", graph=None)
 
     team.loop.call_soon_threadsafe(deny)
     until(lambda: len(acts(domain)) == denials.EVENTS_A_MINUTE, within=5, what="as many as may be are written")
     assert len(team.services.denials._kinds) <= denials.MOST_KINDS + 1  # pyright: ignore[reportPrivateUsage]
-    asyncio.run_coroutine_threadsafe(asyncio.sleep(2 * denials.PAUSE), team.loop).result()
+    looks = len(rounds)
+    until(lambda: len(rounds) > looks + 2, within=20, what="the writer looks again for what is due")
     assert len(acts(domain)) == denials.EVENTS_A_MINUTE

@@ -76,3 +76,53 @@ def test_only_what_was_not_seen_for_long_is_forgotten(conn: Connection) -> None:
 
     assert fleet.forget(conn) == 1
     assert scalars(conn, "SELECT pid FROM processes") == [2]
+
+
+def died(conn: Connection, pid: int, *, started: float, seen: float, host: str = "host", role: str = "worker") -> None:
+    """Enter a process that started, and was last heard of, so many seconds ago."""
+    conn.execute(
+        """
+        INSERT INTO processes (host, pid, born, role, started_at, seen_at, acted_at)
+        VALUES (%(host)s, %(pid)s, 1, %(role)s, now() - %(started)s * interval '1 s', now() - %(seen)s * interval '1 s',
+                now() - %(seen)s * interval '1 s')
+        """,
+        {"host": host, "pid": pid, "role": role, "started": started, "seen": seen},
+    )
+
+
+LONG = fleet.REPLACED + 100
+LATELY = fleet.REPLACED - 100
+
+
+def listed(conn: Connection) -> set[int]:
+    return {each.pid for each in fleet.seen(conn)}
+
+
+def test_a_dead_process_that_was_replaced_is_listed_for_a_while_only(conn: Connection) -> None:
+    died(conn, 1, started=9000, seen=LONG)
+    assert listed(conn) == {1}, "nothing has replaced it"
+    died(conn, 2, started=LONG + 10, seen=1)
+    assert listed(conn) == {1, 2}, "one that ran beside it is no successor"
+    died(conn, 3, started=LONG - 10, seen=1, host="elsewhere")
+    died(conn, 4, started=LONG - 10, seen=1, role="scheduler")
+    assert listed(conn) == {1, 2, 3, 4}, "nor is one of another host or role"
+    died(conn, 5, started=LONG - 10, seen=1)
+    assert listed(conn) == {2, 3, 4, 5}
+    conn.execute("UPDATE processes SET seen_at = now() - %s * interval '1 s' WHERE pid = 1", [LATELY])
+    conn.execute("UPDATE processes SET started_at = now() WHERE pid = 5")
+    assert listed(conn) == {1, 2, 3, 4, 5}, "a crash is seen for some minutes"
+
+
+def test_a_process_takes_the_place_of_one_dead_process_only(conn: Connection) -> None:
+    for pid in (1, 2, 3):
+        died(conn, pid, started=9000, seen=LONG + pid)
+    died(conn, 4, started=LONG - 10, seen=1)
+    died(conn, 5, started=LONG - 10, seen=1)
+    assert len(listed(conn) & {1, 2, 3}) == 1
+
+
+def test_processes_that_died_one_after_the_other_leave_the_list(conn: Connection) -> None:
+    for pid in range(1, 5):
+        died(conn, pid, started=9000 - 1000 * pid, seen=9000 - 1000 * pid - 990)
+    died(conn, 5, started=3000, seen=1)
+    assert listed(conn) == {5}

@@ -320,8 +320,9 @@ def test_members_are_locked_in_the_order_of_their_ids(
 ) -> None:
     """Two statements about one zip then wait for one another, and never each for the other."""
     archive = there.uploads["receiving"]
-    first, *others = sorted(insert_upload(conn, UploadState.RECEIVING, now, parent=archive) for _ in range(5))
-    conn.execute("UPDATE uploads SET again = true WHERE id = %s", [first])  # now the last in the table
+    first, *others = ids = sorted(uuid4() for _ in range(5))
+    for member in reversed(ids):  # so the table has them the other way round
+        insert_upload(conn, UploadState.RECEIVING, now, parent=archive, upload_id=member)
     waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     free = "SELECT id FROM uploads WHERE parent_id = %s ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"
 

@@ -14,7 +14,20 @@ import pytest
 from tests.mutants import conditions, recording, results, statements
 from tests.mutants.mutant import Mutant, changed_since, every
 
-ROOMS = ("graph", "http", "ledger", "posts", "proofs", "reads", "store", "summaries", "workers", "watch")
+ROOMS = (
+    "control",
+    "forgetting",
+    "graph",
+    "http",
+    "ledger",
+    "posts",
+    "proofs",
+    "reads",
+    "store",
+    "summaries",
+    "watch",
+    "workers",
+)
 """The tests that run in one process. What runs in other processes has no mutant in it."""
 
 

@@ -30,9 +30,9 @@ Recorded = dict[str, dict[str, Any]]
 
 
 def code_digest() -> str:
-    """Returns what changes with the code that the tests test."""
+    """Returns what changes with the code that the tests test, and with the modules whose lines are recorded."""
     code = files("app/**/*.py", "workers/**/*.py", "ops/cli/*.py", "ops/watch/*.py", "sql/**/*.sql")
-    return sha256("".join(digest(path) for path in code).encode()).hexdigest()[:20]
+    return sha256("".join([*map(digest, code), *conditions.paths()]).encode()).hexdigest()[:20]
 
 
 def place_of(test_file: str) -> Path:

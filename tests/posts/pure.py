@@ -63,8 +63,8 @@ def read(data: bytes, given: Given | None = None, *, piece: int = 1 << 16, **kno
         if source.is_open:
             body += b"".join(source.feed(part))
         elif source.hold(part):
-            body += b"".join(source.open(final=False) or ())
-    body += source.finish() if source.is_open else b"".join(source.open(final=True) or ())
+            body += source.open(final=False) or b""
+    body += source.finish() if source.is_open else source.open(final=True) or b""
     found = source.reading
     posts = READERS[found.layout.value].read(body, source.format, first_line=source.first_line)
     counted = count(

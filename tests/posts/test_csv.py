@@ -90,6 +90,105 @@ def test_columns_are_taken_by_their_place() -> None:
     ]
 
 
+def test_a_delimiter_at_the_end_of_each_row_is_no_field() -> None:
+    form = msgspec.structs.replace(FORM, surplus=True)
+    body = b"a,2024-05-01,x,\nb,2024-05-01,y\nc,2024-05-01,z,more\nd,2024-05-01,z,,\n"
+
+    posts = read(body, form, first_line=1)
+    assert posts.frame["text"].to_list() == ["a", "b"]
+    assert reasons(posts) == [(3, None, "too_many_fields"), (4, None, "too_many_fields")]
+    assert read(body[:16], FORM, first_line=1).rejects["code"].to_list() == ["too_many_fields"]
+
+
+def test_line_ends_are_written_as_letters_only_where_the_file_says_so() -> None:
+    body = b"a\\nb\\tc,2024-05-01,x\n"
+
+    for escaped, text in ((True, "a\nb\tc"), (False, "a\\nb\\tc")):
+        form = msgspec.structs.replace(FORM, escaped=escaped)
+        assert read(body, form, first_line=1).frame["text"].to_list() == [text]
+
+
+def test_what_no_column_has_is_empty_but_for_who_wrote_the_file() -> None:
+    form = Format(",", 2, -1, 0, -1, author_is="Ann", further={"mentions": 1}, escaped=True)
+
+    assert read(b"2024-05-01,bob\n", form, first_line=1).frame.select("text", "author").rows() == [("", "ann")]
+
+
+@pytest.mark.parametrize(("guarded", "text"), [(True, "=b\n=a"), (False, "'=b\n'=a")])
+def test_guards_are_taken_off_every_cell_of_a_guarded_file(*, guarded: bool, text: str) -> None:
+    form = Format(",", 4, 0, 1, 2, ("text", "at", "who", "title"), further={"heading": 3}, guarded=guarded)
+
+    posts = read(b"'=a,2024-05-01,x,'=b\nb,'=soon,x,\nc,2024-05-01,y,z", form, first_line=1)
+
+    assert posts.frame["text"].to_list() == [text, "z\nc"]
+    assert posts.rejects["value"].to_list() == [b"=soon" if guarded else b"'=soon"]
+
+
+def test_the_last_cell_of_a_guarded_file_may_have_one_character() -> None:
+    form = msgspec.structs.replace(FORM, guarded=True)
+
+    assert read(b"a,2024-05-01,x", form, first_line=1).frame["author"].to_list() == ["x"]
+
+
+def test_cells_of_further_columns_are_undone_one_by_one() -> None:
+    form = Format(",", 4, 0, 1, 2, further={"reply": 3})
+
+    body = b'a,2024-05-01,x,"b ""o"" b"\nb,2024-05-01,x,c""y\nc,2024-05-01,x,\xff\nd,2024-05-01,x,\n'
+    assert read(body, form, first_line=1).frame["reply"].to_list() == ['b "o" b', 'c""y', None, None]
+
+
+def test_date_and_time_of_day_are_told_together_and_nothing_else_is() -> None:
+    names = ("text", "day", "who", "clock")
+    form = Format(",", 4, 0, 1, 2, names, further={"time": 3}, any_instant=True)
+
+    posts = read(b"a,2024-05-01,x,soon\nb,2024-05-01,  ,12:00\nc,2024-05-01,y,12:00\n", form, first_line=1)
+
+    assert posts.frame.select("text", "at").rows() == [("c", datetime(2024, 5, 1, 12, tzinfo=UTC))]
+    assert posts.rejects.select("column", "value").rows() == [("day", b"2024-05-01 soon"), ("who", b"  ")]
+    assert ["with the time of day in field 4" in each for each in posts.rejects["message"]] == [True, False]
+
+
+@pytest.mark.parametrize("instant", [b"2024-05-01", b" 2024-05-01 ", b"1714521600"])
+def test_what_is_said_of_all_instants_holds_for_those_that_need_it_not(instant: bytes) -> None:
+    form = msgspec.structs.replace(FORM, any_instant=True, timestamp_format="%d.%m.%Y")
+
+    posts = read(b"a,01.05.2024,x\nb," + instant + b",x\n", form, first_line=1)
+    assert (posts.frame["text"].to_list(), len(posts.rejects)) == (["a"], 1)
+    assert read(b"b," + instant + b",x\n", FORM, first_line=1).frame["text"].to_list() == ["b"]
+
+
+def test_a_date_in_the_other_order_is_told_as_one() -> None:
+    for order, other in (("month-first", "day-first"), ("day-first", "month-first")):
+        form = msgspec.structs.replace(FORM, any_instant=True, date_order=order)
+        wrong = {"day-first": b"31/12/2024", "month-first": b"12/31/2024"}[other]
+        [message] = read(b"a," + wrong + b",x\n", form, first_line=1).rejects["message"]
+        assert f"a date only if read {other}. The dates of this file are read {order}" in message
+        [message] = read(b"a,31/31/2024,x\n", form, first_line=1).rejects["message"]
+        assert "only if read" not in message
+    [message] = read(b"a,31/12/2024,x\n", FORM, first_line=1).rejects["message"]
+    assert "only if read" not in message
+
+
+@pytest.mark.parametrize("author", ["x ", " x", "x\u2000", "@x", "＠x", "x\t", "\u00a0x"])
+def test_an_author_is_spelled_without_blanks_and_sign(author: str) -> None:
+    posts = read(f"a,2024-05-01,{author}\n".encode(), FORM, first_line=1)
+
+    assert posts.frame["author_spelling"].to_list() == ["x"]
+
+
+@pytest.mark.parametrize(("placeholders", "authors"), [(True, ["null", "x"]), (False, ["x"])])
+def test_a_placeholder_is_an_author_only_where_that_is_said(*, placeholders: bool, authors: list[str]) -> None:
+    form = msgspec.structs.replace(FORM, placeholders=placeholders)
+
+    assert read(b"a,2024-05-01,null\na,2024-05-01,x\n", form, first_line=1).frame["author"].to_list() == authors
+
+
+def test_quotes_of_a_rejected_value_are_undone_where_it_is_quoted() -> None:
+    posts = read(b'a,so""on,x\nb,"so""on",x\n', FORM, first_line=1)
+
+    assert posts.rejects["value"].to_list() == [b'so""on', b'so"on']
+
+
 @pytest.mark.parametrize("delimiter", ["", ",,", "\n", '"', "é", "\0"])
 def test_impossible_delimiters_are_refused(delimiter: str) -> None:
     with pytest.raises(ValueError, match="delimiter"):

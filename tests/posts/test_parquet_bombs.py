@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import resource
 import signal
-import subprocess
 import sys
 from tempfile import TemporaryFile
 
@@ -13,6 +12,7 @@ import polars as pl
 import pytest
 
 from app.errors import CostsTooMuch, NoRows, ParquetUnreadable
+from app.posts import apart
 from app.posts.containers import parquet, parquet_rows
 from app.posts.containers.archives import Allowance
 from app.posts.containers.budget import Bounds, Budget
@@ -73,14 +73,13 @@ def test_processor_time_of_the_reading_process_is_counted() -> None:
 
 
 def test_the_kernel_ends_a_reading_process_that_takes_too_long() -> None:
-    program = [sys.executable, "-P", "-s", parquet_rows.__file__, "0", "1"]
     with TemporaryFile() as file:
         file.write(hostile.nothing(1 << 30))
         file.seek(0)
-        done = subprocess.run(
-            program, stdin=file, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False, timeout=60
-        )
-    assert done.returncode in {-signal.SIGXCPU, -signal.SIGKILL}
+        name = parquet_rows.__name__
+        with apart.running(name, file, most_bytes=apart.UNBOUNDED, most_seconds=1) as process:
+            process.communicate(timeout=60)
+    assert process.returncode in {-signal.SIGXCPU, -signal.SIGKILL}
 
 
 def test_a_zip_of_many_files_without_rows_meets_the_budget() -> None:

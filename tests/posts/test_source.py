@@ -58,8 +58,8 @@ def rows_of(file: Source, data: bytes, sizes: list[int]) -> bytes:
         if file.is_open:
             rows += b"".join(file.feed(piece))
         elif file.hold(piece):
-            rows += b"".join(file.open(final=False) or [])
-    rows += file.finish() if file.is_open else b"".join(file.open(final=True) or [])
+            rows += file.open(final=False) or b""
+    rows += file.finish() if file.is_open else file.open(final=True) or b""
     return bytes(rows)
 
 

@@ -17,12 +17,14 @@ from psycopg.pq import ExecStatus
 from psycopg.rows import TupleRow
 
 import sql
-from app.control import audit_events
-from app.graph import bulk, decay, decay_ranges, handover, merging, post_ids, withdrawal
+from app.control import audit_events, graphs, keys
+from app.forgetting import payloads, people, remains, shares, texts
+from app.graph import bulk, decay, decay_ranges, handover, kept_out, merging, post_ids, withdrawal
 from app.graph import users as user_ids
 from app.graph.parameters import GraphParameters
 from app.ledger import (
     backlog,
+    bells,
     entries,
     events,
     fleet,
@@ -32,10 +34,11 @@ from app.ledger import (
     retention,
     sealing,
     states,
+    sweeping,
     transitions,
 )
 from app.proofs import audit, audits, rebuild
-from app.reads import edges, forecasts, heaviest, history, lines, networks, rankings, users
+from app.reads import edges, forecasts, heaviest, history, lines, networks, rankings, sizes, users
 from app.reads.exports.selection import Selection
 from app.store import migrations
 from app.summaries import days, summarizing, user_totals
@@ -43,9 +46,44 @@ from app.summaries import days, summarizing, user_totals
 ROOT = Path(sql.__file__).parent.parent
 
 # Statements that are no ordinary query: COPY takes no parameters, so it cannot be prepared.
-COPIES = {"reads/exports/snapshot/edges", "reads/exports/snapshot/users"}
+COPIES = {
+    "reads/comparing/ties",
+    "reads/comparing/users",
+    "reads/exports/snapshot/edges",
+    "reads/exports/snapshot/users",
+}
 
 READERS: dict[str, type[msgspec.Struct]] = {
+    "control/graphs/change": graphs.Graph,
+    "control/graphs/every": graphs.Graph,
+    "control/graphs/find": graphs.Graph,
+    "control/graphs/insert": graphs.Graph,
+    "control/graphs/rename": graphs.Graph,
+    "control/graphs/set_dropping": graphs.Graph,
+    "control/graphs/set_ready": graphs.Graph,
+    "control/keys/lock": keys.Key,
+    "control/keys/looked_up": keys._Looked,
+    "control/keys/page": keys.Key,
+    "forgetting/payloads/last": payloads._Last,
+    "forgetting/payloads/lock": payloads._Batch,
+    "forgetting/payloads/next": payloads._Next,
+    "forgetting/people/edges": people._Edges,
+    "forgetting/people/finish": people.Forgotten,
+    "forgetting/remains/blocks": remains._Block,
+    "forgetting/remains/take_archived": remains._Edge,
+    "forgetting/remains/take_edges": remains._Edge,
+    "forgetting/shares/lock": shares._Delta,
+    "forgetting/shares/page": shares._Page,
+    "forgetting/texts/answers": texts._Answer,
+    "forgetting/texts/batches": texts._Batch,
+    "forgetting/texts/events": texts._Event,
+    "forgetting/texts/rejects": texts._Reject,
+    "forgetting/texts/uploads": texts._Upload,
+    "graph/kept_out/get": kept_out.KeptOut,
+    "ledger/bells/ring_batches": bells._Rung,
+    "ledger/sweeping/inserted": sweeping._Inserted,
+    "reads/sizes/databases": sizes.DatabaseSize,
+    "reads/sizes/get": sizes.Sizes,
     "control/audit_events/page": audit_events.AuditEvent,
     "graph/bulk/look": bulk.Looked,
     "graph/merging/take_back": merging._EdgeRow,

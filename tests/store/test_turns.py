@@ -1,5 +1,7 @@
 """Turns: who goes next, and that no place is lost."""
 
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import asyncio
@@ -13,7 +15,8 @@ from app.settings import Settings
 from app.store.postgres import async_pool
 from app.store.turns import PoolInTurns, Turns, turns_of
 
-Step = Callable[[str, str], "asyncio.Task[None]"]
+Step = Callable[..., "asyncio.Task[None]"]
+"""Begins a step of a client, by its name. `then` is called at the moment at which the step has given its place away."""
 
 
 def in_turns(scene: Callable[[Step], Coroutine[Any, Any, None]]) -> list[str]:
@@ -23,12 +26,22 @@ def in_turns(scene: Callable[[Step], Coroutine[Any, Any, None]]) -> list[str]:
     async def run() -> None:
         turns = Turns(1)
 
-        async def take(client: str, name: str) -> None:
+        inside = list[str]()
+
+        async def take(client: str, name: str, then: Callable[[], object]) -> None:
             async with turns.taken(client):
                 done.append(name)
+                inside.append(name)
                 await asyncio.sleep(0)
+                assert inside == [name]
+                inside.remove(name)
+            then()
 
-        await scene(lambda client, name: asyncio.create_task(take(client, name)))
+        def step(client: str, name: str, then: Callable[[], object] = int) -> asyncio.Task[None]:
+            return asyncio.create_task(take(client, name, then))
+
+        await scene(step)
+        assert not turns._steps  # a client without a step is forgotten
 
     asyncio.run(asyncio.wait_for(run(), 10))
     return done
@@ -58,14 +71,16 @@ def test_steps_that_end_while_they_wait_take_no_place() -> None:
     """One ends as it waits, another when its place has just come."""
 
     async def scene(step: Step) -> None:
-        first, ended, given, last = (step("a", name) for name in ("first", "ended", "given", "last"))
+        begun = [step("a", "first", lambda: begun[-1].cancel())]  # noqa: PLW0108  # the newest step is the next one
+        begun += [step("a", name) for name in ("ended", "last", "given")]
+        first, ended, last, given = begun
         await asyncio.sleep(0)
-        first.add_done_callback(lambda _: given.cancel())
         ended.cancel()
-        await asyncio.gather(first, ended, given, last, return_exceptions=True)
-        await step("a", "later")
+        found = await asyncio.gather(first, ended, last, given, return_exceptions=True)
+        assert [isinstance(each, asyncio.CancelledError) for each in found] == [False, True, False, True]
+        await asyncio.gather(step("a", "later"), step("a", "latest"))
 
-    assert [name for name in in_turns(scene) if name != "given"] == ["first", "last", "later"]
+    assert in_turns(scene) == ["first", "last", "later", "latest"]
 
 
 def test_a_connection_in_turn(settings: Settings) -> None:

@@ -224,7 +224,7 @@ def take(graph: Graph, conn: Connection, step: Step, monkeypatch: pytest.MonkeyP
                 ids = rebuild.count_anew(conn, graph.parameters, UserIds(bits=64, memory=0))
                 rebuild.swap(conn, ids, graph.parameters, now=graph.now)
         case "purge":
-            never = msgspec.structs.replace(graph.settings, retention_days=10_000.0)
+            never = msgspec.structs.replace(graph.settings, retention_days=10_000.0, unapplied_retention_days=10_000.0)
             assert retention.purge(conn, settings=never, now=graph.now) == Purged()
         case _:
             graph.tidy(conn)

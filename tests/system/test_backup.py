@@ -13,17 +13,25 @@ from uuid import uuid4
 import msgspec
 import psycopg
 import pytest
+from click.testing import CliRunner
 from psycopg import sql
 
+from app.control import databases as control
+from app.control import graphs
+from app.proofs.audit import audit
 from app.settings import Settings
 from app.store.broker import redis_client
 from app.store.migrations import migrate
+from app.store.postgres import clock, connect, scalars
+from ops.cli import main
+from ops.embedded import roles
 from ops.embedded.children import free_ports
 from ops.embedded.placement import server_account
 from ops.embedded.postgres import Postgres
 from ops.workloads.generate import generate
-from tests.conftest import Addresses, database_url, until
-from tests.system.test_cli import run
+from tests.conftest import Addresses, Databases, database_url, until
+from tests.granting import granted
+from tests.system.test_cli import environment, run
 from tests.system.test_end_to_end import (
     PATIENCE,
     Service,
@@ -157,6 +165,66 @@ def assert_restored_for_up(archive: Path, data: Path, uploads: dict[str, str]) -
         restored = Settings(database_url=server.dsn())
         assert states(restored) == uploads
         assert run("audit", settings=restored).returncode == 0
+    finally:
+        server.stop()
+
+
+@pytest.mark.timeout(300)
+def test_a_copy_of_every_graph_uses_no_database_of_the_service(
+    settings: Settings, addresses: Addresses, databases: Databases, tmp_path: Path, server_directory: Path
+) -> None:
+    """Two graphs, one of them on another server, are restored for `up`: all at once, and one by one."""
+    urls = granted(settings.database_url, addresses.postgres)
+    service = msgspec.structs.replace(settings, database_url=urls.app, owner_url=urls.owner)
+    elsewhere = databases.make()
+    files, new, other = tmp_path / "all", server_directory / "new", server_directory / "other"
+    try:
+        for name, url in (("two", None), ("far", elsewhere)):
+            wanted = graphs.wanted(name, now=clock(), half_life="none", days_kept=9, database_url=url)
+            control.create(service, wanted, clock=clock)
+        with connect(elsewhere, role="test") as conn:
+            conn.execute("INSERT INTO users (id, handle, spelling) VALUES (7, 'far', 'far')")
+        command("backup", files, "--all-graphs", settings=service)
+
+        told = command("restore", files, "--all-graphs", "--data", new)
+        assert "far: its database" in told, "whoever restores is told that the copy does not use it"
+        assert_works(new)
+
+        told = command("restore", files / "default.dump", "--data", other)
+        assert "without a database here: far, two" in told
+        for name in ("two", "far"):
+            command("--graph", name, "restore", files / f"{name}.dump", "--data", other)
+        assert "not empty" in command("--graph", "two", "restore", files / "two.dump", "--data", other, code=4)
+        assert_works(other)
+    finally:
+        control.drop(service, "two", clock=clock)
+
+
+def command(*words: str | Path, settings: Settings | None = None, code: int = 0) -> str:
+    """What a command says."""
+    done = CliRunner().invoke(main, [*map(str, words)], env=environment(settings))
+    assert done.exit_code == code, (words, done.output, done.exception)
+    return " ".join(done.output.split())
+
+
+def assert_works(data: Path) -> None:
+    """The role of the API and the workers finds all graphs in databases of the restored server."""
+    server = Postgres(data / "postgres", durable=False)
+    server.start()
+    try:
+        restored = Settings(database_url=server.dsn_of(roles.APP, (data / "mentiongraph.password").read_text()))
+        with connect(restored.database_url, role="test") as conn:
+            listed = graphs.every(conn)
+        assert [(each.name, each.state, each.database_url, each.half_life, each.days_kept) for each in listed] == [
+            ("far", "ready", None, None, 9),
+            ("two", "ready", None, None, 9),
+        ]
+        for graph in listed:
+            with connect(graphs.url_of(restored, graph), role="test") as conn:
+                assert scalars(conn, "SELECT handle FROM users") == (["far"] if graph.name == "far" else [])
+                assert audit(conn).exact
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    conn.execute("CREATE TABLE x ()")
     finally:
         server.stop()
 

@@ -32,9 +32,9 @@ from app.settings import Settings
 from app.store.broker import redis_client
 from app.store.postgres import Connection
 from ops.cli import COMMANDS, EXIT_CODES, main
-from ops.cli.client import Entry
 from ops.cli.console import PIPED_WIDTH
-from ops.cli.uploads import listed
+from ops.cli.entries import Entry
+from ops.cli.status import listed
 from ops.directory import DataDirectory, DirectoryInUse, choose_port
 from ops.embedded.children import free_ports
 from tests.conftest import Addresses, until

@@ -149,6 +149,7 @@ def test_a_command_with_json_fails_in_json(command: str) -> None:
 
 def test_a_command_that_is_written_wrongly_fails_in_json() -> None:
     assert problem("status", "--no-such-option", code=2)["detail"].startswith("No such option")
+    assert "before the command" in problem("audit-log", "--graph", "x", code=2)["detail"]
     assert problem("replay", code=2)["type"] == "urn:mentiongraph:problem:bad-request"
     assert run("status", "--no-such-option").stdout == ""
     assert run("check", "--", "--json").stdout == "", "a file's name"

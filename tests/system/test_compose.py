@@ -357,11 +357,17 @@ class Backend(BaseHTTPRequestHandler):
     """An API process of which the test says whether it is ready. It answers with the headers that it got."""
 
     ready = True
+    posts = 0
 
     def do_GET(self) -> None:
         self.send_response(503 if self.path == "/health/ready" and not Backend.ready else 200)
         self.end_headers()
         self.wfile.write(json.dumps(dict(self.headers)).encode())
+
+    def do_POST(self) -> None:
+        """Break off without an answer."""
+        Backend.posts += 1
+        self.close_connection = True
 
     def log_message(self, format: str, *args: object) -> None: ...
 
@@ -406,11 +412,21 @@ def test_the_proxy_replaces_what_a_client_says_about_itself(proxy: str) -> None:
         "X-Forwarded-Host",
         "X-Forwarded-Prefix",
         "X-Real-IP",
+        "Upgrade",
     )
     url, _ = proxy.split()
-    answer = httpx.get(url, headers=dict.fromkeys(forged, "6.6.6.6")).json()
+    answer = httpx.get(url, headers=dict.fromkeys(forged, "6.6.6.6") | {"Connection": "Upgrade"}).json()
     told = {name.lower(): value for name, value in answer.items() if name.lower() in map(str.lower, forged)}
     assert told == {"x-forwarded-for": "127.0.0.1", "x-forwarded-proto": "http"}
+
+
+@pytest.mark.skipif(HAPROXY is None, reason="needs haproxy")
+def test_the_proxy_sends_no_upload_twice(proxy: str) -> None:
+    """The process that broke off may have worked on it."""
+    Backend.posts = 0
+    url, _ = proxy.split()
+    assert httpx.post(url, content=b"data").status_code == 502
+    assert Backend.posts == 1
 
 
 @pytest.mark.skipif(HAPROXY is None, reason="needs haproxy")

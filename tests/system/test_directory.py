@@ -172,6 +172,56 @@ def test_a_stack_nearby_that_does_not_run_is_not_replaced_by_whatever_has_the_de
     assert str(nobody) in named.stderr, "the server that was named is asked"
 
 
+def test_a_variable_names_the_directory_for_all_commands(nearby: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    data = str(nearby / ".mentiongraph")
+    [nobody] = free_ports(1)
+
+    found = run_in(elsewhere, "decay", "--dry-run", DATA=data)
+    option = run_in(elsewhere, "decay", "--dry-run", "--data", "nowhere", DATA=data)
+    listed = run_in(elsewhere, "settings", "--json", DATA=data)
+    address = run_in(elsewhere, "status", "--api", f"http://127.0.0.1:{nobody}", DATA="nowhere")
+
+    assert "not touched for 3 days" in found.stdout, found.stderr
+    assert "nothing runs over nowhere" in option.stderr
+    assert "stack" in {each["source"] for each in msgspec.json.decode(listed.stdout)}
+    assert str(nobody) in address.stderr, "an option wins over a variable"
+
+
+def test_a_variable_names_the_api_for_all_commands(nearby: Path) -> None:
+    one, two = free_ports(2)
+    away = {"API": f"http://127.0.0.1:{one}"}
+
+    asked = run_in(nearby, "status", **away)
+    other = run_in(nearby, "status", "--api", f"http://127.0.0.1:{two}", **away)
+    stack = run_in(nearby, "status", "--data", "nowhere", **away)
+    both = run_in(nearby, "status", DATA="nowhere", **away)
+
+    assert asked.returncode == other.returncode == both.returncode == 5
+    assert str(one) in asked.stderr, "not the API of the stack nearby"
+    assert str(two) in other.stderr
+    assert "nothing runs over nowhere" in stack.stderr, "an option wins over a variable"
+    assert str(one) in both.stderr
+
+
+def test_where_nothing_names_a_server_the_message_says_how_to_name_the_stack(tmp_path: Path) -> None:
+    [nobody] = free_ports(1)
+    for words in (["status"], ["audit"], ["processes"]):
+        said = run_in(tmp_path, *words).stderr
+        assert "--data DIR" in said, said
+    named = run_in(tmp_path, "audit", DATABASE_URL=f"postgresql://127.0.0.1:{nobody}/none").stderr
+    assert "--data" not in named
+
+
+def test_hints_repeat_what_the_command_was_given(nearby: Path) -> None:
+    data = "./.mentiongraph"
+    no_batch = run_in(nearby, "replay", "--batch", "7", "--yes", "--data", data).stderr
+    varied = run_in(nearby, "replay", "--batch", "7", "--yes", DATA=data).stderr
+    assert "`mentiongraph status --data .mentiongraph`" in no_batch
+    assert "`mentiongraph status`" in varied
+
+
 def test_settings_says_where_each_value_comes_from(nearby: Path, settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "level").write_text("debug\n")
 

@@ -247,6 +247,17 @@ def test_root_gives_a_directory_of_its_own_to_the_account(earlier: Path, tmp_pat
     assert (outside.stat().st_uid, mode(earlier)) == (0, 0o700)
 
 
+@as_root
+def test_a_directory_that_others_only_pass_through_was_not_open(tmp_path: Path) -> None:
+    made = DataDirectory(tmp_path / "data")  # as `restore --data` makes it, which root's PostgreSQL passes through
+    made.take()
+    made.release()
+    assert mode(made.path) == 0o711
+
+    assert owner.hand_over(made.path, OTHER, OTHER) is False
+    assert mode(made.path) == 0o700
+
+
 # Valkey ---------------------------------------------------------------------------------------------------------------
 
 

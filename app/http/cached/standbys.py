@@ -21,9 +21,10 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolClosed, PoolTi
 from app.errors import NotFound
 from app.graph import versions
 from app.graph.versions import Behind
-from app.http.slots import EXPENSIVE_READS, ExpensiveReads
+from app.http.expensive import EXPENSIVE_READS, ExpensiveReads
 from app.settings import Settings
-from app.store.postgres import AsyncConnection, Connection, async_connect, async_pool, pool, servers, where
+from app.store.addresses import servers, where
+from app.store.postgres import AsyncConnection, Connection, async_connect, async_pool, pool
 from app.store.seldom import Seldom
 
 log = structlog.get_logger(__name__)

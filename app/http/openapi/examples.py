@@ -10,6 +10,7 @@ from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIResponse, Op
 _ID = "019bc1a4-7a10-7c39-a7d5-4d2c5f0f6b1e"
 
 FORGETTING: dict[str, Any] = {
+    "graph": "default",
     "dry_run": False,
     "keep_out": True,
     "mentions": 1312,
@@ -19,6 +20,24 @@ FORGETTING: dict[str, Any] = {
     "rejects": 2,
     "texts": 1,
     "cache_cleared": True,
+    "still_held": ["PostgreSQL's write-ahead log before 0/3A2C1F8 holds old rows, until its files are overwritten."],
+}
+ERASURE: dict[str, Any] = {
+    "id": 17,
+    "state": "running",
+    "keep_out": True,
+    "began_at": "2026-01-15T12:00:00.25Z",
+    "finished_at": None,
+    "step": "payloads",
+    "step_done": 40,
+    "step_total": 112,
+    "moved_at": "2026-01-15T12:00:09.5Z",
+    "mentions": 0,
+    "deltas": 0,
+    "payloads": 9,
+    "payloads_dropped": 0,
+    "rejects": 0,
+    "texts": 0,
 }
 WARNING: dict[str, Any] = {
     "code": "handles-cut",
@@ -486,6 +505,12 @@ FLEET = {
         }
     ],
     "graphs": [{"graph": "elections", "ailment": "does not answer"}],
+}
+CONDITIONS = {
+    "graphs": [
+        {"graph": "default", "state": "ready", "database": "ready"},
+        {"graph": "elections", "state": "ready", "database": "does not answer"},
+    ]
 }
 
 

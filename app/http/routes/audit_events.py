@@ -15,7 +15,7 @@ from app.errors import BadRequest, NotFound
 from app.http import problems
 from app.http.calling import Calling
 from app.http.openapi.examples import answering
-from app.http.parameters import INSTANT, MAX_NUMBER, Limit, moment, next_page
+from app.http.parameters import INSTANT, MAX_NUMBER, Limit, moment, next_page, storable
 from app.http.services import Injected
 from app.http.signatures import Wanted
 
@@ -100,16 +100,16 @@ async def list_audit_events(  # noqa: PLR0917 (each is a query parameter)
     wanted = Filter(
         since=begin,
         until=end,
-        action=action,
+        action=storable(action),
         outcome=outcome,
-        owner=owner,
-        key_id=key,
-        subject=subject,
+        owner=storable(owner),
+        key_id=storable(key),
+        subject=storable(subject),
         hidden=() if caller.graphs is None else OF_THE_SERVICE,
     )
     async with services.pool.connection() as conn:
         found = await audit_events.async_page(conn, wanted, before=before, limit=limit + 1)
-    page = [_without_others(event, caller) for event in found[:limit]]
+    page = [_shown(event, caller) for event in found[:limit]]
     query = {"since": begin, "until": end, "action": action, "outcome": outcome, "owner": owner, "key": key}
     following = (
         next_page(f"{services.base}/audit-events", **query, subject=subject, limit=limit, before=page[-1].id)
@@ -119,10 +119,12 @@ async def list_audit_events(  # noqa: PLR0917 (each is a query parameter)
     return AuditEvents(page, following)
 
 
-def _without_others(event: AuditEvent, caller: Caller) -> AuditEvent:
-    """The event. It names no graph that the caller may not use: the event of a comparison names another graph."""
+def _shown(event: AuditEvent, caller: Caller) -> AuditEvent:
+    """The event as the caller may see it. It names no graph that the caller may not use, as the event of a comparison
+    would, and no host."""
     foreign = event.action == Action.GRAPH_COMPARE and not caller.uses((event.detail or {}).get("with", ""))
-    return msgspec.structs.replace(event, detail=None) if foreign else event
+    detail = None if foreign else event.detail
+    return msgspec.structs.replace(event, detail=detail, process=caller.process_shown(event.process))
 
 
 ROUTER = Router("/", tags=["audit"], route_handlers=[list_audit_events])

@@ -34,7 +34,7 @@ from app.http.upload_filters import MOST_OWNER, MOST_TEXT, PLAIN
 from app.ledger import bells
 from app.ledger.entries import Filter
 from app.ledger.states import UploadState
-from app.store.postgres import async_act_for
+from app.store.acting import async_act_for
 
 MOST = 1000
 """Uploads that one request changes, and that one request names."""

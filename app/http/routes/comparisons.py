@@ -226,6 +226,10 @@ async def _answer(
     name: str,
     media_type: str,
 ) -> ASGIResponse:
+    if asked.graph == services.graph:
+        raise BadRequest(
+            f"query parameter 'with' has to name another graph than {asked.graph!r}, which the path is for."
+        )
     head = {AS_OF_HEADER: asked.selection.as_of.isoformat()}
     if asks_for_head(http.scope):
         return Download.empty(media_type=media_type, filename=name, settings=services.settings, headers=head)

@@ -224,7 +224,7 @@ async def get_history(
     async with services.pool.connection() as conn:
         parameters = await services.parameters(conn)
         from_user, to_user = await named(services, conn, source, target)
-    async with quotas.one(Kind.READS), services.expensive.slot():
+    async with services.expensive.slot():
         found = await history.history(
             services.expensive.pool, from_user, to_user, parameters, before=before, limit=limit
         )

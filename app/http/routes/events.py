@@ -22,8 +22,8 @@ from msgspec.structs import replace
 from app.control.callers import Caller
 from app.errors import BadRequest, LimitReached, TooManyListeners
 from app.http import problems, quotas
+from app.http.addresses import address_of
 from app.http.calling import Calling
-from app.http.connections import address_of
 from app.http.download import disconnected
 from app.http.openapi import examples
 from app.http.parameters import MAX_NUMBER
@@ -146,7 +146,8 @@ async def stream_events(
 
     A `state` event is one change, with the id for `Last-Event-ID`. A `progress` event has the counters whenever they
     change. A `warning` event is a warning of the upload when it first appears. The `end` event has the entry of the
-    finished upload. A stream without an `end` event was broken off: connect again with `Last-Event-ID`.
+    finished upload. A stream without an `end` event was broken off: connect again with `Last-Event-ID`. `process` names
+    host and pid only for keys with the scope `metrics` on all graphs.
     """
     owner = only_of(caller)
     async with services.pool.connection() as conn:
@@ -200,8 +201,9 @@ async def _tell(  # noqa: PLR0917 (what a stream has)
 
 
 def _shown(event: Event, caller: Caller) -> Event:
-    """The event as the caller may see it: another owner's address and key are nobody's business."""
-    return event if caller.sees_who(event.owner) else replace(event, key_id=None, owner=None, address=None)
+    """The event as the caller may see it: another owner's address and key are nobody's business, nor are hosts."""
+    seen = event if caller.sees_who(event.owner) else replace(event, key_id=None, owner=None, address=None)
+    return replace(seen, process=caller.process_shown(event.process))
 
 
 def _block(name: str, data: msgspec.Struct, *, number: int | None = None) -> bytes:

@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import Annotated, Any, Literal, Protocol, TypeAlias, TypeVar
 
@@ -36,6 +36,7 @@ from app.http.parameters import INSTANT, Archived, AsOf, SelfMentions, moment, v
 from app.http.quotas import Kind
 from app.http.services import Injected, Services
 from app.http.signatures import Wanted
+from app.http.slots import taken
 from app.reads import users
 from app.reads.exports.cells import FULL, Style
 from app.reads.exports.emptiness import REASONS, Empty
@@ -308,27 +309,22 @@ async def blocks(
     services: Services, export: Made, begin: Callable[[ThreadPoolExecutor], Awaitable[bytes]]
 ) -> AsyncGenerator[bytes]:
     """The export, made in a thread: it computes, and its connection waits. `begin` makes the first block."""
-    slots = services.export_slots
-    try:
-        async with asyncio.timeout(PATIENCE):
-            await slots.acquire()
-    except TimeoutError:
-        raise TooManyExports("as many exports are running as may run at once; try again when one has ended.") from None
-    # One thread for all of it, of its own: memory that one thread has freed is little use to others.
-    thread = ThreadPoolExecutor(1, "export")
-    try:
-        block: bytes | None = await begin(thread)
-        while block is not None:
-            yield block
-            block = await made_in(thread, export, export.next)
-    finally:
-        # Submitted first: where the request is cancelled meanwhile, the connection comes back all the same.
-        closing = asyncio.wrap_future(thread.submit(export.close))
-        thread.shutdown(wait=False)
+    full = TooManyExports("as many exports are running as may run at once; try again when one has ended.")
+    async with AsyncExitStack() as held:
+        for slots in services.export_slots:
+            await held.enter_async_context(taken(slots, PATIENCE, full))
+        # One thread for all of it, of its own: memory that one thread has freed is little use to others.
+        thread = ThreadPoolExecutor(1, "export")
         try:
-            await asyncio.shield(closing)
+            block: bytes | None = await begin(thread)
+            while block is not None:
+                yield block
+                block = await made_in(thread, export, export.next)
         finally:
-            slots.release()
+            # Submitted first: where the request is cancelled meanwhile, the connection comes back all the same.
+            closing = asyncio.wrap_future(thread.submit(export.close))
+            thread.shutdown(wait=False)
+            await asyncio.shield(closing)
 
 
 async def _begin(  # noqa: PLR0917 (what an export has)

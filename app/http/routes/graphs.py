@@ -5,43 +5,51 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import msgspec
 import psycopg
+import structlog
 from litestar import Request, Response, Router, delete, get, patch, post
 from litestar.datastructures import ResponseHeader
-from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
+from litestar.openapi.spec import OpenAPIType, Schema
 from litestar.params import PathParameter, QueryParameter
 from msgspec import UNSET, UnsetType
 
 from app.control import databases, graphs
 from app.control.callers import Caller, Scope
 from app.control.graphs import DEFAULT, Graph, settings_of
-from app.errors import BadRequest, DatabaseUnavailable, GraphExists, GraphNotReady, MayNotCreate, NotFound
+from app.errors import (
+    BadRequest,
+    DatabaseUnavailable,
+    GraphExists,
+    GraphNotReady,
+    MayNotCreate,
+    NotAllowed,
+    NotFound,
+    TooManyGraphs,
+    UploadCutOff,
+)
 from app.graph.profiles import PROFILES, profile_named
-from app.http import problems
+from app.http import bodies, problems
 from app.http.calling import Calling
 from app.http.graphs import of_app
 from app.http.openapi import examples
-from app.http.openapi.examples import answering
+from app.http.openapi.examples import answering, asking
 from app.http.parameters import Limit, next_page
 from app.http.services import Injected, Services
 from app.reads.sizes import async_sizes
 from app.store.postgres import connect
 
+log = structlog.get_logger(__name__)
+
 CREATE_SECONDS = 20.0
 """Seconds that a request waits for its graph. After that the answer is 202, and the work goes on."""
 SIZE_SECONDS = 3.0
-_MOST_BYTES = 64 << 10
-"""Of the body of a request."""
 
 _UNDER_WAY = set[asyncio.Task[Graph]]()
-
-T = TypeVar("T")
 
 Name = Annotated[str, PathParameter(description="Name of the graph. `default` is there from the start.")]
 NO_GRAPH = NotFound("there is no graph 'elections'. GET /graphs or `mentiongraph graphs list` lists the graphs.")
@@ -105,6 +113,11 @@ class NewGraph(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     retention_days: int | None = None
     quota_bytes: int | None = None
     database_url: str | None = None
+    take_over: bool = False
+
+
+_RESERVED = frozenset({"name", "retention_days", "quota_bytes"})
+"""Fields that need a key for all graphs."""
 
 
 class GraphChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -117,7 +130,7 @@ class GraphChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     quota_bytes: int | UnsetType | None = UNSET
 
 
-_TEXT, _NUMBER = Schema(type=OpenAPIType.STRING), Schema(type=[OpenAPIType.INTEGER, OpenAPIType.NULL])
+_NUMBER = Schema(type=[OpenAPIType.INTEGER, OpenAPIType.NULL])
 _CHANGEABLE: Mapping[str, Schema] = {
     "profile": Schema(
         type=[OpenAPIType.STRING, OpenAPIType.NULL],
@@ -130,35 +143,31 @@ _CHANGEABLE: Mapping[str, Schema] = {
 }
 
 
-@dataclass
-class _Creating(Operation):
-    def __post_init__(self) -> None:
-        examples.show(self, examples.GRAPH)
-        properties: dict[str, Any] = {
-            "name": Schema(type=OpenAPIType.STRING, pattern=f"^{graphs.NAME}$"),
-            "half_life": Schema(
-                type=OpenAPIType.STRING, description="A duration such as 30d or 12h, or none. Fixed for ever."
-            ),
-            "shards": Schema(type=OpenAPIType.INTEGER, enum=[1, 2, 4, 8, 16, 32, 64]),
-            "database_url": Schema(
-                type=[OpenAPIType.STRING, OpenAPIType.NULL], description="A database on another server."
-            ),
-            **_CHANGEABLE,
-        }
-        self.request_body = _body_of(properties, ["name"], {"name": "elections", "half_life": "30d"})
-
-
-@dataclass
-class _Changing(Operation):
-    def __post_init__(self) -> None:
-        examples.show(self, examples.GRAPH)
-        self.request_body = _body_of({"name": _TEXT, **_CHANGEABLE}, [], {"quota_bytes": 10737418240})
-
-
-def _body_of(properties: dict[str, Any], required: list[str], example: dict[str, Any]) -> RequestBody:
-    schema = Schema(type=OpenAPIType.OBJECT, properties=properties, required=required, additional_properties=False)
-    media = OpenAPIMediaType(schema=schema, examples={"graph": Example(value=example)})
-    return RequestBody(required=True, content={"application/json": media})
+_NEW = Schema(
+    type=OpenAPIType.OBJECT,
+    required=["name"],
+    additional_properties=False,
+    properties={
+        "name": Schema(type=OpenAPIType.STRING, pattern=f"^{graphs.NAME}$"),
+        "half_life": Schema(
+            type=OpenAPIType.STRING, description="A duration such as 30d or 12h, or none. Fixed for ever."
+        ),
+        "shards": Schema(type=OpenAPIType.INTEGER, enum=list(graphs.SHARDS)),
+        "database_url": Schema(
+            type=[OpenAPIType.STRING, OpenAPIType.NULL], description="A database on another server."
+        ),
+        "take_over": Schema(
+            type=OpenAPIType.BOOLEAN,
+            description="Whether the database at `database_url` may be a graph of another service, which is gone.",
+        ),
+        **_CHANGEABLE,
+    },
+)
+_CHANGES = Schema(
+    type=OpenAPIType.OBJECT,
+    additional_properties=False,
+    properties={"name": Schema(type=OpenAPIType.STRING), **_CHANGEABLE},
+)
 
 
 @get(
@@ -182,7 +191,8 @@ async def list_graphs(
     found: list[GraphAnswer] = []
     if after is None and caller.may(Scope.GRAPH_READ, DEFAULT):
         found.append(await _default(control))
-    names = sorted(name for name in listed if caller.may(Scope.GRAPH_READ, name) and name > (after or ""))
+    last = "" if after is None or after == DEFAULT else after  # `default` stands before every other name
+    names = sorted(name for name in listed if caller.may(Scope.GRAPH_READ, name) and name > last)
     found += [_answer(control, listed[name]) for name in names[: limit - len(found) + 1]]
     page = found[:limit]
     following = next_page("/graphs", limit=limit, after=page[-1].name) if len(found) > limit else None
@@ -208,7 +218,7 @@ async def get_graph(control: Injected, request: Request[Any, Any, Any], caller: 
         if found is None:
             raise graphs.no_graph(graph)
         answer = _answer(control, found)
-        with suppress(DatabaseUnavailable, GraphNotReady):
+        with suppress(DatabaseUnavailable, GraphNotReady, NotFound, TooManyGraphs):
             async with of_app(request.app).using(graph) as opened:
                 sizes |= await _sizes(opened.services)
     return msgspec.convert(msgspec.structs.asdict(answer) | sizes, GraphDetail)
@@ -220,12 +230,13 @@ async def get_graph(control: Injected, request: Request[Any, Any, Any], caller: 
     status_code=201,
     response_description="The graph is ready. `Location` is its entry.",
     response_headers=[ResponseHeader("Location", documentation_only=True, description="Path of the graph's entry.")],
-    operation_class=_Creating,
+    operation_class=asking(_NEW, {"name": "elections", "half_life": "30d"}, examples.GRAPH),
     responses=problems.responses(
         BadRequest("the half-life has to be none, or a duration from 1m to 36500d such as 30d or 12h, not '7'."),
         GraphExists("there is a graph 'elections' already."),
         GraphNotReady("the graph 'elections' is just being created or dropped."),
         MayNotCreate,
+        UploadCutOff,
         *problems.DATABASE,
     ),
     opt={"scope": Scope.ADMIN, "everywhere": True},
@@ -234,18 +245,23 @@ async def create_graph(control: Injected, request: Request[Any, Any, Any], calle
     """Creates a graph with a database of its own, on the server of `default` or at `database_url`. That takes seconds.
     If it takes longer, the answer is 202, and the entry says when the graph is `ready`. A repeated request finishes
     what an earlier one began. Half-life and shards are fixed for ever."""
-    new = await _read(request, NewGraph)
-    _require(caller, Scope.ADMIN, new.name)
+    new = await bodies.json_of(request, control.settings, NewGraph)
     if new.profile is not None:
         profile_named(new.profile)
-    wanted = graphs.wanted(now=control.clock(), **msgspec.structs.asdict(new))
-    create = partial(databases.create, control.settings, wanted, clock=control.clock, caller=caller)
+    given = msgspec.structs.asdict(new)
+    take_over = given.pop("take_over")
+    wanted = graphs.wanted(now=control.clock(), **given)
+    create = partial(
+        databases.create, control.settings, wanted, clock=control.clock, take_over=take_over, caller=caller
+    )
     making = asyncio.create_task(asyncio.to_thread(create))
     # It goes on, whether or not the client waits for it.
     _UNDER_WAY.add(making)
     making.add_done_callback(_UNDER_WAY.discard)
     done, _ = await asyncio.wait({making}, timeout=CREATE_SECONDS)
     of_app(request.app).changed()
+    if not done:
+        making.add_done_callback(partial(_log_failure, wanted.name))
     made = making.result() if done else wanted
     return Response(
         _answer(control, made), status_code=201 if done else 202, headers={"Location": f"/graphs/{made.name}"}
@@ -255,29 +271,37 @@ async def create_graph(control: Injected, request: Request[Any, Any, Any], calle
 @patch(
     "/{graph:str}",
     summary="Change or rename a graph",
-    operation_class=_Changing,
+    operation_class=asking(_CHANGES, {"quota_bytes": 10737418240}, examples.GRAPH),
     responses=problems.responses(
         BadRequest("the field 'quota_bytes' has to be a whole number from 1 to 9007199254740991, not 0."),
         NO_GRAPH,
         GraphExists("there is a graph 'elections' already."),
         GraphNotReady("the graph 'elections' is creating, not ready."),
+        UploadCutOff,
         *problems.DATABASE,
     ),
     opt={"scope": Scope.ADMIN, "listed": True},
 )
 async def change_graph(control: Injected, request: Request[Any, Any, Any], caller: Calling, graph: Name) -> GraphAnswer:
     """Changes profile, retention, quota and days kept, or the name. Other processes notice within five seconds. The
-    paths of a renamed graph change, and its keys stay good for it. `default` is as the settings say."""
+    paths of a renamed graph change, and its keys stay good for it. `default` is as the settings say. A key for some
+    graphs may change only profile and days kept: the other fields bound what the graph takes, or are the operator's."""
     _require(caller, Scope.ADMIN, graph)
-    changes = await _read(request, GraphChanges)
+    changes = await bodies.json_of(request, control.settings, GraphChanges)
     given = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET}
+    if caller.graphs is not None and (reserved := sorted(_RESERVED.intersection(given))):
+        error = NotAllowed(
+            f"changing {' and '.join(map(repr, reserved))} needs a key for all graphs; yours is for some."
+        )
+        error.scopes = Scope.ADMIN
+        raise error
     new = given.pop("name", graph)
-    _require(caller, Scope.ADMIN, new)
+    if new != graph:
+        graphs.require_name(new)
     if given.get("profile") is not None:
         profile_named(given["profile"])
     graphs.check(**{name: value for name, value in given.items() if name != "profile"})
-    if graph == DEFAULT:
-        raise BadRequest("the graph 'default' is as the service's settings say: it cannot be changed here.")
+    graphs.require_changeable(graph)
 
     def change() -> Graph:
         with connect(control.settings.database_url, role="graphs") as conn, conn.transaction():
@@ -298,10 +322,11 @@ async def change_graph(control: Injected, request: Request[Any, Any, Any], calle
         BadRequest("the graph 'default' cannot be dropped."),
         NO_GRAPH,
         GraphNotReady("the graph 'elections' is just being created or dropped."),
+        GraphExists("PostgreSQL at db:5432, database elections is a graph of another service by now."),
         MayNotCreate,
         *problems.DATABASE,
     ),
-    opt={"scope": Scope.ADMIN, "listed": True},
+    opt={"scope": Scope.ADMIN, "everywhere": True},
 )
 async def drop_graph(
     control: Injected,
@@ -316,8 +341,9 @@ async def drop_graph(
         ),
     ] = False,
 ) -> None:
-    """Drops the graph with everything in it, at once and for ever, whoever works with it. Keys that were good for this
-    graph alone are revoked."""
+    """Drops the graph with everything in it, at once and for ever, whoever works with it. A database on another server
+    is only taken off the list, unless `drop_database` says otherwise. Keys that were good for this graph alone are
+    revoked. The key has to be for all graphs."""
     _require(caller, Scope.ADMIN, graph)
     if graph == DEFAULT:
         raise BadRequest("the graph 'default' cannot be dropped.")
@@ -326,23 +352,17 @@ async def drop_graph(
     of_app(request.app).changed()
 
 
+def _log_failure(name: str, making: asyncio.Task[Graph]) -> None:
+    """The client was answered before the graph was made: the log has to tell why a graph is not."""
+    error = None if making.cancelled() else making.exception()
+    if error is not None:
+        log.error("a graph could not be created", graph=name, exc_info=error)
+
+
 def _require(caller: Caller, scope: Scope, graph: str) -> None:
     """Raises NotFound: whoever may not use a graph is not told whether there is one."""
-    if not caller.may(scope, graph):
+    if not graphs.is_name(graph) or not caller.may(scope, graph):
         raise graphs.no_graph(graph)
-
-
-async def _read(request: Request[Any, Any, Any], kind: type[T]) -> T:
-    """The body of a request. Raises BadRequest."""
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > _MOST_BYTES:
-            raise BadRequest(f"the body has more than {_MOST_BYTES} bytes.")
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.DecodeError as error:
-        raise BadRequest(f"the body has to be a JSON object as /doc describes it: {error}.") from error
 
 
 async def _default(control: Services) -> GraphAnswer:
@@ -380,7 +400,7 @@ def _answer(control: Services, graph: Graph) -> GraphAnswer:
 
 
 async def _sizes(services: Services) -> dict[str, int | None]:
-    with suppress(psycopg.OperationalError, TimeoutError):
+    with suppress(psycopg.Error, TimeoutError):  # of any kind: its schema may be another release's
         async with asyncio.timeout(SIZE_SECONDS), services.pool.connection() as conn:
             return msgspec.structs.asdict(await async_sizes(conn))
     return {}

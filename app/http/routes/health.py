@@ -15,7 +15,9 @@ from litestar import Response, Router, get
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
 
-from app.control.ailing import Ailing, Looks
+from app.control import graphs
+from app.control.ailing import Ailing, Condition
+from app.control.ailing import ailing as in_trouble
 from app.control.callers import Scope
 from app.errors import DatabaseUnavailable, SchemaTooNew
 from app.graph import decay
@@ -31,8 +33,9 @@ from app.http.structs import struct_of
 from app.ledger import backlog, bells, fleet, periods, space
 from app.posts.options import Priority
 from app.settings import as_text
+from app.store.addresses import where
 from app.store.migrations import pending_migrations
-from app.store.postgres import clock, where
+from app.store.postgres import clock
 
 log = structlog.get_logger(__name__)
 
@@ -46,8 +49,6 @@ SILENCE = "does not answer"
 NOT_STORED = {"Cache-Control": "no-store"}
 RUNS = 30
 """Decay runs that are listed."""
-
-_LOOKS = Looks()
 
 
 class Live(msgspec.Struct, frozen=True):
@@ -130,6 +131,12 @@ class Decay(msgspec.Struct, frozen=True):
     """The latest runs, the newest first, 30 at most."""
 
 
+class Conditions(msgspec.Struct, frozen=True):
+    """How the graphs are, `default` first and the others by name."""
+
+    graphs: list[Condition]
+
+
 class CacheHealth(msgspec.Struct, frozen=True):
     """The cache, as the API process that answers sees it."""
 
@@ -191,14 +198,17 @@ async def ready(services: Injected) -> Response[Ready]:
     operation_class=answering(examples.FLEET),
     responses=problems.responses(*problems.DATABASE),
     description="Lists every worker and scheduler with its last heartbeat in PostgreSQL, and each graph whose database "
-    "is in trouble. A killed process stays listed for a day, as silent.",
+    "is in trouble. A killed process stays listed as silent: for five minutes if another of its role has started on "
+    "its host since, else for a day.",
     sync_to_thread=True,
 )
 def list_processes(control: Injected) -> Response[Fleet]:
     with control.sync_pool.connection() as conn:
         seen = fleet.seen(conn)
         schedules = periods.schedules(conn, settings=control.settings, now=clock())
-        ailing = _LOOKS.ailing(conn, control.settings)
+        listed = graphs.every(conn)
+    # Without a connection, of which there are few: asking the graphs may take seconds.
+    ailing = in_trouble(control.looks.conditions(listed, control.settings))
     members = [fleet.FleetMember.of(process, control.settings) for process in seen]
     return Response(Fleet(members, schedules, ailing), headers=NOT_STORED)
 
@@ -259,6 +269,24 @@ async def list_decay(services: Injected) -> Response[Decay]:
 
 
 @get(
+    "/graphs",
+    summary="Are the graphs well?",
+    scope=Scope.METRICS,
+    listed=True,
+    operation_class=answering(examples.CONDITIONS),
+    responses=problems.responses(*problems.DATABASE),
+    description="Lists every graph that the caller may see, with its state and whether its database answers and has "
+    "the schema, as an API process saw within the last half minute.",
+    sync_to_thread=True,
+)
+def list_conditions(control: Injected, caller: Calling) -> Response[Conditions]:
+    with control.sync_pool.connection() as conn:
+        listed = graphs.every(conn)
+    found = control.looks.conditions(listed, control.settings)
+    return Response(Conditions([each for each in found if caller.may(Scope.METRICS, each.graph)]), headers=NOT_STORED)
+
+
+@get(
     "/cache",
     summary="What does the cache do?",
     scope=Scope.METRICS,
@@ -274,7 +302,9 @@ def cache(services: Injected) -> Response[CacheHealth]:
 
 
 ROUTER = Router(
-    "/health", tags=["health"], route_handlers=[live, ready, list_processes, list_queues, list_decay, cache]
+    "/health",
+    tags=["health"],
+    route_handlers=[live, ready, list_processes, list_conditions, list_queues, list_decay, cache],
 )
 
 
@@ -310,7 +340,8 @@ async def _postgresql(services: Services) -> str:
                 return f"lacks {', '.join(missing)}: run `mentiongraph migrate`"
             services.schema_is_good_until = time.monotonic() + SCHEMA_SECONDS
     except SchemaTooNew as error:
-        return error.detail
+        log.warning("the schema is too new", error=error.detail)  # it names the server, and anybody may ask
+        return "has a schema of a later release: install that release"
     except (psycopg.OperationalError, DatabaseUnavailable):
         return SILENCE
     return "ready"

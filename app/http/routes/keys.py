@@ -24,7 +24,7 @@ from app.errors import BadRequest, BadState, NotFound, UploadCutOff
 from app.http import bodies, problems
 from app.http.calling import Calling
 from app.http.openapi.examples import answering, asking
-from app.http.parameters import Limit, next_page
+from app.http.parameters import Limit, next_page, storable
 from app.http.services import Injected, Services
 from app.store.postgres import Connection
 
@@ -53,7 +53,6 @@ _SELF: dict[str, Any] = {
 }
 _MADE: dict[str, Any] = {"token": f"mg_{_ID}_" + "…", "key": _KEY}
 _NO_KEY = NotFound(f"there is no key {_ID!r}. `mentiongraph keys list` and GET /keys list all keys.")
-_BODY_PROBLEMS = (UploadCutOff, problems.CROSS_SITE)
 
 
 class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -190,15 +189,15 @@ _ROTATION = Schema(
     response_headers=_LOCATION,
     operation_class=asking(_NEW_KEY, {"owner": "ada", "scopes": ["graph:read", "uploads:write"]}, _MADE),
     responses=problems.responses(
-        BadRequest("there is no scope 'graph'. Known: graph:read, …"), *_BODY_PROBLEMS, *problems.DATABASE
+        BadRequest("there is no scope 'graph'. Known: graph:read, …"), UploadCutOff, *problems.DATABASE
     ),
 )
-async def make_key(request: Request[Any, Any, Any], services: Injected, caller: Calling) -> Response[KeyMade]:
+async def make_key(request: Request[Any, Any, Any], control: Injected, caller: Calling) -> Response[KeyMade]:
     """Makes a key, and shows its token. The service keeps only a digest of the token, so nobody can show it again."""
-    asked = await bodies.json_of(request, services.settings, NewKey)
+    asked = await bodies.json_of(request, control.settings, NewKey)
     wanted = keys.checked(asked.owner, asked.scopes, asked.graphs, _lifetime(asked.days))
-    made = await _work(services, lambda conn: keys.create(conn, wanted, now=services.clock(), caller=caller))
-    return _shown(services, made)
+    made = await _work(control, lambda conn: keys.create(conn, wanted, now=control.clock(), caller=caller))
+    return _shown(control, made)
 
 
 @get(
@@ -212,16 +211,16 @@ async def make_key(request: Request[Any, Any, Any], services: Injected, caller: 
     ),
 )
 async def list_keys(
-    services: Injected,
+    control: Injected,
     owner: Annotated[str | None, QueryParameter(description="Only keys of this owner.")] = None,
     limit: Limit = 50,
     before: Annotated[str | None, QueryParameter(description="Only keys made before this key. `next` has it.")] = None,
 ) -> Keys:
     """Lists keys, the newest first, also those that expired or were revoked. No token is in the list."""
     found = await _work(
-        services, lambda conn: keys.page(conn, owner=_text(owner), before=_text(before), limit=limit + 1)
+        control, lambda conn: keys.page(conn, owner=storable(owner), before=storable(before), limit=limit + 1)
     )
-    page, now = found[:limit], services.clock()
+    page, now = found[:limit], control.clock()
     following = next_page(PATH, owner=owner, limit=limit, before=page[-1].id) if len(found) > limit else None
     return Keys([KeyAnswer.of(each, now) for each in page], following)
 
@@ -258,9 +257,9 @@ async def get_self(services: Injected, caller: Calling) -> Response[Self]:
     operation_class=answering(_KEY),
     responses=problems.responses(_NO_KEY, *problems.DATABASE),
 )
-async def get_key(services: Injected, key_id: KeyId) -> KeyAnswer:
+async def get_key(control: Injected, key_id: KeyId) -> KeyAnswer:
     """Says whose key it is, what it allows, and whether it works."""
-    return KeyAnswer.of(await _work(services, lambda conn: keys.get(conn, _known(key_id))), services.clock())
+    return KeyAnswer.of(await _work(control, lambda conn: keys.get(conn, _known(key_id))), control.clock())
 
 
 @delete(
@@ -273,11 +272,11 @@ async def get_key(services: Injected, key_id: KeyId) -> KeyAnswer:
     operation_class=answering({**_KEY, "state": "revoked", "revoked_at": "2026-01-20T08:00:00Z"}),
     responses=problems.responses(_NO_KEY, *problems.DATABASE),
 )
-async def revoke_key(services: Injected, caller: Calling, key_id: KeyId) -> KeyAnswer:
+async def revoke_key(control: Injected, caller: Calling, key_id: KeyId) -> KeyAnswer:
     """Ends a key. Every process refuses it within five seconds. The key stays in the list, as `revoked`."""
-    now = services.clock()
-    key = await _work(services, lambda conn: keys.revoke(conn, _known(key_id), now=now, caller=caller))
-    return KeyAnswer.of(key, services.clock())
+    now = control.clock()
+    key = await _work(control, lambda conn: keys.revoke(conn, _known(key_id), now=now, caller=caller))
+    return KeyAnswer.of(key, control.clock())
 
 
 @post(
@@ -293,40 +292,40 @@ async def revoke_key(services: Injected, caller: Calling, key_id: KeyId) -> KeyA
         BadRequest("the old token works for 30 days at most after a rotation."),
         _NO_KEY,
         BadState(f"key {_ID} is revoked: only a key that works is rotated. Make a new key."),
-        *_BODY_PROBLEMS,
+        UploadCutOff,
         *problems.DATABASE,
     ),
 )
 async def rotate_key(
-    request: Request[Any, Any, Any], services: Injected, caller: Calling, key_id: KeyId
+    request: Request[Any, Any, Any], control: Injected, caller: Calling, key_id: KeyId
 ) -> Response[KeyMade]:
     """Makes a key with the same owner, scopes and graphs. The old key expires after the grace time."""
-    asked = await bodies.json_of(request, services.settings, Rotation)
+    asked = await bodies.json_of(request, control.settings, Rotation)
     if not 0 <= asked.grace_hours <= LONGEST_GRACE / timedelta(hours=1):
         raise BadRequest(f"'grace_hours' has to be a number from 0 to {LONGEST_GRACE / timedelta(hours=1):g}.")
     grace, lifetime = timedelta(hours=asked.grace_hours), _lifetime(asked.days)
-    now = services.clock()
+    now = control.clock()
 
     def rotate(conn: Connection) -> keys.Made:
         return keys.rotate(conn, _known(key_id), grace=grace, lifetime=lifetime, now=now, caller=caller)
 
-    made = await _work(services, rotate)
-    return _shown(services, made)
+    made = await _work(control, rotate)
+    return _shown(control, made)
 
 
-async def _work(services: Services, work: Callable[[Connection], T]) -> T:
+async def _work(control: Services, work: Callable[[Connection], T]) -> T:
     """Do it in one transaction, as commands do."""
 
     def in_transaction() -> T:
-        with services.sync_pool.connection() as conn, conn.transaction():
+        with control.sync_pool.connection() as conn, conn.transaction():
             return work(conn)
 
     return await asyncio.to_thread(in_transaction)
 
 
-def _shown(services: Services, made: keys.Made) -> Response[KeyMade]:
+def _shown(control: Services, made: keys.Made) -> Response[KeyMade]:
     return Response(
-        KeyMade(made.token, KeyAnswer.of(made.key, services.clock())),
+        KeyMade(made.token, KeyAnswer.of(made.key, control.clock())),
         status_code=201,
         headers={"Location": f"{PATH}/{made.key.id}", **_NOT_STORED},
     )
@@ -344,11 +343,6 @@ def _known(key_id: str) -> str:
     if not keys.ID.fullmatch(key_id):
         raise NotFound("there is no key of this id. `mentiongraph keys list` and GET /keys list all keys.")
     return key_id
-
-
-def _text(text: str | None) -> str | None:
-    """PostgreSQL takes no NUL in a text."""
-    return None if text is None else text.replace("\0", "\ufffd")
 
 
 ROUTER = Router(

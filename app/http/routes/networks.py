@@ -11,11 +11,10 @@ import numpy as np
 from litestar import Router
 from litestar.params import QueryParameter
 
-from app.http import problems, quotas
+from app.http import problems
 from app.http.cached.handlers import get_cached
 from app.http.openapi import graph_examples as examples
 from app.http.parameters import Archived, AsOf, view_of
-from app.http.quotas import Kind
 from app.http.routes.edges import Source, Target
 from app.http.routes.users import EXPENSIVE, Handle, named, reading
 from app.http.services import Injected
@@ -175,7 +174,7 @@ async def get_path(  # noqa: PLR0917 (each is a parameter of the request)
     async with services.pool.connection() as conn:
         from_user, to_user = await named(services, conn, source, target)
         parameters = await services.parameters(conn)
-    async with quotas.one(Kind.READS), services.expensive.connection() as conn:
+    async with services.expensive.connection() as conn:
         found = await networks.shortest_path(conn, from_user, to_user, parameters, view, max_length=max_length)
     return PathAnswer(
         source=from_user.spelling,

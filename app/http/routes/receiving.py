@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import uuid
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from litestar import Request, Response, Router, post
 from litestar.background_tasks import BackgroundTask
@@ -28,10 +29,10 @@ from app.errors import (
     SameBytes,
 )
 from app.http import bodies, problems, quotas
+from app.http.addresses import address_of
 from app.http.calling import Calling
-from app.http.connections import address_of
 from app.http.openapi import examples
-from app.http.routes.uploads import Upload, count_uploads, list_uploads, only_of, path_of
+from app.http.routes.uploads import Upload, UploadLinks, count_uploads, list_uploads, only_of, path_of
 from app.http.services import Injected, Services
 from app.http.signatures import Wanted
 from app.http.upload_options import GivenOptions, read_given, read_options
@@ -167,7 +168,7 @@ async def receive_upload(  # noqa: PLR0917 (what a request has)
     async with AsyncExitStack() as stack:
         stack.enter_context(turns_of(address_of(request.scope["client"])))
         patience = services.settings.database_patience
-        taking = quotas.upload(services.receiving, caller, services.clock, patience=patience)
+        taking = quotas.upload(services.receiving, caller, services.clock, graph=services.graph, patience=patience)
         allowance = await stack.enter_async_context(taking)
         share = stack.enter_context(services.admission.enter())
         body = await bodies.body_of(request, services.settings, share)
@@ -209,11 +210,20 @@ def _answer(services: Services, receipt: Receipt) -> Response[Any]:
         graph=services.graph,
     )
     return Response(
-        receipt.answer,
+        _linked(services, receipt.answer),
         status_code=receipt.status,
         headers={"Location": path_of(services, entry.id)},
         background=ring if entry.state in UNFINISHED else None,
     )
+
+
+def _linked(services: Services, answer: Any) -> Any:  # noqa: ANN401 (an Upload, or the JSON of one)
+    """The answer. A repeat gets the first answer as it was, but with paths under the present name of the graph."""
+    if not isinstance(answer, dict):
+        return answer
+    kept = cast("dict[str, Any]", answer)
+    earlier, parent = (uuid.UUID(kept[name]) if kept.get(name) else None for name in ("duplicate_of", "parent_id"))
+    return {**kept, "links": UploadLinks.of(services, uuid.UUID(kept["id"]), earlier, parent)}
 
 
 def _clean(filename: str | None) -> str | None:

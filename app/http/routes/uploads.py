@@ -115,6 +115,22 @@ class UploadLinks(msgspec.Struct, frozen=True):
     duplicate_of: str | None
     parent: str | None
 
+    @classmethod
+    def of(
+        cls, services: Services, upload_id: uuid.UUID, duplicate_of: uuid.UUID | None, parent_id: uuid.UUID | None
+    ) -> UploadLinks:
+        """The paths under the present name of the graph."""
+        path = path_of(services, upload_id)
+        return cls(
+            upload=path,
+            batches=f"{path}/batches",
+            rejects=f"{path}/rejects",
+            rejects_csv=f"{path}/rejects.csv",
+            events=f"{path}/events",
+            duplicate_of=path_of(services, duplicate_of) if duplicate_of else None,
+            parent=path_of(services, parent_id) if parent_id else None,
+        )
+
 
 class Upload(msgspec.Struct, frozen=True):
     """An upload's entry in the ledger.
@@ -143,7 +159,7 @@ class Upload(msgspec.Struct, frozen=True):
     size_bytes: int
     sha256: str | None
     received_by: str
-    """Process that received the upload."""
+    """Process that received the upload. Its host and pid need the scope `metrics` on all graphs."""
     sent_by: Sender | None
     """Who sent the upload. Null if somebody else sent it and the key lacks the scope `uploads:read`."""
     received_at: datetime
@@ -183,24 +199,16 @@ class Upload(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, entry: Entry, services: Services, caller: Caller) -> Upload:
         """The entry, as the caller is answered."""
-        path = path_of(services, entry.id)
         return struct_of(
             cls,
             entry,
             progress=Progress.of(entry),
             batches=BatchesByState.of(entry),
+            received_by=caller.process_shown(entry.received_by),
             sent_by=Sender(entry.key_id, entry.owner, entry.address) if caller.sees_who(entry.owner) else None,
             seconds_receiving=_seconds(entry.received_at, entry.sealed_at),
             seconds_applying=_seconds(entry.sealed_at, entry.finished_at),
-            links=UploadLinks(
-                upload=path,
-                batches=f"{path}/batches",
-                rejects=f"{path}/rejects",
-                rejects_csv=f"{path}/rejects.csv",
-                events=f"{path}/events",
-                duplicate_of=path_of(services, entry.duplicate_of) if entry.duplicate_of else None,
-                parent=path_of(services, entry.parent_id) if entry.parent_id else None,
-            ),
+            links=UploadLinks.of(services, entry.id, entry.duplicate_of, entry.parent_id),
         )
 
 

@@ -14,7 +14,7 @@ from litestar.params import PathParameter, QueryParameter
 
 from app.errors import BadRequest, NotFound, TooManyReads
 from app.graph.delta_days import day_of
-from app.http import problems, quotas, segments
+from app.http import problems, segments
 from app.http.cached.handlers import get_cached
 from app.http.openapi import graph_examples, rankings_examples
 from app.http.parameters import (
@@ -30,7 +30,6 @@ from app.http.parameters import (
     position_of,
     view_of,
 )
-from app.http.quotas import Kind
 from app.http.services import Injected, Services
 from app.http.signatures import Wanted
 from app.http.structs import struct_of
@@ -86,7 +85,7 @@ class UserAnswer(msgspec.Struct, frozen=True):
     spelling: str
     """The user's handle as the first post spelt it."""
     as_of: datetime
-    """The instant that the weights are for."""
+    """The instant that the weights are for, by default the minute that has begun. Later mentions weigh more than 1."""
     mentioned_users: int
     """Number of users whom the user mentions."""
     mentions_made: int
@@ -213,7 +212,7 @@ async def reading(
         if depth == 1 and not await networks.is_crowded(conn, user, view):
             yield conn, user
             return
-    async with quotas.one(Kind.READS), services.expensive.connection() as conn:
+    async with services.expensive.connection() as conn:
         yield conn, user
 
 

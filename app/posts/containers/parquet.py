@@ -9,8 +9,6 @@ from __future__ import annotations
 import io
 import math
 import shutil
-import subprocess
-import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryFile
@@ -36,9 +34,13 @@ def json_pieces(file: IO[bytes], *, decoded: Allowance, most_bytes: int = MOST_B
     """
     budget, before = decoded.budget, 0.0
     budget.spend(START_SECONDS)
-    with _with_descriptor(file) as opened, _reading(opened, most_bytes, _most_seconds(budget)) as pipe:
+    program, most_seconds = parquet_rows.__name__, _most_seconds(budget)
+    with (
+        _with_descriptor(file) as opened,
+        apart.running(program, opened, most_bytes=most_bytes, most_seconds=most_seconds) as process,
+    ):
         while True:
-            kind, data = _message(pipe, most_bytes)
+            kind, data = _message(cast("IO[bytes]", process.stdout), most_bytes)
             if kind == DATA:
                 decoded.take(len(data))
                 budget.decode(len(data))
@@ -58,23 +60,6 @@ def json_pieces(file: IO[bytes], *, decoded: Allowance, most_bytes: int = MOST_B
                 )
 
 
-@contextmanager
-def _reading(file: IO[bytes], most_bytes: int, most_seconds: int) -> Generator[IO[bytes]]:
-    """What the process writes that reads the file. The process ends with the block."""
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-s", parquet_rows.__file__, str(most_bytes), str(most_seconds)],
-        stdin=file,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=apart.environment(),
-    )
-    with process:
-        try:
-            yield cast("IO[bytes]", process.stdout)
-        finally:
-            process.kill()
-
-
 def _message(pipe: IO[bytes], most_bytes: int) -> tuple[bytes, bytes]:
     """The next message. Raises ParquetUnreadable if the process ended before."""
     head = pipe.read(HEAD.size)
@@ -90,9 +75,9 @@ def _message(pipe: IO[bytes], most_bytes: int) -> tuple[bytes, bytes]:
 
 
 def _most_seconds(budget: Budget) -> int:
-    """Seconds of processor time, or 0 for no bound."""
+    """Seconds of processor time."""
     most = budget.most_seconds()
-    return 0 if math.isinf(most) else math.ceil(most)
+    return apart.UNBOUNDED if math.isinf(most) else math.ceil(most)
 
 
 @contextmanager

@@ -2,25 +2,22 @@
 
 app.posts.containers.parquet starts the program for each file. A few bytes of Parquet may become gigabytes of values,
 and a schema of many levels makes polars overflow its stack. So this process has limits, no secrets, and nobody else's
-work. The program imports nothing of the project, since it runs without the project on its path.
+work (see app/posts/apart.py).
 
-Each message is a kind of one byte, a size of four bytes, and so many bytes. The arguments are the most bytes of memory,
-and the most seconds of processor time; 0 is no bound.
+Each message is a kind of one byte, a size of four bytes, and so many bytes.
 """
 
 from __future__ import annotations
 
 import os
-import resource
 import struct
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import polars as pl
+
+from app.posts import apart
 
 DATA, SPENT, NO_ROWS, UNREADABLE, END = b"D", b"S", b"N", b"U", b"E"
 """Kinds of messages. SPENT has the processor time as a double."""
@@ -38,8 +35,7 @@ Type: TypeAlias = Any
 
 
 def main() -> None:
-    most_bytes, most_seconds = map(int, sys.argv[1:])
-    _limit(most_bytes, most_seconds)
+    apart.limit()
     began = time.process_time()
     try:
         for data in _slices():
@@ -58,17 +54,6 @@ def main() -> None:
 
 class _NoRows(Exception):
     pass
-
-
-def _limit(most_bytes: int, most_seconds: int) -> None:
-    # Where memory is short, the kernel ends this process and not the API.
-    with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if most_seconds:
-        resource.setrlimit(resource.RLIMIT_CPU, (most_seconds, most_seconds))
-    if most_bytes and sys.platform == "linux":
-        resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, most_bytes))
 
 
 def _tell(kind: bytes, data: bytes = b"") -> None:

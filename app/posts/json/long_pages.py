@@ -6,7 +6,6 @@ Python's lock is held while a page is decoded, so a page of 64 MiB would hold up
 from __future__ import annotations
 
 import pickle
-import resource
 import subprocess
 import sys
 
@@ -19,32 +18,26 @@ MOST_BYTES = 768 << 20
 """Memory that the process may take, its own start included."""
 SECONDS = 60
 """Processor time that it may take."""
-_PROGRAM = "from app.posts.json.long_pages import main; main()"
 
 
 def posts_of(line: bytes, packing: Packing, *, most_bytes: int = MOST_BYTES, seconds: int = SECONDS) -> bytes:
     """The posts of a page, a line each. Raises PageTooLong if that takes too much memory or time."""
-    done = subprocess.run(
-        [sys.executable, "-P", "-s", "-c", _PROGRAM, str(most_bytes), str(seconds)],
-        input=pickle.dumps(packing) + line,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=apart.environment(),
-        check=False,
-    )
-    if done.returncode != 0:
+    with apart.running(__name__, subprocess.PIPE, most_bytes=most_bytes, most_seconds=seconds) as process:
+        posts, _ = process.communicate(pickle.dumps(packing) + line)
+    if process.returncode != 0:
         raise PageTooLong(
             f"A page of posts of {len(line):,} bytes takes too much memory or time. Write one object a line."
         )
-    return done.stdout
+    return posts
 
 
 def main() -> None:
     """Read packing and page from standard input, and write lines to standard output."""
-    most_bytes, seconds = map(int, sys.argv[1:])
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-    if sys.platform == "linux":
-        resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, most_bytes))
+    apart.limit()
     source = sys.stdin.buffer
     packing: Packing = pickle.load(source)  # noqa: S301 (our own process wrote it)
     sys.stdout.buffer.write(pages.posts_of(source.read(), Unpacker(packing)))
+
+
+if __name__ == "__main__":
+    main()

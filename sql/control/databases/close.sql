@@ -13,6 +13,10 @@ BEGIN
   EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO %%I', role);
   EXECUTE format('GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO %%I', role);
   EXECUTE format('GRANT TRUNCATE ON edges_shadow TO %%I', role);
+  IF current_setting('server_version_num')::int >= 170000 THEN
+    -- VACUUM, so that nothing of a forgotten person stays in free room.
+    EXECUTE format('GRANT MAINTAIN ON ALL TABLES IN SCHEMA public TO %%I', role);
+  END IF;
   EXECUTE format(
     'REVOKE INSERT, UPDATE, DELETE ON schema_compatibility, _yoyo_migration, _yoyo_log, _yoyo_version FROM %%I', role
   );

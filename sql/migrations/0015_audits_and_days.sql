@@ -1,5 +1,5 @@
 -- Audits that were asked for over HTTP have a place, and so have the mentions of the whole graph by day.
--- depends: 0012_erasures
+-- depends: 0014_notes
 -- oldest-release: 0.1
 -- locks: nothing
 -- rewrites: nothing
@@ -34,4 +34,4 @@ COMMENT ON TABLE graph_days IS
 'Mentions in posts of each day, self-mentions left out; made anew with trending_users.';
 UPDATE summaries SET trends_stale_since = coalesce(trends_stale_since, trends_ended_at, ended_at);
 
-INSERT INTO schema_compatibility (migration, oldest_release) VALUES ('0014_audits_and_days', '0.1');
+INSERT INTO schema_compatibility (migration, oldest_release) VALUES ('0015_audits_and_days', '0.1');

@@ -1,242 +1,32 @@
-"""Commands over the HTTP API: upload, status."""
+"""The command that shows uploads, over the HTTP API: status. Other commands show an upload by it."""
 
 from __future__ import annotations
 
-import io
-import sys
 import time
 import uuid
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import click
 import msgspec
 from rich.cells import cell_len
 from rich.live import Live
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from app.errors import BadRequest, MentiongraphError
-from ops import processes
-from ops.cli import options, trust, warnings_shown
-from ops.cli.client import ApiProblem, Client, Entry, Patience, Sent, Step
+from app.errors import BadRequest
+from ops.cli import options, warnings_shown
+from ops.cli.client import Client, client_of
 from ops.cli.console import cut, err, facts, number, out, plain, print_json, say, size, state, table, when
+from ops.cli.entries import BROKEN, FAILED, ON_THE_WAY, Entry
+from ops.cli.sending import sending
 
-CHUNK = 256 << 10
 WATCH_PAUSE = 1.0
-FAILED = 1
-DONE = frozenset({"applied", "checked"})
-"""States in which an upload that was sent came to what was wanted of it."""
-BROKEN = frozenset({"failed", "aborted"})
-
-
-def client_of(api: str | None, data: Path | None, *, graph: bool = True) -> Client:
-    """A client of the API that the options or the settings name: for the chosen graph, or without `graph` for all."""
-    settings = options.settings(data, nearby=api is None)
-    url = api or processes.url_of_api(settings)
-    key = options.key(data if api is None else None, nearby=api is None)
-    if key is not None:
-        trust.require_private(url, settings)
-    base = options.api_of_graph(url) if graph else url
-    return Client(base, key, verify=trust.verified_by(url, settings, own=api is None))
-
-
-@click.command()
-@click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
-@options.api
-@options.data
-@options.reading
-@click.option(
-    "--clock",
-    type=click.Choice(["arrival", "event"]),
-    help="Instant at which a mention counts: the arrival of the file (default), or the post's own timestamp.",
-)
-@click.option(
-    "--priority",
-    type=click.Choice(["urgent", "bulk"]),
-    help="Urgent uploads are applied before bulk ones. Default: bulk.",
-)
-@click.option("--dry-run", is_flag=True, help="Have the server read and count the file, and leave the graph as it is.")
-@click.option("--again", is_flag=True, help="Apply the file even if the same bytes were applied before.")
-@click.option(
-    "--idempotency-key",
-    metavar="KEY",
-    help="Text of your choice. A second command with the same key gets the first answer. For one FILE.",
-)
-@click.option(
-    "--wait/--no-wait", default=True, help="Wait until the file is applied (default), or only until it is staged."
-)
-@options.as_json
-def upload(
-    files: Sequence[Path],
-    api: str | None,
-    data: Path | None,
-    idempotency_key: str | None,
-    *,
-    dry_run: bool,
-    again: bool,
-    wait: bool,
-    json: bool,
-    **chosen: str | bool | None,
-) -> None:
-    """Send files of posts, and wait until their mentions are in the graph.
-
-    The command sends a file as it is, in constant memory. Files whose names end in .gz or .zst are sent compressed.
-    FILE - is standard input. Files are CSV, JSON, xlsx or Parquet, also in a zip. Rows that cannot be read are
-    kept as rejects; all other rows are applied. The same bytes are applied once, however often you send them: the
-    command then shows the earlier upload, unless --again is given. To look at a file without a server,
-    use `mentiongraph check`.
-
-    Exits with 0 if all files were applied (with --no-wait: staged; with --dry-run: checked), also with warnings, which
-    go to standard error. Exits with 3 if a file was refused, 1 if an upload failed, also because every row was
-    rejected, and 5 if the API cannot be reached or has too much to do.
-
-    \b
-    Examples:
-      mentiongraph upload posts.csv
-      mentiongraph upload --text body --author from --timestamp at export.csv.gz
-      mentiongraph upload --dry-run --max-rejects 1% posts.csv
-      psql -c "copy posts to stdout csv header" | mentiongraph upload -
-      mentiongraph upload --no-wait --json *.csv | jq -r .id
-    """
-    if idempotency_key is not None and len(files) > 1:
-        raise BadRequest("--idempotency-key names one request: send the files one by one.")
-    params = options.query(chosen)
-    params |= ({"again": "true"} if again else {}) | ({"dry_run": "true"} if dry_run else {})
-    worst = 0
-    with client_of(api, data) as client:
-        for file in files:
-            try:
-                entry = _upload(client, file, params, wait=wait, key=idempotency_key)
-            except OSError as error:
-                if len(files) == 1 or error.filename is None:
-                    raise
-                say(f"{file}: {error.strerror}; it was not sent.", err=True)
-                worst = worst or MentiongraphError.exit_code
-                continue
-            except ApiProblem as problem:
-                if len(files) == 1:
-                    raise
-                if json:
-                    print_json({"file": str(file), **msgspec.structs.asdict(problem.problem())})
-                say(f"{file}: {problem.title}: {problem.detail}", err=True)
-                worst = worst or problem.exit_code
-                continue
-            show_entry(client, entry, json=json)
-            if entry.finished and entry.state not in DONE:
-                worst = FAILED
-    if worst:
-        raise click.exceptions.Exit(worst)
-
-
-def _upload(client: Client, file: Path, params: dict[str, str], *, wait: bool, key: str | None) -> Entry:
-    name = "standard input" if str(file) == "-" else file.name
-    if str(file) != "-":
-        params = {"filename": file.name, **params}
-    with sending(name) as show:
-        sent = _send(client, file, params, show, key=key)
-        if sent.earlier:
-            show.say(f"{name}: the ledger has these bytes already, received {when(sent.entry.received_at)}.")
-        if not wait or sent.entry.finished:
-            return sent.entry
-        return client.follow(sent.entry.id, show.applied)
-
-
-def _send(client: Client, file: Path, params: dict[str, str], show: Sending, *, key: str | None) -> Sent:
-    patience = Patience()
-    while True:
-        try:
-            with opened(file) as (stream, total):
-                body = show.sent(stream, total)
-                return client.send(body, params=params, encoding=options.compression(file), key=key)
-        except ApiProblem as problem:
-            # Standard input is read once.
-            if str(file) == "-" or not patience.waited(problem):
-                raise
-
-
-@contextmanager
-def opened(file: Path) -> Generator[tuple[BinaryIO, int | None]]:
-    """The stream, and its size if that is known."""
-    if str(file) == "-":
-        yield sys.stdin.buffer, None
-        return
-    with file.open("rb") as stream:
-        yield stream, file.stat().st_size if file.is_file() else None
-
-
 _LEFT_OUT = ("received", "mentions", "rejected", "warnings")
 """Columns that a narrow terminal does without, in this order."""
 _SHORTEST_NAME = 12
 _GAP = 3
 """Columns of a terminal between two columns of a table."""
-_ON_THE_WAY = frozenset({"receiving", "staged", "applying", "checking"})
-
-
-class Sending:
-    """A bar that first shows the bytes that were sent, then those that are applied; a few lines where nobody looks."""
-
-    def __init__(self, name: str, progress: Progress, doing: tuple[str, str]) -> None:
-        self._name = plain(name, 40)
-        self._progress = progress
-        self._doing, self._next = doing
-        self._task = progress.add_task(self._name, total=None, doing=self._doing, done="")
-        self._said = ""
-
-    def sent(self, stream: BinaryIO, total: int | None) -> Iterator[bytes]:
-        """The stream, in chunks, watched."""
-        count = 0
-        # What a pipe has is sent at once: its writer may pause, and the API waits for bytes.
-        read = stream.read1 if isinstance(stream, io.BufferedReader) else stream.read
-        while chunk := read(CHUNK):
-            yield chunk
-            count += len(chunk)
-            self._progress.update(self._task, completed=count, total=total, done=size(count))
-        self._progress.update(self._task, completed=0, total=None, doing=self._next)
-        if self._doing == "sending":
-            self._line(f"sent {size(count)}")
-
-    def applied(self, step: Step) -> None:
-        """What the ledger says."""
-        share = step.progress.share
-        self._progress.update(self._task, completed=share, total=1, doing=step.state, done=_in_words(step))
-        self._line(f"{step.state}, {10 * int(10 * share)} %" if step.state in _ON_THE_WAY else step.state)
-
-    def say(self, line: str) -> None:
-        err.print(line)
-
-    def _line(self, line: str) -> None:
-        if not err.is_terminal and line != self._said:
-            self._said = line
-            err.print(f"{self._name}: {line}")
-
-
-def _in_words(step: Step) -> str:
-    """What of it is done: it is counted first and merged then, which are half of the way each."""
-    counted, total = step.progress.bytes_counted, step.progress.bytes_total
-    said = f"counted {number(step.progress.rows_counted)} rows"
-    if step.state in {"staged", "applying", "checking"} and counted < total:
-        return f"{said}, {int(100 * counted / total)} %"
-    if step.state == "applying":
-        return f"{said}, merging" + (f", {number(step.rows_applied)} applied" if step.rows_applied else "")
-    return said
-
-
-@contextmanager
-def sending(name: str, doing: str = "sending", then: str = "sealing") -> Generator[Sending]:
-    """Progress on standard error while the block runs: what is done with the bytes, and after the last of them."""
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        TextColumn("{task.fields[doing]}", style="cyan"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[done]}"),
-    )
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
-        yield Sending(name, progress, (doing, then))
 
 
 @click.command()
@@ -309,7 +99,7 @@ def _list(client: Client, limit: int, wanted: Mapping[str, str | Sequence[str]],
     elif entries:
         out.print(listed(entries, out.width))
     else:
-        say("No such uploads." if wanted else "No uploads yet: `mentiongraph upload FILE` makes one.")
+        say("No such uploads." if wanted else f"No uploads yet: `{options.hinted('upload FILE')}` makes one.")
     return watch and any(entry.id in watched and entry.state in BROKEN for entry in entries)
 
 
@@ -340,7 +130,7 @@ def _cells(entry: Entry) -> dict[str, str | Text]:
     return {
         "upload": str(entry.id),
         "file": plain(entry.filename or "-", 40),
-        "state": state(entry.state, done if entry.state in _ON_THE_WAY else None),
+        "state": state(entry.state, done if entry.state in ON_THE_WAY else None),
         "received": when(entry.received_at),
         "rows": number(entry.rows_received),
         "rejected": number(entry.progress.rejects_counted),
@@ -441,5 +231,5 @@ def _mentions(entry: Entry) -> str:
 
 def _advice(entry: Entry) -> str:
     if entry.state == "failed" and entry.batches.failed and not entry.purged_at:
-        return f"mentiongraph replay --upload {entry.id} --dry-run"
-    return f"mentiongraph status {entry.id} --watch" if not entry.finished else ""
+        return options.hinted(f"replay --upload {entry.id} --dry-run")
+    return options.hinted(f"status {entry.id} --watch") if not entry.finished else ""
