@@ -337,6 +337,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/erasures/{erasure_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["ErasuresErasureIdGetErasure"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/edges": {
         parameters: {
             query?: never;
@@ -849,6 +865,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/health/graphs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["HealthGraphsListConditions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health/queues": {
         parameters: {
             query?: never;
@@ -1195,6 +1227,16 @@ export interface components {
             user_lists: components["schemas"]["UserLists"];
             tie_lists: components["schemas"]["TieLists"];
         };
+        /** Condition */
+        Condition: {
+            graph: string;
+            state: string;
+            database: string;
+        };
+        /** Conditions */
+        Conditions: {
+            graphs: components["schemas"]["Condition"][];
+        };
         /** Contribution */
         Contribution: {
             /** Format: uuid */
@@ -1339,6 +1381,26 @@ export interface components {
             edges: components["schemas"]["EdgeBetween"][];
             cut: components["schemas"]["Cut"];
         };
+        /** Erasure */
+        Erasure: {
+            id: number;
+            /** @enum {string} */
+            state: "running" | "finished" | "stopped";
+            keep_out: boolean;
+            /** Format: date-time */
+            began_at: string;
+            finished_at: string | null;
+            step: string | null;
+            step_done: number;
+            step_total: number;
+            moved_at: string | null;
+            mentions: number;
+            deltas: number;
+            payloads: number;
+            payloads_dropped: number;
+            rejects: number;
+            texts: number;
+        };
         /** Fit */
         Fit: {
             fits: number;
@@ -1364,6 +1426,7 @@ export interface components {
         };
         /** Forgetting */
         Forgetting: {
+            graph: string;
             dry_run: boolean;
             keep_out: boolean;
             mentions: number;
@@ -1373,6 +1436,7 @@ export interface components {
             rejects: number;
             texts: number;
             cache_cleared: boolean;
+            still_held: string[];
         };
         /** Given */
         Given: {
@@ -5742,11 +5806,13 @@ export interface operations {
         responses: {
             200: {
                 headers: {
+                    Location?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
                     /**
                      * @example {
+                     *       "graph": "default",
                      *       "dry_run": false,
                      *       "keep_out": true,
                      *       "mentions": 1312,
@@ -5755,10 +5821,38 @@ export interface operations {
                      *       "payloads_dropped": 0,
                      *       "rejects": 2,
                      *       "texts": 1,
-                     *       "cache_cleared": true
+                     *       "cache_cleared": true,
+                     *       "still_held": [
+                     *         "PostgreSQL's write-ahead log before 0/3A2C1F8 holds old rows, until its files are overwritten."
+                     *       ]
                      *     }
                      */
                     "application/json": components["schemas"]["Forgetting"];
+                };
+            };
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "graph": "default",
+                     *       "dry_run": false,
+                     *       "keep_out": true,
+                     *       "mentions": 1312,
+                     *       "deltas": 64,
+                     *       "payloads": 9,
+                     *       "payloads_dropped": 0,
+                     *       "rejects": 2,
+                     *       "texts": 1,
+                     *       "cache_cleared": true,
+                     *       "still_held": [
+                     *         "PostgreSQL's write-ahead log before 0/3A2C1F8 holds old rows, until its files are overwritten."
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Erasure"];
                 };
             };
             400: {
@@ -5786,6 +5880,109 @@ export interface operations {
                 };
             };
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    ErasuresErasureIdGetErasure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                erasure_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": 17,
+                     *       "state": "running",
+                     *       "keep_out": true,
+                     *       "began_at": "2026-01-15T12:00:00.25Z",
+                     *       "step": "payloads",
+                     *       "step_done": 40,
+                     *       "step_total": 112,
+                     *       "moved_at": "2026-01-15T12:00:09.5Z",
+                     *       "mentions": 0,
+                     *       "deltas": 0,
+                     *       "payloads": 9,
+                     *       "payloads_dropped": 0,
+                     *       "rejects": 0,
+                     *       "texts": 0
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Erasure"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8891,6 +9088,7 @@ export interface operations {
                     /** @enum {integer} */
                     shards?: 1 | 2 | 4 | 8 | 16 | 32 | 64;
                     database_url?: string | null;
+                    take_over?: boolean;
                     /** @enum {string|null} */
                     profile?: "twitter" | "mastodon" | "bluesky" | "instagram" | "tiktok" | "youtube" | "reddit" | "telegram" | "weibo" | "github" | "word" | null;
                     days_kept?: number | null;
@@ -9200,7 +9398,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": {
                     name?: string;
@@ -9495,6 +9693,97 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Fleet"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    HealthGraphsListConditions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "graphs": [
+                     *         {
+                     *           "graph": "default",
+                     *           "state": "ready",
+                     *           "database": "ready"
+                     *         },
+                     *         {
+                     *           "graph": "elections",
+                     *           "state": "ready",
+                     *           "database": "does not answer"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Conditions"];
                 };
             };
             400: {
