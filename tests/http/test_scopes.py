@@ -185,7 +185,7 @@ def test_on_loopback_no_key_is_needed_but_a_sent_one_is_checked(api: Api, domain
 
 def test_a_key_says_what_it_allows(closed: Api, api: Api, domain: Connection, now: datetime) -> None:
     for scope in Scope:
-        made = key(domain, now, scope, owner="ada", graphs=["team"])
+        made = key(domain, now, scope, owner="ada", graphs=["default"])
         told = closed.http.get("/keys/self", headers=bearer(made.token))
 
         assert told.headers["cache-control"] == "no-store"
@@ -194,7 +194,7 @@ def test_a_key_says_what_it_allows(closed: Api, api: Api, domain: Connection, no
             "key_id": made.key.id,
             "owner": "ada",
             "scopes": [scope],
-            "graphs": ["team"],
+            "graphs": ["default"],
             "expires_at": "2026-04-15T12:00:00Z",
         }
     assert closed.http.get("/keys/self").status_code == 401
