@@ -6,6 +6,7 @@ import { get, key, keyWanted, setKey } from "./api/client";
 import { useResource } from "./api/resource";
 import { lettersOn, shortcuts, switchLetters, useShortcuts } from "./keyboard";
 import { SameData } from "./parts/curl";
+import { giveBack } from "./parts/focus";
 import { Icon, type IconName } from "./parts/icon";
 import { go, href, place } from "./router";
 import { FindUser } from "./find";
@@ -27,7 +28,8 @@ const SCREENS: readonly Screen[] = [
 ];
 
 export function Frame({ children }: { children: ComponentChildren }) {
-  const current = place.value.path[0] ?? "add";
+  const [first = "add"] = place.value.path;
+  const current = first === "users" ? "network" : first;
   const helping = useSignal(false);
   useShortcuts("Everywhere", [
     ...SCREENS.map((screen) => ({ keys: `g ${screen.key}`, does: screen.title, act: () => go([screen.path]) })),
@@ -35,9 +37,9 @@ export function Frame({ children }: { children: ComponentChildren }) {
     { keys: "?", does: "Help and keys", act: () => (helping.value = true) },
   ]);
   useEffect(() => {
-    const screen = SCREENS.find((each) => each.path === current);
+    const screen = SCREENS.find((each) => each.path === first);
     document.title = `${screen?.title ?? place.value.path[1] ?? "Network"} · mentiongraph`;
-  }, [current]);
+  }, [first, place.value.path[1]]);
   return (
     <>
       <a class="skip" href="#main" onClick={skip}>
@@ -100,7 +102,7 @@ function GraphMenu() {
   if (names.length === 1) return null;
   return (
     <select
-      class="gsel wide"
+      class="gsel"
       aria-label="Graph"
       value={graph}
       onChange={(event) => go(place.value.path.slice(0, 1), {}, event.currentTarget.value)}
@@ -130,7 +132,9 @@ function Theme() {
 export function Dialog({ title, close, children }: { title: string; close: () => void; children: ComponentChildren }) {
   const box = useRef<HTMLDialogElement>(null);
   useEffect(() => {
+    const before = document.activeElement;
     box.current?.showModal();
+    return () => giveBack(box.current, before);
   }, []);
   return (
     <dialog ref={box} class="dialog" aria-label={title} onClose={close} onClick={(event) => event.target === box.current && box.current?.close()}>
