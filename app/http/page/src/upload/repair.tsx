@@ -32,11 +32,6 @@ export function Rejects({ entry }: { entry: Upload }) {
   const shown = useSignal(AT_ONCE);
   const open = useSignal<number | null>(null);
   const repairs = kept.value.get(entry.id) ?? new Map<number, readonly string[]>();
-  const leave = (line: number): void => {
-    open.value = null;
-    // The form is gone, and the focus with it: go on where it was opened.
-    setTimeout(() => document.querySelector<HTMLElement>(`[data-line="${line}"]`)?.focus());
-  };
   const { value } = table;
   const rejected = entry.rows_rejected ?? 0;
   return (
@@ -64,7 +59,7 @@ export function Rejects({ entry }: { entry: Upload }) {
             </thead>
             <tbody>
               {value.rows.slice(0, shown.value).map((row) => (
-                <Row key={lineOf(value, row)} entry={entry} table={value} row={row} repairs={repairs} open={open.value === lineOf(value, row)} toggle={(on) => (on ? (open.value = lineOf(value, row)) : leave(lineOf(value, row)))} />
+                <Row key={lineOf(value, row)} entry={entry} table={value} row={row} repairs={repairs} open={open.value === lineOf(value, row)} toggle={(on) => (open.value = on ? lineOf(value, row) : null)} />
               ))}
             </tbody>
           </table>
@@ -121,7 +116,7 @@ function Row({ entry, table, row, repairs, open, toggle }: { entry: Upload; tabl
         </bdi>
       </td>
       <td class="num">
-        <button type="button" class="btn small" data-line={line} onClick={() => toggle(true)} aria-label={`Repair line ${line}`}>
+        <button type="button" class="btn small" onClick={() => toggle(true)} aria-label={`Repair line ${line}`}>
           Repair
         </button>
       </td>
