@@ -111,7 +111,9 @@ function Users({ users }: { users: Schemas["UserRanking"]["users"] }) {
         <tr>
           <th class="num">Rank</th>
           <th>User</th>
-          <th class="wide" />
+          <th class="wide">
+            <span class="sr">As a bar</span>
+          </th>
           <th class="num">Mentions</th>
           <th class="num wide">Weight now</th>
         </tr>
@@ -142,7 +144,9 @@ function Edges({ edges }: { edges: Schemas["EdgeRanking"]["edges"] }) {
           <th class="num">Rank</th>
           <th>Who mentions</th>
           <th>Who is mentioned</th>
-          <th class="wide" />
+          <th class="wide">
+            <span class="sr">As a bar</span>
+          </th>
           <th class="num">Mentions</th>
           <th class="num wide">Weight now</th>
           <th class="num wide">Last</th>
@@ -179,7 +183,9 @@ function TrendingUsers({ answer }: { answer: Schemas["Trending"] }) {
         <tr>
           <th class="num">Rank</th>
           <th>User</th>
-          <th class="wide" />
+          <th class="wide">
+            <span class="sr">As a bar</span>
+          </th>
           <th class="num">Last {answer.days} days</th>
           <th class="num">Before</th>
         </tr>

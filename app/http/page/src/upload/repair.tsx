@@ -26,7 +26,8 @@ const kept = signal<ReadonlyMap<string, Repairs>>(new Map());
 
 export function Rejects({ entry }: { entry: Upload }) {
   const table = useResource(async (aborted): Promise<Table> => {
-    const [head = [], ...rows] = parse(await (await send("GET", entry.links.rejects_csv.replace(/^\/graphs\/[^/]+/, ""), { signal: aborted })).text());
+    const text = await (await send("GET", entry.links.rejects_csv.replace(/^\/graphs\/[^/]+/, ""), { signal: aborted })).text();
+    const [head = [], ...rows] = parse(text, entry.options.delimiter === "tab" ? "\t" : entry.options.delimiter || ",");
     return { head, rows };
   }, [entry.id, entry.rejects_kept]);
   const shown = useSignal(AT_ONCE);
@@ -54,7 +55,9 @@ export function Rejects({ entry }: { entry: Upload }) {
                 <th class="num">Line</th>
                 <th>Why</th>
                 <th>The row as it is in the file</th>
-                <th />
+                <th>
+                  <span class="sr">Repair</span>
+                </th>
               </tr>
             </thead>
             <tbody>
