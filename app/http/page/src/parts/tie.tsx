@@ -39,7 +39,7 @@ export function Tie({ source, target }: { source: string; target: string }) {
       <ol class="lines" aria-busy={busy}>
         {lines.map((line) => (
           <li key={`${line.batch_id} ${line.line}`} class={line.retracted || line.repeated ? "gone" : undefined}>
-            <a class="ln" href={href(["uploads", line.upload_id], { batch: String(line.batch_id) })} title={`${line.filename ?? "A file"}, line ${line.line}`}>
+            <a class="ln" href={href(["uploads", line.upload_id], { batch: String(line.batch_id), line: String(line.line), source, target })} title={`${line.filename ?? "A file"}, line ${line.line}`}>
               {line.line}
             </a>
             <p>

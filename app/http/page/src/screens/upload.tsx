@@ -10,6 +10,7 @@ import { ProblemNote } from "../parts/problem";
 import { StateMark } from "../parts/state";
 import { href } from "../router";
 import { Box, type Verb, fitting } from "../upload/actions";
+import { Came } from "../upload/came";
 import { Rejects } from "../upload/repair";
 import { batches, useStory } from "../upload/story";
 import { Events, Timeline } from "../upload/timeline";
@@ -83,6 +84,7 @@ function Found({ entry, again }: { entry: Entry; again: () => void }) {
               </button>
             </span>
           </div>
+          {parts.value && <Came batches={parts.value} />}
           {shown.value === "events" ? <Events changes={story.changes} /> : parts.value && <Timeline entry={entry} batches={parts.value} changes={story.changes} over={story.over} />}
         </section>
         {(entry.rows_rejected ?? 0) > 0 && entry.rejects_kept > 0 && <Rejects entry={entry} />}

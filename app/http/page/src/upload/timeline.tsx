@@ -2,6 +2,7 @@
 import type { Schemas } from "../api/client";
 import { count, duration } from "../format";
 import { StateMark } from "../parts/state";
+import { place } from "../router";
 import type { Change } from "./story";
 
 type Batch = Schemas["Batch"];
@@ -57,6 +58,7 @@ export function Timeline({ entry, batches, changes, over }: { entry: Schemas["Up
           const thick = row === TIGHT ? 4 : 10;
           return (
             <g key={batch.id}>
+              {String(batch.id) === place.value.query["batch"] && <rect class="here" x={LEFT - 6} y={y - 3} width={WIDTH - LEFT - 4} height={thick + 6} rx={3} />}
               <title>{`Batch ${batch.ordinal + 1}: ${batch.state}${batch.attempts > 1 ? `, ${batch.attempts} attempts` : ""}`}</title>
               {row === ROW && (
                 <text class="axis" x={0} y={y + 10}>
