@@ -1,6 +1,7 @@
 /** The page: a frame, and the screen that the address names. A screen's code is loaded when it is first shown. */
 import { signal } from "@preact/signals";
 import { type ComponentType, render } from "preact";
+import { learn } from "./api/caller";
 import { Frame } from "./frame";
 import { listen } from "./keyboard";
 import { place } from "./router";
@@ -29,6 +30,7 @@ function Screen() {
 const theme = localStorage.getItem("mentiongraph.theme");
 if (theme) document.documentElement.dataset["theme"] = theme;
 listen();
+learn();
 render(
   <Frame>
     <Screen />
