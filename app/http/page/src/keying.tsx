@@ -6,6 +6,7 @@ import { type Problem, key, keyWanted } from "./api/client";
 import { Dialog, say } from "./frame";
 import { when } from "./format";
 import { Icon } from "./parts/icon";
+import { Prose } from "./parts/prose";
 
 const DAY = 86_400_000;
 
@@ -17,8 +18,12 @@ const WAYS: Readonly<Record<string, string>> = {
   "too-many-wrong-keys": "Wait for a few seconds, and try again.",
 };
 
+function kind(problem: Problem): string {
+  return problem.type.split(":").at(-1) ?? "";
+}
+
 function wayOut(problem: Problem): string {
-  return WAYS[problem.type.split(":").at(-1) ?? ""] ?? "";
+  return WAYS[kind(problem)] ?? "";
 }
 
 /** The whole screen while the page knows no key and the server wants one. */
@@ -61,8 +66,12 @@ function KeyForm({ problem, done }: { problem: Problem; done?: () => void }) {
       }}
     >
       <div role="status">
-        <p class={refused.value ? "bad" : undefined}>{sentence(told.detail)}</p>
-        <p class="s soft">{wayOut(told)}</p>
+        <p class={refused.value ? "bad" : undefined}>
+          <Prose text={said(told)} />
+        </p>
+        <p class="s soft">
+          <Prose text={wayOut(told)} />
+        </p>
       </div>
       <label>
         <span class="label">Key</span>
@@ -88,8 +97,10 @@ function KeyForm({ problem, done }: { problem: Problem; done?: () => void }) {
   );
 }
 
-function sentence(text: string): string {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+/** What is wrong. Which path lacked a key is nothing that helps. */
+function said(problem: Problem): string {
+  if (kind(problem) === "no-key") return "Each request to this server needs a key.";
+  return `${problem.detail.charAt(0).toUpperCase()}${problem.detail.slice(1)}`;
 }
 
 /** In the bar: whose key the page sends. It opens what the key allows, and where it is forgotten or replaced. */
@@ -136,9 +147,9 @@ function Mine({ close }: { close: () => void }) {
         <dd>{mine.scopes.includes("admin") ? "everything" : mine.scopes.join(", ")}</dd>
         <dt>Graphs</dt>
         <dd>{mine.graphs ? mine.graphs.join(", ") : "all"}</dd>
-        <dt>Works until</dt>
+        <dt>Ends</dt>
         <dd>
-          {mine.expires_at ? `${when(mine.expires_at)} UTC` : "it is revoked"}
+          {mine.expires_at ? `${when(mine.expires_at)} UTC` : "never"}
           {soon(mine.expires_at) && <span class="st warn"> soon: ask for another key</span>}
         </dd>
       </dl>
