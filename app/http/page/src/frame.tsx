@@ -2,8 +2,11 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { get, key, keyWanted, setKey } from "./api/client";
+import { known, self } from "./api/caller";
+import { get, key } from "./api/client";
+import { turn } from "./api/graphs";
 import { useResource } from "./api/resource";
+import { KeyMenu, KeyScreen } from "./keying";
 import { lettersOn, shortcuts, switchLetters, useShortcuts } from "./keyboard";
 import { SameData } from "./parts/curl";
 import { giveBack } from "./parts/focus";
@@ -49,7 +52,7 @@ export function Frame({ children }: { children: ComponentChildren }) {
         <a class="brand" href={href([])}>
           <span>mention</span>graph
         </a>
-        <GraphMenu />
+        {known.value && <GraphMenu />}
         <nav class="nav" aria-label="Screens">
           {SCREENS.map((screen) => (
             <a key={screen.path} href={href([screen.path])} aria-current={screen.path === current ? "page" : undefined}>
@@ -58,15 +61,16 @@ export function Frame({ children }: { children: ComponentChildren }) {
           ))}
         </nav>
         <div class="end">
-          <FindUser />
+          {known.value && <FindUser />}
+          <KeyMenu />
           <Theme />
           <button type="button" class="icon" aria-label="Help and keys" title="Help and keys  ?" onClick={() => (helping.value = true)}>
             <Icon name="help" />
           </button>
         </div>
       </header>
-      {children}
-      <SameData />
+      {known.value ? children : <KeyScreen />}
+      {known.value && <SameData />}
       <nav class="tabs-bottom" aria-label="Screens">
         {SCREENS.map((screen) => (
           <a key={screen.path} href={href([screen.path])} aria-current={screen.path === current ? "page" : undefined}>
@@ -76,7 +80,6 @@ export function Frame({ children }: { children: ComponentChildren }) {
         ))}
       </nav>
       {helping.value && <Help close={() => (helping.value = false)} />}
-      {keyWanted.value && <KeyForm detail={keyWanted.value.detail} />}
       <div id="live" class="sr" aria-live="polite" />
     </>
   );
@@ -95,8 +98,9 @@ export function say(text: string): void {
 }
 
 function GraphMenu() {
-  const graphs = useResource((signal) => get("/graphs", { query: { limit: 500 }, signal }), [key.value]);
-  const names = ["default", ...(graphs.value?.graphs.map((each) => each.name).filter((name) => name !== "default") ?? [])];
+  const graphs = useResource((signal) => get("/graphs", { query: { limit: 500 }, signal }), [key.value, turn.value]);
+  // A key without graph:read lists no graphs, and still names those that it is for.
+  const names = [...(graphs.value?.graphs.map((each) => each.name) ?? self.value?.graphs ?? ["default"])];
   const { graph } = place.value;
   if (!names.includes(graph)) names.push(graph);
   if (names.length === 1) return null;
@@ -178,31 +182,6 @@ function Help({ close }: { close: () => void }) {
         <input type="checkbox" checked={lettersOn.value} onChange={(event) => switchLetters(event.currentTarget.checked)} />
         Single letters are shortcuts
       </label>
-    </Dialog>
-  );
-}
-
-function KeyForm({ detail }: { detail: string }) {
-  const token = useSignal(key.value ?? "");
-  return (
-    <Dialog title="A key is needed" close={() => (keyWanted.value = null)}>
-      <form
-        class="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          setKey(token.value.trim());
-        }}
-      >
-        <p>{detail}</p>
-        <label>
-          <span class="label">Key</span>
-          <input class="field" type="password" autocomplete="off" spellcheck={false} placeholder="mg_…" value={token.value} onInput={(event) => (token.value = event.currentTarget.value)} />
-        </label>
-        <p class="s soft">This tab keeps the key until you close the tab. The key is sent to this server only.</p>
-        <button type="submit" class="btn primary" disabled={!token.value.trim()}>
-          Use this key
-        </button>
-      </form>
     </Dialog>
   );
 }

@@ -2,6 +2,7 @@
 import { signal } from "@preact/signals";
 import { type ComponentType, render } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import { learn } from "./api/caller";
 import { Frame, say } from "./frame";
 import { listen } from "./keyboard";
 import { place } from "./router";
@@ -44,6 +45,7 @@ function useArrival(ready: boolean): void {
 const theme = localStorage.getItem("mentiongraph.theme");
 if (theme) document.documentElement.dataset["theme"] = theme;
 listen();
+learn();
 render(
   <Frame>
     <Screen />
