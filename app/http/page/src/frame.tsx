@@ -170,7 +170,7 @@ function Help({ close }: { close: () => void }) {
       <p>
         <a href="guide/">The guide</a> explains each step. <a href="doc">The API</a> gives everything that this page shows.
       </p>
-      {shortcuts.value.map(([of, list]) => (
+      {shortcuts.value.filter(([, list]) => list.length > 0).map(([of, list]) => (
         <section key={of}>
           <h3>{of}</h3>
           <dl class="keys">
