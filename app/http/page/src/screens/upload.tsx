@@ -32,7 +32,7 @@ export function Upload({ id }: { id: string }) {
 }
 
 function Found({ entry, again }: { entry: Entry; again: () => void }) {
-  const story = useStory(entry.id, again);
+  const story = useStory(entry.id, entry.finished_at !== null, again);
   const parts = useResource((signal) => batches(entry.id, signal), [entry.id, entry.state, story.changes.length]);
   const shown = useSignal<"timeline" | "events">("timeline");
   const verb = useSignal<Verb | null>(null);
