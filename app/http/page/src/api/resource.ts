@@ -1,7 +1,7 @@
 /** What a screen shows of the API: the last answer, and what is the matter with the next. */
 import { type Signal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { Failure, type Problem } from "./client";
+import { Failure, type Problem, key, keyWanted } from "./client";
 
 export interface Resource<T> {
   /** The last answer; it stays while the next is on its way, and if the next fails. */
@@ -41,7 +41,8 @@ export function useResource<T>(load: (signal: AbortSignal) => Promise<T>, inputs
       }
     };
     const whenSeen = (): void => {
-      if (!document.hidden) void ask();
+      if (keyWanted.peek()) timer = setTimeout(whenSeen, every);
+      else if (!document.hidden) void ask();
       else document.addEventListener("visibilitychange", whenSeen, { once: true, signal: control.signal });
     };
     void ask();
@@ -49,6 +50,6 @@ export function useResource<T>(load: (signal: AbortSignal) => Promise<T>, inputs
       control.abort();
       clearTimeout(timer);
     };
-  }, [...inputs, turn.value]);
+  }, [...inputs, turn.value, key.value]);
   return { value: value.value, problem: problem.value, slow: slow.value, again: () => void turn.value++ };
 }

@@ -4,6 +4,7 @@ import { useResource } from "../api/resource";
 import { number, when } from "../format";
 import { useCurl } from "../parts/curl";
 import { ProblemNote } from "../parts/problem";
+import { useRowKeys } from "../parts/rows";
 import { href, place, refine } from "../router";
 
 const LISTS = {
@@ -23,6 +24,7 @@ export default function Rankings() {
   useCurl(pathOf(path, { query: { limit } }));
   const found = useResource(async (signal) => ({ name, answer: await get(path, { query: { limit }, signal }) }), [name, limit, place.value.graph]);
   const answer = found.value?.name === name ? found.value.answer : undefined;
+  useRowKeys("Rankings", name === "edges" ? "tie" : "user", `main.rankings tbody td:nth-child(${name === "edges" ? 3 : 2}) a`);
   return (
     <main id="main" tabIndex={-1} class="rankings" aria-busy={found.slow}>
       <div class="head">

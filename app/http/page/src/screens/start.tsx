@@ -8,6 +8,7 @@ import { pathOf } from "../api/client";
 import { bytes, count, number, percent } from "../format";
 import { quoted, useCurl } from "../parts/curl";
 import { Icon } from "../parts/icon";
+import { FileName } from "../parts/filename";
 import { ProblemNote } from "../parts/problem";
 import { StateMark } from "../parts/state";
 import { href } from "../router";
@@ -84,7 +85,7 @@ function List() {
         {files.value.map((each) => (
           <li key={each.id} class={each.id === openId.value ? "on" : undefined}>
             <button type="button" class="fn" aria-current={each.id === openId.value} onClick={() => (openId.value = each.id)}>
-              <bdi>{each.file.name}</bdi>
+              <FileName name={each.file.name} />
             </button>
             <span class="muted">{bytes(each.file.size)}</span>
             <FileState chosen={each} />
@@ -147,7 +148,7 @@ function Opened({ chosen }: { chosen: Chosen }) {
         <div>
           <p class="label">{entry ? "On its way into the graph" : "Preview, nothing is counted yet"}</p>
           <h2 id="pv">
-            <bdi>{chosen.file.name}</bdi>
+            <FileName name={chosen.file.name} />
           </h2>
         </div>
         <div class="end">

@@ -6,6 +6,7 @@ import { bytes, number, percent, when } from "../format";
 import { useShortcuts } from "../keyboard";
 import { Icon } from "../parts/icon";
 import { useCurl } from "../parts/curl";
+import { FileName } from "../parts/filename";
 import { ProblemNote } from "../parts/problem";
 import { StateMark } from "../parts/state";
 import { href } from "../router";
@@ -50,7 +51,7 @@ function Found({ entry, again }: { entry: Entry; again: () => void }) {
             <a href={href(["uploads"])}>Uploads</a> / {entry.id.slice(0, 8)}…{entry.id.slice(-5)}
           </p>
           <h1>
-            <bdi>{entry.filename ?? "A file without a name"}</bdi>
+            <FileName name={entry.filename} />
             <StateMark state={entry.state} tint>
               {entry.finished_at ? "" : `, ${percent(entry.progress.share)}`}
             </StateMark>

@@ -1,12 +1,14 @@
 /** Rejected rows, edited in place and sent again as a new upload. Their neighbours have counted. */
 import { signal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { useSignal } from "@preact/signals";
 import { Failure, type Problem, type Schemas, pathOf, send } from "../api/client";
 import { useResource } from "../api/resource";
 import { count, number } from "../format";
 import { say } from "../frame";
+import { useShortcuts } from "../keyboard";
 import { ProblemNote } from "../parts/problem";
+import { useRowKeys } from "../parts/rows";
 import { href } from "../router";
 import { parse, write } from "./csv";
 
@@ -35,6 +37,7 @@ export function Rejects({ entry }: { entry: Upload }) {
   const repairs = kept.value.get(entry.id) ?? new Map<number, readonly string[]>();
   const { value } = table;
   const rejected = entry.rows_rejected ?? 0;
+  useRowKeys("Rejected rows", "row", "main.upload [data-line]");
   return (
     <section aria-labelledby="rejects">
       <div class="sh">
@@ -119,7 +122,7 @@ function Row({ entry, table, row, repairs, open, toggle }: { entry: Upload; tabl
         </bdi>
       </td>
       <td class="num">
-        <button type="button" class="btn small" onClick={() => toggle(true)} aria-label={`Repair line ${line}`}>
+        <button type="button" class="btn small" data-line={line} onClick={() => toggle(true)} aria-label={`Repair line ${line}`}>
           Repair
         </button>
       </td>
@@ -142,11 +145,20 @@ function Form({ entry, table, row, fields, close }: { entry: Upload; table: Tabl
   const edited = useSignal(fields.map((field) => unguarded(table, row, field)));
   const reads = useReads(entry, table, row, edited.value);
   const column = cell(table, row, `${PREFIX}column`);
+  const form = useRef<HTMLFormElement>(null);
+  useEffect(() => {
+    const field = form.current?.querySelector<HTMLElement>("input.wrong") ?? form.current?.querySelector("input");
+    field?.focus();
+    // The row's own button, which is there again once the form is gone.
+    return () => queueMicrotask(() => document.activeElement === document.body && document.querySelector<HTMLElement>(`[data-line="${line}"]`)?.focus());
+  }, []);
+  useShortcuts("Repair", [{ keys: "Escape", does: "Close the form", act: close }]);
   return (
     <tr class="open">
       <td class="num ln">{line}</td>
       <td colSpan={3}>
         <form
+          ref={form}
           class="rep"
           onSubmit={(event) => {
             event.preventDefault();
@@ -167,7 +179,6 @@ function Form({ entry, table, row, fields, close }: { entry: Upload; table: Tabl
                   class={table.head[at] === column ? "field mono wrong" : "field mono"}
                   dir="auto"
                   value={edited.value[at]}
-                  autofocus={table.head[at] === column}
                   onInput={(event) => (edited.value = edited.value.with(at, event.currentTarget.value))}
                 />
                 {edited.value[at] !== unguarded(table, row, row[at] ?? "") && (
