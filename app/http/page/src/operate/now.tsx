@@ -106,7 +106,7 @@ function Waiting({ queues, graph }: { queues: Schemas["Queues"]; graph: string }
     <section class="panel split">
       <div>
         <h2>
-          Backlog<span class="label">staged, since this page looks</span>
+          Backlog<span class="label">staged, while this page was open</span>
         </h2>
         <Backlog graph={graph} />
       </div>
