@@ -1,5 +1,6 @@
 /** Files of what is seen: a picture, a picture to edit, a page of its own, and the graph for other tools. */
 import { useSignal } from "@preact/signals";
+import { lacks } from "../api/caller";
 import { Failure, key, pathOf, type Problem, send } from "../api/client";
 import { addressOf } from "../api/client";
 import { paint } from "../drawing/canvas";
@@ -39,6 +40,7 @@ export function Saving({ seen, close }: { seen: Seen; close: () => void }) {
   const { shown, title, view } = seen;
   const problem = useSignal<Problem | null>(null);
   const busy = useSignal(false);
+  const denied = lacks("graph:export");
   const name = (view.around ?? "network").replace(/[\\/:*?"<>|\s\u0000-\u001f]+/g, "_").slice(0, 60) || "network";
   const svg = (): string => svgOf(seen.scene, seen.palette, { title, titles: titlesOf(seen.graph) });
   const graphFile = async (): Promise<void> => {
@@ -80,7 +82,7 @@ export function Saving({ seen, close }: { seen: Seen; close: () => void }) {
               Save GEXF
             </a>
           ) : (
-            <button type="button" class="btn" disabled={busy.value} onClick={() => void graphFile()}>
+            <button type="button" class="btn" disabled={busy.value || Boolean(denied)} title={denied} onClick={() => void graphFile()}>
               {busy.value ? "Reading…" : "Save GEXF"}
             </button>
           )}

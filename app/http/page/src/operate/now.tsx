@@ -19,6 +19,7 @@ export function Now() {
   const watches = lacks("metrics");
   const fleet = lacks("metrics", { everywhere: true });
   const audits = lacks("admin");
+  useCurl(pathOf("/health/processes"));
   return watches && audits ? <LackNote why={watches} /> : <Seen watches={!watches} fleet={!fleet} audits={!audits} />;
 }
 

@@ -256,6 +256,7 @@ function Progress({ chosen }: { chosen: Chosen }) {
   const entry = chosen.upload;
   if (!entry) return null;
   const done = ended(entry);
+  const around = entry.state === "applied" ? mostMentioned(chosen) : undefined;
   return (
     <div class="fore" aria-live="polite">
       <p class="finding">
@@ -273,12 +274,24 @@ function Progress({ chosen }: { chosen: Chosen }) {
             Look at the network
           </a>
         )}
+        {done && around && (
+          <a class="btn" href={href(["network"], { around })}>
+            See who surrounds <bdi>{around}</bdi>
+          </a>
+        )}
         <a class="btn" href={href(["uploads", entry.id])}>
           Open the upload
         </a>
       </p>
     </div>
   );
+}
+
+/** The user whom the first rows mention most: where to begin in a large network. */
+function mostMentioned({ preview }: Chosen): string | undefined {
+  const times = new Map<string, number>();
+  for (const { handle } of preview?.rows.flatMap((row) => row.mentions) ?? []) times.set(handle, (times.get(handle) ?? 0) + 1);
+  return [...times].sort(([, one], [, other]) => other - one)[0]?.[0];
 }
 
 function Outcome({ chosen }: { chosen: Chosen }) {
@@ -293,7 +306,7 @@ function Outcome({ chosen }: { chosen: Chosen }) {
         <b>{count((entry.rows_received ?? 0) - rejected, "post")}</b> {entry.state === "checked" ? "would count" : "counted"}, with <b>{count(entry.mentions ?? 0, "mention")}</b>.{" "}
         {rejected > 0 && (
           <>
-            <b class="bad">{count(rejected, "row")}</b> can’t be read; <a href={href(["uploads", entry.id])}>repair them</a>.
+            <b class="bad">{count(rejected, "row")}</b> can’t be read; <a href={href(["uploads", entry.id])}>{rejected === 1 ? "repair it" : "repair them"}</a>.
           </>
         )}
       </>
