@@ -5,7 +5,6 @@ import { Failure, type Problem, type Schemas, change, get, pathOf } from "../api
 import { useResource } from "../api/resource";
 import { bytes, number, percent, when } from "../format";
 import { useShortcuts } from "../keyboard";
-import { LackNote } from "../keying";
 import { Icon } from "../parts/icon";
 import { useCurl } from "../parts/curl";
 import { FileName } from "../parts/filename";
