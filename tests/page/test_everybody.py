@@ -24,6 +24,12 @@ SCREENS = {
     ),
     "network of all": ("/#/network?list=ties", "main.network:not([aria-busy=true]) .twin tbody tr"),
     "rankings": ("/#/rankings", "tbody tr"),
+    "operate": ("/#/operate", ".receipt, .cols .panel + .panel"),
+    "settings": ("/#/operate/settings", "tbody tr"),
+    "keys": ("/#/operate/keys", "main .panel"),
+    "graphs": ("/#/operate/graphs", "tbody tr"),
+    "log": ("/#/operate/log", "main .panel"),
+    "forget": ("/#/operate/forget", "#forget"),
     "ties": ("/#/rankings?list=edges", "tbody tr"),
 }
 LOOKS: dict[str, dict[str, Any]] = {
