@@ -103,7 +103,7 @@ function GraphMenu() {
   const names = [...(graphs.value?.graphs.map((each) => each.name) ?? self.value?.graphs ?? ["default"])];
   const { graph } = place.value;
   if (!names.includes(graph)) names.push(graph);
-  if (names.length === 1) return null;
+  if (names.length === 1 && graph === "default") return null;
   return (
     <select
       class="gsel"

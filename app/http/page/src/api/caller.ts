@@ -75,6 +75,6 @@ export function lacks(scopes: Scope | readonly Scope[], { everywhere = false }: 
   const mine = self.value;
   const wanted = typeof scopes === "string" ? [scopes] : scopes;
   if (!mine) return undefined;
-  if (!mine.scopes.includes("admin") && !wanted.some((scope) => mine.scopes.includes(scope))) return `Your key lacks the scope ${wanted.join(" or ")}.`;
-  return everywhere && mine.graphs ? "This needs a key for all graphs." : undefined;
+  if (!mine.scopes.includes("admin") && !wanted.some((scope) => mine.scopes.includes(scope))) return `Your key lacks the scope ${wanted.join(" or ")}. Whoever runs this server can give you a key that has it.`;
+  return everywhere && mine.graphs ? "This needs a key for all graphs, and yours is for some." : undefined;
 }

@@ -37,7 +37,8 @@ export function useResource<T>(load: (signal: AbortSignal) => Promise<T>, inputs
       } finally {
         clearTimeout(late);
         slow.value = false;
-        if (every && !control.signal.aborted) timer = setTimeout(whenSeen, every);
+        // What the key does not allow is not asked for again: the API writes down each denied request.
+        if (every && problem.peek()?.status !== 403 && !control.signal.aborted) timer = setTimeout(whenSeen, every);
       }
     };
     const whenSeen = (): void => {

@@ -1,5 +1,6 @@
 /** Files of what is seen: a picture, a picture to edit, a page of its own, and the graph for other tools. */
 import { useSignal } from "@preact/signals";
+import { lacks } from "../api/caller";
 import { addressOf, Failure, key, pathOf, type Problem, send } from "../api/client";
 import { paintSheet } from "../drawing/canvas";
 import type { Graph } from "../drawing/graph";
@@ -44,6 +45,7 @@ export function Saving({ seen, close }: { seen: Seen; close: () => void }) {
   const { graph, shown, view, middle } = seen;
   const problem = useSignal<Problem | null>(null);
   const busy = useSignal(false);
+  const denied = lacks("graph:export");
   const headline = useSignal(middle === null ? "Who mentions whom" : `Who surrounds ${middle}`);
   const source = useSignal(sourceOf(seen));
   const name = (view.around ?? "network").replace(/[\\/:*?"<>|\s\u0000-\u001f]+/g, "_").slice(0, 60) || "network";
@@ -101,7 +103,7 @@ export function Saving({ seen, close }: { seen: Seen; close: () => void }) {
               Save all ties
             </a>
           ) : (
-            <button type="button" class="btn" disabled={busy.value} onClick={() => void wholeGraph()}>
+            <button type="button" class="btn" disabled={busy.value || Boolean(denied)} title={denied} onClick={() => void wholeGraph()}>
               {busy.value ? "Reading…" : "Save all ties"}
             </button>
           )}

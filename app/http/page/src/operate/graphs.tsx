@@ -66,7 +66,7 @@ function List() {
           </button>
         </div>
       </div>
-      <LackNote why={makes && `${makes} So you can look at graphs here, and neither create nor drop one.`} />
+      <LackNote why={makes} />
       {(problem ?? sizes.problem) && <ProblemNote problem={(problem ?? sizes.problem)!} again={again} />}
       {graphs.length > 0 && (
         <div class="panel scroll" tabIndex={0} role="region" aria-label="Graphs" aria-busy={busy}>
@@ -284,7 +284,7 @@ function Change({ each, close, done }: { each: Graph; close: () => void; done: (
             <Amount title="Quota in GB" hint="as the service has it" value={quota.value} change={(value) => (quota.value = value)} />
           </>
         )}
-        <LackNote why={some && `${some} So name, retention and quota stay.`} />
+        <LackNote why={some && `${some} Name, retention and quota stay.`} />
         {asking.problem && <ProblemNote problem={asking.problem} />}
         <button type="submit" class="btn primary" disabled={asking.busy}>
           {asking.busy ? "Changing it…" : "Change the graph"}

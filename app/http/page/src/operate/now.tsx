@@ -19,6 +19,7 @@ export function Now() {
   const watches = lacks("metrics");
   const fleet = lacks("metrics", { everywhere: true });
   const audits = lacks("admin");
+  useCurl(pathOf("/health/processes"));
   return watches && audits ? <LackNote why={watches} /> : <Seen watches={!watches} fleet={!fleet} audits={!audits} />;
 }
 
@@ -106,7 +107,7 @@ function Waiting({ queues, graph }: { queues: Schemas["Queues"]; graph: string }
     <section class="panel split">
       <div>
         <h2>
-          Backlog<span class="label">staged, since this page looks</span>
+          Backlog<span class="label">staged, while this page was open</span>
         </h2>
         <Backlog graph={graph} />
       </div>

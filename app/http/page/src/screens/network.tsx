@@ -101,6 +101,10 @@ function Drawn({ loaded, laid, view, problem }: LaidOut & { view: View; problem:
   const selected = view.selected === null ? undefined : placeOf(graph, view.selected);
   const shown = useShown(loaded, laid, view);
   const chosen = useChosen(loaded, view, selected);
+  // Keys go on from whoever is selected, however that came about.
+  useEffect(() => {
+    cursor.value = null;
+  }, [selected]);
   const select = (user: number | null): void => {
     see({ selected: user === null ? null : graph.users[user]!.handle, tie: null });
     if (user !== null) say(spoken(loaded, laid, shown, user));

@@ -1,5 +1,6 @@
 /** One upload: what it brought, when, what is wrong with it, and what can be done. */
 import { useSignal } from "@preact/signals";
+import { lacks } from "../api/caller";
 import { Failure, type Problem, type Schemas, change, get, pathOf } from "../api/client";
 import { useResource } from "../api/resource";
 import { bytes, number, percent, when } from "../format";
@@ -33,12 +34,13 @@ export function Upload({ id }: { id: string }) {
 }
 
 function Found({ entry, again }: { entry: Entry; again: () => void }) {
-  const story = useStory(entry.id, again);
+  const story = useStory(entry.id, entry.finished_at !== null, again);
   const parts = useResource((signal) => batches(entry.id, signal), [entry.id, entry.state, story.changes.length]);
   const shown = useSignal<"timeline" | "events">("timeline");
   const verb = useSignal<Verb | null>(null);
   const noting = useSignal(false);
-  const verbs = fitting(entry);
+  const denied = lacks(["uploads:write", "uploads:manage"]);
+  const verbs = denied ? [] : fitting(entry);
   useShortcuts(
     "This upload",
     verbs.map((each) => ({ keys: { cancel: "c", retract: "t", replay: "r" }[each], does: VERBS[each].replace("…", ""), act: () => (verb.value = each) })),
@@ -59,7 +61,7 @@ function Found({ entry, again }: { entry: Entry; again: () => void }) {
           {noting.value ? <NoteForm entry={entry} close={() => ((noting.value = false), again())} /> : entry.note && <p class="soft">{entry.note}</p>}
         </div>
         <div class="end">
-          <button type="button" class="btn" onClick={() => (noting.value = true)}>
+          <button type="button" class="btn" disabled={Boolean(denied)} title={denied} onClick={() => (noting.value = true)}>
             Note
           </button>
           {verbs.map((each) => (

@@ -124,7 +124,7 @@ export function BulkBar({ matching, filter, rows, changed }: Bulk) {
           verb={verb.value}
           wanted={wanted}
           counted={counted.value}
-          mentions={mentions(verb.value, rows, all.value ? undefined : chosen.value)}
+          mentions={mentions(verb.value, rows, all.value ? (rows.length === matching ? new Set(rows.map((row) => row.id)) : undefined) : chosen.value)}
           names={new Map(rows.map((row) => [row.id, row.filename ?? "a file without a name"]))}
           again={counted.again}
           close={(did) => {
