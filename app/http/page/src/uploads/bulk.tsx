@@ -114,8 +114,9 @@ export function BulkBar({ matching, filter, rows, changed }: Bulk) {
             <Icon name="warn" /> <Prose text={counted.problem.detail} />
           </span>
         )}
-        <button type="button" class="lk" onClick={clear} aria-label="Clear the selection">
+        <button type="button" class="lk" onClick={clear} title="Clear the selection">
           <span class="narrow">Clear</span>
+          <span class="sr">the selection</span>
           <kbd class="wide2">Esc</kbd>
         </button>
       </div>
