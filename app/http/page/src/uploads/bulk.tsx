@@ -116,7 +116,7 @@ export function BulkBar({ matching, filter, rows, changed }: Bulk) {
         )}
         <button type="button" class="lk" onClick={clear} title="Clear the selection">
           <span class="narrow">Clear</span>
-          <span class="sr">the selection</span>
+          <span class="sr wide2">Clear the selection</span>
           <kbd class="wide2">Esc</kbd>
         </button>
       </div>
