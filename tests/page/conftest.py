@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from ops.embedded.children import free_ports
 from tests.conftest import open_directory
 from tests.docs.pages import Shell
+from tests.page.hard_names import FILE, POSTS
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SAMPLE = Path(__file__).parents[2] / "ops" / "demo" / "sample.csv"
@@ -90,6 +91,21 @@ def browser(stack: str) -> Generator[Browser]:  # noqa: ARG001 (a run without Ch
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS, *root])
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def names(browser: Browser, stack: str) -> None:
+    """Users with names that are hard to lay out are in the graph."""
+    with opened(browser, stack) as context:
+        query = {"filename": FILE, "clock": "event", "profile": "word", "format": "csv"}
+        answer = context.request.post(
+            "/uploads", params=query, data=POSTS.encode(), headers={"content-type": "text/csv"}
+        )
+        assert answer.ok, answer.text()
+        if answer.json()["state"] != "duplicate":
+            page = context.new_page()
+            page.goto(f"/#/uploads/{answer.json()['id']}")
+            page.locator("h1 .st.applied").wait_for()
 
 
 @pytest.fixture

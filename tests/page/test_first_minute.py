@@ -44,7 +44,7 @@ def answer(tmp_path: Path, own: str) -> Path:
     """A page of posts as an API answers it, with its users apart."""
     file = tmp_path / f"page-{own}.json"
     posts = [
-        {"id": str(n), "text": f"hello @p{n}_{own}", "created_at": "2026-01-20T10:00:00Z", "author_id": "1"}
+        {"id": f"{own}{n}", "text": f"hello @p{n}_{own}", "created_at": "2026-01-20T10:00:00Z", "author_id": "1"}
         for n in range(3)
     ]
     users = [{"id": "1", "username": f"q_{own}"}]
@@ -103,7 +103,7 @@ def test_what_a_file_leaves_open_is_asked_in_its_place(page: Page, tmp_path: Pat
     file = tmp_path / "tweets.csv"
     file.write_text(
         "tweet_id,in_reply_to_status_id,timestamp,source,text\n"
-        f'1,,2013-11-19 20:00:17 +0000,"<a href=""http://example.org"">App</a>",good one @bea_{own}\n'
+        f'{own},,2013-11-19 20:00:17 +0000,"<a href=""http://example.org"">App</a>",good one @bea_{own}\n'
     )
     choose(page, file)
     expect(page.get_by_role("button", name="Count these posts")).to_be_disabled()

@@ -7,7 +7,7 @@ import { get, key } from "./api/client";
 import { turn } from "./api/graphs";
 import { useResource } from "./api/resource";
 import { KeyMenu, KeyScreen } from "./keying";
-import { lettersOn, shortcuts, switchLetters, useShortcuts } from "./keyboard";
+import { lettersOn, type Shortcut, shortcuts, switchLetters, useShortcuts } from "./keyboard";
 import { SameData } from "./parts/curl";
 import { giveBack } from "./parts/focus";
 import { Icon, type IconName } from "./parts/icon";
@@ -155,24 +155,38 @@ export function Dialog({ title, close, children }: { title: string; close: () =>
   );
 }
 
+const SIGNS: Readonly<Record<string, string>> = { ArrowDown: "↓", ArrowUp: "↑", Escape: "Esc" };
+
+/** What can be done, each with all its shortcuts. */
+function rowsOf(list: readonly Shortcut[]): readonly (readonly [string, readonly string[]])[] {
+  const rows = new Map<string, string[]>();
+  for (const { does, keys } of list) rows.set(does, [...(rows.get(does) ?? []), keys]);
+  return [...rows];
+}
+
 function Help({ close }: { close: () => void }) {
   return (
     <Dialog title="Help and keys" close={close}>
       <p>
         <a href="guide/">The guide</a> explains each step. <a href="doc">The API</a> gives everything that this page shows.
       </p>
-      {shortcuts.value.map(([of, list]) => (
+      {shortcuts.value.filter(([, list]) => list.length > 0).map(([of, list]) => (
         <section key={of}>
           <h3>{of}</h3>
           <dl class="keys">
-            {list.map((each) => (
-              <div key={each.keys}>
+            {rowsOf(list).map(([does, ways]) => (
+              <div key={does}>
                 <dt>
-                  {each.keys.split(" ").map((one) => (
-                    <kbd key={one}>{one}</kbd>
+                  {ways.map((keys, at) => (
+                    <span key={keys}>
+                      {at > 0 && <span class="label"> or </span>}
+                      {keys.split(/[ +](?=.)/).map((one) => (
+                        <kbd key={one}>{SIGNS[one] ?? one}</kbd>
+                      ))}
+                    </span>
                   ))}
                 </dt>
-                <dd>{each.does}</dd>
+                <dd>{does}</dd>
               </div>
             ))}
           </dl>

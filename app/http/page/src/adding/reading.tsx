@@ -92,9 +92,11 @@ function Sureness({ sure }: { sure: string }) {
       </span>
     );
   }
+  const look = { certain: "how sure", assumed: "how ask" }[sure] ?? "how";
   return (
-    <span class={sure === "certain" ? "how sure" : "how"}>
+    <span class={look}>
       {sure === "certain" && <Icon name="check" />}
+      {sure === "assumed" && <Icon name="warn" />}
       {sure === "given" ? "as you say" : sure}
     </span>
   );

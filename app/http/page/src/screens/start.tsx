@@ -298,12 +298,18 @@ function Outcome({ chosen }: { chosen: Chosen }) {
   const entry = chosen.upload;
   if (!entry) return null;
   const rejected = entry.rows_rejected ?? 0;
+  const repeated = entry.rows_repeated ?? 0;
   if (entry.state === "duplicate") return <>The ledger has these bytes already, so nothing was counted twice.</>;
   if (entry.state === "failed") return <>This upload failed. Nothing of it is lost: it can be replayed.</>;
   if (entry.state === "checked" || entry.state === "applied")
     return (
       <>
-        <b>{count((entry.rows_received ?? 0) - rejected, "post")}</b> {entry.state === "checked" ? "would count" : "counted"}, with <b>{count(entry.mentions ?? 0, "mention")}</b>.{" "}
+        <b>{count((entry.rows_received ?? 0) - rejected - repeated, "post")}</b> {entry.state === "checked" ? "would count" : "counted"}, with <b>{count(entry.mentions ?? 0, "mention")}</b>.{" "}
+        {repeated > 0 && (
+          <>
+            <b>{count(repeated, "post")}</b> {repeated === 1 ? "was" : "were"} counted in another file already.{" "}
+          </>
+        )}
         {rejected > 0 && (
           <>
             <b class="bad">{count(rejected, "row")}</b> can’t be read; <a href={href(["uploads", entry.id])}>{rejected === 1 ? "repair it" : "repair them"}</a>.
