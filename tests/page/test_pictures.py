@@ -104,7 +104,7 @@ def sample(stack: str) -> str:
         known = client.get(f"/graphs/{GRAPH}/uploads", params={"text": "forums"})
         if known.status_code == httpx.codes.OK and (found := known.json()["uploads"]):
             return str(found[-1]["id"])
-        client.post("/graphs", json={"name": GRAPH}).raise_for_status()
+        client.post("/graphs", json={"name": GRAPH, "half_life": "none"}).raise_for_status()
 
         def send(name: str, content: bytes, **query: str) -> str:
             answer = client.post(
