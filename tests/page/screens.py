@@ -96,9 +96,7 @@ SCREENS: Mapping[str, Way] = {
     "upload, events": then(upload, "^Events", ready=".events tbody tr"),
     "upload, before it is retracted": then(upload, "^Retract", ready=".what li"),
     "upload, repair": then(upload, "^Repair line", ready=".flds input"),
-    "network": to(
-        f"{AROUND}&tie=kettenblatt_kai,nabe_nils&path=kettenblatt_kai,kawkab_rim", f"{NETWORK} .lines li"
-    ),
+    "network": to(f"{AROUND}&tie=kettenblatt_kai,nabe_nils&path=kettenblatt_kai,kawkab_rim", f"{NETWORK} .lines li"),
     "network of all": to("/#/network?list=ties", f"{NETWORK} .twin tbody tr"),
     "network, save": then(to(AROUND, f"{NETWORK} .twin"), "^Save as", ready="dialog"),
     "user": to("/#/users/kettenblatt_kai", ".pr"),

@@ -68,5 +68,7 @@ def test_drawings_keep_the_size_of_their_letters(page: Page) -> None:
         letters = page.locator("svg.days .axis").first
         letters.wait_for()
         expect(page.locator("svg.days")).to_be_in_viewport()
-        scale = page.locator("svg.days").evaluate("each => each.getBoundingClientRect().width / each.viewBox.baseVal.width")
+        scale = page.locator("svg.days").evaluate(
+            "each => each.getBoundingClientRect().width / each.viewBox.baseVal.width"
+        )
         assert scale == pytest.approx(1, abs=0.02)

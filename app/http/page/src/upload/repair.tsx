@@ -28,7 +28,7 @@ const kept = signal<ReadonlyMap<string, Repairs>>(new Map());
 
 export function Rejects({ entry }: { entry: Upload }) {
   const table = useResource(async (aborted): Promise<Table> => {
-    const text = await (await send("GET", entry.links.rejects_csv.replace(/^\/graphs\/[^/]+/, ""), { signal: aborted })).text();
+    const text = await (await send("GET", entry.links.rejects_csv, { signal: aborted })).text();
     const [head = [], ...rows] = parse(text, entry.options.delimiter === "tab" ? "\t" : entry.options.delimiter || ",");
     return { head, rows };
   }, [entry.id, entry.rejects_kept]);
