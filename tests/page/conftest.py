@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
@@ -97,9 +98,10 @@ def browser(stack: str) -> Generator[Browser]:  # noqa: ARG001 (a run without Ch
 def names(browser: Browser, stack: str) -> None:
     """Users with names that are hard to lay out are in the graph."""
     with opened(browser, stack) as context:
-        query = {"filename": FILE, "clock": "event", "profile": "word", "format": "csv"}
         answer = context.request.post(
-            "/uploads", params=query, data=POSTS.encode(), headers={"content-type": "text/csv"}
+            f"/uploads?{urlencode({'filename': FILE, 'clock': 'event', 'profile': 'word', 'format': 'csv'})}",
+            data=POSTS.encode(),
+            headers={"content-type": "text/csv"},
         )
         assert answer.ok, answer.text()
         if answer.json()["state"] != "duplicate":
