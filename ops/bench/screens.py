@@ -141,7 +141,7 @@ def questions(conn: Connection, port: int, *, base: str = "") -> Iterator[Questi
     best = json("/rankings/mentioned?limit=1")["users"][0]["handle"]
     pair = json("/rankings/edges?limit=1")["edges"][0]
     yield Question("network", "strongest 2,000 ties", f"{base}/network?users=2000&edges=2000")
-    yield Question("network", "strongest 12,000 ties", f"{base}/network?users=6000&edges=12000")
+    yield Question("network", "strongest 10,000 ties", f"{base}/network?users=5000&edges=10000")
     yield Question("network", "days", f"{base}/days?days=35")
     yield Question("find", "prefix of three letters", f"{base}/users?prefix={quote(best[:3])}&limit=8")
     for which, handle in (("mentioned most", best), ("at random", ends["target"])):

@@ -171,7 +171,8 @@ SETTLES = 400
 
 
 def _keep(page: Page, path: Path, *, smaller: bool) -> None:
-    page.wait_for_timeout(SETTLES)
+    if smaller:
+        page.wait_for_timeout(SETTLES)
     shot = page.screenshot(path=path.with_suffix(".png"))
     assert len(shot) > 5000, f"{path.name} shows nothing"
     if smaller:
