@@ -137,7 +137,8 @@ def questions(conn: Connection, port: int, *, base: str = "") -> Iterator[Questi
     yield Question("upload", "batches", f"{base}/uploads/{largest}/batches?limit=200")
     yield Question("upload", "events, the first", f"{base}/uploads/{largest}/events", stream=True)
     yield Question("upload", "retract, forecast", f"{base}/uploads/{largest}/retract?dry_run=true", "POST")
-    ends = database.rows_of(conn, "edges_at_random", percent=0.01, limit=1)[0]
+    drawn = min(100.0, 100_000.0 / max(1, database.edge_count(conn)))  # about a thousand edges
+    ends = database.row(conn, "edges_at_random", percent=drawn, limit=1)
     best = json("/rankings/mentioned?limit=1")["users"][0]["handle"]
     pair = json("/rankings/edges?limit=1")["edges"][0]
     yield Question("network", "strongest 2,000 ties", f"{base}/network?users=2000&edges=2000")
