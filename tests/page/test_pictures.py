@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import NamedTuple
 
@@ -102,7 +103,7 @@ def sample(stack: str) -> str:
     """The upload of the sample in a graph of its own, beside some short uploads."""
     with httpx.Client(base_url=stack, timeout=PATIENCE / 1000) as client:
         known = client.get(f"/graphs/{GRAPH}/uploads", params={"text": "forums"})
-        if known.status_code == httpx.codes.OK and (found := known.json()["uploads"]):
+        if known.status_code == HTTPStatus.OK and (found := known.json()["uploads"]):
             return str(found[-1]["id"])
         client.post("/graphs", json={"name": GRAPH, "half_life": "none"}).raise_for_status()
 
@@ -171,10 +172,12 @@ SETTLES = 400
 
 
 def _keep(page: Page, path: Path, *, smaller: bool) -> None:
-    page.wait_for_timeout(SETTLES)
+    if smaller:
+        page.wait_for_timeout(SETTLES)
     shot = page.screenshot(path=path.with_suffix(".png"))
     assert len(shot) > 5000, f"{path.name} shows nothing"
     if smaller:
         with Image.open(path.with_suffix(".png")) as image:
-            image.convert("RGB").save(path.with_suffix(".webp"), lossless=True, quality=90, method=5)
+            few = image.convert("RGB").quantize(256, dither=Image.Dither.NONE).convert("RGB")
+            few.save(path.with_suffix(".webp"), lossless=True, quality=90, method=5)
         path.with_suffix(".png").unlink()

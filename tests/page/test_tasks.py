@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
+from tests.page import labels
 from tests.page.conftest import Keys
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
@@ -126,7 +127,7 @@ def sums_are_right(page: Page, first: Any, own: str) -> None:
 
 def test_bad_rows_are_found_mended_and_sent_again(page: Page, excel: Path, own: str) -> None:
     counted(page, excel)
-    page.get_by_role("link", name="repair them").click()
+    page.get_by_role("link", name="repair it").click()
     expect(page.locator(".raw .er")).to_have_text("gestern Abend")
     first = upload_of(page)
 
@@ -145,7 +146,7 @@ def test_bad_rows_are_found_mended_and_sent_again(page: Page, excel: Path, own: 
 
 def test_bad_rows_are_mended_by_keyboard(page: Page, keys: Keys, excel: Path, own: str) -> None:
     counted(page, excel)
-    keys.use("link", "repair them")
+    keys.use("link", "repair it")
     keys.to("button", "Repair line 4")
     first = upload_of(page)
     keys.press("Enter")
@@ -334,29 +335,12 @@ def can_be_printed(page: Page, file: Path) -> None:
     for words in (HEADLINE, f"{drawn[2]}, {drawn[1]}", "the thick end mentions the thin end", "Source: "):
         expect(tab.get_by_text(words).first).to_be_attached()
     expect(tab.locator("svg text").filter(has_text=re.compile("^kettenblatt_kai$"))).to_have_count(1)
-    texts = tab.evaluate(
-        """() => [...document.querySelectorAll("svg text")].map(each => {
-            const {x, y, width, height} = each.getBoundingClientRect();
-            return {text: each.textContent, x, y, width, height,
-                    size: Number(each.getAttribute("font-size")), name: each.parentNode.matches("[paint-order]")};
-        })"""
-    )
+    texts = labels.texts(tab)
     assert min(each["size"] for each in texts) >= 10
     names = [each for each in texts if each["name"]]
     assert len(names) > 30
-    assert _overlapping(names) == []
+    assert labels.overlapping(names) == []
     tab.close()
-
-
-def _overlapping(names: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Pairs of names that lie on one another, by more than the room that a font leaves above and below letters."""
-
-    def lie(one: dict[str, Any], two: dict[str, Any]) -> bool:
-        across = min(one["x"] + one["width"], two["x"] + two["width"]) - max(one["x"], two["x"])
-        down = min(one["y"] + one["height"], two["y"] + two["height"]) - max(one["y"], two["y"])
-        return across > 1 and down > 0.3 * min(one["height"], two["height"])
-
-    return [(one["text"], two["text"]) for at, one in enumerate(names) for two in names[:at] if lie(one, two)]
 
 
 def test_a_picture_for_an_article(page: Page, saved: Saved) -> None:

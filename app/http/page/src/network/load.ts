@@ -9,7 +9,7 @@ const EDGES = 5000;
 /** The same without a user in the middle. */
 const HEAVIEST = { users: 2000, edges: 2000 };
 /** As many as the server answers in 300 ms of its time. A drawing could take more. */
-export const MANY = { users: 6_000, edges: 12_000 };
+export const MANY = { users: 5_000, edges: 10_000 };
 const ADDED = { users: 40, edges: 1000 };
 
 export type PathFound = Answer<"get", "/paths">;
