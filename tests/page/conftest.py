@@ -16,7 +16,7 @@ from tests.docs.pages import Shell
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SAMPLE = Path(__file__).parents[2] / "ops" / "demo" / "sample.csv"
-PATIENCE = 30_000
+PATIENCE = 60_000
 """Milliseconds that a test waits for what it expects."""
 ARGUMENTS = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
 

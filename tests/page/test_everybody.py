@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from itertools import product
 from typing import Any
 
@@ -67,3 +68,17 @@ def test_nothing_scrolls_sideways_on_a_narrow_screen(browser: Browser, stack: st
         page = context.new_page()
         opened(page, screen)
         assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_each_screen_shows_the_curl_for_its_data(page: Page, screen: str) -> None:
+    opened(page, screen)
+    command = page.locator("footer.same code").inner_text()
+    assert command.startswith("curl ")
+    if "--data-binary" in command or "--request" in command:
+        return
+    asked = subprocess.run(
+        ["/bin/sh", "-c", f"{command} --silent --show-error --fail"], capture_output=True, check=False
+    )
+    assert asked.returncode == 0, asked.stderr
+    assert isinstance(json.loads(asked.stdout), dict)

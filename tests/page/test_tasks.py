@@ -54,7 +54,7 @@ def test_bad_rows_are_found_mended_and_sent_again(page: Page, excel: Path, own: 
     page.locator("input[type=file]").set_input_files(excel)
     page.get_by_role("combobox", name="What the column Beitrag is").select_option(label="Post text")
     page.get_by_role("button", name="Count these posts").click()
-    page.get_by_role("link", name="repair them").click()
+    page.get_by_role("link", name="repair it").click()
 
     page.get_by_role("button", name="Repair line 4").click()
     page.get_by_label("Datum").fill("18/11/2026 20:00")

@@ -8,7 +8,7 @@ import { turn } from "./api/graphs";
 import { useResource } from "./api/resource";
 import { KeyMenu, KeyScreen } from "./keying";
 import { lettersOn, shortcuts, switchLetters, useShortcuts } from "./keyboard";
-import { SameData } from "./parts/curl";
+import { SameCommand, SameData } from "./parts/curl";
 import { Icon, type IconName } from "./parts/icon";
 import { go, href, place } from "./router";
 import { FindUser } from "./find";
@@ -139,12 +139,12 @@ export function Dialog({ title, close, children }: { title: string; close: () =>
   return (
     <dialog ref={box} class="dialog" aria-label={title} onClose={close} onClick={(event) => event.target === box.current && box.current?.close()}>
       <div class="inside">
-        <header>
+        <div class="dhead">
           <h2>{title}</h2>
           <button type="button" class="icon" aria-label="Close" onClick={() => box.current?.close()}>
             <Icon name="x" />
           </button>
-        </header>
+        </div>
         {children}
       </div>
     </dialog>
@@ -157,6 +157,7 @@ function Help({ close }: { close: () => void }) {
       <p>
         <a href="guide/">The guide</a> explains each step. <a href="doc">The API</a> gives everything that this page shows.
       </p>
+      <SameCommand />
       {shortcuts.value.map(([of, list]) => (
         <section key={of}>
           <h3>{of}</h3>

@@ -145,6 +145,7 @@ function Filters({ total: found }: { total: number | undefined }) {
     <form
       class="filters"
       role="search"
+      aria-label="Uploads"
       onSubmit={(event) => {
         event.preventDefault();
         refine({ text: text.value.trim() });

@@ -114,9 +114,12 @@ export function BulkBar({ matching, filter, rows, changed }: Bulk) {
             <Icon name="warn" /> <Prose text={counted.problem.detail} />
           </span>
         )}
-        <button type="button" class="lk" onClick={clear} aria-label="Clear the selection">
+        <button type="button" class="lk" onClick={clear}>
           <span class="narrow">Clear</span>
-          <kbd class="wide2">Esc</kbd>
+          <span class="sr wide">Clear the selection</span>
+          <kbd class="wide2" aria-hidden="true">
+            Esc
+          </kbd>
         </button>
       </div>
       {verb.value && counted.value && (
