@@ -2,8 +2,8 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { known, self } from "./api/caller";
-import { get, key } from "./api/client";
+import { known, lacks, self } from "./api/caller";
+import { get } from "./api/client";
 import { turn } from "./api/graphs";
 import { useResource } from "./api/resource";
 import { KeyMenu, KeyScreen } from "./keying";
@@ -96,7 +96,7 @@ export function say(text: string): void {
 }
 
 function GraphMenu() {
-  const graphs = useResource((signal) => get("/graphs", { query: { limit: 500 }, signal }), [key.value, turn.value]);
+  const graphs = useResource(async (signal) => (lacks("graph:read") ? undefined : get("/graphs", { query: { limit: 500 }, signal })), [self.value, turn.value]);
   // A key without graph:read lists no graphs, and still names those that it is for.
   const names = [...(graphs.value?.graphs.map((each) => each.name) ?? self.value?.graphs ?? ["default"])];
   const { graph } = place.value;

@@ -1,10 +1,11 @@
 /** The page: a frame, and the screen that the address names. A screen's code is loaded when it is first shown. */
 import { signal } from "@preact/signals";
 import { type ComponentType, render } from "preact";
-import { learn } from "./api/caller";
+import { add } from "./adding/files";
+import { lacks, learn } from "./api/caller";
 import { Frame } from "./frame";
 import { listen } from "./keyboard";
-import { place } from "./router";
+import { go, place } from "./router";
 import { Start } from "./screens/start";
 
 const LATER: Record<string, () => Promise<{ default: ComponentType }>> = {
@@ -27,10 +28,24 @@ function Screen() {
   return <main id="main" tabIndex={-1} aria-busy="true" />;
 }
 
+/** A file that is dropped beside the screen for it is added, too: a browser would leave the page and show the file. */
+function dropAnywhere(): void {
+  const files = (event: DragEvent): boolean => !event.defaultPrevented && Boolean(event.dataTransfer?.types.includes("Files"));
+  addEventListener("dragover", (event) => files(event) && event.preventDefault());
+  addEventListener("drop", (event) => {
+    if (!files(event)) return;
+    event.preventDefault();
+    if (!event.dataTransfer || lacks("uploads:write")) return;
+    add(event.dataTransfer.files);
+    go(["add"]);
+  });
+}
+
 const theme = localStorage.getItem("mentiongraph.theme");
 if (theme) document.documentElement.dataset["theme"] = theme;
 listen();
 learn();
+dropAnywhere();
 render(
   <Frame>
     <Screen />
