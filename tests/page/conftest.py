@@ -26,7 +26,7 @@ from tests.page.hard_names import FILE, POSTS
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SAMPLE = Path(__file__).parents[2] / "ops" / "demo" / "sample.csv"
-PATIENCE = 30_000
+PATIENCE = 60_000
 """Milliseconds that a test waits for what it expects."""
 OTHERS_END = 300.0
 """Seconds that the worker with the stack waits at its end for the tests of the others."""
