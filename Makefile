@@ -6,7 +6,7 @@ GUIDE  := app/http/openapi/guide
 DOCTREES := build/doctrees
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test mutants docs page lint format types imports sql-lint check bench chaos attacks fuzz lock clean
+.PHONY: help demo test mutants docs page pictures lint format types imports sql-lint check bench chaos attacks fuzz lock clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ docs: $(VENV)/.dev ## Build the guide that the API serves at /guide; a warning i
 
 page: $(VENV)/.dev ## Build the page at / from its TypeScript.
 	$(BIN)/python -m ops.release.page
+
+pictures: $(VENV)/.dev ## Draw the documentation's pictures of the page anew (needs Chromium).
+	MENTIONGRAPH_PICTURES=$(abspath docs/images/page) $(BIN)/python -m pytest tests/page/test_pictures.py -n 0 $(ARGS)
 
 format: $(VENV)/.dev ## Format the code.
 	$(BIN)/ruff format .

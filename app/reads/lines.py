@@ -27,7 +27,7 @@ _PAYLOAD = sql.query("reads/lines/payload")
 
 BYTES_A_PAGE = 32 << 20
 """Bytes of rows that one page reads again at most, but one batch at least."""
-SECONDS_A_PAGE = 0.25
+SECONDS_A_PAGE = 0.15
 """Seconds of reading after which a page reads no further batch."""
 
 

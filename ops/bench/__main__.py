@@ -6,7 +6,7 @@
     python -m ops.bench flow --rows 5000000 --edges 5000000
     python -m ops.bench growth --growth-edges 50000000 --disk-gib 60
 
-Modes: flow (end to end, beside the limit and the reference), stages, latency, memory, reads, decay, growth,
+Modes: flow (end to end, beside the limit and the reference), stages, latency, memory, reads, screens, decay, growth,
 graphs (the same uploads into one and into several), idle. The modes before growth share one graph, in this order; with
 --graph NAME it is another one than `default`. At the end the audit runs, and a sample of the graph is
 compared with the oracle. The exit code is 1 if something differs. Machines are noisy: compare the ratios.
@@ -23,7 +23,7 @@ import msgspec
 
 from app.control.graphs import require_name
 from app.errors import BadRequest
-from ops.bench import ageing, beside, database, flow, graphs, idle, reads, stages
+from ops.bench import ageing, beside, database, flow, graphs, idle, reads, screens, stages
 from ops.bench.plan import DEFAULT, FULL, MODES, QUICK, SHAPES, Plan, numbers
 from ops.bench.report import Report, Section, Verdict, command_line, machine
 from ops.bench.service import Service, running
@@ -34,6 +34,7 @@ SERVED: dict[str, Callable[[Service, Plan], Section]] = {
     "latency": beside.latency,
     "memory": beside.memory,
     "reads": reads.measure,
+    "screens": screens.measure,
     "decay": ageing.decays,
     "growth": ageing.growth,
     "graphs": graphs.measure,

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct, structs
 from app.control.graphs import DEFAULT as DEFAULT_GRAPH
 
 SHAPES = ("mixed", "pairs", "tail", "celebrity", "retweets", "multiline")
-MODES = ("flow", "stages", "latency", "memory", "reads", "decay", "growth", "graphs", "idle")
+MODES = ("flow", "stages", "latency", "memory", "reads", "screens", "decay", "growth", "graphs", "idle")
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -37,6 +37,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     idle_seconds: Annotated[float, Meta(description="seconds at rest, before and while `idle` looks")] = 120.0
     idle_graphs: Annotated[int, Meta(description="graphs that `idle` creates to look at a second time")] = 20
     read_edges: Annotated[int, Meta(description="edges that `reads` has in the graph at least")] = 10_000_000
+    screen_edges: Annotated[int, Meta(description="edges that `screens` has in the graph at least")] = 10_000_000
+    screen_uploads: Annotated[int, Meta(description="uploads that `screens` has in the ledger at least")] = 100_000
     read_users: Annotated[int, Meta(description="edges whose ends `reads` asks for")] = 500
     read_seconds: Annotated[float, Meta(description="seconds for each kind of question in `reads`")] = 5.0
     read_least: Annotated[int, Meta(description="answers that a percentile is taken of, at least")] = 50

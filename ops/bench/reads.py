@@ -83,7 +83,7 @@ def measure(service: Service, plan: Plan) -> Section:
     edges = database.edge_count(service.conn)
     points, tables = list[Point](), list[Table]()
     with (
-        _apis(service, plan.read_apis) as (without, beside),
+        apis(service, plan.read_apis) as (without, beside),
         ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as client,
     ):
 
@@ -186,7 +186,7 @@ def questions(conn: Connection, settings: Settings, plan: Plan, edges: int, *, b
 
 
 @contextmanager
-def _apis(service: Service, count: int) -> Generator[tuple[list[int], list[int]]]:
+def apis(service: Service, count: int) -> Generator[tuple[list[int], list[int]]]:
     """The ports of further processes of the API: of some without the cache, and of those that make as many with it."""
     ports = free_ports(2 * count - 1)
     with ExitStack() as stopping:

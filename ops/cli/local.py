@@ -30,6 +30,7 @@ from ops.unprivileged import inherited, step_down
 CHECK_SECONDS = 0.2
 INTERRUPTED = 130
 _ALL_ADDRESSES = frozenset({"0.0.0.0", "::"})  # noqa: S104 (no server binds to these here)
+DROP = "Drop a file of posts on the page: it shows how the file is read, and who mentions whom."
 MOST_WORKERS = 4
 """By default. The workers share the machine with PostgreSQL, for which they wait most of the time."""
 
@@ -167,7 +168,8 @@ def _addresses(stack: Stack, data: Path) -> dict[str, str | Text]:
     with_password = app_settings.environment(stack.settings)["MENTIONGRAPH_DATABASE_URL"]
     head, _, tail = with_password.partition("@")
     return {
-        "API": Text(url, style="bold cyan"),
+        "page": Text(f"{url}/", style="bold cyan"),
+        "API": url,
         "reached by": _reached_by(stack.settings),
         "documentation": f"{url}/doc",
         "database": f"{head.rpartition(':')[0]}@{tail}",
@@ -248,6 +250,7 @@ def up(data: Path, port: int | None, workers: int | None) -> None:
         out.print()
         out.print(facts(_addresses(stack, data)))
         out.print()
+        out.print(DROP)
         err.print("Everything runs. Ctrl-C stops everything; the data stays.", style="green")
         _serve_until_stopped(stack)
 
@@ -285,7 +288,9 @@ def demo(data: Path, port: int | None, workers: int | None, *, leave: bool) -> N
     def then(stack: Stack) -> None:
         show(stack, _addresses(stack, data), _short(data / admin_key.FILE), stays=not leave)
         if not leave:
-            err.print("\nEverything runs, for you to try. Ctrl-C stops everything.", style="green")
+            out.print()
+            out.print(DROP)
+            err.print("Everything runs, for you to try. Ctrl-C stops everything.", style="green")
             _serve_until_stopped(stack)
 
     _run(directory, settings, listening, then)

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.page import labels
+from tests.page.hard_names import SCRIPTS
+
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 AROUND = "/#/network?around=kettenblatt_kai"
@@ -150,3 +153,23 @@ def test_no_ties_are_said_to_be_none(page: Page) -> None:
     drawn(page, f"{AROUND}&least=5000")
     page.get_by_role("button", name="Lower it to 1").click()
     assert tally(page)[0] > 0
+
+
+@pytest.mark.usefixtures("names")
+def test_names_of_any_script_are_drawn_and_do_not_lie_on_one_another(page: Page, tmp_path: Path) -> None:
+    drawn(page, "/#/network?around=kettenblatt_kai&steps=1")
+    page.get_by_role("button", name="Save as…").click()
+    with page.expect_download() as download:
+        page.get_by_text("Save SVG").click()
+    file = tmp_path / "saved.svg"
+    download.value.save_as(file)
+    saved = page.context.new_page()
+    saved.goto(file.as_uri())
+    names = [each for each in labels.texts(saved) if each["name"]]
+
+    assert labels.overlapping(names) == []
+    assert {each["text"] for each in names} >= set(SCRIPTS)
+    # No text leaves the sheet, at whichever of its ends it begins.
+    sheet = saved.locator("svg").bounding_box()
+    assert sheet
+    assert all(sheet["x"] <= each["x"] and each["x"] + each["width"] <= sheet["x"] + sheet["width"] for each in names)

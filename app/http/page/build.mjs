@@ -30,6 +30,8 @@ async function writePage() {
     outdir: OUT,
     bundle: true,
     splitting: true,
+    // Names of parts depend on paths: those of packages must not lead to where node_modules really lies.
+    preserveSymlinks: true,
     format: "esm",
     target: ["chrome111", "firefox113", "safari16.4"],
     minify: true,

@@ -11,7 +11,7 @@ const MOST = 8;
 export function FindUser() {
   const text = useSignal("");
   return (
-    <div class="find" role="search">
+    <div class="find" role="search" aria-label="Users">
       <Icon name="find" />
       <UserField id="find" label="Find a user" value={text} chosen={(handle) => (go(["network"], { around: handle }), (text.value = ""))} />
       <kbd aria-hidden="true">/</kbd>

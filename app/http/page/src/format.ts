@@ -43,11 +43,16 @@ export function when(iso: string, now = Date.now()): string {
   if (days === 0) return at.toISOString().slice(11, 19);
   const time = at.toISOString().slice(11, 16);
   if (days === 1) return `Yesterday ${time}`;
-  return at.getUTCFullYear() === new Date(now).getUTCFullYear() ? `${day(iso)} ${time}` : `${day(iso)} ${at.getUTCFullYear()}`;
+  return at.getUTCFullYear() === new Date(now).getUTCFullYear() ? `${day(iso)} ${time}` : date(iso);
 }
 
 /** "19 Nov". */
 export function day(iso: string): string {
   const at = new Date(iso);
   return `${at.getUTCDate()} ${MONTHS[at.getUTCMonth()]}`;
+}
+
+/** "19 Nov 2026". */
+export function date(iso: string): string {
+  return `${day(iso)} ${new Date(iso).getUTCFullYear()}`;
 }

@@ -2,10 +2,14 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { get, key, keyWanted, setKey } from "./api/client";
+import { known, lacks, self } from "./api/caller";
+import { get } from "./api/client";
+import { turn } from "./api/graphs";
 import { useResource } from "./api/resource";
-import { lettersOn, shortcuts, switchLetters, useShortcuts } from "./keyboard";
-import { SameData } from "./parts/curl";
+import { KeyMenu, KeyScreen } from "./keying";
+import { lettersOn, type Shortcut, shortcuts, switchLetters, useShortcuts } from "./keyboard";
+import { SameCommand, SameData } from "./parts/curl";
+import { giveBack } from "./parts/focus";
 import { Icon, type IconName } from "./parts/icon";
 import { go, href, place } from "./router";
 import { FindUser } from "./find";
@@ -27,7 +31,8 @@ const SCREENS: readonly Screen[] = [
 ];
 
 export function Frame({ children }: { children: ComponentChildren }) {
-  const current = place.value.path[0] ?? "add";
+  const [first = "add"] = place.value.path;
+  const current = first === "users" ? "network" : first;
   const helping = useSignal(false);
   useShortcuts("Everywhere", [
     ...SCREENS.map((screen) => ({ keys: `g ${screen.key}`, does: screen.title, act: () => go([screen.path]) })),
@@ -35,9 +40,9 @@ export function Frame({ children }: { children: ComponentChildren }) {
     { keys: "?", does: "Help and keys", act: () => (helping.value = true) },
   ]);
   useEffect(() => {
-    const screen = SCREENS.find((each) => each.path === current);
+    const screen = SCREENS.find((each) => each.path === first);
     document.title = `${screen?.title ?? place.value.path[1] ?? "Network"} · mentiongraph`;
-  }, [current]);
+  }, [first, place.value.path[1]]);
   return (
     <>
       <a class="skip" href="#main" onClick={skip}>
@@ -47,7 +52,7 @@ export function Frame({ children }: { children: ComponentChildren }) {
         <a class="brand" href={href([])}>
           <span>mention</span>graph
         </a>
-        <GraphMenu />
+        {known.value && <GraphMenu />}
         <nav class="nav" aria-label="Screens">
           {SCREENS.map((screen) => (
             <a key={screen.path} href={href([screen.path])} aria-current={screen.path === current ? "page" : undefined}>
@@ -56,15 +61,16 @@ export function Frame({ children }: { children: ComponentChildren }) {
           ))}
         </nav>
         <div class="end">
-          <FindUser />
+          {known.value && <FindUser />}
+          <KeyMenu />
           <Theme />
           <button type="button" class="icon" aria-label="Help and keys" title="Help and keys  ?" onClick={() => (helping.value = true)}>
             <Icon name="help" />
           </button>
         </div>
       </header>
-      {children}
-      <SameData />
+      {known.value ? children : <KeyScreen />}
+      {known.value && <SameData />}
       <nav class="tabs-bottom" aria-label="Screens">
         {SCREENS.map((screen) => (
           <a key={screen.path} href={href([screen.path])} aria-current={screen.path === current ? "page" : undefined}>
@@ -74,7 +80,6 @@ export function Frame({ children }: { children: ComponentChildren }) {
         ))}
       </nav>
       {helping.value && <Help close={() => (helping.value = false)} />}
-      {keyWanted.value && <KeyForm detail={keyWanted.value.detail} />}
       <div id="live" class="sr" aria-live="polite" />
     </>
   );
@@ -93,14 +98,15 @@ export function say(text: string): void {
 }
 
 function GraphMenu() {
-  const graphs = useResource((signal) => get("/graphs", { query: { limit: 500 }, signal }), [key.value]);
-  const names = ["default", ...(graphs.value?.graphs.map((each) => each.name).filter((name) => name !== "default") ?? [])];
+  const graphs = useResource(async (signal) => (lacks("graph:read") ? undefined : get("/graphs", { query: { limit: 500 }, signal })), [self.value, turn.value]);
+  // A key without graph:read lists no graphs, and still names those that it is for.
+  const names = [...(graphs.value?.graphs.map((each) => each.name) ?? self.value?.graphs ?? ["default"])];
   const { graph } = place.value;
   if (!names.includes(graph)) names.push(graph);
-  if (names.length === 1) return null;
+  if (names.length === 1 && graph === "default") return null;
   return (
     <select
-      class="gsel wide"
+      class="gsel"
       aria-label="Graph"
       value={graph}
       onChange={(event) => go(place.value.path.slice(0, 1), {}, event.currentTarget.value)}
@@ -130,21 +136,32 @@ function Theme() {
 export function Dialog({ title, close, children }: { title: string; close: () => void; children: ComponentChildren }) {
   const box = useRef<HTMLDialogElement>(null);
   useEffect(() => {
+    const before = document.activeElement;
     box.current?.showModal();
+    return () => giveBack(box.current, before);
   }, []);
   return (
     <dialog ref={box} class="dialog" aria-label={title} onClose={close} onClick={(event) => event.target === box.current && box.current?.close()}>
       <div class="inside">
-        <header>
+        <div class="dhead">
           <h2>{title}</h2>
           <button type="button" class="icon" aria-label="Close" onClick={() => box.current?.close()}>
             <Icon name="x" />
           </button>
-        </header>
+        </div>
         {children}
       </div>
     </dialog>
   );
+}
+
+const SIGNS: Readonly<Record<string, string>> = { ArrowDown: "↓", ArrowUp: "↑", Escape: "Esc" };
+
+/** What can be done, each with all its shortcuts. */
+function rowsOf(list: readonly Shortcut[]): readonly (readonly [string, readonly string[]])[] {
+  const rows = new Map<string, string[]>();
+  for (const { does, keys } of list) rows.set(does, [...(rows.get(does) ?? []), keys]);
+  return [...rows];
 }
 
 function Help({ close }: { close: () => void }) {
@@ -153,18 +170,24 @@ function Help({ close }: { close: () => void }) {
       <p>
         <a href="guide/">The guide</a> explains each step. <a href="doc">The API</a> gives everything that this page shows.
       </p>
-      {shortcuts.value.map(([of, list]) => (
+      <SameCommand />
+      {shortcuts.value.filter(([, list]) => list.length > 0).map(([of, list]) => (
         <section key={of}>
           <h3>{of}</h3>
           <dl class="keys">
-            {list.map((each) => (
-              <div key={each.keys}>
+            {rowsOf(list).map(([does, ways]) => (
+              <div key={does}>
                 <dt>
-                  {each.keys.split(" ").map((one) => (
-                    <kbd key={one}>{one}</kbd>
+                  {ways.map((keys, at) => (
+                    <span key={keys}>
+                      {at > 0 && <span class="label"> or </span>}
+                      {keys.split(/[ +](?=.)/).map((one) => (
+                        <kbd key={one}>{SIGNS[one] ?? one}</kbd>
+                      ))}
+                    </span>
                   ))}
                 </dt>
-                <dd>{each.does}</dd>
+                <dd>{does}</dd>
               </div>
             ))}
           </dl>
@@ -174,31 +197,6 @@ function Help({ close }: { close: () => void }) {
         <input type="checkbox" checked={lettersOn.value} onChange={(event) => switchLetters(event.currentTarget.checked)} />
         Single letters are shortcuts
       </label>
-    </Dialog>
-  );
-}
-
-function KeyForm({ detail }: { detail: string }) {
-  const token = useSignal(key.value ?? "");
-  return (
-    <Dialog title="A key is needed" close={() => (keyWanted.value = null)}>
-      <form
-        class="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          setKey(token.value.trim());
-        }}
-      >
-        <p>{detail}</p>
-        <label>
-          <span class="label">Key</span>
-          <input class="field" type="password" autocomplete="off" spellcheck={false} placeholder="mg_…" value={token.value} onInput={(event) => (token.value = event.currentTarget.value)} />
-        </label>
-        <p class="s soft">This tab keeps the key until you close the tab. The key is sent to this server only.</p>
-        <button type="submit" class="btn primary" disabled={!token.value.trim()}>
-          Use this key
-        </button>
-      </form>
     </Dialog>
   );
 }

@@ -48,7 +48,7 @@ export function listen(): void {
     const typed = isTyping(event.target);
     const name = event.shiftKey && event.key.length === 1 && event.key.toLowerCase() !== event.key ? `Shift+${event.key.toLowerCase()}` : event.key;
     if (typed && name !== "Escape") return;
-    if (!lettersOn.value && name.length === 1) return;
+    if (!lettersOn.value && event.key.length === 1) return;
     const both = event.timeStamp - firstAt < SECOND_KEY_WITHIN && first ? `${first} ${name}` : "";
     const found = all().find((each) => each.keys === both) ?? all().find((each) => each.keys === name);
     first = found ? "" : name;

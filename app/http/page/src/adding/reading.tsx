@@ -1,6 +1,7 @@
 /** How a file is read: each finding with how sure it is and why, and a menu to say otherwise. */
 import { Icon } from "../parts/icon";
 import { type Chosen, type Preview, say } from "./files";
+import { columnOf } from "./rows";
 
 interface Subject {
   readonly option: string;
@@ -24,6 +25,23 @@ const SUBJECTS: readonly Subject[] = [
   { option: "profile", title: "Mentions", names: { word: "@ and any word" }, choices: PROFILES },
 ];
 
+/** An option as the page calls it. */
+export function optionTitle(option: string): string {
+  return SUBJECTS.find((each) => each.option === option)?.title ?? option.replaceAll("_", " ");
+}
+
+export function valueName(option: string, value: string): string {
+  return SUBJECTS.find((each) => each.option === option)?.names?.[value] ?? value;
+}
+
+/** Whether every time in the file names its own zone, or is a number of seconds: then none is assumed. */
+function zoned(chosen: Chosen, preview: Preview): boolean {
+  const column = columnOf("timestamp", chosen, preview);
+  const at = column === undefined ? -1 : preview.columns.indexOf(column);
+  const times = preview.cells.map((cells) => cells[at]?.trim()).filter(Boolean);
+  return times.length > 0 && times.every((time) => /(Z|[+\u2212-]\d\d:?\d\d|\b(UTC|GMT|[A-Z]{2,4}T))(\s+\d{4})?$/.test(time!) || /^\d+(\.\d+)?$/.test(time!));
+}
+
 export function Reading({ chosen, preview }: { chosen: Chosen; preview: Preview }) {
   const asked = new Map(preview.questions.map((each) => [each.option, each]));
   return (
@@ -33,6 +51,7 @@ export function Reading({ chosen, preview }: { chosen: Chosen; preview: Preview 
         const question = asked.get(subject.option);
         const value = chosen.given[subject.option] ?? found?.value ?? (subject.option === "timezone" ? "UTC" : undefined);
         if (value === undefined && !question) return null;
+        if (subject.option === "timezone" && !chosen.given["timezone"] && !found && zoned(chosen, preview)) return null;
         const choices = [...new Set([...(question?.choices ?? []), ...(value === undefined ? [] : [value]), ...(subject.choices ?? [])])];
         const sure = question ? "asks" : (found?.sure ?? "assumed");
         return (
@@ -73,9 +92,11 @@ function Sureness({ sure }: { sure: string }) {
       </span>
     );
   }
+  const look = { certain: "how sure", assumed: "how ask" }[sure] ?? "how";
   return (
-    <span class={sure === "certain" ? "how sure" : "how"}>
+    <span class={look}>
       {sure === "certain" && <Icon name="check" />}
+      {sure === "assumed" && <Icon name="warn" />}
       {sure === "given" ? "as you say" : sure}
     </span>
   );

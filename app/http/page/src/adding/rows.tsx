@@ -2,7 +2,7 @@
 import { Marked } from "../parts/marked";
 import { type Chosen, type Preview, say } from "./files";
 
-const ROLES: readonly (readonly [string, string])[] = [
+export const ROLES: readonly (readonly [string, string])[] = [
   ["text", "Post text"],
   ["timestamp", "Time"],
   ["author", "Author"],
@@ -13,14 +13,23 @@ const ROLES: readonly (readonly [string, string])[] = [
   ["quote", "Quotes"],
 ];
 
+/** The column that has a role. A preset may name several, of which the file has one: `note_tweet.text|text`. */
+export function columnOf(role: string, chosen: Chosen, preview: Preview): string | undefined {
+  const said = chosen.given[role];
+  if (said !== undefined) return said;
+  const named = preview.detected[role]?.value.split("|") ?? [];
+  return named.find((each) => preview.columns.includes(each));
+}
+
 export function Rows({ chosen, preview }: { chosen: Chosen; preview: Preview }) {
   const roles = new Map<string, string>();
   for (const [role] of ROLES) {
-    const column = chosen.given[role] ?? preview.detected[role]?.value;
+    const column = columnOf(role, chosen, preview);
     if (column !== undefined) roles.set(column, role);
   }
   const rejects = new Map(preview.rejects.map((each) => [each.line, each]));
   const first = firstLine(preview);
+  if (!preview.cells.length) return null;
   return (
     <div class="rows" tabIndex={0} role="region" aria-label="First rows">
       <table class="table">
@@ -41,7 +50,7 @@ export function Rows({ chosen, preview }: { chosen: Chosen; preview: Preview }) 
             const reject = line === undefined ? undefined : rejects.get(line);
             return (
               <tr key={row} class={reject ? "rej" : undefined} title={reject?.message}>
-                <td class="num ln">{line ?? row + 1}</td>
+                <td class="num ln">{line}</td>
                 {cells.map((cell, at) => (
                   <Cell key={at} cell={cell} role={roles.get(preview.columns[at] ?? "")} preview={preview} bad={reject !== undefined && reject.message.includes(`'${preview.columns[at]}'`)} />
                 ))}

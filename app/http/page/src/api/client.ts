@@ -37,7 +37,7 @@ const KEY = "mentiongraph.key";
 /** The token of the user's key, kept for the session of this tab; null: the user entered none. */
 export const key = signal<string | null>(sessionStorage.getItem(KEY));
 
-/** Whether the API refused a request for want of a key. */
+/** Why the API wants a key, if it refused a request for want of one. The page asks nothing by itself meanwhile. */
 export const keyWanted = signal<Problem | null>(null);
 
 export function setKey(token: string | null): void {
@@ -48,7 +48,7 @@ export function setKey(token: string | null): void {
 }
 
 /** Paths that have no graph before them. */
-const OF_THE_SERVICE = /^\/(graphs|keys|audit-events|settings|doc|guide|health\/(live|ready))(\/|$)/;
+const OF_THE_SERVICE = /^\/(graphs|keys|settings|doc|guide|health\/(live|ready|processes|graphs))(\/|$)/;
 
 /** The path of a request on this server, for the graph that is open. */
 export function pathOf(path: string, asked: Asked = {}, graph = place.value.graph): string {
@@ -109,9 +109,13 @@ export async function send(method: string, path: string, init: RequestInit = {})
   throw refused(await problemOf(response));
 }
 
-/** The failure that a problem is. A missing key opens the form for one. */
+/** The failure that a problem is. A key that is missing or no longer works is asked for. */
 export function refused(problem: Problem): Failure {
-  if (problem.status === 401) keyWanted.value = problem;
+  if (problem.status === 401) {
+    // A dead key is dropped at once: after 20 requests with it, the API refuses this address for a while.
+    if (key.peek() !== null) setKey(null);
+    keyWanted.value ??= problem;
+  }
   return new Failure(problem);
 }
 
@@ -124,7 +128,7 @@ export function unreachable(): Problem {
   } as Problem;
 }
 
-async function problemOf(response: Response): Promise<Problem> {
+export async function problemOf(response: Response): Promise<Problem> {
   try {
     return (await response.json()) as Problem;
   } catch {

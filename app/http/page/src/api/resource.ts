@@ -1,7 +1,7 @@
 /** What a screen shows of the API: the last answer, and what is the matter with the next. */
 import { type Signal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { Failure, type Problem } from "./client";
+import { Failure, type Problem, key, keyWanted } from "./client";
 
 export interface Resource<T> {
   /** The last answer; it stays while the next is on its way, and if the next fails. */
@@ -37,11 +37,13 @@ export function useResource<T>(load: (signal: AbortSignal) => Promise<T>, inputs
       } finally {
         clearTimeout(late);
         slow.value = false;
-        if (every && !control.signal.aborted) timer = setTimeout(whenSeen, every);
+        // What the key does not allow is not asked for again: the API writes down each denied request.
+        if (every && problem.peek()?.status !== 403 && !control.signal.aborted) timer = setTimeout(whenSeen, every);
       }
     };
     const whenSeen = (): void => {
-      if (!document.hidden) void ask();
+      if (keyWanted.peek()) timer = setTimeout(whenSeen, every);
+      else if (!document.hidden) void ask();
       else document.addEventListener("visibilitychange", whenSeen, { once: true, signal: control.signal });
     };
     void ask();
@@ -49,6 +51,6 @@ export function useResource<T>(load: (signal: AbortSignal) => Promise<T>, inputs
       control.abort();
       clearTimeout(timer);
     };
-  }, [...inputs, turn.value]);
+  }, [...inputs, turn.value, key.value]);
   return { value: value.value, problem: problem.value, slow: slow.value, again: () => void turn.value++ };
 }

@@ -5107,8 +5107,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5209,8 +5209,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5331,8 +5331,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5449,8 +5449,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5566,8 +5566,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5687,8 +5687,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6041,8 +6041,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6154,8 +6154,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6507,8 +6507,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6649,8 +6649,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6781,8 +6781,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6907,8 +6907,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7017,8 +7017,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7123,8 +7123,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7228,8 +7228,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7330,8 +7330,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7432,8 +7432,8 @@ export interface operations {
         responses: {
             200: {
                 headers: {
-                    "Cache-Status"?: unknown;
                     ETag?: unknown;
+                    "Cache-Status"?: unknown;
                     [name: string]: unknown;
                 };
                 content: {

@@ -5,6 +5,7 @@
  */
 import type { Palette } from "./palette";
 import { type Dot, FAINTEST, fonts, OPAQUE, outline, type Ribbon, type Scene } from "./scene";
+import { fontOf, type Sheet } from "./sheet";
 
 /** Ribbons in one path. One path for each costs calls; one for all costs the rasterizer more than the calls. */
 const TOGETHER = 12;
@@ -195,4 +196,27 @@ function paintCaptions(context: CanvasRenderingContext2D, scene: Scene, palette:
     context.font = font.count;
     haloed(context, count, countX, y, palette.ink3, palette.paper);
   }
+}
+
+/** Paint a scene on its sheet. */
+export function paintSheet(context: CanvasRenderingContext2D, scene: Scene, palette: Palette, sheet: Sheet): void {
+  context.fillStyle = palette.paper;
+  context.fillRect(0, 0, sheet.width, sheet.height);
+  for (const mark of sheet.marks) {
+    if (mark.kind === "shape") {
+      const path = new Path2D(mark.d);
+      if (mark.fill) fill(context, path, mark.fill, 1);
+      if (!mark.stroke) continue;
+      context.strokeStyle = mark.stroke;
+      context.lineWidth = mark.width;
+      context.stroke(path);
+    } else {
+      context.font = fontOf(mark);
+      context.direction = mark.direction;
+      context.textAlign = mark.align;
+      context.fillStyle = mark.colour;
+      context.fillText(mark.text, mark.x, mark.y);
+    }
+  }
+  paint(context, scene, palette, sheet.x, sheet.y);
 }

@@ -2,6 +2,7 @@
 import { opacityOf } from "./canvas";
 import type { Palette } from "./palette";
 import { type Dot, outline, type Scene } from "./scene";
+import type { Mark, Sheet } from "./sheet";
 
 const tenth = (value: number): string => String(Math.round(value * 10) / 10);
 
@@ -9,14 +10,15 @@ export function escaped(text: string): string {
   return text.replace(/[&<>"\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, (each) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[each] ?? "�");
 }
 
-/** The scene as it lies in the box, in CSS pixels. `titles`: what a dot says when it is pointed at. */
-export function svgOf(scene: Scene, palette: Palette, { title, titles }: { title: string; titles: (user: number) => string }): string {
-  const { left, top, right, bottom } = scene.bounds;
-  const [width, height] = [Math.ceil(right - left), Math.ceil(bottom - top)];
+/** A scene on its sheet, in CSS pixels. `title`: for who can't see it. `titles`: what a dot says when it is pointed at. */
+export function svgOf(scene: Scene, palette: Palette, sheet: Sheet, { title, titles }: { title: string; titles: (user: number) => string }): string {
+  const { width, height } = sheet;
   const parts = [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="${tenth(left)} ${tenth(top)} ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${escaped(title)}">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${escaped(title)}">`,
     `<title>${escaped(title)}</title>`,
-    `<rect x="${tenth(left)}" y="${tenth(top)}" width="${width}" height="${height}" fill="${palette.paper}"/>`,
+    `<rect width="${width}" height="${height}" fill="${palette.paper}"/>`,
+    `<g>${sheet.marks.map(mark).join("\n")}</g>`,
+    `<g transform="translate(${tenth(sheet.x)} ${tenth(sheet.y)})">`,
     `<g fill-opacity="${palette.ground}">${scene.grounds.map(({ colour, lines }) => `<path fill="${palette.communities[colour]}" d="${lines.map(ground).join("")}"/>`).join("")}</g>`,
   ];
   const { marked } = scene;
@@ -34,7 +36,7 @@ export function svgOf(scene: Scene, palette: Palette, { title, titles }: { title
   parts.push(`<g stroke="${palette.paper}" stroke-width="1.4">${scene.dots.map((each) => dot(each, palette, titles)).join("")}</g>`);
   if (scene.other) parts.push(ring(scene.other, palette.markerLine));
   if (scene.selected) parts.push(ring(scene.selected, palette.ink));
-  parts.push(`<g font-family="${escaped(palette.sans)}" stroke="${palette.paper}" stroke-width="3.2" stroke-linejoin="round" paint-order="stroke">`, ...names(scene, palette), "</g>", ...captions(scene, palette), "</svg>");
+  parts.push(`<g font-family="${escaped(palette.sans)}" stroke="${palette.paper}" stroke-width="3.2" stroke-linejoin="round" paint-order="stroke">`, ...names(scene, palette), "</g>", ...captions(scene, palette), "</g>", "</svg>");
   return parts.join("\n");
 }
 
@@ -65,6 +67,13 @@ function ring({ x, y, radius }: Dot, colour: string): string {
 const ANCHORS = { left: "start", center: "middle", right: "end" } as const;
 /** In a text from right to left, it starts at its right. */
 const MIRRORED = { left: "end", center: "middle", right: "start" } as const;
+
+function mark(each: Mark): string {
+  if (each.kind === "shape") return `<path d="${each.d}" fill="${each.fill ?? "none"}"${each.stroke ? ` stroke="${each.stroke}" stroke-width="${each.width}"` : ""}/>`;
+  const { x, y, text, size, weight, family, colour, align, direction } = each;
+  const anchor = (direction === "rtl" ? MIRRORED : ANCHORS)[align];
+  return `<text x="${tenth(x)}" y="${tenth(y)}" font-family="${escaped(family)}" font-size="${tenth(size)}"${weight === 400 ? "" : ` font-weight="${weight}"`} text-anchor="${anchor}" fill="${colour}"${direction === "rtl" ? ' direction="rtl"' : ""}>${escaped(text)}</text>`;
+}
 
 function names(scene: Scene, palette: Palette): string[] {
   return scene.names.map(({ x, y, text, size, bold, far, align, direction }) => {

@@ -209,7 +209,7 @@ function Legend({ graph, shown }: { graph: Graph; shown: Shown }) {
 }
 
 /** Three round numbers up to the most mentions that somebody has. */
-function legendSizes(graph: Graph): { value: number; radius: number }[] {
+export function legendSizes(graph: Graph): { value: number; radius: number }[] {
   const most = graph.users.reduce((found, each) => Math.max(found, each.received), 1);
   const slope = Math.min(10, 186 / most);
   const round = (value: number): number => {

@@ -329,18 +329,22 @@ function Lines({ graph, tie: [source, target] }: { graph: Graph; tie: readonly [
       </h3>
       <p class="label files">
         <bdi>{found.value?.source ?? source}</bdi> → <bdi>{found.value?.target ?? target}</bdi>
-        {files.length === 1 && (
-          <>
-            , {lines.length > 1 && "all "}in <a href={href(["uploads", files[0]![0]])}><bdi>{files[0]![1]}</bdi></a>
-          </>
-        )}
+        {files.length > 0 && <>, {lines.length > 1 && files.length === 1 && "all "}in </>}
+        {files.map(([id, name], at) => (
+          <span key={id}>
+            {at > 0 && ", "}
+            <a href={href(["uploads", id])}>
+              <bdi>{name}</bdi>
+            </a>
+          </span>
+        ))}
       </p>
       {found.problem && <ProblemNote problem={found.problem} again={found.again} />}
       {found.slow && !found.value && <p class="s soft">Reading the files again…</p>}
       <ol class="lines">
         {lines.map((line) => (
           <li key={`${line.batch_id} ${line.line}`}>
-            <a class="ln" href={href(["uploads", line.upload_id])} title={line.filename ?? undefined}>
+            <a class="ln" href={href(["uploads", line.upload_id], { batch: String(line.batch_id), line: String(line.line), source, target })} title={`${line.filename ?? "A file without a name"}, line ${line.line}, batch ${line.batch_id}`}>
               {line.line}
             </a>
             <span class="tx">

@@ -1,5 +1,6 @@
 /** Mentions a day as columns: made above the line, received below. Also for users who see no picture: a table of it. */
 import { day, number } from "../format";
+import { useWidth } from "./width";
 
 export interface DayOfMentions {
   /** ISO date. */
@@ -10,23 +11,26 @@ export interface DayOfMentions {
 
 export type Shown = "both" | "made" | "received";
 
-const WIDTH = 1320;
+const FIRST_WIDTH = 1320;
 const HEIGHT = 230;
-const LEFT = 48;
+const LEFT = 40;
 const BOTTOM = 26;
+/** Room that the name of a day needs. */
+const NAME = 64;
 
 export function Days({ days, shown, label }: { days: readonly DayOfMentions[]; shown: Shown; label: string }) {
+  const [box, width] = useWidth<HTMLElement>(FIRST_WIDTH);
   const most = { made: highest(days, "made", shown), received: highest(days, "received", shown) };
   const room = HEIGHT - BOTTOM;
   const total = Math.max(1, most.made + most.received);
   const zero = (room * most.made) / total + (most.made === 0 ? 4 : 0);
   const scale = (room - 8) / total;
-  const step = (WIDTH - LEFT) / Math.max(1, days.length);
-  const wide = Math.max(1, Math.min(28, step - 4));
+  const step = (width - LEFT) / Math.max(1, days.length);
+  const wide = Math.max(1, Math.min(28, step - (step > 12 ? 4 : 1)));
   const peak = shown === "received" ? undefined : days.reduce<DayOfMentions | undefined>((best, each) => (each.made > (best?.made ?? 0) ? each : best), undefined);
   return (
-    <figure>
-      <svg class="days" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={label} preserveAspectRatio="xMidYMid meet">
+    <figure ref={box}>
+      <svg class="days" width={width} height={HEIGHT} viewBox={`0 0 ${width} ${HEIGHT}`} role="img" aria-label={label}>
         {days.map((each, at) => {
           const x = LEFT + at * step;
           const weekend = [0, 6].includes(new Date(each.day).getUTCDay());
@@ -41,7 +45,7 @@ export function Days({ days, shown, label }: { days: readonly DayOfMentions[]; s
               <rect class="bar2" x={x + (step - wide) / 2} y={zero} width={wide} height={received} rx={1}>
                 <title>{`${day(each.day)}: ${number(each.received)} received`}</title>
               </rect>
-              {at % Math.ceil(days.length / 8) === 0 && (
+              {at % Math.ceil(Math.max(NAME, width / 9) / step) === 0 && LEFT + at * step < width - NAME / 2 && (
                 <text class="axis" x={x + step / 2} y={HEIGHT - 6} text-anchor="middle">
                   {day(each.day)}
                 </text>
@@ -49,7 +53,7 @@ export function Days({ days, shown, label }: { days: readonly DayOfMentions[]; s
             </g>
           );
         })}
-        <line class="zero" x1={LEFT} x2={WIDTH} y1={zero} y2={zero} />
+        <line class="zero" x1={LEFT} x2={width} y1={zero} y2={zero} />
         {shown !== "received" && most.made > 0 && (
           <text class="axis" x={LEFT - 8} y={Math.max(12, zero - most.made * scale + 4)} text-anchor="end">
             {number(most.made)}
@@ -61,9 +65,7 @@ export function Days({ days, shown, label }: { days: readonly DayOfMentions[]; s
           </text>
         )}
         {peak && peak.made > 0 && (
-          <text class="peak" x={LEFT + (days.indexOf(peak) + 0.5) * step + wide / 2 + 6} y={zero - peak.made * scale + 12}>
-            {`${number(peak.made)} made on ${day(peak.day)}`}
-          </text>
+          <Peak text={`${number(peak.made)} made on ${day(peak.day)}`} middle={LEFT + (days.indexOf(peak) + 0.5) * step} wide={wide} y={zero - peak.made * scale + 12} room={width} />
         )}
       </svg>
       <details class="s">
@@ -90,6 +92,16 @@ export function Days({ days, shown, label }: { days: readonly DayOfMentions[]; s
         </table>
       </details>
     </figure>
+  );
+}
+
+/** Beside the highest column, on the side where there is room. */
+function Peak({ text, middle, wide, y, room }: { text: string; middle: number; wide: number; y: number; room: number }) {
+  const before = middle > room - 150;
+  return (
+    <text class="peak" x={middle + (before ? -1 : 1) * (wide / 2 + 6)} y={y} text-anchor={before ? "end" : "start"}>
+      {text}
+    </text>
   );
 }
 

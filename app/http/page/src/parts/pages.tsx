@@ -1,7 +1,7 @@
 /** A list that grows page by page, by the `next` of the API's answers. */
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { Failure, follow, type Problem } from "../api/client";
+import { Failure, follow, key, type Problem } from "../api/client";
 
 export interface Paged<Page> {
   readonly pages: readonly Page[];
@@ -9,6 +9,8 @@ export interface Paged<Page> {
   readonly busy: boolean;
   /** Load the next page; undefined on the last. */
   readonly more: (() => void) | undefined;
+  /** Load the first page anew. */
+  readonly again: () => void;
 }
 
 /** The pages from `first` on; it starts anew when `first` changes. */
@@ -16,6 +18,7 @@ export function usePages<Page extends { readonly next: string | null }>(first: s
   const pages = useSignal<readonly Page[]>([]);
   const problem = useSignal<Problem | undefined>(undefined);
   const busy = useSignal(false);
+  const turn = useSignal(0);
   const load = async (path: string, before: readonly Page[], signal?: AbortSignal): Promise<void> => {
     busy.value = true;
     try {
@@ -33,7 +36,7 @@ export function usePages<Page extends { readonly next: string | null }>(first: s
     const control = new AbortController();
     void load(first, [], control.signal);
     return () => control.abort();
-  }, [first]);
+  }, [first, turn.value, key.value]);
   const next = pages.value.at(-1)?.next;
-  return { pages: pages.value, problem: problem.value, busy: busy.value, more: next && !busy.value ? () => void load(next, pages.value) : undefined };
+  return { pages: pages.value, problem: problem.value, busy: busy.value, more: next && !busy.value ? () => void load(next, pages.value) : undefined, again: () => void turn.value++ };
 }

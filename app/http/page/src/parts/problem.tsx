@@ -1,5 +1,6 @@
 import type { Problem } from "../api/client";
 import { Icon } from "./icon";
+import { Prose } from "./prose";
 
 /** A problem document, in the place of what it kept from being shown. */
 export function ProblemNote({ problem, again }: { problem: Problem; again?: () => void }) {
@@ -12,7 +13,9 @@ export function ProblemNote({ problem, again }: { problem: Problem; again?: () =
           Try again
         </button>
       )}
-      <p>{problem.detail}</p>
+      <p>
+        <Prose text={problem.detail} />
+      </p>
     </div>
   );
 }

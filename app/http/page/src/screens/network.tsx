@@ -46,6 +46,11 @@ interface LaidOut {
   readonly laid: Laid;
 }
 
+/** A scale at which a saved picture can be read, however small the screen is. */
+function legible(scale: number): number {
+  return Math.max(0.75, Math.min(2, scale));
+}
+
 /** The layout of what was loaded; while the next is computed, the last one. */
 function useLayout(loaded: Loaded | undefined): { found: LaidOut | undefined; failed: string } {
   const found = useSignal<LaidOut | undefined>(undefined);
@@ -96,6 +101,10 @@ function Drawn({ loaded, laid, view, problem }: LaidOut & { view: View; problem:
   const selected = view.selected === null ? undefined : placeOf(graph, view.selected);
   const shown = useShown(loaded, laid, view);
   const chosen = useChosen(loaded, view, selected);
+  // Keys go on from whoever is selected, however that came about.
+  useEffect(() => {
+    cursor.value = null;
+  }, [selected]);
   const select = (user: number | null): void => {
     see({ selected: user === null ? null : graph.users[user]!.handle, tie: null });
     if (user !== null) say(spoken(loaded, laid, shown, user));
@@ -118,12 +127,27 @@ function Drawn({ loaded, laid, view, problem }: LaidOut & { view: View; problem:
     const handle = user === undefined ? undefined : graph.users[user]?.handle;
     if (handle && !view.more.includes(handle)) see({ more: [...view.more, handle] });
   };
+  /** Go through the drawn ties of the selected user, the heaviest first. */
+  const nextTie = (by: number): void => {
+    const user = selected ?? cursor.value;
+    if (user === null || user === undefined) return;
+    const ties = shown.ties.filter((each) => graph.ties[each]!.source === user || graph.ties[each]!.target === user).reverse();
+    const at = chosen.tie === null ? (by > 0 ? 0 : ties.length - 1) : (ties.indexOf(chosen.tie) + by + ties.length) % ties.length;
+    const tie = graph.ties[ties[at] ?? -1];
+    if (!tie) return;
+    const [source, target] = [graph.users[tie.source]!, graph.users[tie.target]!];
+    see({ selected: graph.users[user]!.handle, tie: [source.handle, target.handle] });
+    say(`${source.spelling} mentions ${target.spelling} ${count(tie.mentions, "time")}`);
+  };
   useShortcuts("Network", [
     { keys: "+", does: "Closer", act: () => stage.current?.zoom(1.4) },
     { keys: "-", does: "Farther", act: () => stage.current?.zoom(1 / 1.4) },
     { keys: "0", does: "Show everything", act: () => document.querySelector<HTMLElement>("[data-fit]")?.click() },
     { keys: "e", does: "Add the user’s surroundings", act: () => expand(cursor.value ?? selected) },
     { keys: "p", does: "Path from here", act: () => (select(cursor.value ?? selected ?? null), setTimeout(() => document.querySelector<HTMLElement>("[data-path]")?.click())) },
+    { keys: "t", does: "The next tie of the selected user, and the lines that made it", act: () => nextTie(1) },
+    { keys: "Shift+t", does: "The tie before", act: () => nextTie(-1) },
+    { keys: "l", does: "From the tie to its first line: the upload and the batch", act: () => document.querySelector<HTMLElement>(".side .lines .ln")?.click() },
     { keys: "w", does: "Mentions in a tie", act: () => document.querySelector<HTMLElement>("#least")?.focus() },
     { keys: "d", does: "Days", act: () => document.querySelector<HTMLElement>("#since")?.focus() },
     { keys: "v", does: "Drawing, both, table", act: () => see({ shape: view.shape === "drawing" ? "both" : view.shape === "both" ? "table" : "drawing" }) },
@@ -155,7 +179,7 @@ function Drawn({ loaded, laid, view, problem }: LaidOut & { view: View; problem:
       {graph.ties.length > 0 && <Dock graph={graph} laid={laid} shown={shown} view={view} />}
       <Panel loaded={loaded} laid={laid} shown={shown} view={view} />
       {view.shape === "drawing" ? <p id="keys" class="sr">Arrow keys walk the users in rank order. Enter selects.</p> : <Twin graph={graph} laid={laid} shown={shown} view={view} cursor={cursor.value} walk={walk} select={select} />}
-      {saving.value && <Saving seen={{ ...picture, ...shotOf(picture, stage.current?.camera.scale ?? 1), view, title, ties: loaded.ties }} close={() => (saving.value = false)} />}
+      {saving.value && <Saving seen={{ ...picture, ...shotOf(picture, legible(stage.current?.camera.scale ?? 1)), view, title, ties: loaded.ties, middle: loaded.middle }} close={() => (saving.value = false)} />}
     </>
   );
 }

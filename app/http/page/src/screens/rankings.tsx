@@ -4,6 +4,7 @@ import { useResource } from "../api/resource";
 import { number, when } from "../format";
 import { useCurl } from "../parts/curl";
 import { ProblemNote } from "../parts/problem";
+import { useRowKeys } from "../parts/rows";
 import { href, place, refine } from "../router";
 
 const LISTS = {
@@ -23,6 +24,7 @@ export default function Rankings() {
   useCurl(pathOf(path, { query: { limit } }));
   const found = useResource(async (signal) => ({ name, answer: await get(path, { query: { limit }, signal }) }), [name, limit, place.value.graph]);
   const answer = found.value?.name === name ? found.value.answer : undefined;
+  useRowKeys("Rankings", name === "edges" ? "tie" : "user", `main.rankings tbody td:nth-child(${name === "edges" ? 3 : 2}) a`);
   return (
     <main id="main" tabIndex={-1} class="rankings" aria-busy={found.slow}>
       <div class="head">
@@ -111,7 +113,9 @@ function Users({ users }: { users: Schemas["UserRanking"]["users"] }) {
         <tr>
           <th class="num">Rank</th>
           <th>User</th>
-          <th class="wide" />
+          <th class="wide">
+            <span class="sr">As a bar</span>
+          </th>
           <th class="num">Mentions</th>
           <th class="num wide">Weight now</th>
         </tr>
@@ -142,7 +146,9 @@ function Edges({ edges }: { edges: Schemas["EdgeRanking"]["edges"] }) {
           <th class="num">Rank</th>
           <th>Who mentions</th>
           <th>Who is mentioned</th>
-          <th class="wide" />
+          <th class="wide">
+            <span class="sr">As a bar</span>
+          </th>
           <th class="num">Mentions</th>
           <th class="num wide">Weight now</th>
           <th class="num wide">Last</th>
@@ -179,7 +185,9 @@ function TrendingUsers({ answer }: { answer: Schemas["Trending"] }) {
         <tr>
           <th class="num">Rank</th>
           <th>User</th>
-          <th class="wide" />
+          <th class="wide">
+            <span class="sr">As a bar</span>
+          </th>
           <th class="num">Last {answer.days} days</th>
           <th class="num">Before</th>
         </tr>

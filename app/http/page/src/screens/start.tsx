@@ -2,12 +2,16 @@
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { type Chosen, add, ended, files, find, openId, remove, upload, uploadAll } from "../adding/files";
+import { Asked, unreadable } from "../adding/asked";
 import { Reading } from "../adding/reading";
 import { Rows } from "../adding/rows";
+import { lacks } from "../api/caller";
 import { pathOf } from "../api/client";
 import { bytes, count, number, percent } from "../format";
+import { LackNote } from "../keying";
 import { quoted, useCurl } from "../parts/curl";
 import { Icon } from "../parts/icon";
+import { FileName } from "../parts/filename";
 import { ProblemNote } from "../parts/problem";
 import { StateMark } from "../parts/state";
 import { href } from "../router";
@@ -17,26 +21,29 @@ export function Start() {
   const name = chosen ? quoted(`@${chosen.file.name}`) : "@posts.csv";
   useCurl(pathOf("/uploads", { query: { ...chosen?.given, filename: chosen?.file.name } }), `--data-binary ${name}`);
   const over = useSignal(false);
+  const denied = lacks("uploads:write");
   const drop = (event: DragEvent): void => {
     event.preventDefault();
     over.value = false;
-    if (event.dataTransfer) add(event.dataTransfer.files);
+    if (event.dataTransfer && !denied) add(event.dataTransfer.files);
   };
   return (
     <main
       id="main"
       tabIndex={-1}
-      class={over.value ? "start over" : "start"}
+      class={`start${over.value ? " over" : ""}${files.value.length ? "" : " first"}`}
       onDragOver={(event) => (event.preventDefault(), (over.value = true))}
       onDragLeave={() => (over.value = false)}
       onDrop={drop}
     >
       <div>
         <h1>Add files</h1>
+        {files.value.length === 0 && <Welcome />}
+        <LackNote why={denied} />
         <DropZone />
-        {files.value.length > 0 && <List />}
+        {files.value.length > 0 ? <List /> : <Needed />}
       </div>
-      {chosen ? <Opened chosen={chosen} /> : <Welcome />}
+      {chosen && <Opened chosen={chosen} />}
     </main>
   );
 }
@@ -48,7 +55,7 @@ function DropZone() {
       <Icon name="drop" />
       <p class="strong">Drop files of posts here</p>
       <p class="s soft">CSV, Excel, JSON, Parquet; also zipped.</p>
-      <button type="button" class="btn" onClick={() => input.current?.click()}>
+      <button type="button" class={files.value.length ? "btn" : "btn primary big"} disabled={Boolean(lacks("uploads:write"))} onClick={() => input.current?.click()}>
         Choose files
       </button>
       <input
@@ -67,12 +74,15 @@ function DropZone() {
 
 function Welcome() {
   return (
-    <section class="panel pre welcome">
-      <p class="finding">A file of posts becomes a network: who mentions whom, how often, and since when.</p>
-      <p class="soft">
-        Each post needs a text, a time and an author. The file is shown to you before anything of it counts. <a href={href(["network"])}>Look at the network</a> that is there.
-      </p>
-    </section>
+    <p class="finding">A file of posts becomes a network: who mentions whom, how often, and since when.</p>
+  );
+}
+
+function Needed() {
+  return (
+    <p class="soft needed">
+      Each post needs a text, a time and an author. You see how a file is read before anything of it counts. <a href={href(["network"])}>Look at the network</a> that is there.
+    </p>
   );
 }
 
@@ -84,7 +94,7 @@ function List() {
         {files.value.map((each) => (
           <li key={each.id} class={each.id === openId.value ? "on" : undefined}>
             <button type="button" class="fn" aria-current={each.id === openId.value} onClick={() => (openId.value = each.id)}>
-              <bdi>{each.file.name}</bdi>
+              <FileName name={each.file.name} />
             </button>
             <span class="muted">{bytes(each.file.size)}</span>
             <FileState chosen={each} />
@@ -124,6 +134,13 @@ function FileState({ chosen }: { chosen: Chosen }) {
     );
   if (step.name === "counting" && entry) return <StateMark state={entry.state}>{ended(entry) ? "" : `, ${percent(entry.progress.share)}`}</StateMark>;
   const open = preview?.questions.length ?? 0;
+  if (preview && unreadable(preview))
+    return (
+      <span class="st failed">
+        <Icon name="s-failed" />
+        Can’t be read
+      </span>
+    );
   return open ? (
     <span class="st warn">
       <Icon name="warn" />
@@ -145,9 +162,9 @@ function Opened({ chosen }: { chosen: Chosen }) {
     <section class="panel pre" aria-labelledby="pv">
       <header>
         <div>
-          <p class="label">{entry ? "On its way into the graph" : "Preview, nothing is counted yet"}</p>
+          <p class="label">{entry ? (ended(entry) ? "Read to its end" : "On its way into the graph") : /\.zip$/i.test(chosen.file.name) ? "Preview of the first file in the zip, nothing is counted yet" : "Preview, nothing is counted yet"}</p>
           <h2 id="pv">
-            <bdi>{chosen.file.name}</bdi>
+            <FileName name={chosen.file.name} />
           </h2>
         </div>
         <div class="end">
@@ -159,7 +176,7 @@ function Opened({ chosen }: { chosen: Chosen }) {
               <button type="button" class="btn" onClick={() => void upload(chosen.id, true)} disabled={!ready}>
                 Dry run
               </button>
-              <button type="button" class="btn primary" onClick={() => void upload(chosen.id)} disabled={!ready} title={ready ? undefined : "Say first what the file leaves open"}>
+              <button type="button" class="btn primary" onClick={() => void upload(chosen.id)} disabled={!ready} title={ready ? undefined : preview && unreadable(preview) ? "This file can’t be read" : "Say first what the file leaves open"}>
                 Count these posts
               </button>
             </>
@@ -168,7 +185,7 @@ function Opened({ chosen }: { chosen: Chosen }) {
       </header>
       {step.name === "refused" && <ProblemNote problem={step.problem} />}
       {entry ? <Progress chosen={chosen} /> : preview && <Forecast chosen={chosen} />}
-      {preview && !entry && (
+      {preview && !entry && !unreadable(preview) && (
         <>
           <Reading chosen={chosen} preview={preview} />
           <Rows chosen={chosen} preview={preview} />
@@ -182,14 +199,7 @@ function Opened({ chosen }: { chosen: Chosen }) {
 function Forecast({ chosen }: { chosen: Chosen }) {
   const { preview, file } = chosen;
   if (!preview) return null;
-  if (preview.questions.length)
-    return (
-      <div class="fore" role="status">
-        <p class="finding">
-          {preview.questions.length === 1 ? "One thing is" : `${preview.questions.length} things are`} open. {preview.questions.map((each) => sentence(each.found)).join(" ")}
-        </p>
-      </div>
-    );
+  if (preview.questions.length) return <Asked chosen={chosen} preview={preview} />;
   const counted = preview.counted;
   if (!counted?.rows) return null;
   const scale = counted.whole ? 1 : Math.max(1, file.size / counted.bytes);
@@ -242,14 +252,11 @@ function rounded(value: number): number {
   return Math.round(value / unit) * unit;
 }
 
-function sentence(text: string): string {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
-}
-
 function Progress({ chosen }: { chosen: Chosen }) {
   const entry = chosen.upload;
   if (!entry) return null;
   const done = ended(entry);
+  const around = entry.state === "applied" ? mostMentioned(chosen) : undefined;
   return (
     <div class="fore" aria-live="polite">
       <p class="finding">
@@ -267,6 +274,11 @@ function Progress({ chosen }: { chosen: Chosen }) {
             Look at the network
           </a>
         )}
+        {done && around && (
+          <a class="btn" href={href(["network"], { around })}>
+            See who surrounds <bdi>{around}</bdi>
+          </a>
+        )}
         <a class="btn" href={href(["uploads", entry.id])}>
           Open the upload
         </a>
@@ -275,19 +287,32 @@ function Progress({ chosen }: { chosen: Chosen }) {
   );
 }
 
+/** The user whom the first rows mention most: where to begin in a large network. */
+function mostMentioned({ preview }: Chosen): string | undefined {
+  const times = new Map<string, number>();
+  for (const { handle } of preview?.rows.flatMap((row) => row.mentions) ?? []) times.set(handle, (times.get(handle) ?? 0) + 1);
+  return [...times].sort(([, one], [, other]) => other - one)[0]?.[0];
+}
+
 function Outcome({ chosen }: { chosen: Chosen }) {
   const entry = chosen.upload;
   if (!entry) return null;
   const rejected = entry.rows_rejected ?? 0;
+  const repeated = entry.rows_repeated ?? 0;
   if (entry.state === "duplicate") return <>The ledger has these bytes already, so nothing was counted twice.</>;
   if (entry.state === "failed") return <>This upload failed. Nothing of it is lost: it can be replayed.</>;
   if (entry.state === "checked" || entry.state === "applied")
     return (
       <>
-        <b>{count((entry.rows_received ?? 0) - rejected, "post")}</b> {entry.state === "checked" ? "would count" : "counted"}, with <b>{count(entry.mentions ?? 0, "mention")}</b>.{" "}
+        <b>{count((entry.rows_received ?? 0) - rejected - repeated, "post")}</b> {entry.state === "checked" ? "would count" : "counted"}, with <b>{count(entry.mentions ?? 0, "mention")}</b>.{" "}
+        {repeated > 0 && (
+          <>
+            <b>{count(repeated, "post")}</b> {repeated === 1 ? "was" : "were"} counted in another file already.{" "}
+          </>
+        )}
         {rejected > 0 && (
           <>
-            <b class="bad">{count(rejected, "row")}</b> can’t be read; <a href={href(["uploads", entry.id])}>repair them</a>.
+            <b class="bad">{count(rejected, "row")}</b> can’t be read; <a href={href(["uploads", entry.id])}>{rejected === 1 ? "repair it" : "repair them"}</a>.
           </>
         )}
       </>

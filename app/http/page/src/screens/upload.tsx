@@ -1,15 +1,18 @@
 /** One upload: what it brought, when, what is wrong with it, and what can be done. */
 import { useSignal } from "@preact/signals";
+import { lacks } from "../api/caller";
 import { Failure, type Problem, type Schemas, change, get, pathOf } from "../api/client";
 import { useResource } from "../api/resource";
 import { bytes, number, percent, when } from "../format";
 import { useShortcuts } from "../keyboard";
 import { Icon } from "../parts/icon";
 import { useCurl } from "../parts/curl";
+import { FileName } from "../parts/filename";
 import { ProblemNote } from "../parts/problem";
 import { StateMark } from "../parts/state";
 import { href } from "../router";
 import { Box, type Verb, fitting } from "../upload/actions";
+import { Came } from "../upload/came";
 import { Rejects } from "../upload/repair";
 import { batches, useStory } from "../upload/story";
 import { Events, Timeline } from "../upload/timeline";
@@ -31,12 +34,13 @@ export function Upload({ id }: { id: string }) {
 }
 
 function Found({ entry, again }: { entry: Entry; again: () => void }) {
-  const story = useStory(entry.id, again);
+  const story = useStory(entry.id, entry.finished_at !== null, again);
   const parts = useResource((signal) => batches(entry.id, signal), [entry.id, entry.state, story.changes.length]);
   const shown = useSignal<"timeline" | "events">("timeline");
   const verb = useSignal<Verb | null>(null);
   const noting = useSignal(false);
-  const verbs = fitting(entry);
+  const denied = lacks(["uploads:write", "uploads:manage"]);
+  const verbs = denied ? [] : fitting(entry);
   useShortcuts(
     "This upload",
     verbs.map((each) => ({ keys: { cancel: "c", retract: "t", replay: "r" }[each], does: VERBS[each].replace("…", ""), act: () => (verb.value = each) })),
@@ -49,7 +53,7 @@ function Found({ entry, again }: { entry: Entry; again: () => void }) {
             <a href={href(["uploads"])}>Uploads</a> / {entry.id.slice(0, 8)}…{entry.id.slice(-5)}
           </p>
           <h1>
-            <bdi>{entry.filename ?? "A file without a name"}</bdi>
+            <FileName name={entry.filename} />
             <StateMark state={entry.state} tint>
               {entry.finished_at ? "" : `, ${percent(entry.progress.share)}`}
             </StateMark>
@@ -57,7 +61,7 @@ function Found({ entry, again }: { entry: Entry; again: () => void }) {
           {noting.value ? <NoteForm entry={entry} close={() => ((noting.value = false), again())} /> : entry.note && <p class="soft">{entry.note}</p>}
         </div>
         <div class="end">
-          <button type="button" class="btn" onClick={() => (noting.value = true)}>
+          <button type="button" class="btn" disabled={Boolean(denied)} title={denied} onClick={() => (noting.value = true)}>
             Note
           </button>
           {verbs.map((each) => (
@@ -83,6 +87,7 @@ function Found({ entry, again }: { entry: Entry; again: () => void }) {
               </button>
             </span>
           </div>
+          {parts.value && <Came batches={parts.value} />}
           {shown.value === "events" ? <Events changes={story.changes} /> : parts.value && <Timeline entry={entry} batches={parts.value} changes={story.changes} over={story.over} />}
         </section>
         {(entry.rows_rejected ?? 0) > 0 && entry.rejects_kept > 0 && <Rejects entry={entry} />}
@@ -135,12 +140,14 @@ function Warnings({ entry }: { entry: Entry }) {
   );
 }
 
+const SEPARATORS: Readonly<Record<string, string>> = { ",": "comma", ";": "semicolon", "|": "bar", "\t": "tab" };
+
 function HowRead({ entry }: { entry: Entry }) {
   const { options } = entry;
   const columns = Object.values(options.columns ?? {}).join(", ");
   const rows: readonly (readonly [string, string, boolean])[] = [
     ["Columns", columns, true],
-    ["Reading", [options.format, options.delimiter && `separator ${options.delimiter === "\t" ? "tab" : options.delimiter}`, options.encoding].filter(Boolean).join(", "), false],
+    ["Reading", [options.format?.toUpperCase(), SEPARATORS[options.delimiter] ?? options.delimiter, options.encoding.toUpperCase()].filter(Boolean).join(", "), false],
     ["Mentions", `${options.profile} rule`, false],
     ["Counted", options.clock === "event" ? "at the post’s own time" : "on arrival", false],
     ["Received", `${when(entry.received_at)} UTC`, false],

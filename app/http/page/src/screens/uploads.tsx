@@ -1,15 +1,20 @@
 /** Uploads: those of a state, by keyset pages, with filters in the address. */
 import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
 import { get, pathOf, type Schemas } from "../api/client";
 import { useResource } from "../api/resource";
 import { bytes, count, number, percent, when } from "../format";
 import { useShortcuts } from "../keyboard";
 import { useCurl } from "../parts/curl";
 import { Icon } from "../parts/icon";
+import { FileName } from "../parts/filename";
 import { usePages } from "../parts/pages";
 import { ProblemNote } from "../parts/problem";
 import { StateMark, stateIcon } from "../parts/state";
 import { go, href, place, refine } from "../router";
+import { BulkBar } from "../uploads/bulk";
+import { RUNNING, useLive } from "../uploads/live";
+import { all, chosen, clear, toggle, toggleRows, upTo } from "../uploads/selection";
 import { Upload } from "./upload";
 
 type Entry = Schemas["Upload"];
@@ -28,7 +33,6 @@ const TABS: readonly (readonly [State, readonly State[]])[] = [
   ["aborted", ["aborted"]],
   ["duplicate", ["duplicate"]],
 ];
-const RUNNING: readonly State[] = ["receiving", "staged", "applying", "checking", "cancelling", "retracting"];
 const LIMIT = 50;
 const EVERY = 3000;
 const DAY = 86_400_000;
@@ -40,15 +44,18 @@ export default function Screen() {
 }
 
 function Uploads() {
-  const { query } = place.value;
+  const { query, graph } = place.value;
   const tab = TABS.find(([name]) => name === query["state"]);
   const since = query["period"] && PERIODS[query["period"]];
   const filter = { text: query["text"], since: since ? new Date(Math.floor(Date.now() / DAY - since) * DAY).toISOString() : undefined };
-  const counts = useResource((signal) => get("/uploads/counts", { query: filter, signal }), [query["text"], query["period"], place.value.graph], EVERY);
+  const counts = useResource((signal) => get("/uploads/counts", { query: filter, signal }), [query["text"], query["period"], graph], EVERY);
   const first = pathOf("/uploads", { query: { ...filter, state: tab?.[1], limit: LIMIT } });
-  const { pages, problem, busy, more } = usePages<Schemas["Uploads"]>(first);
+  const { pages, problem, busy, more, again } = usePages<Schemas["Uploads"]>(first);
   useCurl(first);
-  const rows = pages.flatMap((page) => page.uploads);
+  useEffect(() => clear, [first]);
+  const { rows, fresh } = useLive(first, pages.flatMap((page) => page.uploads));
+  const matching = total(counts.value, tab?.[1]);
+  const renew = (): void => (again(), counts.again());
   return (
     <main id="main" tabIndex={-1} class="uploads" aria-busy={busy}>
       <div class="head">
@@ -64,12 +71,26 @@ function Uploads() {
         </div>
       </div>
       <Tabs counts={counts.value} />
-      <Filters total={total(counts.value, tab?.[1])} />
+      <Filters total={matching} />
       {(problem ?? counts.problem) && <ProblemNote problem={(problem ?? counts.problem)!} />}
+      {fresh > 0 && (
+        <button type="button" class="btn quiet fresh-rows" onClick={renew}>
+          {count(fresh, "new upload")}
+        </button>
+      )}
       {rows.length > 0 ? <List rows={rows} /> : !busy && !problem && <Empty />}
       <div class="foot">
         <span>
           <kbd>j</kbd> <kbd>k</kbd> move
+        </span>
+        <span>
+          <kbd>x</kbd> select
+        </span>
+        <span>
+          <kbd>Shift</kbd> <kbd>x</kbd> select up to here
+        </span>
+        <span>
+          <kbd>a</kbd> all that match
         </span>
         <span>
           <kbd>Enter</kbd> open
@@ -80,8 +101,14 @@ function Uploads() {
           </button>
         )}
       </div>
+      <BulkBar matching={matching} filter={wanted(filter, tab?.[1])} rows={rows} changed={renew} />
     </main>
   );
+}
+
+/** The filter of the list, as a bulk change has it. */
+function wanted(filter: { text?: string | undefined; since?: string | undefined }, state: readonly State[] | undefined): Record<string, unknown> {
+  return Object.fromEntries(Object.entries({ ...filter, state }).filter(([, value]) => value));
 }
 
 function sentence(counts: Schemas["Counts"]): string {
@@ -118,6 +145,7 @@ function Filters({ total: found }: { total: number | undefined }) {
     <form
       class="filters"
       role="search"
+      aria-label="Uploads"
       onSubmit={(event) => {
         event.preventDefault();
         refine({ text: text.value.trim() });
@@ -150,6 +178,8 @@ function Empty() {
 
 function List({ rows }: { rows: readonly Entry[] }) {
   const cursor = useSignal(-1);
+  const ids = rows.map((row) => row.id);
+  const at = (): Entry | undefined => rows[cursor.value];
   const move = (by: number): void => {
     cursor.value = Math.max(0, Math.min(rows.length - 1, cursor.value + by));
     document.querySelectorAll<HTMLElement>("main.uploads tbody a.fn")[cursor.value]?.focus();
@@ -157,13 +187,21 @@ function List({ rows }: { rows: readonly Entry[] }) {
   useShortcuts("Uploads", [
     { keys: "j", does: "Next upload", act: () => move(1) },
     { keys: "k", does: "Upload before", act: () => move(-1) },
-    { keys: "Enter", does: "Open the upload", act: () => rows[cursor.value] && go(["uploads", rows[cursor.value]!.id]) },
+    { keys: "ArrowDown", does: "Next upload", act: () => move(1) },
+    { keys: "ArrowUp", does: "Upload before", act: () => move(-1) },
+    { keys: "x", does: "Select the upload, or not", act: () => at() && toggle(at()!.id) },
+    { keys: "Shift+x", does: "Select up to here", act: () => at() && upTo(at()!.id, ids) },
+    { keys: "a", does: "Select all that match", act: () => (all.value = true) },
+    { keys: "Enter", does: "Open the upload", act: () => at() && go(["uploads", at()!.id]) },
   ]);
   return (
     <div class="panel list">
       <table class="table">
         <thead>
           <tr>
+            <th class="cb">
+              <AllBox ids={ids} />
+            </th>
             <th class="stc">State</th>
             <th>File</th>
             <th class="num wide">Size</th>
@@ -176,8 +214,8 @@ function List({ rows }: { rows: readonly Entry[] }) {
           </tr>
         </thead>
         <tbody>
-          {rows.map((row, at) => (
-            <Row key={row.id} row={row} chosen={at === cursor.value} focus={() => (cursor.value = at)} />
+          {rows.map((row, index) => (
+            <Row key={row.id} row={row} ids={ids} chosen={index === cursor.value} focus={() => (cursor.value = index)} />
           ))}
         </tbody>
       </table>
@@ -185,11 +223,33 @@ function List({ rows }: { rows: readonly Entry[] }) {
   );
 }
 
-function Row({ row, chosen, focus }: { row: Entry; chosen: boolean; focus: () => void }) {
+/** The box over the column: all rows that are shown. */
+function AllBox({ ids }: { ids: readonly string[] }) {
+  const box = useRef<HTMLInputElement>(null);
+  const some = chosen.value.size;
+  const every = all.value || (some > 0 && ids.every((id) => chosen.value.has(id)));
+  useEffect(() => {
+    if (box.current) box.current.indeterminate = some > 0 && !every;
+  });
+  return (
+    <label class="tick">
+      <input ref={box} type="checkbox" class="check-box" checked={every} aria-label="Select the uploads that are shown" onChange={() => toggleRows(ids)} />
+    </label>
+  );
+}
+
+function Row({ row, ids, chosen: here, focus }: { row: Entry; ids: readonly string[]; chosen: boolean; focus: () => void }) {
   const running = RUNNING.includes(row.state);
   const name = row.filename ?? "a file without a name";
+  const selected = all.value || chosen.value.has(row.id);
+  const tick = (event: MouseEvent): void => (focus(), event.shiftKey ? upTo(row.id, ids) : toggle(row.id));
   return (
-    <tr class={chosen ? "cursor" : undefined}>
+    <tr class={`${here ? "cursor" : ""}${selected ? " sel" : ""}`}>
+      <td class="cb">
+        <label class="tick">
+          <input type="checkbox" class="check-box" checked={selected} aria-label={`Select ${name}`} onClick={tick} onFocus={focus} />
+        </label>
+      </td>
       <td class="stc">
         <StateMark state={row.state}>{running && row.state !== "staged" ? `, ${percent(row.progress.share)}` : ""}</StateMark>
         {running && (
@@ -198,9 +258,9 @@ function Row({ row, chosen, focus }: { row: Entry; chosen: boolean; focus: () =>
           </span>
         )}
       </td>
-      <td>
+      <td class="fnc">
         <a class="fn" href={href(["uploads", row.id])} onFocus={focus}>
-          <bdi>{name}</bdi>
+          <FileName name={row.filename} />
         </a>
         <span class="nt">{row.note ?? row.error?.title}</span>
       </td>

@@ -1,10 +1,12 @@
 /** What can be done with an upload; each says in numbers what it changes, before its button. */
 import { useSignal } from "@preact/signals";
+import { useRef } from "preact/hooks";
 import { Failure, type Problem, type Schemas, change } from "../api/client";
 import { useResource } from "../api/resource";
 import { number } from "../format";
 import { say } from "../frame";
 import { useShortcuts } from "../keyboard";
+import { useFocusWhile } from "../parts/focus";
 import { ProblemNote } from "../parts/problem";
 
 type Upload = Schemas["Upload"];
@@ -48,8 +50,10 @@ export function Box({ entry, verb, close, done }: { entry: Upload; verb: Verb; c
   };
   useShortcuts(WORDS[verb].title, [{ keys: "Escape", does: WORDS[verb].keep, act: close }]);
   const words = WORDS[verb];
+  const box = useRef<HTMLElement>(null);
+  useFocusWhile(box);
   return (
-    <section aria-labelledby="before">
+    <section ref={box} tabIndex={-1} aria-labelledby="before">
       <h2 id="before">{words.title}</h2>
       <div class="what">
         <p class="s">{words.does}</p>

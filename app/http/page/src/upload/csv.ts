@@ -1,15 +1,17 @@
-/** CSV as the API writes and reads it (RFC 4180): enough for the file of rejects, which this page edits. */
+/** CSV as the API writes and reads it (RFC 4180): enough for the file of rejects, which this page edits. The file has the
+ * delimiter of the upload, so that a spreadsheet opens it as it opened the upload.
+ */
 
 /** The rows of a text; a quoted field may have line ends in it. */
-export function parse(text: string): string[][] {
+export function parse(text: string, delimiter: string): string[][] {
   const rows: string[][] = [];
   let row: string[] = [];
   let at = text.startsWith("\ufeff") ? 1 : 0;
   while (at < text.length) {
-    const [field, end] = text[at] === '"' ? quotedField(text, at) : plainField(text, at);
+    const [field, end] = text[at] === '"' ? quotedField(text, at) : plainField(text, at, delimiter);
     row.push(field);
     at = end;
-    if (text[at] === ",") {
+    if (text[at] === delimiter) {
       at += 1;
       if (at === text.length) row.push("");
       continue;
@@ -23,9 +25,9 @@ export function parse(text: string): string[][] {
   return rows;
 }
 
-function plainField(text: string, from: number): [string, number] {
+function plainField(text: string, from: number, delimiter: string): [string, number] {
   let end = from;
-  while (end < text.length && text[end] !== "," && text[end] !== "\n" && text[end] !== "\r") end += 1;
+  while (end < text.length && text[end] !== delimiter && text[end] !== "\n" && text[end] !== "\r") end += 1;
   return [text.slice(from, end), end];
 }
 

@@ -1,12 +1,14 @@
 /** Rejected rows, edited in place and sent again as a new upload. Their neighbours have counted. */
 import { signal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { useSignal } from "@preact/signals";
 import { Failure, type Problem, type Schemas, pathOf, send } from "../api/client";
 import { useResource } from "../api/resource";
 import { count, number } from "../format";
 import { say } from "../frame";
+import { useShortcuts } from "../keyboard";
 import { ProblemNote } from "../parts/problem";
+import { useRowKeys } from "../parts/rows";
 import { href } from "../router";
 import { parse, write } from "./csv";
 
@@ -26,7 +28,8 @@ const kept = signal<ReadonlyMap<string, Repairs>>(new Map());
 
 export function Rejects({ entry }: { entry: Upload }) {
   const table = useResource(async (aborted): Promise<Table> => {
-    const [head = [], ...rows] = parse(await (await send("GET", entry.links.rejects_csv.replace(/^\/graphs\/[^/]+/, ""), { signal: aborted })).text());
+    const text = await (await send("GET", entry.links.rejects_csv, { signal: aborted })).text();
+    const [head = [], ...rows] = parse(text, entry.options.delimiter === "tab" ? "\t" : entry.options.delimiter || ",");
     return { head, rows };
   }, [entry.id, entry.rejects_kept]);
   const shown = useSignal(AT_ONCE);
@@ -34,6 +37,7 @@ export function Rejects({ entry }: { entry: Upload }) {
   const repairs = kept.value.get(entry.id) ?? new Map<number, readonly string[]>();
   const { value } = table;
   const rejected = entry.rows_rejected ?? 0;
+  useRowKeys("Rejected rows", "row", "main.upload [data-line]");
   return (
     <section aria-labelledby="rejects">
       <div class="sh">
@@ -54,7 +58,9 @@ export function Rejects({ entry }: { entry: Upload }) {
                 <th class="num">Line</th>
                 <th>Why</th>
                 <th>The row as it is in the file</th>
-                <th />
+                <th>
+                  <span class="sr">Repair</span>
+                </th>
               </tr>
             </thead>
             <tbody>
@@ -116,7 +122,7 @@ function Row({ entry, table, row, repairs, open, toggle }: { entry: Upload; tabl
         </bdi>
       </td>
       <td class="num">
-        <button type="button" class="btn small" onClick={() => toggle(true)} aria-label={`Repair line ${line}`}>
+        <button type="button" class="btn small" data-line={line} onClick={() => toggle(true)} aria-label={`Repair line ${line}`}>
           Repair
         </button>
       </td>
@@ -139,11 +145,21 @@ function Form({ entry, table, row, fields, close }: { entry: Upload; table: Tabl
   const edited = useSignal(fields.map((field) => unguarded(table, row, field)));
   const reads = useReads(entry, table, row, edited.value);
   const column = cell(table, row, `${PREFIX}column`);
+  const longest = own(table).reduce((best, at) => ((fields[at]?.length ?? 0) > (fields[best]?.length ?? 0) ? at : best), own(table)[0] ?? 0);
+  const form = useRef<HTMLFormElement>(null);
+  useEffect(() => {
+    const field = form.current?.querySelector<HTMLElement>("input.wrong") ?? form.current?.querySelector("input");
+    field?.focus();
+    // The row's own button, which is there again once the form is gone.
+    return () => queueMicrotask(() => document.activeElement === document.body && document.querySelector<HTMLElement>(`[data-line="${line}"]`)?.focus());
+  }, []);
+  useShortcuts("Repair", [{ keys: "Escape", does: "Close the form", act: close }]);
   return (
     <tr class="open">
       <td class="num ln">{line}</td>
       <td colSpan={3}>
         <form
+          ref={form}
           class="rep"
           onSubmit={(event) => {
             event.preventDefault();
@@ -158,13 +174,12 @@ function Form({ entry, table, row, fields, close }: { entry: Upload; table: Tabl
           </div>
           <div class="flds">
             {own(table).map((at) => (
-              <label key={at}>
+              <label key={at} class={at === longest ? "long" : undefined}>
                 {table.head[at]}
                 <input
                   class={table.head[at] === column ? "field mono wrong" : "field mono"}
                   dir="auto"
                   value={edited.value[at]}
-                  autofocus={table.head[at] === column}
                   onInput={(event) => (edited.value = edited.value.with(at, event.currentTarget.value))}
                 />
                 {edited.value[at] !== unguarded(table, row, row[at] ?? "") && (

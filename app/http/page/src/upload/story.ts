@@ -1,6 +1,6 @@
 /** What happened to an upload and its batches, from the ledger's events as they come in. */
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { Failure, type Schemas, get, pathOf } from "../api/client";
 import { events } from "../api/events";
 
@@ -23,17 +23,22 @@ export interface Story {
 
 const MOST = 20_000;
 
-/** The changes so far; `moved` is called when the entry may have changed. */
-export function useStory(upload: string, moved: () => void): Story {
+/** The changes so far; `moved` is called when the entry may have changed. An upload that had ended may begin again, as one
+ * that is retracted does: its story is then read anew. */
+export function useStory(upload: string, ended: boolean, moved: () => void): Story {
   const story = useSignal<Story>({ changes: [], over: false });
+  const turn = useRef({ ended, begun: 0 });
+  if (turn.current.ended !== ended) turn.current = { ended, begun: turn.current.begun + (ended ? 0 : 1) };
   useEffect(() => {
     const control = new AbortController();
     const listen = async (): Promise<void> => {
+      let known: readonly Change[] = [];
       let waiting: Change[] = [];
       let due: ReturnType<typeof setTimeout> | undefined;
       const show = (over = false): void => {
         due = undefined;
-        story.value = { changes: [...story.peek().changes, ...waiting].slice(-MOST), over };
+        known = [...known, ...waiting].slice(-MOST);
+        story.value = { changes: known, over };
         waiting = [];
         moved();
       };
@@ -46,7 +51,7 @@ export function useStory(upload: string, moved: () => void): Story {
     };
     void listen();
     return () => control.abort();
-  }, [upload]);
+  }, [upload, turn.current.begun]);
   return story.value;
 }
 

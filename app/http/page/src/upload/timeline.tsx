@@ -2,6 +2,8 @@
 import type { Schemas } from "../api/client";
 import { count, duration } from "../format";
 import { StateMark } from "../parts/state";
+import { useWidth } from "../parts/width";
+import { place } from "../router";
 import type { Change } from "./story";
 
 type Batch = Schemas["Batch"];
@@ -17,24 +19,29 @@ interface Line {
   readonly crosses: readonly { readonly at: number; readonly why: string }[];
 }
 
-const WIDTH = 960;
-const LEFT = 130;
+const FIRST_WIDTH = 960;
+/** Room for names of batches, and where it is narrow. */
+const LEFT = 110;
+const NARROW_LEFT = 84;
+const NARROW = 560;
 const ROW = 18;
 const TIGHT = 5;
 const TIGHT_FROM = 40;
 
 export function Timeline({ entry, batches, changes, over }: { entry: Schemas["Upload"]; batches: readonly Batch[]; changes: readonly Change[]; over: boolean }) {
+  const [box, width] = useWidth<HTMLDivElement>(FIRST_WIDTH);
+  const left = width < NARROW ? NARROW_LEFT : LEFT;
   const begin = Date.parse(entry.received_at);
   const end = Math.max(...changes.map((each) => Date.parse(each.at)), Date.parse(entry.finished_at ?? entry.received_at), over ? 0 : Date.now(), begin + 100);
   const span = end - begin;
-  const x = (at: number): number => LEFT + ((at - begin) / span) * (WIDTH - LEFT - 16);
+  const x = (at: number): number => left + ((at - begin) / span) * (width - left - 16);
   const row = batches.length > TIGHT_FROM ? TIGHT : ROW;
   const height = 40 + batches.length * row + 24;
-  const ticks = ticksOf(span / 1000);
+  const ticks = ticksOf(span / 1000, width < NARROW ? 4 : 8);
   const whole = lineOfUpload(entry, changes, end);
   return (
-    <div class="g">
-      <svg class="timeline" viewBox={`0 0 ${WIDTH} ${height}`} role="img" aria-label={`${count(batches.length, "batch", "batches")}, ${duration(span / 1000)} from the first byte`}>
+    <div class="g" ref={box}>
+      <svg class="timeline" width={width} height={height} viewBox={`0 0 ${width} ${height}`} role="img" aria-label={`${count(batches.length, "batch", "batches")}, ${duration(span / 1000)} from the first byte`}>
         {ticks.map((each) => (
           <g key={each}>
             <line class="grid" x1={x(begin + each * 1000)} x2={x(begin + each * 1000)} y1={4} y2={height - 20} />
@@ -57,6 +64,7 @@ export function Timeline({ entry, batches, changes, over }: { entry: Schemas["Up
           const thick = row === TIGHT ? 4 : 10;
           return (
             <g key={batch.id}>
+              {String(batch.id) === place.value.query["batch"] && <rect class="here" x={left - 6} y={y - 3} width={width - left - 4} height={thick + 6} rx={3} />}
               <title>{`Batch ${batch.ordinal + 1}: ${batch.state}${batch.attempts > 1 ? `, ${batch.attempts} attempts` : ""}`}</title>
               {row === ROW && (
                 <text class="axis" x={0} y={y + 10}>
@@ -113,10 +121,10 @@ function lineOfBatch(batch: Batch, changes: readonly Change[], end: number): Lin
   return { stretches, crosses };
 }
 
-/** Round seconds, at most nine of them. */
-function ticksOf(seconds: number): number[] {
+/** Round seconds, at most one more than `most`. */
+function ticksOf(seconds: number, most: number): number[] {
   const steps = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400];
-  const step = steps.find((each) => seconds / each <= 8) ?? seconds / 8;
+  const step = steps.find((each) => seconds / each <= most) ?? seconds / most;
   return Array.from({ length: Math.floor(seconds / step) + 1 }, (_, at) => Number((at * step).toFixed(1)));
 }
 

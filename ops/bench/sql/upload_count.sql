@@ -1,0 +1,2 @@
+-- Uploads in the ledger, exactly.
+SELECT count(*) AS uploads FROM uploads;
