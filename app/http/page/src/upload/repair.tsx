@@ -106,6 +106,9 @@ function Row({ entry, table, row, repairs, open, toggle }: { entry: Upload; tabl
   const column = cell(table, row, `${PREFIX}column`);
   const repaired = repairs.get(line);
   const fields = repaired ?? row;
+  // A row that could not be cut into fields stands in the first of them, as it is in the file.
+  const uncut = !repaired && /^too_(few|many)_fields$/.test(cell(table, row, `${PREFIX}code`));
+  const places = uncut ? own(table).filter((at) => fields[at]) : own(table);
   if (open) return <Form entry={entry} table={table} row={row} fields={fields} close={() => toggle(false)} />;
   return (
     <tr>
@@ -113,7 +116,7 @@ function Row({ entry, table, row, repairs, open, toggle }: { entry: Upload; tabl
       <td class="why">{repaired ? "repaired" : short(cell(table, row, `${PREFIX}code`))}</td>
       <td class="raw">
         <bdi>
-          {own(table).map((at, index) => (
+          {places.map((at, index) => (
             <span key={at}>
               {index > 0 && <i>,</i>}
               {table.head[at] === column && !repaired ? <b class="er">{fields[at] || "\u00a0"}</b> : unguarded(table, row, fields[at] ?? "")}
@@ -198,7 +201,7 @@ function Form({ entry, table, row, fields, close }: { entry: Upload; table: Tabl
               Leave it out
             </button>
             <span class={reads.good ? "ok" : "soft xs"} role="status">
-              {reads.text}
+              {reads.text === cell(table, row, `${PREFIX}message`) ? "" : reads.text}
             </span>
           </div>
         </form>
