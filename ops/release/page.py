@@ -50,7 +50,7 @@ def build(directory: Path) -> None:
 
 
 def _without_prose(document: object) -> object:
-    """The document without descriptions and examples, which are no part of a type."""
+    """The document without descriptions and examples, which are no part of a type, and sorted: sets have no order."""
     if isinstance(document, list):
         return [_without_prose(each) for each in cast("list[Any]", document)]
     if not isinstance(document, dict):
@@ -59,7 +59,7 @@ def _without_prose(document: object) -> object:
     prose = {
         name for name in ("description", "summary", "example", "examples") if not isinstance(fields.get(name), dict)
     }
-    return {name: _without_prose(value) for name, value in fields.items() if name not in prose}
+    return {name: _without_prose(value) for name, value in sorted(fields.items()) if name not in prose}
 
 
 def differences(directory: Path) -> list[str]:
