@@ -103,7 +103,7 @@ class Source:
         rows = b"".join(self._transcoder.feed(head))
         if final:
             rows += self._transcoder.finish()
-        if found.layout.value is InputFormat.CSV and not _first_row_ends(found, rows, final=final):
+        if found.layout.value is InputFormat.CSV and not _first_row_ends(found, rows, self._given, final=final):
             self._want_more()
             return None
         if found.layout.value is not InputFormat.CSV:
@@ -152,13 +152,16 @@ class Source:
             yield from self._splitter.feed(rows)
 
 
-def _first_row_ends(found: Reading, rows: bytes, *, final: bool) -> bool:
+def _first_row_ends(found: Reading, rows: bytes, given: Given, *, final: bool) -> bool:
     """Whether the first row ends in these bytes.
 
     Raises UploadRefused if the first row is no row: what is wrong with its bytes comes before all doubts.
     """
     delimiter = found.delimiter.value if found.delimiter else ","
-    for _ in range(found.skip_lines.value if found.skip_lines else 0):
+    lines, said = found.skip_lines.value if found.skip_lines else 0, given.skip_lines or 0
+    if not final and rows.count(b"\n") >= said:
+        lines = max(lines, said)  # where no line ends behind these lines, the look found no row
+    for _ in range(lines):
         rows = rows.partition(b"\n")[2]
     return header.first_row(rows, final=final, delimiter=delimiter) is not None
 
@@ -267,6 +270,5 @@ def option_named(option: str) -> str:
 
 def _understood(found: Reading) -> str:
     """What was certain, for a person who wonders what the service saw."""
-    known = {name: each for name, each in detected(found).items() if each.sure != Sure.UNKNOWN.name.lower()}
-    listed = ", ".join(f"{name} {each.value!r}" for name, each in known.items())
+    listed = ", ".join(f"{name} {each.value!r}" for name, each in detected(found).items())
     return f"Found so far: {listed}."

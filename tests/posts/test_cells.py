@@ -48,7 +48,11 @@ from app.posts.tables.cells import cells_of_mentions, handles_in, lists_of, sing
         ("  ", []),
         ("@", []),
         ("[" * 5000, []),
+        ("x" * 100_000, ["x" * 100_000]),
         ("x" * 100_001, []),
+        ("123, 456", ["123", "456"]),
+        ("(5)", ["5"]),
+        ("[User(id=1, tags=['bea'])]", []),
     ],
 )
 def test_a_cell_lists_handles(cell: str, handles: list[str]) -> None:
@@ -62,6 +66,15 @@ def test_a_cell_lists_handles(cell: str, handles: list[str]) -> None:
 )  # fmt: skip
 def test_a_cell_holds_one_handle(cell: str | None, handle: str | None) -> None:
     assert single_handles(pl.Series("reply", [cell], pl.String)).to_list() == [handle]
+
+
+SINGLE = ("bea", "@bea", "＠bea", " Bea B ", "bea, cyd", '"bea"', "@", "", "NA", "@na", "'nan'", "-", None)
+
+
+def test_a_handle_is_read_alike_beside_a_list() -> None:
+    beside = single_handles(pl.Series("reply", [*SINGLE, "['cyd']"], pl.String))
+
+    assert beside.to_list() == [*single_handles(pl.Series("reply", SINGLE, pl.String)), "cyd"]
 
 
 @given(st.lists(st.none() | st.text(max_size=8), max_size=5))

@@ -119,3 +119,19 @@ def test_other_encodings_are_refused(encoding: str) -> None:
     with pytest.raises(UploadRefused, match="name one of utf-8, utf-16") as refused:
         transcoder(encoding)
     assert refused.value.code == "unknown-encoding"
+
+
+def test_bytes_that_are_no_character_yet_give_no_piece() -> None:
+    assert list(transcoder("utf-8").feed(b"")) == []
+    assert list(transcoder("utf-16-le").feed(b"a")) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "passes_on"), [(b"", False), (b"\xff", False), (b"ab", True), (b"abc", True), (codecs.BOM_UTF16_LE, False)]
+)
+def test_a_body_is_passed_on_once_it_is_known_to_be_utf_8(data: bytes, *, passes_on: bool) -> None:
+    found = transcoder("utf-8")
+
+    assert b"".join(found.feed(data)) == (data if passes_on else b"")
+    assert found.passes_on is passes_on
+    assert not transcoder("cp1252").passes_on

@@ -127,6 +127,77 @@ def test_a_header_without_end_is_not_waited_for_for_ever() -> None:
         file.open(final=True)
 
 
+@pytest.mark.parametrize("start", [b"x", b'{"x": 1, "y": "'])
+def test_a_head_without_end_is_waited_for_up_to_a_bound(start: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "HEAD_BYTES", 150)
+    monkeypatch.setattr(source, "LONGEST_HEAD", 400)
+    file = Source(Given())
+    looks: list[int] = []
+
+    with pytest.raises(UploadRefused) as refused:
+        for piece in (start.ljust(100, b"x"), *[b"x" * 100] * 9):
+            if file.hold(piece):
+                looks.append(file.held)
+                file.open(final=False)
+
+    assert looks == [200, 400]
+    assert refused.value.code == ("header-too-long" if start == b"x" else "missing-column")
+
+
+@pytest.mark.usefixtures("few_bytes")
+def test_a_first_object_that_goes_on_behind_the_held_bytes_is_waited_for() -> None:
+    long = json.dumps({**POSTS[0], "more": 300 * "x"}).encode() + b"\n"
+    for data, opened_at in ((long + LINES.encode(), 400), (LINES.encode(), 200)):
+        file = Source(Given())
+        for at in range(0, len(data), 100):
+            if file.hold(data[at : at + 100]):
+                file.open(final=False)
+            if file.is_open:
+                break
+        assert at + 100 == opened_at
+
+
+@pytest.mark.usefixtures("few_bytes")
+def test_a_header_behind_a_line_that_is_skipped_is_waited_for() -> None:
+    more = ",".join(f"column {number}" for number in range(50))
+    data = f"Export\ndata,timestamp,username,{more}\n".encode() + (ROW[:-1] + 50 * "," + "\n").encode()
+    file = Source(Given(skip_lines=1))
+
+    assert texts(file, rows_of(file, data, [100])) == ["hi @bob é"]
+    assert file.first_line == 3
+
+
+@pytest.mark.usefixtures("few_bytes")
+@pytest.mark.parametrize("sizes", [[10], [10_000]])
+def test_a_character_that_is_cut_off_at_the_end_is_no_character(sizes: list[int]) -> None:
+    data = CSV.encode("utf-16-le") + "é".encode("utf-16-le")[:1]
+
+    assert rows_of(Source(Given(encoding="utf-16-le")), data, sizes).endswith(b"ada\n\xff")
+
+
+def test_a_look_is_remembered_until_more_is_held() -> None:
+    file = Source(Given())
+    file.hold(b"data,timestamp,username\n")
+    first = file.look(final=False)
+    assert file.look(final=False) is first
+
+    file.hold(b"a;b\n")
+    assert file.look(final=False) is not first
+    assert file.look(final=False) is not file.look(final=True)
+
+
+@pytest.mark.usefixtures("few_bytes")
+@pytest.mark.parametrize(("name", "passes_on"), [("csv", True), ("latin-1", False), ("a list", False)])
+def test_bytes_are_passed_on_that_nobody_has_to_change(name: str, *, passes_on: bool) -> None:
+    data, given = FILES[name]
+    file = Source(given)
+    assert not file.passes_on
+
+    file.hold(data[:300])
+    file.open(final=False)
+    assert file.passes_on is passes_on
+
+
 def test_a_source_that_is_not_open_has_no_answers() -> None:
     file = Source(Given())
     assert not file.is_open
@@ -135,6 +206,7 @@ def test_a_source_that_is_not_open_has_no_answers() -> None:
             ask()
 
 
+@pytest.mark.usefixtures("few_bytes")
 def test_a_list_that_is_cut_off_is_refused_at_its_end() -> None:
     with pytest.raises(JsonNotClosed):
         rows_of(Source(Given()), json.dumps(POSTS).encode()[:-1], [40])
@@ -146,6 +218,8 @@ REFUSED: dict[str, tuple[bytes, Given, type[UploadRefused]]] = {
     "nothing": (b"", Given(), EmptyFile),
     "nothing as JSON": (b"", Given(layout=InputFormat.JSONL), EmptyFile),
     "blank lines as JSON": (b"\n \n", Given(layout=InputFormat.JSONL), NoRows),
+    "blank lines": (b"  \n \n", Given(), UnclearFile),
+    "objects without values": (b'{"a": []}\n', Given(), UnclearFile),
     "no object": (b"[1, 2]", Given(layout=InputFormat.JSON_ARRAY), UnclearFile),
     "a byte that is no UTF-8": (b"d\xe4ta," + CSV.encode(), Given(encoding="utf-8"), HeaderNotUtf8),
     "two columns of one name": (b"data,timestamp,username,DATA\na,b,c,d\n", Given(), DuplicateColumn),
@@ -169,6 +243,17 @@ def detail(data: str, given: Given | None = None) -> str:
     with pytest.raises(UploadRefused) as refused:
         rows_of(Source(given or Given()), data.encode(), [1000])
     return refused.value.detail
+
+
+@pytest.mark.usefixtures("few_bytes")
+def test_blank_lines_before_what_was_not_read_yet_are_not_all_rows() -> None:
+    with pytest.raises(UnclearFile, match="no object was found"):
+        rows_of(Source(Given(layout=InputFormat.JSONL)), 200 * b"\n" + LINES.encode(), [200])
+
+
+def test_a_file_that_holds_no_posts_is_told_what_it_holds() -> None:
+    assert detail('{"a": {"0": 1}, "b": {"0": 2}}').startswith("The file holds columns, and not posts")
+    assert detail("%PDF-1.7") == "The file is a PDF document."
 
 
 def test_a_refusal_names_the_options_of_requests_and_of_commands() -> None:
@@ -210,10 +295,44 @@ def test_the_look_fills_in_what_the_sender_left_open() -> None:
     assert (options.format, options.encoding, options.delimiter) == (InputFormat.CSV, "utf-8", ";")
     assert (options.profile, options.retweets) == ("twitter", Retweets.TEXT)
     assert options.given == Given(author="who")
+    assert (options.detected["text"].value, options.detected["header"].value) == ("Text", "true")
     assert {name: each.sure for name, each in options.detected.items()} == {
         **dict.fromkeys(("format", "encoding", "delimiter", "header", "text", "timestamp", "profile"), "certain"),
         "author": "given",
     }
+
+
+def test_what_a_file_lacks_is_left_open() -> None:
+    lines = looked(LINES, Options(given=Given(author_is="ann")))
+
+    assert lines.columns == ColumnNames("data", "timestamp", "")
+    assert lines.delimiter == ""
+    assert not lines.detected.keys() & {"delimiter", "skip_lines", "header", "weight"}
+
+
+def test_lines_before_the_header_are_told() -> None:
+    assert looked("Export\n\n" + CSV, Options(given=Given())).detected["skip_lines"].value == "2"
+    assert "skip_lines" not in looked(CSV, Options(given=Given())).detected
+
+
+RTWEET = "status_id,created_at,screen_name,text,mentions_screen_name,Weight\n1,2024-01-01,ada,hi,bob,3\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "given", "weight"),
+    [
+        ("source,target,date, Weight \nada,bob,2024-01-01,3\n", Given(author="source", mentions="target"), " Weight "),
+        ("source,target,date\nada,bob,2024-01-01\n", Given(author="source", mentions="target"), None),
+        ("data,timestamp,username,weight\nhi,2024-01-01,ada,3\n", Given(), None),
+        (RTWEET, Given(), None),
+    ],
+)
+def test_a_sender_learns_that_weights_beside_mentions_are_not_read(
+    data: str, given: Given, weight: str | None
+) -> None:
+    detected = looked(data, Options(given=given)).detected
+
+    assert (detected["weight"].value if "weight" in detected else None) == weight
 
 
 OLD = Options()

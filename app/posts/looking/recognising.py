@@ -27,7 +27,7 @@ _TABLES = [
 
 def of_objects(objects: Sequence[Mapping[str, Any]], among: Sequence[Preset] = PRESETS) -> list[Preset]:
     """The presets that fit the first posts of a file best: none, one, or several that fit equally."""
-    return _closest([each for each in among if each.shape is Shape.JSON and objects and _fits(each, objects)])
+    return _closest([each for each in among if each.shape is Shape.JSON and _fits(each, objects)])
 
 
 def of_columns(columns: Collection[str]) -> list[Preset]:

@@ -268,10 +268,8 @@ def clock(date: str, cells: Cells) -> Finding[str] | None:
 
 
 def _is_date(cell: str) -> bool:
-    micros = spellings.read(cell, order=spellings.order_of(cell) or DateOrder.DAY_FIRST)
-    if micros is None:
-        micros = spellings.read(cell, order=DateOrder.MONTH_FIRST)
-    return isinstance(micros, int) and micros % _DAY == 0
+    readings = (spellings.read(cell, order=order) for order in DateOrder)
+    return any(isinstance(micros, int) and micros % _DAY == 0 for micros in readings)
 
 
 def _holds_times(held: Sequence[str]) -> bool:

@@ -50,7 +50,8 @@ def _of_cell(cell: str) -> list[str]:
     bare = cell.strip()
     if bare.startswith(("[", "{", "(")):
         return handles_in(bare)
-    return [] if not bare or bare.casefold() in NOTHING else [handle] if (handle := _bare(bare)) else []
+    handle = _bare(bare)
+    return [handle] if handle and handle.casefold() not in NOTHING else []
 
 
 def lists_of(found: list[list[str] | None]) -> pl.Series:
