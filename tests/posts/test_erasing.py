@@ -31,6 +31,8 @@ _WORDS = [
     "\u0131",
     "a",
     "b",
+    "\\n",
+    "\\N",
     "é",
     "\u0301",
     "x@",
@@ -75,6 +77,7 @@ def test_every_place_of_a_row_goes() -> None:
         ("ann", "mail ann@example.org", "mail ***@example.org"),
         ("İstanbul", "@İstanbul @i\u0307stanbul", "@******** @*********"),
         ("straße", "STRASSE and STRAßE", "STRASSE and ******"),
+        ("ann", r"hi\nann, hi\Tann, hi\\ann and hi\xann", r"hi\n***, hi\T***, hi\\*** and hi\xann"),
         ("zöë", "zo\u0308ë ZÖE\u0308", "**** ****"),
     ],
 )
@@ -104,6 +107,7 @@ def test_a_cell_names_the_person_up_to_a_length() -> None:
         ("ann", b"hi bob", False),
         ("zoë", "ZOË".encode(), True),
         ("zoë", rb"zo\u00eb", True),
+        ("zoë", r"{'data': 'hi\nzoë'}".encode(), True),
         ("zoë", b"hi bob", False),
     ],
 )
@@ -158,6 +162,7 @@ POSTED = ",2026-01-01,bob,"
         ({}, {"careful": {2}}, "@ann.b @ann hi," + POSTED[1:], "@***.b @*** hi," + POSTED[1:]),
         ({}, {"careful": {1}}, "@ann.b,2026-01-01", "@ann.b,2026-01-01"),
         ({}, {"careful": {2}}, "@ann.b,2026-01-01", "@***.b,2026-01-01"),
+        ({"escaped": True}, {}, rf"hi\nann\nanna{POSTED}", rf"hi\n***\nanna{POSTED}"),
         ({}, {"written": {1}}, "@ann,2026-01-01", "@***,2026-01-01"),
         ({}, {"written": {1}}, "@ann,2026-01-01,ann,bob,cy", "@***,2026-01-01,***,bob,cy"),
         ({"surplus": True}, {"written": {1}}, "@ann,2026-01-01,ann,bob,", ",2026-01-01,forgotten,,"),
@@ -201,6 +206,7 @@ def line(text: Any = "hi @bob", author: Any = "bob", **more: Any) -> dict[str, A
     ("how", "post", "new"),
     [
         ({}, line("hi @Ann"), line("hi @***")),
+        ({}, line("hi\nann\n"), line("hi\n***\n")),
         ({}, line("ann"), line("***")),
         ({}, line(who="ann", names=["@Ann", "bob", 1, None]), line(who=None, names=[None, "bob", 1, None])),
         ({}, line(about={"ann": "ann.b"}), line(about={"***": "***.b"})),
@@ -272,11 +278,11 @@ def test_a_handle_that_only_a_count_finds_goes_from_json() -> None:
 
 
 def test_what_is_no_json_loses_the_handle_too() -> None:
-    payload = b'{"data": "ann.b @Ann'
+    payload = rb'{"data": "\nann.b @Ann'
 
     def without(careful: set[int]) -> bytes:
         how = How(written=set(), careful=careful)
         return erasing.rewritten(payload, POSTS, InputFormat.JSONL, Name("ann"), how, first_line=1)
 
-    assert without(set()) == b'{"data": "***.b @***'
-    assert without({1}) == b'{"data": "ann.b @***'
+    assert without(set()) == rb'{"data": "\n***.b @***'
+    assert without({1}) == rb'{"data": "\nann.b @***'
