@@ -150,6 +150,7 @@ POSTED = ",2026-01-01,bob,"
         ({"text": -1}, {"written": {1}}, '"x\ny",2026-01-01,ann,bob', ",2026-01-01,forgotten,"),
         # Where one person wrote the whole file, no cell is its author.
         ({"author": -1, "further": {}}, {}, "hi,2026-01-01,bob,ann", "hi,2026-01-01,bob,***"),
+        ({"author": -1, "further": {}}, {"careful": {1}}, "hi,2026-01-01,bob,ann", "hi,2026-01-01,bob,***"),
         ({"author": -1, "further": {}}, {"written": {1}}, "hi @ann,2026-01-01,bob,ann", ",2026-01-01,,"),
         # A blank row keeps its author, too.
         ({}, {"blank": {1}}, "hi,2026-01-01,bob,cy", POSTED),
@@ -234,7 +235,7 @@ def line(text: Any = "hi @bob", author: Any = "bob", **more: Any) -> dict[str, A
 )
 @pytest.mark.parametrize("end", ["", "\r"])
 def test_a_line_of_json_without_the_person(how: dict[str, Any], post: Any, new: Any, end: str) -> None:
-    payload = f'{json.dumps(post)}{end}\n{{"data": "its  spaces stay"}}{end}\n'.encode()
+    payload = f'{json.dumps(post)}{end}\n{{"data": "its  spaces stay: \\u00e9"}}{end}\n'.encode()
 
     rewritten = erasing.rewritten(
         payload, POSTS, InputFormat.JSONL, Name("ann"), How(**{"written": set(), **how}), first_line=1
@@ -242,7 +243,7 @@ def test_a_line_of_json_without_the_person(how: dict[str, Any], post: Any, new: 
 
     first, second, last = rewritten.decode().split("\n")
     assert json.loads(first) == new
-    assert (first.endswith("\r"), second, last) == (bool(end), f'{{"data": "its  spaces stay"}}{end}', "")
+    assert (first.endswith("\r"), second, last) == (bool(end), f'{{"data": "its  spaces stay: \\u00e9"}}{end}', "")
 
 
 @pytest.mark.parametrize(
