@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import BadSetting
-from app.settings import Settings, describe, environment, load
+from app.settings import Settings, describe, environment, load, networks, require_known
 from app.settings.durations import duration, text_of
 from app.store.addresses import where
 
@@ -73,6 +73,40 @@ def test_the_passwords_of_redis_and_of_the_sentinels_go_into_the_url(secret: str
     assert settings.redis_url == f"sentinel://ada:{QUOTED}@s1:26379,s2:26379/main?sentinel_password={QUOTED}"
 
 
+def test_a_server_of_the_same_kind_gets_the_password_unless_it_has_its_own(secret: str) -> None:
+    def standbys(url: str) -> str:
+        environ = {"MENTIONGRAPH_DATABASE_URL": "postgresql://db/graph", "MENTIONGRAPH_READ_DATABASE_URL": url}
+        return load({**environ, "MENTIONGRAPH_DATABASE_PASSWORD_FILE": secret}).read_database_url
+
+    assert standbys("postgresql://ada@r1:5432,r2:5432/graph") == f"postgresql://ada:{QUOTED}@r1:5432,r2:5432/graph"
+    assert standbys("postgresql://ada:own@r1/graph") == "postgresql://ada:own@r1/graph"
+    assert standbys("host=r1 dbname=graph") == "host=r1 dbname=graph"
+    assert not standbys("")
+    settings = load(
+        {
+            "MENTIONGRAPH_REDIS_URL": "redis://redis:6379/0?db=1",
+            "MENTIONGRAPH_CACHE_REPLICAS": "redis://c1:6379/0 redis://:own@c2:6379/0",
+            "MENTIONGRAPH_REDIS_PASSWORD_FILE": secret,
+            "MENTIONGRAPH_SENTINEL_PASSWORD_FILE": secret,
+        }
+    )
+    assert settings.cache_replicas == f"redis://:{QUOTED}@c1:6379/0 redis://:own@c2:6379/0"
+    assert settings.redis_url == f"redis://:{QUOTED}@redis:6379/0?db=1&sentinel_password={QUOTED}"
+
+
+def test_without_passwords_the_urls_are_as_they_were_given() -> None:
+    environ = {
+        "MENTIONGRAPH_DATABASE_URL": "postgresql://ada:x@db/graph",
+        "MENTIONGRAPH_READ_DATABASE_URL": "postgresql://ada@r1/graph",
+        "MENTIONGRAPH_REDIS_URL": "redis://redis:6379/0",
+        "MENTIONGRAPH_CACHE_REPLICAS": "redis://c1:6379/0",
+    }
+
+    settings = load(environ)
+
+    assert {name: environment(settings)[name] for name in environ} == environ
+
+
 def test_settings_are_handed_down_whole(secret: str) -> None:
     settings = load(
         {"MENTIONGRAPH_DATABASE_URL": "postgresql://ada@db/graph", "MENTIONGRAPH_DATABASE_PASSWORD_FILE": secret}
@@ -129,6 +163,11 @@ def test_a_misspelt_variable_is_refused_with_the_nearest_setting(variable: str, 
 def test_a_variable_that_is_like_no_setting_is_refused_all_the_same() -> None:
     with pytest.raises(BadSetting, match=r"MENTIONGRAPH_XYZZY is no setting\. Unset the variable"):
         load({"MENTIONGRAPH_XYZZY": "1"})
+    with pytest.raises(BadSetting, match="MENTIONGRAPH_XYZZY"):
+        load({"MENTIONGRAPH_XYZZY": "tcp://10.0.0.7:80"})
+    with pytest.raises(BadSetting, match="MENTIONGRAPH_API_PORT"):
+        require_known(["PATH", "MENTIONGRAPH_API_PORT"])
+    require_known(["PATH", "MENTIONGRAPH_PORT"])
 
 
 def test_variables_of_compose_and_of_kubernetes_are_left_alone() -> None:
@@ -164,6 +203,7 @@ def test_every_setting_and_every_file_of_one_is_known(tmp_path: Path) -> None:
         ("PORT", "eighty", "a whole number from 0 to 65535"),
         ("PORT", "65536", "a whole number from 0 to 65535"),
         ("MAX_ATTEMPTS", "1.5", "a whole number from 1 to 1000"),
+        ("MAX_ATTEMPTS", "tcp://10.0.0.7:80", "a whole number from 1 to 1000"),
         ("CLAIM_SECONDS", "0", "a number greater than 0"),
         ("CLAIM_SECONDS", "nan", "a number greater than 0"),
         ("CLAIM_SECONDS", "inf", "a number greater than 0"),
@@ -171,6 +211,7 @@ def test_every_setting_and_every_file_of_one_is_known(tmp_path: Path) -> None:
         ("CACHE", "maybe", "true or false"),
         ("LOG_LEVEL", "loud", "debug, info, warning or error"),
         ("NAMESPACE", "", "text of at least one character"),
+        ("ALLOWED_HOSTS", "graph.example:80", "names without ports, separated by commas"),
         ("DECAY_EVERY", "30s", "a duration from 1m to 366d, such as 1d, 12h, 90m or 1h30m"),
         ("PURGE_EVERY", "3600", "a duration from 1m to 366d, such as 1d, 12h, 90m or 1h30m"),
         ("PURGE_EVERY", "367d", "a duration from 1m to 366d, such as 1d, 12h, 90m or 1h30m"),
@@ -196,6 +237,7 @@ def test_a_value_that_cannot_be_used_is_told_what_is_wanted(setting: str, value:
         ("PT90M", timedelta(minutes=90)),
         ("P1D", timedelta(days=1)),
         ("60s", timedelta(minutes=1)),
+        ("366d", timedelta(days=366)),
     ],
 )
 def test_a_duration(text: str, meant: timedelta) -> None:
@@ -205,6 +247,34 @@ def test_a_duration(text: str, meant: timedelta) -> None:
 @given(st.integers(60, 366 * 86400).map(lambda seconds: timedelta(seconds=seconds)))
 def test_a_duration_is_written_as_it_is_read(value: timedelta) -> None:
     assert duration(text_of(value)) == value
+
+
+def test_no_time_is_a_duration_and_no_text_is_none() -> None:
+    assert text_of(timedelta()) == "0s"
+    assert duration("0s") == timedelta()
+    assert duration("") is None
+
+
+def test_blanks_around_a_number_do_not_matter_and_belong_to_a_text() -> None:
+    settings = load({"MENTIONGRAPH_PORT": " 80 ", "MENTIONGRAPH_NAMESPACE": " x "})
+
+    assert (settings.port, settings.namespace) == (80, " x ")
+
+
+def test_proxies_are_addresses_or_networks() -> None:
+    assert [str(each) for each in networks("10.0.0.0/8, ::1,, 192.0.2.7/24")] == [
+        "10.0.0.0/8",
+        "::1/128",
+        "192.0.2.0/24",
+    ]
+    with pytest.raises(BadSetting, match="MENTIONGRAPH_TRUSTED_PROXIES: 'proxy' does not appear"):
+        networks("proxy")
+
+
+def test_every_text_may_be_empty_but_those_that_say_so() -> None:
+    wanted = {row.name: row.wanted for row in describe()}
+
+    assert (wanted["database_password"], wanted["namespace"]) == ("text", "text of at least one character")
 
 
 def test_every_row_has_a_meaning_of_short_sentences() -> None:

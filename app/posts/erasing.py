@@ -2,8 +2,8 @@
 
 A letter of the handle becomes an asterisk, which no platform allows in handles: a text keeps its mention signs, so
 `RT @*****:` is a retweet still. The handle is erased where it stands alone: no letter, digit or underscore beside it.
-A row that the person wrote keeps its instant, its id and its place. Its other cells become empty, and its author
-becomes AUTHOR, who mentions nobody.
+The n of an escaped line end is no such letter. A row that the person wrote keeps its instant, its id and its place. Its
+other cells become empty, and its author becomes AUTHOR, who mentions nobody.
 """
 
 from __future__ import annotations
@@ -32,11 +32,16 @@ NO_JOINER = "\0"
 """Joins nothing: a careful look on a platform whose handles have one word each."""
 _MASK = "*"
 _MARKS = "\u0300-\u036f"
+_ESCAPES = "bfnrt"
+"""The letters of escapes for white space, as JSON and some CSV have them."""
+_BEFORE = rf"(?<!(?<!\\)\w)(?<!\\[^\W{_ESCAPES}])"
+"""Nothing that makes one word with what follows: no word, or an escape."""
 _TOLD = ("mentions", "reply", "retweet", "quote")
 """The roles whose cells hold whole handles."""
 _KEPT = ("timestamp", "time", "id")
 _LIKE_ASCII = re.compile("|".join("\u0130\u0131\u017f\u212a").encode())
 """Letters that patterns without regard to case take for letters of ASCII."""
+_IS_ESCAPE = np.isin(np.arange(256), list((_ESCAPES + _ESCAPES.upper()).encode()))
 _IS_WORD = np.array([chr(octet).isascii() and (chr(octet).isalnum() or octet == ord("_")) for octet in range(256)])
 
 
@@ -49,7 +54,7 @@ class Name:
         wholes = sorted({unicodedata.normalize(form, each) for each in spellings for form in ("NFC", "NFD")})
         letters = "".join(map(_either, self.handle))
         either = "|".join([letters, *map(re.escape, wholes)])
-        self._alone = re.compile(rf"(?<!\w)(?:{either})(?![\w{_MARKS}])", re.IGNORECASE)
+        self._alone = re.compile(rf"{_BEFORE}(?:{either})(?![\w{_MARKS}])", re.IGNORECASE)
         self._apart = {"": self._alone}
         self._either = either
         self._anywhere = re.compile(either, re.IGNORECASE)
@@ -73,7 +78,7 @@ class Name:
             joined = f"[{re.escape(joiners.strip(NO_JOINER))}]" if joiners.strip(NO_JOINER) else "(?!)"
             # A sign behind the handle begins no mention, and must not begin one behind asterisks.
             self._apart[joiners] = re.compile(
-                rf"(?<!\w)(?<!\w{joined})(?:{self._either})(?![\w{_MARKS}]|{joined}\w)[@＠]*", re.IGNORECASE
+                rf"{_BEFORE}(?<!\w{joined})(?:{self._either})(?![\w{_MARKS}]|{joined}\w)[@＠]*", re.IGNORECASE
             )
         return self._apart[joiners]
 
@@ -211,7 +216,8 @@ def _plain_hits(payload: bytes, rows: Rows, form: Format, name: Name, whole: Boo
     odd = (before > 127) | (behind > 127) | handles  # noqa: PLR2004 (ASCII)
     odd[1:] |= np.diff(at) < size
     slow[row[odd]] = True
-    alone = ~_IS_WORD[before] & ~_IS_WORD[behind]
+    escaped = _IS_ESCAPE[before] & (octets[at - 1] == ord("\\"))
+    alone = (~_IS_WORD[before] | escaped) & ~_IS_WORD[behind]
     return _Hits(at[alone], row[alone]), slow
 
 

@@ -224,7 +224,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         """
         if self.clock is not other.clock:
             return False
-        if self.given is not None and other.given is not None and self.given == other.given:
+        if self.given is not None and self.given == other.given:
             return True
         return self._reading() == other._reading()
 

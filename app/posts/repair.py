@@ -76,7 +76,7 @@ def repair_line(form: Format, reject: Reject) -> bytes:
     if fields is None:
         fields = [""] * form.fields
         fields[form.text] = _text(reject.raw)
-    elif reject.code in _LOST and fields[form.author].strip():
+    elif reject.code in _LOST and (form.author < 0 or fields[form.author].strip()):
         fields[form.timestamp] = UNREPAIRED + fields[form.timestamp].removeprefix(UNREPAIRED)
         message += f" Once repaired, take {UNREPAIRED.strip()!r} out of the timestamp."
     about = [str(reject.line), reject.column_name or "", reject.code, message.replace("\0", "\ufffd"), GUARD]
@@ -97,7 +97,7 @@ def _kept(form: Format) -> int:
     for about in (len(REJECT_COLUMNS), len(_OLD_COLUMNS)):
         own = form.fields - about
         known = is_repaired(form.names) if about == len(REJECT_COLUMNS) else form.names[own:] == _OLD_COLUMNS
-        if own > 0 and known and max(form.text, form.timestamp, form.author) < own:
+        if known and max(form.text, form.timestamp, form.author) < own:
             return own
     return form.fields
 

@@ -55,3 +55,16 @@ def test_only_its_own_and_with_a_scope_for_all_a_caller_sees_who(
     scopes: frozenset[Scope], owner: str | None, asked: str | None, *, sees: bool
 ) -> None:
     assert Caller(scopes, owner=owner).sees_who(asked) is sees
+
+
+@pytest.mark.parametrize(
+    ("caller", "shown"),
+    [
+        (Caller(ADMINS), "worker@host:1"),
+        (Caller(frozenset({Scope.METRICS})), "worker@host:1"),
+        (Caller(READS), "worker"),
+        (Caller(ADMINS, graphs=frozenset({"team"})), "worker"),
+    ],
+)
+def test_who_may_list_the_processes_of_all_graphs_sees_where_one_runs(caller: Caller, shown: str) -> None:
+    assert caller.process_shown("worker@host:1") == shown

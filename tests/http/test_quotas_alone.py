@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -70,3 +70,30 @@ def test_what_has_no_limit_is_not_refused(*, asked: bool) -> None:
                 quotas.check(kind)
 
     asyncio.run(use())
+
+
+@pytest.mark.parametrize(
+    ("kind", "requests_a_minute", "headers"),
+    [
+        ("http", 1, [b"ratelimit-policy", b"ratelimit"]),
+        ("http", 0, []),
+        ("websocket", 1, []),
+    ],
+)
+def test_an_answer_tells_of_the_limits_that_apply_and_of_no_other(
+    kind: Any, requests_a_minute: int, headers: list[bytes]
+) -> None:
+    async def answering(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    settings = msgspec.structs.replace(Settings(), owner_requests_a_minute=requests_a_minute, **NONE)
+    app = quotas.limited(answering, settings)
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope: Any = {"type": kind, "path": "/networks", "client": ("192.0.2.1", 1)}
+    asyncio.run(app(scope, cast("Any", None), send))
+
+    assert [name for name, _ in sent[0]["headers"]] == headers

@@ -626,6 +626,26 @@ def test_timestamps(text: str, expected: datetime | None) -> None:
     assert instant_of(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("known", "text", "expected"),
+    [
+        ({}, "2024-07-01T12:00", datetime(2024, 7, 1, 12, tzinfo=UTC)),
+        ({"timezone": "Europe/Berlin"}, "2024-07-01T12:00", datetime(2024, 7, 1, 10, tzinfo=UTC)),
+        ({"timezone": "Europe/Berlin"}, "2024-07-01T12:00Z", datetime(2024, 7, 1, 12, tzinfo=UTC)),
+        ({"timestamp_format": "%Y-%d-%m"}, "2024-05-01", datetime(2024, 1, 5, tzinfo=UTC)),
+        ({"timestamp_format": "%d.%m.%Y"}, "2024-05-01", None),
+    ],
+)
+def test_what_is_known_of_all_timestamps_holds_for_plain_ones_too(
+    known: dict[str, str], text: str, expected: datetime | None
+) -> None:
+    form = msgspec.structs.replace(FORM, any_instant=True, **known)
+
+    posts = read(f"a,{text},x\n".encode(), form, first_line=1)
+
+    assert posts.frame["at"].to_list() == ([] if expected is None else [expected])
+
+
 ZONES = st.timedeltas(timedelta(hours=-23, minutes=-59), timedelta(hours=23, minutes=59)).map(
     lambda shift: timezone(timedelta(minutes=shift // timedelta(minutes=1)))
 )

@@ -16,7 +16,7 @@ from app.posts.looking.forms import begin
 from app.posts.looking.reading import look
 from app.posts.options import ColumnNames, Format, Given
 from app.posts.repair import REJECT_COLUMNS, UNREPAIRED, csv_of, header_line
-from app.posts.screening import Posts, Reason
+from app.posts.screening import RAW_BYTES, Posts, Reason
 from app.posts.tables.csv import read
 from app.posts.tables.formulas import guarded, guarded_column, unguarded, unguarded_column
 from app.posts.tables.header import Header, read_header
@@ -29,6 +29,7 @@ from tests.posts.test_jsonl import Fact as LineFact
 
 NAMES = ColumnNames()
 FORM = Format(",", 3, 0, 1, 2, ("data", "timestamp", "username"))
+OF_ONE = Format(",", 3, 0, 1, -1, ("data", "timestamp", "likes"), author_is="bob")
 WIDE = Format(";", 5, 3, 1, 0, ("username", "timestamp", 'a;"b"', "data", "Größe"))
 
 
@@ -139,6 +140,46 @@ def test_a_row_that_was_not_kept_whole_is_not_taken_for_whole() -> None:
     assert_all_come_back(read(row, FORM, first_line=2), FORM)
     (shown,) = table(repaired(read(row, FORM, first_line=2), FORM))
     assert (len(shown["data"]), shown["timestamp"], shown["username"]) == (4096, "", "")
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (b"x" * (RAW_BYTES - 14) + b",2024-05-01,bo", "x" * (RAW_BYTES - 14) + ",2024-05-01,bo"),
+        (b"x" * (RAW_BYTES - 14) + b",2024-05-01,b", "x" * (RAW_BYTES - 14)),
+        (b"hi,2024-05-01,bo\nhi,2024-05-01,bo", "hi,2024-05-01,bo\nhi,2024-05-01,bo"),
+        (b'"hi"!,2024-05-01,bo', '"hi"!,2024-05-01,bo'),
+    ],
+)
+def test_a_row_is_whole_or_all_in_the_column_of_the_text(raw: bytes, text: str) -> None:
+    file = b"".join(csv_of([Reject(2, "timestamp", Reason.UNREADABLE_TIMESTAMP, "m", raw)], FORM))
+
+    assert table(file)[0]["data"] == text
+
+
+@pytest.mark.parametrize(
+    ("form", "author", "timestamp"),
+    [(FORM, "bob", "unrepaired 2024-05-01"), (FORM, " ", "2024-05-01"), (OF_ONE, "", "unrepaired 2024-05-01")],
+)
+def test_a_row_that_would_be_read_otherwise_is_marked(form: Format, author: str, timestamp: str) -> None:
+    """A row without an author is rejected again as it is."""
+    raw = f"hi\0,2024-05-01,{author}".encode()
+    file = b"".join(csv_of([Reject(2, "data", Reason.NUL_BYTE, "m", raw)], form))
+
+    assert table(file)[0]["timestamp"] == timestamp
+
+
+def test_columns_about_rejects_are_left_out_where_no_column_of_the_upload_is_among_them() -> None:
+    names = ("data", "at", "by", *REJECT_COLUMNS)
+
+    def columns(names: tuple[str, ...], *, author: int) -> list[str]:
+        line = header_line(Format(",", len(names), 0, 1, author, names))
+        return line.decode("utf-8-sig").strip().split(",")
+
+    assert columns(names, author=2) == list(names)
+    assert columns(names[:-1], author=2) == list(names)
+    assert len(columns(names, author=3)) == len(names) + len(REJECT_COLUMNS)
+    assert columns(("data", "at", "by", *"vwxyz"), author=2)[3:] == [*"vwxyz", *REJECT_COLUMNS]
 
 
 def test_json_lines_become_columns() -> None:

@@ -59,6 +59,46 @@ FACTS = [
     ("1704103200000", TEN),
     ("1704103200000000", TEN),
     ("1704103200000000000", TEN),
+    ("0999999999999", "2001-09-09T01:46:39.999000"),
+    ("0001-01-01", "0001-01-01T00:00:00"),
+    ("9999-12-31T23:59:59.999999", "9999-12-31T23:59:59.999999"),
+    ("1-Jan-69", "1969-01-01T00:00:00"),
+    ("1-Jan-68", "2068-01-01T00:00:00"),
+    ("24/01/05", "2005-01-24T00:00:00"),
+    ("24-01-0031", "0031-01-24T00:00:00"),
+    ("01-24-05", "2005-01-24T00:00:00"),
+    ("24-01-00", "2000-01-24T00:00:00"),
+    ("24-01-32", "2032-01-24T00:00:00"),
+    ("5/5/2024", "2024-05-05T00:00:00"),
+    ("2024-01-01 12:00 PM", "2024-01-01T12:00:00"),
+    ("2024-01-01 10 PM", "2024-01-01T22:00:00"),
+    ("2024-01-01 10:59 AM", "2024-01-01T10:59:00"),
+    ("2024-01-01 0:30 PM", "2024-01-01T12:30:00"),
+    ("2024-01-01 22:00 PM", "2024-01-01T22:00:00"),
+    ("2024-01-01 10:00:59", "2024-01-01T10:00:59"),
+    ("2024-01-01 10:00 +05:30", "2024-01-01T04:30:00"),
+    ("2024-01-02 10:00 +23:00", "2024-01-01T11:00:00"),
+    ("2024-01-01 10:00 +00:59", "2024-01-01T09:01:00"),
+    (f"Mon Jan 01 2024 10:00:00 GMT+0100 ({'x' * 44})", "2024-01-01T09:00:00"),
+]
+NONE = [
+    "", "yesterday", "0", "45292.5", "2024-02-30", "Feb 30, 2024", "2024-W54-1", "2024-000", "2023-366", "10 PM",
+    "2024-01-01 13:00 AM", "2024-01-01 0 PM", "2024-01-01 25:00", "2024-01-01 25:00 UTC", "24:00:01", "2024-13-01",
+    "2024-01-01 24:01", "2024-01-01 24:00:01", "2024-01-01 24:00:00.5", "2024-01-01 10:60", "99999999", "May 2024",
+    "some 5 Jan 2024", "5 Foo 2024", "2016-12-31T23:59:60Z", "2024-01-01 10:00 +24", "2024-01-01 10:00 +01:60",
+    "0001-01-01 00:00 +01:00", "9999-12-31 23:59 -01:00", "123456789012", "1704103200000.5e1",
+    f"Mon Jan 01 2024 10:00:00 GMT+0100 ({'x' * 45})", "2024-01-01 10:00 " + "x" * 100,
+]  # fmt: skip
+DOUBTFUL = [
+    ("01.02.2024 10:00", Doubt.DATE_ORDER),
+    ("12/5/2024", Doubt.DATE_ORDER),
+    ("5/12/2024", Doubt.DATE_ORDER),
+    # The year may come first.
+    ("24-01-05", Doubt.DATE_ORDER),
+    ("24-12-05", Doubt.DATE_ORDER),
+    ("24-01-01", Doubt.DATE_ORDER),
+    ("24-01-31", Doubt.DATE_ORDER),
+    ("2024-01-01 10:00 CST", Doubt.ZONE),
 ]
 
 
@@ -73,22 +113,19 @@ def test_a_spelling_with_one_meaning_is_read(text: str, expected: str) -> None:
     assert instant(read(text)) == expected
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["", "yesterday", "0", "45292.5", "2024-02-30", "Feb 30, 2024", "2024-W54-1", "2024-000", "2023-366", "10 PM",
-     "2024-01-01 13:00 AM",
-     "2024-01-01 25:00", "24:00:01", "2024-13-01", "99999999", "May 2024", "some 5 Jan 2024", "5 Foo 2024",
-     "2016-12-31T23:59:60Z",
-     "2024-01-01 10:00 +24", "2024-01-01 10:00 " + "x" * 100],
-)  # fmt: skip
+@pytest.mark.parametrize("text", NONE)
 def test_what_is_no_instant_is_not_read(text: str) -> None:
     assert read(text) is None
 
 
-def test_two_meanings_are_told_from_none() -> None:
-    assert read("01.02.2024 10:00") is Doubt.DATE_ORDER
-    assert read("2024-01-01 10:00 CST") is Doubt.ZONE
-    assert read("24-01-05") is Doubt.DATE_ORDER  # the year may come first
+@pytest.mark.parametrize(("text", "doubt"), DOUBTFUL)
+def test_two_meanings_are_told_from_none(text: str, doubt: Doubt) -> None:
+    assert read(text) is doubt
+
+
+def test_an_order_that_is_known_is_that_of_all_dates() -> None:
+    assert instant(read("24-01-05", order=DateOrder.DAY_FIRST)) == "2005-01-24T00:00:00"
+    assert read("24-01-05", order=DateOrder.MONTH_FIRST) is None
     assert instant(read("01.02.2024 10:00", order=DateOrder.DAY_FIRST)) == "2024-02-01T10:00:00"
     assert instant(read("01.02.2024 10:00", order=DateOrder.MONTH_FIRST)) == "2024-01-02T10:00:00"
 
@@ -158,6 +195,14 @@ def in_column(texts: list[str], known: Known) -> list[int | bool | None]:
     ]
     assert found == found[: len(texts)] * 16
     return found[: len(texts)]
+
+
+@pytest.mark.parametrize("known", [Known(), Known(DateOrder.DAY_FIRST), Known(DateOrder.MONTH_FIRST, "Europe/Berlin")])
+def test_many_copies_of_a_text_are_read_as_one(known: Known) -> None:
+    zone = ZoneInfo(known.zone) if known.zone else UTC
+    for text in [*(text for text, _ in FACTS), *NONE, *(text for text, _ in DOUBTFUL), "2024-03-31 02:30"]:
+        alone = read(text, order=known.order, zone=zone)
+        assert in_column([text], known) == [True if isinstance(alone, Doubt) else alone], text
 
 
 @given(texts=st.lists(TEXTS, min_size=1, max_size=12), known=KNOWN)

@@ -33,6 +33,12 @@ FACTS = [
     ("%Y-%m-%d", "2024-01-05 10:00", None),
     ("%Y-%m-%d 100%%", "2024-01-05 100%", "2024-01-05T00:00:00"),
     ("  %Y-%m-%d   %H ", "2024-01-05 10", "2024-01-05T10:00:00"),
+    ("%%%Y-%m-%d%%", "%2024-01-05%", "2024-01-05T00:00:00"),
+    ("%Y-%m-%d5x", "2024-01-015x", "2024-01-01T00:00:00"),
+    ("%Y-%m-%d5x", "2024-01-15x", None),
+    ("%Y-%mx5%d", "2024-01x501", "2024-01-01T00:00:00"),
+    ("%Y-%mx5%d", "2024-01x51", None),
+    ("%Y-%m-%d" + 92 * "x", "2024-01-05" + 70 * "x", None),
 ]
 
 
@@ -49,7 +55,8 @@ def test_a_format_reads_what_fits(form: str, text: str, expected: str | None, co
 @pytest.mark.parametrize(
     ("form", "wrong"),
     [("", "1 to 100"), ("x" * 101, "1 to 100"), ("%Y-%m-%Q", "no %Q"), ("%Y-%m-%d %", "percent sign"),
-     ("%Y-%m", "the day"),
+     ("%Y-%m", "the day"), ("%Y-%d", "the month"), ("%d.%m", "the year"), ("%Y %m %b %d", "month or the day"),
+     ("%F %H:%M.%f", "before its fraction"),
      ("%H:%M", "the year"), ("%d.%m.%Y %d", "same as %d"), ("%Y-%y-%m-%d", "same as %Y"), ("%F %I:%M", "wants %p"),
      ("%F %S", "the hour"), ("%F %H %S", "the minute"), ("%Y-%j %m", "month or the day"), ("%F %z %Z", "same as %z")],
 )  # fmt: skip

@@ -170,10 +170,8 @@ def order_of(text: str) -> DateOrder | None:
     """The order of day and month that a spelling proves: 31/12/2023 can only be read one way. None: it proves none."""
     if not isinstance(read(text), int):
         return None
-    readings = {order: read(text, order=order) for order in DateOrder}
-    possible = [order for order, found in readings.items() if isinstance(found, int)]
-    both_same = len(possible) == len(readings) and len(set(readings.values())) == 1
-    return possible[0] if len(possible) == 1 and not both_same else None
+    possible = [order for order in DateOrder if isinstance(read(text, order=order), int)]
+    return possible[0] if len(possible) == 1 else None
 
 
 def _of_number(text: str, number: re.Match[str]) -> int | None:
@@ -188,8 +186,7 @@ def _of_number(text: str, number: re.Match[str]) -> int | None:
         micros = value * UNITS[digits]
     else:
         return None
-    whole = int(micros.to_integral_value("ROUND_DOWN"))
-    return whole if _within(whole) else None
+    return int(micros.to_integral_value("ROUND_DOWN"))
 
 
 def _instant(found: re.Match[str], order: DateOrder | None, zone: tzinfo) -> int | Doubt | None:
@@ -219,7 +216,7 @@ def _date(parts: dict[str, str | None], order: DateOrder | None) -> date | Doubt
         return date.fromisocalendar(year, int(parts["week"] or 0), int(parts["weekday"] or 0))
     if parts.get("ordinal"):
         day = date(year, 1, 1) + timedelta(days=int(parts["ordinal"] or 0) - 1)
-        return day if day.year == year and parts["ordinal"] != "000" else None
+        return day if day.year == year else None
     if parts.get("name"):
         month = MONTHS.get(parts["name"] or "")
         return date(year, month, int(parts["day"] or 0)) if month else None
