@@ -162,3 +162,19 @@ def test_the_first_minute_by_keyboard(page: Page, answer: Path) -> None:
     network.focus()
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("#/network"))
+
+
+def test_a_file_may_be_dropped_on_any_screen(page: Page, answer: Path) -> None:
+    page.goto("/#/uploads")
+    expect(page.get_by_role("heading", name="Uploads")).to_be_visible()
+    dropped = page.evaluate_handle(
+        """([name, text]) => {
+            const data = new DataTransfer();
+            data.items.add(new File([text], name));
+            return data;
+        }""",
+        [answer.name, answer.read_text()],
+    )
+    page.dispatch_event("header.top", "drop", {"dataTransfer": dropped})
+    expect(page.get_by_role("heading", name=answer.name)).to_be_visible()
+    expect(page).to_have_url(re.compile("#/add"))

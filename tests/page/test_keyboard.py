@@ -16,11 +16,16 @@ STOPS = 30
 FOCUSED = """() => {
     const each = document.activeElement;
     if (!each || each === document.body) return null;
-    const drawn = one => { const style = getComputedStyle(one); return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2; };
+    const drawn = one => {
+        const {outlineStyle, outlineWidth} = getComputedStyle(one);
+        return outlineStyle !== "none" && parseFloat(outlineWidth) >= 2;
+    };
     // Fields in a frame of their own have the line around the frame; handles of sliders have it around the handle.
-    const seen = drawn(each) || each.matches("input[type=range]") || [...document.querySelectorAll(":focus-within")].some(drawn);
-    const {x, y, width, height} = each.getBoundingClientRect();
-    return {what: each.outerHTML.slice(0, 100), seen, inside: x + width > 0 && y + height > 0 && x < innerWidth && y < innerHeight};
+    const around = [...document.querySelectorAll(":focus-within")];
+    const seen = drawn(each) || each.matches("input[type=range]") || around.some(drawn);
+    const {left, right, top, bottom} = each.getBoundingClientRect();
+    const inside = right > 0 && bottom > 0 && left < innerWidth && top < innerHeight;
+    return {what: each.outerHTML.slice(0, 100), seen, inside};
 }"""
 
 

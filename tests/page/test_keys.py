@@ -132,6 +132,17 @@ def test_a_key_that_is_revoked_meanwhile_is_asked_for_over_the_old_rows(tab: Pag
     expect(tab.get_by_role("button", name="Key: admin")).to_be_visible()
 
 
+def test_the_curl_of_every_screen_names_a_variable_and_never_the_key(tab: Page, guarded: Guarded) -> None:
+    tab.goto("/")
+    enter(tab, guarded.admin)
+    places = ["add", "uploads", "network", "users/nobody", "rankings", "operate"]
+    for place in [*places, *(f"operate/{part}" for part in ("settings", "keys", "graphs", "log", "forget"))]:
+        tab.goto(f"/#/{place}")
+        expect(tab.locator("footer.same code")).to_contain_text('"Authorization: Bearer $MENTIONGRAPH_KEY"')
+        assert guarded.admin not in tab.content()
+        assert guarded.admin not in tab.url
+
+
 def test_what_a_key_does_not_allow_is_not_offered(tab: Page, guarded: Guarded) -> None:
     _, token = guarded.make("reader", "graph:read")
     tab.goto("/#/add")

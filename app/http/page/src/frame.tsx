@@ -2,13 +2,13 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { known, self } from "./api/caller";
-import { get, key } from "./api/client";
+import { known, lacks, self } from "./api/caller";
+import { get } from "./api/client";
 import { turn } from "./api/graphs";
 import { useResource } from "./api/resource";
 import { KeyMenu, KeyScreen } from "./keying";
 import { lettersOn, type Shortcut, shortcuts, switchLetters, useShortcuts } from "./keyboard";
-import { SameData } from "./parts/curl";
+import { SameCommand, SameData } from "./parts/curl";
 import { giveBack } from "./parts/focus";
 import { Icon, type IconName } from "./parts/icon";
 import { go, href, place } from "./router";
@@ -98,7 +98,7 @@ export function say(text: string): void {
 }
 
 function GraphMenu() {
-  const graphs = useResource((signal) => get("/graphs", { query: { limit: 500 }, signal }), [key.value, turn.value]);
+  const graphs = useResource(async (signal) => (lacks("graph:read") ? undefined : get("/graphs", { query: { limit: 500 }, signal })), [self.value, turn.value]);
   // A key without graph:read lists no graphs, and still names those that it is for.
   const names = [...(graphs.value?.graphs.map((each) => each.name) ?? self.value?.graphs ?? ["default"])];
   const { graph } = place.value;
@@ -143,12 +143,12 @@ export function Dialog({ title, close, children }: { title: string; close: () =>
   return (
     <dialog ref={box} class="dialog" aria-label={title} onClose={close} onClick={(event) => event.target === box.current && box.current?.close()}>
       <div class="inside">
-        <header>
+        <div class="dhead">
           <h2>{title}</h2>
           <button type="button" class="icon" aria-label="Close" onClick={() => box.current?.close()}>
             <Icon name="x" />
           </button>
-        </header>
+        </div>
         {children}
       </div>
     </dialog>
@@ -170,6 +170,7 @@ function Help({ close }: { close: () => void }) {
       <p>
         <a href="guide/">The guide</a> explains each step. <a href="doc">The API</a> gives everything that this page shows.
       </p>
+      <SameCommand />
       {shortcuts.value.filter(([, list]) => list.length > 0).map(([of, list]) => (
         <section key={of}>
           <h3>{of}</h3>

@@ -40,10 +40,6 @@ export function KeyScreen() {
   );
 }
 
-export function awaitsKey(): boolean {
-  return !known.value;
-}
-
 function KeyForm({ problem, done }: { problem: Problem; done?: () => void }) {
   const token = useSignal("");
   const refused = useSignal<Problem | null>(null);
@@ -115,9 +111,8 @@ export function KeyMenu() {
   const name = wanted ? "Enter a key" : (mine?.owner ?? "Your key");
   return (
     <>
-      <button type="button" class={wanted ? "btn small keybtn bad" : "btn small keybtn"} title={wanted ? undefined : `Key of ${name}, ${ends(mine?.expires_at ?? null)}`} onClick={() => (open.value = true)}>
+      <button type="button" class={wanted ? "btn small keybtn bad" : "btn small keybtn"} aria-label={wanted ? name : `Key: ${name}`} title={wanted ? undefined : `Key of ${name}, ${ends(mine?.expires_at ?? null)}`} onClick={() => (open.value = true)}>
         <Icon name="key" />
-        <span class="sr">Key: </span>
         <bdi class="wide">{name}</bdi>
         {soon(mine?.expires_at ?? null) && <Icon name="warn" class="warn" />}
       </button>

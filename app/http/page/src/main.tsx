@@ -2,10 +2,11 @@
 import { signal } from "@preact/signals";
 import { type ComponentType, render } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { learn } from "./api/caller";
+import { add } from "./adding/files";
+import { lacks, learn } from "./api/caller";
 import { Frame, say } from "./frame";
 import { listen } from "./keyboard";
-import { place } from "./router";
+import { go, place } from "./router";
 import { Start } from "./screens/start";
 
 const LATER: Record<string, () => Promise<{ default: ComponentType }>> = {
@@ -42,10 +43,24 @@ function useArrival(ready: boolean): void {
   }, [at, ready]);
 }
 
+/** A file that is dropped beside the screen for it is added, too: a browser would leave the page and show the file. */
+function dropAnywhere(): void {
+  const files = (event: DragEvent): boolean => !event.defaultPrevented && Boolean(event.dataTransfer?.types.includes("Files"));
+  addEventListener("dragover", (event) => files(event) && event.preventDefault());
+  addEventListener("drop", (event) => {
+    if (!files(event)) return;
+    event.preventDefault();
+    if (!event.dataTransfer || lacks("uploads:write")) return;
+    add(event.dataTransfer.files);
+    go(["add"]);
+  });
+}
+
 const theme = localStorage.getItem("mentiongraph.theme");
 if (theme) document.documentElement.dataset["theme"] = theme;
 listen();
 learn();
+dropAnywhere();
 render(
   <Frame>
     <Screen />

@@ -1,7 +1,7 @@
 /** Whose key the page sends, and what it allows: what `/keys/self` answers. */
 import { effect, signal } from "@preact/signals";
 import { go, place } from "../router";
-import { Failure, type Problem, type Schemas, addressOf, get, key, keyWanted, problemOf, setKey } from "./client";
+import { Failure, type Problem, type Schemas, addressOf, get, key, keyWanted, problemOf, setKey, unreachable } from "./client";
 
 export type Self = Schemas["Self"];
 export type Scope = "graph:read" | "graph:export" | "uploads:write" | "uploads:read" | "uploads:manage" | "metrics" | "admin";
@@ -44,12 +44,13 @@ function toOwnGraph({ graphs }: Self): void {
 
 /** Keep the token if the API takes it; else say what is wrong with it. */
 export async function use(token: string): Promise<Problem | null> {
+  // No header takes other characters, and no token has any.
+  if (/[^\x21-\x7e]/.test(token)) return { type: "wrong-key", title: "No token", status: 401, detail: "The token has characters that no token has." } as Problem;
   let response: Response;
   try {
     response = await fetch(addressOf("/keys/self"), { headers: { authorization: `Bearer ${token}` } });
-  } catch (error) {
-    // A token with characters that no header takes is no token.
-    return { title: "No key", status: 0, type: "about:blank", detail: error instanceof TypeError && /[^\x21-\x7e]/.test(token) ? "The token has characters that no token has." : "The API does not answer." } as Problem;
+  } catch {
+    return unreachable();
   }
   if (!response.ok) return problemOf(response);
   self.value = (await response.json()) as Self;

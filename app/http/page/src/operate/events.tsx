@@ -41,6 +41,7 @@ function List() {
         <form
           class="end"
           role="search"
+          aria-label="Events"
           onSubmit={(event) => {
             event.preventDefault();
             refine({ owner: who.value.trim() });
@@ -65,7 +66,7 @@ function List() {
       {problem && <ProblemNote problem={problem} again={again} />}
       {events.length > 0 ? (
         <div class="panel scroll" tabIndex={0} role="region" aria-label="Events" aria-busy={busy}>
-          <table class="table">
+          <table class="table flow">
             <thead>
               <tr>
                 <th>Outcome</th>

@@ -70,7 +70,7 @@ function List() {
       {(problem ?? sizes.problem) && <ProblemNote problem={(problem ?? sizes.problem)!} again={again} />}
       {graphs.length > 0 && (
         <div class="panel scroll" tabIndex={0} role="region" aria-label="Graphs" aria-busy={busy}>
-          <table class="table">
+          <table class="table flow">
             <thead>
               <tr>
                 <th>State</th>
@@ -127,17 +127,17 @@ function Row({ each, size, open }: { each: Graph; size: Detail | undefined; open
         </a>
         {each.name === place.value.graph && <span class="label"> open</span>}
       </td>
-      {[size?.users, size?.edges, size?.uploads].map((value, at) => (
-        <td key={at} class="num">
+      {(["users", "edges", "uploads"] as const).map((what) => [what, size?.[what]] as const).map(([what, value]) => (
+        <td key={what} class="num" data-title={what === "edges" ? "ties" : what}>
           {value === null || value === undefined ? "" : number(value)}
         </td>
       ))}
-      <td class="num nowrap">{size?.size_bytes ? bytes(size.size_bytes) : ""}</td>
-      <td class="num nowrap">{each.quota_bytes ? bytes(each.quota_bytes) : <span class="muted">none</span>}</td>
-      <td class="nowrap">{span(each.half_life)}</td>
-      <td>{each.profile ?? <span class="muted">as found</span>}</td>
-      <td class="num">{number(each.days_kept)}</td>
-      <td class="num soft nowrap">{each.created_at ? when(each.created_at) : "at the start"}</td>
+      <td class="num nowrap" data-title="size">{size?.size_bytes ? bytes(size.size_bytes) : ""}</td>
+      <td class="num nowrap" data-title="quota">{each.quota_bytes ? bytes(each.quota_bytes) : <span class="muted">none</span>}</td>
+      <td class="nowrap" data-title="half-life">{span(each.half_life)}</td>
+      <td data-title="mentions">{each.profile ?? <span class="muted">as found</span>}</td>
+      <td class="num" data-title="days kept">{number(each.days_kept)}</td>
+      <td class="num soft nowrap" data-title="made">{each.created_at ? when(each.created_at) : "at the start"}</td>
       <td class="acts">
         {each.name === "default" ? (
           <a class="label" href={href(["operate", "settings"])}>

@@ -61,7 +61,7 @@ function List() {
       {problem && <ProblemNote problem={problem} again={again} />}
       {shown.length > 0 ? (
         <div class="panel scroll" tabIndex={0} role="region" aria-label="Keys" aria-busy={busy}>
-          <table class="table">
+          <table class="table flow">
             <thead>
               <tr>
                 <th>State</th>
@@ -126,9 +126,9 @@ function Row({ each, open }: { each: Key; open: (what: Open) => void }) {
       </td>
       <td class="mono">{each.id}</td>
       <td class="wrap">{each.scopes.includes("admin") ? "everything" : each.scopes.join(", ")}</td>
-      <td class="wrap">{each.graphs?.join(", ") ?? "all"}</td>
-      <td class="num soft nowrap">{when(each.created_at)}</td>
-      <td class="num soft nowrap">{each.revoked_at ? when(each.revoked_at) : each.expires_at ? when(each.expires_at) : "never"}</td>
+      <td class="wrap" data-title="graphs">{each.graphs?.join(", ") ?? "all"}</td>
+      <td class="num soft nowrap" data-title="made">{when(each.created_at)}</td>
+      <td class="num soft nowrap" data-title={each.revoked_at ? "ended" : "ends"}>{each.revoked_at ? when(each.revoked_at) : each.expires_at ? when(each.expires_at) : "never"}</td>
       <td class="acts">
         {works && (
           <>

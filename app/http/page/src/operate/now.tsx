@@ -155,7 +155,7 @@ function Processes({ fleet }: { fleet: Schemas["Fleet"] }) {
         Processes<span class="label">{tally(fleet)}</span>
       </h2>
       <div class="scroll" tabIndex={0} role="region" aria-label="Processes">
-        <table class="table">
+        <table class="table flow">
           <thead>
             <tr>
               <th>State</th>
@@ -175,10 +175,10 @@ function Processes({ fleet }: { fleet: Schemas["Fleet"] }) {
                 </td>
                 <td class="strong">{each.role}</td>
                 <td class="mono">{each.host}</td>
-                <td class="num mono">{each.pid}</td>
+                <td class="num mono" data-title="pid">{each.pid}</td>
                 <td class="soft">{each.ailment}</td>
-                <td class="num soft">{when(each.started_at)}</td>
-                <td class="num nowrap">{Math.max(0, Math.round((now - Date.parse(each.seen_at)) / 1000))} s ago</td>
+                <td class="num soft" data-title="started">{when(each.started_at)}</td>
+                <td class="num nowrap" data-title="heartbeat">{Math.max(0, Math.round((now - Date.parse(each.seen_at)) / 1000))} s ago</td>
               </tr>
             ))}
           </tbody>
@@ -202,7 +202,7 @@ function Periods({ fleet }: { fleet: Schemas["Fleet"] }) {
         Periods<span class="label">of the graph default</span>
       </h2>
       <div class="scroll" tabIndex={0} role="region" aria-label="Periods">
-      <table class="table">
+      <table class="table flow">
         <thead>
           <tr>
             <th>What</th>
@@ -220,8 +220,8 @@ function Periods({ fleet }: { fleet: Schemas["Fleet"] }) {
               </td>
               <td class="soft">{every(each.every)}</td>
               <td>{each.running ? <span class="st applying"><Icon name="s-applying" />runs</span> : <span class="muted">waits</span>}</td>
-              <td class="num">{each.finished_at ? when(each.finished_at) : "never"}</td>
-              <td class="num soft">{when(each.next_run)}</td>
+              <td class="num" data-title="last done">{each.finished_at ? when(each.finished_at) : "never"}</td>
+              <td class="num soft" data-title="next">{when(each.next_run)}</td>
             </tr>
           ))}
         </tbody>

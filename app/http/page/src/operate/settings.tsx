@@ -35,7 +35,7 @@ function List() {
       </div>
       {settings.problem && <ProblemNote problem={settings.problem} again={settings.again} />}
       <div class="panel scroll set" tabIndex={0} role="region" aria-label="Settings">
-        <table class="table">
+        <table class="table flow">
           <thead>
             <tr>
               <th>Variable</th>
@@ -49,7 +49,7 @@ function List() {
               <tr key={each.name}>
                 <td class={each.differs ? "mono strong" : "mono"}>{each.variable}</td>
                 <td class="mono val">{each.value || <span class="muted">empty</span>}</td>
-                <td class="mono muted val">{each.default || "empty"}</td>
+                <td class="mono muted val" data-title="default">{each.default || "empty"}</td>
                 <td class="soft means">
                   <Prose text={each.meaning} />
                 </td>

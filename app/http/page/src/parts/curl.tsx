@@ -39,3 +39,16 @@ export function SameData() {
     </footer>
   );
 }
+
+/** The same in the help, which narrow screens have no foot for. */
+export function SameCommand() {
+  if (!curl.value) return null;
+  return (
+    <section class="samecmd">
+      <h3>The data of this screen</h3>
+      <pre>
+        <code>{curl.value}</code>
+      </pre>
+    </section>
+  );
+}

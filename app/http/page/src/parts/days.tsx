@@ -45,7 +45,7 @@ export function Days({ days, shown, label }: { days: readonly DayOfMentions[]; s
               <rect class="bar2" x={x + (step - wide) / 2} y={zero} width={wide} height={received} rx={1}>
                 <title>{`${day(each.day)}: ${number(each.received)} received`}</title>
               </rect>
-              {at % Math.ceil(NAME / step) === 0 && LEFT + at * step < width - NAME / 2 && (
+              {at % Math.ceil(Math.max(NAME, width / 9) / step) === 0 && LEFT + at * step < width - NAME / 2 && (
                 <text class="axis" x={x + step / 2} y={HEIGHT - 6} text-anchor="middle">
                   {day(each.day)}
                 </text>

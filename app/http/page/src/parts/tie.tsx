@@ -2,6 +2,7 @@
 import { type Schemas, pathOf } from "../api/client";
 import { count, day } from "../format";
 import { href } from "../router";
+import { FileName } from "./filename";
 import { Icon } from "./icon";
 import { Marked } from "./marked";
 import { usePages } from "./pages";
@@ -29,7 +30,7 @@ export function Tie({ source, target }: { source: string; target: string }) {
             <span key={id}>
               {at > 0 && ", "}
               <a href={href(["uploads", id])}>
-                <bdi>{name ?? "a file without a name"}</bdi>
+                <FileName name={name} />
               </a>
             </span>
           ))}

@@ -1,5 +1,6 @@
 /** Operate: is everything well, what waits, is the graph exact; settings, keys, graphs, who did what, forgetting. */
 import type { JSX } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 import { Events } from "../operate/events";
 import { Forget } from "../operate/forget";
 import { Graphs } from "../operate/graphs";
@@ -20,10 +21,13 @@ const TABS: Readonly<Record<string, readonly [string, () => JSX.Element]>> = {
 export default function Operate() {
   const name = place.value.path[1] ?? "now";
   const Tab = (TABS[name] ?? TABS["now"]!)[1];
+  const tabs = useRef<HTMLElement>(null);
+  // On a narrow screen the tabs scroll, and the open one may lie outside.
+  useEffect(() => tabs.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }), [name]);
   return (
     <main id="main" tabIndex={-1} class="operate">
       <h1>Operate</h1>
-      <nav class="tbs" aria-label="Parts">
+      <nav ref={tabs} class="tbs" aria-label="Parts">
         {Object.entries(TABS).map(([each, [title]]) => (
           <a key={each} class="tb" href={href(each === "now" ? ["operate"] : ["operate", each])} aria-current={each === name ? "page" : undefined}>
             {title}

@@ -140,12 +140,14 @@ function Warnings({ entry }: { entry: Entry }) {
   );
 }
 
+const SEPARATORS: Readonly<Record<string, string>> = { ",": "comma", ";": "semicolon", "|": "bar", "\t": "tab" };
+
 function HowRead({ entry }: { entry: Entry }) {
   const { options } = entry;
   const columns = Object.values(options.columns ?? {}).join(", ");
   const rows: readonly (readonly [string, string, boolean])[] = [
     ["Columns", columns, true],
-    ["Reading", [options.format, options.delimiter && `separator ${options.delimiter === "\t" ? "tab" : options.delimiter}`, options.encoding].filter(Boolean).join(", "), false],
+    ["Reading", [options.format?.toUpperCase(), SEPARATORS[options.delimiter] ?? options.delimiter, options.encoding.toUpperCase()].filter(Boolean).join(", "), false],
     ["Mentions", `${options.profile} rule`, false],
     ["Counted", options.clock === "event" ? "at the post’s own time" : "on arrival", false],
     ["Received", `${when(entry.received_at)} UTC`, false],

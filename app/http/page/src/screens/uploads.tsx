@@ -244,7 +244,7 @@ function Row({ row, ids, chosen: here, focus }: { row: Entry; ids: readonly stri
   const selected = all.value || chosen.value.has(row.id);
   const tick = (event: MouseEvent): void => (focus(), event.shiftKey ? upTo(row.id, ids) : toggle(row.id));
   return (
-    <tr class={`${here ? "cursor" : ""}${selected ? " sel" : ""}`} aria-selected={selected}>
+    <tr class={`${here ? "cursor" : ""}${selected ? " sel" : ""}`}>
       <td class="cb">
         <label class="tick">
           <input type="checkbox" class="check-box" checked={selected} aria-label={`Select ${name}`} onClick={tick} onFocus={focus} />

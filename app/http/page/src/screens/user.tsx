@@ -129,7 +129,7 @@ function UserDays({ name }: { name: string }) {
     <section class="userdays">
       <div class="sh">
         <h2>Days</h2>
-        <span class="s muted">grey columns are weekends</span>
+        <span class="s muted">made above the line, received below; grey columns are weekends</span>
         <span class="end seg" role="group" aria-label="What the columns show">
           {(["both", "made", "received"] as const).map((each) => (
             <button key={each} type="button" aria-pressed={shown.value === each} onClick={() => (shown.value = each)}>

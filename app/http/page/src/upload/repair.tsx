@@ -145,6 +145,7 @@ function Form({ entry, table, row, fields, close }: { entry: Upload; table: Tabl
   const edited = useSignal(fields.map((field) => unguarded(table, row, field)));
   const reads = useReads(entry, table, row, edited.value);
   const column = cell(table, row, `${PREFIX}column`);
+  const longest = own(table).reduce((best, at) => ((fields[at]?.length ?? 0) > (fields[best]?.length ?? 0) ? at : best), own(table)[0] ?? 0);
   const form = useRef<HTMLFormElement>(null);
   useEffect(() => {
     const field = form.current?.querySelector<HTMLElement>("input.wrong") ?? form.current?.querySelector("input");
@@ -173,7 +174,7 @@ function Form({ entry, table, row, fields, close }: { entry: Upload; table: Tabl
           </div>
           <div class="flds">
             {own(table).map((at) => (
-              <label key={at}>
+              <label key={at} class={at === longest ? "long" : undefined}>
                 {table.head[at]}
                 <input
                   class={table.head[at] === column ? "field mono wrong" : "field mono"}

@@ -76,14 +76,17 @@ export function BulkBar({ matching, filter, rows, changed }: Bulk) {
   const size = all.value ? (matching ?? 0) : ids.length;
   const wanted: Wanted = all.value ? { filter } : { uploads: ids };
   const possible = size > 0 && (all.value || size <= MOST);
+  const asked = JSON.stringify(wanted);
   const counted = useResource(
-    async (signal) => (possible ? ((await change("post", "/uploads/bulk", { body: { ...wanted, dry_run: true }, signal })) as unknown as Counted) : undefined),
-    [JSON.stringify(wanted), matching],
+    async (signal) => (possible ? { asked, found: (await change("post", "/uploads/bulk", { body: { ...wanted, dry_run: true }, signal })) as unknown as Counted } : undefined),
+    [asked, matching],
   );
+  // Numbers of another selection say nothing about this one.
+  const numbers = counted.value?.asked === asked ? counted.value.found : undefined;
   useEffect(() => {
     if (size) say(`${count(size, "upload")} selected`);
   }, [size]);
-  const fits = (each: Verb): number | undefined => counted.value?.[each].fits;
+  const fits = (each: Verb): number | undefined => numbers?.[each].fits;
   useShortcuts(
     "Selected uploads",
     size
@@ -114,16 +117,19 @@ export function BulkBar({ matching, filter, rows, changed }: Bulk) {
             <Icon name="warn" /> <Prose text={counted.problem.detail} />
           </span>
         )}
-        <button type="button" class="lk" onClick={clear} aria-label="Clear the selection">
+        <button type="button" class="lk" onClick={clear}>
           <span class="narrow">Clear</span>
-          <kbd class="wide2">Esc</kbd>
+          <span class="sr wide">Clear the selection</span>
+          <kbd class="wide2" aria-hidden="true">
+            Esc
+          </kbd>
         </button>
       </div>
-      {verb.value && counted.value && (
+      {verb.value && numbers && (
         <Box
           verb={verb.value}
           wanted={wanted}
-          counted={counted.value}
+          counted={numbers}
           mentions={mentions(verb.value, rows, all.value ? (rows.length === matching ? new Set(rows.map((row) => row.id)) : undefined) : chosen.value)}
           names={new Map(rows.map((row) => [row.id, row.filename ?? "a file without a name"]))}
           again={counted.again}

@@ -1,5 +1,6 @@
 /** Rows of uploads stay true while work goes on, and none moves under the pointer. */
 import { useSignal } from "@preact/signals";
+import { useRef } from "preact/hooks";
 import type { Schemas } from "../api/client";
 import { follow, get } from "../api/client";
 import { useResource } from "../api/resource";
@@ -22,11 +23,15 @@ export function useLive(first: string, loaded: readonly Entry[]): Live {
   const news = useSignal<{ readonly of: string; readonly entries: ReadonlyMap<string, Entry> }>({ of: first, entries: new Map() });
   const ids = new Set(loaded.map((row) => row.id));
   const rows = loaded.map((row) => (news.value.of === first ? (news.value.entries.get(row.id) ?? row) : row));
+  // What is asked for later is about the rows of that time.
+  const latest = useRef(rows);
+  latest.current = rows;
   const page = useResource(
     async (signal) => {
+      if (!latest.current.length) return undefined;
       const found = (await follow(first, signal)) as Schemas["Uploads"];
       const entries = new Map(found.uploads.map((entry) => [entry.id, entry]));
-      const apart = rows.filter((row) => RUNNING.includes(row.state) && !entries.has(row.id)).slice(0, MOST_APART);
+      const apart = latest.current.filter((row) => RUNNING.includes(row.state) && !entries.has(row.id)).slice(0, MOST_APART);
       for (const entry of await Promise.all(apart.map((row) => get("/uploads/{upload_id}", { in: { upload_id: row.id }, signal })))) entries.set(entry.id, entry);
       news.value = { of: first, entries };
       return { of: first, newest: found.uploads };
