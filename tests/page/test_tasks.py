@@ -50,6 +50,12 @@ def api(page: Page, path: str) -> Any:
     return answer.json()
 
 
+def started(page: Page) -> None:
+    """The page is there, and listens to keys: it then says which screen is open."""
+    page.goto("/")
+    page.wait_for_function("document.title.includes('·')")
+
+
 def counted(page: Page, excel: Path) -> None:
     """A file is uploaded, and its column of texts corrected."""
     page.goto("/")
@@ -209,7 +215,7 @@ def test_who_is_mentioned_most(page: Page) -> None:
 
 
 def test_who_is_mentioned_most_by_keyboard(page: Page, keys: Keys) -> None:
-    page.goto("/")
+    started(page)
     keys.press("g", "r")
     best = api(page, "/rankings/mentioned?limit=1")["users"][0]
     expect(page.locator("tbody tr").first).to_contain_text(best["spelling"])
@@ -279,7 +285,7 @@ def test_who_surrounds_whom(page: Page) -> None:
 
 
 def test_who_surrounds_whom_by_keyboard(page: Page, keys: Keys) -> None:
-    page.goto("/")
+    started(page)
     keys.press("/")
     keys.type("kettenbl")
     expect(page.get_by_role("listbox", name="Users").get_by_role("option")).to_have_text("kettenblatt_kai")

@@ -1,23 +1,22 @@
 -- A ledger of many short uploads: one a minute before now, each a batch of one post that mentions nobody, so that the
--- graph is as before. In a hundred uploads three have failed, two were cancelled and one was aborted.
+-- graph is as before. In a hundred uploads three have a batch that failed, and three were cancelled.
 WITH made AS (
   SELECT
     n,
     gen_random_uuid() AS id,
     now() - n * interval '1 minute' AS at,
-    CASE WHEN mod(n, 100) < 3 THEN 'failed' WHEN mod(n, 100) < 5 THEN 'cancelled' WHEN mod(n, 100) = 5 THEN 'aborted' ELSE 'applied' END AS state
+    CASE WHEN mod(n, 100) < 3 THEN 'failed' WHEN mod(n, 100) < 6 THEN 'cancelled' ELSE 'applied' END AS state
   FROM generate_series(1, %(uploads)s::int) AS n
 ),
 
 entries AS (
   INSERT INTO uploads (
     id, state, filename, options, format, received_by, received_at, heartbeat_at, sealed_at, finished_at, sha256,
-    size_bytes, batch_count, error, purged_at, note
+    size_bytes, batch_count, purged_at, note
   )
   SELECT
     made.id, made.state, 'posts ' || made.n || '.csv', known.options, known.format, 'bench', made.at, made.at,
     made.at, made.at + interval '1 second', sha256(made.id::text::bytea), 120, 1,
-    CASE WHEN made.state = 'failed' THEN '{"type": "bench", "title": "Made to fail", "status": 500, "detail": "The benchmark made this upload."}'::jsonb END,
     made.at, CASE WHEN mod(made.n, 50) = 0 THEN 'note ' || made.n END
   FROM made
   CROSS JOIN (SELECT options, format FROM uploads WHERE state = 'applied' ORDER BY id LIMIT 1) AS known
@@ -30,8 +29,8 @@ parts AS (
     rows_received, rows_accepted, rows_rejected, mentions, edges, error, staged_at, counted_at, applied_at
   )
   SELECT
-    id, 0, CASE state WHEN 'aborted' THEN 'cancelled' ELSE state END, 2, 100, 1, received_at, 'twitter', 1, 1, 1, 0, 0, 0,
-    CASE WHEN state = 'failed' THEN '{}'::jsonb END, received_at, received_at,
+    id, 0, state, 2, 100, 1, received_at, 'twitter', 1, 1, 1, 0, 0, 0,
+    CASE WHEN state = 'failed' THEN '{"title": "Made to fail", "detail": "The benchmark made this batch."}'::jsonb END, received_at, received_at,
     CASE WHEN state = 'applied' THEN received_at END
   FROM entries
   RETURNING id, upload_id, state, staged_at
