@@ -1,1 +1,0 @@
-import{L as r,a as o}from"./part-C7FWHYDV.js";function u({text:c,places:i}){let t=Array.from(c),l=[],e=0;for(let{start:n,end:a}of i)n===null||a===null||n<e||(l.push(r(o,{children:t.slice(e,n).join("")},e),r("mark",{children:t.slice(n,a).join("")},n)),e=a);return r("bdi",{children:[l,t.slice(e).join("")]})}export{u as a};

@@ -1,1 +1,0 @@
-import{L as l,a as t}from"./part-C7FWHYDV.js";function n({name:i}){if(i===null)return l(t,{children:"a file without a name"});let s=i.search(/(\.(csv|tsv|txt|json|jsonl|ndjson|xlsx|parquet|zip|gz|zst|bz2|xz))+$/i);return l("bdi",{dir:"ltr",class:"file",children:[l("bdi",{children:s<0?i:i.slice(0,s)}),s<0?"":i.slice(s)]})}export{n as a};

@@ -1,7 +1,0 @@
-import{A as s,E as p,r as d,s as l}from"./part-I3Z6NB7Y.js";var f={receiving:"s-receiving",staged:"s-staged",applying:"s-applying",applied:"s-applied",checked:"s-applied",failed:"s-failed",cancelled:"s-cancelled",aborted:"s-aborted",retracting:"s-retracted",retracted:"s-retracted",duplicate:"s-duplicate"},u={checked:"applied",retracting:"retracted"};function m(n){return f[n]??"info"}function S({state:n,tint:e,children:t}){return s("span",{class:`st ${u[n]??n}${e?" tint":""}`,children:[s(p,{name:m(n)}),s("span",{children:[n,t]})]})}async function*R(n,e){let t="";for(let r=500;!e.aborted;r=Math.min(2*r,1e4)){try{let a=t?{"last-event-id":t}:{},o=await fetch(d(n),{headers:{...l(),...a,accept:"text/event-stream"},signal:e});if(!o.ok||!o.body){if(o.status<500&&o.status!==429)return}else{for await(let i of g(o.body))i.id&&(t=i.id),r=500,yield i;return}}catch(a){if(e.aborted)return;if(!(a instanceof TypeError))throw a}await new Promise(a=>setTimeout(a,r))}}async function*g(n){let e=n.pipeThrough(new TextDecoderStream).getReader(),t="";for(;;){let{done:r,value:a}=await e.read();if(r)return;let o=(t+a).replaceAll(`\r
-`,`
-`).split(`
-
-`);t=o.pop()??"";for(let i of o){let c=y(i);c&&(yield c)}}}function y(n){let e={};for(let t of n.split(`
-`)){let r=t.indexOf(":");if(r===0)continue;let a=r<0?t:t.slice(0,r),o=r<0?"":t.slice(r+1).replace(/^ /,"");e[a]=a==="data"&&e.data!==void 0?`${e.data}
-${o}`:o}if(e.data!==void 0)return{id:e.id??"",event:e.event??"message",data:e.data}}export{R as a,m as b,S as c};
