@@ -327,9 +327,7 @@ RTWEET = "status_id,created_at,screen_name,text,mentions_screen_name,Weight\n1,2
         (RTWEET, Given(), None),
     ],
 )
-def test_a_sender_learns_that_weights_beside_mentions_are_not_read(
-    data: str, given: Given, weight: str | None
-) -> None:
+def test_a_sender_learns_that_weights_beside_mentions_are_not_read(data: str, given: Given, weight: str | None) -> None:
     detected = looked(data, Options(given=given)).detected
 
     assert (detected["weight"].value if "weight" in detected else None) == weight
