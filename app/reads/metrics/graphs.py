@@ -170,6 +170,13 @@ class Watch:
                 self._until = time.monotonic() + FRESH_SECONDS
             return self._found
 
+    def forget(self) -> None:
+        """Read everything anew at the next scrape."""
+        with self._lock:
+            self._until = 0.0
+            for known in self._graphs.values():
+                known.inserted = None
+
     def close(self) -> None:
         """Close what no thread uses at this moment."""
         for lane in self._lanes.values():
