@@ -19,7 +19,7 @@ from app.ledger import retention, totals
 from app.metrics.table import BY_NAME, METRICS, PREFIX, Kind, Source
 from app.settings import Settings
 from app.store.postgres import Connection, scalars
-from tests.conftest import until
+from tests.conftest import Databases, until
 from tests.http.conftest import Api, Serve
 from tests.http.keyed import bearer, key
 from tests.http.test_graphs import Make, make
@@ -103,7 +103,7 @@ def test_counters_are_what_the_ledger_says(api: Api, apply: Callable[[], None], 
     assert value(found, "upload_ends_total", graph="default", state="duplicate") == 1
     assert value(found, "rows_total", graph="default", outcome="counted") == accepted
     assert value(found, "rows_total", graph="default", outcome="rejected") == rejected == 1
-    assert value(found, "rejects_total", graph="default", code="bad_timestamp") == 1
+    assert value(found, "rejects_total", graph="default", code="unreadable_timestamp") == 1
     assert value(found, "mentions_total", graph="default") == mentions
     assert value(found, "batch_ends_total", graph="default", state="applied") == 2
     edges = scalars(domain, "SELECT count(*)::integer FROM edges")[0]
@@ -282,3 +282,34 @@ def test_a_scrape_is_told_again_within_a_second(api: Api, monkeypatch: pytest.Mo
 
     assert all(later - earlier >= 1.0 for earlier, later in itertools.pairwise(asked))
     assert len(asked) < 5
+
+
+MANY = 200
+
+
+def test_two_hundred_graphs_are_told_within_bounds(
+    serve: Serve, settings: Settings, databases: Databases, domain: Connection, now: datetime
+) -> None:
+    for number in range(MANY):
+        name = databases.make().rpartition("/")[2]
+        domain.execute(
+            "INSERT INTO graphs (name, state, database, shards, created_at) VALUES (%s, 'ready', %s, 8, %s)",
+            [f"graph-{number:03}", name, now + timedelta(seconds=number)],
+        )
+    api = serve(settings)
+
+    def all_read() -> Samples | None:
+        found = parsed(api.http.get("/metrics").text)
+        up = {dict(at[1])["graph"]: number for at, number in found.items() if at[0] == f"{PREFIX}graph_up"}
+        return found if len(up) == settings.metrics_graphs + 1 and set(up.values()) == {1.0} else None
+
+    found = until(all_read, within=100, what="every graph was read")
+
+    labelled = {dict(at[1])["graph"] for at in found if "graph" in dict(at[1])}
+    own = [f"graph-{number:03}" for number in range(settings.metrics_graphs - 1)]
+    assert labelled == {"default", "_other", *own}
+    assert value(found, "graphs", state="ready") == MANY + 1
+    connections = scalars(
+        domain, "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'mentiongraph metrics%%'"
+    )
+    assert connections[0] <= 2
