@@ -158,7 +158,7 @@ METRICS = (
         ("graph", "state", "priority"),
         _LEDGER,
         "Batches that wait to be counted (staged) or merged (counted), or have failed. At most 10,000 of each are "
-        "looked at.",
+        "looked at, and 1,000 failed ones.",
     ),
     Metric(
         "backlog_bytes",

@@ -71,7 +71,7 @@ INDEXED = [
     ("reads/metrics/ledger/uploads", "uploads_unfinished"),
     ("reads/metrics/ledger/batches", "batches_staged"),
     ("reads/metrics/ledger/batches", "batches_failed"),
-    ("reads/metrics/ledger/batches", "deltas_pending"),
+    ("reads/metrics/ledger/batches", "batches_counted"),
     ("reads/metrics/ledger/stale", "deltas_unsummarized"),
 ]
 

@@ -115,12 +115,12 @@ class Lane:
         """A connection that works as far as anybody knows. Raises psycopg.Error."""
         conn = self._kept.pop(url, None)
         if conn is None or conn.closed:
+            while len(self._kept) >= MOST_KEPT:
+                self._kept.pop(next(iter(self._kept))).close()
             conn = postgres.connect_to_work(
                 url, role="metrics", statement_timeout=STATEMENT_SECONDS, pgbouncer=settings.pgbouncer
             )
         self._kept[url] = conn  # the last one is that used last
-        while len(self._kept) > MOST_KEPT:
-            self._kept.pop(next(iter(self._kept))).close()
         return conn
 
     def forget(self, url: str) -> None:
