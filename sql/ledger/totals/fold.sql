@@ -1,7 +1,6 @@
 -- Adds what waits in metric_counts to metric_totals. A reader sees each count once: in one table or in the other.
--- Counts that are not committed yet wait for the next time, and so do those beyond a bound. Counts are never updated, so
--- each stays at its place. Locks: the counts that it deletes, then totals in the
--- order of name. Rows: none.
+-- Counts that are not committed yet wait for the next time, as do those beyond a bound. A count is never updated, so it
+-- stays at its place. Locks: the counts that it deletes, then totals in the order of name. Rows: none.
 WITH taken AS (
   DELETE FROM metric_counts
   WHERE ctid = ANY(ARRAY(SELECT c.ctid FROM metric_counts AS c ORDER BY c.ctid LIMIT %(most)s::integer))
