@@ -52,7 +52,7 @@ _THERE, _AWAY = "there", "away"
 
 _OF_THE_SERVICE = (
     *("/graphs", "/keys", "/doc", "/guide", "/static", "/page/"),
-    *("/health/live", "/health/ready", "/health/graphs"),
+    *("/health/live", "/health/ready", "/health/graphs", "/metrics"),
 )
 """Paths that no graph has."""
 _SLASHES = re.compile(rb"//+")

@@ -82,6 +82,11 @@ INDEXED = [
     ("reads/forecasts/shares", "deltas_batch"),
     ("ledger/transitions/finish_zips", "uploads_members"),
     ("ledger/sweeping/idle_zips", "uploads_unfinished"),
+    ("reads/metrics/ledger/uploads", "uploads_unfinished"),
+    ("reads/metrics/ledger/batches", "batches_staged"),
+    ("reads/metrics/ledger/batches", "batches_failed"),
+    ("reads/metrics/ledger/batches", "batches_counted"),
+    ("reads/metrics/ledger/stale", "deltas_unsummarized"),
 ]
 
 
