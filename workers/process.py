@@ -31,6 +31,7 @@ from app.store import postgres
 from app.store.broker import redis_client
 from app.store.lending import LOOK_SECONDS, Away
 from app.store.seldom import Seldom
+from app.traces import sending
 from workers import noticing
 from workers.polls import PolledBroker
 from workers.rooms import Room, Rooms
@@ -50,8 +51,8 @@ ring does no harm. They are not infinite, since a long outage would end with a l
 SWEEPERS = 2
 """Threads that sweep, so that a graph whose database is slow does not hold up the others."""
 
-SPARE = 3
-"""Connections beside those of threads and sweepers: for the list of graphs, for heartbeats and for claims."""
+SPARE = 4
+"""Connections beside those of threads and sweepers: for the list of graphs, for heartbeats, claims and spans."""
 
 
 class Process(Middleware):
@@ -78,6 +79,8 @@ class Process(Middleware):
         self._sweepers = Errands("sweeper", threads=SWEEPERS)
         # A claim is held by a thread that works or sweeps.
         self._renewers = Errands("renewer", threads=settings.worker_threads + SWEEPERS)
+        self._tracers = Errands("tracer", threads=1)
+        self._collector: sending.Collector | None = None
         self._unknown, self._away = Seldom(), Seldom()
         self._worker: Worker | None = None
         self._booted = time.monotonic()
@@ -148,6 +151,18 @@ class Process(Middleware):
         if not rung and self.unaided is not None:
             self.unaided(room, found)
 
+    def _traced(self, room: Room) -> None:
+        if self._collector is not None:
+            self._tracers.run(room.place, partial(self.send_traces, room))
+
+    def send_traces(self, room: Room) -> None:
+        """Send the spans of the graph's finished uploads. A collector that does not answer holds up nothing else."""
+        if self._collector is not None:
+            with room.connection() as conn:
+                sending.send(
+                    conn, self._collector, graph=room.name, now=postgres.clock(), stopping=self._stopping.is_set
+                )
+
     def sweep_all(self) -> None:
         """Sweep the graphs in which there is work or something began, and each of the others once a minute."""
         rooms = self.rooms.all()
@@ -171,6 +186,7 @@ class Process(Middleware):
         if room.busy or not room.swept:
             self.sweep(room)
             room.swept = True
+            self._traced(room)
             return
         with room.connection() as conn:
             period = periods.begin(
@@ -180,6 +196,7 @@ class Process(Middleware):
             return
         with room.holding(period):
             self.sweep(room)
+        self._traced(room)
         with room.connection() as conn:
             periods.finish(conn, period, now=postgres.clock())
 
@@ -196,6 +213,10 @@ class Process(Middleware):
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
         settings = self.settings
+        if settings.traces:
+            from app.traces.collector import OtlpCollector  # noqa: PLC0415 (nothing of it is imported unless it is on)
+
+            self._collector = OtlpCollector()
         self._worker, self._booted = worker, time.monotonic()
         # After so long the process is unhealthy; after twice as long the watchdog ends the process.
         watchdog = Watchdog(self._ages, limit=2 * settings.silence_seconds, stopping=self._stopping)

@@ -4,7 +4,7 @@ nothing is in the graph. A flood of refused uploads is not to wait for the next 
 
 from __future__ import annotations
 
-from app.ledger import bells, retention
+from app.ledger import bells, passes, retention
 from app.ledger.periods import Period
 from app.store import postgres
 from workers.periodic import periodic
@@ -17,4 +17,5 @@ def sweep(room: Room, period: Period) -> bool:  # noqa: ARG001 (one sweep is lik
     process.sweep(room)
     with room.connection() as conn:
         retention.forget_unapplied(conn, settings=room.settings, now=postgres.clock())
+        passes.forget(conn, now=postgres.clock())
     return True

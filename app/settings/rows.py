@@ -24,7 +24,7 @@ class Group(StrEnum):
     HEALTH = "Health"
     DECAY = "Decay"
     RETENTION = "Retention"
-    LOGS = "Logs"
+    LOGS = "Logs and traces"
 
 
 def _about(group: Group, unit: str, meaning: str, **limits: Any) -> Meta:  # noqa: ANN401 (msgspec's limits)
@@ -649,4 +649,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["debug", "info", "warning", "error"],
         _about(Group.LOGS, "", "Processes log lines of this level and above."),
     ] = "info"
+    traces: Annotated[
+        bool,
+        _about(
+            Group.LOGS,
+            "",
+            "Whether workers send the spans of each upload to a collector, by OpenTelemetry's protocol over HTTP. The "
+            "variables of OpenTelemetry, such as OTEL_EXPORTER_OTLP_ENDPOINT, say where the collector is. Needs the "
+            "package's extra `traces`.",
+        ),
+    ] = False
     log_json: Annotated[bool, _about(Group.LOGS, "", "Whether a log line is a JSON object instead of text.")] = False

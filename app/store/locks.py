@@ -8,6 +8,7 @@
 | FORGET | one | `forget`, after ERASURE: one person after another | yes |
 | SWEEP | one | each sweep | no: one sweep at a time is enough |
 | SUMMARIES | one | whoever makes summaries; `rebuild --swap`, `forget` | no; the last two wait |
+| TRACES | one | whoever sends spans | no: somebody else is sending them |
 | DECAY | a run | whoever works on that run | no: somebody else is working on it |
 | MERGE | a shard | the shard's one merge | no: the merge that runs looks for more |
 | shard | a shard | merge, decay, withdrawal, `rebuild --swap`, `forget` | yes, in the order of asking |
@@ -43,6 +44,7 @@ REBUILD = 0x6D67_0000_0002
 SUMMARIES = 0x6D67_0000_0003
 POST_IDS = 0x6D67_0000_0004
 FORGET = 0x6D67_0000_0005
+TRACES = 0x6D67_0000_0006
 
 _SHARDS = int.from_bytes(b"mgsh") << 32
 
