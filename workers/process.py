@@ -51,8 +51,8 @@ ring does no harm. They are not infinite, since a long outage would end with a l
 SWEEPERS = 2
 """Threads that sweep, so that a graph whose database is slow does not hold up the others."""
 
-SPARE = 4
-"""Connections beside those of threads and sweepers: for the list of graphs, for heartbeats, claims and spans."""
+SPARE = 3
+"""Connections beside those of threads and sweepers: for the list of graphs, for heartbeats and for claims. Spans take one more."""
 
 
 class Process(Middleware):
@@ -71,7 +71,7 @@ class Process(Middleware):
             middleware=[PeriodiqMiddleware(skip_delay=SKIP_DELAY), self],
         )
         # However many graphs there are.
-        self.rooms = Rooms(settings, connections=settings.worker_threads + SWEEPERS + SPARE)
+        self.rooms = Rooms(settings, connections=settings.worker_threads + SWEEPERS + SPARE + settings.traces)
         self._stopping = threading.Event()
         self.long_work = threading.BoundedSemaphore(max(1, settings.worker_threads - 1))
         """Decay and purges of one graph must not take every thread from the others."""
@@ -104,15 +104,13 @@ class Process(Middleware):
         room = self.rooms.find(graph)
         if room is None:
             if times := self._unknown.due():
-                logger.warning("dropped messages for a graph that is not on the list", graph=graph, messages=times)
+                logger.warning("messages_of_unknown_graph", graph=graph, messages=times)
             return
         try:
             work(room)
         except Away as error:
             if times := self._away.due():
-                logger.warning(
-                    "dropped messages for a graph that is away", graph=graph, messages=times, error=str(error)
-                )
+                logger.warning("messages_of_graph_away", graph=graph, messages=times, error=str(error))
 
     def sweep(self, room: Room) -> None:
         """Sweep a graph once, and ring for what the sweep found; or, while Redis is away, do the work."""
@@ -135,15 +133,13 @@ class Process(Middleware):
             return
         if found.failed_batches or found.aborted_uploads:
             logger.warning(
-                "sweep",
+                "swept",
                 graph=room.name,
                 failed_batches=found.failed_batches,
                 aborted_uploads=found.aborted_uploads,
             )
         if found.batches:
-            logger.info(
-                "sweep rings batches that are due", graph=room.name, batches=len(found.batches), queues_empty=empty
-            )
+            logger.info("batches_rung_again", graph=room.name, batches=len(found.batches), queues_empty=empty)
         if found.batches or found.shards or found.waits:
             room.worked()
         batches, shards = bells.soon(found.batches), bells.soon(found.shards, most=len(found.shards))
@@ -240,7 +236,7 @@ class Process(Middleware):
             with self.rooms.default.connection() as conn:
                 self._me.leave(conn)
         except psycopg.Error as error:
-            logger.info("this process stays listed for a day", error=str(error))
+            logger.info("process_stays_listed", error=str(error))
         self.close()
 
     def heartbeat(self) -> None:

@@ -59,7 +59,7 @@ def logged(app: ASGIApp) -> ASGIApp:
             quiet = scope["path"].startswith("/health/")
             log.log(
                 10 if quiet else 20,
-                "request" if finished else "request not answered in full",
+                "request" if finished else "request_cut_off",
                 method=scope["method"],
                 path=shown(scope["raw_path"]),
                 status=status,

@@ -105,7 +105,7 @@ class Denials:
                     who = Caller(frozenset(), None, kind.key_id, kind.owner, kind.address)
                     await async_record(conn, who, Action.REQUEST, each.subject, outcome="denied", detail=detail)
         except psycopg.Error as error:
-            log.warning("denials are written later", error=str(error))
+            log.warning("denials_delayed", error=str(error))
             return
         for kind, each, count in counted:
             each.count, each.written_at = each.count - count, now

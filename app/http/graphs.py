@@ -127,7 +127,7 @@ class Graphs:
                     found = await self._every(conn)
             except (psycopg.Error, TimeoutError) as error:
                 if not self._failed:
-                    log.warning("the list of graphs cannot be read", error=str(error) or type(error).__name__)
+                    log.warning("graph_list_unreadable", error=str(error) or type(error).__name__)
                 self._failed = True
             else:
                 self._listed, self._failed = {graph.name: graph for graph in found}, False

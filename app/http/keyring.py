@@ -144,7 +144,7 @@ class Keyring:
                 key = found.get(request.key.id, request.key)  # which may expire while PostgreSQL is away
                 if key is None or key.state(now) is not KeyState.USABLE:
                     self._under_way.discard(request)
-                    log.info("hung up on a client whose key has ended", key=request.key.id)
+                    log.info("hung_up_key_ended", key=request.key.id)
                     request.hang_up()
 
     async def _found_again(self, ids: Sequence[str]) -> dict[str, Known | None]:

@@ -144,7 +144,7 @@ async def ring_upload(
             if graph != DEFAULT:
                 await async_scalars(conn, _COUNT_AT_ONCE)  # workers look at these counts, if the ring is lost
     except psycopg.Error as error:
-        log.warning("could not ring; the sweeper will", upload=str(upload_id), error=str(error))
+        log.warning("upload_not_rung", upload=str(upload_id), error=str(error))
         return
     rings = [Ring(batch.id, priority, batch.soon) for batch in batches]
     ring(broker, batches=rings, uploads=[upload_id], graph=graph)
@@ -183,7 +183,7 @@ def relieve(broker: FailOverRedisBroker) -> None:
     for queue in (*(lane.queue for lane in LANES), MAINTENANCE_QUEUE):
         waiting = broker.queue_length(queue)
         if waiting > MOST_WAITING:
-            log.warning("too many messages wait: all are dropped, and sweeps ring again", queue=queue, messages=waiting)
+            log.warning("queue_dropped", queue=queue, messages=waiting)
             broker.flush(queue)
 
 

@@ -159,7 +159,7 @@ class Hub:
                     last = await self._hear(last)
             except Exception as error:  # noqa: BLE001 (this task outlives whatever a server answers; listeners poll)
                 if self.connected:
-                    log.warning("rings are not heard; listeners poll", error=str(error))
+                    log.warning("listeners_poll", error=str(error))
                 self.connected = False
                 self._ring_all()
             await asyncio.sleep(RETRY_SECONDS)

@@ -384,7 +384,7 @@ class _Upload:
                 zipped = self._unpacking is not None
                 await sealing.abort(conn, self.id, problem, zipped=zipped, now=self._clock())
         except psycopg.Error as lost:
-            log.warning("could not abort; the sweeper will", upload=str(self.id), error=str(lost))
+            log.warning("upload_not_aborted", upload=str(self.id), error=str(lost))
 
     def close(self) -> None:
         """Delete the temporary files."""
@@ -412,7 +412,7 @@ class _Upload:
             try:
                 await steadily(self._aside, self._settings.database_patience, tell)
             except psycopg.Error as error:
-                log.warning("an upload left no heartbeat; the next one follows", upload=str(self.id), error=str(error))
+                log.warning("upload_heartbeat_failed", upload=str(self.id), error=str(error))
 
     async def _steadily(self, step: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
         return await steadily(self._pool, self._settings.database_patience, step)

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 import structlog
+from structlog.contextvars import bound_contextvars
 
 import sql
 from app.control.audit_events import Action, record
@@ -221,11 +222,12 @@ def log_finished(finished: Sequence[Finished]) -> None:
     """Log which uploads have no work left, once the transaction that says so is committed."""
     for each in finished:
         state = "failed" if each.outcome == "rejected" else each.outcome
-        facts = {"upload": str(each.id), "seconds": round(each.seconds, 3), **logged_trace(each.traceparent)}
-        if state == "applied":
-            log.info("applied", **facts)
-        else:
-            log.info("upload_finished", state=state, **facts)
+        upload, seconds, trace = str(each.id), round(each.seconds, 3), logged_trace(each.traceparent)
+        with bound_contextvars(**trace):
+            if state == "applied":
+                log.info("applied", upload=upload, seconds=seconds)
+            else:
+                log.info("upload_finished", upload=upload, seconds=seconds, state=state)
 
 
 def finish_zips(conn: Connection, zip_ids: Sequence[uuid.UUID], *, now: datetime) -> list[Finished]:

@@ -649,6 +649,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["debug", "info", "warning", "error"],
         _about(Group.LOGS, "", "Processes log lines of this level and above."),
     ] = "info"
+    log_json: Annotated[bool, _about(Group.LOGS, "", "Whether a log line is a JSON object instead of text.")] = False
+    log_fields: Annotated[
+        Literal["plain", "ecs", "gcp"],
+        _about(
+            Group.LOGS,
+            "",
+            "Names of fields in JSON lines: our own, which Loki and most collectors take; those of Elastic's common "
+            "schema; or those of Google Cloud Logging.",
+        ),
+    ] = "plain"
     traces: Annotated[
         bool,
         _about(
@@ -659,4 +669,3 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "package's extra `traces`.",
         ),
     ] = False
-    log_json: Annotated[bool, _about(Group.LOGS, "", "Whether a log line is a JSON object instead of text.")] = False

@@ -209,11 +209,11 @@ def of_batches(
 
 
 def of_pass(found: Pass, taken: Iterable[Taken], graph: str) -> Span:
-    """The span of a pass as a whole, with a link to each batch that it took."""
+    """The span of a pass as a whole, with a link to each batch that it took, if spans of that are sent."""
     links = list[SpanId]()
     for each in taken:
         trace = _context(each.traceparent)
-        if trace is not None:
+        if trace is not None and trace.sampled:
             links.append(span_of_batch(each.batch_id, each.upload_id, trace))
     facts: Facts = {
         "mentiongraph.graph": graph,

@@ -203,7 +203,7 @@ class Cache:
         if answer is None:
             self.counters.damaged += 1
             if (times := self._foreign.due()) is not None:
-                log.warning("Redis holds values that this service did not write; they are replaced", values=times)
+                log.warning("cache_values_foreign", values=times)
         return answer
 
     async def _read(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
@@ -268,7 +268,7 @@ class Cache:
         if isinstance(error, redis.ResponseError) and not isinstance(error, redis.ReadOnlyError):
             # No memory left, or no replica: what it has, it still gives.
             if time.time() >= self._full_until:
-                log.warning("Redis takes no answers at present", error=str(error))
+                log.warning("cache_takes_nothing", error=str(error))
             self._full_until = time.time() + FULL_SECONDS
             self.counters.failures += 1
         else:
@@ -280,7 +280,7 @@ class Cache:
         self.counters.failures += 1
         if self._there:
             self._there = False
-            log.warning("Redis is away; answers are worked out anew", error=str(error) or type(error).__name__)
+            log.warning("cache_away", error=str(error) or type(error).__name__)
             await async_forget_master(self._client)
             self._await_return()
 
@@ -297,7 +297,7 @@ class Cache:
                         # What requests will do: a server may answer a ping, and refuse this.
                         await _ask(self._client, [self._prefix])
                 except Exception as error:  # noqa: BLE001 (see _refused)
-                    log.debug("Redis is still away", error=str(error) or type(error).__name__)
+                    log.debug("cache_still_away", error=str(error) or type(error).__name__)
                     await async_forget_master(self._client)
                 else:
                     self._there = True

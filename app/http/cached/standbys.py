@@ -276,7 +276,7 @@ class Standby:
         if self._fit:
             self._fit = False
             if (times := self._said.due()) is not None:
-                log.warning("a standby is left alone", standby=where(self._url), reason=reason, times=times)
+                log.warning("standby_left_alone", standby=where(self._url), reason=reason, times=times)
         self._await_return(least)
 
     def _await_return(self, least: str) -> None:
@@ -303,7 +303,7 @@ class Standby:
                 async with await async_connect(self._url, role="look", timeout=LOOK_SECONDS) as conn:
                     return versions.holds(await versions.vector(conn), least)
         except (psycopg.Error, TimeoutError) as error:
-            log.debug("a standby is still away", standby=where(self._url), reason=str(error) or type(error).__name__)
+            log.debug("standby_still_away", standby=where(self._url), reason=str(error) or type(error).__name__)
             return False
 
 
