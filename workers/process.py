@@ -52,7 +52,8 @@ SWEEPERS = 2
 """Threads that sweep, so that a graph whose database is slow does not hold up the others."""
 
 SPARE = 3
-"""Connections beside those of threads and sweepers: for the list of graphs, for heartbeats and for claims. Spans take one more."""
+"""Connections beside those of threads and sweepers: for the list of graphs, for heartbeats and for claims. Spans
+take one more."""
 
 
 class Process(Middleware):

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextvars import Context
 from functools import partial
 from typing import cast
 from urllib.parse import unquote
@@ -109,7 +110,7 @@ class Graphs:
             if self._failed and self._listed is not None:
                 # Nobody waits again for a server that was away a moment ago.
                 if self._again is None or self._again.done():
-                    self._again = asyncio.create_task(self._read(seconds))
+                    self._again = asyncio.create_task(self._read(seconds), context=Context())
             else:
                 await self._read(seconds)
         if self._listed is None:

@@ -14,6 +14,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from contextvars import Context
 from datetime import datetime
 from typing import NamedTuple
 
@@ -125,7 +126,7 @@ class Keyring:
         request = _UnderWay(key, hang_up)
         self._under_way.add(request)
         if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look())
+            self._looking = asyncio.create_task(self._look(), context=Context())
         try:
             yield
         finally:

@@ -12,6 +12,7 @@ import uuid
 from collections import Counter
 from collections.abc import AsyncGenerator, Generator
 from contextlib import contextmanager, suppress
+from contextvars import Context
 from datetime import datetime
 from typing import Any, cast
 
@@ -129,7 +130,7 @@ class Hub:
         self.addresses[address] += 1
         self._bells.setdefault(upload_id, set()).add(bell)
         if self._reader is None and not self.closed:
-            self._reader = asyncio.create_task(self._read())
+            self._reader = asyncio.create_task(self._read(), context=Context())
         try:
             yield bell
         finally:

@@ -16,6 +16,7 @@ import hmac
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from contextvars import Context
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -104,7 +105,7 @@ class Together(Generic[Question, Answer]):
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, answer))
         if self._asking is None:
-            self._asking = asyncio.create_task(self._go_on())
+            self._asking = asyncio.create_task(self._go_on(), context=Context())
         return await answer
 
     async def _go_on(self) -> None:
@@ -236,7 +237,7 @@ class Cache:
         self._sending.append((full_key, value))
         self._sending_bytes += len(value)
         if self._sender is None:
-            self._sender = asyncio.create_task(self._send())
+            self._sender = asyncio.create_task(self._send(), context=Context())
         return True
 
     async def _send(self) -> None:
@@ -286,7 +287,7 @@ class Cache:
 
     def _await_return(self) -> None:
         if self._returning is None:
-            self._returning = asyncio.create_task(self._return())
+            self._returning = asyncio.create_task(self._return(), context=Context())
 
     async def _return(self) -> None:
         pause = FIRST_PAUSE

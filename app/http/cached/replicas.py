@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
+from contextvars import Context
 from typing import TypeAlias
 
 import redis
@@ -42,7 +43,7 @@ class Replica:
 
     def open(self) -> None:
         if self._returning is None:
-            self._returning = asyncio.create_task(self._return())
+            self._returning = asyncio.create_task(self._return(), context=Context())
 
     async def close(self) -> None:
         self.there = False

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from contextvars import Context
 from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 import msgspec
@@ -281,7 +282,7 @@ class Standby:
 
     def _await_return(self, least: str) -> None:
         if self._returning is None:
-            self._returning = asyncio.create_task(self._return(least))
+            self._returning = asyncio.create_task(self._return(least), context=Context())
 
     async def _return(self, least: str) -> None:
         pause = FIRST_PAUSE
