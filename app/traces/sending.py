@@ -110,13 +110,13 @@ def _made(
     """The spans of uploads, page by page; the passes whose spans are among them are noted in `passes`."""
     uploads = {each.id: each for each in rows(conn, TracedUpload, _UPLOADS, {"ids": ids})}
     yield from spans.of_uploads(uploads.values(), graph)
-    after = 0
+    after = {"after_upload": UUID(int=0), "after_ordinal": -1}
     while True:
-        params = {"upload_ids": list(uploads), "after": after, "limit": BATCHES_AT_ONCE}
+        params = {"upload_ids": list(uploads), **after, "limit": BATCHES_AT_ONCE}
         batches = rows(conn, TracedBatch, _BATCHES, params)
         if not batches:
             return
-        after = batches[-1].id
+        after = {"after_upload": batches[-1].upload_id, "after_ordinal": batches[-1].ordinal}
         of = {"batch_ids": [batch.id for batch in batches]}
         attempts, shares = rows(conn, Attempt, _ATTEMPTS, of), rows(conn, Share, _SHARES, of)
         yield from spans.of_batches(batches, uploads, attempts, shares, graph)
