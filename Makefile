@@ -81,6 +81,7 @@ fuzz: $(VENV)/.dev ## Bend what strangers can send, and see invariants hold (SEC
 lock: ## Pin the dependencies with hashes (needs uv).
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --constraint requirements.lock ops/build-requirements.in -o requirements-build.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --constraint requirements.lock --extra traces pyproject.toml -o requirements-traces.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --constraint requirements.lock --group pyproject.toml:dev -o requirements-dev.lock
 
 clean: ## Remove the environment and what the demo left.

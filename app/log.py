@@ -1,6 +1,8 @@
 """This module sets up structured logs: text for people, or JSON lines for machines.
 
-Code that works on an upload or a batch binds the upload and the batch to its log lines.
+A line has `timestamp`, `level`, `event`, `logger` and fields. `event` is an identifier, which app/log_events.py
+explains. Lines of libraries have a sentence there, and the library's name in `logger`. Code that works on a request, an
+upload or a batch binds their ids to its log lines.
 
 A client can put any text into a path, a handle or an error. So values are cut, the keys of a line are counted, and no
 text reaches a terminal raw: text logs have escapes such as `\\x1b`, and JSON has its own.
@@ -11,7 +13,9 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Any, TextIO, cast
 
@@ -28,7 +32,16 @@ MOST_KEYS = 32
 """Keys of a log line. With all bounds, a line has less than 256 KiB, whatever is logged."""
 _KEY_CHARACTERS = 64
 _TRACEBACKS = frozenset({"exception", "stack"})
+_FIRST = ("timestamp", "level", "event", "logger")
 _INDENT = "    "
+
+
+class _Named(structlog.WriteLogger):
+    """A logger of ours, which knows its name as those of the standard library do."""
+
+    def __init__(self, stream: TextIO, name: str = "mentiongraph") -> None:
+        super().__init__(stream)
+        self.name = name
 
 
 class _Unfailing:
@@ -55,10 +68,13 @@ def configure(settings: Settings) -> None:
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     renderer: structlog.typing.Processor = (
-        _json_line if settings.log_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        partial(_json_line, settings.log_fields)
+        if settings.log_json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
     fit = _bounded if settings.log_json else _shown
     end: list[structlog.typing.Processor] = [structlog.processors.format_exc_info, fit, renderer]
@@ -68,7 +84,7 @@ def configure(settings: Settings) -> None:
     structlog.configure(
         processors=[*shared, structlog.processors.StackInfoRenderer(), *end],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(stream),
+        logger_factory=partial(_Named, stream),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(stream)
@@ -102,7 +118,7 @@ def _shown(logger: object, method: str, event: structlog.typing.EventDict) -> st
 
 def _first(event: structlog.typing.EventDict) -> list[str]:
     """The keys that stay: what every line has, and the first of the others."""
-    always = [key for key in ("timestamp", "level", "event", *_TRACEBACKS) if key in event]
+    always = [key for key in (*_FIRST, *_TRACEBACKS) if key in event]
     return (always + [key for key in event if key not in always])[:MOST_KEYS]
 
 
@@ -138,11 +154,48 @@ def _on_lines(traceback: str) -> str:
     return _INDENT + visible(traceback, keep="\n").replace("\n", f"\n{_INDENT}")
 
 
+def _ecs(event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """The line in the fields of Elastic's common schema. Other fields are in `mentiongraph`, so that none has the name
+    of one of its objects."""
+    known = {_ECS[key]: value for key, value in event.items() if key in _ECS}
+    own = {key: value for key, value in event.items() if key not in _ECS}
+    return {**known, "ecs.version": "8.11.0", **({"mentiongraph": own} if own else {})}
+
+
+def _gcp(event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """The line in the fields that Google Cloud Logging takes out of JSON."""
+    renamed = {_GCP.get(key, key): value for key, value in event.items()}
+    return {**renamed, "severity": str(event.get("level", "default")).upper()}
+
+
+_ECS = {
+    "timestamp": "@timestamp",
+    "level": "log.level",
+    "event": "message",
+    "logger": "log.logger",
+    "trace_id": "trace.id",
+    "span_id": "span.id",
+    "request_id": "http.request.id",
+    "exception": "error.stack_trace",
+}
+_GCP = {
+    "timestamp": "time",
+    "level": "severity",
+    "event": "message",
+    "trace_id": "logging.googleapis.com/trace",
+    "span_id": "logging.googleapis.com/spanId",
+}
+_RENAMED: dict[str, Callable[[structlog.typing.EventDict], structlog.typing.EventDict]] = {
+    "plain": lambda event: event,
+    "ecs": _ecs,
+    "gcp": _gcp,
+}
+
 _render_json = structlog.processors.JSONRenderer()
 
 
-def _json_line(logger: object, method: str, event: structlog.typing.EventDict) -> str:
-    line = _render_json(logger, method, event)
+def _json_line(fields: str, logger: object, method: str, event: structlog.typing.EventDict) -> str:
+    line = _render_json(logger, method, _RENAMED[fields](event))
     return json_escaped(line if isinstance(line, str) else line.decode())
 
 
@@ -154,7 +207,7 @@ def _log_what_nobody_caught() -> None:
         if issubclass(kind, KeyboardInterrupt):
             sys.__excepthook__(kind, error, at)
         else:
-            log.critical("nobody caught this exception", exc_info=(kind, error, at))
+            log.critical("uncaught_exception", exc_info=(kind, error, at))
 
     def in_thread(found: threading.ExceptHookArgs) -> None:
         if found.exc_type is not SystemExit and found.exc_value is not None:

@@ -6,12 +6,14 @@ returns Markdown (MyST). The functions read whatever the code defines, so a new 
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from textwrap import dedent
-from typing import Any, get_type_hints
+from typing import Any, NamedTuple, get_type_hints
 
 import click
 import msgspec
@@ -25,6 +27,7 @@ from app.graph.profiles import PROFILES
 from app.http.asgi import create_app
 from app.ledger.warnings import MEANING as WARNINGS
 from app.ledger.warnings import Code
+from app.log_events import MEANING as LOGGED
 from app.metrics.table import LABELS, METRICS, SERVED, Metric, Source
 from app.posts.looking.presets import PRESETS, Shape
 from app.posts.screening import MEANING, Reason
@@ -45,6 +48,9 @@ _BOUNDS = {
 }
 _PROCESSORS = ("worker_processes",)
 """Settings whose default depends on the machine that reads it."""
+_ROOT = Path(__file__).parents[1]
+_LEVELS = {10: "debug", 20: "info", 30: "warning", 40: "error", 50: "critical"}
+_LOG_METHODS = {*_LEVELS.values(), "exception", "log"}
 _UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
 
@@ -206,6 +212,68 @@ def audit_actions() -> str:
     """Every action of audit events."""
     lines = ["| action | meaning |", "|---|---|"]
     lines += [f"| {_code(action.value)} | {_cell(AUDITED[action])} |" for action in Action]
+    return "\n".join(lines)
+
+
+class Logged(NamedTuple):
+    """One call that logs: where, at which levels, which events, with which fields."""
+
+    module: str
+    line: int
+    levels: tuple[str, ...]
+    events: tuple[str, ...]
+    """Empty: it is no literal."""
+    fields: tuple[str, ...]
+
+
+def logged() -> Iterator[Logged]:
+    """Every call of a logger in the code."""
+    for room in ("app", "workers", "ops"):
+        for file in sorted((_ROOT / room).rglob("*.py")):
+            module = ".".join(file.relative_to(_ROOT).with_suffix("").parts)
+            for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+                if isinstance(node, ast.Call) and (found := _logged(module, node)) is not None:
+                    yield found
+
+
+def _logged(module: str, call: ast.Call) -> Logged | None:
+    match call.func:
+        case ast.Attribute(value=ast.Name(id="log" | "logger"), attr=method) if method in _LOG_METHODS:
+            pass
+        case _:
+            return None
+    literals = [tuple(_literals(argument)) for argument in call.args]
+    levels: tuple[str, ...] = ("error",) if method == "exception" else (method,)
+    if method == "log":
+        levels = tuple(_LEVELS[number] for number in literals.pop(0))
+    fields = tuple(each.arg for each in call.keywords if each.arg not in {None, "exc_info"} and each.arg is not None)
+    return Logged(module, call.lineno, levels, literals[0] if literals else (), fields)
+
+
+def _literals(node: ast.expr) -> Iterator[Any]:
+    match node:
+        case ast.Constant(value=value):
+            yield value
+        case ast.IfExp(body=one, orelse=other):
+            yield from _literals(other)
+            yield from _literals(one)
+        case _:
+            return
+
+
+def log_events() -> str:
+    """Every event of the logs, with its levels, its fields and the loggers that log it."""
+    calls = list(logged())
+    lines: list[str] = []
+    for event, meaning in LOGGED.items():
+        of_event = [call for call in calls if event in call.events]
+        fields = sorted({field for call in of_event for field in call.fields})
+        levels = [level for level in _LEVELS.values() if any(level in call.levels for call in of_event)]
+        loggers = sorted({call.module for call in of_event})
+        facts = f"Level {', '.join(levels)}. Logger {', '.join(map(_code, loggers))}."
+        if fields:
+            facts += f" Fields {', '.join(map(_code, fields))}."
+        lines += [f"## {event}", "", _escaped(meaning), "", facts, ""]
     return "\n".join(lines)
 
 
@@ -380,6 +448,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "warnings": warnings,
     "empty_exports": empty_exports,
     "audit_actions": audit_actions,
+    "log_events": log_events,
     "presets": presets,
     "profiles": profiles,
     "routes": routes,

@@ -10,6 +10,8 @@
 --   summary   what merged deltas add up to: by user, by day; made some time after the merge.
 --   post id   what tells a post apart, whatever file it comes in: one batch owns a post and counts it, others hold it.
 --   claim     a token that says which attempt of which worker may finish a batch.
+--   attempt   what one claim came to.
+--   pass      one merge of a shard, or one making of summaries, with the batches whose deltas it took.
 --   ring      to send a batch's or a shard's message through Redis; it carries no truth and may be lost.
 --
 -- Rules, so that edges and edges_archive may be distributed by source_id with Citus, unchanged: every unique key
@@ -57,6 +59,10 @@ CREATE TABLE uploads (
   owner text DEFAULT nullif(current_setting('mentiongraph.owner', true), ''),
   address text DEFAULT nullif(current_setting('mentiongraph.address', true), ''),
   note text CONSTRAINT notes_are_short CHECK (length(note) BETWEEN 1 AND 500),
+  traceparent text,
+  traced_from text,
+  tracestate text,
+  trace_due boolean,
   CONSTRAINT parents_have_no_parent CHECK (parent_id IS NULL OR members IS NULL),
   CONSTRAINT sealed_uploads_say_what_they_hold CHECK (
     state IN ('receiving', 'aborted', 'cancelled')
@@ -95,6 +101,14 @@ CREATE INDEX uploads_owner ON uploads (owner, received_at DESC, id DESC) WHERE o
 COMMENT ON COLUMN uploads.note IS 'What people say of the upload. NULL: nothing.';
 COMMENT ON COLUMN uploads.key_id IS
 'Key of the request that sent it. NULL: it came without a key. Likewise owner and address.';
+
+COMMENT ON COLUMN uploads.traceparent IS
+'W3C trace context: trace and span of the request that sent it. NULL: an earlier release received it.';
+COMMENT ON COLUMN uploads.traced_from IS 'Span of the sender, as its traceparent said. NULL: the trace begins here.';
+COMMENT ON COLUMN uploads.tracestate IS 'The sender''s tracestate, for the spans of the upload.';
+COMMENT ON COLUMN uploads.trace_due IS
+'Whether its spans are still to be sent; false: they were. NULL: they are not to be sent, or go with those of its zip.';
+CREATE INDEX uploads_trace_due ON uploads (finished_at) WHERE trace_due;
 
 CREATE TABLE batches (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -440,6 +454,64 @@ FOR EACH ROW WHEN (
 CREATE TRIGGER rejects_are_counted AFTER UPDATE OF reject_codes ON batches
 FOR EACH ROW WHEN (OLD.reject_codes IS NULL AND NEW.reject_codes IS NOT NULL AND NEW.state = 'counted')
 EXECUTE FUNCTION count_rejects();
+
+-- Traces -------------------------------------------------------------------------------------------------------------
+
+CREATE TABLE batch_attempts (
+  batch_id bigint NOT NULL REFERENCES batches (id) ON DELETE CASCADE,
+  claim uuid NOT NULL,
+  number smallint NOT NULL,
+  process text NOT NULL,
+  began_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  ended_at timestamptz,
+  outcome text CHECK (outcome IN ('counted', 'checked', 'failed', 'lost', 'cancelled')),
+  PRIMARY KEY (batch_id, claim),
+  CONSTRAINT ended_attempts_say_how CHECK ((ended_at IS NULL) = (outcome IS NULL))
+);
+COMMENT ON TABLE batch_attempts IS
+'Append-only: one row a claim, written by a trigger, so that none can be missed. An attempt whose process was killed '
+'ends as `lost` when the next one begins, or when the batch fails.';
+
+CREATE FUNCTION record_attempt() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF OLD.claim IS NOT NULL THEN
+    UPDATE batch_attempts
+    SET
+      ended_at = clock_timestamp(),
+      outcome = CASE
+        WHEN NEW.claim IS NOT NULL THEN 'lost'
+        WHEN NEW.state = 'staged' THEN 'failed'
+        WHEN NEW.state = 'failed' AND OLD.claimed_until <= clock_timestamp() THEN 'lost'
+        WHEN NEW.state IN ('counted', 'checked', 'failed') THEN NEW.state
+        ELSE 'cancelled'
+      END
+    WHERE batch_id = NEW.id AND claim = OLD.claim AND ended_at IS NULL;
+  END IF;
+  IF NEW.claim IS NOT NULL THEN
+    INSERT INTO batch_attempts (batch_id, claim, number, process)
+    VALUES (NEW.id, NEW.claim, NEW.attempts, current_setting('application_name'));
+  END IF;
+  RETURN NULL;
+END;
+$$;
+CREATE TRIGGER batches_claimed AFTER UPDATE OF claim ON batches
+FOR EACH ROW WHEN (OLD.claim IS DISTINCT FROM NEW.claim) EXECUTE FUNCTION record_attempt();
+
+CREATE TABLE passes (
+  began_at timestamptz NOT NULL,
+  kind text NOT NULL CHECK (kind IN ('merge', 'summarize')),
+  shard smallint NOT NULL,
+  seconds double precision NOT NULL CHECK (seconds >= 0),
+  process text NOT NULL,
+  batch_ids bigint[] NOT NULL,
+  traced boolean NOT NULL DEFAULT false,
+  PRIMARY KEY (began_at, kind, shard)
+);
+COMMENT ON TABLE passes IS
+'Each merge of a shard, and each making of summaries, with the batches whose deltas it took. Kept for a few days.';
+COMMENT ON COLUMN passes.began_at IS 'The same instant as deltas.merged_at, or deltas.summarized_at, of what it took.';
+COMMENT ON COLUMN passes.shard IS '-1 for summaries, which take deltas of all shards.';
+COMMENT ON COLUMN passes.traced IS 'Whether its span was sent.';
 
 -- The graph ----------------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from app.graph import counting, withdrawal
 from app.ledger import bells, transitions
 from app.ledger.bells import Lane
 from app.ledger.states import Ring
+from app.ledger.trace_context import logged_trace, of_attempt
 from app.ledger.transitions import Claim
 from app.store import postgres
 from app.store.messages import BatchId, GraphName
@@ -33,7 +34,9 @@ def _count(room: Room, batch_id: int, lane: Lane) -> None:
         if claim is None:
             return
         room.worked()
-        with structlog.contextvars.bound_contextvars(graph=room.name, upload=str(claim.upload_id), batch=batch_id):
+        with structlog.contextvars.bound_contextvars(
+            graph=room.name, upload=str(claim.upload_id), batch=batch_id, **_trace_of(claim)
+        ):
             try:
                 parameters, user_ids = room.graph(conn)
                 with room.holding(claim):
@@ -48,12 +51,12 @@ def _count(room: Room, batch_id: int, lane: Lane) -> None:
                     )
             except Exception as error:
                 # The ledger keeps every error, and the batch is tried again.
-                log.exception("count failed", attempt=claim.attempts)
+                log.exception("count_failed", attempt=claim.attempts)
                 _fail(room, claim, error, its_own_fault=not postgres.server_failed(error))
                 bells.ring(process.broker, uploads=claim.listened, graph=room.name)
                 return
             if outcome is None:
-                log.warning("claim superseded: another worker counts this batch")
+                log.warning("claim_superseded")
                 return
             log.info("counted", rows=outcome.rows_received, rejected=outcome.rows_rejected, edges=outcome.edges)
             shards = outcome.shards
@@ -61,6 +64,12 @@ def _count(room: Room, batch_id: int, lane: Lane) -> None:
                 shards = withdrawal.decide(conn, claim.upload_id, parameters, now=postgres.clock())
     merges = [Ring(shard, claim.options.priority, lane.soon) for shard in shards]
     bells.ring(process.broker, shards=merges, uploads=claim.listened, graph=room.name)
+
+
+def _trace_of(claim: Claim) -> dict[str, str]:
+    """The trace of the upload, and the span of this attempt, for log lines."""
+    trace = logged_trace(claim.traceparent)
+    return trace and {**trace, "span_id": of_attempt(claim.token)}
 
 
 def _fail(room: Room, claim: Claim, error: Exception, *, its_own_fault: bool) -> None:
@@ -81,7 +90,7 @@ def _fail(room: Room, claim: Claim, error: Exception, *, its_own_fault: bool) ->
         if its_own_fault:
             raise
         room.give_back_later(claim)
-        log.warning("the database cannot write down that the attempt failed; it is given back later")
+        log.warning("attempt_not_noted")
 
 
 def _problem(claim: Claim, error: Exception) -> Problem:

@@ -29,6 +29,11 @@ TURN_SECONDS = 10.0
 
 
 def _merge(room: Room, shard: int, lane: Lane) -> None:
+    with structlog.contextvars.bound_contextvars(graph=room.name, shard=shard):
+        _merge_all(room, shard, lane)
+
+
+def _merge_all(room: Room, shard: int, lane: Lane) -> None:
     ends = time.monotonic() + TURN_SECONDS
     most_edges, merged_any = room.settings.merge_edges, False
     with room.connection() as conn:
@@ -40,7 +45,7 @@ def _merge(room: Room, shard: int, lane: Lane) -> None:
             except Exception as error:
                 if isinstance(error, QueryCanceled) or postgres.server_failed(error):
                     raise  # the database is in trouble: the sweeper rings again
-                log.exception("merge failed", graph=room.name, shard=shard, most_edges=most_edges)
+                log.exception("merge_failed", most_edges=most_edges)
                 if most_edges == 1:
                     merging.set_aside(conn, shard, error)
                 most_edges = 1  # one delta at a time: those before the bad one, then the bad one, then those after

@@ -45,7 +45,7 @@ def periodic(verb: str, *, long: bool = False) -> Callable[[Work], Actor[..., No
             if done:
                 with room.connection() as conn:
                     periods.finish(conn, period, now=postgres.clock())
-                log.debug("period worked", actor=verb, graph=room.name, period=period.start.isoformat())
+                log.debug("period_worked", actor=verb, graph=room.name, period=period.start.isoformat())
 
         def guarded(graph: GraphName = DEFAULT) -> None:
             if not long:

@@ -34,6 +34,7 @@ from app.store import postgres
 from app.store.broker import redis_client
 from app.store.lending import LOOK_SECONDS, Away
 from app.store.seldom import Seldom
+from app.traces import sending
 from workers import noticing
 from workers.polls import PolledBroker
 from workers.rooms import Room, Rooms
@@ -56,7 +57,8 @@ SWEEPERS = 2
 """Threads that sweep, so that a graph whose database is slow does not hold up the others."""
 
 SPARE = 3
-"""Connections beside those of threads and sweepers: for the list of graphs, for heartbeats and for claims."""
+"""Connections beside those of threads and sweepers: for the list of graphs, for heartbeats and for claims. Spans
+take one more."""
 
 
 class Process(Middleware):
@@ -76,7 +78,7 @@ class Process(Middleware):
             middleware=[PeriodiqMiddleware(skip_delay=SKIP_DELAY), self],
         )
         # However many graphs there are.
-        self.rooms = Rooms(settings, connections=settings.worker_threads + SWEEPERS + SPARE)
+        self.rooms = Rooms(settings, connections=settings.worker_threads + SWEEPERS + SPARE + settings.traces)
         self._stopping = threading.Event()
         self.long_work = threading.BoundedSemaphore(max(1, settings.worker_threads - 1))
         """Decay and purges of one graph must not take every thread from the others."""
@@ -84,6 +86,8 @@ class Process(Middleware):
         self._sweepers = Errands("sweeper", threads=SWEEPERS)
         # A claim is held by a thread that works or sweeps.
         self._renewers = Errands("renewer", threads=settings.worker_threads + SWEEPERS)
+        self._tracers = Errands("tracer", threads=1)
+        self._collector: sending.Collector | None = None
         self._unknown, self._away = Seldom(), Seldom()
         self._worker: Worker | None = None
         self._booted = time.monotonic()
@@ -107,15 +111,13 @@ class Process(Middleware):
         room = self.rooms.find(graph)
         if room is None:
             if times := self._unknown.due():
-                logger.warning("dropped messages for a graph that is not on the list", graph=graph, messages=times)
+                logger.warning("messages_of_unknown_graph", graph=graph, messages=times)
             return
         try:
             work(room)
         except Away as error:
             if times := self._away.due():
-                logger.warning(
-                    "dropped messages for a graph that is away", graph=graph, messages=times, error=str(error)
-                )
+                logger.warning("messages_of_graph_away", graph=graph, messages=times, error=str(error))
 
     def sweep(self, room: Room) -> None:
         """Sweep a graph once, and ring for what the sweep found; or, while Redis is away, do the work."""
@@ -138,21 +140,31 @@ class Process(Middleware):
             return
         if found.failed_batches or found.aborted_uploads:
             logger.warning(
-                "sweep",
+                "swept",
                 graph=room.name,
                 failed_batches=found.failed_batches,
                 aborted_uploads=found.aborted_uploads,
             )
         if found.batches:
-            logger.info(
-                "sweep rings batches that are due", graph=room.name, batches=len(found.batches), queues_empty=empty
-            )
+            logger.info("batches_rung_again", graph=room.name, batches=len(found.batches), queues_empty=empty)
         if found.batches or found.shards or found.waits:
             room.worked()
         batches, shards = bells.soon(found.batches), bells.soon(found.shards, most=len(found.shards))
         rung = bells.ring(self.broker, batches=batches, shards=shards, graph=room.name)
         if not rung and self.unaided is not None:
             self.unaided(room, found)
+
+    def _traced(self, room: Room) -> None:
+        if self._collector is not None:
+            self._tracers.run(room.place, partial(self.send_traces, room))
+
+    def send_traces(self, room: Room) -> None:
+        """Send the spans of the graph's finished uploads. A collector that does not answer holds up nothing else."""
+        if self._collector is not None:
+            with room.connection() as conn:
+                sending.send(
+                    conn, self._collector, graph=room.name, now=postgres.clock(), stopping=self._stopping.is_set
+                )
 
     def sweep_all(self) -> None:
         """Sweep the graphs in which there is work or something began, and each of the others once a minute."""
@@ -177,6 +189,7 @@ class Process(Middleware):
         if room.busy or not room.swept:
             self.sweep(room)
             room.swept = True
+            self._traced(room)
             return
         with room.connection() as conn:
             period = periods.begin(
@@ -186,6 +199,7 @@ class Process(Middleware):
             return
         with room.holding(period):
             self.sweep(room)
+        self._traced(room)
         with room.connection() as conn:
             periods.finish(conn, period, now=postgres.clock())
 
@@ -205,6 +219,10 @@ class Process(Middleware):
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
         settings = self.settings
+        if settings.traces:
+            from app.traces.collector import OtlpCollector  # noqa: PLC0415 (nothing of it is imported unless it is on)
+
+            self._collector = OtlpCollector()
         self._worker, self._booted = worker, time.monotonic()
         listening.listen(self._listen)
         # After so long the process is unhealthy; after twice as long the watchdog ends the process.
@@ -229,7 +247,7 @@ class Process(Middleware):
             with self.rooms.default.connection() as conn:
                 self._me.leave(conn)
         except psycopg.Error as error:
-            logger.info("this process stays listed for a day", error=str(error))
+            logger.info("process_stays_listed", error=str(error))
         self.close()
 
     def heartbeat(self) -> None:

@@ -127,7 +127,7 @@ class Room:
         short = self.space.shortage(conn)
         if (short is not None) is not self._waiting:
             self._waiting = short is not None
-            log.warning("batches wait for room" if short else "there is room again", reason=short, graph=self.name)
+            log.warning("batches_wait_for_room" if short else "room_again", reason=short, graph=self.name)
         return short is None
 
     @contextmanager
@@ -222,7 +222,7 @@ class Rooms:
             with self.default.connection() as conn:
                 listed = graphs.ready(conn)
         except psycopg.Error as error:
-            log.debug("the list of graphs cannot be read; this process goes on with those it knows", error=str(error))
+            log.debug("graph_list_unreadable", error=str(error))
             self._was_away = True
             return
         if self._was_away:
@@ -265,7 +265,7 @@ class Rooms:
         for place in self.lender.look():
             for room in self.all():
                 if room.place is place:
-                    log.warning("the database does not answer: its callers go on without", graph=room.name)
+                    log.warning("database_not_answering", graph=room.name)
 
     def close(self) -> None:
         """Close every connection that is not in use."""

@@ -31,7 +31,7 @@ class Routine(threading.Thread):
                 self._work()
             except Exception as error:  # noqa: BLE001 (it goes on)
                 what = f"{type(error).__name__}: {error}"
-                logger.warning("failed; the next time follows", routine=self.name, error=what)
+                logger.warning("routine_failed", routine=self.name, error=what)
             self._stopping.wait(self._seconds)
 
 
@@ -67,10 +67,10 @@ class Errands:
             try:
                 work()
             except Away as error:
-                logger.debug("away; the next time follows", routine=self._name, error=str(error))
+                logger.debug("routine_away", routine=self._name, error=str(error))
             except Exception as error:  # noqa: BLE001 (it goes on)
                 what = f"{type(error).__name__}: {error}"
-                logger.warning("failed; the next time follows", routine=self._name, error=what)
+                logger.warning("routine_failed", routine=self._name, error=what)
             finally:
                 with self._lock:
                     self._under_way.discard(key)
@@ -104,5 +104,5 @@ class Watchdog:
         self._looked = now
         for name, age in self._ages().items():
             if min(age, now - self._awake) > self._limit and not self._stopping.is_set():
-                logger.critical("hangs: ending this process", what=name, seconds=round(age, 1))
+                logger.critical("process_hangs", what=name, seconds=round(age, 1))
                 self._end(HUNG)

@@ -70,7 +70,7 @@ class Scheduler(periodiq.Scheduler):
                 super().send_actors([actor], now)
             except Exception as error:  # noqa: BLE001 (rung again at the next tick)
                 what = f"{type(error).__name__}: {error}"
-                logger.warning("could not ring; the next ring follows in a minute", actor=actor.actor_name, error=what)
+                logger.warning("tick_failed", actor=actor.actor_name, error=what)
         bells.ring_upkeep(self._broker, self._names(), tick=str(now))
         self.ticked = time.monotonic()
         _TICKED.set(time.time())
@@ -89,7 +89,7 @@ class Listed:
                 self._names = [graph.name for graph in graphs.ready(conn)]
         except (psycopg.Error, msgspec.ValidationError) as error:
             # A newer release may have written a state that this one does not know.
-            logger.warning("the list of graphs cannot be read; those known are asked for", error=str(error))
+            logger.warning("graph_list_unreadable", error=str(error))
         return self._names
 
 
@@ -142,7 +142,7 @@ def main() -> None:
             with pool.connection() as conn:
                 me.leave(conn)
         except psycopg.Error as error:
-            logger.info("this process stays listed for a day", error=str(error))
+            logger.info("process_stays_listed", error=str(error))
         pool.close()
 
 

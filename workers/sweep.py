@@ -5,7 +5,7 @@ is such work, too.
 
 from __future__ import annotations
 
-from app.ledger import bells, retention
+from app.ledger import bells, passes, retention
 from app.ledger.periods import Period
 from app.proofs import audits
 from app.store import postgres
@@ -19,6 +19,7 @@ def sweep(room: Room, period: Period) -> bool:  # noqa: ARG001 (one sweep is lik
     process.sweep(room)
     with room.connection() as conn:
         retention.forget_unapplied(conn, settings=room.settings, now=postgres.clock())
+        passes.forget(conn, now=postgres.clock())
         unfinished = audits.waiting(conn)
     if unfinished:
         bells.ring_audit(process.broker, graph=room.name)

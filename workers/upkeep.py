@@ -32,7 +32,7 @@ def _work(room: Room) -> None:
             actor.fn(room.name)
         except Exception:
             # One kind of work that fails does not keep the others from their turn.
-            log.exception("periodic work failed", graph=room.name, actor=actor.actor_name)
+            log.exception("periodic_work_failed", graph=room.name, actor=actor.actor_name)
 
 
 @dramatiq.actor(actor_name=bells.UPKEEP, queue_name=bells.MAINTENANCE_QUEUE)

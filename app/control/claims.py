@@ -100,7 +100,7 @@ def release(conn: Connection, graph: Graph) -> bool:
             return _claimed(there) is None
     except (DatabaseUnavailable, psycopg.Error) as error:
         log.warning(
-            "the database of a dropped graph still counts as a graph: take it over to make it another one",
+            "graph_still_claimed",
             graph=graph.name,
             server=where(graph.database_url),
             error=str(error).strip(),

@@ -22,7 +22,7 @@ from app.graph.profiles import PROFILES
 from app.graph.shards import Ints, shard_of
 from app.graph.users import ForgottenMeanwhile, UserIds
 from app.ledger import limits, transitions
-from app.ledger.transitions import Claim
+from app.ledger.transitions import Claim, Finished
 from app.ledger.warnings import Notes
 from app.metrics.laps import Laps
 from app.posts.containers.compression import decompress
@@ -107,6 +107,7 @@ def count_batch(
         shares = _shares(counted, ids, parameters)
     laps.end("split")
     frame = posts.frame
+    finished = list[Finished]()
     with conn.transaction():
         if keys is not None:
             counts = _claim_posts(conn, claim, keys, rows=len(posts.frame))
@@ -129,10 +130,11 @@ def count_batch(
         _insert_deltas(conn, claim, shares)
         _insert_rejects(conn, claim, posts.rejects, most=rejects_kept)
         if claim.options.dry_run:
-            transitions.finish_uploads(conn, [claim.upload_id], now=now)
+            finished = transitions.finish_uploads(conn, [claim.upload_id], now=now)
         elif not shares.edges and claim.options.max_rejects is None:
-            transitions.finish_batches(conn, [claim.batch_id], now=now)
+            finished = transitions.finish_batches(conn, [claim.batch_id], now=now)
     laps.end("write")
+    transitions.log_finished(finished)
     return Outcome(
         rows_received=posts.rows,
         rows_rejected=len(posts.rejects),

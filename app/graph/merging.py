@@ -6,10 +6,12 @@ cheaper per edge.
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 
 import msgspec
 import polars as pl
+import structlog
 
 import sql
 from app.errors import MergeFailed
@@ -18,11 +20,13 @@ from app.graph.deltas import DELTA_SCHEMA, KEYS, sum_by_edge, unpack
 from app.graph.edges import add_edges, key_arrays, subtract_edges
 from app.graph.parameters import GraphParameters
 from app.graph.shards import shard_range
-from app.ledger import transitions
+from app.ledger import passes, transitions
 from app.metrics.laps import Laps
 from app.store import locks
 from app.store.locks import Part
 from app.store.postgres import Connection, execute, rows, scalars
+
+log = structlog.get_logger(__name__)
 
 _TAKE = sql.query("graph/merging/take")
 _SET_MERGED = sql.query("graph/merging/set_merged")
@@ -59,6 +63,7 @@ def merge_shard(
     The merging worker asks `has_pending` after it released its lock, and merges again while the answer is yes. So a
     delta that was committed during a merge is never left behind.
     """
+    began = time.monotonic()
     with conn.transaction():
         if not locks.try_take_part(conn, Part.MERGE, shard):
             return None
@@ -86,8 +91,19 @@ def merge_shard(
             _SET_MERGED,
             {"shard": shard, "batch_ids": batch_ids, "parts": parts, "now": now, "removed": len(removed), **wrote},
         )
-        transitions.finish_batches(conn, batch_ids, now=now)
+        seconds = time.monotonic() - began
+        passes.note(conn, passes.Kind.MERGE, batch_ids, began_at=now, seconds=seconds, shard=shard)
+        finished = transitions.finish_batches(conn, batch_ids, now=now)
     laps.end("finish")
+    log.info(
+        "merged",
+        shard=shard,
+        deltas=len(taken),
+        edges=len(merged),
+        edges_removed=len(removed),
+        seconds=round(time.monotonic() - began, 3),
+    )
+    transitions.log_finished(finished)
     return len(taken)
 
 

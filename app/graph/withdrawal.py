@@ -154,9 +154,10 @@ def _withdraw(
         shards = {delta.shard for delta in rows(conn, _Delta, _WITHDRAW_DELTAS, {"upload_id": upload_id})}
         transitions.withdraw_batches(conn, upload_id)
         shards |= handover.end(conn, gains)
-        transitions.finish_uploads(conn, [upload_id], now=now)
+        finished = transitions.finish_uploads(conn, [upload_id], now=now)
         if tell:
             _tell(conn, caller, upload_id, state)
+    transitions.log_finished(finished)
     return sorted(shards)
 
 
@@ -182,13 +183,15 @@ def _withdraw_zip(
         if own is not None:
             with suppress(BadState):  # it has just gone on, or somebody else withdraws it
                 shards.update(_withdraw(conn, each, parameters, own, now=now, caller=caller, tell=False))
+    finished = list[transitions.Finished]()
     with acting(conn, caller):
         # The last member may have ended the zip.
         if transitions.lock_upload(conn, zip_id).state is not UploadState.CANCELLED:
             if not scalars(conn, _WITHDRAW_UPLOAD, {"id": zip_id, "state": state}):
                 raise refusal(zip_id, found.state, state)
-            transitions.finish_zips(conn, [zip_id], now=now)
+            finished = transitions.finish_zips(conn, [zip_id], now=now)
         _tell(conn, caller, zip_id, state)
+    transitions.log_finished(finished)
     return sorted(shards)
 
 

@@ -32,7 +32,7 @@ MORE = "mentiongraph.logged"
 
 def logged(app: ASGIApp) -> ASGIApp:
     """The app, which logs each answer: method, path, status, bytes of the body, seconds to the last
-    byte, and the id of the key if there was one."""
+    byte, the client's address, and the id of the key if there was one."""
 
     async def log_request(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -40,7 +40,8 @@ def logged(app: ASGIApp) -> ASGIApp:
             return
         begun = time.perf_counter()
         status, size, finished = 0, 0, False
-        more: dict[str, Any] = {}
+        client = scope.get("client")
+        more: dict[str, Any] = {"client": client[0] if client else None}
         cast("dict[str, Any]", scope)[MORE] = more
 
         async def watch(message: Message) -> None:
@@ -58,7 +59,7 @@ def logged(app: ASGIApp) -> ASGIApp:
             quiet = scope["path"].startswith(("/health/", "/metrics"))
             log.log(
                 10 if quiet else 20,
-                "request" if finished else "request not answered in full",
+                "request" if finished else "request_cut_off",
                 method=scope["method"],
                 path=shown(scope["raw_path"]),
                 status=status,

@@ -11,6 +11,7 @@ from app.http import graphs, problems, segments
 from app.http.access_log import logged
 from app.http.cached.handlers import cached_first
 from app.http.calling import provide_caller
+from app.http.correlating import correlated
 from app.http.head import answering_head
 from app.http.identified import identified
 from app.http.measured import measured, routed
@@ -94,7 +95,9 @@ def create_app(settings: Settings, *, clock: postgres.Now = postgres.clock) -> L
     )
     answering = graphs.in_graph(answering_head(cached_first(segments.whole(routed(app.asgi_handler)))))
     known = identified(limited(answering, settings), settings)
-    app.asgi_handler = measured(logged(own_pages_only(graphs.prefixed(known), settings)))
+    app.asgi_handler = correlated(
+        measured(logged(own_pages_only(graphs.prefixed(known), settings))), settings
+    )
     return declared(app)
 
 

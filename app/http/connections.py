@@ -216,7 +216,7 @@ class Connection(HttpToolsProtocol):
         since, before = self._stalled
         if now - since >= self._door.stalled_seconds:
             if before - waiting < max(1, self._door.least_rate * (now - since)):
-                log.warning("hung up on a client that does not read", seconds=round(now - since), bytes=waiting)
+                log.warning("hung_up_not_reading", seconds=round(now - since), bytes=waiting)
                 self.transport.abort()
             self._stalled = (now, waiting)
 
@@ -364,7 +364,7 @@ class Connection(HttpToolsProtocol):
         ]
         head = STATUS_LINE[error.status] + b"".join(b"%b: %b\r\n" % field for field in fields)
         self.transport.write(head + b"\r\n" + body)
-        log.info("request refused", status=error.status, error=error.detail, client=self.address)
+        log.info("request_refused", status=error.status, error=error.detail, client=self.address)
 
     def _host(self) -> bytes:
         """What the client calls this server. Before its head says so, a client of this machine may say localhost."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from contextvars import Context
 from typing import NamedTuple
 
 import psycopg
@@ -71,7 +72,7 @@ class Denials:
             self._kinds[kind] = _Counted(_subject(method, path))
         self._kinds[kind].count += 1
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._write())
+            self._task = asyncio.create_task(self._write(), context=Context())
 
     async def close(self) -> None:
         """Write what is counted, as far as the bound allows."""
@@ -105,7 +106,7 @@ class Denials:
                     who = Caller(frozenset(), None, kind.key_id, kind.owner, kind.address)
                     await async_record(conn, who, Action.REQUEST, each.subject, outcome="denied", detail=detail)
         except psycopg.Error as error:
-            log.warning("denials are written later", error=str(error))
+            log.warning("denials_delayed", error=str(error))
             return
         for kind, each, count in counted:
             each.count, each.written_at = each.count - count, now

@@ -109,7 +109,7 @@ class Download(ASGIResponse):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         except TimeoutError as error:
             # The server closes the connection of an unfinished answer, so the client sees that the file is not whole.
-            log.warning("download given up", reason=str(error) or "it took too long, or the client stands still")
+            log.warning("download_given_up", reason=str(error) or "it took too long, or the client stands still")
         finally:
             gone.cancel()
 

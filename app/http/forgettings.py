@@ -58,7 +58,7 @@ class Forgettings:
             except BaseException as error:  # noqa: BLE001 (whoever waits gets it)
                 if job.begun.done():
                     # The message may quote what the person is called.
-                    log.warning("forgetting a person stopped; ask for it again", error=type(error).__name__)
+                    log.warning("forgetting_stopped", error=type(error).__name__)
                 else:
                     job.begun.set_exception(error)
                 self._end(key)

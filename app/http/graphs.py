@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextvars import Context
 from functools import partial
 from typing import cast
 from urllib.parse import unquote
@@ -112,7 +113,7 @@ class Graphs:
             if self._failed and self._listed is not None:
                 # Nobody waits again for a server that was away a moment ago.
                 if self._again is None or self._again.done():
-                    self._again = asyncio.create_task(self._read(seconds))
+                    self._again = asyncio.create_task(self._read(seconds), context=Context())
             else:
                 await self._read(seconds)
         if self._listed is None:
@@ -130,7 +131,7 @@ class Graphs:
                     found = await self._every(conn)
             except (psycopg.Error, TimeoutError) as error:
                 if not self._failed:
-                    log.warning("the list of graphs cannot be read", error=str(error) or type(error).__name__)
+                    log.warning("graph_list_unreadable", error=str(error) or type(error).__name__)
                 self._failed = True
             else:
                 self._listed, self._failed = {graph.name: graph for graph in found}, False

@@ -14,6 +14,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from contextvars import Context
 from datetime import datetime
 from typing import NamedTuple
 
@@ -125,7 +126,7 @@ class Keyring:
         request = _UnderWay(key, hang_up)
         self._under_way.add(request)
         if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look())
+            self._looking = asyncio.create_task(self._look(), context=Context())
         try:
             yield
         finally:
@@ -144,7 +145,7 @@ class Keyring:
                 key = found.get(request.key.id, request.key)  # which may expire while PostgreSQL is away
                 if key is None or key.state(now) is not KeyState.USABLE:
                     self._under_way.discard(request)
-                    log.info("hung up on a client whose key has ended", key=request.key.id)
+                    log.info("hung_up_key_ended", key=request.key.id)
                     request.hang_up()
 
     async def _found_again(self, ids: Sequence[str]) -> dict[str, Known | None]:

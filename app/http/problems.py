@@ -94,9 +94,9 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Proble
     prefix = prefix_of(request.scope)
     path = shown(prefix.encode() + request.scope["raw_path"])
     if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.error("request failed", method=request.method, path=path, exc_info=error)
+        log.error("request_failed", method=request.method, path=path, exc_info=error)
     elif problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
-        log.warning("service unavailable", path=path, error=str(error))
+        log.warning("service_unavailable", path=path, error=str(error))
     instance = prefix + request.url.path
     return Response(document(named, instance), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
 

@@ -187,7 +187,7 @@ class Certificates:
         self._looked_at = time.monotonic()
         self._failed = ""
         self._expiring = Seldom(_DAY_SECONDS)
-        self._tell("speaks TLS")
+        log.info("speaks_tls", **self._facts())
 
     def context(self) -> ssl.SSLContext:
         """The context for the next handshake."""
@@ -203,18 +203,16 @@ class Certificates:
                 self._current = read(self._settings, self._now())
             except BadSetting as error:
                 if error.detail != self._failed:
-                    log.warning(
-                        "the certificate has changed and cannot be used; the one before stays", why=error.detail
-                    )
+                    log.warning("certificate_refused", error=error.detail)
                 self._failed = error.detail
             else:
                 self._stamp, self._failed = stamp, ""
-                self._tell("the certificate has changed")
+                log.info("certificate_changed", **self._facts())
         if self._current.until - self._now() < SOON and self._expiring.due():
-            log.warning("the certificate expires soon, or has", until=self._current.until.isoformat())
+            log.warning("certificate_expires", until=self._current.until.isoformat())
 
-    def _tell(self, what: str) -> None:
-        log.info(what, names=self._current.names, until=self._current.until.isoformat())
+    def _facts(self) -> dict[str, Any]:
+        return {"names": self._current.names, "until": self._current.until.isoformat()}
 
     def _stamped(self) -> tuple[Any, ...]:
         return tuple(_stamp_of(path) for path in (self._settings.tls_certificate, self._settings.tls_key) if path)
@@ -317,7 +315,7 @@ class Handshake(asyncio.Protocol):
         error = None if handshake.cancelled() else handshake.exception()
         if error is not None:
             reason = getattr(error, "reason", None) or str(error) or type(error).__name__
-            log.info("TLS handshake failed", client=self.address, reason=reason)
+            log.info("tls_handshake_failed", client=self.address, reason=reason)
 
 
 class _Tls(SSLProtocol):

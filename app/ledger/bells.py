@@ -146,7 +146,7 @@ async def ring_upload(
             if graph != DEFAULT:
                 await async_scalars(conn, _COUNT_AT_ONCE)  # workers look at these counts, if the ring is lost
     except psycopg.Error as error:
-        log.warning("could not ring; the sweeper will", upload=str(upload_id), error=str(error))
+        log.warning("upload_not_rung", upload=str(upload_id), error=str(error))
         return
     rings = [Ring(batch.id, priority, batch.soon) for batch in batches]
     ring(broker, batches=rings, uploads=[upload_id], graph=graph)
@@ -195,9 +195,7 @@ def relieve(broker: FailOverRedisBroker) -> None:
     """
     for queue, messages in waiting(broker).items():
         if messages > MOST_WAITING:
-            log.warning(
-                "too many messages wait: all are dropped, and sweeps ring again", queue=queue, messages=messages
-            )
+            log.warning("queue_dropped", queue=queue, messages=messages)
             broker.flush(queue)
 
 

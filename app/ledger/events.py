@@ -12,6 +12,7 @@ import uuid
 from collections import Counter
 from collections.abc import AsyncGenerator, Generator
 from contextlib import contextmanager, suppress
+from contextvars import Context
 from datetime import datetime
 from typing import Any, cast
 
@@ -129,7 +130,7 @@ class Hub:
         self.addresses[address] += 1
         self._bells.setdefault(upload_id, set()).add(bell)
         if self._reader is None and not self.closed:
-            self._reader = asyncio.create_task(self._read())
+            self._reader = asyncio.create_task(self._read(), context=Context())
         try:
             yield bell
         finally:
@@ -159,7 +160,7 @@ class Hub:
                     last = await self._hear(last)
             except Exception as error:  # noqa: BLE001 (this task outlives whatever a server answers; listeners poll)
                 if self.connected:
-                    log.warning("rings are not heard; listeners poll", error=str(error))
+                    log.warning("listeners_poll", error=str(error))
                 self.connected = False
                 self._ring_all()
             await asyncio.sleep(RETRY_SECONDS)

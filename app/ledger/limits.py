@@ -54,11 +54,15 @@ def decide(conn: Connection, upload_id: uuid.UUID, *, now: datetime) -> list[int
             return []
         counted = not so_far.uncounted
         shards = set[int](scalars(conn, _RELEASE, {"upload_id": upload_id})) if counted else set[int]()
+        finished = list[transitions.Finished]()
         if counted:
-            transitions.finish_batches(conn, batches, now=now)  # a batch without a mention has nothing to wait for
+            finished = transitions.finish_batches(
+                conn, batches, now=now
+            )  # a batch without a mention has nothing to wait for
         elif not so_far.staged:
             # A batch that failed keeps the others held: the upload has failed, until the batch is replayed.
-            transitions.finish_uploads(conn, [upload_id], now=now)
+            finished = transitions.finish_uploads(conn, [upload_id], now=now)
+    transitions.log_finished(finished)
     return sorted(shards)
 
 

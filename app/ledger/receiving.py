@@ -23,6 +23,7 @@ import psycopg
 import structlog
 import uuid_utils.compat
 from psycopg_pool import AsyncConnectionPool
+from structlog.contextvars import bind_contextvars
 
 import sql
 from app.control.callers import NOBODY, Caller
@@ -42,6 +43,7 @@ from app.ledger.decoding import decoded
 from app.ledger.entries import Entry
 from app.ledger.sealing import Received, Staged, Zip
 from app.ledger.staging import Staging
+from app.ledger.trace_context import TraceContext
 from app.ledger.unpacking import Unpacking
 from app.posts.containers import contents
 from app.posts.containers.compression import Decoder, Peeled
@@ -82,6 +84,10 @@ class Arriving(msgspec.Struct, frozen=True):
     """What it may take of its owner's bytes of the day. None: as much as it likes."""
     only_of: str | None = None
     """The owner whose uploads alone the sender may know of. None: the sender may know of all."""
+    trace: TraceContext | None = None
+    """The trace that the request is in."""
+    traced: bool = False
+    """Whether this service sends spans."""
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -113,6 +119,7 @@ async def take_in(
     if keyed is not None:
         kept = await steadily(pool, settings.database_patience, lambda conn: idempotency.get(conn, keyed.key))
         if kept is not None and not kept.free:
+            bind_contextvars(upload=str(kept.upload_id))
             return await _repeat(pool, arriving, keyed, kept, answer=answer, settings=settings)
     await space.require(pool, settings)
     received = await receive(pool, arriving, settings=settings, received_by=received_by, clock=clock, aside=aside)
@@ -135,6 +142,7 @@ async def receive(
     Raises UploadRefused or UploadCutOff, with the `upload_id` that the ledger keeps; BacklogFull, KeyInUse.
     """
     upload = _Upload(pool, aside or pool, arriving, settings, clock)
+    bind_contextvars(upload=str(upload.id))  # whatever is logged in the rest of the request says which upload it sends
     await upload.open(received_by=received_by)
     heartbeat = asyncio.create_task(upload.leave_heartbeats())
     try:
@@ -252,6 +260,17 @@ async def _patient(body: AsyncIterator[bytes], timeout: float) -> AsyncIterator[
         yield chunk
 
 
+def _trace_of(arriving: Arriving) -> dict[str, object]:
+    """What the ledger keeps of the upload's trace."""
+    trace = arriving.trace
+    return {
+        "traceparent": trace and trace.traceparent,
+        "traced_from": trace and trace.parent,
+        "tracestate": trace and trace.state,
+        "trace_due": True if arriving.traced and trace is not None and trace.sampled else None,
+    }
+
+
 class _Upload:
     """One upload while it is being received."""
 
@@ -281,6 +300,7 @@ class _Upload:
             "again": arriving.again,
             "received_by": received_by,
             "received_at": now,
+            **_trace_of(arriving),
         }
 
         async def enter(conn: AsyncConnection) -> None:
@@ -330,7 +350,15 @@ class _Upload:
                 await idempotency.settle(conn, self._arriving.keyed, self.id, status=status)
             return received
 
-        return await self._steadily(seal)
+        received = await self._steadily(seal)
+        log.info(
+            "sealed",
+            state="duplicate" if received.earlier else "staged",
+            duplicate_of=str(received.upload_id) if received.earlier else None,
+            bytes=found.size,
+            batches=sum(each.staging.batches for each in (found.members if isinstance(found, Zip) else [found])),
+        )
+        return received
 
     async def _begin(self) -> None:
         """The first bytes are there: they say what the body is. Raises FormatNotRead."""
@@ -356,7 +384,7 @@ class _Upload:
                 zipped = self._unpacking is not None
                 await sealing.abort(conn, self.id, problem, zipped=zipped, now=self._clock())
         except psycopg.Error as lost:
-            log.warning("could not abort; the sweeper will", upload=str(self.id), error=str(lost))
+            log.warning("upload_not_aborted", upload=str(self.id), error=str(lost))
 
     def close(self) -> None:
         """Delete the temporary files."""
@@ -384,7 +412,7 @@ class _Upload:
             try:
                 await steadily(self._aside, self._settings.database_patience, tell)
             except psycopg.Error as error:
-                log.warning("an upload left no heartbeat; the next one follows", upload=str(self.id), error=str(error))
+                log.warning("upload_heartbeat_failed", upload=str(self.id), error=str(error))
 
     async def _steadily(self, step: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
         return await steadily(self._pool, self._settings.database_patience, step)

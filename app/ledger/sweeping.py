@@ -11,7 +11,7 @@ import sql
 from app.errors import UploadCutOff, WorkerLost
 from app.ledger import totals
 from app.ledger.states import Ring
-from app.ledger.transitions import BatchOfUpload, delete_batches, finish_uploads, finish_zips
+from app.ledger.transitions import BatchOfUpload, Finished, delete_batches, finish_uploads, finish_zips, log_finished
 from app.settings import Settings
 from app.store import locks
 from app.store.postgres import Connection, rows, scalars
@@ -53,14 +53,15 @@ def sweep(conn: Connection, *, settings: Settings, now: datetime, queues_empty: 
         if not locks.try_take(conn, locks.SWEEP):
             return None
         aborted = _abort_silent(conn, settings=settings, now=now)
-        failed = _expire(conn, settings=settings, now=now)
-        finish_zips(conn, scalars(conn, _IDLE_ZIPS), now=now)
+        failed, finished = _expire(conn, settings=settings, now=now)
+        finished += finish_zips(conn, scalars(conn, _IDLE_ZIPS), now=now)
         totals.fold(conn)
         due = rows(
             conn, Ring, _RING_DUE, {"now": now, "rung_before": now - timedelta(seconds=patience), "limit": limit}
         )
         shards = rows(conn, Ring, _PENDING_SHARDS)
         (waits,) = scalars(conn, _ANY_WAITS)
+    log_finished(finished)
     return Sweep(
         batches=sorted(due, key=lambda ring: ring.id),
         shards=shards,
@@ -98,7 +99,8 @@ def _abort_silent(conn: Connection, *, settings: Settings, now: datetime) -> int
     return len(ids)
 
 
-def _expire(conn: Connection, *, settings: Settings, now: datetime) -> int:
+def _expire(conn: Connection, *, settings: Settings, now: datetime) -> tuple[int, list[Finished]]:
+    """Returns how many batches failed, and the uploads that have no work left."""
     lost = WorkerLost(
         f"{settings.max_attempts} workers took the batch and none came back: the batch may kill them (memory?). "
         "Look at the workers' logs; then run `mentiongraph replay --batch`."
@@ -109,6 +111,4 @@ def _expire(conn: Connection, *, settings: Settings, now: datetime) -> int:
         _EXPIRE,
         {"max_attempts": settings.max_attempts, "error": msgspec.json.encode(lost.problem()).decode(), "now": now},
     )
-    if expired:
-        finish_uploads(conn, [row.upload_id for row in expired], now=now)
-    return len(expired)
+    return len(expired), finish_uploads(conn, [row.upload_id for row in expired], now=now) if expired else []

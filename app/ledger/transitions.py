@@ -13,16 +13,21 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import msgspec
+import structlog
+from structlog.contextvars import bound_contextvars
 
 import sql
 from app.control.audit_events import Action, record
 from app.control.callers import Caller
 from app.errors import AllRejected, NotFound, Problem
 from app.ledger.states import UploadState
+from app.ledger.trace_context import logged_trace
 from app.posts.options import Format, Options, Priority
 from app.settings import Settings
 from app.store.acting import acting
 from app.store.postgres import Connection, execute, one, rows, scalars
+
+log = structlog.get_logger(__name__)
 
 _CLAIM = sql.query("ledger/transitions/claim")
 _RENEW = sql.query("ledger/transitions/renew")
@@ -73,6 +78,8 @@ class Claim(msgspec.Struct, frozen=True):
     """Whether the claim is the first of its upload."""
     parent_id: uuid.UUID | None = None
     """The zip that holds the upload's file."""
+    traceparent: str | None = None
+    """The trace of the upload."""
 
     @property
     def listened(self) -> list[uuid.UUID]:
@@ -80,11 +87,14 @@ class Claim(msgspec.Struct, frozen=True):
         return [self.upload_id] if self.parent_id is None else [self.upload_id, self.parent_id]
 
 
-class _Finished(msgspec.Struct, frozen=True):
-    """An upload without work left. Its outcome is its new state, or `rejected`."""
+class Finished(msgspec.Struct, frozen=True):
+    """An upload without work left. Its outcome is its new state, or `rejected`, which is `failed` in the end."""
 
     id: uuid.UUID
     outcome: str
+    traceparent: str | None
+    seconds: float
+    """From its first byte to this."""
 
 
 class _Commonest(msgspec.Struct, frozen=True):
@@ -164,8 +174,8 @@ def fail(
             },
         )
         failed = state == ["failed"]
-        if failed:
-            finish_uploads(conn, [claim.upload_id], now=now)
+        finished = finish_uploads(conn, [claim.upload_id], now=now) if failed else []
+    log_finished(finished)
     return failed
 
 
@@ -185,36 +195,52 @@ def lock_batches(conn: Connection, batch_ids: Sequence[int]) -> None:
     execute(conn, _LOCK_BATCHES, {"ids": list(batch_ids)})
 
 
-def finish_batches(conn: Connection, batch_ids: Sequence[int], *, now: datetime) -> None:
+def finish_batches(conn: Connection, batch_ids: Sequence[int], *, now: datetime) -> list[Finished]:
     """counted -> applied for the batches whose last delta is merged; then their uploads, too.
 
-    To be called last in a transaction, since other shards' merges want the same row locks.
+    To be called last in a transaction, since other shards' merges want the same row locks. Returns the uploads that
+    have no work left, for `log_finished` after the commit.
     """
     execute(conn, _LOCK_BATCHES, {"ids": list(batch_ids)})
     upload_ids = scalars(conn, _FINISH_BATCHES, {"ids": list(batch_ids), "now": now})
-    if upload_ids:
-        finish_uploads(conn, upload_ids, now=now)
+    return finish_uploads(conn, upload_ids, now=now) if upload_ids else []
 
 
-def finish_uploads(conn: Connection, upload_ids: Sequence[uuid.UUID], *, now: datetime) -> None:
-    """applying -> applied or failed, for the uploads with no batch left to do. Inside the caller's transaction."""
+def finish_uploads(conn: Connection, upload_ids: Sequence[uuid.UUID], *, now: datetime) -> list[Finished]:
+    """applying -> applied or failed, for the uploads with no batch left to do. Inside the caller's transaction.
+
+    Returns them, for `log_finished` after the commit; likewise `finish_zips`.
+    """
     ids = sorted(set(upload_ids))
     zips = {each for each in scalars(conn, _LOCK_UPLOADS, {"ids": ids}) if each is not None}
-    for finished in rows(conn, _Finished, _FINISH_UPLOADS, {"ids": ids, "now": now}):
+    found = rows(conn, Finished, _FINISH_UPLOADS, {"ids": ids, "now": now})
+    for finished in found:
         if finished.outcome == "rejected":
             _fail_rejected(conn, finished.id, now=now)
-    if zips:
-        finish_zips(conn, sorted(zips), now=now)
+    return found + finish_zips(conn, sorted(zips), now=now)
 
 
-def finish_zips(conn: Connection, zip_ids: Sequence[uuid.UUID], *, now: datetime) -> None:
+def log_finished(finished: Sequence[Finished]) -> None:
+    """Log which uploads have no work left, once the transaction that says so is committed."""
+    for each in finished:
+        state = "failed" if each.outcome == "rejected" else each.outcome
+        upload, seconds, trace = str(each.id), round(each.seconds, 3), logged_trace(each.traceparent)
+        with bound_contextvars(**trace):
+            if state == "applied":
+                log.info("applied", upload=upload, seconds=seconds)
+            else:
+                log.info("upload_finished", upload=upload, seconds=seconds, state=state)
+
+
+def finish_zips(conn: Connection, zip_ids: Sequence[uuid.UUID], *, now: datetime) -> list[Finished]:
     """Finish those of the zips whose members are all finished. Inside the caller's transaction, after the members.
 
     Of two workers that finish two members at once, one waits for the zip's row, and then sees the other's member.
     """
-    if zip_ids:
-        execute(conn, _LOCK_ZIPS, {"ids": list(zip_ids)})
-        execute(conn, _FINISH_ZIPS, {"ids": list(zip_ids), "now": now})
+    if not zip_ids:
+        return []
+    execute(conn, _LOCK_ZIPS, {"ids": list(zip_ids)})
+    return rows(conn, Finished, _FINISH_ZIPS, {"ids": list(zip_ids), "now": now})
 
 
 def lock_zip(conn: Connection, zip_id: uuid.UUID) -> None:

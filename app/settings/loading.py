@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -85,7 +86,12 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     require_known(environ)
     hints = _hints()
     values = {name: _value(found, hints[name]) for name, found in given(environ).items()}
-    return _with_passwords(Settings(**values))
+    settings = Settings(**values)
+    if settings.traces and find_spec("opentelemetry") is None:
+        raise BadSetting(
+            "MENTIONGRAPH_TRACES needs OpenTelemetry, which is not installed: pip install 'mentiongraph[traces]'."
+        )
+    return _with_passwords(settings)
 
 
 def given(environ: Mapping[str, str]) -> dict[str, Given]:

@@ -25,7 +25,7 @@ class Group(StrEnum):
     DECAY = "Decay"
     RETENTION = "Retention"
     METRICS = "Metrics"
-    LOGS = "Logs"
+    LOGS = "Logs and traces"
 
 
 def _about(group: Group, unit: str, meaning: str, **limits: Any) -> Meta:  # noqa: ANN401 (msgspec's limits)
@@ -680,3 +680,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _about(Group.LOGS, "", "Processes log lines of this level and above."),
     ] = "info"
     log_json: Annotated[bool, _about(Group.LOGS, "", "Whether a log line is a JSON object instead of text.")] = False
+    log_fields: Annotated[
+        Literal["plain", "ecs", "gcp"],
+        _about(
+            Group.LOGS,
+            "",
+            "Names of fields in JSON lines: our own, which Loki and most collectors take; those of Elastic's common "
+            "schema; or those of Google Cloud Logging.",
+        ),
+    ] = "plain"
+    traces: Annotated[
+        bool,
+        _about(
+            Group.LOGS,
+            "",
+            "Whether workers send the spans of each upload to a collector, by OpenTelemetry's protocol over HTTP. The "
+            "variables of OpenTelemetry, such as OTEL_EXPORTER_OTLP_ENDPOINT, say where the collector is. Needs the "
+            "package's extra `traces`.",
+        ),
+    ] = False

@@ -52,4 +52,4 @@ class Background:
             try:
                 task()
             except Exception:
-                log.exception("a background task failed; the next one follows")
+                log.exception("background_task_failed")

@@ -184,9 +184,9 @@ class FailOverRedisBroker(RedisBroker):
         except redis.RedisError as error:
             self._away_until = time.monotonic() + AWAY_SECONDS
             if unsent:
-                log.warning("redis away: left to the sweeper", unsent=unsent, error=str(error))
+                log.warning("redis_away", unsent=unsent, error=str(error))
             else:
-                log.debug("redis away: listeners look by themselves", signals=len(signals), error=str(error))
+                log.debug("redis_away_for_listeners", signals=len(signals), error=str(error))
             return False
         return True
 
@@ -257,7 +257,7 @@ class FailOverRedisBroker(RedisBroker):
         except redis.RedisError as error:
             raise ConnectionClosed(self.lost(error)) from None
         if taken:
-            self.logger.warning("Took back %d messages of queue %r that were lost on the way.", taken, queue_name)
+            log.warning("messages_taken_back", queue=queue_name, messages=taken)
         return taken
 
     def do_fetch(self, queue_name: str, most: int) -> list[bytes]:
@@ -295,7 +295,7 @@ class FailOverRedisBroker(RedisBroker):
 
     def _say_dropped(self, queue_name: str, count: int, fault: str) -> None:
         if (times := self._foreign.due(count)) is not None:
-            log.warning("dropped messages that are none of ours", queue=queue_name, messages=times, fault=fault[:200])
+            log.warning("messages_refused", queue=queue_name, messages=times, fault=fault[:200])
 
     def _acks(self, queue_name: str) -> str:
         return f"{self.namespace}:__acks__.{self.broker_id}.{queue_name}"

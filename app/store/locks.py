@@ -9,6 +9,7 @@
 | AUDIT | one | the worker that runs an audit | no: somebody else runs it |
 | SWEEP | one | each sweep; a scrape that adds up many counts | no: one sweep at a time is enough |
 | SUMMARIES | one | whoever makes summaries; `rebuild --swap`, `forget` | no; the last two wait |
+| TRACES | one | whoever sends spans | no: somebody else is sending them |
 | DECAY | a run | whoever works on that run | no: somebody else is working on it |
 | MERGE | a shard | the shard's one merge | no: the merge that runs looks for more |
 | shard | a shard | merge, decay, withdrawal, `rebuild --swap`, `forget` | yes, in the order of asking |
@@ -46,6 +47,7 @@ SUMMARIES = 0x6D67_0000_0003
 POST_IDS = 0x6D67_0000_0004
 FORGET = 0x6D67_0000_0005
 AUDIT = 0x6D67_0000_0006
+TRACES = 0x6D67_0000_0007
 
 _SHARDS = int.from_bytes(b"mgsh") << 32
 

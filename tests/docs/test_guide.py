@@ -17,6 +17,7 @@ from app import settings as app_settings
 from app.graph.profiles import PROFILES
 from app.ledger.states import UploadState
 from app.ledger.warnings import Code
+from app.log_events import MEANING as LOGGED
 from app.metrics.table import METRICS
 from app.posts.looking.presets import PRESETS
 from app.posts.screening import Reason
@@ -100,6 +101,7 @@ def _everything() -> dict[str, list[str]]:
         "problems": sorted(generated.problem_codes()),
         "rejects": [reason.value for reason in Reason],
         "warnings": [*(code.value for code in Code), *(reason.value for reason in Empty)],
+        "log-events": [*LOGGED, *(field for call in generated.logged() for field in call.fields)],
         "presets": [text.replace("`", "") for preset in PRESETS for text in (preset.name, preset.note) if text],
         "profiles": [text for name, profile in PROFILES.items() for text in (name, profile.about, profile.source)],
         "metrics": [text for each in METRICS for text in (each.full_name, each.help, *each.labels)],

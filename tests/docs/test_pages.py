@@ -22,6 +22,7 @@ NOT_RUN = {
     "needs a Docker daemon": 15,
     "needs a registry": 1,
     "needs Neo4j": 1,
+    "needs a collector; tests/system/test_traces.py has one": 1,
     "needs systemd": 2,
     "needs Kubernetes": 2,
     "needs a standby; tests/http/test_standbys.py has one": 1,

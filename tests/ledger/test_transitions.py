@@ -255,7 +255,7 @@ def test_an_upload_finishes_as_its_own_batches_say(conn: Connection, now: dateti
 
     found = conn.execute(sql.query("ledger/transitions/finish_uploads"), {"ids": [upload], "now": now}).fetchall()
 
-    assert found == ([] if case.outcome is None else [(upload, case.outcome)])
+    assert [row[:2] for row in found] == ([] if case.outcome is None else [(upload, case.outcome)])
 
 
 FINISHED_ZIPS = [
@@ -284,7 +284,7 @@ def test_a_zip_finishes_as_its_own_members_say(conn: Connection, now: datetime, 
 
     found = conn.execute(sql.query("ledger/transitions/finish_zips"), {"ids": [archive], "now": now}).fetchall()
 
-    assert found == ([] if case.outcome is None else [(archive, case.outcome)])
+    assert [row[:2] for row in found] == ([] if case.outcome is None else [(archive, case.outcome)])
 
 
 def test_an_upload_that_is_no_zip_does_not_finish_as_a_zip(conn: Connection, now: datetime) -> None:

@@ -45,6 +45,7 @@ from app.reads.metrics import ledger as ledger_metrics
 from app.reads.metrics import servers as server_metrics
 from app.store import migrations
 from app.summaries import days, summarizing, user_totals
+from app.traces import sending, spans
 
 ROOT = Path(sql.__file__).parent.parent
 
@@ -159,7 +160,15 @@ READERS: dict[str, type[msgspec.Struct]] = {
     "ledger/sealing/earlier_upload": sealing._Earlier,
     "ledger/sealing/earlier_zip": sealing._Earlier,
     "ledger/transitions/commonest_reject": transitions._Commonest,
-    "ledger/transitions/finish_uploads": transitions._Finished,
+    "ledger/transitions/finish_uploads": transitions.Finished,
+    "ledger/transitions/finish_zips": transitions.Finished,
+    "traces/sending/attempts": spans.Attempt,
+    "traces/sending/batches": spans.TracedBatch,
+    "traces/sending/due": sending._Due,
+    "traces/sending/passes": sending._PassRow,
+    "traces/sending/shares": spans.Share,
+    "traces/sending/taken": spans.Taken,
+    "traces/sending/uploads": spans.TracedUpload,
     "graph/merging/take": merging._DeltaRow,
     "graph/post_ids/owned_by_others": post_ids.Elsewhere,
     "graph/withdrawal/withdraw_deltas": withdrawal._Delta,

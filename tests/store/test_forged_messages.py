@@ -136,7 +136,7 @@ def test_each_is_dropped_once_and_the_work_beside_them_goes_on(
 
     assert working.asked == [OURS]
     assert [thread for thread in working.worker.workers if not thread.is_alive()] == []
-    told = [each for each in logs if each["event"].startswith("dropped messages")]
+    told = [each for each in logs if each["event"] == "messages_refused"]
     assert len(told) == 1, "one line, however many there are"
 
 

@@ -16,6 +16,7 @@ import hmac
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from contextvars import Context
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -123,7 +124,7 @@ class Together(Generic[Question, Answer]):
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, answer))
         if self._asking is None:
-            self._asking = asyncio.create_task(self._go_on())
+            self._asking = asyncio.create_task(self._go_on(), context=Context())
         return await answer
 
     async def _go_on(self) -> None:
@@ -222,7 +223,7 @@ class Cache:
         if answer is None:
             self.counters.count("damaged")
             if (times := self._foreign.due()) is not None:
-                log.warning("Redis holds values that this service did not write; they are replaced", values=times)
+                log.warning("cache_values_foreign", values=times)
         return answer
 
     async def _read(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
@@ -255,7 +256,7 @@ class Cache:
         self._sending.append((full_key, value))
         self._sending_bytes += len(value)
         if self._sender is None:
-            self._sender = asyncio.create_task(self._send())
+            self._sender = asyncio.create_task(self._send(), context=Context())
         return True
 
     async def _send(self) -> None:
@@ -287,7 +288,7 @@ class Cache:
         if isinstance(error, redis.ResponseError) and not isinstance(error, redis.ReadOnlyError):
             # No memory left, or no replica: what it has, it still gives.
             if time.time() >= self._full_until:
-                log.warning("Redis takes no answers at present", error=str(error))
+                log.warning("cache_takes_nothing", error=str(error))
             self._full_until = time.time() + FULL_SECONDS
             self.counters.count("failures")
         else:
@@ -299,13 +300,13 @@ class Cache:
         self.counters.count("failures")
         if self._there:
             self._there = False
-            log.warning("Redis is away; answers are worked out anew", error=str(error) or type(error).__name__)
+            log.warning("cache_away", error=str(error) or type(error).__name__)
             await async_forget_master(self._client)
             self._await_return()
 
     def _await_return(self) -> None:
         if self._returning is None:
-            self._returning = asyncio.create_task(self._return())
+            self._returning = asyncio.create_task(self._return(), context=Context())
 
     async def _return(self) -> None:
         pause = FIRST_PAUSE
@@ -316,7 +317,7 @@ class Cache:
                         # What requests will do: a server may answer a ping, and refuse this.
                         await _ask(self._client, [self._prefix])
                 except Exception as error:  # noqa: BLE001 (see _refused)
-                    log.debug("Redis is still away", error=str(error) or type(error).__name__)
+                    log.debug("cache_still_away", error=str(error) or type(error).__name__)
                     await async_forget_master(self._client)
                 else:
                     self._there = True

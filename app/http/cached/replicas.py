@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
+from contextvars import Context
 from typing import TypeAlias
 
 import redis
@@ -42,7 +43,7 @@ class Replica:
 
     def open(self) -> None:
         if self._returning is None:
-            self._returning = asyncio.create_task(self._return())
+            self._returning = asyncio.create_task(self._return(), context=Context())
 
     async def close(self) -> None:
         self.there = False
@@ -60,7 +61,7 @@ class Replica:
         except Exception as error:  # noqa: BLE001 (of any kind: redis-py raises RuntimeError, too)
             self.there = False
             if (times := self._said.due()) is not None:
-                log.warning("a replica of Redis is away", error=str(error) or type(error).__name__, times=times)
+                log.warning("replica_away", error=str(error) or type(error).__name__, times=times)
             await async_forget_master(self._client)
             self.open()
             return None
@@ -73,7 +74,7 @@ class Replica:
                     async with asyncio.timeout(self._longest_pause):
                         await self._ask(self._client, [b""])
                 except Exception as error:  # noqa: BLE001 (as above)
-                    log.debug("a replica of Redis is still away", error=str(error) or type(error).__name__)
+                    log.debug("replica_still_away", error=str(error) or type(error).__name__)
                     await async_forget_master(self._client)
                 else:
                     self.there = True

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from contextvars import Context
 from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 import msgspec
@@ -276,12 +277,12 @@ class Standby:
         if self._fit:
             self._fit = False
             if (times := self._said.due()) is not None:
-                log.warning("a standby is left alone", standby=where(self._url), reason=reason, times=times)
+                log.warning("standby_left_alone", standby=where(self._url), reason=reason, times=times)
         self._await_return(least)
 
     def _await_return(self, least: str) -> None:
         if self._returning is None:
-            self._returning = asyncio.create_task(self._return(least))
+            self._returning = asyncio.create_task(self._return(least), context=Context())
 
     async def _return(self, least: str) -> None:
         pause = FIRST_PAUSE
@@ -303,7 +304,7 @@ class Standby:
                 async with await async_connect(self._url, role="look", timeout=LOOK_SECONDS) as conn:
                     return versions.holds(await versions.vector(conn), least)
         except (psycopg.Error, TimeoutError) as error:
-            log.debug("a standby is still away", standby=where(self._url), reason=str(error) or type(error).__name__)
+            log.debug("standby_still_away", standby=where(self._url), reason=str(error) or type(error).__name__)
             return False
 
 

@@ -105,7 +105,7 @@ class EventStream(ASGIResponse):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         except (TimeoutError, psycopg.Error, TooManyListeners, LimitReached) as error:
             # The answer ends without its `end` event, so the client comes back, with its Last-Event-ID.
-            log.warning("events broken off", error=str(error))
+            log.warning("events_broken_off", error=str(error))
 
 
 @get(

@@ -71,7 +71,7 @@ class _Steps:
     def __call__(self, step: str, _done: int, _total: int) -> None:
         if step != self._last:
             self._last = step
-            log.info("forgetting a person", graph=self._graph, step=step)
+            log.info("forgetting", graph=self._graph, step=step)
 
 
 @post(

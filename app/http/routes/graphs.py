@@ -356,7 +356,7 @@ def _log_failure(name: str, making: asyncio.Task[Graph]) -> None:
     """The client was answered before the graph was made: the log has to tell why a graph is not."""
     error = None if making.cancelled() else making.exception()
     if error is not None:
-        log.error("a graph could not be created", graph=name, exc_info=error)
+        log.error("graph_not_created", graph=name, exc_info=error)
 
 
 def _require(caller: Caller, scope: Scope, graph: str) -> None:

@@ -182,7 +182,7 @@ async def ready(services: Injected) -> Response[Ready]:
     )
     is_ready = postgresql == "ready"
     if not is_ready:
-        log.warning("not ready", server=where(services.settings.database_url), postgresql=postgresql)
+        log.warning("not_ready", server=where(services.settings.database_url), postgresql=postgresql)
     return Response(
         Ready("ready" if is_ready else "not ready", postgresql, bell, disk),
         status_code=200 if is_ready else 503,
@@ -340,7 +340,7 @@ async def _postgresql(services: Services) -> str:
                 return f"lacks {', '.join(missing)}: run `mentiongraph migrate`"
             services.schema_is_good_until = time.monotonic() + SCHEMA_SECONDS
     except SchemaTooNew as error:
-        log.warning("the schema is too new", error=error.detail)  # it names the server, and anybody may ask
+        log.warning("schema_too_new", error=error.detail)  # it names the server, and anybody may ask
         return "has a schema of a later release: install that release"
     except (psycopg.OperationalError, DatabaseUnavailable):
         return SILENCE

@@ -31,6 +31,7 @@ from app.errors import (
 from app.http import bodies, problems, quotas
 from app.http.addresses import address_of
 from app.http.calling import Calling
+from app.http.correlating import trace_of
 from app.http.openapi import examples
 from app.http.routes.uploads import Upload, UploadLinks, count_uploads, list_uploads, only_of, path_of
 from app.http.services import Injected, Services
@@ -184,6 +185,8 @@ async def receive_upload(  # noqa: PLR0917 (what a request has)
             caller=caller,
             allowance=allowance,
             only_of=owner,
+            trace=trace_of(request.scope),
+            traced=services.settings.traces,
         )
         receipt = await take_in(
             services.receiving,

@@ -15,4 +15,4 @@ WHERE
 RETURNING
   b.id AS batch_id, b.upload_id, b.claim AS token, b.attempts, b.first_line, b.rows_staged,
   b.payload, u.options, u.format,
-  u.received_at, u.state = 'staged' AS first, u.parent_id;
+  u.received_at, u.state = 'staged' AS first, u.parent_id, u.traceparent;

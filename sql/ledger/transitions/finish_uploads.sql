@@ -34,4 +34,5 @@ SET
   finished_at = CASE f.outcome WHEN 'rejected' THEN u.finished_at ELSE %(now)s::timestamptz END
 FROM finished AS f
 WHERE u.id = f.id
-RETURNING u.id, f.outcome;
+RETURNING
+  u.id, f.outcome, u.traceparent, date_part('epoch', %(now)s::timestamptz - u.received_at) AS seconds;

@@ -17,4 +17,5 @@ WHERE
   p.id = ANY(%(ids)s::uuid[]) AND p.members IS NOT NULL
   AND p.state IN ('staged', 'applying', 'checking', 'cancelling', 'retracting')
   AND NOT EXISTS (SELECT FROM uploads AS m WHERE m.parent_id = p.id AND m.finished_at IS NULL)
-RETURNING p.id, p.state;
+RETURNING
+  p.id, p.state AS outcome, p.traceparent, date_part('epoch', %(now)s::timestamptz - p.received_at) AS seconds;

@@ -1,0 +1,2 @@
+-- Forgets passes that began long ago. Locks: their rows. Rows: none.
+DELETE FROM passes WHERE began_at < %(before)s::timestamptz;
