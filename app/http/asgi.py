@@ -95,9 +95,7 @@ def create_app(settings: Settings, *, clock: postgres.Now = postgres.clock) -> L
     )
     answering = graphs.in_graph(answering_head(cached_first(segments.whole(routed(app.asgi_handler)))))
     known = identified(limited(answering, settings), settings)
-    app.asgi_handler = correlated(
-        measured(logged(own_pages_only(graphs.prefixed(known), settings))), settings
-    )
+    app.asgi_handler = correlated(measured(logged(own_pages_only(graphs.prefixed(known), settings))), settings)
     return declared(app)
 
 

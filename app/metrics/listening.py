@@ -78,9 +78,9 @@ def listen(where: Listen | None, more: Callable[[], Families] = dict) -> Served 
                 if error.errno != errno.EADDRINUSE:
                     raise
             else:
-                log.info("serves metrics", host=where.host, port=server.server_port)
+                log.info("metrics_served", host=where.host, port=server.server_port)
                 return Served(server, server.server_port)
-        log.warning("serves no metrics: every port is taken", host=where.host, first=where.ports[0])
+        log.warning("metrics_ports_taken", host=where.host, first=where.ports[0])
     except OSError as error:
-        log.warning("serves no metrics", host=where.host, error=str(error))
+        log.warning("metrics_not_served", host=where.host, error=str(error))
     return None

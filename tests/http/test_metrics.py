@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.control.callers import Scope
 from app.ledger import retention, totals
 from app.metrics.table import BY_NAME, METRICS, PREFIX, Kind, Source
+from app.proofs import audits
 from app.reads.metrics import graphs, ledger
 from app.reads.metrics.ledger import Reading
 from app.settings import Settings
@@ -31,9 +32,6 @@ __all__ = ["make"]
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 REJECTED = b"data,timestamp,username\nhi @bob,2026-01-01T00:00:00Z,ada\nhi @bob,never,ada\n"
-
-ELSEWHERE = {"audit_last_run_timestamp_seconds", "audit_differences"}
-"""Metrics of the ledger for which this database may have nothing to say."""
 
 
 def parsed(text: str) -> Samples:
@@ -76,10 +74,29 @@ def test_the_table_is_what_is_served(api: Api, apply: Callable[[], None]) -> Non
             assert sample.labels.keys() - {"le"} == set(metric.labels)
     own = [name.removeprefix(PREFIX) for name in families if name.startswith(PREFIX)]
     assert [name for name in own if name not in BY_NAME and f"{name}_total" not in BY_NAME] == []
-    of_ledger = {each.name for each in METRICS if Source.LEDGER in each.source} - ELSEWHERE
+    of_ledger = {each.name for each in METRICS if Source.LEDGER in each.source}
     assert {name for name in of_ledger if PREFIX + name.removesuffix("_total") not in families} == {
-        "period_last_success_timestamp_seconds"  # no worker has run
+        "period_last_success_timestamp_seconds",  # no worker has run
+        *("audit_last_run_timestamp_seconds", "audit_differences"),  # nobody has asked for an audit
     }
+
+
+def test_an_audit_tells_prometheus_what_it_found(
+    api: Api, apply: Callable[[], None], domain: Connection, now: datetime
+) -> None:
+    api.upload(CSV)
+    apply()
+    found = list[tuple[float, float]]()
+    for edges_more in (0, 7):
+        domain.execute("update edges set mention_count = mention_count + %s", (edges_more,))
+        assert api.http.post("/audit?sample=0").status_code == 202
+        audits.work(domain, clock=lambda: now)
+        families = ledger.read(domain).families
+        found.append((families["audit_differences"][()], families["audit_last_run_timestamp_seconds"][()]))  # pyright: ignore[reportArgumentType]
+
+    (exact, at), (wrong, _) = found
+    assert (exact, at) == (0, now.timestamp())
+    assert wrong > 0
 
 
 def test_counters_are_what_the_ledger_says(api: Api, apply: Callable[[], None], domain: Connection) -> None:

@@ -86,6 +86,7 @@ READERS: dict[str, type[msgspec.Struct]] = {
     "graph/kept_out/get": kept_out.KeptOut,
     "ledger/bells/ring_batches": bells._Rung,
     "ledger/totals/read": totals.Total,
+    "reads/metrics/ledger/audit": ledger_metrics.LastAudit,
     "reads/metrics/ledger/batches": ledger_metrics.Batches,
     "reads/metrics/ledger/tables": ledger_metrics.Table,
     "reads/metrics/ledger/uploads": ledger_metrics.Uploads,

@@ -219,7 +219,7 @@ class Watch:
             try:
                 work(lane)
             except Exception as error:  # noqa: BLE001 (the thread goes on)
-                log.warning("metrics cannot be read", of=what, error=f"{type(error).__name__}: {error}")
+                log.warning("metrics_not_read", of=what, error=f"{type(error).__name__}: {error}")
             finally:
                 self._under_way.discard(what)
                 ended.set()
@@ -247,7 +247,7 @@ class Watch:
         except psycopg.Error as error:
             self._service_read = False
             lane.forget(self._default.url)
-            log.debug("the service's metrics cannot be read", error=str(error))
+            log.debug("service_metrics_not_read", error=str(error))
 
     def _list(self, listed: list[Graph]) -> None:
         found = {(self._default.url, self._default.created_at): self._default}
@@ -304,7 +304,7 @@ class Watch:
         except (psycopg.Error, OSError) as error:
             lane.forget(known.url)
             if known.up is not False:
-                log.warning("a graph's metrics cannot be read", graph=known.name, error=" ".join(str(error).split()))
+                log.warning("graph_metrics_not_read", graph=known.name, error=" ".join(str(error).split()))
             known.up = False
             return None
         known.reading = _never_less(reading, known.reading)

@@ -23,6 +23,7 @@ _UPLOADS = sql.query("reads/metrics/ledger/uploads")
 _BATCHES = sql.query("reads/metrics/ledger/batches")
 _STALE = sql.query("reads/metrics/ledger/stale")
 _TABLES = sql.query("reads/metrics/ledger/tables")
+_AUDIT = sql.query("reads/metrics/ledger/audit")
 
 MOST = 10_000
 """Rows of each kind that are looked at, so that a scrape beside a flood costs no more than another one."""
@@ -70,6 +71,20 @@ class Table(msgspec.Struct, frozen=True):
     dead_rows: int
 
 
+class LastAudit(msgspec.Struct, frozen=True):
+    """The latest audit that ended with a result."""
+
+    finished_at: datetime
+    difference: float
+    summary_difference: float
+    exact: bool
+
+    @property
+    def differences(self) -> float:
+        """Mentions that are out of step; at least 1 if anything else is."""
+        return max(self.difference + self.summary_difference, 0.0 if self.exact else 1.0)
+
+
 class Reading(msgspec.Struct, frozen=True):
     """What a database said. Ages are kept as instants, so that a reading tells the right ages later on."""
 
@@ -104,6 +119,9 @@ def read(conn: Connection) -> Reading:
     size = sizes(conn)
     families |= {"edges": {(): size.edges}, "users": {(): size.users}, "database_bytes": {(): size.size_bytes}}
     families["postgres_dead_rows"] = {(each.name,): float(each.dead_rows) for each in rows(conn, Table, _TABLES)}
+    for audit in rows(conn, LastAudit, _AUDIT):
+        families["audit_last_run_timestamp_seconds"] = {(): audit.finished_at.timestamp()}
+        families["audit_differences"] = {(): audit.differences}
     since: dict[tuple[str, Labels], datetime | None] = {
         ("oldest_unapplied_seconds", (priority.value,)): _oldest(uploads, priority) for priority in Priority
     }
