@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.conftest import until
 
@@ -107,7 +107,7 @@ def test_nothing_is_done_if_the_number_has_changed(page: Page, stack: str, word:
 def test_the_problem_of_a_single_upload_is_shown(page: Page, word: str) -> None:
     listed(page, word)
 
-    def refuse(route) -> None:  # noqa: ANN001 (Playwright's Route)
+    def refuse(route: Route) -> None:
         if '"action"' not in (route.request.post_data or ""):
             route.continue_()
             return

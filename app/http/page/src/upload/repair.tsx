@@ -201,7 +201,7 @@ function Form({ entry, table, row, fields, close }: { entry: Upload; table: Tabl
               Leave it out
             </button>
             <span class={reads.good ? "ok" : "soft xs"} role="status">
-              {reads.text === cell(table, row, `${PREFIX}message`) ? "" : reads.text}
+              {reads.text === cell(table, row, `${PREFIX}message`) ? "Can’t be read yet." : reads.text}
             </span>
           </div>
         </form>
