@@ -207,5 +207,3 @@ def _shown(result: Result) -> str:
         parts.append(f"WRONG: {', '.join(sorted(result.wrong))}")
     parts.append("NOT ENDED" if result.ended is None else f"ended after {result.ended:.0f} s")
     return "; ".join(parts)
-
-

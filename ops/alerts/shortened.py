@@ -24,6 +24,9 @@ MINUTE = 3
 WINDOWS = {"30m": "20s", "1h": "45s", "6h": "60s", "1d": "60s", "3d": "90s"}
 """What windows become that would still be too long."""
 
+API_SECONDS = 3
+"""An API is asked each so many seconds, not each second: while PostgreSQL hangs, its answer takes two."""
+
 Jobs = Mapping[str, list[int]]
 """The ports on 127.0.0.1 of the targets of each job."""
 
@@ -64,6 +67,8 @@ def _job(shipped: dict[str, Any], jobs: Jobs, exporter: int) -> dict[str, Any]:
     by_exporter = "relabel_configs" in shipped
     targets = [f"{'redis://' if by_exporter else ''}127.0.0.1:{port}" for port in jobs[shipped["job_name"]]]
     job = {name: value for name, value in shipped.items() if not name.endswith("sd_configs")}
+    if shipped["job_name"] == "mentiongraph-api":
+        job |= {"scrape_interval": f"{API_SECONDS}s", "scrape_timeout": f"{API_SECONDS}s"}
     if by_exporter:
         *others, last = job["relabel_configs"]
         job["relabel_configs"] = [*others, last | {"replacement": f"127.0.0.1:{exporter}"}]

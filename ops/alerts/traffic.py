@@ -59,7 +59,11 @@ class Traffic:
     def _upload(self, client: httpx.Client, number: int) -> httpx.Response:
         start = random.randrange(len(self._lines) - ROWS)
         # The first row makes the file another one than all before, and the last is rejected.
-        rows = [b"%d @nora_fox,2026-11-01T12:00:00Z,ada" % number, *self._lines[start : start + ROWS], b"no day @nora_fox,never,ada"]
+        rows = [
+            b"%d @nora_fox,2026-11-01T12:00:00Z,ada" % number,
+            *self._lines[start : start + ROWS],
+            b"no day @nora_fox,never,ada",
+        ]
         return client.post(
             f"{self._bases[number % len(self._bases)]}/uploads",
             content=HEADER + b"\n".join(rows) + b"\n",
