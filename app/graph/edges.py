@@ -45,10 +45,11 @@ class _Merged(msgspec.Struct):
     weighed_at: list[int]
 
 
-def add_edges(conn: Connection, shard: int, edges: pl.DataFrame, half_life: HalfLife) -> None:
-    """Add a shard's edges (a delta's columns, unique by key) to the graph, and keep its heaviest."""
+def add_edges(conn: Connection, shard: int, edges: pl.DataFrame, half_life: HalfLife) -> int:
+    """Add a shard's edges (a delta's columns, unique by key) to the graph, and keep its heaviest. Returns the number of
+    edges that the graph held already."""
     if edges.is_empty():
-        return
+        return 0
     columns = _columns(edges)
     floor = top_edges.floor(conn, shard)
     latest = datetime.fromtimestamp(int(columns["weighed_at"].max()) / 1e6, UTC)
@@ -66,6 +67,7 @@ def add_edges(conn: Connection, shard: int, edges: pl.DataFrame, half_life: Half
     scores[found.heavy] = top_edges.score(np.array(found.weights), np.array(found.weighed_at), half_life)
     _copy(conn, {name: values[new] for name, values in columns.items()})
     top_edges.hold(conn, shard, floor, columns["source_id"], columns["target_id"], scores)
+    return len(found.merged)
 
 
 def _copy(conn: Connection, columns: dict[str, Numbers]) -> None:

@@ -69,14 +69,19 @@ def merge_shard(
         added = sum_by_edge([unpack(delta.payload) for delta in taken if delta.sign > 0], half_life=half_life)
         removed = sum_by_edge([unpack(delta.payload) for delta in taken if delta.sign < 0], half_life=half_life)
         keys = pl.concat([added.select(KEYS), removed.select(KEYS)])
-        merged = with_archived(conn, shard, added, keys, parameters)
-        add_edges(conn, shard, merged, half_life)
+        merged, unarchived = _with_archived(conn, shard, added, keys, parameters)
+        updated = add_edges(conn, shard, merged, half_life)
         subtract_edges(conn, shard, removed, parameters)
         _note_old(conn, merged, removed, now=now)
         versions.advance(conn, [shard])
         batch_ids = [delta.batch_id for delta in taken]
         parts = [delta.part for delta in taken]
-        execute(conn, _SET_MERGED, {"shard": shard, "batch_ids": batch_ids, "parts": parts, "now": now})
+        wrote = {"new": len(merged) - updated - unarchived, "updated": updated, "unarchived": unarchived}
+        execute(
+            conn,
+            _SET_MERGED,
+            {"shard": shard, "batch_ids": batch_ids, "parts": parts, "now": now, "removed": len(removed), **wrote},
+        )
         transitions.finish_batches(conn, batch_ids, now=now)
     return len(taken)
 
@@ -119,11 +124,18 @@ def with_archived(
     conn: Connection, shard: int, edges: pl.DataFrame, keys: pl.DataFrame, parameters: GraphParameters
 ) -> pl.DataFrame:
     """The edges, and with them the archived edges of these keys, which leave the archive."""
+    return _with_archived(conn, shard, edges, keys, parameters)[0]
+
+
+def _with_archived(
+    conn: Connection, shard: int, edges: pl.DataFrame, keys: pl.DataFrame, parameters: GraphParameters
+) -> tuple[pl.DataFrame, int]:
+    """See `with_archived`; and the number of archived edges."""
     lowest, highest = shard_range(shard, parameters.shards)
     if scalars(conn, _ARCHIVE_HOLDS, {"lowest_id": lowest, "highest_id": highest}) != [True]:
-        return edges
+        return edges, 0
     archived = rows(conn, _EdgeRow, _TAKE_BACK, key_arrays(keys))
     if not archived:
-        return edges
+        return edges, 0
     back = pl.DataFrame([msgspec.structs.asdict(row) for row in archived], schema=DELTA_SCHEMA)
-    return sum_by_edge([edges, back], half_life=parameters.half_life)
+    return sum_by_edge([edges, back], half_life=parameters.half_life), len(archived)

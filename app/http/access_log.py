@@ -55,7 +55,7 @@ def logged(app: ASGIApp) -> ASGIApp:
                     report()
 
         def report() -> None:
-            quiet = scope["path"].startswith("/health/")
+            quiet = scope["path"].startswith(("/health/", "/metrics"))
             log.log(
                 10 if quiet else 20,
                 "request" if finished else "request not answered in full",

@@ -13,6 +13,7 @@ from app.http.cached.handlers import cached_first
 from app.http.calling import provide_caller
 from app.http.head import answering_head
 from app.http.identified import identified
+from app.http.measured import measured, routed
 from app.http.openapi import doc, guide
 from app.http.origin import own_pages_only
 from app.http.quotas import limited
@@ -26,6 +27,7 @@ from app.http.routes import (
     forgetting,
     health,
     keys,
+    metrics,
     networks,
     previews,
     rankings,
@@ -63,6 +65,7 @@ def create_app(settings: Settings, *, clock: postgres.Now = postgres.clock) -> L
             graph_list.ROUTER,
             health.ROUTER,
             keys.ROUTER,
+            metrics.ROUTER,
             doc.root,
             doc.static_files(),
             guide.router(),
@@ -79,9 +82,9 @@ def create_app(settings: Settings, *, clock: postgres.Now = postgres.clock) -> L
         # The process that serves the app has set up its logging.
         logging_config=None,
     )
-    answering = graphs.in_graph(answering_head(cached_first(segments.whole(app.asgi_handler))))
+    answering = graphs.in_graph(answering_head(cached_first(segments.whole(routed(app.asgi_handler)))))
     known = identified(limited(answering, settings), settings)
-    app.asgi_handler = logged(own_pages_only(graphs.prefixed(known), settings))
+    app.asgi_handler = measured(logged(own_pages_only(graphs.prefixed(known), settings)))
     return declared(app)
 
 

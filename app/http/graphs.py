@@ -50,7 +50,17 @@ PROBE_SECONDS = 1.0
 """Seconds in which the server of a graph has to answer that did not answer the request before."""
 _THERE, _AWAY = "there", "away"
 
-_OF_THE_SERVICE = ("/graphs", "/keys", "/doc", "/guide", "/static", "/health/live", "/health/ready", "/health/graphs")
+_OF_THE_SERVICE = (
+    "/graphs",
+    "/keys",
+    "/doc",
+    "/guide",
+    "/static",
+    "/health/live",
+    "/health/ready",
+    "/health/graphs",
+    "/metrics",
+)
 """Paths that no graph has."""
 _SLASHES = re.compile(rb"//+")
 

@@ -34,6 +34,9 @@ from app.http.trimming import Trimmer
 from app.ledger import space
 from app.ledger.admission import Admission
 from app.ledger.events import Hub
+from app.metrics import listening
+from app.metrics.tallies import Families
+from app.reads.metrics.graphs import Watch
 from app.settings import Settings
 from app.store.bounded import BoundedPool, LatePool
 from app.store.broker import FailOverRedisBroker, redis_client
@@ -151,6 +154,7 @@ class Services:
         self.denials = Denials(self.aside)
         self.looks = Looks()
         self.answers = Answers(settings, self.clock)
+        self.watch = Watch(settings, self.clock)
 
     def _have_few_connections(self, common: dict[str, Any]) -> None:
         """There may be hundreds of graphs: one pool serves all requests of this graph, and keeps nothing open."""
@@ -180,6 +184,7 @@ class Services:
     async def close(self) -> None:
         # While PostgreSQL is away, closing would wait for connections that are still being made.
         if self.listed is None:
+            self.watch.close()
             await self.denials.close()
             await self.keyring.close()
         await asyncio.gather(*(probe.close(seconds=CLOSE_SECONDS) for probe in self.probes.values()))
@@ -188,6 +193,10 @@ class Services:
             *(each.close(CLOSE_SECONDS) for each in self._pools()),
             *(asyncio.to_thread(each.close, CLOSE_SECONDS) for each in (self.exports, self.sync_pool)),
         )
+
+    def collect_metrics(self) -> Families:
+        """What the API tells of the ledgers, the servers and itself. May take two seconds."""
+        return self.watch.collect()
 
     def _pools(self) -> set[AsyncConnectionPool[AsyncConnection]]:
         return {self.pool, self.receiving, self.aside, self.health, self.expensive.pool}
@@ -212,15 +221,20 @@ def lifespan(settings: Settings, clock: Now) -> Callable[[Litestar], AbstractAsy
 
     @asynccontextmanager
     async def open_services(app: Litestar) -> AsyncGenerator[None]:
+        where = listening.parse(settings.metrics_listen, "MENTIONGRAPH_METRICS_LISTEN")
         shared = Shared(settings)
         services = Services(settings, clock, shared)
+        served = None
         app.state["services"] = services
         try:
             await services.open()
+            served = listening.listen(where, services.collect_metrics)
             with _told_to_stop(services.hub.close):
                 yield
         finally:
             shared.hub.close()
+            if served is not None:
+                await asyncio.to_thread(served.close)
             await services.close()
             await shared.close()
 

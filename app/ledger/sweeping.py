@@ -9,6 +9,7 @@ import msgspec
 
 import sql
 from app.errors import UploadCutOff, WorkerLost
+from app.ledger import totals
 from app.ledger.states import Ring
 from app.ledger.transitions import BatchOfUpload, delete_batches, finish_uploads, finish_zips
 from app.settings import Settings
@@ -54,6 +55,7 @@ def sweep(conn: Connection, *, settings: Settings, now: datetime, queues_empty: 
         aborted = _abort_silent(conn, settings=settings, now=now)
         failed = _expire(conn, settings=settings, now=now)
         finish_zips(conn, scalars(conn, _IDLE_ZIPS), now=now)
+        totals.fold(conn)
         due = rows(
             conn, Ring, _RING_DUE, {"now": now, "rung_before": now - timedelta(seconds=patience), "limit": limit}
         )

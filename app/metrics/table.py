@@ -57,7 +57,7 @@ class Metric(msgspec.Struct, frozen=True):
 
 
 LABELS = {
-    "graph": "Name of a graph. Graphs beyond MENTIONGRAPH_METRICS_GRAPHS are added up as `other`.",
+    "graph": "Name of a graph. Graphs beyond MENTIONGRAPH_METRICS_GRAPHS are added up as `_other`.",
     "state": "A state of uploads or batches, as the glossary has it.",
     "priority": "`urgent` or `bulk`.",
     "outcome": "`counted`, `repeated` (another row of the same post is counted) or `rejected`.",

@@ -24,6 +24,7 @@ class Group(StrEnum):
     HEALTH = "Health"
     DECAY = "Decay"
     RETENTION = "Retention"
+    METRICS = "Metrics"
     LOGS = "Logs"
 
 
@@ -644,6 +645,35 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             le=366,
         ),
     ] = 35
+
+    metrics_listen: Annotated[
+        str,
+        _about(
+            Group.METRICS,
+            "",
+            "Address and port on which an API process serves its metrics without a key, such as 127.0.0.1:9464. A "
+            "range of ports is for several processes of one machine: each takes the first port that is free. Empty: "
+            "only /metrics of the API itself, for keys with the scope metrics.",
+        ),
+    ] = ""
+    worker_metrics_listen: Annotated[
+        str,
+        _about(
+            Group.METRICS,
+            "",
+            "The same for worker processes and schedulers, such as 127.0.0.1:9474-9489. Empty: they serve no metrics.",
+        ),
+    ] = ""
+    metrics_graphs: Annotated[
+        int,
+        _about(
+            Group.METRICS,
+            "graphs",
+            "So many graphs have metrics of their own, the oldest first. The metrics of the others are added up.",
+            ge=1,
+            le=1_000,
+        ),
+    ] = 50
 
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],

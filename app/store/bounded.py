@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from app.store.postgres import AsyncConnection, Connection
+from app.store.waits import MeasuredPool, waited
 
 IDLE_SECONDS = 15.0
 """Seconds after which a connection is closed that nobody uses."""
@@ -17,7 +19,7 @@ IDLE_SECONDS = 15.0
 _FRUGAL: dict[str, Any] = {"min_size": 0, "max_idle": IDLE_SECONDS, "num_workers": 1}
 
 
-class LatePool(ConnectionPool[Connection]):
+class LatePool(MeasuredPool):
     """A pool that opens itself at its first use, since an open pool has threads."""
 
     def __init__(self, conninfo: str, **options: Any) -> None:  # noqa: ANN401 (those of psycopg_pool)
@@ -42,6 +44,7 @@ class BoundedPool(AsyncConnectionPool[AsyncConnection]):
     @asynccontextmanager
     async def connection(self, timeout: float | None = None) -> AsyncGenerator[AsyncConnection]:
         """Raises PoolTimeout."""
+        begun = time.perf_counter()
         async with AsyncExitStack() as held:
             try:
                 async with asyncio.timeout(timeout or self.timeout):
@@ -49,4 +52,6 @@ class BoundedPool(AsyncConnectionPool[AsyncConnection]):
                         await held.enter_async_context(each)
             except TimeoutError:
                 raise PoolTimeout("as many connections to graphs are in use as this process may have") from None
-            yield await held.enter_async_context(super().connection(timeout))
+            conn = await held.enter_async_context(super().connection(timeout))
+            waited(self.name, begun)
+            yield conn

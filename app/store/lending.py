@@ -23,6 +23,7 @@ from psycopg.errors import ConnectionTimeout
 from psycopg.pq import TransactionStatus
 
 from app.store.postgres import FIRST_PAUSE, LONGEST_PAUSE, POOL_TIMEOUT, Connection, require_primary
+from app.store.waits import waited
 
 IDLE_SECONDS = 30.0
 """Seconds after which an idle connection is closed."""
@@ -116,7 +117,9 @@ class Lender:
     @contextmanager
     def connection(self, place: Place) -> Generator[Connection]:
         """A connection for the block. Raises Away, or psycopg.OperationalError after POOL_TIMEOUT seconds."""
+        begun = time.perf_counter()
         held = self._take(place)
+        waited("worker", begun)
         try:
             yield held.conn
         finally:

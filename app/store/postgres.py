@@ -24,6 +24,7 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool
 import sql
 from app.errors import DatabaseUnavailable
 from app.store.addresses import where
+from app.store.waits import MeasuredAsyncPool, MeasuredPool
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")
@@ -149,7 +150,7 @@ def pool(
     statement_timeout: float,
     pgbouncer: bool = False,
     checked: bool = True,
-    kind: Callable[..., ConnectionPool[Connection]] = ConnectionPool,
+    kind: Callable[..., ConnectionPool[Connection]] = MeasuredPool,
 ) -> ConnectionPool[Connection]:
     """Returns a closed pool of connections for worker threads. `statement_timeout` is in seconds. See `async_pool`."""
 
@@ -187,7 +188,7 @@ def async_pool(
     statement_timeout: float,
     pgbouncer: bool = False,
     checked: bool = True,
-    kind: Callable[..., AsyncConnectionPool[AsyncConnection]] = AsyncConnectionPool,
+    kind: Callable[..., AsyncConnectionPool[AsyncConnection]] = MeasuredAsyncPool,
 ) -> AsyncConnectionPool[AsyncConnection]:
     """Returns a closed pool of connections for request handlers. `statement_timeout` is in seconds.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -11,6 +12,7 @@ from contextvars import ContextVar
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from app.store.postgres import AsyncConnection
+from app.store.waits import waited
 
 _CLIENT: ContextVar[str] = ContextVar("client", default="")
 
@@ -96,11 +98,13 @@ class PoolInTurns(AsyncConnectionPool[AsyncConnection]):
         self._turns = self._turns or Turns(self.max_size)
         loop = asyncio.get_running_loop()
         seconds = self.timeout if timeout is None else timeout
-        end = loop.time() + seconds
+        begun, end = time.perf_counter(), loop.time() + seconds
         async with AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout_at(end):
                     await stack.enter_async_context(self._turns.taken(_CLIENT.get()))
             except TimeoutError:
                 raise PoolTimeout(f"no turn within {seconds:g} s") from None
-            yield await stack.enter_async_context(super().connection(timeout=end - loop.time()))
+            conn = await stack.enter_async_context(super().connection(timeout=end - loop.time()))
+            waited(self.name, begun)
+            yield conn

@@ -72,6 +72,7 @@ def test_a_merge_says_so_of_what_it_took_and_a_delta_is_set_aside_alone(conn: Co
             insert_delta(conn, batch, shard=shard, part=part)
 
     given = {"shard": 0, "batch_ids": [batches[0]], "parts": [0], "now": now}
+    given |= dict.fromkeys(("new", "updated", "unarchived", "removed"), 0)
     assert conn.execute(sql.query("graph/merging/set_merged"), given).rowcount == 1
     for part in (0, 1):  # the first is merged, and cannot be set aside any more
         given = {"shard": 0, "batch_id": batches[0], "part": part}

@@ -110,6 +110,8 @@ class Question(NamedTuple):
     """The instant that the request names. None: the minute that has begun."""
     timed: bool
     """Whether the answer depends on an instant."""
+    route: str = ""
+    """The template of the path."""
 
 
 class Key(NamedTuple):
@@ -205,12 +207,12 @@ class Answers:
     async def cached(self, key: Key, if_none_match: str | None) -> Answer[Any] | None:
         """The answer, if it is cached or the client has it."""
         if if_none_match is not None and _matches(if_none_match, key.tag):
-            self.counters.not_modified += 1
+            self.counters.count("not_modified")
             return Answer(HTTPStatus.NOT_MODIFIED, b"", key.tag, "hit; detail=not-modified")
         body = await self.cache.get(key.tag)
         if body is None:
             return None
-        self.counters.hits += 1
+        self.counters.count("hits")
         return _answered(_Outcome(body, "hit", key.tag), if_none_match)
 
     async def work_out(self, key: Key, if_none_match: str | None, work: Work) -> Answer[Any]:
@@ -241,7 +243,7 @@ class Answers:
             if first or isinstance(error, TookTooLong | TooManyReads):
                 return shared.task.result()
             if error is None and not shared.task.cancelled():
-                self.counters.hits += 1
+                self.counters.count("hits")
                 return shared.task.result()._replace(status="hit; detail=shared")
             # Another request failed, which may have nothing to do with this one.
 
@@ -258,7 +260,7 @@ class Answers:
         return shared
 
     async def _work_out(self, key: Key, work: Work) -> _Outcome:
-        self.counters.misses += 1
+        self.counters.count("misses")
         found = await self.standbys.answer(key.version.vector, work)
         if found is not None and await self._reached(found, key):
             tag = self._tag(found.vector, key.at, key.what)
@@ -279,8 +281,7 @@ class Answers:
 
     def _kept(self, body: bytes, tag: str | None, detail: str = "") -> _Outcome:
         stored = tag is not None and self.cache.put(tag, body)
-        self.counters.stored += stored
-        self.counters.not_stored += not stored
+        self.counters.count("stored" if stored else "not_stored")
         reason = "miss" if self.cache.enabled else "bypass"
         return _Outcome(body, f"fwd={reason}{'; stored' if stored else ''}{detail}", tag)
 

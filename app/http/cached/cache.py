@@ -24,6 +24,7 @@ import structlog
 from redis.exceptions import NoScriptError
 
 from app.http.cached.replicas import Replicas
+from app.metrics.tallies import Counter
 from app.posts.containers.compression import compress, decompress_within
 from app.settings import Settings
 from app.store.redis_client import async_forget_master, async_redis_client
@@ -89,6 +90,24 @@ class Counters(msgspec.Struct):
     """Values in Redis that this service did not write. It replaced them."""
     failures: int = 0
     """Times that Redis failed or was late."""
+
+    def count(self, what: str) -> None:
+        """Add one to what has this name."""
+        setattr(self, what, getattr(self, what) + 1)
+        _REQUESTS.add(_RESULTS[what])
+
+
+_REQUESTS = Counter("cache_requests_total")
+_RESULTS = {
+    "hits": "hit",
+    "not_modified": "not_modified",
+    "misses": "miss",
+    "stored": "stored",
+    "not_stored": "not_stored",
+    "damaged": "damaged",
+    "failures": "failure",
+}
+"""How the metric calls what became of a question."""
 
 
 class Together(Generic[Question, Answer]):
@@ -201,7 +220,7 @@ class Cache:
             return None
         answer = _opened(self.secret, full_key, value)
         if answer is None:
-            self.counters.damaged += 1
+            self.counters.count("damaged")
             if (times := self._foreign.due()) is not None:
                 log.warning("Redis holds values that this service did not write; they are replaced", values=times)
         return answer
@@ -270,14 +289,14 @@ class Cache:
             if time.time() >= self._full_until:
                 log.warning("Redis takes no answers at present", error=str(error))
             self._full_until = time.time() + FULL_SECONDS
-            self.counters.failures += 1
+            self.counters.count("failures")
         else:
             await self._lost(error)
 
     # While Redis is away
 
     async def _lost(self, error: Exception) -> None:
-        self.counters.failures += 1
+        self.counters.count("failures")
         if self._there:
             self._there = False
             log.warning("Redis is away; answers are worked out anew", error=str(error) or type(error).__name__)

@@ -27,6 +27,7 @@ from app.control.callers import Scope as KeyScope
 from app.http.cached.answers import Answer, Answers, Key, Question
 from app.http.cached.standbys import Lanes
 from app.http.calling import caller_of, graph_of
+from app.http.measured import note
 from app.http.openapi.examples import answering
 from app.http.parameters import moment
 from app.posts.handles import fold
@@ -157,7 +158,7 @@ def _question(path: str, asked: Mapping[str, Any], *, timed: bool) -> Question:
     }
     as_of = asked.get("as_of")
     return Question(
-        msgspec.json.encode([path, plain], order="deterministic"), None if as_of is None else moment(as_of), timed
+        msgspec.json.encode([path, plain], order="deterministic"), None if as_of is None else moment(as_of), timed, path
     )
 
 
@@ -194,7 +195,10 @@ async def _cached_answer(scope: Scope) -> Answer[Any] | None:
         _extended(scope)[_KEY] = error  # the app answers it as any other failure
         return None
     _extended(scope)[_KEY] = key
-    return await services.answers.cached(key, _if_none_match(scope))
+    found = await services.answers.cached(key, _if_none_match(scope))
+    if found is not None:
+        note(scope, question.route)
+    return found
 
 
 def _missed(scope: Scope) -> Key | None:

@@ -268,6 +268,11 @@ CACHE = {
         "failures": 0,
     },
 }
+METRICS = """\
+# HELP mentiongraph_backlog_bytes Decompressed bytes that wait to be counted. At most 10,000 batches are looked at.
+# TYPE mentiongraph_backlog_bytes gauge
+mentiongraph_backlog_bytes{graph="default"} 0.0
+"""
 FLEET = {
     "processes": [
         {

@@ -311,6 +311,7 @@ def _table(what: What, summary: str, example: str) -> Any:  # noqa: ANN401 (Lite
 
     @get(
         f"/{name}",
+        stream="export",
         summary=summary,
         scope=Scope.GRAPH_EXPORT,
         operation_id=f"Compare{what.title()}",

@@ -110,6 +110,7 @@ class EventStream(ASGIResponse):
 
 @get(
     "/{upload_id:str}/events",
+    stream="events",
     summary="An upload's events, live",
     scope=SEEN,
     responses={

@@ -405,6 +405,7 @@ def _handler(name: str) -> HTTPRouteHandler:
     form = FORMS[name]
     decorate = get(
         f"/{name}",
+        stream="export",
         summary=title,
         scope=Scope.GRAPH_EXPORT,
         description=f"{text} {_COUNTED}",

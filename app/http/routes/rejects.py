@@ -104,6 +104,7 @@ async def list_rejects(
 
 @get(
     "/{upload_id:str}/rejects.csv",
+    stream="rejects",
     summary="An upload's rejects as a file to repair",
     scope=SEEN,
     responses={

@@ -1,0 +1,13 @@
+-- Adds what waits in metric_counts to metric_totals. A reader sees each count once: in one table or in the other. Counts
+-- that are not committed yet wait for the next time. Locks: the counts that it deletes, then totals in the order of
+-- name. Rows: none.
+WITH taken AS (
+  DELETE FROM metric_counts RETURNING names, amounts
+)
+
+INSERT INTO metric_totals AS t (name, total)
+SELECT k.name, sum(k.amount)
+FROM taken AS c CROSS JOIN LATERAL unnest(c.names, c.amounts) AS k (name, amount)
+GROUP BY k.name
+ORDER BY k.name
+ON CONFLICT (name) DO UPDATE SET total = t.total + excluded.total;
