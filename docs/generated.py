@@ -238,9 +238,8 @@ def alerts() -> str:
         notes, lasting = rule["annotations"], f", for {rule['for']}" if "for" in rule else ""
         lines += ["", f"## {rule['alert']}", "", _escaped(_untemplated(notes["summary"])), ""]
         lines += [_escaped(_untemplated(notes["description"])), ""]
-        lines += [
-            f"A {rule['labels']['severity']}{lasting}. Runbook: [{runbook_of(rule)}](../runbooks/{runbook_of(rule)}.md)."
-        ]
+        link = f"[{runbook_of(rule)}](../runbooks/{runbook_of(rule)}.md)"
+        lines += [f"A {rule['labels']['severity']}{lasting}. Runbook: {link}."]
         lines += ["", "```text", rule["expr"].strip(), "```"]
     return "\n".join(lines)
 

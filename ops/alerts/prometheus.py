@@ -54,7 +54,9 @@ PACKAGES = ("prometheus", "prometheus-alertmanager", "prometheus-redis-exporter"
 class Prometheus:
     """All of them under `directory`, until `close`. `jobs`: the ports of the service's own targets."""
 
-    def __init__(self, directory: Path, jobs: Mapping[str, list[int]], apis: list[int], receiver: int) -> None:
+    def __init__(
+        self, directory: Path, jobs: Mapping[str, list[int]], apis: list[int], receiver: int, *, read_bound: str
+    ) -> None:
         directory.mkdir()
         port, alerts, exporter, self.door, health, metrics = free_ports(6)
         self.url = f"http://127.0.0.1:{port}"
@@ -62,7 +64,9 @@ class Prometheus:
         self._stack = ExitStack()
         self._http = httpx.Client(timeout=PATIENCE)
         balancer = shortened.haproxy(directory, apis, outside=self.door, health=health, metrics=metrics)
-        rules = shortened.prometheus(directory / "prometheus", {**jobs, "haproxy": [metrics]}, alerts, exporter)
+        rules = shortened.prometheus(
+            directory / "prometheus", {**jobs, "haproxy": [metrics]}, alerts, exporter, read_bound=read_bound
+        )
         who = shortened.alertmanager(directory, receiver)
         self._children = [
             self._child(directory, "haproxy", ["-db", "-f", balancer], f"http://127.0.0.1:{metrics}/metrics"),

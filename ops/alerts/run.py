@@ -68,7 +68,7 @@ class Outcome(NamedTuple):
 class Run:
     """Everything that runs, until `close`."""
 
-    def __init__(self, cases: Sequence[Case], directory: Path, command: str) -> None:
+    def __init__(self, cases: Sequence[Case], directory: Path, command: str, *, read_bound: str) -> None:
         self._cases, self._command = cases, command
         self._progress = Progress()
         self.say = self._progress.say
@@ -77,7 +77,11 @@ class Run:
         self._stack.callback(self.cluster.close)
         self.receiver = Receiver()
         self.prometheus = Prometheus(
-            directory / "monitoring", self.cluster.metrics_ports(), self.cluster.api_ports, self.receiver.port
+            directory / "monitoring",
+            self.cluster.metrics_ports(),
+            self.cluster.api_ports,
+            self.receiver.port,
+            read_bound=read_bound,
         )
         self.traffic = Traffic(
             f"http://127.0.0.1:{self.prometheus.door}", [base(graph) for graph in self.cluster.graphs]
@@ -138,7 +142,7 @@ class Run:
             case,
             dict(sorted(told.items(), key=lambda item: item[1])),
             missing=(case.raises | case.later) - told.keys(),
-            wrong=frozenset(told) - case.raises - case.later - case.beside,
+            wrong=frozenset(told) - case.allowed,
             ended=self._ended(began, ended) if over else None,
         )
         self.say(f"    {_shown(result)} ({last - began:.0f} s)")

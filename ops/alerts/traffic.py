@@ -15,8 +15,8 @@ from ops.chaos.files import chunk_lines
 from ops.workloads.generate import HEADER
 
 UPLOADERS, READERS = 10, 4
-UPLOAD_EVERY, READ_EVERY = 2.0, 0.25
-"""Seconds between two requests of a client: 5 uploads and 16 reads a second, together."""
+UPLOAD_EVERY, READ_EVERY = 5.0, 1.0
+"""Seconds between two requests of a client: 2 uploads and 4 reads a second, together."""
 ROWS = 40
 PATIENCE = 30.0
 RANKINGS = ("/rankings/edges", "/rankings/mentioned", "/rankings/mentioning", "/users")
