@@ -26,6 +26,7 @@ from app.graph.profiles import PROFILES
 from app.http.asgi import create_app
 from app.ledger.warnings import MEANING as WARNINGS
 from app.ledger.warnings import Code
+from app.metrics.table import LABELS, METRICS, SERVED, Metric, Source
 from app.posts.looking.presets import PRESETS, Shape
 from app.posts.screening import MEANING, Reason
 from app.reads.exports.emptiness import REASONS, Empty
@@ -389,7 +390,30 @@ def _cell(text: str) -> str:
     )
 
 
+def metrics() -> str:
+    """Every metric, by where it comes from, and the meaning of each label."""
+    lines: list[str] = []
+    for source in Source:
+        found = [metric for metric in METRICS if source in metric.source]
+        lines += [f"## {SERVED[source].title}", "", _escaped(SERVED[source].meaning), ""]
+        lines += ["| metric | kind | labels | meaning |", "|---|---|---|---|"]
+        lines += [
+            f"| {_code(each.full_name)} | {each.kind} | {', '.join(map(_code, each.labels))} "
+            f"| {_cell(each.help)}{_buckets(each)} |"
+            for each in found
+        ]
+        lines.append("")
+    lines += ["## Labels", "", "| label | meaning |", "|---|---|"]
+    lines += [f"| {_code(name)} | {_cell(meaning)} |" for name, meaning in LABELS.items()]
+    return "\n".join(lines)
+
+
+def _buckets(metric: Metric) -> str:
+    return f" Buckets: {', '.join(f'{bound:g}' for bound in metric.buckets)} s." if metric.buckets else ""
+
+
 PARTS: dict[str, Callable[[], str]] = {
+    "metrics": metrics,
     "settings": settings,
     "commands": commands,
     "problems": problems,

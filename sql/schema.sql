@@ -153,6 +153,8 @@ COMMENT ON COLUMN batches.rows_repeated IS
 COMMENT ON COLUMN batches.ids_owned IS 'Rows in post_ids that are this batch''s: posts that it counts. NULL: as above.';
 CREATE INDEX batches_staged ON batches (next_attempt_at) WHERE state = 'staged';
 CREATE INDEX batches_failed ON batches (upload_id) WHERE state = 'failed';
+-- Of these, and of staged and failed ones, metrics tell how many there are.
+CREATE INDEX batches_counted ON batches (upload_id) WHERE state = 'counted';
 COMMENT ON COLUMN batches.warnings IS
 'By code what the count noticed: a number, first lines, an example. NULL: nothing, or an earlier release counted it.';
 COMMENT ON COLUMN batches.rejects_kept IS

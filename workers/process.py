@@ -17,6 +17,7 @@ import psycopg
 import redis
 import structlog
 from dramatiq import Broker, Middleware, Worker, set_broker
+from dramatiq.broker import MessageProxy
 from periodiq import PeriodiqMiddleware
 from psycopg.errors import DiskFull
 
@@ -26,6 +27,8 @@ from app.control import graphs
 from app.graph import withdrawal
 from app.ledger import bells, fleet, limits, periods, sweeping
 from app.ledger.sweeping import Sweep
+from app.metrics import listening
+from app.metrics.tallies import Counter
 from app.settings import Settings
 from app.store import postgres
 from app.store.broker import redis_client
@@ -41,6 +44,8 @@ logger = structlog.get_logger(__name__)
 
 MOST_RUNG = 500
 """Batches that one sweep rings at most."""
+
+_MESSAGES = Counter("messages_total")
 
 SKIP_DELAY = 600
 """Seconds after which a worker skips a scheduler's ring. They are many, since the clocks of hosts may differ and a late
@@ -63,6 +68,7 @@ class Process(Middleware):
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._listen = listening.parse(settings.worker_metrics_listen, "MENTIONGRAPH_WORKER_METRICS_LISTEN")
         self.broker = PolledBroker(
             client=redis_client(settings.redis_url),
             namespace=settings.namespace,
@@ -191,12 +197,16 @@ class Process(Middleware):
 
     # Dramatiq's signals
 
+    def before_process_message(self, broker: Broker, message: MessageProxy) -> None:  # noqa: ARG002
+        _MESSAGES.add(message.actor_name)
+
     def after_process_boot(self, broker: Broker) -> None:  # noqa: ARG002
         log.configure(self.settings)
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002
         settings = self.settings
         self._worker, self._booted = worker, time.monotonic()
+        listening.listen(self._listen)
         # After so long the process is unhealthy; after twice as long the watchdog ends the process.
         watchdog = Watchdog(self._ages, limit=2 * settings.silence_seconds, stopping=self._stopping)
         self._routines = [

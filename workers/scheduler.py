@@ -29,12 +29,16 @@ from app import log
 from app import settings as environment
 from app.control import graphs
 from app.ledger import bells, fleet
+from app.metrics import listening
+from app.metrics.tallies import Gauge
 from app.store import postgres
 from app.store.broker import FailOverRedisBroker, redis_client
 from app.store.postgres import Connection
 from workers.routines import Routine, Watchdog
 
 logger = structlog.get_logger(__name__)
+
+_TICKED = Gauge("scheduler_last_tick_timestamp_seconds")
 
 
 class Scheduler(periodiq.Scheduler):
@@ -69,6 +73,7 @@ class Scheduler(periodiq.Scheduler):
                 logger.warning("could not ring; the next ring follows in a minute", actor=actor.actor_name, error=what)
         bells.ring_upkeep(self._broker, self._names(), tick=str(now))
         self.ticked = time.monotonic()
+        _TICKED.set(time.time())
 
 
 class Listed:
@@ -124,6 +129,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
     pool.open()
+    listening.listen(listening.parse(settings.worker_metrics_listen, "MENTIONGRAPH_WORKER_METRICS_LISTEN"))
     seconds = settings.heartbeat_seconds
     Routine("heartbeat", heartbeat, seconds=seconds, stopping=stopping).start()
     Routine("watchdog", watchdog.look, seconds=seconds, stopping=stopping).start()

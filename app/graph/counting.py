@@ -24,6 +24,7 @@ from app.graph.users import ForgottenMeanwhile, UserIds
 from app.ledger import limits, transitions
 from app.ledger.transitions import Claim
 from app.ledger.warnings import Notes
+from app.metrics.laps import Laps
 from app.posts.containers.compression import decompress
 from app.posts.readers import READERS
 from app.posts.screening import Posts
@@ -76,6 +77,7 @@ def count_batch(
     their own: they are the same for every worker that adds them.
     Raises RowsDiffer.
     """
+    laps = Laps("count")
     reader = READERS[claim.options.format]
     posts = reader.read(decompress(claim.payload), claim.format, first_line=claim.first_line)
     if claim.rows_staged not in {None, posts.rows}:
@@ -83,6 +85,7 @@ def count_batch(
             f"batch {claim.batch_id} has {posts.rows} rows, and {claim.rows_staged} when it was staged. Nothing of it "
             "was counted: do the API and the workers run the same release?"
         )
+    laps.end("read")
     left_out = kept_out.read(conn)
     plainly = partial(
         count,
@@ -95,11 +98,14 @@ def count_batch(
     )
     keys = post_ids.keys_of(posts.frame, claim.format)
     counted = left_out.without(plainly(posts.frame))
+    laps.end("mentions")
     if claim.options.dry_run:
         ids, shares = None, _Shares(counted, {}, {})
     else:
         left_out, counted, ids = _identified(conn, left_out, counted, user_ids)
+        laps.end("users")
         shares = _shares(counted, ids, parameters)
+    laps.end("split")
     frame = posts.frame
     with conn.transaction():
         if keys is not None:
@@ -126,6 +132,7 @@ def count_batch(
             transitions.finish_uploads(conn, [claim.upload_id], now=now)
         elif not shares.edges and claim.options.max_rejects is None:
             transitions.finish_batches(conn, [claim.batch_id], now=now)
+    laps.end("write")
     return Outcome(
         rows_received=posts.rows,
         rows_rejected=len(posts.rejects),

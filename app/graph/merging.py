@@ -19,6 +19,7 @@ from app.graph.edges import add_edges, key_arrays, subtract_edges
 from app.graph.parameters import GraphParameters
 from app.graph.shards import shard_range
 from app.ledger import transitions
+from app.metrics.laps import Laps
 from app.store import locks
 from app.store.locks import Part
 from app.store.postgres import Connection, execute, rows, scalars
@@ -65,13 +66,16 @@ def merge_shard(
         taken = rows(conn, _DeltaRow, _TAKE, {"shard": shard, "most_edges": most_edges})
         if not taken:
             return 0
+        laps = Laps("merge")
         half_life = parameters.half_life
         added = sum_by_edge([unpack(delta.payload) for delta in taken if delta.sign > 0], half_life=half_life)
         removed = sum_by_edge([unpack(delta.payload) for delta in taken if delta.sign < 0], half_life=half_life)
+        laps.end("read")
         keys = pl.concat([added.select(KEYS), removed.select(KEYS)])
         merged, unarchived = _with_archived(conn, shard, added, keys, parameters)
         updated = add_edges(conn, shard, merged, half_life)
         subtract_edges(conn, shard, removed, parameters)
+        laps.end("edges")
         _note_old(conn, merged, removed, now=now)
         versions.advance(conn, [shard])
         batch_ids = [delta.batch_id for delta in taken]
@@ -83,6 +87,7 @@ def merge_shard(
             {"shard": shard, "batch_ids": batch_ids, "parts": parts, "now": now, "removed": len(removed), **wrote},
         )
         transitions.finish_batches(conn, batch_ids, now=now)
+    laps.end("finish")
     return len(taken)
 
 

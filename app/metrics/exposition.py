@@ -30,7 +30,7 @@ class Telling(Collector):
     def collect(self) -> Iterator[Family]:
         found: Families = {**tallies.collect(), "build_info": {(_release(),): 1.0}, **self._more()}
         for metric in METRICS:
-            if metric.name in found:
+            if found.get(metric.name):
                 yield _family(metric, found[metric.name])
         yield from _PROCESS.collect()
 

@@ -9,14 +9,11 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Callable
-from typing import NamedTuple
-from wsgiref.simple_server import WSGIServer
+from typing import NamedTuple, Protocol
 
-import prometheus_client
 import structlog
 
 from app.errors import BadSetting
-from app.metrics import exposition
 from app.metrics.tallies import Families
 
 log = structlog.get_logger(__name__)
@@ -44,10 +41,16 @@ def parse(text: str, variable: str) -> Listen | None:
     return Listen(found["host"].strip("[]"), range(first, last + 1))
 
 
+class _Server(Protocol):
+    def shutdown(self) -> None: ...
+
+    def server_close(self) -> None: ...
+
+
 class Served(NamedTuple):
     """Metrics that are served by a thread."""
 
-    server: WSGIServer
+    server: _Server
     port: int
 
     def close(self) -> None:
@@ -61,6 +64,10 @@ def listen(where: Listen | None, more: Callable[[], Families] = dict) -> Served 
     without its metrics, so nothing is raised."""
     if where is None:
         return None
+    import prometheus_client  # noqa: PLC0415 (a process that serves nothing does without)
+
+    from app.metrics import exposition  # noqa: PLC0415 (as above)
+
     try:
         for port in where.ports:
             try:

@@ -7,6 +7,7 @@ asks several APIs takes the maximum, not the sum. The others are what one proces
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
@@ -36,6 +37,31 @@ class Source(StrEnum):
     SCHEDULER = "scheduler"
     """One scheduler."""
     EVERY = "every process"
+
+
+class Served(NamedTuple):
+    """Which process serves the metrics of a source."""
+
+    title: str
+    meaning: str
+
+
+SERVED = {
+    Source.LEDGER: Served(
+        "Of each graph",
+        "Read from the databases of the graphs, and served by each API. They survive restarts of every process.",
+    ),
+    Source.SERVICE: Served("Of the service", "Read from PostgreSQL and Redis, and served by each API."),
+    Source.API: Served("Of an API process", "Counted by the API process that serves them, since its start."),
+    Source.WORKER: Served("Of a worker process", "Counted by the worker process that serves them, since its start."),
+    Source.SCHEDULER: Served("Of a scheduler", "Known to the scheduler that serves them."),
+    Source.EVERY: Served(
+        "Of every process",
+        "Served by each process, together with `process_cpu_seconds_total`, `process_resident_memory_bytes`, "
+        "`process_virtual_memory_bytes`, `process_start_time_seconds`, `process_open_fds` and `process_max_fds`, which "
+        "Linux tells of the process.",
+    ),
+}
 
 
 class Metric(msgspec.Struct, frozen=True):
@@ -132,7 +158,7 @@ METRICS = (
         ("graph", "state", "priority"),
         _LEDGER,
         "Batches that wait to be counted (staged) or merged (counted), or have failed. At most 10,000 of each are "
-        "looked at.",
+        "looked at, and 1,000 failed ones.",
     ),
     Metric(
         "backlog_bytes",
@@ -260,7 +286,7 @@ METRICS = (
         _HISTOGRAM,
         ("work", "step"),
         (Source.WORKER,),
-        "Seconds that a part of the work took. Work that failed is not among it.",
+        "Seconds that a part of the work took.",
         _WORK,
     ),
     Metric("messages_total", _COUNTER, ("actor",), (Source.WORKER,), "Messages that this worker process took."),

@@ -67,6 +67,10 @@ class Counter(_Tally):
 class Gauge(Counter):
     """A number that rises and falls, such as of what is under way."""
 
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._values.clear()  # nothing is known before the first word
+
     def set(self, value: float, *labels: str) -> None:
         """Set the gauge with these values of its labels."""
         with self._lock:

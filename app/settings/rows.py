@@ -209,7 +209,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _about(
             Group.API,
             "connections",
-            "An API process opens at most this many connections to PostgreSQL for requests. Other work takes 17 more.",
+            "An API process opens at most this many connections to PostgreSQL for requests. Other work takes 19 more.",
             ge=2,
         ),
     ] = 10

@@ -6,7 +6,7 @@
 | REBUILD | one | `rebuild`; shared: `forget` | no: a second one is refused |
 | ERASURE | a person who is forgotten | whoever forgets the person, or waits for its turn | yes |
 | FORGET | one | `forget`, after ERASURE: one person after another | yes |
-| SWEEP | one | each sweep | no: one sweep at a time is enough |
+| SWEEP | one | each sweep; a scrape that adds up many counts | no: one sweep at a time is enough |
 | SUMMARIES | one | whoever makes summaries; `rebuild --swap`, `forget` | no; the last two wait |
 | DECAY | a run | whoever works on that run | no: somebody else is working on it |
 | MERGE | a shard | the shard's one merge | no: the merge that runs looks for more |

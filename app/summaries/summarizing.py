@@ -21,6 +21,7 @@ import sql
 from app.graph import delta_days, versions
 from app.graph.deltas import unpack
 from app.graph.parameters import GraphParameters
+from app.metrics.laps import Laps
 from app.store import locks
 from app.store.postgres import Connection, exactly_one, execute, rows
 from app.summaries import days, trends, user_totals
@@ -120,9 +121,11 @@ def work(
             tidy(conn, parameters, days_kept=days_kept, now=clock(), stopping=stopping)
             if not _due(state(conn), clock()):
                 break
+        laps = Laps("summarize")
         added = summarize(conn, parameters, days_kept=days_kept, now=clock())
         if added is None:
             break
+        laps.end("all")
         done += added
     return done
 

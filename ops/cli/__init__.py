@@ -68,6 +68,7 @@ SECTIONS: dict[str, dict[str, _Entry]] = {
         "serve": _Entry("run", "Run the API."),
         "worker": _Entry("run", "Run workers, which count uploads and merge the results."),
         "scheduler": _Entry("run", "Run the scheduler, which asks for periodic work."),
+        "top": _Entry("top", "Watch the service at work: rates, backlog, age, workers, steps."),
         "processes": _Entry("health", "List workers, schedulers and periodic work."),
         "health": _Entry("health", "Check the processes of this machine, for health checks."),
         "settings": _Entry("knobs", "List every setting with its value and meaning."),

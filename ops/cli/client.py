@@ -251,6 +251,17 @@ class Client:
             raise self._away(error) from error
         return _decoded(answer, kind)
 
+    def metrics(self) -> str:
+        """Returns the metrics of the whole service, in Prometheus' text format."""
+        try:
+            answer = self._http.get(f"{self._service}/metrics")
+        except httpx.TransportError as error:
+            raise self._away(error) from error
+        _require_here(answer)
+        if answer.status_code >= _BAD_REQUEST:
+            raise _refused(answer)
+        return answer.text
+
     @contextmanager
     def download(self, path: str, params: Sequence[tuple[str, str]]) -> Generator[httpx.Response]:
         """Open a file of the API, which the caller reads while the block runs."""

@@ -13,6 +13,7 @@ import msgspec
 from app.control import keys
 from app.errors import BadSetting, DatabaseUnavailable, NobodyHasAKey
 from app.ledger import bells
+from app.metrics import listening
 from app.posts.options import Priority
 from app.settings import Settings, networks
 from app.store.addresses import where
@@ -36,6 +37,8 @@ def _checked(settings: Settings) -> Settings:
     except ValueError as error:
         raise BadSetting(f"MENTIONGRAPH_REDIS_URL: {error}") from error
     networks(settings.trusted_proxies)
+    listening.parse(settings.metrics_listen, "MENTIONGRAPH_METRICS_LISTEN")
+    listening.parse(settings.worker_metrics_listen, "MENTIONGRAPH_WORKER_METRICS_LISTEN")
     return settings
 
 

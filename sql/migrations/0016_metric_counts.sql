@@ -1,7 +1,7 @@
 -- Counters of what the ledger's transactions did, which never fall, whatever is purged. They begin at 0.
 -- depends: 0013_progress_of_erasures
 -- oldest-release: 0.1
--- locks: uploads and batches, for a moment
+-- locks: uploads, for a moment; batches, while an index is built
 -- rewrites: nothing
 
 -- Counters of what the ledger's transactions did. Each transaction appends rows of its own, since two transactions that
@@ -129,5 +129,8 @@ FOR EACH ROW WHEN (
 CREATE TRIGGER rejects_are_counted AFTER UPDATE OF reject_codes ON batches
 FOR EACH ROW WHEN (OLD.reject_codes IS NULL AND NEW.reject_codes IS NOT NULL AND NEW.state = 'counted')
 EXECUTE FUNCTION count_rejects();
+
+-- Of these, and of staged and failed ones, metrics tell how many there are.
+CREATE INDEX batches_counted ON batches (upload_id) WHERE state = 'counted';
 
 INSERT INTO schema_compatibility (migration, oldest_release) VALUES ('0016_metric_counts', '0.1');

@@ -17,6 +17,7 @@ from app import settings as app_settings
 from app.graph.profiles import PROFILES
 from app.ledger.states import UploadState
 from app.ledger.warnings import Code
+from app.metrics.table import METRICS
 from app.posts.looking.presets import PRESETS
 from app.posts.screening import Reason
 from app.reads.exports.emptiness import Empty
@@ -101,6 +102,7 @@ def _everything() -> dict[str, list[str]]:
         "warnings": [*(code.value for code in Code), *(reason.value for reason in Empty)],
         "presets": [text.replace("`", "") for preset in PRESETS for text in (preset.name, preset.note) if text],
         "profiles": [text for name, profile in PROFILES.items() for text in (name, profile.about, profile.source)],
+        "metrics": [text for each in METRICS for text in (each.full_name, each.help, *each.labels)],
         "http": [*operations, *_parameters()],
     }
 
@@ -118,7 +120,7 @@ def _parameters() -> Iterator[str]:
             yield from (each["name"] for each in operation.get("parameters", []))
 
 
-@pytest.mark.parametrize("page", ["settings", "cli", "problems", "rejects", "warnings", "http"])
+@pytest.mark.parametrize("page", ["settings", "cli", "problems", "rejects", "warnings", "metrics", "http"])
 def test_the_reference_has_everything(page: str) -> None:
     text = _reference(page)
     assert [name for name in _everything()[page] if name not in text] == []

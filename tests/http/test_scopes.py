@@ -28,7 +28,7 @@ from tests.http.keyed import bearer, client, for_no_graph, key
 from tests.http.test_receiving import CSV
 
 PUBLIC = {"/health/live", "/health/ready"}
-OF_THE_SERVICE = ("/graphs", "/keys", "/health/graphs")
+OF_THE_SERVICE = ("/graphs", "/keys", "/health/graphs", "/metrics")
 """How the paths begin that no graph has."""
 PROBLEM = "urn:mentiongraph:problem:"
 

@@ -68,6 +68,11 @@ INDEXED = [
     ("ledger/entries/entries", "batches_upload_id_ordinal_key"),
     ("ledger/transitions/finish_zips", "uploads_members"),
     ("ledger/sweeping/idle_zips", "uploads_unfinished"),
+    ("reads/metrics/ledger/uploads", "uploads_unfinished"),
+    ("reads/metrics/ledger/batches", "batches_staged"),
+    ("reads/metrics/ledger/batches", "batches_failed"),
+    ("reads/metrics/ledger/batches", "batches_counted"),
+    ("reads/metrics/ledger/stale", "deltas_unsummarized"),
 ]
 
 

@@ -34,11 +34,14 @@ from app.ledger import (
     sealing,
     states,
     sweeping,
+    totals,
     transitions,
 )
 from app.proofs import audit, rebuild
 from app.reads import edges, history, networks, rankings, sizes, users
 from app.reads.exports.selection import Selection
+from app.reads.metrics import ledger as ledger_metrics
+from app.reads.metrics import servers as server_metrics
 from app.store import migrations
 from app.summaries import days, summarizing, user_totals
 
@@ -80,6 +83,13 @@ READERS: dict[str, type[msgspec.Struct]] = {
     "forgetting/texts/uploads": texts._Upload,
     "graph/kept_out/get": kept_out.KeptOut,
     "ledger/bells/ring_batches": bells._Rung,
+    "ledger/totals/read": totals.Total,
+    "reads/metrics/ledger/batches": ledger_metrics.Batches,
+    "reads/metrics/ledger/tables": ledger_metrics.Table,
+    "reads/metrics/ledger/uploads": ledger_metrics.Uploads,
+    "reads/metrics/servers/connections": server_metrics.Connections,
+    "reads/metrics/servers/server": server_metrics.Server,
+    "reads/metrics/servers/standbys": server_metrics.Standby,
     "ledger/sweeping/inserted": sweeping._Inserted,
     "reads/sizes/databases": sizes.DatabaseSize,
     "reads/sizes/get": sizes.Sizes,

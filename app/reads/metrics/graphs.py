@@ -115,12 +115,12 @@ class Lane:
         """A connection that works as far as anybody knows. Raises psycopg.Error."""
         conn = self._kept.pop(url, None)
         if conn is None or conn.closed:
+            while len(self._kept) >= MOST_KEPT:
+                self._kept.pop(next(iter(self._kept))).close()
             conn = postgres.connect_to_work(
                 url, role="metrics", statement_timeout=STATEMENT_SECONDS, pgbouncer=settings.pgbouncer
             )
         self._kept[url] = conn  # the last one is that used last
-        while len(self._kept) > MOST_KEPT:
-            self._kept.pop(next(iter(self._kept))).close()
         return conn
 
     def forget(self, url: str) -> None:
@@ -169,6 +169,13 @@ class Watch:
                 self._found["scrape_duration_seconds"] = {(): time.monotonic() - begun}
                 self._until = time.monotonic() + FRESH_SECONDS
             return self._found
+
+    def forget(self) -> None:
+        """Read everything anew at the next scrape."""
+        with self._lock:
+            self._until = 0.0
+            for known in self._graphs.values():
+                known.inserted = None
 
     def close(self) -> None:
         """Close what no thread uses at this moment."""

@@ -98,8 +98,9 @@ def read(conn: Connection) -> Reading:
     families["batches"] = {(state, priority): 0.0 for state in ("staged", "counted", "failed") for priority in Priority}
     families["batches"] |= {(each.state, each.priority): float(each.batches) for each in batches}
     families["backlog_bytes"] = {(): float(sum(each.size_bytes for each in batches))}
-    ended = {(each.actor,): each.finished_at.timestamp() for each in periods.latest(conn) if each.finished_at}
-    families["period_last_success_timestamp_seconds"] = dict(ended)
+    families["period_last_success_timestamp_seconds"] = {
+        (each.actor,): each.finished_at.timestamp() for each in periods.latest(conn) if each.finished_at
+    }
     size = sizes(conn)
     families |= {"edges": {(): size.edges}, "users": {(): size.users}, "database_bytes": {(): size.size_bytes}}
     families["postgres_dead_rows"] = {(each.name,): float(each.dead_rows) for each in rows(conn, Table, _TABLES)}
