@@ -159,11 +159,13 @@ CASES = (
         slow("api", 0.4),
         raises=_names("ReadsSlow"),
     ),
+    # An upload is late after 60 s at the earliest, and ten have to be.
     Case(
         "PostgreSQL is slow for the workers",
-        slow("worker", 0.4),
-        raises=_names("UploadsLate"),
-        beside=_names("UploadsStandStill", "PoolWaits"),
+        slow("worker", 0.15),
+        later=_names("UploadsLate"),
+        beside=_names("UploadsStandStill", "PoolWaits", "ProcessUnhealthy", "NoWorker", "TargetAway"),
+        seconds=100,
     ),
     Case(
         "no API runs",
@@ -205,7 +207,7 @@ CASES = (
         "somebody holds a lock on the batches",
         locked("batches"),
         raises=_names("UploadsFail", "LoadBalancerFails"),
-        beside=_names("ReadsSlow", "UploadsStandStill", "UploadsLate"),
+        beside=_names("ReadsSlow", "UploadsStandStill", "UploadsLate", "PostgresAway", "BatchesFailed"),
     ),
     Case(
         "the disk is full",

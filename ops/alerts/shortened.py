@@ -21,7 +21,7 @@ HAPROXY = ROOT / "ops" / "compose" / "haproxy" / "haproxy.cfg"
 
 MINUTE = 3
 """Seconds that a minute becomes: a process that is started again has them before anybody is told."""
-WINDOWS = {"30m": "20s", "1h": "45s", "6h": "60s", "1d": "60s", "3d": "90s"}
+WINDOWS = {"30m": "20s", "1h": "30s", "6h": "40s", "1d": "60s", "3d": "60s"}
 """What windows become that would still be too long."""
 
 API_SECONDS = 3

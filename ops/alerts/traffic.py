@@ -15,9 +15,11 @@ from ops.chaos.files import chunk_lines
 from ops.workloads.generate import HEADER
 
 UPLOADERS, READERS = 10, 4
-UPLOAD_EVERY, READ_EVERY = 5.0, 1.0
-"""Seconds between two requests of a client: 2 uploads and 4 reads a second, together."""
-ROWS = 40
+UPLOAD_EVERY, READ_EVERY = 8.0, 1.0
+"""Seconds between two requests of a client: five uploads in four seconds, and 4 reads a second, together."""
+ROWS = 20
+EXPORT = 10
+"""One read of so many is an export."""
 PATIENCE = 30.0
 RANKINGS = ("/rankings/edges", "/rankings/mentioned", "/rankings/mentioning", "/users")
 
@@ -72,6 +74,8 @@ class Traffic:
         )
 
     def _read(self, client: httpx.Client, number: int) -> httpx.Response:
+        if number % EXPORT == 0:
+            return client.get(self._bases[number % len(self._bases)] + "/export/edges.csv")
         path = RANKINGS[number % len(RANKINGS)]
         # Another limit each time: few of the answers are cached.
         return client.get(self._bases[number % len(self._bases)] + path, params={"limit": 1 + number % 100})
