@@ -39,6 +39,7 @@ class Result(NamedTuple):
     case: Case
     told: dict[str, float]
     missing: frozenset[str]
+    """Alerts that were not told, or not in time."""
     wrong: frozenset[str]
     ended: float | None
     problem: str = ""
@@ -138,10 +139,11 @@ class Run:
         # What is told late is told within the next settling, and belongs to this case.
         self._settle()
         told = {each.alert: each.at - began for each in reversed(self.receiver.since(began)) if each.firing}
+        in_time = {alert for alert, at in told.items() if at <= PROMISED or alert not in case.raises}
         result = Result(
             case,
             dict(sorted(told.items(), key=lambda item: item[1])),
-            missing=(case.raises | case.later) - told.keys(),
+            missing=(case.raises | case.later) - in_time,
             wrong=frozenset(told) - case.allowed,
             ended=self._ended(began, ended) if over else None,
         )

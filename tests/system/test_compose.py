@@ -118,7 +118,9 @@ def test_two_of_each_process_and_every_queue_has_workers(services: dict[str, dic
         assert "hostname" not in service, f"{name}: two containers, one name"
 
 
-def test_only_the_proxy_and_grafana_are_reached_from_outside(project: dict[str, Any], services: dict[str, dict[str, Any]]) -> None:
+def test_only_the_proxy_and_grafana_are_reached_from_outside(
+    project: dict[str, Any], services: dict[str, dict[str, Any]]
+) -> None:
     assert {name: service["ports"] for name, service in services.items() if "ports" in service} == {
         "proxy": ["127.0.0.1:8000:8000"],
         "grafana": ["127.0.0.1:3000:3000"],
