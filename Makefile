@@ -6,7 +6,7 @@ GUIDE  := app/http/openapi/guide
 DOCTREES := build/doctrees
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test mutants docs page pictures lint format types imports sql-lint check bench chaos attacks fuzz lock clean
+.PHONY: help demo test mutants docs page pictures lint format types imports sql-lint check bench chaos alerts attacks fuzz lock clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ bench: $(VENV)/.dev ## Rates, costs and memory, beside the limit and the referen
 
 chaos: $(VENV)/.run ## Whatever dies: is every row in the graph exactly once? (ARGS="--minutes 20 --faults 200")
 	$(BIN)/python -m ops.chaos $(ARGS)
+
+alerts: $(VENV)/.dev ## Does every fault raise its own alert, and nothing else one? Needs Prometheus. (ARGS="--list")
+	$(BIN)/python -m ops.alerts $(ARGS)
 
 attacks: $(VENV)/.run ## Everything that is known to hurt such a service, beside an honest client. (ARGS="--list")
 	$(BIN)/python -m ops.attacks $(ARGS)

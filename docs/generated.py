@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, get_type_hints
 
 import click
 import msgspec
+import yaml
 
 from app import errors
 from app import settings as app_settings
@@ -34,6 +35,7 @@ from app.posts.screening import MEANING, Reason
 from app.reads.exports.emptiness import REASONS, Empty
 from app.settings import Settings
 from ops.cli import COMMANDS, EXIT_CODES, SECTIONS, main
+from ops.processes import ROOT
 
 Schema = dict[str, Any]
 
@@ -277,6 +279,45 @@ def log_events() -> str:
     return "\n".join(lines)
 
 
+RULES = ROOT / "ops" / "monitoring" / "prometheus" / "rules"
+_TEMPLATE = re.compile(r"\{\{ (?:\$labels\.)?(\$?\w+)[^}]* \}\}")
+
+
+def alert_rules() -> list[Schema]:
+    """Every alert of the rules: the promises first, then the causes."""
+    files = [yaml.safe_load((RULES / f"{name}.yml").read_text("utf-8")) for name in ("promises", "causes")]
+    return [rule for file in files for group in file["groups"] for rule in group["rules"] if "alert" in rule]
+
+
+def runbook_of(rule: Schema) -> str:
+    """The name of an alert's page in docs/runbooks."""
+    return str(rule["annotations"]["runbook_url"]).rpartition("/")[2].removesuffix(".html")
+
+
+def alerts() -> str:
+    """Every alert with its condition, its first command and its runbook."""
+    lines = ["| alert | | says |", "|---|---|---|"]
+    rules = alert_rules()
+    lines += [
+        f"| [{rule['alert']}](#{rule['alert'].lower()}) | {rule['labels']['severity']} "
+        f"| {_cell(_untemplated(rule['annotations']['summary']))} |"
+        for rule in rules
+    ]
+    for rule in rules:
+        notes, lasting = rule["annotations"], f", for {rule['for']}" if "for" in rule else ""
+        lines += ["", f"## {rule['alert']}", "", _escaped(_untemplated(notes["summary"])), ""]
+        lines += [_escaped(_untemplated(notes["description"])), ""]
+        link = f"[{runbook_of(rule)}](../runbooks/{runbook_of(rule)}.md)"
+        lines += [f"A {rule['labels']['severity']}{lasting}. Runbook: {link}."]
+        lines += ["", "```text", rule["expr"].strip(), "```"]
+    return "\n".join(lines)
+
+
+def _untemplated(text: str) -> str:
+    """A text of a rule, with a word in place of what Prometheus puts in."""
+    return _TEMPLATE.sub(lambda found: "N" if found[1] == "$value" else found[1].upper(), text)
+
+
 def presets() -> str:
     """Every preset with what it reads, by the shape of its files."""
     lines: list[str] = []
@@ -449,6 +490,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "empty_exports": empty_exports,
     "audit_actions": audit_actions,
     "log_events": log_events,
+    "alerts": alerts,
     "presets": presets,
     "profiles": profiles,
     "routes": routes,

@@ -171,7 +171,10 @@ class Unit:
 class Cluster:
     """PostgreSQL with some graphs, Redis with Sentinels, APIs, workers, schedulers, under `directory`."""
 
-    def __init__(self, directory: Path, say: Callable[[str], None], *, mounts: bool, graphs: int = 1) -> None:
+    def __init__(
+        self, directory: Path, say: Callable[[str], None], *, mounts: bool, graphs: int = 1, watched: bool = False
+    ) -> None:
+        """`watched`: each process of ours tells Prometheus about itself, on a port of its own."""
         self.directory = directory
         self.graphs = [DEFAULT, *(f"graph-{number}" for number in range(2, graphs + 1))]
         self.say = say
@@ -180,7 +183,10 @@ class Cluster:
         self._units: list[Unit] = []
         ours = [*_names("api", APIS), *_names("worker", WORKERS), *_names("scheduler", SCHEDULERS)]
         servers = 1 + REPLICAS + SENTINELS
-        (control, postgres), self._api_ports, links, real, announced = _ports(2, APIS, len(ours), servers, servers)
+        (control, postgres), self.api_ports, links, real, announced, metrics = _ports(
+            2, APIS, len(ours), servers, servers, len(ours)
+        )
+        self._metrics = dict(zip(ours, metrics, strict=True)) if watched else {}
         self.postgres_links = dict(zip(ours, links, strict=True))
         self.postgres = Postgres(directory / "postgres", postgres, timeout=60.0)
         self.topology = Topology(
@@ -212,7 +218,15 @@ class Cluster:
     @property
     def urls(self) -> list[str]:
         """Of the APIs."""
-        return [f"http://127.0.0.1:{port}" for port in self._api_ports]
+        return [f"http://127.0.0.1:{port}" for port in self.api_ports]
+
+    def metrics_ports(self) -> dict[str, list[int]]:
+        """Where Prometheus asks, by job: our own processes, and the servers of Redis without the proxy."""
+        own = {
+            f"mentiongraph-{kind}": [port for name, port in self._metrics.items() if name.startswith(kind)]
+            for kind in ("api", "worker", "scheduler")
+        }
+        return {**own, "redis": list(self.topology.nodes), "sentinel": list(self.topology.sentinels)}
 
     def units(self, prefix: str = "") -> list[Unit]:
         """Those whose name begins like this."""
@@ -247,8 +261,11 @@ class Cluster:
 
     def _command(self, name: str, settings: Settings) -> Command:
         verb, number = name.split("-")
+        if port := self._metrics.get(name):
+            listen = "metrics_listen" if verb == "api" else "worker_metrics_listen"
+            settings = msgspec.structs.replace(settings, **{listen: f"127.0.0.1:{port}"})
         if verb == "api":
-            return processes.api(msgspec.structs.replace(settings, port=self._api_ports[int(number)]), patience=2)
+            return processes.api(msgspec.structs.replace(settings, port=self.api_ports[int(number)]), patience=2)
         return processes.worker(settings, patience=2) if verb == "worker" else processes.scheduler(settings)
 
     def _add_our_own(self, name: str, command: Command) -> None:

@@ -33,6 +33,7 @@ from tests.conftest import until
 
 ROOT = Path(__file__).parents[2]
 MOUNTED = ROOT / "ops" / "compose"
+MONITORING = ROOT / "ops" / "monitoring"
 ONE_SHOT = "migrate"
 GIT = shutil.which("git") or ""
 DOCKER = shutil.which("docker") or ""
@@ -93,7 +94,7 @@ def test_every_service_is_confined(services: dict[str, dict[str, Any]]) -> None:
         assert re.fullmatch(r"\d+[mg]", service["mem_limit"]), name
         assert service["pids_limit"] <= 1024, name
         assert service["logging"]["options"]["max-size"], name
-        assert re.search(r":[\w.]+$", service["image"]), f"{name}: which version?"
+        assert re.search(r":[\w.-]+$", service["image"]), f"{name}: which version?"
 
 
 def test_every_service_is_watched_and_started_again(services: dict[str, dict[str, Any]]) -> None:
@@ -117,13 +118,18 @@ def test_two_of_each_process_and_every_queue_has_workers(services: dict[str, dic
         assert "hostname" not in service, f"{name}: two containers, one name"
 
 
-def test_only_the_proxy_is_reached_from_outside(project: dict[str, Any], services: dict[str, dict[str, Any]]) -> None:
+def test_only_the_proxy_and_grafana_are_reached_from_outside(
+    project: dict[str, Any], services: dict[str, dict[str, Any]]
+) -> None:
     assert {name: service["ports"] for name, service in services.items() if "ports" in service} == {
-        "proxy": ["127.0.0.1:8000:8000"]
+        "proxy": ["127.0.0.1:8000:8000"],
+        "grafana": ["127.0.0.1:3000:3000"],
     }
     networks = {name: set(service["networks"]) for name, service in services.items()}
     assert networks.pop("proxy") == {"outside", "front"}
     assert networks.pop("api") == {"front", "back"}
+    assert networks.pop("prometheus") == {"watch", "front", "back"}
+    assert networks.pop("grafana") == networks.pop("alertmanager") == {"watch", "outside"}, "no way to the servers"
     assert all(those == {"back"} for those in networks.values())
     assert {name for name, network in project["networks"].items() if not network.get("internal")} == {"outside"}
 
@@ -205,6 +211,7 @@ def test_every_variable_of_the_file_is_explained() -> None:
 def checkout(tmp_path: Path) -> Path:
     shutil.copytree(MOUNTED, tmp_path / "ops" / "compose")
     shutil.copytree(CONFIGURATION, tmp_path / "ops" / "postgres")
+    shutil.copytree(MONITORING, tmp_path / "ops" / "monitoring")
     shutil.copy(ROOT / ".env.example", tmp_path)
     return tmp_path
 
@@ -345,9 +352,14 @@ def test_the_proxy_is_more_patient_than_the_api(services: dict[str, dict[str, An
 
 
 @pytest.mark.skipif(HAPROXY is None, reason="needs haproxy")
-def test_the_proxy_takes_its_configuration() -> None:
+@pytest.mark.parametrize("environment", [{}, {"METRICS_ADDRESS": "127.0.0.1"}], ids=["plain", "watched"])
+def test_the_proxy_takes_its_configuration(environment: dict[str, str]) -> None:
     check = subprocess.run(
-        [str(HAPROXY), "-c", "-f", MOUNTED / "haproxy" / "haproxy.cfg"], capture_output=True, text=True, check=False
+        [str(HAPROXY), "-c", "-f", MOUNTED / "haproxy" / "haproxy.cfg"],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert check.returncode == 0, check.stderr
     assert "WARNING" not in check.stderr
@@ -538,7 +550,7 @@ def test_a_server_keeps_no_password_but_its_own(server: Server, checkout: Path) 
     secrets = [file.read_text() for file in (checkout / "secrets").iterdir()]
     assert "@redis" not in users
     assert not [secret for secret in secrets if secret in users]
-    assert len(re.findall(r" on #[0-9a-f]{64} ", users)) == 3
+    assert len(re.findall(r" on #[0-9a-f]{64} ", users)) == 4
     assert stat.S_IMODE((checkout / "server.conf").stat().st_mode) == 0o600
 
 
