@@ -11,7 +11,6 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from textwrap import dedent
 from typing import Any, NamedTuple, get_type_hints
 
@@ -50,7 +49,6 @@ _BOUNDS = {
 }
 _PROCESSORS = ("worker_processes",)
 """Settings whose default depends on the machine that reads it."""
-_ROOT = Path(__file__).parents[1]
 _LEVELS = {10: "debug", 20: "info", 30: "warning", 40: "error", 50: "critical"}
 _LOG_METHODS = {*_LEVELS.values(), "exception", "log"}
 _UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
@@ -231,8 +229,8 @@ class Logged(NamedTuple):
 def logged() -> Iterator[Logged]:
     """Every call of a logger in the code."""
     for room in ("app", "workers", "ops"):
-        for file in sorted((_ROOT / room).rglob("*.py")):
-            module = ".".join(file.relative_to(_ROOT).with_suffix("").parts)
+        for file in sorted((ROOT / room).rglob("*.py")):
+            module = ".".join(file.relative_to(ROOT).with_suffix("").parts)
             for node in ast.walk(ast.parse(file.read_text("utf-8"))):
                 if isinstance(node, ast.Call) and (found := _logged(module, node)) is not None:
                     yield found

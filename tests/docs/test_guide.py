@@ -85,7 +85,7 @@ def test_the_guide_builds_without_a_warning_and_needs_no_network(tmp_path: Path)
 
     texts = {page.stem: _words(page) for page in (built / "reference").glob("*.html")}
     for page, names in _everything().items():
-        assert [name for name in names if name not in texts[page]] == []
+        assert [name for name in names if name.replace("`", "") not in texts[page]] == []
 
 
 def _css(style: Path) -> str:
