@@ -17,6 +17,8 @@ _READ = sql.query("ledger/totals/read")
 
 MOST_WAITING = 2_000
 """Counts that may wait before a reader adds them up, because no worker sweeps."""
+MOST_FOLDED = 50_000
+"""Counts that are added up at once."""
 
 
 class Total(msgspec.Struct, frozen=True):
@@ -28,7 +30,7 @@ class Total(msgspec.Struct, frozen=True):
 
 def fold(conn: Connection) -> None:
     """Add up the counts that wait. To be called by who holds the lock SWEEP, in the same transaction."""
-    execute(conn, _FOLD)
+    execute(conn, _FOLD, {"most": MOST_FOLDED})
 
 
 def read(conn: Connection) -> dict[str, float]:

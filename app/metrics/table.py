@@ -277,7 +277,7 @@ METRICS = (
         "db_pool_wait_seconds",
         _HISTOGRAM,
         ("pool",),
-        (Source.API, Source.WORKER),
+        (Source.API, Source.WORKER, Source.SCHEDULER),
         "Seconds that a caller waited for a connection to PostgreSQL.",
         _WAITS,
     ),

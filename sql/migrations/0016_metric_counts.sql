@@ -4,9 +4,9 @@
 -- locks: uploads, for a moment; batches, while an index is built
 -- rewrites: nothing
 
--- Counters of what the ledger's transactions did. Each transaction appends rows of its own, since two transactions that
--- advanced one row would wait for each other, and, where each has locked rows that the other one wants, for ever. Triggers
--- append them, so that processes of earlier releases are counted, too. A sweep adds them up.
+-- Counters of what the ledger's transactions did. Each transaction appends rows of its own. Two transactions that
+-- advanced one row would wait for each other, and could not go on where each has locked rows that the other one wants.
+-- Triggers append the rows, so that processes of earlier releases are counted, too. A sweep adds them up.
 
 CREATE TABLE metric_counts (
   names text[] NOT NULL,

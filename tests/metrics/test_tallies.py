@@ -75,9 +75,7 @@ def test_labels_are_bounded() -> None:
     assert sum(spread.buckets.values()) == 50
 
 
-@pytest.mark.parametrize(
-    "text", ["9464", "127.0.0.1", "here:1-", "here:9-1", "h:1-70000", "a b:1", ":80", "h:1-9999"]
-)
+@pytest.mark.parametrize("text", ["9464", "127.0.0.1", "here:1-", "here:9-1", "h:1-70000", "a b:1", ":80", "h:1-9999"])
 def test_an_address_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(BadSetting, match="THE_VARIABLE"):
         listening.parse(text, "THE_VARIABLE")

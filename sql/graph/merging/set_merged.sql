@@ -1,5 +1,5 @@
--- Marks deltas as merged, in the transaction that merged them, and counts the merge and what it wrote. Locks: the caller
--- holds the shard's lock; the deltas' rows. Rows: none.
+-- Marks deltas as merged, in the transaction that merged them, and counts the merge and what it wrote. Locks: the
+-- caller holds the shard's lock; the deltas' rows. Rows: none.
 WITH counted AS (
   INSERT INTO metric_counts (names, amounts)
   VALUES (

@@ -6,22 +6,25 @@ WITH unfinished AS MATERIALIZED (
   SELECT id, coalesce(options ->> 'priority', 'bulk') AS priority
   FROM uploads
   WHERE finished_at IS NULL
+  ORDER BY state
   LIMIT %(most)s::integer
 )
 
 SELECT
   'staged' AS state, coalesce(u.priority, 'bulk') AS priority, count(*) AS batches,
   coalesce(sum(b.size_bytes), 0)::bigint AS size_bytes
-FROM (SELECT upload_id, size_bytes FROM batches WHERE state = 'staged' LIMIT %(most)s::integer) AS b
+FROM (
+  SELECT upload_id, size_bytes FROM batches WHERE state = 'staged' ORDER BY next_attempt_at LIMIT %(most)s::integer
+) AS b
 LEFT JOIN unfinished AS u ON u.id = b.upload_id
 GROUP BY coalesce(u.priority, 'bulk')
 UNION ALL
 SELECT 'counted', coalesce(u.priority, 'bulk'), count(*), 0
-FROM (SELECT upload_id FROM batches WHERE state = 'counted' LIMIT %(most)s::integer) AS b
+FROM (SELECT upload_id FROM batches WHERE state = 'counted' ORDER BY upload_id LIMIT %(most)s::integer) AS b
 LEFT JOIN unfinished AS u ON u.id = b.upload_id
 GROUP BY coalesce(u.priority, 'bulk')
 UNION ALL
 SELECT 'failed', coalesce(u.options ->> 'priority', 'bulk'), count(*), 0
-FROM (SELECT upload_id FROM batches WHERE state = 'failed' LIMIT %(most)s::integer / 10) AS b
+FROM (SELECT upload_id FROM batches WHERE state = 'failed' ORDER BY upload_id LIMIT %(most)s::integer / 10) AS b
 INNER JOIN uploads AS u ON u.id = b.upload_id
 GROUP BY coalesce(u.options ->> 'priority', 'bulk');

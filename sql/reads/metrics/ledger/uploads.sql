@@ -5,6 +5,7 @@ FROM (
   SELECT state, coalesce(options ->> 'priority', 'bulk') AS priority, sealed_at
   FROM uploads
   WHERE finished_at IS NULL
+  ORDER BY state
   LIMIT %(most)s::integer
 ) AS u
 GROUP BY u.state, u.priority;

@@ -1,4 +1,4 @@
--- How much of the log each standby has not replayed. A role without pg_monitor is told of no position, and then there is
+-- How much of the log each standby has not replayed. A role without pg_monitor is told of no position: then there is
 -- no row. Locks: none. Rows: one for each standby.
 SELECT
   r.application_name AS standby,
