@@ -201,7 +201,7 @@ CASES = (
         locked("edges"),
         raises=_names("UploadsStandStill"),
         later=_names("UploadsLate"),
-        beside=_names("ReadsSlow", "LoadBalancerFails"),
+        beside=_names("ReadsSlow", "LoadBalancerFails", "PostgresAway"),
     ),
     Case(
         "somebody holds a lock on the batches",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import httpx
+import psycopg
 
 from ops.alerts.cases import READY_SECONDS, Case
 from ops.alerts.dashboards import Panel, empty_panels
@@ -132,7 +133,7 @@ class Run:
         self.say(f"{number}. {case.name}: {expected} is expected")
         try:
             began, ended = self._do(case)
-        except NotNow as error:
+        except (NotNow, EmbeddedServerError, OSError, psycopg.Error) as error:
             return Result(case, {}, frozenset(), frozenset(), None, str(error))
         over = self._until(lambda: not self._held() and case.later <= self._named(began), PROMISED)
         last = time.time()
@@ -159,7 +160,7 @@ class Run:
                 try:
                     stack.enter_context(case.inject(self.cluster))
                     break
-                except (NotNow, EmbeddedServerError, OSError):
+                except (NotNow, EmbeddedServerError, OSError, psycopg.Error):
                     if time.monotonic() > deadline:
                         raise
                     time.sleep(POLL)

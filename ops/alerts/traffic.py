@@ -17,7 +17,7 @@ from ops.workloads.generate import HEADER
 UPLOADERS, READERS = 10, 4
 UPLOAD_EVERY, READ_EVERY = 8.0, 1.0
 """Seconds between two requests of a client: five uploads in four seconds, and 4 reads a second, together."""
-ROWS = 20
+ROWS = 200
 EXPORT = 10
 """One read of so many is an export."""
 PATIENCE = 30.0
