@@ -134,9 +134,7 @@ def test_a_column_of_the_right_name_is_the_first_choice() -> None:
     assert doubt.choices == ("user", "x")
 
 
-@pytest.mark.parametrize(
-    ("preset", "option"), [("x-archive-csv", "author_is"), ("rtweet", "author"), (None, "author")]
-)
+@pytest.mark.parametrize(("preset", "option"), [("x-archive-csv", "author_is"), ("rtweet", "author"), (None, "author")])
 def test_a_preset_without_authors_asks_who_it_is(preset: str | None, option: str) -> None:
     known = presets.BY_NAME[preset] if preset else None
 
