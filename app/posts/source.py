@@ -170,7 +170,7 @@ def _check_objects(found: Reading, rows: bytes, *, final: bool) -> None:
     """Raises EmptyFile, NoRows or UnclearFile if there is no JSON object in the first bytes."""
     if found.columns:
         return
-    if final and not rows.removeprefix(BOM_UTF8):
+    if not rows.removeprefix(BOM_UTF8):
         raise EmptyFile("the file has no line. Send JSON Lines with one object a line, or one list of objects.")
     if final and not rows.removeprefix(BOM_UTF8).strip(_SPACE):
         raise NoRows

@@ -40,6 +40,7 @@ def test_a_program_has_its_bounds_and_no_secrets(monkeypatch: pytest.MonkeyPatch
 def test_a_program_keeps_to_the_bounds_that_it_is_given(
     most_bytes: int,
     most_seconds: int,
+    *,
     platform: str,
     bounds: dict[int, int],
     monkeypatch: pytest.MonkeyPatch,

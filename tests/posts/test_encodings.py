@@ -122,7 +122,9 @@ def test_other_encodings_are_refused(encoding: str) -> None:
 
 
 def test_bytes_that_are_no_character_yet_give_no_piece() -> None:
-    assert list(transcoder("utf-8").feed(b"")) == []
+    found = transcoder("utf-8")
+    assert list(found.feed(b"ab")) == [b"ab"]
+    assert list(found.feed(b"")) == []
     assert list(transcoder("utf-16-le").feed(b"a")) == []
 
 

@@ -36,7 +36,7 @@ COLUMNS: list[tuple[str, Cells, str | None, Sure]] = [
     ("timestamp", {"collector.created_at": [DAY]}, "collector.created_at", LIKELY),
     ("timestamp", {"collector.created_at": [DAY, "x"]}, None, LIKELY),
     ("timestamp", {"created_at": [DAY, "x"]}, "created_at", CERTAIN),
-    ("timestamp", {"post.date": [DAY]}, "post.date", CERTAIN),
+    ("timestamp", {"status.date": [DAY]}, "status.date", CERTAIN),
     ("timestamp", {"collector.date": [DAY]}, "collector.date", LIKELY),
     ("timestamp", {"created_at": [DAY], "date": [LATER]}, "created_at", LIKELY),
     ("timestamp", {"created_at": [DAY], "date": ["2024-01-03"]}, "created_at", CERTAIN),
@@ -63,7 +63,7 @@ COLUMNS: list[tuple[str, Cells, str | None, Sure]] = [
     ("author", {"account.handle": ["ana"]}, "account.handle", CERTAIN),
     ("author", {"post.account.handle": ["ana"]}, "post.account.handle", LIKELY),
     ("author", {"collector.handle": ["ana"]}, "collector.handle", LIKELY),
-    ("author", {"user.name": ["ana"]}, "user.name", CERTAIN),
+    ("author", {"account.name": ["ana"]}, "account.name", CERTAIN),
     ("author", {"collector.name": ["ana"]}, None, LIKELY),
     ("author", {"user.other": ["ana"]}, None, LIKELY),
     ("author", {"collector.user": ["ana"]}, None, LIKELY),
@@ -76,6 +76,15 @@ def test_a_column_is_found_by_its_name_and_cells(role: str, cells: Cells, place:
     found = roles.guess(role, cells)
 
     assert (None if found is None else (found.value, found.sure)) == (None if place is None else (place, sure))
+
+
+def test_why_a_column_is_taken_is_told() -> None:
+    (one, both) = ({"text": ["hi"]}, {"text": ["hi"], "full_text": ["hi you"]})
+
+    assert [found.reason for cells in (one, both) if (found := roles.guess("text", cells))] == [
+        "its name is 'text'",
+        "of columns that hold the same it is 'full_text'",
+    ]
 
 
 def test_instants_that_are_far_apart_are_told_of_columns_that_are_called_otherwise() -> None:
@@ -143,6 +152,7 @@ CLOCKS: list[tuple[Cells, str | None, Sure]] = [
     ({"date": [DAY], "time": ["soon"]}, "time", LIKELY),
     ({"date": [DAY], "x": ["10:00"]}, "x", LIKELY),
     ({"date": [DAY, DAY], "x": ["10:00", "y"]}, "x", LIKELY),
+    ({"date": [DAY] * 3, "x": ["10:00", "", ""]}, "x", LIKELY),
     ({"date": [DAY], "x": ["25:00"]}, None, LIKELY),
     ({"date": [DAY], "x": ["10"]}, None, LIKELY),
     ({"date": [DAY], "text": ["hi"], "length": ["3:15"]}, None, LIKELY),

@@ -84,7 +84,7 @@ def of_authors(found: Mapping[str, Finding[str]], cells: roles.Cells) -> Iterato
     """The doubt about a column of authors that holds links or addresses, and not handles, in some rows."""
     place = found["author"].value if "author" in found else None
     cell = next(filter(_NO_HANDLE.search, cells[place]), None) if place is not None else None
-    if place is not None and cell is not None:
+    if cell is not None:
         what = f"{place!r} holds {_cut(cell)!r}, which is no handle: write the handles alone, or say author={place}"
         yield Doubt("author", f"{what} if such texts are the authors' names", _choices("author", cells))
 
@@ -179,7 +179,7 @@ def _numbers(found: Mapping[str, Finding[str]], cells: roles.Cells, said: Collec
     held = [cell for cell in cells[place] if cell]
     if not held or not all(cell.isdigit() for cell in held):
         return
-    others = tuple(each for each in cells if each != place and roles.guess("author", {each: cells[each]}) is not None)
+    others = tuple(each for each in cells if roles.guess("author", {each: cells[each]}) is not None)
     if others:
         yield Doubt("author", f"{place!r} holds numbers, and mentions are of names, which {others[0]!r} has", others)
 
@@ -219,7 +219,7 @@ def of_dates(
     """The order of day and month in instants, and the doubt about it. `known`: the sender says how they are written."""
     if given is not None:
         return Finding(given, Sure.GIVEN, "as the sender says"), ()
-    if known or not held:
+    if known:
         return None, ()
     proofs: dict[DateOrder, str] = {}
     # Of thousands of instants few can have two meanings: a pattern tells them from the rest in no time.

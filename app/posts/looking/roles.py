@@ -232,9 +232,7 @@ def _first_of_same(role: str, rivals: Sequence[str], cells: Cells) -> str | None
         for one, another in zip(first[:_CHECKED], cells[other][:_CHECKED], strict=False):
             if one and another and not (_near(one, another) if role == "timestamp" else _alike(one, another)):
                 return None
-    if role == "timestamp":
-        return next((place for place in rivals if not all(map(_is_date, filter(None, cells[place])))), rivals[0])
-    return rivals[0]
+    return next((place for place in rivals if not all(map(_is_date, filter(None, cells[place])))), rivals[0])
 
 
 _TIME_WORDS = frozenset((
@@ -254,7 +252,7 @@ def clock(date: str, cells: Cells) -> Finding[str] | None:
         return None
     places = list(cells)
     at = places.index(date)
-    times = [place for place in places if place != date and _holds_times(cells[place])]
+    times = [place for place in places if _holds_times(cells[place])]
     told = [place for place in times if set(re.findall(r"[^\W\d_]+", place.casefold())) & _TIME_WORDS]
     beside = [place for place in places[max(at - 1, 0) : at + 2] if place in (told or times)]
     if not told and not beside:

@@ -271,9 +271,10 @@ def _rows_by_fate(octets: Octets, delimiters: Ints, runs: Runs, lines: Lines) ->
     sound = sound[line]
     start, line_end, fate = lines.start[line], lines.end[line], fates[line]
     end = np.where(sound, lines.end[np.maximum(fate, 0)], line_end)
-    bad_at = np.append(runs.start, 0)[np.where(fate <= BAD, BAD - fate, runs.start.size)]
+    bad = fate <= BAD
+    bad_at = np.append(runs.start, 0)[np.where(bad, BAD - fate, runs.start.size)]
     flaw = np.where(end - start > MAX_ROW_BYTES, Flaw.TOO_LONG, np.where(sound, Flaw.NONE, Flaw.UNCLOSED_QUOTE))
-    flaw[(fate <= BAD) & (bad_at < line_end)] = Flaw.MALFORMED_QUOTE
+    flaw[bad & (bad_at < line_end)] = Flaw.MALFORMED_QUOTE
     behind = np.append(first_run, runs.start.size)[following[line]]
     inside = inside_of(moves, first_run[line[sound]].tolist(), behind[sound].tolist())
     delimiters = delimiters[~inside[np.searchsorted(runs.start, delimiters) - 1]]

@@ -92,8 +92,8 @@ def first_row(head: bytes, *, final: bool, delimiter: str) -> tuple[list[str], i
     skipped = len(_BOM) if head.startswith(_BOM) else 0
     body = head[skipped : MAX_HEADER_BYTES + 2]
     whole = final and len(head) <= MAX_HEADER_BYTES
-    row = scan(body, delimiter) if body else None
-    if row is None or row.start.size == 0:
+    row = scan(body, delimiter)
+    if row.start.size == 0:
         return _no_header_yet(len(head), final=final)
     end, flaw = int(row.end[0]), Flaw(int(row.flaw[0]))
     is_over = end < len(body) - 1 or (end == len(body) - 1 and body[end] == LF)
