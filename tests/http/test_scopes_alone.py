@@ -26,7 +26,9 @@ OF_NONE = Caller(frozenset({READ}), frozenset(), "k", "ada")
 
 
 def handler(scope: object, path: str = "/asked", **opt: Any) -> BaseRouteHandler:
-    @get(path, sync_to_thread=False, **({} if scope is None else {"scope": scope}), **opt)
+    about: dict[str, Any] = opt if scope is None else {"scope": scope, **opt}
+
+    @get(path, sync_to_thread=False, **about)
     def asked() -> str:
         return ""
 

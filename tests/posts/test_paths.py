@@ -54,7 +54,9 @@ def test_what_is_no_path_is_refused(path: str) -> None:
         parse(path)
 
 
-@pytest.mark.parametrize("path", ["x" * 400, "|".join("x" * 8), ".".join("x" * 12), '"|"', "refs[type=quoted].by", "t[]"])
+@pytest.mark.parametrize(
+    "path", ["x" * 400, "|".join("x" * 8), ".".join("x" * 12), '"|"', "refs[type=quoted].by", "t[]"]
+)
 def test_a_path_of_some_length_is_shown_as_it_was_written(path: str) -> None:
     assert show(parse(path)) == path
 
@@ -113,9 +115,10 @@ FEED: list[dict[str, Any]] = [
 @pytest.mark.parametrize(
     "path",
     [
-        "text", "full_text|text", "user.screen_name", "user.screen_name|text", "tags[]", "user.tags[]", "tags[]|user.tags[]",
-        "mentions[].name", "refs[].by", "refs[].by|mentions[].name", "refs[type=quoted].by", "refs[n=1].by",
-        "refs[type=None].by", "threads[].replies[].by", "threads[kind=k].replies[].by", "threads[].one.by", "nothing[].at",
+        "text", "full_text|text", "user.screen_name", "user.screen_name|text", "tags[]", "user.tags[]",
+        "tags[]|user.tags[]", "mentions[].name", "refs[].by", "refs[].by|mentions[].name", "refs[type=quoted].by",
+        "refs[n=1].by", "refs[type=None].by", "threads[].replies[].by", "threads[kind=k].replies[].by",
+        "threads[].one.by", "nothing[].at",
     ],
 )  # fmt: skip
 def test_posts_are_looked_at_together_as_one_by_one(path: str) -> None:
