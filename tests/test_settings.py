@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import BadSetting
-from app.settings import Settings, describe, environment, load, networks, require_known
+from app.settings import Settings, describe, environment, load, loading, networks, require_known
 from app.settings.durations import duration, text_of
 from app.store.addresses import where
 
@@ -132,6 +132,15 @@ def test_no_message_holds_a_password(secret: str) -> None:
     assert SECRET not in str(refused.value)
 
 
+def test_what_is_shown_of_a_password_is_its_variable() -> None:
+    environ = {"MENTIONGRAPH_REDIS_PASSWORD": SECRET, "MENTIONGRAPH_PORT": "80"}
+
+    assert [each.shown for each in loading.given(environ).values()] == [
+        "MENTIONGRAPH_REDIS_PASSWORD",
+        "MENTIONGRAPH_PORT='80'",
+    ]
+
+
 def test_several_servers_are_named_together() -> None:
     url = "postgresql://ada:secret@db1:5433,db2:5434/graph?target_session_attrs=read-write"
 
@@ -165,6 +174,8 @@ def test_a_variable_that_is_like_no_setting_is_refused_all_the_same() -> None:
         load({"MENTIONGRAPH_XYZZY": "1"})
     with pytest.raises(BadSetting, match="MENTIONGRAPH_XYZZY"):
         load({"MENTIONGRAPH_XYZZY": "tcp://10.0.0.7:80"})
+    with pytest.raises(BadSetting, match="MENTIONGRAPH_API_PORT"):
+        load({"MENTIONGRAPH_API_PORT": "80"})
     with pytest.raises(BadSetting, match="MENTIONGRAPH_API_PORT"):
         require_known(["PATH", "MENTIONGRAPH_API_PORT"])
     require_known(["PATH", "MENTIONGRAPH_PORT"])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from litestar import Litestar, WebSocket, asgi, get, route, websocket
 from litestar.handlers import BaseRouteHandler
+from litestar.openapi import ResponseSpec
 from litestar.types import Receive, Send
 from litestar.types import Scope as RequestScope
 
@@ -26,7 +27,9 @@ OF_NONE = Caller(frozenset({READ}), frozenset(), "k", "ada")
 
 
 def handler(scope: object, path: str = "/asked", **opt: Any) -> BaseRouteHandler:
-    @get(path, sync_to_thread=False, **({} if scope is None else {"scope": scope}), **opt)
+    about: dict[str, Any] = opt if scope is None else {"scope": scope, **opt}
+
+    @get(path, sync_to_thread=False, **about)
     def asked() -> str:
         return ""
 
@@ -108,13 +111,15 @@ def test_the_document_says_what_each_route_needs() -> None:
     @asgi("/raw", scope=READ, copy_scope=True)
     async def raw(scope: RequestScope, receive: Receive, send: Send) -> None: ...
 
-    closed, public = handler((READ, frozenset({EXPORT, READ})), "/closed"), handler(PUBLIC, "/public")
+    gone = {410: ResponseSpec(None, description="It has gone.", generate_examples=False)}
+    closed = handler((READ, frozenset({EXPORT, READ})), "/closed", responses=gone)
+    public = handler(PUBLIC, "/public")
     app = Litestar([closed, public, raw], openapi_config=doc.config())
     paths = declared(app).openapi_schema.to_schema()["paths"]
 
     asked: dict[str, Any] = paths["/closed"]["get"]
     assert asked["security"] == [{SCHEME_NAME: ["graph:read"]}, {SCHEME_NAME: ["graph:export", "graph:read"]}]
-    assert {"200", "401", "403", "429"} <= asked["responses"].keys()
+    assert {"200", "401", "403", "410", "429"} <= asked["responses"].keys()
     assert not {"401", "security"} & {*paths["/public"]["get"], *paths["/public"]["get"]["responses"]}
 
 

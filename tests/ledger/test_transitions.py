@@ -353,6 +353,27 @@ def test_a_bell_for_a_zip_rings_the_batches_of_its_members(conn: Connection, the
     assert conn.execute(sql.query("ledger/bells/ring_batches"), given).fetchall() == [(batch, True)]
 
 
+def test_a_bell_has_batches_counted_soon_unless_others_have_been_rung_that_still_wait(
+    conn: Connection, now: datetime
+) -> None:
+    mine, others = (insert_upload(conn, UploadState.STAGED, now) for _ in range(2))
+    batches = [insert_batch(conn, mine, "staged", now, ordinal=ordinal) for ordinal in range(3)]
+
+    def soon() -> list[bool]:
+        given = {"upload_id": mine, "head_start": 2, "now": now}
+        rung = conn.execute(sql.query("ledger/bells/ring_batches"), given).fetchall()
+        assert [batch for batch, _ in rung] == batches
+        return [each for _, each in rung]
+
+    assert soon() == [True, True, False]
+    waiting = insert_batch(conn, others, "staged", now)
+    done = insert_batch(conn, others, "counted", now, ordinal=1)
+    conn.execute("UPDATE batches SET rung_at = %s WHERE id = %s", [now, done])
+    assert soon() == [True, True, False], "neither a counted batch nor one that was not rung holds the others up"
+    conn.execute("UPDATE batches SET rung_at = %s WHERE id = %s", [now, waiting])
+    assert soon() == [True, False, False]
+
+
 @pytest.mark.parametrize("statement", ["ledger/staging/insert_batch", "ledger/unpacking/insert_member"])
 def test_only_an_upload_that_arrives_gets_batches_and_members(
     conn: Connection, there: There, now: datetime, statement: str

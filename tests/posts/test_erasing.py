@@ -135,6 +135,12 @@ def test_the_author_of_a_whole_file_is_replaced(author_is: str | None, left: str
 POSTED = ",2026-01-01,bob,"
 
 
+def treated(how: dict[str, Any]) -> How:
+    """How lines are treated. The person wrote none unless told otherwise."""
+    told: dict[str, Any] = {"written": (), **how}
+    return How(**told)
+
+
 @pytest.mark.parametrize(
     ("form", "how", "row", "new"),
     [
@@ -182,7 +188,7 @@ def test_a_row_without_the_person(form: dict[str, Any], how: dict[str, Any], row
     layout = msgspec.structs.replace(FORM, **form)
 
     rewritten = erasing.rewritten(
-        f"{row}{end}".encode(), layout, InputFormat.CSV, Name("ann"), How(**{"written": set(), **how}), first_line=1
+        f"{row}{end}".encode(), layout, InputFormat.CSV, Name("ann"), treated(how), first_line=1
     )
 
     assert rewritten.decode() == f"{new}{end}"
@@ -237,9 +243,7 @@ def line(text: Any = "hi @bob", author: Any = "bob", **more: Any) -> dict[str, A
 def test_a_line_of_json_without_the_person(how: dict[str, Any], post: Any, new: Any, end: str) -> None:
     payload = f'{json.dumps(post)}{end}\n{{"data": "its  spaces stay: \\u00e9"}}{end}\n'.encode()
 
-    rewritten = erasing.rewritten(
-        payload, POSTS, InputFormat.JSONL, Name("ann"), How(**{"written": set(), **how}), first_line=1
-    )
+    rewritten = erasing.rewritten(payload, POSTS, InputFormat.JSONL, Name("ann"), treated(how), first_line=1)
 
     first, second, last = rewritten.decode().split("\n")
     assert json.loads(first) == new
