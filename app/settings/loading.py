@@ -264,9 +264,9 @@ def _with_password(url: str, which: str, password: str) -> str:
     if not separator:
         raise BadSetting(f"{PREFIX}{which}_PASSWORD needs a URL in {PREFIX}{which}_URL, such as scheme://user@host.")
     authority, slash, path = rest.partition("/")
-    user, at, hosts = authority.rpartition("@")
+    user, _, hosts = authority.rpartition("@")
     if ":" in user:
         raise BadSetting(
             f"{PREFIX}{which}_URL has a password already. Remove it there, or unset {PREFIX}{which}_PASSWORD."
         )
-    return f"{scheme}://{user}:{quote(password, safe='')}@{hosts if at else authority}{slash}{path}"
+    return f"{scheme}://{user}:{quote(password, safe='')}@{hosts}{slash}{path}"

@@ -275,6 +275,7 @@ FIRST, EITHER, MONTH = "13/02/2024", "01/02/2024", "02/14/2024"
         ([FIRST, MONTH], None, None),
         ([EITHER, FIRST, MONTH, EITHER], None, f"'{FIRST}' and '{MONTH}' speak for one each"),
         ([EITHER], None, "no row that was looked at settles it"),
+        ([EITHER], None, "day-first: 2024-02-01T00:00:00Z"),
         ([EITHER, DAY], None, "has two meanings"),
         ([EITHER, DAY, DAY], None, None),
         (["24-01-05"], None, "month-first: none"),
@@ -297,6 +298,8 @@ def test_a_hint_to_the_year_is_given_where_the_year_may_come_first() -> None:
     assert "timestamp_format" not in doubt.found
     [doubt] = doubting.of_dates(["24-01-05"], None, known=False)[1]
     assert doubt.found.endswith("timestamp_format=%y-%m-%d")
+    [doubt] = doubting.of_dates(["12/01/05 10:00"], None, known=False)[1]
+    assert doubt.found.endswith("timestamp_format=%y/%m/%d %H:%M")
 
 
 def test_dates_are_as_the_sender_says() -> None:
