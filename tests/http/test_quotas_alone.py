@@ -93,7 +93,10 @@ def test_an_answer_tells_of_the_limits_that_apply_and_of_no_other(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    scope: Any = {"type": kind, "path": "/networks", "client": ("192.0.2.1", 1)}
-    asyncio.run(app(scope, cast("Any", None), send))
+    async def asked() -> None:
+        scope: Any = {"type": kind, "path": "/networks", "client": ("192.0.2.1", 1)}
+        await app(scope, cast("Any", None), send)
+
+    asyncio.run(asked())
 
     assert [name for name, _ in sent[0]["headers"]] == headers

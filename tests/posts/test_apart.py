@@ -48,7 +48,12 @@ def test_a_program_keeps_to_the_bounds_that_it_is_given(
 ) -> None:
     set_to: dict[int, tuple[int, int]] = {}
     monkeypatch.setattr(resource, "setrlimit", set_to.__setitem__)
-    monkeypatch.setattr(apart, "Path", lambda _: tmp_path / "score")
+    score = tmp_path / "score"
+
+    def the_score(_path: str) -> Path:
+        return score
+
+    monkeypatch.setattr(apart, "Path", the_score)
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setattr(sys, "argv", ["program", str(most_bytes), str(most_seconds)])
 
