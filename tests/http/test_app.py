@@ -268,6 +268,9 @@ def test_the_document_describes_every_endpoint(api: Api) -> None:
         ("post", "/uploads/preview"),
         ("post", "/upload_csv"),
         ("get", "/uploads"),
+        ("get", "/uploads/counts"),
+        ("post", "/uploads/bulk"),
+        ("patch", "/uploads/{upload_id}"),
         ("get", "/uploads/{upload_id}"),
         ("get", "/uploads/{upload_id}/batches"),
         ("get", "/uploads/{upload_id}/rejects"),
@@ -324,6 +327,7 @@ def test_the_document_describes_every_endpoint(api: Api) -> None:
         ("get", "/health/processes"),
         ("get", "/health/graphs"),
         ("get", "/health/cache"),
+        ("get", "/metrics"),
     }
     for path, item in document["paths"].items():
         for operation in item.values():

@@ -149,7 +149,7 @@ def test_no_query_parameter_is_there_twice_but_a_list(
 
             assert "times; it may be there once" in problem_of(answer)["detail"], (path, each["name"])
             assert answer.status_code == 400
-    assert lists == {"user"}
+    assert lists == {"user", "state"}
     for path in ("/doc", "/doc/openapi.json", "/static/favicon.svg"):
         assert api.http.get(f"{path}?v=1&v=2").status_code == 400
 
@@ -198,7 +198,8 @@ def test_wrong_values_are_answered_in_plain_words(
     ("target", "detail"),
     [
         ("/rankings/trending?days=90", "Query parameter 'days' has to be 1, 7 or 14."),
-        ("/uploads?state=lost&limit=x", "Query parameter 'limit' has to be a whole number from 1 to 500."),
+        ("/uploads?state=lost&limit=x", "Query parameter 'state' has to be receiving, staged, applying, "),
+        ("/uploads?limit=x&state=applied", "Query parameter 'limit' has to be a whole number from 1 to 500."),
         ("/uploads?limit=1&limt=2", "There is no query parameter 'limt'; did you mean 'limit'? Known: "),
         ("/users/ada/outgoing?limit=0&archived=x", "Query parameter 'limit' has to be a whole number from 1 to 500; "),
         (

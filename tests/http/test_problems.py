@@ -269,6 +269,16 @@ def _(around: Around) -> Made:
     return "get", path, around.api.http.get(path)
 
 
+@failing("too-many-changes")
+def _(around: Around) -> Made:
+    around.patch.setattr("app.http.routes.bulk.PATIENCE", 0.1)
+    path = "/uploads/bulk"
+    # One is under way.
+    around.patch.setattr(around.start().services, "bulk_slots", asyncio.Semaphore(0))
+    asked = {"action": "cancel", "filter": {}, "expected": 0}
+    return "post", path, around.api.http.post(path, json=asked)
+
+
 @failing("graph-exists")
 def _(around: Around) -> Made:
     api = around.start()

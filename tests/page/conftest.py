@@ -84,7 +84,9 @@ def _shared(directory: Path) -> Generator[str]:
             address.unlink()
 
 
-@pytest.fixture(scope="session")
+# Of a module, not of the run: while Playwright runs, its event loop counts as the thread's, in which asyncio.run() of
+# other tests is refused.
+@pytest.fixture(scope="module")
 def browser(stack: str) -> Generator[Browser]:  # noqa: ARG001 (a run without Chromium is skipped before)
     root = ("--no-sandbox",) if os.geteuid() == 0 else ()
     expect.set_options(timeout=PATIENCE)
@@ -94,7 +96,7 @@ def browser(stack: str) -> Generator[Browser]:  # noqa: ARG001 (a run without Ch
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def names(browser: Browser, stack: str) -> None:
     """Users with names that are hard to lay out are in the graph."""
     with opened(browser, stack) as context:
