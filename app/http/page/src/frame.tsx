@@ -50,7 +50,8 @@ export function Frame({ children }: { children: ComponentChildren }) {
       </a>
       <header class="top">
         <a class="brand" href={href([])}>
-          <span>mention</span>graph
+          <span class="marked">mention</span>
+          <span>graph</span>
         </a>
         {known.value && <GraphMenu />}
         <nav class="nav" aria-label="Screens">

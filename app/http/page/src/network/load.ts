@@ -8,7 +8,7 @@ const USERS = 200;
 const EDGES = 5000;
 /** The same without a user in the middle. */
 const HEAVIEST = { users: 2000, edges: 2000 };
-/** As many as the server answers in 300 ms of its time. A drawing could take more. */
+/** The bound on request: the server spends some 300 ms of its time on twice as many ties of a graph of ten million. */
 export const MANY = { users: 5_000, edges: 10_000 };
 const ADDED = { users: 40, edges: 1000 };
 

@@ -265,9 +265,9 @@ function Row({ row, ids, chosen: here, focus }: { row: Entry; ids: readonly stri
         <span class="nt">{row.note ?? row.error?.title}</span>
       </td>
       <td class="num soft wide">{bytes(row.size_bytes)}</td>
-      <td class="num">{row.rows_received === null ? "" : number(row.rows_received)}</td>
+      <td class="num" data-unit={row.rows_received === 1 ? "post" : "posts"}>{row.rows_received === null ? "" : number(row.rows_received)}</td>
       <td class="num wide rj">{row.rows_rejected ? <a href={href(["uploads", row.id])}>{number(row.rows_rejected)}</a> : row.rows_rejected}</td>
-      <td class="num">{row.mentions === null ? "" : number(row.mentions)}</td>
+      <td class="num" data-unit={row.mentions === 1 ? "mention" : "mentions"}>{row.mentions === null ? "" : number(row.mentions)}</td>
       <td class="num soft nowrap wide">{when(row.received_at)}</td>
     </tr>
   );
