@@ -1,6 +1,6 @@
 /** Shortcuts: one key, or `g` and a key. Single letters can be switched off (WCAG 2.1.4). */
 import { signal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 
 export interface Shortcut {
   /** As the help shows it: `/`, `j`, `g u`, `Enter`, `Shift+x`. */
@@ -26,9 +26,9 @@ const groups = signal<readonly (readonly [string, readonly Shortcut[]])[]>([]);
 /** The shortcuts that work now, by the part of the page that they belong to. */
 export const shortcuts = groups;
 
-/** Shortcuts that work while the component is shown. */
+/** Shortcuts that work while the component is shown: from the moment on at which it is there, not from the next frame on. */
 export function useShortcuts(of: string, list: readonly Shortcut[]): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const group = [of, list] as const;
     groups.value = [...groups.peek(), group];
     return () => {
