@@ -11,7 +11,10 @@ from hatchling.builders.sdist import SdistBuilder
 from hatchling.builders.wheel import WheelBuilder
 
 ROOT = Path(__file__).parents[2]
-LEFT_OUT = ("ops/bench/", "ops/chaos/", "ops/oracle/", "ops/workloads/", "ops/demo/make_sample.py", "tests/")
+SOURCES = ("app/http/page/src/", "app/http/page/node_modules/", "app/http/page/build.mjs")
+SOURCES += ("app/http/page/package.json", "app/http/page/package-lock.json", "app/http/page/tsconfig.json")
+"""What the page is built from."""
+LEFT_OUT = ("ops/bench/", "ops/chaos/", "ops/oracle/", "ops/workloads/", "ops/demo/make_sample.py", "tests/", *SOURCES)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +29,8 @@ def test_the_wheel_holds_what_runs(wheel: set[str]) -> None:
     for name in ("ops/cli/__main__.py", "ops/demo/sample.csv", "ops/embedded/guard.py", "ops/postgres/embedded.conf"):
         assert name in wheel
     here = {str(path.relative_to(ROOT)) for part in ("app", "workers", "sql") for path in (ROOT / part).rglob("*.*")}
-    assert {name for name in here if not name.endswith(".pyc")} <= wheel
+    assert {name for name in here if not name.endswith(".pyc") and not name.startswith(SOURCES)} <= wheel
+    assert {"app/http/page/static/main.js", "app/http/page/static/page.css"} <= wheel
 
 
 def test_the_wheel_leaves_out_what_does_not_run(wheel: set[str]) -> None:

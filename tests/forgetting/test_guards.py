@@ -266,7 +266,7 @@ def uploads(conn: Connection, now: datetime) -> list[UUID]:
 
 def test_one_upload_one_reject_one_event_and_one_answer_are_rewritten(conn: Connection, uploads: list[UUID]) -> None:
     upload = uploads[0]
-    texts = {"filename": "new.csv", "options": "{}", "format": "{}", "error": None}
+    texts = {"filename": "new.csv", "note": None, "options": "{}", "format": "{}", "error": None}
     reject = {"upload_id": upload, "line": 2, "column_name": None, "message": "new", "raw": b"new", "value": None}
     event = scalars(conn, "SELECT max(id) FROM ledger_events")[0]
 

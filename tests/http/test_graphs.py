@@ -480,7 +480,7 @@ def test_a_graph_that_could_not_be_created_in_time_is_in_the_log(
 
     def told() -> bool:
         log.append("".join(capfd.readouterr()))
-        return "could not be created" in "".join(log)
+        return "graph_not_created" in "".join(log)
 
     until(told, within=20, what="the log tells of it")
 

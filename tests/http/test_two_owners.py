@@ -39,6 +39,8 @@ AWAY = "awayqq"
 """A graph in trouble, of which no owner may hear."""
 NAMED = {"user", "owner", "key", "subject", "prefix", "before", "after"}
 """Parameters of queries that may be left out, and name something."""
+UNLIKE = {"date", "etag", "ratelimit", "x-request-id", "traceparent"}
+"""Headers that are another with each answer."""
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
 LOG_PLACE = re.compile(r"write-ahead log before [0-9A-F]+/[0-9A-F]+")
 """How far a database has written, its own or another's: whoever asks later is told of a later place."""
@@ -181,7 +183,7 @@ def ask(http: httpx.Client, base: str, asked: Asked, headers: dict[str, str]) ->
     answer = http.request(
         asked.method, base + asked.path, params=asked.query, json=asked.json, content=content, headers=headers | kind
     )
-    told = [f"{name}: {value}" for name, value in answer.headers.items() if name not in {"date", "etag", "ratelimit"}]
+    told = [f"{name}: {value}" for name, value in answer.headers.items() if name not in UNLIKE]
     return answer.status_code, "\n".join([*sorted(told), text_of(answer)])
 
 

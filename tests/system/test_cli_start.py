@@ -123,6 +123,9 @@ FAILING: dict[str, tuple[list[str | Path], int]] = {
     "forget": (["ada", "--yes"], 5),
     "audit-log": ([], 5),
     "processes": ([], 5),
+    "top": (["--once"], 5),
+    "note": ([UPLOAD, "the panel's second wave"], 5),
+    "bulk": (["retract", "--all", "--yes"], 5),
     "settings": (["--data", "nowhere"], 5),
 }
 
