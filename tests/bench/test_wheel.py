@@ -11,8 +11,10 @@ from hatchling.builders.sdist import SdistBuilder
 from hatchling.builders.wheel import WheelBuilder
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("app/http/page/src/", "app/http/page/node_modules/", "app/http/page/build.mjs")
-SOURCES += ("app/http/page/package.json", "app/http/page/package-lock.json", "app/http/page/tsconfig.json")
+SOURCES = tuple(
+    f"app/http/page/{name}"
+    for name in ("src/", "node_modules/", "build.mjs", "package.json", "package-lock.json", "tsconfig.json")
+)
 """What the page is built from."""
 LEFT_OUT = ("ops/bench/", "ops/chaos/", "ops/oracle/", "ops/workloads/", "ops/demo/make_sample.py", "tests/", *SOURCES)
 
