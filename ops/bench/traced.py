@@ -32,6 +32,8 @@ from ops.embedded.children import free_ports
 from ops.embedded.postgres import Postgres
 
 MIB = 1 << 20
+SETTLED = 12.0
+"""Seconds that both services get for what is left to do: neither is at rest, or asked, for longer than the other."""
 
 
 class Arm(NamedTuple):
@@ -132,6 +134,7 @@ def take_turn(arm: Arm, body: bytes, numbers: range) -> Turn:
             post(api, "/uploads", each)
         _wait(arm, "unapplied")
         wall = time.perf_counter() - began
+        time.sleep(SETTLED)
         _wait(arm, "left_to_do")
         after = _processor_seconds(arm)
     return Turn(wall, *(after[role] - before[role] for role in ("api", "worker", "postgres")))
