@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC
-from io import StringIO
 from itertools import islice
 from pathlib import Path
 
@@ -18,7 +16,7 @@ from app.errors import BadRequest
 from app.store import postgres
 from app.store.postgres import Connection
 from ops.cli import options
-from ops.cli.console import cut, data_out, out, plain, print_json, say, table, when
+from ops.cli.console import cut, out, plain, print_csv, print_json, say, table, when
 
 PAGE = 500
 IN_A_TABLE = 100
@@ -91,7 +89,7 @@ def audit_log(  # noqa: PLR0917 (each is an option)
             for event in events:
                 print_json(event)
         elif as_csv:
-            _print_csv(events)
+            print_csv(_COLUMNS, (list(_cells(event).values()) for event in events))
         else:
             _print_table(list(islice(events, IN_A_TABLE + 1 if limit is None else None)), limit)
 
@@ -106,27 +104,11 @@ def _events(conn: Connection, wanted: Filter) -> Iterator[AuditEvent]:
         before = page[-1].id
 
 
-def _print_csv(events: Iterable[AuditEvent]) -> None:
-    from app.posts.tables.formulas import guarded  # noqa: PLC0415 (imports polars, which most commands do without)
-
-    stream = data_out()
-    stream.write(_line(_COLUMNS))
-    for event in events:
-        stream.write(_line([guarded(cell) for cell in _cells(event).values()]))
-    stream.flush()
-
-
-def _line(cells: Iterable[str]) -> bytes:
-    text = StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
-    return text.getvalue().encode(errors="backslashreplace")
-
-
-def _cells(event: AuditEvent) -> dict[str, str]:
+def _cells(event: AuditEvent) -> dict[str, object]:
     found = msgspec.structs.asdict(event)
     found["at"] = event.at.astimezone(UTC).isoformat().replace("+00:00", "Z")
     found["detail"] = _detail(event)
-    return {name: "" if value is None else str(value) for name, value in found.items()}
+    return found
 
 
 def _detail(event: AuditEvent) -> str:

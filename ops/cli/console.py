@@ -5,10 +5,12 @@ Both outputs are fit for pipes.
 
 from __future__ import annotations
 
+import csv
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from io import StringIO
 from typing import Any
 
 import msgspec
@@ -138,3 +140,20 @@ def print_json(value: object) -> None:
     except UnicodeEncodeError:  # the name of a file that is no UTF-8
         text = json.dumps(msgspec.to_builtins(value), separators=(",", ":"))
     say_json(text)
+
+
+def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a header line and the rows as CSV. No spreadsheet runs a cell, and None is an empty cell."""
+    from app.posts.tables.formulas import guarded  # noqa: PLC0415 (imports polars, which most commands do without)
+
+    stream = data_out()
+    stream.write(_line(columns))
+    for row in rows:
+        stream.write(_line(["" if cell is None else guarded(str(cell)) for cell in row]))
+    stream.flush()
+
+
+def _line(cells: Iterable[str]) -> bytes:
+    text = StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue().encode(errors="backslashreplace")
