@@ -170,7 +170,7 @@ def export(
 
     The file is one snapshot, taken while work goes on. It gets its name only once it is complete. The command compares
     what arrived with the number of records that the API announced. If there are none, the command says why on standard
-    error, and exits with 0: the file holds what the filters ask for. To see a user's edges on the screen, ask the API.
+    error, and exits with 0: the file holds what the filters ask for. `mentiongraph user` shows a user's edges.
 
     \b
     Examples:

@@ -71,6 +71,10 @@ def test_commands_show_a_hostile_upload(api: Api, apply: Callable[[], None], fil
         ("upload", file, file.with_name(f"{NAME}2")), ("retract", "--dry-run", upload_id), ("cancel", upload_id),
         ("export", "-o", "-", "--user", HOSTILE), ("export", "-o", file), ("export", "-o", f"{file}.x"),
         ("watch", "--once", file.parent),
+        ("rank",), ("rank", "edges"), ("rank", "edges", "--csv"), ("trending",), ("user", "--prefix", ""),
+        ("user", HOSTILE), ("user", f"zoe{HOSTILE}"), ("user", "bob"), ("user", "bob", "--csv"),
+        ("user", "bob", "--json"),
+        ("edge", "ann", "bob", "--lines", "--history"), ("edge", "ann", HOSTILE), ("path", "ann", "bob"),
     ):  # fmt: skip
         run(*words, *to, terminal=terminal)
 
