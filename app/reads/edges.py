@@ -48,6 +48,8 @@ class Mention(msgspec.Struct, frozen=True):
     spelling: str
     mention_count: int
     weight: float
+    place: float
+    """The weight by which the list is ordered. Within a mention's minute, it is a little above the count."""
     first_seen: datetime
     last_seen: datetime
     archived_at: datetime | None
@@ -60,6 +62,8 @@ class Tie(msgspec.Struct, frozen=True):
     handle: str
     spelling: str
     weight: float
+    place: float
+    """As in Mention."""
     mentions_made: int
     weight_made: float
     last_made: datetime

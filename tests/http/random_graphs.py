@@ -44,7 +44,8 @@ class Graph:
             weighed_at = now - choose.randrange(4) * HALF_LIFE
             first_seen = weighed_at - timedelta(hours=choose.randrange(100))
             archived_at = choose.choice([None, None, None, now - timedelta(hours=1)])
-            mentions = choose.randint(1, 9)
+            # More than any weight, at any instant that is asked for: weights are bounded by counts.
+            mentions = choose.randint(1, 9) * 1_000
             self.edges[pair] = Edge(
                 mentions, choose.choice([0.5, 1, 2, 4]), weighed_at, first_seen, weighed_at, archived_at
             )

@@ -145,7 +145,7 @@ def test_every_page_is_that_of_all_edges(
     for user_id, direction, at, self_mentions in product(HUBS, Direction, VIEWS, [False, True]):
         view = View(at)
         every = whole(domain, user_id, direction, view, self_mentions=self_mentions)
-        places = [FIRST, *(Position(each.weight, each.id) for each in every)]
+        places = [FIRST, *(Position(each.place, each.id) for each in every)]
         for (behind, place), limit in product(enumerate(places), [1, 2, 4]):
             questions.append((user_id, direction, view, Page(limit, place), self_mentions))
             expected.append(every[behind : behind + limit])
@@ -174,7 +174,7 @@ def test_held_edges_fill_a_hubs_page(
     domain: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch, hub: int, direction: Direction
 ) -> None:
     every = whole(domain, hub, direction, LATER, self_mentions=False)
-    second = Page(2, Position(every[1].weight, every[1].id))
+    second = Page(2, Position(every[1].place, every[1].id))
 
     said = ask(
         dsn, monkeypatch, [(hub, direction, LATER, page, self) for page in (PAGE, second) for self in (False, True)]

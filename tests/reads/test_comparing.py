@@ -70,7 +70,10 @@ Numbers = dict[str, tuple[float | None, ...]]
 
 def ties_of(graph: Graph, asked: Selection) -> dict[tuple[str, ...], tuple[float, ...]]:
     return {
-        (edge.source.handle, edge.target.handle): (edge.mention_count, edge.effective(asked.as_of))
+        (edge.source.handle, edge.target.handle): (
+            edge.mention_count,
+            min(edge.effective(asked.as_of), edge.mention_count),
+        )
         for edge in selected(graph, asked)
     }
 

@@ -376,7 +376,7 @@ def _following(
     return next_page(
         path,
         limit=limit,
-        cursor=cursor_of(Position(last.weight, last.id)),
+        cursor=cursor_of(Position(last.place, last.id)),
         as_of=view.as_of,
         archived="false" if view.archived is False else view.archived,
         self_mentions=self_mentions,

@@ -13,8 +13,11 @@ COPY (
       %(depth)s::integer, %(touching)s::boolean, %(until)s::timestamptz, %(archived_after)s::timestamptz,
       %(weighty_after)s::timestamptz
     ) AS e
-    CROSS JOIN LATERAL (VALUES (e.source_id, e.target_id, 0, 0), (e.target_id, e.source_id, e.mention_count, e.weight))
-      AS ends (id, other, received, weight)
+    CROSS JOIN LATERAL (
+      VALUES
+      (e.source_id, e.target_id, 0, 0),
+      (e.target_id, e.source_id, e.mention_count, least(e.weight, e.mention_count))
+    ) AS ends (id, other, received, weight)
     GROUP BY ends.id
   ) AS sums
   INNER JOIN users AS u ON u.id = sums.id

@@ -28,7 +28,9 @@ others AS MATERIALIZED (
   WHERE b.score IS NOT NULL
 )
 
-SELECT u.id, u.handle, u.spelling, top.mention_count, top.weight, top.first_seen, top.last_seen, top.archived_at
+SELECT
+  u.id, u.handle, u.spelling, top.mention_count, least(top.weight, top.mention_count) AS weight, top.weight AS place,
+  top.first_seen, top.last_seen, top.archived_at
 FROM (
   SELECT e.source_id, e.mention_count, e.weight, e.first_seen, e.last_seen, NULL::timestamptz AS archived_at
   FROM (

@@ -2,7 +2,9 @@
 -- degree. `outgoing` is a constant where PostgreSQL plans (statements are not prepared, see app/store/postgres.py), so
 -- one column alone is left in each condition, and its index serves it. The join with users is outside the limit, so few
 -- users travel. Locks: none. Rows: one for each mention, `limit` at most.
-SELECT u.id, u.handle, u.spelling, top.mention_count, top.weight, top.first_seen, top.last_seen, top.archived_at
+SELECT
+  u.id, u.handle, u.spelling, top.mention_count, least(top.weight, top.mention_count) AS weight, top.weight AS place,
+  top.first_seen, top.last_seen, top.archived_at
 FROM (
   SELECT e.id, e.mention_count, e.weight, e.first_seen, e.last_seen, e.archived_at
   FROM (

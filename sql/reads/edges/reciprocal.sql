@@ -34,8 +34,10 @@ received AS MATERIALIZED (
 )
 
 SELECT
-  u.id, u.handle, u.spelling, top.weight, top.mentions_made, top.weight_made, top.last_made, top.made_archived_at,
-  top.mentions_received, top.weight_received, top.last_received, top.received_archived_at
+  u.id, u.handle, u.spelling, least(top.weight, top.mentions_made, top.mentions_received) AS weight,
+  top.weight AS place, top.mentions_made, least(top.weight_made, top.mentions_made) AS weight_made, top.last_made,
+  top.made_archived_at, top.mentions_received, least(top.weight_received, top.mentions_received) AS weight_received,
+  top.last_received, top.received_archived_at
 FROM (
   SELECT
     m.other_id, least(m.weight, r.weight) AS weight,

@@ -78,7 +78,7 @@ SELECT
   coalesce(array_agg(t.source_id ORDER BY t.place), '{}') AS source_ids,
   coalesce(array_agg(t.target_id ORDER BY t.place), '{}') AS target_ids,
   coalesce(array_agg(t.mention_count ORDER BY t.place), '{}') AS mention_counts,
-  coalesce(array_agg(t.weight ORDER BY t.place), '{}') AS weights,
+  coalesce(array_agg(least(t.weight, t.mention_count) ORDER BY t.place), '{}') AS weights,
   coalesce(array_agg(t.first_seen ORDER BY t.place), '{}') AS first_seen,
   coalesce(array_agg(t.last_seen ORDER BY t.place), '{}') AS last_seen,
   (SELECT count(*) FROM looked) AS looked,

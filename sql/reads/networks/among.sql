@@ -1,7 +1,8 @@
 -- The edges between some users, self-mentions left out, the heaviest first. `found` is the number of all these edges,
 -- without the limit. Locks: none. Rows: one for each edge, `limit` at most.
 SELECT
-  e.source_id, e.target_id, e.mention_count, e.weight, e.first_seen, e.last_seen, e.archived_at,
+  e.source_id, e.target_id, e.mention_count, least(e.weight, e.mention_count) AS weight, e.first_seen, e.last_seen,
+  e.archived_at,
   count(*) OVER () AS found
 FROM (
   SELECT

@@ -8,13 +8,19 @@ FROM (
   FROM (
     SELECT
       target_id AS id,
-      effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision) AS weight
+      least(
+        effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision),
+        mention_count
+      ) AS weight
     FROM edges
     WHERE source_id = %(user_id)s::bigint AND target_id <> source_id
     UNION ALL
     SELECT
       target_id,
-      effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision)
+      least(
+        effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision),
+        mention_count
+      )
     FROM edges_archive
     WHERE
       %(archived)s::boolean AND archived_at > %(archived_after)s::timestamptz
@@ -23,13 +29,19 @@ FROM (
   FULL JOIN (
     SELECT
       source_id AS id,
-      effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision) AS weight
+      least(
+        effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision),
+        mention_count
+      ) AS weight
     FROM edges
     WHERE target_id = %(user_id)s::bigint AND source_id <> target_id
     UNION ALL
     SELECT
       source_id,
-      effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision)
+      least(
+        effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision),
+        mention_count
+      )
     FROM edges_archive
     WHERE
       %(archived)s::boolean AND archived_at > %(archived_after)s::timestamptz

@@ -8,19 +8,28 @@ FROM (
   FROM (
     SELECT
       target_id AS id,
-      effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision) AS weight
+      least(
+        effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision),
+        mention_count
+      ) AS weight
     FROM edges
     WHERE source_id = ANY(%(making)s::bigint[])
     UNION ALL
     SELECT
       source_id,
-      effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision)
+      least(
+        effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision),
+        mention_count
+      )
     FROM edges
     WHERE target_id = ANY(%(receiving)s::bigint[])
     UNION ALL
     SELECT
       target_id,
-      effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision)
+      least(
+        effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision),
+        mention_count
+      )
     FROM edges_archive
     WHERE
       %(archived)s::boolean AND archived_at > %(archived_after)s::timestamptz
@@ -28,7 +37,10 @@ FROM (
     UNION ALL
     SELECT
       source_id,
-      effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision)
+      least(
+        effective_weight(weight, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision),
+        mention_count
+      )
     FROM edges_archive
     WHERE
       %(archived)s::boolean AND archived_at > %(archived_after)s::timestamptz

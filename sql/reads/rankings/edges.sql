@@ -5,7 +5,9 @@
 SELECT
   s.handle AS source, s.spelling AS source_spelling, t.handle AS target, t.spelling AS target_spelling,
   e.mention_count,
-  effective_weight(e.weight, e.weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision) AS weight,
+  least(e.mention_count, effective_weight(
+    e.weight, e.weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision
+  )) AS weight,
   e.first_seen, e.last_seen
 FROM (
   SELECT h.source_id, h.target_id, h.score

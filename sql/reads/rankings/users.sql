@@ -3,9 +3,12 @@
 SELECT
   u.handle, u.spelling,
   CASE %(direction)s::text WHEN 'made' THEN t.mentions_made ELSE t.mentions_received END AS mentions,
-  effective_weight(
-    CASE %(direction)s::text WHEN 'made' THEN t.weight_made ELSE t.weight_received END, t.weighed_at,
-    %(as_of)s::timestamptz, %(half_life_seconds)s::double precision
+  least(
+    CASE %(direction)s::text WHEN 'made' THEN t.mentions_made ELSE t.mentions_received END,
+    effective_weight(
+      CASE %(direction)s::text WHEN 'made' THEN t.weight_made ELSE t.weight_received END, t.weighed_at,
+      %(as_of)s::timestamptz, %(half_life_seconds)s::double precision
+    )
   ) AS weight
 FROM (
   SELECT user_id, score FROM top_users

@@ -2,11 +2,11 @@
 -- who has totals.
 SELECT
   user_id AS id, mentions_made, mentions_received,
-  effective_weight(
+  least(mentions_made, effective_weight(
     weight_made, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision
-  ) AS weight_made,
-  effective_weight(
+  )) AS weight_made,
+  least(mentions_received, effective_weight(
     weight_received, weighed_at, %(as_of)s::timestamptz, %(half_life_seconds)s::double precision
-  ) AS weight_received
+  )) AS weight_received
 FROM user_totals
 WHERE user_id = ANY(%(ids)s::bigint[]);

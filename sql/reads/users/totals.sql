@@ -14,7 +14,8 @@ WITH every AS NOT MATERIALIZED (
 )
 
 SELECT
-  m.mentioned_users, m.mentions_made, m.weight_made, r.mentioning_users, r.mentions_received, r.weight_received,
+  m.mentioned_users, m.mentions_made, least(m.weight_made, m.mentions_made) AS weight_made,
+  r.mentioning_users, r.mentions_received, least(r.weight_received, r.mentions_received) AS weight_received,
   m.self_mentions
 FROM (
   SELECT

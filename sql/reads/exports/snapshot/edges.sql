@@ -3,7 +3,7 @@
 -- Text may hold anything but a tab or a line end: COPY escapes these. Locks: none. Rows: one for each edge.
 COPY (
   SELECT
-    e.mention_count, e.weight,
+    e.mention_count, least(e.weight, e.mention_count),
     to_json(e.first_seen AT TIME ZONE 'UTC'), to_json(e.last_seen AT TIME ZONE 'UTC'),
     coalesce(to_json(e.archived_at AT TIME ZONE 'UTC')::text, ''),
     CASE WHEN %(spelled)s::boolean THEN s.spelling ELSE s.handle END,
