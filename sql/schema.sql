@@ -737,10 +737,13 @@ INSERT INTO decay_heap (filenode) VALUES (pg_relation_filenode('edges'));
 -- fillfactor 50: a row is updated with every merge, on its own page.
 CREATE TABLE graph_versions (
   part smallint PRIMARY KEY CHECK (part >= -1),
-  version bigint NOT NULL
+  version bigint NOT NULL,
+  last_mention timestamptz
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE graph_versions IS
 'Advanced in every transaction that changes what is read: of a shard''s edges, or, as part -1, of the summaries.';
+COMMENT ON COLUMN graph_versions.last_mention IS
+'The latest instant at which a mention that was merged counts. Withdrawals leave it. NULL: no mention was merged.';
 
 -- Decay takes the same share of every weight, so the order of edges by weight changes only where one is mentioned: it is
 -- the order of log2(weight) + weighed_at / half-life, whatever the instant asked for.

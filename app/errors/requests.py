@@ -18,6 +18,18 @@ class BadRequest(MentiongraphError):
     exit_code = 2
 
 
+class InstantTooEarly(MentiongraphError):
+    """The graph does not know what it was at this instant.
+
+    Mentions count as made later, and an edge keeps one count and one weight, which hold them. Ask for the instant of
+    the last mention, which the detail has, or for a later one. Without an instant, the answer is about now.
+    """
+
+    code = "instant-too-early"
+    status: int = 409
+    exit_code = 4
+
+
 class HeadTooLarge(MentiongraphError):
     """The head of the request is too large.
 

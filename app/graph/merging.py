@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
+from typing import cast
 
 import msgspec
 import polars as pl
@@ -82,7 +83,7 @@ def merge_shard(
         subtract_edges(conn, shard, removed, parameters)
         laps.end("edges")
         _note_old(conn, merged, removed, now=now)
-        versions.advance(conn, [shard])
+        versions.advance(conn, [shard], last_mention=cast("datetime | None", added["weighed_at"].max()))
         batch_ids = [delta.batch_id for delta in taken]
         parts = [delta.part for delta in taken]
         wrote = {"new": len(merged) - updated - unarchived, "updated": updated, "unarchived": unarchived}

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import msgspec
 from litestar.params import QueryParameter
 
-from app.errors import BadRequest
+from app.errors import BadRequest, InstantTooEarly
 from app.http.signatures import Wanted
 from app.reads.view import FIRST, Position, View
 
@@ -20,6 +20,13 @@ MAX_NUMBER = 2**53 - 1
 """The highest number that every reader of JSON takes exactly. No line, batch or event has such a number."""
 
 MOST_DAYS = 366
+
+TOO_EARLY = InstantTooEarly(
+    "the graph does not know any more what it was at 2026-01-10T00:00:00Z: a mention counts at 2026-01-15T11:59:00Z, "
+    "and edges do not keep what they were before. Ask for 2026-01-15T11:59:00Z or later, or leave out the instant. "
+    "Counts by day are kept apart, for as many days as MENTIONGRAPH_DAYS_KEPT says."
+)
+"""The problem of every endpoint that weighs at an instant."""
 
 INSTANT = "an instant in ISO 8601 with an offset, such as 2026-01-15T12:00:00Z (+ is %2B in a URL)"
 
@@ -36,8 +43,8 @@ AsOf: TypeAlias = Annotated[
     QueryParameter(
         format="date-time",
         description="The instant that weights are for, in ISO 8601 with an offset (`+` is `%2B` in a URL). By "
-        "default: the minute that has begun. Later mentions count, too, with a weight above 1 each, since weights "
-        "halve with time. A weight above 1e250 is answered as 1e250, and a weight below 1e-250 as 0.",
+        "default: the minute that has begun. An instant before the last mention of the graph is refused "
+        "(`instant-too-early`), since an edge does not keep what it was. A weight below 1e-250 is answered as 0.",
     ),
     Wanted(INSTANT),
 ]

@@ -231,6 +231,7 @@ def swap(conn: Connection, batches: list[Recounted], parameters: GraphParameters
         for shard in range(parameters.shards):
             top_edges.refill(conn, shard, parameters)
         versions.advance(conn, range(parameters.shards))
+        versions.settle(conn)
         summarizing.recount(conn, parameters, now=now)
     return swapped
 

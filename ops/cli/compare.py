@@ -26,7 +26,9 @@ from ops.cli.progress import bar
 @click.option("--min-weight", type=click.FloatRange(min=0), help="Compare only edges of this effective weight or more.")
 @click.option("--archived/--no-archived", default=None, help="Include archived edges, or leave them out.")
 @click.option("--self-mentions", is_flag=True, help="Include users' mentions of themselves.")
-@click.option("--as-of", type=Instant(), help="Instant of the effective weights. Default: this minute.")
+@click.option(
+    "--as-of", type=Instant(), help="Instant of the effective weights, not before the last mention. Default: now."
+)
 @options.api
 @options.data
 @options.as_json

@@ -141,7 +141,9 @@ class Instant(click.ParamType[str]):
     "every edge is archived.",
 )
 @click.option("--self-mentions", is_flag=True, help="Include users' mentions of themselves.")
-@click.option("--as-of", type=Instant(), help="Instant of the effective weights. Default: this minute.")
+@click.option(
+    "--as-of", type=Instant(), help="Instant of the effective weights, not before the last mention. Default: now."
+)
 @click.option("--no-guard", is_flag=True, help="CSV, GEXF, GraphML: write handles that look like formulas unchanged.")
 @click.option(
     "--digits",

@@ -300,3 +300,17 @@ def test_an_empty_graph_says_so(api: Api, words: tuple[str, ...]) -> None:
     shown = ask(api, *words).stdout
     assert shown == ("No trends were worked out yet.\n" if words == ("trending",) else "Nobody mentions anybody yet.\n")
     assert ask(api, *words, "--csv").stdout.count("\n") == 1
+
+
+def test_an_instant_may_be_too_early(graph: Api) -> None:
+    early = "--as-of", "2026-01-10"
+    for words in (
+        ("rank",),
+        ("user", "ada"),
+        ("edge", "ada", "grace"),
+        ("path", "ada", "linus"),
+        ("export", "-o", "-"),
+    ):
+        told = ask(graph, *words, *early, code=4).stderr
+        assert "The graph does not know what it was at this instant" in told
+        assert "or leave out the instant" in told

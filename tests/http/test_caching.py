@@ -509,7 +509,7 @@ def test_a_demoted_master_fails_no_request(graph_of: Callable[..., Api], own_red
         with httpx.Client(base_url=api.http.base_url, timeout=20) as http:
             for second in range(30):
                 # Each is another question: to be asked for, and to be kept.
-                answer = http.get(PATH, params={"as_of": f"20{number + 10}-01-10T12:00:{second:02}Z"})
+                answer = http.get(PATH, params={"as_of": f"20{number + 30}-01-10T12:00:{second:02}Z"})
                 assert answer.status_code == 200, answer.text
 
     with ThreadPoolExecutor(8) as pool:

@@ -214,7 +214,7 @@ def test_an_archive_is_exported_when_there_is_nothing_else(
     paths = [
         f"{path}?as_of={day}T00:00:00Z"
         for path in ("/export/edges.csv", "/users/a/outgoing", "/users/b/incoming", "/users/a", "/users/a/ego")
-        for day in ("2018-10-01", "2018-10-12", "2026-01-15")
+        for day in ("2018-10-11", "2018-10-12", "2026-01-15")
     ]
     paths += ["/export/edges.csv", "/paths?source=a&target=b&as_of=2018-10-12T00:00:00Z"]
     before = {path: api.http.get(path).text for path in paths}
@@ -232,7 +232,8 @@ def test_an_archive_is_exported_when_there_is_nothing_else(
     api.upload(HEADER + b"hi @d,2026-01-15T00:00:00Z,c\n")
     apply()
     assert edges_in(api.http.get("/export/edges.csv")) == [("c", "d")]
-    assert edges_in(api.http.get("/export/edges.csv?as_of=2018-10-12T00:00:00Z")) == [("a", "b"), ("c", "d")]
+    assert edges_in(api.http.get("/export/edges.csv?archived=true")) == [("a", "b"), ("c", "d")]
+    assert api.http.get("/export/edges.csv?as_of=2018-10-12T00:00:00Z").status_code == 409
 
 
 def fill(conn: Connection) -> None:

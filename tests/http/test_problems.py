@@ -180,6 +180,13 @@ def _(around: Around) -> Made:
     return "", "", answered(around.start(head_timeout=0.2), b"GET /uploads HTTP/1.1\r\n")
 
 
+@failing("instant-too-early")
+def _(around: Around) -> Made:
+    around.start().upload(CSV)
+    around.apply()
+    return "get", "/rankings/edges", around.api.http.get("/rankings/edges?as_of=2000-01-01T00:00:00Z")
+
+
 @failing("idempotency-key-in-use")
 def _(around: Around) -> Made:
     client = around.open.enter_context(around.start().connect())

@@ -85,7 +85,7 @@ def known(settings: Settings, domain: Connection, now: datetime) -> Known:
 
 
 def test_rankings_are_those_of_a_plain_count(api: Api, known: Known, now: datetime) -> None:
-    for at in (now - timedelta(days=20), now, now + timedelta(days=20)):
+    for at in (now, now + timedelta(seconds=1), now + timedelta(days=20)):
         the_strongest_ties(api, known, at)
         the_heaviest_users(api, known, at, "mentioning", 0)
         the_heaviest_users(api, known, at, "mentioned", 1)

@@ -51,7 +51,7 @@ def ends_of(found: dict[str, Any]) -> list[Ends]:
 
 def test_the_whole_of_a_small_graph(api: Api, known: Known, now: datetime) -> None:
     mentions, instants = counted(known), seen(known)
-    for at in (now, now - timedelta(days=20)):
+    for at in (now, now + timedelta(days=20)):
         weights, totals = known.edges(at), summing.totals(known.mentions, at, HALF_LIFE)
 
         found = get(api, "/network", as_of=at.isoformat())

@@ -49,6 +49,8 @@ class Version(NamedTuple):
 
     vector: str
     backend: int
+    last_mention: datetime | None = None
+    """The latest instant at which a mention of the graph counts."""
 
 
 class Versions:
@@ -80,7 +82,8 @@ class Versions:
         async with self._pool.connection() as conn:
             if not self.secret:
                 self.secret = await secrets.of_cache(conn)
-            version = Version(await versions.vector(conn), conn.info.backend_pid)
+            found = await versions.current(conn)
+            version = Version(found.vector, conn.info.backend_pid, found.last_mention)
             if not self._pgbouncer:
                 require_primary(conn)
             return version
@@ -112,6 +115,9 @@ class Question(NamedTuple):
     """Whether the answer depends on an instant."""
     route: str = ""
     """The template of the path."""
+    is_told: bool = False
+    """Whether the answer has to be what the graph was at `as_of`, without later mentions. A later page of a list is for
+    the instant of the first page, whatever was merged meanwhile."""
 
 
 class Key(NamedTuple):
@@ -122,6 +128,8 @@ class Key(NamedTuple):
     """The instant that the answer is about."""
     tag: str
     what: bytes
+    past: bool = False
+    """Whether `at` is in the past, and the answer must hold no later mention."""
 
 
 class Answers:
@@ -175,11 +183,15 @@ class Answers:
             await self._pool.close(seconds)
 
     async def key(self, question: Question) -> Key:
-        """The key of the question's answer now. Raises psycopg.OperationalError."""
+        """The key of the question's answer now. Raises psycopg.OperationalError, InstantTooEarly."""
         version = await self._versions.current()
         self.cache.secret = self._versions.secret
-        at = question.as_of or minute(self._clock()) if question.timed else None
-        return Key(version, at, self._tag(version.vector, at, question.what), question.what)
+        now = minute(self._clock())
+        at = question.as_of or now if question.timed else None
+        past = question.is_told and at is not None and at < now
+        key = Key(version, at, self._tag(version.vector, at, question.what), question.what, past)
+        _require_known(key, version)
+        return key
 
     def _tag(self, vector: str, at: datetime | None, what: bytes) -> str:
         # A digest for which nobody can find two questions, since one client's answer serves another client.
@@ -268,13 +280,18 @@ class Answers:
         body = encode_json(await work(None))
         # If the version is the same after the work as before, all of the work's statements read this version: the
         # version changes in the transactions that change the graph, and a later statement sees what an earlier one saw.
-        settled = await self._versions.current() == key.version
-        return self._kept(body, key.tag if settled else None)
+        version = await self._versions.current()
+        _require_known(key, version)  # what was merged meanwhile may be in the answer
+        return self._kept(body, key.tag if version == key.version else None)
 
     async def _reached(self, found: Found, key: Key) -> bool:
         """Whether the primary has what the standby had. After a fail-over, a standby may have what was lost. A standby
         may also be the first to show what is being committed: nobody may see that and then ask the primary in vain."""
-        if found.vector == key.version.vector or versions.holds(await self.vector(), found.vector):
+        if found.vector == key.version.vector:
+            return True
+        version = await self._versions.current()
+        if versions.holds(version.vector, found.vector):
+            _require_known(key, version)
             return True
         self.standbys.counters.ahead += 1
         return False
@@ -310,6 +327,12 @@ class Answer(Response[T], Generic[T]):
     async def send(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self._headers})
         await send({"type": "http.response.body", "body": self._body, "more_body": False})
+
+
+def _require_known(key: Key, version: Version) -> None:
+    """Raises InstantTooEarly."""
+    if key.past and key.at is not None:
+        versions.require_known_at(key.at, version.last_mention)
 
 
 def _answered(found: _Outcome, if_none_match: str | None) -> Answer[Any]:

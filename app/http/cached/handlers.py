@@ -24,6 +24,7 @@ from litestar.response.base import ASGIResponse
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from app.control.callers import Scope as KeyScope
+from app.errors import InstantTooEarly
 from app.http.cached.answers import Answer, Answers, Key, Question
 from app.http.cached.standbys import Lanes
 from app.http.calling import caller_of, graph_of
@@ -68,13 +69,15 @@ def get_cached(
     *,
     example: object,
     responses: Mapping[int, ResponseSpec],
+    weighs: bool = True,
     **options: Any,  # noqa: ANN401 (those of `get`)
 ) -> Callable[[Handler], HTTPRouteHandler]:
     """`get` for a question about the graph: the answer is cached until the graph changes.
 
     The handler takes `services: Injected`. If the answer depends on an instant, the handler also takes `as_of: AsOf`,
-    and is called with the instant that is meant. The answer, a struct, depends on nothing but the parameters and the
-    graph. It is the same for every spelling of a handle, and the same for everybody.
+    and is called with the instant that is meant. If a mention counts later, the request is refused, unless the instant
+    only names days and `weighs` is false. The answer, a struct, depends on nothing but the parameters and the graph. It
+    is the same for every spelling of a handle, and the same for everybody.
     """
     decorate = get(
         path,
@@ -84,7 +87,7 @@ def get_cached(
         scope=GRAPH_READ,
         **options,
     )
-    return lambda handler: decorate(_cached(handler))
+    return lambda handler: decorate(_cached(handler, weighs=weighs))
 
 
 def _conditional(operation: type[Operation]) -> type[Operation]:
@@ -99,7 +102,7 @@ def _conditional(operation: type[Operation]) -> type[Operation]:
     return _Conditional
 
 
-def _cached(handler: Handler) -> Handler:
+def _cached(handler: Handler, *, weighs: bool) -> Handler:
     parameters = inspect.signature(handler).parameters
     if "services" not in parameters:
         raise TypeError(f"{handler.__qualname__} takes no `services`: its answers cannot be cached")
@@ -107,7 +110,7 @@ def _cached(handler: Handler) -> Handler:
 
     @wraps(handler)
     async def answer(services: _Services, **asked: Any) -> Response[Any]:  # noqa: ANN401
-        return CachedAnswer(handler, services, asked, timed=timed)
+        return CachedAnswer(handler, services, asked, timed=timed, weighs=weighs)
 
     return answer
 
@@ -115,13 +118,16 @@ def _cached(handler: Handler) -> Handler:
 class CachedAnswer(Response[Any]):
     """A response that is looked for in the cache, or worked out by the handler, when it is sent."""
 
-    def __init__(self, handler: Handler, services: _Services, asked: dict[str, Any], *, timed: bool) -> None:
+    def __init__(
+        self, handler: Handler, services: _Services, asked: dict[str, Any], *, timed: bool, weighs: bool
+    ) -> None:
         # Like Answer, it has nothing of what Litestar's own response prepares.
         self._handler = handler
         self._services = services
         self._answers = services.answers
         self._asked = asked
         self._timed = timed
+        self._weighs = weighs
 
     def to_asgi_response(self, *_: object, **__: object) -> ASGIResponse:
         answer: Any = self._send
@@ -135,7 +141,7 @@ class CachedAnswer(Response[Any]):
         key = _missed(scope)
         if key is not None:
             return await self._work_out(key, if_none_match)
-        question = _question(scope["path_template"], self._asked, timed=self._timed)
+        question = _question(scope["path_template"], self._asked, timed=self._timed, weighs=self._weighs)
         key = await self._answers.key(question)
         found = await self._answers.cached(key, if_none_match) or await self._work_out(key, if_none_match)
         self._answers.note(_target(scope), question)
@@ -150,7 +156,7 @@ class CachedAnswer(Response[Any]):
         return await self._answers.work_out(key, if_none_match, work)
 
 
-def _question(path: str, asked: Mapping[str, Any], *, timed: bool) -> Question:
+def _question(path: str, asked: Mapping[str, Any], *, timed: bool, weighs: bool) -> Question:
     plain = {
         name: fold(value) or value if name in _HANDLES and isinstance(value, str) else value
         for name, value in asked.items()
@@ -158,14 +164,18 @@ def _question(path: str, asked: Mapping[str, Any], *, timed: bool) -> Question:
     }
     as_of = asked.get("as_of")
     return Question(
-        msgspec.json.encode([path, plain], order="deterministic"), None if as_of is None else moment(as_of), timed, path
+        msgspec.json.encode([path, plain], order="deterministic"),
+        None if as_of is None else moment(as_of),
+        timed,
+        path,
+        is_told=weighs and as_of is not None and not asked.get("cursor"),
     )
 
 
 # Before the router ----------------------------------------------------------------------------------------------------
 
 _KEY = "mentiongraph.key"
-"""In the scope of a request with a known target that missed the cache: the key, or why PostgreSQL gave none."""
+"""In the scope of a request with a known target that missed the cache: the key, or why there is none."""
 
 
 def cached_first(app: ASGIApp) -> ASGIApp:
@@ -191,7 +201,7 @@ async def _cached_answer(scope: Scope) -> Answer[Any] | None:
         return None
     try:
         key = await services.answers.key(question)
-    except psycopg.Error as error:
+    except (psycopg.Error, InstantTooEarly) as error:
         _extended(scope)[_KEY] = error  # the app answers it as any other failure
         return None
     _extended(scope)[_KEY] = key
@@ -202,9 +212,9 @@ async def _cached_answer(scope: Scope) -> Answer[Any] | None:
 
 
 def _missed(scope: Scope) -> Key | None:
-    """The key that was looked for in vain before the router saw the request. Raises psycopg.Error."""
-    found: Key | psycopg.Error | None = _extended(scope).get(_KEY)
-    if isinstance(found, psycopg.Error):
+    """The key that was looked for in vain before the router saw the request. Raises psycopg.Error, InstantTooEarly."""
+    found: Key | psycopg.Error | InstantTooEarly | None = _extended(scope).get(_KEY)
+    if isinstance(found, psycopg.Error | InstantTooEarly):
         raise found
     return found
 

@@ -30,7 +30,7 @@ from app.http.download import Download
 from app.http.graphs import of_app
 from app.http.head import asks_for_head
 from app.http.openapi.graph_examples import COMPARISON
-from app.http.parameters import Archived, AsOf, SelfMentions, view_of
+from app.http.parameters import TOO_EARLY, Archived, AsOf, SelfMentions, view_of
 from app.http.quotas import Kind
 from app.http.routes.exports import AS_OF_HEADER, blocks, made_in
 from app.http.services import Injected, Services
@@ -147,6 +147,7 @@ async def read_asked(  # noqa: PLR0917 (each is a query parameter)
             archived=archived,
             archived_after=view.archived_after,
             self_mentions=self_mentions,
+            past=view.past,
         ),
     )
 
@@ -206,6 +207,7 @@ def _side(conn: Connection) -> Side:
 
 _PROBLEMS = (
     BadRequest("query parameter 'with' has to be the name of a graph."),
+    TOO_EARLY,
     NotFound("there is no graph 'insta'."),
     TooManyExports("2 exports are running already; try again when one has ended."),
     *problems.DATABASE,

@@ -177,6 +177,7 @@ async def get_edge(services: Injected, source: Source, target: Target, as_of: As
     "/days",
     summary="One edge by day",
     example=rankings_examples.EDGE_DAYS,
+    weighs=False,
     responses=problems.responses(*NO_USER),
 )
 async def get_edge_days(

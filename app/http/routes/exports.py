@@ -32,7 +32,7 @@ from app.http.cached.standbys import Standby
 from app.http.calling import Calling
 from app.http.download import Download
 from app.http.head import asks_for_head
-from app.http.parameters import INSTANT, Archived, AsOf, SelfMentions, moment, view_of
+from app.http.parameters import INSTANT, TOO_EARLY, Archived, AsOf, SelfMentions, moment, view_of
 from app.http.quotas import Kind
 from app.http.services import Injected, Services
 from app.http.signatures import Wanted
@@ -71,6 +71,7 @@ NETWORKS = ("graph.gexf", "graph.graphml")
 
 _PROBLEMS = (
     BadRequest("query parameter 'depth' has to be a whole number from 0 to 2."),
+    TOO_EARLY,
     NotFound("nobody called 'ada' mentions anybody or is mentioned in a post that was counted."),
     TooManyExports("2 exports are running already; try again when one has ended."),
     *problems.DATABASE,
@@ -208,6 +209,7 @@ async def read_selection(  # noqa: PLR0917 (each is a query parameter)
         archived=archived,
         archived_after=view.archived_after,
         self_mentions=self_mentions,
+        past=view.past,
     )
 
 
@@ -382,6 +384,7 @@ def _told(selection: Selection) -> dict[str, Any]:
     whole = Selection(as_of=selection.as_of)
     asked = {name: value for name, value in asdict(selection).items() if value != getattr(whole, name)}
     users = asked.pop("around", None)
+    asked.pop("past", None)
     return {"as_of": selection.as_of, **asked, **({} if users is None else {"users": users})}
 
 

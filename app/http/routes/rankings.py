@@ -14,14 +14,18 @@ from app.errors import BadRequest
 from app.http import problems
 from app.http.cached.handlers import get_cached
 from app.http.openapi import rankings_examples as examples
-from app.http.parameters import AsOf, instant
+from app.http.parameters import TOO_EARLY, AsOf, instant
 from app.http.services import Injected
 from app.reads import rankings
 from app.reads.rankings import RankedEdge, RankedUser, TrendingUser
 
 MOST = 1_000
 
-_REFUSED = (BadRequest("query parameter 'limit' has to be a whole number from 1 to 1000."), *problems.DATABASE)
+_REFUSED = (
+    BadRequest("query parameter 'limit' has to be a whole number from 1 to 1000."),
+    TOO_EARLY,
+    *problems.DATABASE,
+)
 
 RankingLimit: TypeAlias = Annotated[int, QueryParameter(description="Entries in the ranking, at most.", ge=1, le=MOST)]
 

@@ -18,6 +18,7 @@ from app.http import problems, segments
 from app.http.cached.handlers import get_cached
 from app.http.openapi import graph_examples, rankings_examples
 from app.http.parameters import (
+    TOO_EARLY,
     Archived,
     AsOf,
     Cursor,
@@ -42,6 +43,7 @@ from app.store.postgres import AsyncConnection
 
 NO_USER = (
     BadRequest("'@' is no handle: nothing is left of it without '@' and white space."),
+    TOO_EARLY,
     NotFound("nobody called 'ada' wrote a post or was mentioned in a post that was counted."),
     *problems.DATABASE,
 )
@@ -85,7 +87,7 @@ class UserAnswer(msgspec.Struct, frozen=True):
     spelling: str
     """The user's handle as the first post spelt it."""
     as_of: datetime
-    """The instant that the weights are for, by default the minute that has begun. Later mentions weigh more than 1."""
+    """The instant that the weights are for, by default the minute that has begun."""
     mentioned_users: int
     """Number of users whom the user mentions."""
     mentions_made: int
@@ -340,6 +342,7 @@ async def list_reciprocal(  # noqa: PLR0917 (each is a parameter of the request)
     "/{handle:str}/days",
     summary="One user by day",
     example=rankings_examples.USER_DAYS,
+    weighs=False,
     responses=problems.responses(*NO_USER),
 )
 async def get_user_days(services: Injected, handle: Handle, days: Days = 14, as_of: AsOf = None) -> UserDays:

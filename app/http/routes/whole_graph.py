@@ -14,7 +14,7 @@ from app.graph.delta_days import day_of
 from app.http import problems, quotas
 from app.http.cached.handlers import get_cached
 from app.http.openapi import graph_examples, rankings_examples
-from app.http.parameters import INSTANT, MAX_NUMBER, AsOf, Days, instant, moment
+from app.http.parameters import INSTANT, MAX_NUMBER, TOO_EARLY, AsOf, Days, instant, moment
 from app.http.quotas import Kind
 from app.http.routes.networks import EdgeBetween, edges_between, totals_of
 from app.http.services import Injected
@@ -98,6 +98,7 @@ class GraphDays(msgspec.Struct, frozen=True):
     example=graph_examples.NETWORK,
     responses=problems.responses(
         BadRequest("query parameter 'edges' has to be a whole number from 1 to 20000."),
+        TOO_EARLY,
         TooManyReads("as many expensive questions are being answered as may be at once; ask again later."),
         *problems.DATABASE,
     ),
@@ -181,6 +182,7 @@ async def get_histogram(services: Injected) -> HistogramAnswer:
     "/days",
     summary="The whole graph by day",
     example=rankings_examples.GRAPH_DAYS,
+    weighs=False,
     responses=problems.responses(
         BadRequest("query parameter 'days' has to be a whole number from 1 to 366."), *problems.DATABASE
     ),

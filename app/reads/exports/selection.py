@@ -37,6 +37,8 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     archived_after: datetime | None = None
     """Without `archived`, archived edges are selected if they were archived later than this. None selects none."""
     self_mentions: bool = False
+    past: bool = False
+    """Whether `as_of` is in the past. Then the graph must hold no later mention."""
 
     def parameters(self, half_life_seconds: float) -> dict[str, object]:
         """Returns the parameters of the statements in sql/reads/exports."""

@@ -17,6 +17,7 @@ from psycopg import ClientCursor, IsolationLevel
 from psycopg.abc import Buffer
 
 import sql
+from app.graph import versions
 from app.reads.exports.emptiness import Empty
 from app.reads.exports.selection import Selection
 from app.store.postgres import Connection, execute, scalars
@@ -99,11 +100,16 @@ class Snapshot:
 
 @contextmanager
 def snapshot(conn: Connection, selection: Selection, half_life_seconds: float) -> Generator[Snapshot]:
-    """Open a snapshot of the selected edges, in a transaction of its own."""
+    """Open a snapshot of the selected edges, in a transaction of its own.
+
+    Raises InstantTooEarly if the selection is about the past, and the snapshot holds a later mention.
+    """
     conn.read_only = True
     conn.isolation_level = IsolationLevel.REPEATABLE_READ
     with conn.transaction():
         execute(conn, _NO_STATEMENT_TIMEOUT)
+        if selection.past:
+            versions.require_known(conn, selection.as_of)
         if selection.archived is None and scalars(conn, _ALL_ARCHIVED) == [True]:
             # Else a graph of old posts would be exported as an empty file, once decay has archived the posts' edges.
             selection = msgspec.structs.replace(selection, archived=True)

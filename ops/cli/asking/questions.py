@@ -30,7 +30,9 @@ OFFERED = 10
 handle = click.argument("handle", metavar="HANDLE", required=False)
 source = click.argument("source", metavar="SOURCE")
 target = click.argument("target", metavar="TARGET")
-as_of = click.option("--as-of", type=Instant(), help="Instant of the effective weights. Default: this minute.")
+as_of = click.option(
+    "--as-of", type=Instant(), help="Instant of the effective weights, not before the last mention. Default: now."
+)
 archived = click.option(
     "--archived/--no-archived",
     default=None,
