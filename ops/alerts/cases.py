@@ -148,13 +148,14 @@ CASES = (
         raises=_names("UploadsFail", "ReadsSlow", "LoadBalancerFails", "PostgresAway"),
         beside=_names("UploadsLate", "UploadsStandStill", "ProcessUnhealthy", "TargetAway", "PoolWaits", "NoWorker"),
     ),
-    # A read is slow once it is answered, and a server that hangs answers none for a while.
+    # A read counts once it is answered. A server that hangs answers none for so long that few may come together.
     Case(
         "PostgreSQL hangs",
         fault(faults.stop("postgres")),
         raises=_names("UploadsFail", "LoadBalancerFails", "PostgresAway"),
-        later=_names("ReadsSlow"),
-        beside=_names("UploadsLate", "UploadsStandStill", "ProcessUnhealthy", "TargetAway", "PoolWaits", "NoWorker"),
+        beside=_names(
+            "ReadsSlow", "UploadsLate", "UploadsStandStill", "ProcessUnhealthy", "TargetAway", "PoolWaits", "NoWorker"
+        ),
     ),
     Case(
         "PostgreSQL is slow for the APIs",
