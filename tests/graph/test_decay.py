@@ -238,6 +238,7 @@ def test_a_run_that_another_takes_over_is_left_to_it_where_it_is(
                 other.execute("SELECT pg_advisory_lock(%s, %s)", [locks.Part.DECAY, started.id])
 
         assert not decay.work(conn, started, parameters, clock=lambda: later, progress=take_over)
+        other.execute("SELECT pg_advisory_unlock_all()")
 
     assert [decay.totals(conn, started)] == reached
     assert reached[0].to_look_at > 0
