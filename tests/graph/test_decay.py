@@ -205,6 +205,63 @@ def test_a_run_that_another_works_on_is_left_to_it(conn: Connection, settings: S
     assert decay.totals(conn, started).written_down == 1
 
 
+def test_a_run_that_another_works_on_is_not_finished_though_nothing_is_left_to_do(
+    conn: Connection, settings: Settings, now: datetime
+) -> None:
+    started = decay.begin(conn, settings=settings, now=now)
+    assert started is not None
+
+    with postgres.connect(settings.database_url, role="test") as other, other.transaction():
+        other.execute("SELECT pg_advisory_xact_lock(%s, %s)", [locks.Part.DECAY, started.id])
+        assert not decay.work(conn, started, read_parameters(conn), clock=lambda: now)
+
+    assert conn.execute("SELECT finished_at FROM decay_runs").fetchall() == [(None,)]
+
+
+@pytest.mark.usefixtures("small_ranges")
+@pytest.mark.parametrize("written_down", [pytest.param(1, id="in stale blocks"), pytest.param(300, id="in fresh ones")])
+def test_a_run_that_another_takes_over_is_left_to_it_where_it_is(
+    conn: Connection, settings: Settings, now: datetime, written_down: int
+) -> None:
+    later = now + 2 * WEEK
+    many(settings, 300, now, author="stale")
+    many(settings, 300, later, author="fresh")
+    started = decay.begin(conn, settings=settings, now=later)
+    assert started is not None
+    parameters = read_parameters(conn)
+    reached = list[decay.Totals]()
+    with postgres.connect(settings.database_url, role="test") as other:
+
+        def take_over(totals: decay.Totals) -> None:
+            if totals.written_down >= written_down:
+                reached.append(totals)
+                other.execute("SELECT pg_advisory_lock(%s, %s)", [locks.Part.DECAY, started.id])
+
+        assert not decay.work(conn, started, parameters, clock=lambda: later, progress=take_over)
+        other.execute("SELECT pg_advisory_unlock_all()")
+
+    assert [decay.totals(conn, started)] == reached
+    assert reached[0].to_look_at > 0
+    assert decay.work(conn, started, parameters, clock=lambda: later)
+    assert (decay.totals(conn, started).written_down, decay.totals(conn, started).to_look_at) == (300, 0)
+
+
+def test_weights_that_do_not_halve_are_neither_written_down_nor_archived(
+    conn: Connection, settings: Settings, now: datetime
+) -> None:
+    conn.execute("UPDATE graph_parameters SET half_life = NULL")
+    settings = msgspec.structs.replace(settings, archive_below=2.0)
+    mention(settings, ("ada", "bob"), at=now)
+    later = now + 50 * WEEK
+
+    preview = decay.preview(conn, read_parameters(conn), settings=settings, now=later)
+    assert preview == decay.Preview(edges=1, stale=0, to_archive=0)
+    assert run_unchecked(conn, settings, later) == decay.Totals(0, 0, 0, 0)
+
+    assert conn.execute("SELECT weight, weighed_at FROM edges").fetchall() == [(1.0, now)]
+    assert conn.execute("SELECT finished_at FROM decay_runs").fetchall() == [(later,)]
+
+
 def test_archiving_changes_what_is_read_and_writing_down_does_not(
     conn: Connection, settings: Settings, now: datetime
 ) -> None:

@@ -77,6 +77,7 @@ FACTS = [
         replies("cyd"),
     ),
     Fact("a column of answers that is empty", TO, f"@bea yes,{AT},ana,", REPLY, {("ana", "bea"): 1}),
+    Fact("a column of answers with a sign alone", TO, f"hi @bea,{AT},ana,@", REPLY, {("ana", "bea"): 1}),
     Fact("a column of answers with nothing in it", TO, f"hi @bea,{AT},ana,NA", REPLY, {("ana", "bea"): 1}),
     Fact("an answer to oneself is no mention", TO, f"and then,{AT},ana,Ana", REPLY, {}),
     Fact(
@@ -184,6 +185,13 @@ def test_a_mention_is_of_its_kind(fact: Fact) -> None:
     assert found.kinds == fact.kinds
     assert found.rejects == []
     assert found.counted.mentions == sum(fact.edges.values())
+
+
+def test_posts_stay_in_order_whether_a_column_or_their_text_says_whom_they_mention() -> None:
+    posts = f"{OLD},m\nhi,{AT},ana,BEA\nRT @bea: hi @cy…,{AT},zed,\n"
+    counted = read(posts.encode(), Given(mentions="m")).counted
+    assert counted.users.rows() == [("ana", "ana"), ("zed", "zed"), ("bea", "BEA")]
+    assert counted.first_cut == [1]
 
 
 def test_kinds_of_json_are_those_of_csv() -> None:

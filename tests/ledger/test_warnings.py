@@ -179,11 +179,8 @@ def test_what_a_batch_alone_shows(send: Callable[..., Entry], settings: Settings
     assert {code: noticed.lines for code, noticed in batch.warnings.items()} == {"handles-cut": [5]}
 
 
-@pytest.mark.parametrize("bytes_of_batch", [40, 1 << 20])
-@pytest.mark.parametrize("content", [INSTAGRAM, FEDIVERSE, NUMBERS, PLACEHOLDERS, BAD, posts("nobody", "is here")])
-def test_a_reader_without_a_ledger_says_the_same(
-    send: Callable[..., Entry], now: datetime, content: bytes, bytes_of_batch: int
-) -> None:
+def tallied(content: bytes, now: datetime) -> Tally:
+    """What a reader without a ledger says of a file."""
     header = READERS["csv"].read_header(content, final=True, names=ColumnNames(), delimiter=",")
     assert header is not None
     rest, line, tally = content[header.body_offset :], header.first_line, Tally()
@@ -195,7 +192,15 @@ def test_a_reader_without_a_ledger_says_the_same(
         )
         tally.add(Batch(found.frame, found.rejects, counted, PROFILES["twitter"], now, placeholders=True))
         rest, line = rest[cut.end :], line + cut.lines
+    return tally
 
+
+@pytest.mark.parametrize("bytes_of_batch", [40, 1 << 20])
+@pytest.mark.parametrize("content", [INSTAGRAM, FEDIVERSE, NUMBERS, PLACEHOLDERS, BAD, posts("nobody", "is here")])
+def test_a_reader_without_a_ledger_says_the_same(
+    send: Callable[..., Entry], now: datetime, content: bytes, bytes_of_batch: int
+) -> None:
+    tally = tallied(content, now)
     entry = send(content, batch_bytes=bytes_of_batch, given=Given(placeholders=True))
 
     # Cut in batches, the entry names the first lines of the first batch.
@@ -204,6 +209,20 @@ def test_a_reader_without_a_ledger_says_the_same(
     ]
     refused = tally.refusal()
     assert (None if refused is None else refused.problem()) == entry.error
+
+
+@pytest.mark.parametrize(
+    ("content", "refused"),
+    [
+        pytest.param(BAD, True, id="every row was rejected"),
+        pytest.param(BAD + b"hi @bea,2024-01-01,ana\n", False, id="one row was accepted"),
+        pytest.param(b"data,timestamp,username\n", False, id="there is no row"),
+    ],
+)
+def test_a_reader_without_a_ledger_refuses_a_file_without_a_good_row(
+    now: datetime, content: bytes, *, refused: bool
+) -> None:
+    assert (tallied(content, now).refusal() is not None) == refused
 
 
 # Every row rejected --------------------------------------------------------------------------------------------------

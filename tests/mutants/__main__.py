@@ -25,6 +25,7 @@ ROOMS = (
     "reads",
     "store",
     "summaries",
+    "traces",
     "watch",
     "workers",
 )

@@ -19,7 +19,7 @@ from sqlfluff.core.parser.segments.base import BaseSegment
 
 from tests.mutants.mutant import ROOT, Mutant, files, made, text_of
 
-WINGS = ("control", "forgetting", "graph", "ledger", "store", "summaries")
+WINGS = ("control", "forgetting", "graph", "ledger", "store", "summaries", "traces")
 
 CHANGING = ("insert_statement", "update_statement", "delete_statement", "merge_statement", "for_clause")
 INTRODUCING = {"WHERE", "ON", "HAVING", "WHEN"}

@@ -83,6 +83,16 @@ def test_steps_that_end_while_they_wait_take_no_place() -> None:
     assert in_turns(scene) == ["first", "last", "later", "latest"]
 
 
+def test_a_step_that_ends_right_before_its_turn_is_passed_over() -> None:
+    async def scene(step: Step) -> None:
+        first, last, ended = (step("a", name) for name in ("first", "last", "ended"))
+        await asyncio.sleep(0)
+        ended.cancel()
+        await asyncio.gather(first, last)
+
+    assert in_turns(scene) == ["first", "last"]
+
+
 def test_a_connection_in_turn(settings: Settings) -> None:
     """Behind a flood of one client, another client has the next connection; none in time is said as by every pool."""
 

@@ -10,10 +10,13 @@ import msgspec
 import psycopg
 import pytest
 
+import sql
+from app.ledger.states import UploadState
 from app.settings import Settings
 from app.store import postgres
 from app.traces import sending
 from app.traces.spans import Span
+from tests.entering import insert_upload
 from tests.graphs import apply_all
 from tests.uploading import posts_csv, upload
 
@@ -84,3 +87,28 @@ def test_what_the_collector_refuses_stays_due(applied: Settings, conn: psycopg.C
 
 def test_what_was_finished_long_ago_is_not_sent(applied: Settings, now: datetime) -> None:
     assert send(applied, Collector(), now + timedelta(days=2)) == 0
+
+
+def test_an_upload_is_noted_as_it_was_sent_and_no_other_one(conn: psycopg.Connection[Any], now: datetime) -> None:
+    sent, replayed, other = (insert_upload(conn, UploadState.APPLIED, now) for _ in range(3))
+    conn.execute("UPDATE uploads SET trace_due = true")
+    later = now + timedelta(minutes=1)
+    conn.execute("UPDATE uploads SET finished_at = %s WHERE id = %s", [later, replayed])
+
+    conn.execute(sql.query("traces/sending/set_sent"), {"ids": [sent, replayed], "finished_at": [now, now]})
+
+    due = conn.execute("SELECT id FROM uploads WHERE trace_due").fetchall()
+    assert {upload for (upload,) in due} == {replayed, other}
+
+
+def test_a_pass_is_noted_as_sent_and_no_other_one(conn: psycopg.Connection[Any], now: datetime) -> None:
+    later = now + timedelta(minutes=1)
+    passes = [(now, "merge", 1), (later, "merge", 1), (now, "summarize", 1), (now, "merge", 2)]
+    for each in passes:
+        conn.execute("INSERT INTO passes VALUES (%s, %s, %s, 1.0, 'test', '{}')", each)
+
+    sent = {"began_at": [now], "kinds": ["merge"], "shards": [1]}
+    conn.execute(sql.query("traces/sending/set_passes_sent"), sent)
+
+    due = conn.execute("SELECT began_at, kind, shard FROM passes WHERE NOT traced").fetchall()
+    assert set(due) == set(passes[1:])
