@@ -131,6 +131,15 @@ def test_a_member_needs_no_budget_and_tells_a_budget(method: int, pack: Callable
     assert budget.decoded == len(POSTS)
 
 
+@pytest.mark.parametrize("more", [1, 5, 100, 258, 300])
+def test_the_end_of_a_long_run_is_read_though_all_its_input_is_taken(more: int) -> None:
+    """A few bytes of Deflate become 258, and the bound of a piece may stand within these."""
+    member = member_decoder(8)
+    assert member is not None
+    assert sum(map(len, member.decode(deflated(bytes(PIECE_BYTES + more))))) == PIECE_BYTES + more
+    member.finish()
+
+
 def test_what_follows_a_stream_of_deflate_is_no_part_of_it() -> None:
     member = member_decoder(8)
     assert member is not None
