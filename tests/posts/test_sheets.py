@@ -165,6 +165,10 @@ def _replaced(part: str, old: str, new: str) -> Callable[[dict[str, bytes]], Non
     return change
 
 
+def _without_relations(found: dict[str, bytes]) -> None:
+    del found["_rels/.rels"]
+
+
 def _added(relation: str) -> Callable[[dict[str, bytes]], None]:
     return _replaced(RELATED, "</Relationships>", f"{relation}</Relationships>")
 
@@ -178,7 +182,7 @@ def _added(relation: str) -> Callable[[dict[str, bytes]], None]:
         _added('<Other Id="r0" Type="x/worksheet" Target="worksheets/s1.xml"/>'),
         _replaced(RELATED, '"worksheets/s0.xml"', '"../xl/./worksheets/s0.xml"'),
         _replaced(RELATED, '"worksheets/s0.xml"', '"\\xl\\worksheets\\s0.xml"'),
-        lambda found: found.pop("_rels/.rels"),
+        _without_relations,
     ],
     ids=["no such part", "no sheet", "a part elsewhere", "no relation", "a way up", "a way down", "no list of parts"],
 )
