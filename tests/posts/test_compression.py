@@ -140,10 +140,13 @@ def test_the_end_of_a_long_run_is_read_though_all_its_input_is_taken(more: int) 
     member.finish()
 
 
-def test_what_follows_a_stream_of_deflate_is_no_part_of_it() -> None:
-    member = member_decoder(8)
+@pytest.mark.parametrize("step", [1, 1000, 1 << 20])
+@pytest.mark.parametrize("more", [b"something else", deflated(POSTS)])
+def test_what_follows_a_stream_of_deflate_is_no_part_of_it(more: bytes, step: int) -> None:
+    member, body = member_decoder(8), deflated(POSTS) + more
     assert member is not None
-    assert b"".join(member.decode(deflated(POSTS) + b"something else")) == POSTS
+    found = [piece for at in range(0, len(body), step) for piece in member.decode(body[at : at + step])]
+    assert b"".join(found) == POSTS
     member.finish()
 
 
