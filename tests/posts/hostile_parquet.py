@@ -48,6 +48,14 @@ def fewer(rows: int, claimed: int) -> bytes:
     return _file(schema, rows, rows, [b"c"], pages, claimed=claimed)
 
 
+def without_columns(rows: int) -> bytes:
+    """So many rows of nothing at all."""
+    group = _struct((1, _LIST, (_STRUCT, [])), (2, _LONG, 0), (3, _LONG, rows))
+    schema = [_group(b"schema", children=0)]
+    footer = _struct((1, _INT, 1), (2, _LIST, (_STRUCT, schema)), (3, _LONG, rows), (4, _LIST, (_STRUCT, [group])))
+    return b"PAR1" + footer + packing.pack("<I", len(footer)) + b"PAR1"
+
+
 def deep(levels: int) -> bytes:
     """One text below so many groups."""
     schema = [_group(b"schema", children=1)]

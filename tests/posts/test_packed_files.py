@@ -145,6 +145,7 @@ def test_a_spreadsheet_of_numbers_is_refused() -> None:
     [
         ("old.html", ONE, "no file of posts by its name"),
         ("data.bin2", bytes(range(256)) * 2, "no text"),
+        ("data.bin2", bytes(range(1, 256)) * 2, "no posts in it"),
         ("users.txt", b"username,shoe\nada,37\n", "no posts in it"),
         ("read.me", "Das wäre für später.".encode("cp1252"), "no posts in it"),
         ("empty.csv", b"", "is empty"),

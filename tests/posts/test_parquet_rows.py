@@ -116,10 +116,19 @@ def test_a_file_without_rows_is_told_apart(columns: dict[str, list[str]], said: 
     assert said(written(pl.DataFrame(columns))) == [(NO_ROWS, b"")]
 
 
+def test_rows_of_nothing_are_none(said: Callable[[bytes], Said]) -> None:
+    assert said(hostile.without_columns(5)) == [(NO_ROWS, b"")]
+
+
+def test_bytes_that_are_no_text_are_read_as_far_as_they_are(said: Callable[[bytes], Said]) -> None:
+    found = said(written(pl.DataFrame({"raw": [b"@a \xff", None]})))
+    assert found == [(DATA, '{"raw":"@a \ufffd"}\n{"raw":null}\n'.encode()), (END, b"")]
+
+
 def test_why_a_file_is_not_read_is_told_in_a_line(said: Callable[[bytes], Said]) -> None:
     [(kind, words)] = said(b"PAR1" + bytes(20))
     assert kind == UNREADABLE
-    assert words
+    assert b"parquet" in words.lower()
     assert b"\n" not in words
     assert len(words) <= 200
 
