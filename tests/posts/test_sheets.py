@@ -261,6 +261,24 @@ def test_elements_lie_so_many_levels_deep_at_most(levels: int, words: str) -> No
         sheet(zipped({**parts({"Posts": ""}), "xl/worksheets/s0.xml": b"<a>" * levels}))
 
 
+@pytest.mark.parametrize(("length", "words"), [(1000, "is damaged"), (1001, "not as a workbook has it")])
+def test_an_element_without_an_end_has_so_many_bytes_at_most(
+    length: int, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workbooks, "_TOKEN_BYTES", 1000)
+    rows = b"<a>" + b"<b c='".ljust(length, b"x")
+    with pytest.raises(WorkbookUnreadable, match=words):
+        sheet(zipped({**parts({"Posts": ""}), "xl/worksheets/s0.xml": rows}))
+
+
+@pytest.mark.parametrize(("names", "words"), [(100, "is damaged"), (101, "not as a workbook has it")])
+def test_a_part_has_so_many_names_at_most(names: int, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workbooks, "_NAMES", 100)
+    rows = "<a0>" + "".join(f"<a{each}/>" for each in range(1, names))
+    with pytest.raises(WorkbookUnreadable, match=words):
+        sheet(zipped({**parts({"Posts": ""}), "xl/worksheets/s0.xml": rows.encode()}))
+
+
 # Shared texts ---------------------------------------------------------------------------------------------------------
 
 
