@@ -11,12 +11,13 @@ import pytest
 
 from app.errors import FormatNotRead, UnclearFile, UploadTooLarge
 from app.posts.containers import contents
+from app.posts.containers.archives import Archive
 from app.posts.containers.budget import Budget
 from app.posts.containers.compression import decoder
 from app.posts.containers.contents import Room
 from app.posts.options import Given
 from tests.posts.test_contents import HEADER, NOTES, ONE, POSTS, TWO, USERS, chosen, opened, room, unzipped
-from tests.posts.workbooks import row, text, workbook, zipped
+from tests.posts.workbooks import parts, row, text, workbook, zipped
 
 BOOK = workbook(row(text("data"), text("timestamp")), row(text("@a"), text("2026-01-01")))
 
@@ -181,6 +182,9 @@ def about(sheets: dict[str, str], name: str | None = None) -> tuple[str, str, st
 
 
 UNCLEAR_DATES = row(text("text"), text("date"), text("user")) + row(text("hi @bea"), text("01/02/2024"), text("ana"))
+MENTIONS = row(text("mentions"), text("timestamp"), text("username")) + row(
+    text("@bea"), text("2024-01-01"), text("ana")
+)
 SHOES = row(text("username"), text("shoe")) + row(text("ada"), text("37"))
 
 
@@ -209,6 +213,12 @@ SHOES = row(text("username"), text("shoe")) + row(text("ada"), text("37"))
 )
 def test_which_sheet_is_read(sheets: dict[str, str], name: str | None, expected: tuple[str, str, str]) -> None:
     assert about(sheets, name) == expected
+
+
+def test_a_sheet_that_lists_mentions_is_of_posts_without_a_text() -> None:
+    data = io.BytesIO(zipped(parts({"Users": USERS, "Edges": MENTIONS})))
+    found = contents.sheet_content(Archive(data), Given(mentions="mentions"), room(), sha256=b"", size=0)
+    assert found.found["sheet"].value == "Edges"
 
 
 def test_of_two_sheets_with_some_of_a_post_none_is_guessed() -> None:
