@@ -41,6 +41,21 @@ def nothing(rows: int) -> bytes:
     return _file([_group(b"schema", children=1), _leaf(b"c", _OPTIONAL)], rows, rows, [b"c"], pages)
 
 
+def fewer(rows: int, claimed: int) -> bytes:
+    """So many rows without a value, of which the footer says that there are more."""
+    pages = (b"", _page(_DATA_PAGE, _levels(_run(0, rows)), rows, _PLAIN))
+    schema = [_group(b"schema", children=1), _leaf(b"c", _OPTIONAL)]
+    return _file(schema, rows, rows, [b"c"], pages, claimed=claimed)
+
+
+def without_columns(rows: int) -> bytes:
+    """So many rows of nothing at all."""
+    group = _struct((1, _LIST, (_STRUCT, [])), (2, _LONG, 0), (3, _LONG, rows))
+    schema = [_group(b"schema", children=0)]
+    footer = _struct((1, _INT, 1), (2, _LIST, (_STRUCT, schema)), (3, _LONG, rows), (4, _LIST, (_STRUCT, [group])))
+    return b"PAR1" + footer + packing.pack("<I", len(footer)) + b"PAR1"
+
+
 def deep(levels: int) -> bytes:
     """One text below so many groups."""
     schema = [_group(b"schema", children=1)]
@@ -60,7 +75,15 @@ def _same(size: int, values: int, levels: bytes = b"") -> tuple[bytes, bytes]:
     return text, _page(_DATA_PAGE, levels + b"\1" + _run(0, values), values, _RLE_DICTIONARY)
 
 
-def _file(schema: list[bytes], rows: int, values: int, path: list[bytes], pages: tuple[bytes, bytes]) -> bytes:
+def _file(
+    schema: list[bytes],
+    rows: int,
+    values: int,
+    path: list[bytes],
+    pages: tuple[bytes, bytes],
+    *,
+    claimed: int | None = None,
+) -> bytes:
     dictionary, data = pages
     size = len(dictionary) + len(data)
     about: list[tuple[int, int, Any]] = [
@@ -77,7 +100,9 @@ def _file(schema: list[bytes], rows: int, values: int, path: list[bytes], pages:
         about.append((11, _LONG, 4))
     column = _struct((2, _LONG, 4), (3, _STRUCT, _struct(*about)))
     group = _struct((1, _LIST, (_STRUCT, [column])), (2, _LONG, size), (3, _LONG, rows))
-    footer = _struct((1, _INT, 1), (2, _LIST, (_STRUCT, schema)), (3, _LONG, rows), (4, _LIST, (_STRUCT, [group])))
+    footer = _struct(
+        (1, _INT, 1), (2, _LIST, (_STRUCT, schema)), (3, _LONG, claimed or rows), (4, _LIST, (_STRUCT, [group]))
+    )
     return b"PAR1" + dictionary + data + footer + packing.pack("<I", len(footer)) + b"PAR1"
 
 

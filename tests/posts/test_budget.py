@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.errors import ArchiveUnreadable, CostsTooMuch, ReceivingFull, UploadRefused, WindowTooLarge
+from app.errors import ArchiveUnreadable, CostsTooMuch, ReceivingFull, UploadRefused, UploadTooLarge, WindowTooLarge
 from app.ledger.admission import BASE_BYTES, SMALL_BYTES, Admission
 from app.posts.containers import contents
 from app.posts.containers.budget import Bounds, Budget
@@ -196,6 +196,76 @@ def test_a_frame_of_one_segment_has_a_window_of_its_size(size: int) -> None:
         else:
             list(frames.decode(head))
             assert admission.held >= BASE_BYTES + size
+
+
+@pytest.mark.parametrize(("size", "flag", "length"), [(200, 0, 1), (1000, 1, 2), (70_000, 2, 4), (70_000, 3, 8)])
+def test_a_window_may_be_as_large_as_the_bound(size: int, flag: int, length: int) -> None:
+    field = (size - 256 if length == 2 else size).to_bytes(length, "little")
+    head = b"\x28\xb5\x2f\xfd" + bytes([flag << 6 | 0x20]) + field
+
+    assert list(decoder("zstd", Budget(Bounds(1 << 20, 250, size))).decode(head)) == []
+    with pytest.raises(WindowTooLarge, match=f"needs {size} bytes"):
+        list(decoder("zstd", Budget(Bounds(1 << 20, 250, size - 1))).decode(head))
+
+
+@pytest.mark.parametrize(
+    ("kind", "least", "most"), [("gzip", 64 << 10, 1 << 20), ("bzip2", 4 << 20, 5 << 20), ("xz", 8 << 20, 11 << 20)]
+)
+def test_a_frame_holds_the_memory_that_it_may_take(kind: str, least: int, most: int) -> None:
+    """Later blocks of xz may ask for more than the first, so a stream of xz holds all that is allowed."""
+    admission = Admission(1 << 30)
+    with admission.enter() as share:
+        list(
+            Peeled(decoder(None, Budget(Bounds(1 << 30, 250, 8 << 20), share))).decode(
+                PACK[kind](b"data,username\n")[:-1]
+            )
+        )
+        assert BASE_BYTES + least <= admission.held <= BASE_BYTES + most
+
+
+def test_bounds_are_included() -> None:
+    bounds = Bounds(received=640, expansion=2, window=1 << 20, free_bytes=100, free_frames=3, free_seconds=1.0)
+
+    def spent(bytes_in: int = 0, *, decoded: int = 0, frames: int = 0, seconds: float = 0.0) -> None:
+        budget = Budget(bounds, clock=lambda: 0.0)
+        budget.receive(bytes_in)
+        budget.decode(decoded)
+        for _ in range(frames):
+            budget.frame()
+        budget.spend(seconds)
+
+    spent(640, decoded=100 + 2 * 640, frames=3 + 10)
+    spent(seconds=1.0)
+    with pytest.raises(UploadTooLarge, match="larger than 640 bytes"):
+        spent(641)
+    with pytest.raises(CostsTooMuch, match="more than"):
+        spent(640, decoded=101 + 2 * 640)
+    with pytest.raises(CostsTooMuch, match="more than 13 frames in 640 bytes"):
+        spent(640, frames=14)
+    with pytest.raises(CostsTooMuch, match="of the processor"):
+        spent(seconds=1.001)
+
+
+def _decode_a_kilobyte(budget: Budget) -> None:
+    budget.decode(1 << 10)
+
+
+@pytest.mark.parametrize(("step", "steps"), [(Budget.frame, 256), (_decode_a_kilobyte, 64)])
+def test_the_processor_s_clock_is_read_now_and_then(step: Callable[[Budget], None], steps: int) -> None:
+    reads: list[None] = []
+
+    def clock() -> float:
+        reads.append(None)
+        return 0.0
+
+    budget = Budget(bounds(), clock=clock)
+    with budget.working():
+        reads.clear()
+        for _ in range(steps - 1):
+            step(budget)
+        assert not reads
+        step(budget)
+        assert len(reads) == 1
 
 
 def test_a_window_that_is_allowed_is_still_admitted() -> None:

@@ -103,6 +103,8 @@ class Frames:
         at, step = 0, _FIRST_STEP
         while at < len(data) or (self._frame is not None and not self._frame.needs_input):
             if self._frame is None:
+                if self._kind.single and self._begun:
+                    return
                 at, step = self._begin(data, at), _FIRST_STEP
             if (frame := self._frame) is None:
                 return
@@ -120,8 +122,6 @@ class Frames:
             if piece:
                 self.budget.decode(len(piece))
                 yield piece
-            if self._frame is None and self._kind.single:
-                return
 
     def finish(self) -> None:
         self.budget.memory.hold(self, 0)
@@ -131,8 +131,8 @@ class Frames:
     def _begin(self, data: bytes, at: int) -> int:
         """Begin a frame, once its first bytes tell what it needs. Returns where the bytes behind these begin."""
         kind = self._kind
-        if kind.padding and not self._mark:
-            at = len(data) - len(data[at:].lstrip(kind.padding)) if data[at : at + 1] == kind.padding else at
+        if data[at : at + 1] == kind.padding:
+            at = len(data) - len(data[at:].lstrip(kind.padding))
         while at < len(data):
             self._mark += data[at : at + 1]
             at += 1
