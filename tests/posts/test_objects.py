@@ -168,12 +168,18 @@ def test_mentions_may_be_one_text(last: bytes) -> None:
     assert posts.frame["mentioned"].to_list() == [["b", "c"], None, ["d"], None, None]
 
 
+def test_what_is_no_text_in_a_list_of_mentions_is_passed_over() -> None:
+    posts = read(line(to=["b", {"name": "c"}, 5, "@d"]), form({**PATHS, "mentions": "to[]"}), first_line=1)
+
+    assert posts.frame["mentioned"].to_list() == [["b", "d"]]
+
+
 def test_of_a_list_the_first_value_counts() -> None:
-    payload = b"\n".join([line(replies=["r", "s"]), line(replies=[]), odd(replies=["t"])])
+    payload = b"\n".join([line(ids=["1", "2"]), line(ids=[]), odd(ids=["3"])])
 
-    posts = read(payload, form({**PATHS, "reply": "replies[]"}), first_line=1)
+    posts = read(payload, form({**PATHS, "id": "ids[]"}), first_line=1)
 
-    assert posts.frame["reply"].to_list() == ["r", None, "t"]
+    assert posts.frame["id"].to_list() == ["1", None, "3"]
 
 
 def test_an_author_without_a_path_is_that_of_the_file() -> None:
