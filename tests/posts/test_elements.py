@@ -11,7 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import UploadRefused
-from app.posts.json.elements import Elements, Inside, Listed, Pages, Place, Splitter, Values, place_of, splitter
+from app.posts.json.elements import (
+    LONGEST_PAGE,
+    Elements,
+    Inside,
+    Listed,
+    Pages,
+    Place,
+    Splitter,
+    Values,
+    place_of,
+    splitter,
+)
 from app.posts.json.paths import parse, values
 from app.posts.looking.shapes import JOINS, Packing, handles_of
 from app.posts.looking.sniffing import Layout
@@ -76,10 +87,24 @@ def test_a_list_that_does_not_end_is_refused(text: bytes) -> None:
         lines(Elements(), text, [])
 
 
-def test_what_follows_a_list_is_refused() -> None:
-    assert lines(Elements(), b'{"a":1}] ;\n', []) == [{"a": 1}]
+def test_a_file_without_a_list_is_refused() -> None:
+    with pytest.raises(UploadRefused, match="cut off"):
+        lines(Listed(), b"window.posts = ", [])
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
+def test_an_element_on_several_lines_becomes_one_line(end: bytes) -> None:
+    (line,) = Elements().feed(b'{"a":' + end + b"1}")
+
+    assert line.split() == [b'{"a":', b"1}"]
+    assert line.splitlines() == [line]
+
+
+@pytest.mark.parametrize("cuts", [[], [8]])
+def test_what_follows_a_list_is_refused(cuts: list[int]) -> None:
+    assert lines(Elements(), b'{"a":1}] ;\n', cuts) == [{"a": 1}]
     with pytest.raises(UploadRefused, match="follows"):
-        lines(Elements(), b'{"a":1}]\n{"b":2}', [])
+        lines(Elements(), b'{"a":1}]\n{"b":2}', cuts)
 
 
 def test_pages_are_their_posts_with_the_users_they_include() -> None:
@@ -103,6 +128,21 @@ def test_posts_below_posts_follow_them() -> None:
 def test_what_is_no_page_is_a_line_as_it_is() -> None:
     text = b'{"posts":[{"a":1}]}\n{"other":2}\n5\n{"meta":{"result_count":0}}\n{"posts":null}\n'
     assert lines(Pages(Packing(rows="posts[]")), text, [3]) == [{"a": 1}, {"other": 2}, 5, {"posts": None}]
+
+
+def test_a_page_has_no_more_than_64_mib() -> None:
+    pages = Pages(Packing(rows="posts[]"))
+    assert b"".join(pages.feed(b" " * LONGEST_PAGE)) == b""
+    with pytest.raises(UploadRefused, match="more than 67,108,864 bytes"):
+        b"".join(pages.feed(b" "))
+
+
+def test_a_page_has_no_more_than_a_million_values() -> None:
+    pages = Pages(Packing(rows="posts[]"))
+    most = b"[" + b"0," * 999_999 + b"0]\n"
+    assert b"".join(pages.feed(most)) == most
+    with pytest.raises(UploadRefused, match="more than 1,000,000 values"):
+        b"".join(pages.feed(b"[0," + most[1:]))
 
 
 @pytest.mark.parametrize("layout", Layout)
@@ -166,10 +206,36 @@ def test_the_elements_of_a_list_at_a_place_are_those_of_its_path(
         ("data[]|data", None),
         ("ancestors[]|descendants[]", None),
         ("data.children[].data", None),
+        ("posts[type=post]", None),
     ],
 )
 def test_a_path_to_one_list_is_a_place(rows: str, place: Place | None) -> None:
     assert place_of(Packing(rows=rows)) == place
+
+
+def test_posts_that_want_what_a_page_includes_have_no_place() -> None:
+    assert place_of(Packing(rows="data[]", join="includes")) is None
+
+
+def test_a_list_at_a_place_is_found_however_the_bytes_arrive() -> None:
+    text = b'{"name":[0],"messages" : [{"a":1},{"b":[2]}],"other":[3]}\n{"messages":[4]}'
+    for cut in range(len(text)):
+        assert lines(Inside(Place(2, "messages")), text, [cut, cut]) == [{"a": 1}, {"b": [2]}, 4]
+
+
+def test_a_text_before_a_bracket_is_no_key() -> None:
+    assert lines(Inside(Place(2, "messages")), b'["messages",[{"a":1}]]', []) == []
+
+
+def test_a_large_object_that_does_not_end_is_refused() -> None:
+    with pytest.raises(UploadRefused, match="cut off"):
+        lines(Inside(Place(2, "messages")), b'{"messages":[{"a":1}]', [])
+
+
+def test_posts_of_a_large_object_come_before_its_end() -> None:
+    reader = splitter(Layout.JSON_PAGES, Packing(rows="messages[]"))
+    assert reader is not None
+    assert b"".join(reader.feed(b'{"messages":[{"a":1},{"b"')).startswith(b'{"a":1}\n')
 
 
 def test_a_large_object_is_read_piece_by_piece() -> None:

@@ -87,7 +87,14 @@ FACTS = [
     Fact(
         "wrong type",
         b"\n".join(
-            [post(b"null"), post(b'{"a":1}'), post(b'"a"', b"7"), post(b'"a"', at=b"true"), post(b'"a"', at=b"[1]")]
+            [
+                post(b"null"),
+                post(b'{"a":1}'),
+                post(b'"a"', b"7"),
+                post(b'"a"', at=b"true"),
+                post(b'"a"', at=b"[1]"),
+                post(b'"a"', at=b'["\\n"]'),
+            ]
         ),
         [],
         [
@@ -96,6 +103,7 @@ FACTS = [
             (3, "username", b"7", "wrong_type"),
             (4, "timestamp", b"true", "wrong_type"),
             (5, "timestamp", b"[1]", "wrong_type"),
+            (6, "timestamp", b'["\\n"]', "wrong_type"),
         ],
     ),
     Fact(
@@ -230,6 +238,15 @@ def test_any_names_can_be_asked_for(names: tuple[str, str, str]) -> None:
     assert posts.frame.select("text", "author").rows() == [(values[names[0]], "last")]
 
 
+def test_without_names_the_keys_are_the_roles() -> None:
+    lines = b'{"text":"a","timestamp":"2024-05-01","author":"x"}\n{"text":"a","timestamp":"soon","author":"x"}'
+
+    posts = read(lines, Format("", 3, 0, 1, 2), first_line=1)
+
+    assert posts.frame.select("text", "author").rows() == [("a", "x")]
+    assert rejects(posts) == [(2, "timestamp", b"soon", "unreadable_timestamp")]
+
+
 # Properties
 
 VALUES = st.none() | st.integers() | st.floats() | st.text(max_size=5) | st.lists(st.booleans(), max_size=2)
@@ -332,6 +349,12 @@ def test_the_first_line_is_the_first_row(head: bytes, offset: int | None) -> Non
     assert read_header(head, final=False, names=names) == expected
 
 
+def test_half_a_byte_order_mark_is_a_line_of_a_file_that_ends_there() -> None:
+    header = read_header(b"\xef\xbb", final=True, names=ColumnNames("body", "at", "by"))
+
+    assert header == Header(Format("", 3, 0, 1, 2, ("body", "at", "by")), 0, 1)
+
+
 @pytest.mark.parametrize("head", [b"", b"\xef\xbb\xbf"])
 def test_a_file_with_no_line_is_refused(head: bytes) -> None:
     with pytest.raises(UploadRefused) as refused:
@@ -345,9 +368,11 @@ def test_cut() -> None:
     assert cut(b"{}\r\n", final=False) == Cut(4, 1, 1)
     assert cut(b"{}\n{", final=True) == Cut(4, 1, 2)
     assert cut(b"\n \t\r\n{} \n\r\n\r", final=True) == Cut(12, 4, 1)
+    assert cut(b"\n{}\r", final=True) == Cut(4, 1, 1)
 
 
 @given(data=st.lists(st.sampled_from([b" ", b"\t", b"\r", b"\n", b"\n", b"{}", b"\xff", b"  " * 5])).map(b"".join))
+@example(data=b" " * 8 + b"\n" + b" " * 9)
 def test_a_long_line_of_white_space_is_a_row_for_cutter_and_reader(data: bytes) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jsonl, "MAX_ROW_BYTES", 8)

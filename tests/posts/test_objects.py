@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 from unittest import mock
 
+import msgspec
 import polars as pl
 import pytest
 from hypothesis import given
@@ -18,6 +19,7 @@ from app.posts.json import objects
 from app.posts.json.jsonl import cut, read
 from app.posts.options import Format
 from app.posts.screening import Posts
+from app.posts.tables.csvscan import MAX_ROW_BYTES
 
 PATHS = {
     "text": "full_text|text",
@@ -46,6 +48,11 @@ def form(paths: dict[str, str] = PATHS, *, text_optional: bool = False) -> Forma
 
 def line(**changed: object) -> bytes:
     return json.dumps({**TWEET, **changed}).encode()
+
+
+def odd(**changed: object) -> bytes:
+    """Returns a line with a number that JSON lacks, so that the slow look alone reads it."""
+    return line(**changed, score=float("nan"))
 
 
 class Fact(NamedTuple):
@@ -80,6 +87,15 @@ FACTS = [
     Fact("no UTF-8, where nobody looks", line(other="x").replace(b'"x"', b'"\xff"'), "invalid_utf8"),
     Fact("NUL", line(text="\0"), "nul_byte"),
     Fact("a list", b"[1]", "not_an_object"),
+    Fact("NaN", odd(), None, {"text": "hi @b and @c", "mentioned": ["b", "c"], "reply": None, "id": "7"}),
+    Fact("a text that is a number", odd(text=5), None, {"text": "5"}),
+    Fact("a text in parts", line(text=["a"]), "wrong_type"),
+    Fact("an id with a point", line(id=7.0), None, {"id": "7"}),
+    Fact("an id with a fraction", line(id=7.5), None, {"id": "7.5"}),
+    Fact("an id that is too large to be exact", line(id=1e15), None, {"id": "1000000000000000.0"}),
+    Fact("a blank id", line(id=" "), None, {"id": None}),
+    Fact("a line of exactly 1 MiB", line().ljust(MAX_ROW_BYTES) + b"\r", None, {"author": "ana"}),
+    Fact("a longer line", line().ljust(MAX_ROW_BYTES + 1), "row_too_long"),
     Fact("a placeholder", line(user={"screen_name": "NULL"}), "placeholder_author"),
 ]  # fmt: skip
 
@@ -117,6 +133,90 @@ def test_an_object_does_not_go_on_behind_its_line() -> None:
     posts = read(two_here, form(), first_line=1)
     assert posts.rejects["line"].to_list() == [1, 2, 3]
     assert len(posts.frame) == 1
+    in_three = b'{"user":{"screen_name":"ana"}\n,"text":"x"\n,"created_at":1704103200}'
+    posts = read(in_three, form(), first_line=1)
+    assert posts.rejects["code"].to_list() == ["malformed_json"] * 3
+
+
+def test_a_text_in_parts_is_their_texts() -> None:
+    parts = ["a", {"type": "link", "text": "b"}, {"type": "image"}, ["c"], None, 5]
+
+    posts = read(b"\n".join([line(text=parts), line(text=5), odd(text=None)]), form(text_optional=True), first_line=1)
+
+    assert posts.frame["text"].to_list() == ["ab5", "5", ""]
+
+
+def test_only_a_text_may_be_in_parts() -> None:
+    posts = read(line(user={"screen_name": ["ana"]}), form(text_optional=True), first_line=1)
+
+    assert posts.rejects["code"].to_list() == ["wrong_type"]
+
+
+def test_posts_that_never_have_a_text_are_read() -> None:
+    paths = {role: path for role, path in PATHS.items() if role != "text"}
+    wanted = msgspec.structs.replace(form(text_optional=True), paths=paths)
+
+    assert read(line() + b"\n" + odd(), wanted, first_line=1).frame["text"].to_list() == ["", ""]
+
+
+@pytest.mark.parametrize("last", [line(), odd()], ids=["together", "one by one"])
+def test_mentions_may_be_one_text(last: bytes) -> None:
+    payload = b"\n".join([line(to="@b, c"), line(to=None), odd(to="@d"), odd(to=None), last])
+
+    posts = read(payload, form({**PATHS, "mentions": "to"}), first_line=1)
+
+    assert posts.frame["mentioned"].to_list() == [["b", "c"], None, ["d"], None, None]
+
+
+def test_what_is_no_text_in_a_list_of_mentions_is_passed_over() -> None:
+    posts = read(line(to=["b", {"name": "c"}, 5, "@d"]), form({**PATHS, "mentions": "to[]"}), first_line=1)
+
+    assert posts.frame["mentioned"].to_list() == [["b", "d"]]
+
+
+def test_of_a_list_the_first_value_counts() -> None:
+    payload = b"\n".join([line(ids=["1", "2"]), line(ids=[]), odd(ids=["3"])])
+
+    posts = read(payload, form({**PATHS, "id": "ids[]"}), first_line=1)
+
+    assert posts.frame["id"].to_list() == ["1", None, "3"]
+
+
+def test_an_author_without_a_path_is_that_of_the_file() -> None:
+    paths = {role: path for role, path in PATHS.items() if role != "author"}
+    wanted = msgspec.structs.replace(form(), paths=paths)
+
+    named = read(line(), msgspec.structs.replace(wanted, author_is="ana"), first_line=1)
+    unnamed = read(line(), wanted, first_line=1)
+
+    assert named.frame["author"].to_list() == ["ana"]
+    assert unnamed.rejects.select("column", "value", "code").rows() == [("author", b"", "empty_author")]
+
+
+MESSAGES = [
+    (b"{", None, None, "The line is no JSON: '{'."),
+    (b"[]", None, None, "The line is '[]'; an object with the keys of a post is wanted."),
+    (b'{"a":"\xff"}', None, None, "The line cannot be decoded: "),
+    (line().ljust(MAX_ROW_BYTES + 1), None, None, "The row has "),
+    (line(text=None), "full_text|text", None, "The object has nothing at 'full_text|text'."),
+    (
+        line(user={"screen_name": True}),
+        "user.screen_name",
+        b"True",
+        "The value of 'user.screen_name' is 'True'; a string or a number is wanted.",
+    ),
+    (line(created_at="soon"), "created_at", b"soon", "The value of 'created_at' is 'soon'. "),
+]
+
+
+@pytest.mark.parametrize(("line", "column", "value", "message"), MESSAGES, ids=[message for *_, message in MESSAGES])
+def test_messages_say_where_and_what_was_found(
+    line: bytes, column: str | None, value: bytes | None, message: str
+) -> None:
+    (found,) = read(line, form(), first_line=1).rejects.rows(named=True)
+
+    assert (found["column"], found["value"]) == (column, value)
+    assert found["message"].startswith(message)
 
 
 LINES = st.one_of(

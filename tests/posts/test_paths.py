@@ -20,6 +20,7 @@ STATUS: dict[str, Any] = {
     "mentions": [{"name": "b"}, {"name": None}, {"name": "c"}],
     "refs": [{"type": "quoted", "by": "q"}, {"type": "reply", "by": "r", "n": 1}],
     "tags": ["x", None, "y"],
+    "parts": ["plain", {"type": "link", "by": "l"}, None],
 }
 
 
@@ -37,6 +38,7 @@ STATUS: dict[str, Any] = {
         ("refs[type=retweet].by", []),
         ("refs[n=1].by", ["r"]),
         ("refs[n=None].by", []),
+        ("parts[type=link].by", ["l"]),
         ("tags[]", ["x", "y"]),
         ("text.more", []),
         ("nothing", []),
@@ -109,6 +111,7 @@ FEED: list[dict[str, Any]] = [
     {"refs": [{"type": None, "by": "n"}, {"type": "quoted"}, {"type": "quoted", "by": "p"}, {"n": 1, "by": "o"}]},
     {"threads": [{"replies": [{"by": "a"}, {"by": None}], "kind": "k"}, {"replies": None}, {"replies": [{"by": "b"}]}]},
     {"threads": [{"one": {"by": "c"}}, {"one": None}, {"one": {}}], "user": {"tags": None}},
+    {"mentions": [{"name": "m"}], "threads": [{"tags": ["t", None]}, {"tags": None}]},
 ]
 
 
@@ -119,6 +122,7 @@ FEED: list[dict[str, Any]] = [
         "tags[]|user.tags[]", "mentions[].name", "refs[].by", "refs[].by|mentions[].name", "refs[type=quoted].by",
         "refs[n=1].by", "refs[type=None].by", "threads[].replies[].by", "threads[kind=k].replies[].by",
         "threads[].one.by", "nothing[].at",
+        "threads[].tags[]",
     ],
 )  # fmt: skip
 def test_posts_are_looked_at_together_as_one_by_one(path: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from types import FrameType
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -56,6 +58,9 @@ FACTS = [
     ("1704103200", TEN),
     ("1704103200.0", TEN),
     ("1.7041032E9", TEN),
+    ("17041032e2", TEN),
+    ("-1704103200", "1916-01-01T14:00:00"),
+    ("1704103200000.5", "2024-01-01T10:00:00.000500"),
     ("1704103200000", TEN),
     ("1704103200000000", TEN),
     ("1704103200000000000", TEN),
@@ -87,6 +92,7 @@ NONE = [
     "2024-01-01 24:01", "2024-01-01 24:00:01", "2024-01-01 24:00:00.5", "2024-01-01 10:60", "99999999", "May 2024",
     "some 5 Jan 2024", "5 Foo 2024", "2016-12-31T23:59:60Z", "2024-01-01 10:00 +24", "2024-01-01 10:00 +01:60",
     "0001-01-01 00:00 +01:00", "9999-12-31 23:59 -01:00", "123456789012", "1704103200000.5e1",
+    "1704103200e1",
     f"Mon Jan 01 2024 10:00:00 GMT+0100 ({'x' * 45})", "2024-01-01 10:00 " + "x" * 100,
 ]  # fmt: skip
 DOUBTFUL = [
@@ -218,6 +224,63 @@ def test_a_text_is_read_alike_whatever_its_neighbours_are(known: Known) -> None:
     together = in_column(texts, known)
     assert together == [in_column([text], known)[0] for text in texts]
     assert together[::-1] == in_column(texts[::-1], known)
+
+
+def read_alone(texts: list[str], known: Known) -> int:
+    """Returns how many texts a column is read one by one for."""
+    calls = 0
+
+    def count(frame: FrameType, event: str, _: object) -> None:
+        nonlocal calls
+        calls += event == "call" and frame.f_code is read.__code__
+
+    sys.setprofile(count)
+    try:
+        read_column(pl.Series(texts, dtype=pl.String), known)
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+IN_COLUMNS = [
+    (["2024-01-01 00:00:00", "2024-12-31 23:59:59"], Known()),
+    (["0001-01-01 00:00", "2099-12-31 23:59"], Known(zone="UTC")),
+    (["0001-01-01 00:00:00.000000", "9999-12-31 23:59:59.999999"], Known()),
+    (["2024-01-02 10:00 +23:59", "2024-01-02 10:00 +00:00"], Known()),
+    (["Mon Jan 01 2024 10:00 PM", "Tue Dec 31 2024 12:00 PM"], Known()),
+    (["5 März 2024"], Known()),
+    (["31/12/2024", "01/02/2024"], Known(DateOrder.DAY_FIRST)),
+    (["20240105", "20241231"], Known()),
+    (["1704103200", "1704103201"], Known()),
+    (["1704103200.5", "1704103200.7"], Known()),
+    (["1704103200000"], Known()),
+    (["1704103200000000"], Known()),
+    (["1704103200000000000"], Known()),
+    (["05.01.2024 10h30", "31.12.2024 23h59"], Known(format="%d.%m.%Y %Hh%M")),
+]
+
+
+@pytest.mark.parametrize(("texts", "known"), IN_COLUMNS)
+def test_sixteen_texts_of_one_shape_are_read_at_once(texts: list[str], known: Known) -> None:
+    assert read_alone((texts * 16)[:16], known) == 0
+
+
+def test_few_texts_of_one_shape_are_read_one_by_one() -> None:
+    assert read_alone([f"2024-01-{day:02}" for day in range(1, 16)], Known()) == 15
+
+
+@pytest.mark.parametrize(
+    ("texts", "known"),
+    [
+        (["5 Januar 2024", "5 August 2024", "5 Foobar 2024"], Known()),
+        (["Fri, 5 Jan 2024", "Xyz, 5 Jan 2024"], Known()),
+        (["5 Jan 2024", "5 Foo 2024", "5 Dec 2024"], Known()),
+        (["2100-01-01 00:00", "2099-12-31 23:59", "2100-07-01 12:00"], Known(zone="Europe/Berlin")),
+    ],
+)
+def test_texts_of_one_shape_keep_their_own_meanings(texts: list[str], known: Known) -> None:
+    zone = ZoneInfo(known.zone) if known.zone else UTC
+    assert in_column(texts, known) == [read(text, zone=zone) for text in texts]
 
 
 def test_a_row_is_never_read_in_the_order_that_the_file_has_not() -> None:

@@ -299,7 +299,7 @@ class _Shape(NamedTuple):
         """The numbers of names; where there is no such name, the text is not valid."""
         begin, end = self.spans[part]
         if end - begin != 3:  # noqa: PLR2004
-            return np.full(valid.size, MONTHS.get(self.parts[part], 1), np.int64)
+            return np.full(valid.size, MONTHS.get(self.parts[part], 0), np.int64)  # no month is 0
         numbers = _MONTH_NAMES if part == "name" else _WEEKDAY_NAMES
         packed = _packed(columns[begin:end])
         valid &= numbers[packed] >= 0
