@@ -195,7 +195,7 @@ ZONES = [
 @pytest.mark.parametrize(("text", "given", "zone"), [fact[1:] for fact in ZONES], ids=[fact[0] for fact in ZONES])
 def test_the_zone_of_instants_without_one(text: str, given: Given, zone: str | None) -> None:
     found = looked(text, given).timezone
-    assert (found and found.value) == zone
+    assert (None if found is None else found.value) == zone
 
 
 def test_what_a_preset_says_is_not_doubted() -> None:
@@ -286,3 +286,8 @@ def test_a_single_column_is_no_table_unless_the_sender_speaks_of_it() -> None:
 def test_a_format_that_the_sender_gives_settles_where_the_time_of_day_is() -> None:
     found = looked("author,date,x,text\nana,2022-11-07,10:00,hi @bea\n", Given(timestamp_format="%Y-%m-%d"))
     assert found.doubts == ()
+
+
+def test_rows_without_an_instant_do_not_settle_the_order_of_day_and_month() -> None:
+    found = looked(HEADER + "hi @bea,01/02/2024,ana\n" + "hi,,ana\n" * 2)
+    assert [doubt.option for doubt in found.doubts] == ["dates"]

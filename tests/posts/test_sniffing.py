@@ -1,4 +1,4 @@
-"""What a file is packed in, how its text is encoded and laid out is told by its first bytes, as surely as they say it."""
+"""The first bytes tell what a file is packed in, how its text is encoded and how it is laid out."""
 
 from __future__ import annotations
 
@@ -163,3 +163,44 @@ def test_the_last_row_may_be_cut_off(*, final: bool) -> None:
 
 def test_a_quote_that_nothing_ends_leaves_what_comes_before() -> None:
     assert len(tabled('"' + ("x" * 49 + "\n") * 3000).value.first) == 1
+
+
+PREAMBLES = [
+    ("none", "text,date\n1,2\n", 0, ("text", "date")),
+    ("a line", "Report\ntext,date,user\n1,2,3\n", 1, ("text", "date", "user")),
+    ("a line with one name", "text\ntext,date,user\n1,2,3\n", 1, ("text", "date", "user")),
+    ("a line before an empty one", "Report\ntext,date\n\n1,2\n", 1, ("text", "date")),
+    ("none before a short row", "text,date\n1\ntext,date\n1,2\n", 0, ("text", "date")),
+    ("empty lines before a short row", "\ntext,date\n1\ntext,date\n1,2\n", 0, ("text", "date")),
+    (
+        "names without rows of their width",
+        "Report\ntext,date\n1,2,3,4\ntext,date,user\n1,2,3\n",
+        3,
+        ("text", "date", "user"),
+    ),
+    ("a table with one name", "Report\ntext,b\n1,2\ntext,date\n1,2\n", 3, ("text", "date")),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "skip_lines", "first"), [fact[1:] for fact in PREAMBLES], ids=[fact[0] for fact in PREAMBLES]
+)
+def test_a_preamble_ends_at_the_row_that_names_columns(text: str, skip_lines: int, first: tuple[str, ...]) -> None:
+    found = tabled(text, ",").value
+    assert (found.skip_lines, found.first) == (skip_lines, first)
+
+
+def test_no_preamble_is_looked_for_where_the_sender_says_how_many_lines_to_skip() -> None:
+    found = tabled("x\nReport\ntext,date,user\n1,2,3\n", ",", 1).value
+    assert (found.skip_lines, found.first) == (1, ("Report",))
+
+
+@pytest.mark.parametrize(
+    ("rows", "surplus"), [("", False), ("1,2,\n3,4,\n", True), ("1,\n2,\n", False), ("1,2,3\n", False)]
+)
+def test_every_row_may_end_with_one_more_delimiter(rows: str, *, surplus: bool) -> None:
+    assert tabled(f"a,b\n{rows}").value.surplus is surplus
+
+
+def test_so_many_rows_are_looked_at() -> None:
+    assert len(tabled("a,b\n" + "1,2\n" * (sniffing.ROWS + 5)).value.rows) == sniffing.ROWS
