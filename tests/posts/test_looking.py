@@ -195,7 +195,7 @@ ZONES = [
 @pytest.mark.parametrize(("text", "given", "zone"), [fact[1:] for fact in ZONES], ids=[fact[0] for fact in ZONES])
 def test_the_zone_of_instants_without_one(text: str, given: Given, zone: str | None) -> None:
     found = looked(text, given).timezone
-    assert (None if found is None else found.value) == zone
+    assert (found is not None, found and found.value) == (zone is not None, zone)
 
 
 def test_what_a_preset_says_is_not_doubted() -> None:

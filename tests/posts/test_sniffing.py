@@ -178,6 +178,11 @@ PREAMBLES = [
         3,
         ("text", "date", "user"),
     ),
+    ("a line before three wide rows", "Report\na,b,c,d\n1,2,3,4\n1,2,3,4\n", 1, ("a", "b", "c", "d")),
+    ("two fields before three wide rows", "Report,x\na,b,c,d\n1,2,3,4\n1,2,3,4\n", 1, ("a", "b", "c", "d")),
+    ("three fields before wide rows", "a,b,c\n1,2,3,4\n1,2,3,4\n1,2,3,4\n", 0, ("a", "b", "c")),
+    ("a line before three rows that are not wide", "Report\na,b,c\n1,2,3\n1,2,3\n", 0, ("Report",)),
+    ("a line before one wide row", "Report\na,b,c,d\n1\n2\n3\n", 0, ("Report",)),
     ("a table with one name", "Report\ntext,b\n1,2\ntext,date\n1,2\n", 3, ("text", "date")),
 ]
 
