@@ -89,7 +89,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     settings = Settings(**values)
     if settings.traces and find_spec("opentelemetry") is None:
         raise BadSetting(
-            "MENTIONGRAPH_TRACES needs OpenTelemetry, which is not installed: pip install 'mentiongraph[traces]'."
+            "MENTIONGRAPH_TRACES needs OpenTelemetry, which is not installed: pip install '.[traces]' in the checkout."
         )
     return _with_passwords(settings)
 
