@@ -166,6 +166,15 @@ def test_the_first_minute_by_keyboard(page: Page, answer: Path) -> None:
     expect(page).to_have_url(re.compile("#/network"))
 
 
+def test_a_file_that_was_counted_before_is_not_said_to_be_counted(page: Page, answer: Path) -> None:
+    for words in ("posts? counted", "is here already, .*nothing was added"):
+        page.goto("/#/add")
+        page.reload()
+        page.locator("input[type=file]").set_input_files(answer)
+        page.get_by_role("button", name="Count these posts").click()
+        expect(page.locator(".fore .finding")).to_have_text(re.compile(words))
+
+
 def test_a_file_may_be_dropped_on_any_screen(page: Page, answer: Path) -> None:
     page.goto("/#/uploads")
     expect(page.get_by_role("heading", name="Uploads")).to_be_visible()

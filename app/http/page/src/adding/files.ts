@@ -24,6 +24,8 @@ export interface Chosen {
   readonly preview: Preview | undefined;
   /** The entry in the ledger, once the file was sent. */
   readonly upload: Upload | undefined;
+  /** Whether the entry is that of an earlier upload with the same bytes: nothing was counted now. */
+  readonly earlier?: boolean;
 }
 
 const HEAD = 1 << 20;
@@ -98,8 +100,8 @@ export async function upload(id: number, dryRun = false): Promise<void> {
   if (!chosen) return;
   set(id, { step: { name: "sending", share: 0 }, upload: undefined });
   try {
-    const entry = await sent(chosen, dryRun);
-    set(id, { step: { name: "counting" }, upload: entry });
+    const { entry, earlier } = await sent(chosen, dryRun);
+    set(id, { step: { name: "counting" }, upload: entry, earlier });
     await follow(id, entry);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
@@ -108,7 +110,7 @@ export async function upload(id: number, dryRun = false): Promise<void> {
 }
 
 /** fetch tells nothing of what was sent, so this is an XMLHttpRequest. Throws Failure. */
-function sent(chosen: Chosen, dryRun: boolean): Promise<Upload> {
+function sent(chosen: Chosen, dryRun: boolean): Promise<{ entry: Upload; earlier: boolean }> {
   const query = { ...chosen.given, filename: chosen.file.name, ...(dryRun && { dry_run: "true" }) };
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
@@ -118,7 +120,7 @@ function sent(chosen: Chosen, dryRun: boolean): Promise<Upload> {
     request.setRequestHeader("idempotency-key", crypto.randomUUID?.() ?? `page-${Date.now()}-${chosen.id}`);
     request.responseType = "json";
     request.upload.onprogress = (event) => set(chosen.id, { step: { name: "sending", share: event.loaded / chosen.file.size } });
-    request.onload = () => (request.status < 300 ? resolve(request.response as Upload) : reject(refused(request.response as Problem)));
+    request.onload = () => (request.status < 300 ? resolve({ entry: request.response as Upload, earlier: request.status === 200 }) : reject(refused(request.response as Problem)));
     request.onerror = () => reject(new Failure(unreachable()));
     request.send(chosen.file);
   });

@@ -7,7 +7,7 @@ import { Reading } from "../adding/reading";
 import { Rows } from "../adding/rows";
 import { lacks } from "../api/caller";
 import { pathOf } from "../api/client";
-import { bytes, count, number, percent } from "../format";
+import { bytes, count, number, percent, when } from "../format";
 import { LackNote } from "../keying";
 import { quoted, useCurl } from "../parts/curl";
 import { Icon } from "../parts/icon";
@@ -299,7 +299,7 @@ function Outcome({ chosen }: { chosen: Chosen }) {
   if (!entry) return null;
   const rejected = entry.rows_rejected ?? 0;
   const repeated = entry.rows_repeated ?? 0;
-  if (entry.state === "duplicate") return <>The ledger has these bytes already, so nothing was counted twice.</>;
+  if (chosen.earlier || entry.state === "duplicate") return <>This file is here already, received {when(entry.received_at)}. It counts once, so nothing was added.</>;
   if (entry.state === "failed") return <>This upload failed. Nothing of it is lost: it can be replayed.</>;
   if (entry.state === "checked" || entry.state === "applied")
     return (
