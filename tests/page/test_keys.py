@@ -135,6 +135,7 @@ def test_a_key_that_is_revoked_meanwhile_is_asked_for_over_the_old_rows(tab: Pag
 def test_the_curl_of_every_screen_names_a_variable_and_never_the_key(tab: Page, guarded: Guarded) -> None:
     tab.goto("/")
     enter(tab, guarded.admin)
+    expect(tab.get_by_role("heading", name="Add files")).to_be_visible()
     places = ["add", "uploads", "network", "users/nobody", "rankings", "operate"]
     for place in [*places, *(f"operate/{part}" for part in ("settings", "keys", "graphs", "log", "forget"))]:
         tab.goto(f"/#/{place}")
