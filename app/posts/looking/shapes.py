@@ -280,9 +280,17 @@ _MENTIONED = paths.parse("mentions[]")
 def _add_server(account: Post) -> None:
     name, link = account.get("acct"), account.get("url") or account.get("uri")
     if isinstance(name, str) and name and "@" not in name and isinstance(link, str):
-        server = urlsplit(link).hostname if link.startswith("http") else None
+        server = _server_of(link)
         if server:
             account["acct"] = f"{name}@{server}"
+
+
+def _server_of(link: str) -> str | None:
+    """The server that a link leads to, if it is one of the web and can be read."""
+    try:
+        return urlsplit(link).hostname if link.startswith("http") else None
+    except ValueError:
+        return None
 
 
 def _with_handles(posts: list[Any], _page: Post, handles: Mapping[str, str]) -> list[Any]:
